@@ -1,0 +1,57 @@
+/**
+ * What the rest of the code sees of a database, wherever it runs: one way to
+ * ask, one way to be atomic, and the rules that make PGlite and Postgres
+ * answer alike. Values are JavaScript's: `int8` and `numeric` come back as
+ * numbers where they are exact (else an error), timestamps as `Date`, `json`
+ * parsed, `bytea` as `Uint8Array`.
+ */
+
+/** One statement at a time, inside or outside a transaction. */
+export interface Queryable {
+  /**
+   * Runs one statement and gives back its rows. Values travel apart from the
+   * text, as `$1`, `$2`; arrays become Postgres arrays.
+   *
+   * @throws {DatabaseError} If the server refuses the statement; `code` is its SQLSTATE.
+   * @throws {TransientError} If the connection broke or the server is away; the outcome is then unknown.
+   */
+  query<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<Row[]>;
+}
+
+/** A connection that is closed when it goes out of scope. */
+export interface Database extends Queryable, AsyncDisposable {
+  /** Where it is, fit to be printed: never holds a password. */
+  readonly description: string;
+  /** True for PGlite, where one process at a time may have the database. */
+  readonly embedded: boolean;
+  /** Commits what `work` did, or rolls all of it back if `work` throws. Not to be nested. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** Runs a file of many statements (no values), as one implicit transaction when called inside none. */
+  runScript(sql: string): Promise<void>;
+}
+
+/** A statement that the server refused; `code` is the SQLSTATE of Postgres (appendix A of its manual). */
+export class DatabaseError extends Error {
+  override readonly name = "DatabaseError";
+  /** SQLSTATE, five characters; `23505` is a unique violation. */
+  readonly code: string;
+  /** The constraint that refused, where the server names one. */
+  readonly constraint: string | undefined;
+  /** @param message The server's own words. */
+  constructor(
+    message: string,
+    options: { code: string; constraint?: string | undefined; cause?: unknown },
+  ) {
+    super(message, { cause: options.cause });
+    this.code = options.code;
+    this.constraint = options.constraint;
+  }
+}
+
+/** A name as it stands in SQL text, quoted so that any character is safe: `a"b` becomes `"a""b"`. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
