@@ -1,0 +1,211 @@
+/** `variants.yaml`: which variants there are, and what differs between them. */
+import { UsageError } from "./errors.ts";
+import { type OneHot, type Recipe } from "./recipe.ts";
+import { toVariant, type Variant } from "./variant.ts";
+
+/** Where a variant's files stand, below its prefix in the bucket. */
+export interface VariantFiles {
+  readonly model: string;
+  readonly features: string;
+  readonly sample: string;
+  /** A labelled set, where there is one. */
+  readonly evaluation: string | undefined;
+}
+
+/** How a candidate must do against the champion before promotion is asked for. */
+export interface PromotionThresholds {
+  /** Smallest gain in AUC; negative allows a loss. */
+  readonly minAucGain: number;
+  /** Largest rise of log loss, in nats. */
+  readonly maxLogLossIncrease: number;
+}
+
+/** One variant with everything that `variants.yaml` says of it. */
+export interface VariantSettings {
+  readonly variant: Variant;
+  readonly files: VariantFiles;
+  /** Column of the labelled set that holds the outcome, 0 or 1. */
+  readonly label: string;
+  /** Column that names the player, carried beside the score. */
+  readonly idColumn: string;
+  readonly recipe: Recipe;
+  /** What `predict` scores with when no flag says otherwise. */
+  readonly modelUri: string;
+  readonly promotion: PromotionThresholds;
+}
+
+/** Everything of `variants.yaml`: the listed variants in their order, and the defaults for any other. */
+export interface Variants {
+  readonly listed: readonly VariantSettings[];
+  /** The settings of any valid variant; the spelling of the list wins over the flag's. */
+  settings(
+    parts: { geography?: string | undefined; company?: string | undefined },
+  ): VariantSettings;
+}
+
+type Json = Record<string, unknown>;
+const file = "variants.yaml";
+
+/**
+ * The variants of a parsed `variants.yaml`. Each entry takes the top level's
+ * settings and may replace any of them.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const { listed } = toVariants({ variants: [{}, { geography: "US" }] });
+ * deepStrictEqual(listed.map(({ variant }) => variant.key), ["base", "geography-us"]);
+ * ```
+ *
+ * @throws {UsageError} If a key is unknown, a value has the wrong type, or two variants share a name.
+ */
+export function toVariants(value: unknown): Variants {
+  const { variants, ...defaults } = asObject(value, file);
+  if (!Array.isArray(variants)) throw wrong("variants", "a list", variants);
+  const listed = variants.map((entry, index) => {
+    const at = `variants[${index}]`;
+    return toSettings({ ...defaults, ...asObject(entry, at) }, at);
+  });
+  for (const name of ["key", "experiment", "modelName"] as const) {
+    refuseShared(listed, name);
+  }
+  return {
+    listed,
+    settings(parts) {
+      const asked = toVariant(parts);
+      const known = listed.find(({ variant }) => variant.key === asked.key);
+      const settings = known ??
+        toSettings({ ...defaults, ...parts }, "defaults");
+      if (!known) refuseShared([...listed, settings], "modelName");
+      return settings;
+    },
+  };
+}
+
+const knownKeys = new Set([
+  "geography",
+  "company",
+  "experiment",
+  "model_name",
+  "model_uri",
+  "files",
+  "label",
+  "id_column",
+  "recipe",
+  "promotion",
+]);
+
+function toSettings(entry: Json, at: string): VariantSettings {
+  for (const key of Object.keys(entry)) {
+    if (!knownKeys.has(key)) {
+      throw wrong(`${at}.${key}`, `one of ${[...knownKeys].join(", ")}`, key);
+    }
+  }
+  const modelName = asText(entry.model_name, `${at}.model_name`);
+  const variant = toVariant({
+    geography: asText(entry.geography, `${at}.geography`),
+    company: asText(entry.company, `${at}.company`),
+    experiment: asText(entry.experiment, `${at}.experiment`),
+    modelName,
+  });
+  const promotion = asObject(entry.promotion ?? {}, `${at}.promotion`);
+  return {
+    variant,
+    files: toFiles(asObject(entry.files ?? {}, `${at}.files`), at),
+    label: asText(entry.label, `${at}.label`) ?? "churned",
+    idColumn: asText(entry.id_column, `${at}.id_column`) ?? "player_id",
+    recipe: toRecipe(entry.recipe, at),
+    modelUri: asText(entry.model_uri, `${at}.model_uri`) ??
+      `models:/${variant.modelName}/Production`,
+    promotion: {
+      minAucGain:
+        asNumber(promotion.min_auc_gain, `${at}.promotion.min_auc_gain`) ?? 0,
+      maxLogLossIncrease: asNumber(
+        promotion.max_log_loss_increase,
+        `${at}.promotion.max_log_loss_increase`,
+      ) ?? 0,
+    },
+  };
+}
+
+function toFiles(files: Json, at: string): VariantFiles {
+  const path = (name: string) => asText(files[name], `${at}.files.${name}`);
+  return {
+    model: path("model") ?? "models/churn/xgb_churn_model_2.bin",
+    features: path("features") ?? "data/churn/feature_names_3.json",
+    sample: path("sample") ?? "data/churn/X_test_sample_2.json",
+    evaluation: path("evaluation"),
+  };
+}
+
+function toRecipe(value: unknown, at: string): Recipe {
+  const { one_hot: oneHot = [] } = asObject(value ?? {}, `${at}.recipe`);
+  if (!Array.isArray(oneHot)) {
+    throw wrong(`${at}.recipe.one_hot`, "a list", oneHot);
+  }
+  return {
+    oneHot: oneHot.map((item, index): OneHot => {
+      const place = `${at}.recipe.one_hot[${index}]`;
+      const entry = asObject(item, place);
+      const column = asText(entry.column, `${place}.column`);
+      if (column === undefined) {
+        throw wrong(`${place}.column`, "the name of a column", undefined);
+      }
+      return {
+        column,
+        prefix: asText(entry.prefix, `${place}.prefix`) ?? `${column}_`,
+      };
+    }),
+  };
+}
+
+function refuseShared(
+  all: readonly VariantSettings[],
+  name: "key" | "experiment" | "modelName",
+): void {
+  const seen = new Map<string, Variant>();
+  for (const { variant } of all) {
+    const other = seen.get(variant[name]);
+    if (other) {
+      throw new UsageError(
+        `Cannot tell variants apart: ${other.title} and ${variant.title} share the ${name} ` +
+          `"${
+            variant[name]
+          }"; set "model_name" and "experiment" of one of them in ${file}`,
+      );
+    }
+    seen.set(variant[name], variant);
+  }
+}
+
+function asObject(value: unknown, at: string): Json {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Json;
+  }
+  throw wrong(at, "a mapping", value);
+}
+
+function asText(value: unknown, at: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "string" && value !== "") return value;
+  throw wrong(
+    at,
+    'a text (put quotes around words like NO, "007" and numbers)',
+    value,
+  );
+}
+
+function asNumber(value: unknown, at: string): number | undefined {
+  if (
+    value === undefined || (typeof value === "number" && Number.isFinite(value))
+  ) return value;
+  throw wrong(at, "a number", value);
+}
+
+function wrong(at: string, wanted: string, found: unknown): UsageError {
+  return new UsageError(
+    `Cannot use ${file}: ${at} should be ${wanted}, found ${
+      JSON.stringify(found) ?? "nothing"
+    }`,
+  );
+}
