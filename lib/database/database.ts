@@ -55,3 +55,23 @@ export class DatabaseError extends Error {
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
+
+/**
+ * The number that an `int8` in text form stands for.
+ *
+ * ```ts
+ * import { strictEqual, throws } from "node:assert/strict";
+ *
+ * strictEqual(exactNumber("1764"), 1764);
+ * throws(() => exactNumber("9007199254740993"), RangeError);
+ * ```
+ *
+ * @throws {RangeError} If a JavaScript number cannot hold it exactly.
+ */
+export function exactNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value)) return value;
+  throw new RangeError(
+    `Cannot read the int8 ${text} as a number: it is over 2^53`,
+  );
+}

@@ -1,0 +1,290 @@
+/** Postgres over the network: the owner of `npm:pg`. */
+import pg from "pg";
+import {
+  type Database,
+  DatabaseError,
+  exactNumber,
+  type Queryable,
+} from "./database.ts";
+import { TransientError, UsageError } from "../errors.ts";
+
+/** TLS as libpq names it (`PGSSLMODE`), its meaning libpq's too. */
+export type SslMode =
+  | "disable"
+  | "allow"
+  | "prefer"
+  | "require"
+  | "verify-ca"
+  | "verify-full";
+
+/** Where a Postgres is and who asks. The password is never part of a text. */
+export interface PostgresSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+  /** `prefer` when left out: TLS where the server has it, unverified. */
+  readonly sslMode?: SslMode | undefined;
+  /** PEM text of the certificates to trust, for `verify-ca` and `verify-full`. */
+  readonly sslRootCertificate?: string | undefined;
+  /** Longest time one statement may run, in milliseconds; 10 minutes by default. */
+  readonly statementTimeoutMs?: number | undefined;
+}
+
+const connectTimeoutMs = 10_000;
+
+/**
+ * A pool of at most four connections to one Postgres database, proven to
+ * answer before it is given back.
+ *
+ * @throws {UsageError} If the server refuses the login or the database is not there.
+ * @throws {TransientError} If the server cannot be reached.
+ */
+export async function openPostgres(
+  settings: PostgresSettings,
+): Promise<Database> {
+  const description =
+    `${settings.user}@${settings.host}:${settings.port}/${settings.database}`;
+  const pool = await connect(settings, description);
+  const run = (client: pg.Pool | pg.PoolClient) =>
+    queryWith(client, description);
+
+  const database: Database = {
+    description,
+    embedded: false,
+    query: run(pool),
+    transaction: (work) =>
+      inTransaction(
+        pool,
+        (client) => work({ query: run(client) }),
+        description,
+      ),
+    async runScript(sql) {
+      await pool.query(sql).catch((error) => {
+        throw translate(error, description);
+      });
+    },
+    [Symbol.asyncDispose]: () => pool.end(),
+  };
+  return database;
+}
+
+/** Tries the TLS modes that `sslMode` allows, in libpq's order, until one connects. */
+async function connect(
+  settings: PostgresSettings,
+  description: string,
+): Promise<pg.Pool> {
+  const attempts = tlsAttempts(settings);
+  for (const [index, ssl] of attempts.entries()) {
+    const pool = new pg.Pool(poolSettings(settings, ssl));
+    // Without a listener an error on an idle connection ends the process.
+    pool.on("error", () => {});
+    try {
+      await pool.query("select 1");
+      return pool;
+    } catch (error) {
+      await pool.end();
+      const last = index === attempts.length - 1;
+      if (last || !isTlsMismatch(error)) throw translate(error, description);
+    }
+  }
+  throw new TypeError("unreachable: every sslMode allows at least one attempt");
+}
+
+type Tls = false | {
+  rejectUnauthorized: boolean;
+  ca?: string;
+  checkServerIdentity?: () => undefined;
+};
+
+function tlsAttempts(
+  { sslMode = "prefer", sslRootCertificate }: PostgresSettings,
+): Tls[] {
+  const ca = sslRootCertificate === undefined ? {} : { ca: sslRootCertificate };
+  const unverified: Tls = { rejectUnauthorized: false };
+  const chainOnly: Tls = {
+    rejectUnauthorized: true,
+    ...ca,
+    checkServerIdentity: () => undefined,
+  };
+  switch (sslMode) {
+    case "disable":
+      return [false];
+    case "allow":
+      return [false, unverified];
+    case "prefer":
+      return [unverified, false];
+    case "require":
+      // libpq: a root certificate at hand makes `require` verify the chain.
+      return [sslRootCertificate === undefined ? unverified : chainOnly];
+    case "verify-ca":
+      return [chainOnly];
+    case "verify-full":
+      return [{ rejectUnauthorized: true, ...ca }];
+  }
+}
+
+function isTlsMismatch(error: unknown): boolean {
+  const { message = "", code } = error as { message?: string; code?: string };
+  // 28000: a pg_hba.conf with only `hostssl` (or only `hostnossl`) lines.
+  return /does not support SSL/i.test(message) || code === "28000";
+}
+
+function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
+  return {
+    host: settings.host,
+    port: settings.port,
+    database: settings.database,
+    user: settings.user,
+    password: settings.password,
+    ssl,
+    max: 4,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: settings.statementTimeoutMs ?? 600_000,
+    idle_in_transaction_session_timeout: 600_000,
+    keepAlive: true,
+    application_name: "churn",
+    types: {
+      getTypeParser: (oid: number) =>
+        parsers.get(oid) ?? pg.types.getTypeParser(oid),
+    },
+    // A role whose default is `off` would lose commits that were acknowledged.
+    options: "-c synchronous_commit=on",
+  } as pg.PoolConfig;
+}
+
+const int8Oid = 20;
+const numericOid = 1700;
+
+/** Numbers as numbers, unless that would change them. */
+const parsers = new Map<number, (text: string) => unknown>([
+  [int8Oid, exactNumber],
+  [numericOid, (text) => Number(text)],
+]);
+
+function queryWith(
+  client: pg.Pool | pg.PoolClient,
+  description: string,
+): Queryable["query"] {
+  return async <Row>(text: string, values: readonly unknown[] = []) => {
+    try {
+      const { rows } = await client.query(text, [...values]);
+      return rows as Row[];
+    } catch (error) {
+      throw translate(error, description);
+    }
+  };
+}
+
+async function inTransaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+  description: string,
+): Promise<T> {
+  const client = await pool.connect().catch((error) => {
+    throw translate(error, description);
+  });
+  let broken: Error | undefined;
+  client.on("error", () => {});
+  try {
+    await client.query("begin");
+    const result = await work(client);
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((problem: Error) => broken = problem);
+    throw translate(error, description);
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** Socket errors, and the states of Postgres in which the same statement may pass in a minute. */
+const transientCodes = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "08000",
+  "08001",
+  "08003",
+  "08004",
+  "08006",
+  "08007",
+  "40001",
+  "40P01",
+  "53000",
+  "53100",
+  "53200",
+  "53300",
+  "53400",
+  "55006",
+  "55P03",
+  "57014",
+  "57P01",
+  "57P02",
+  "57P03",
+  "57P05",
+  "58030",
+  "25P03",
+]);
+
+/** Three transient failures of `pg` carry no code, only a message. */
+const transientMessages =
+  /connection terminated|connection error and is not queryable|timeout expired|query read timeout|timeout exceeded when trying to connect|socket hang up|connection closed/i;
+
+function translate(error: unknown, description: string): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  if (error instanceof DatabaseError || !isFromDriver(error)) return error;
+  const { code = "", constraint } = error as Error & {
+    code?: string;
+    constraint?: string;
+  };
+  if (transientCodes.has(code) || transientMessages.test(error.message)) {
+    return new TransientError(
+      `Cannot reach Postgres at ${description}: ${reason(error, code)}`,
+    );
+  }
+  if (code.startsWith("28")) {
+    return new UsageError(
+      `Cannot log in to Postgres at ${description}: ${error.message}; check username and password of the secret or URI`,
+    );
+  }
+  if (code === "3D000") {
+    return new UsageError(
+      `Cannot open the database at ${description}: ${error.message}; run \`deno task setup\` first`,
+    );
+  }
+  if (code === "42501") {
+    return new UsageError(
+      `Cannot do this as ${description}: ${error.message}; grant it, or use another login`,
+    );
+  }
+  if (isTlsProblem(error, code)) {
+    return new UsageError(
+      `Cannot trust Postgres at ${description}: ${error.message}; check PGSSLMODE and PGSSLROOTCERT`,
+    );
+  }
+  return new DatabaseError(error.message, { code, constraint, cause: error });
+}
+
+/** Our own errors pass through a transaction unchanged; only what `pg` threw is translated. */
+function isFromDriver(error: Error): boolean {
+  return "code" in error || "severity" in error ||
+    transientMessages.test(error.message) ||
+    isTlsProblem(error, "");
+}
+
+function isTlsProblem(error: Error, code: string): boolean {
+  return /does not support SSL|certificate|SSL|TLS/i.test(error.message) ||
+    code.startsWith("ERR_TLS") || code.startsWith("UNABLE_TO");
+}
+
+function reason(error: Error, code: string): string {
+  return error.message || code;
+}
