@@ -1,0 +1,59 @@
+/**
+ * Keeps secrets out of everything that is printed, logged, tagged or stored.
+ * A secret is announced once, when it is read; from then on every text that
+ * leaves the process goes through {@linkcode redact}.
+ */
+
+/** What stands where a secret stood. */
+const mark = "***";
+
+/** Shorter ones occur in ordinary words: hiding them would garble messages and hide nothing. */
+const shortestSecret = 4;
+
+const forms = new Set<string>();
+
+/**
+ * Announces a secret: it and its percent-encoded, JSON-escaped and base64
+ * forms no longer pass {@linkcode redact}. Announcing it again changes nothing.
+ * Secrets under four characters cannot be told from ordinary text and are left.
+ *
+ * @returns The secret, so that it can be announced where it is read.
+ */
+export function announceSecret(secret: string): string {
+  if (secret.length < shortestSecret) return secret;
+  for (const form of formsOf(secret)) forms.add(form);
+  return secret;
+}
+
+/**
+ * The text with every announced secret, in any of its forms, replaced by `***`.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * announceSecret("p@ss word");
+ * strictEqual(redact("postgresql://u:p%40ss%20word@h/d"), "postgresql://u:***@h/d");
+ * ```
+ */
+export function redact(text: string): string {
+  let result = text;
+  // Longest first: a short secret may be part of a long one.
+  for (const form of [...forms].sort((a, b) => b.length - a.length)) {
+    result = result.replaceAll(form, mark);
+  }
+  return result;
+}
+
+function formsOf(secret: string): string[] {
+  const bytes = new TextEncoder().encode(secret);
+  const base64 = btoa(String.fromCharCode(...bytes));
+  return [
+    secret,
+    encodeURIComponent(secret),
+    encodeURI(secret),
+    new URLSearchParams([["", secret]]).toString().slice(1),
+    JSON.stringify(secret).slice(1, -1),
+    JSON.stringify(JSON.stringify(secret).slice(1, -1)).slice(1, -1),
+    base64,
+  ];
+}

@@ -1,0 +1,255 @@
+// deno-lint-ignore-file no-console -- the one place that prints
+/** Runs a script's body: flags, help, messages, the JSON line, and the exit code. */
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import {
+  type ExitCode,
+  exitCode,
+  messageOf,
+  UsageError,
+  worstExitCode,
+} from "./errors.ts";
+import { redact } from "./redact.ts";
+
+/** What a command is called, says of itself, and accepts. */
+export interface Command<Options extends ParseArgsOptionsConfig> {
+  readonly name: string;
+  /** One line: what it does. */
+  readonly summary: string;
+  /** One line a flag, as `--help` shows them. */
+  readonly usage: string;
+  readonly options: Options;
+  /** True where words without a flag are allowed. */
+  readonly allowPositionals?: boolean;
+}
+
+/** The parsed flags of a command, by their names; absent flags are undefined. */
+export type Flags<Options extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: Options; strict: true; allowPositionals: true }>
+>["values"];
+
+/** What a body is given beside its flags. */
+export interface Context {
+  /** Words without a flag, in order. */
+  readonly positionals: readonly string[];
+  /** Tells a person something, on stderr. */
+  readonly say: (message: string) => void;
+}
+
+/** What a command did, as the JSON line shows it; more fields may stand beside these. */
+export interface Report {
+  readonly status: string;
+  readonly [field: string]: unknown;
+}
+
+/** What a body gives back: the JSON object, and the same told to a person. */
+export interface Outcome {
+  readonly report: Report;
+  /** Printed to stdout unless `--json` asks for the object. */
+  readonly text: string;
+  /** 0 when left out. */
+  readonly exitCode?: ExitCode;
+}
+
+/** Flags that every command takes. */
+export const commonOptions = {
+  json: { type: "boolean" },
+  help: { type: "boolean" },
+} as const satisfies ParseArgsOptionsConfig;
+
+/** Flags that name one variant. */
+export const variantOptions = {
+  geography: { type: "string" },
+  company: { type: "string" },
+} as const satisfies ParseArgsOptionsConfig;
+
+/** Flags of the retries around critical steps. */
+export const retryOptions = {
+  retries: { type: "string", default: "3" },
+  "retry-delay": { type: "string", default: "60" },
+} as const satisfies ParseArgsOptionsConfig;
+
+/** Help lines of {@linkcode variantOptions}. */
+export const variantUsage =
+  `  --geography G      the variant's geography, such as US
+  --company C        the variant's company, such as ClientB`;
+
+/** Help lines of {@linkcode retryOptions} and {@linkcode commonOptions}. */
+export const commonUsage =
+  `  --retries N        tries after the first one when a service is away (3)
+  --retry-delay S    mean seconds between two tries (60)
+  --json             print one JSON object as the last line of stdout
+  --help             print this`;
+
+/**
+ * Runs `body` as a program: prints what it gives back, and ends the process
+ * with its exit code. Errors become one line on stderr that names what to do;
+ * only a defect shows its stack. With `--json` the last line of stdout is an
+ * object even then: `{"status":"failed","error":…,"exit_code":…}`.
+ */
+export async function runScript<Options extends ParseArgsOptionsConfig>(
+  command: Command<Options>,
+  body: (flags: Flags<Options>, context: Context) => Promise<Outcome>,
+): Promise<never> {
+  const startedMs = performance.now();
+  const json = Deno.args.includes("--json");
+  const seconds = () => Math.round(performance.now() - startedMs) / 1000;
+  try {
+    const { values, positionals } = parseFlags(command, Deno.args);
+    if (values["help"]) {
+      console.log(helpOf(command));
+      Deno.exit(0);
+    }
+    const outcome = await body(values as Flags<Options>, { positionals, say });
+    console.log(redact(
+      json
+        ? JSON.stringify({ ...outcome.report, seconds: seconds() })
+        : outcome.text,
+    ));
+    Deno.exit(outcome.exitCode ?? 0);
+  } catch (error) {
+    const code = exitCode(error);
+    const message = redact(messageOf(error));
+    console.error(`${command.name}: ${message}`);
+    if (isDefect(error)) console.error(redact(error.stack ?? ""));
+    if (json) {
+      console.log(
+        JSON.stringify({
+          status: "failed",
+          error: message,
+          exit_code: code,
+          seconds: seconds(),
+        }),
+      );
+    }
+    Deno.exit(code);
+  }
+}
+
+/**
+ * The flags and words of a command line.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const command = { name: "x", summary: "", usage: "", options: { all: { type: "boolean" } } } as const;
+ * deepStrictEqual({ ...parseFlags(command, ["--all"]).values }, { all: true });
+ * ```
+ *
+ * @throws {UsageError} If a flag is unknown, lacks its value, or stands where no word may.
+ */
+export function parseFlags<Options extends ParseArgsOptionsConfig>(
+  command: Command<Options>,
+  args: readonly string[],
+): { values: Record<string, unknown>; positionals: string[] } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: command.options,
+      strict: true,
+      allowPositionals: command.allowPositionals ?? false,
+    });
+    return { values, positionals };
+  } catch (error) {
+    throw new UsageError(
+      `${
+        messageOf(error)
+      }; \`deno task ${command.name} --help\` shows the flags`,
+    );
+  }
+}
+
+/**
+ * The number of 0 or more that a flag's text stands for.
+ *
+ * @param options `flag`: its name in errors; `integer`: refuse fractions.
+ * @throws {UsageError} If it is not such a number.
+ */
+export function toCount(
+  text: string,
+  options: { flag: string; integer?: boolean },
+): number {
+  const { flag, integer = false } = options;
+  const value = Number(text);
+  const fits = text.trim() !== "" && Number.isFinite(value) && value >= 0 &&
+    (!integer || Number.isInteger(value));
+  if (fits) return value;
+  throw new UsageError(
+    `Cannot use --${flag} "${text}": expected a ${
+      integer ? "whole " : ""
+    }number of 0 or more`,
+  );
+}
+
+/**
+ * One outcome for several pieces of work: each runs after the other whatever
+ * happened before it, a failed one is reported in its place, and the worst exit
+ * code wins. A single piece keeps its own shape and its own error.
+ *
+ * @param work The pieces: `name` is how a person and the report call it.
+ */
+export async function runEach(
+  work: readonly { name: string; run: () => Promise<Outcome> }[],
+  options: { say: (message: string) => void },
+): Promise<Outcome> {
+  const [only] = work;
+  if (only && work.length === 1) return await only.run();
+  const outcomes: Outcome[] = [];
+  for (const { name, run } of work) {
+    outcomes.push(
+      await run().catch((error) => failed(name, error, options.say)),
+    );
+  }
+  const code = worstExitCode(outcomes.map(({ exitCode }) => exitCode ?? 0));
+  return {
+    report: {
+      status: code === 0 ? "done" : "failed",
+      exit_code: code,
+      variants: outcomes.map(({ report }) => report),
+    },
+    text: outcomes.map(({ text }) => text).join("\n\n"),
+    exitCode: code,
+  };
+}
+
+function failed(
+  name: string,
+  error: unknown,
+  say: (message: string) => void,
+): Outcome {
+  const message = redact(messageOf(error));
+  const code = exitCode(error);
+  say(`${name}: ${message}`);
+  if (isDefect(error)) say(error.stack ?? "");
+  return {
+    report: {
+      status: "failed",
+      variant: name,
+      error: message,
+      exit_code: code,
+    },
+    text: `${name}: failed, ${message}`,
+    exitCode: code,
+  };
+}
+
+const expectedErrors = new Set([
+  "UsageError",
+  "InputError",
+  "TransientError",
+  "DatabaseError",
+]);
+
+/** Anything that no part of the code throws on purpose deserves its stack. */
+function isDefect(error: unknown): error is Error {
+  return error instanceof Error && !expectedErrors.has(error.name);
+}
+
+function say(message: string): void {
+  console.error(redact(message));
+}
+
+function helpOf(
+  { name, summary, usage }: Command<ParseArgsOptionsConfig>,
+): string {
+  return `${summary}\n\nUsage: deno task ${name} [flags]\n\n${usage}`;
+}
