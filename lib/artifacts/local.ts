@@ -1,0 +1,101 @@
+/** Artifacts in a folder. */
+import { resolve } from "node:path";
+import { UsageError } from "../errors.ts";
+import { type ArtifactStore, checkedPath } from "./store.ts";
+
+/** The files below `folder`, which is made at the first write. Its URI is the plain absolute path, as MLflow writes it. */
+export function openLocal(folder: string): ArtifactStore {
+  const root = resolve(folder);
+  const pathOf = (path: string) => `${root}/${checkedPath(path)}`;
+  return {
+    uri: root,
+    find: (path) => readIfThere(pathOf(path)),
+    write: (path, bytes) => writeWhole(pathOf(path), bytes),
+    async list(below) {
+      const start = below === "" ? root : pathOf(below.replace(/\/$/, ""));
+      const paths = await filesBelow(start);
+      return paths.map((path) => path.slice(root.length + 1)).sort();
+    },
+  };
+}
+
+/**
+ * The bytes of a local file, or undefined where there is none.
+ *
+ * @throws {UsageError} If this process may not read there; says how to allow it.
+ */
+export async function readIfThere(
+  path: string,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw explained(error, path);
+  }
+}
+
+/**
+ * Writes beside the target, syncs, and renames: a reader sees the old file or
+ * the new one, never half of it.
+ *
+ * @throws {UsageError} If this process may not write there.
+ */
+export async function writeWhole(
+  path: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID()}.part`;
+  try {
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")) || "/", {
+      recursive: true,
+    });
+    await writeSynced(temporary, bytes);
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw explained(error, path);
+  }
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  using file = await Deno.open(path, { createNew: true, write: true });
+  for (let written = 0; written < bytes.length;) {
+    written += await file.write(bytes.subarray(written));
+  }
+  await file.sync();
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const paths: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory) paths.push(...await filesBelow(path));
+      else if (entry.isFile && !entry.name.endsWith(".part")) paths.push(path);
+    }
+  } catch (error) {
+    if (!isAbsent(error)) throw explained(error, folder);
+  }
+  return paths;
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.NotADirectory;
+}
+
+function explained(error: unknown, path: string): unknown {
+  if (error instanceof Deno.errors.NotCapable) {
+    return new UsageError(
+      `Cannot reach ${path}: the tasks may use files of this project and of CHURN_HOME only; ` +
+        `name the folder in CHURN_FILES to allow it (several with commas between)`,
+    );
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new UsageError(
+      `Cannot reach ${path}: the operating system refuses it to this user`,
+    );
+  }
+  return error;
+}
