@@ -1,0 +1,243 @@
+/** MLflow's `logged_models` with their tables, and the links of runs to datasets and models (`inputs`). */
+import { InputError } from "../errors.ts";
+import { getActiveExperiment } from "./experiments.ts";
+import { toPythonJson } from "./pythonjson.ts";
+import { insertRows, newId, type Row, type Tables } from "./rows.ts";
+import { appendToUri, checkDataset, checkLoggedModelName } from "./rules.ts";
+import { getActiveRun } from "./runs.ts";
+import type { DatasetInput, LoggedModel, Run } from "./store.ts";
+
+/** Numbers of `logged_models.status` (`LoggedModelStatus` of MLflow). */
+const statusNumbers = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const;
+
+const linkKey = [
+  "source_type",
+  "source_id",
+  "destination_type",
+  "destination_id",
+];
+
+/** The new logged model, PENDING and linked to its run as an output. @throws {InputError} On an MLflow without logged models, or a bad name. */
+export async function createLoggedModel(
+  tables: Tables,
+  run: Run,
+  options: {
+    name: string;
+    params?: Record<string, string>;
+    tags?: Record<string, string>;
+  },
+): Promise<LoggedModel> {
+  requireLoggedModels(tables);
+  checkLoggedModelName(options.name);
+  await getActiveRun(tables, run.runId);
+  const experiment = await getActiveExperiment(tables, run.experimentId);
+  const modelId = `m-${newId()}`;
+  const artifactLocation = appendToUri(
+    experiment.artifactLocation,
+    "models",
+    modelId,
+    "artifacts",
+  );
+  const owner = {
+    model_id: modelId,
+    experiment_id: Number(run.experimentId),
+  };
+  const now = tables.nowMs();
+  const row = {
+    ...owner,
+    name: options.name,
+    artifact_location: artifactLocation,
+    creation_timestamp_ms: now,
+    last_updated_timestamp_ms: now,
+    status: statusNumbers.PENDING,
+    lifecycle_stage: "active",
+    source_run_id: run.runId,
+  };
+  await insertRows(tables, "logged_models", { rows: [row] });
+  await insertRows(tables, "logged_model_params", {
+    rows: Object.entries(options.params ?? {})
+      .map(([key, value]) => ({
+        ...owner,
+        param_key: key,
+        param_value: value,
+      })),
+  });
+  await insertRows(tables, "logged_model_tags", {
+    rows: Object.entries(options.tags ?? {})
+      .map(([key, value]) => ({ ...owner, tag_key: key, tag_value: value })),
+  });
+  await insertRows(tables, "inputs", {
+    rows: [{
+      ...toLink(["RUN_OUTPUT", run.runId], ["MODEL_OUTPUT", modelId]),
+      step: 0,
+    }],
+  });
+  return { modelId, artifactLocation };
+}
+
+/** Marks a logged model as usable or as failed. @throws {InputError} If it is not there. */
+export async function finalizeLoggedModel(
+  tables: Tables,
+  modelId: string,
+  status: "READY" | "UPLOAD_FAILED",
+): Promise<void> {
+  requireLoggedModels(tables);
+  const changed = await tables.db.query(
+    `update logged_models set status = $2, last_updated_timestamp_ms = $3
+     where model_id = $1 returning 1`,
+    [modelId, statusNumbers[status], tables.nowMs()],
+  );
+  if (changed.length === 0) throw missingModel(modelId);
+}
+
+/** Where a logged model's files are, and which run made it. @throws {InputError} If it is not there or deleted. */
+export async function getLoggedModel(
+  tables: Tables,
+  modelId: string,
+): Promise<LoggedModel & { runId: string | null }> {
+  requireLoggedModels(tables);
+  const [model] = await tables.db.query<
+    LoggedModel & { runId: string | null }
+  >(
+    `select model_id as "modelId", artifact_location as "artifactLocation",
+            source_run_id as "runId"
+     from logged_models where model_id = $1 and lifecycle_stage <> 'deleted'`,
+    [modelId],
+  );
+  if (!model) throw missingModel(modelId);
+  return model;
+}
+
+/** Appends a registered version to the logged model's tag `mlflow.modelVersions`, which MLflow's UI links by. */
+export async function tagModelVersion(
+  tables: Tables,
+  modelId: string,
+  version: { name: string; version: number },
+): Promise<void> {
+  const [model] = await tables.db.query<{ experimentId: number }>(
+    `select experiment_id as "experimentId" from logged_models
+     where model_id = $1 for update`,
+    [modelId],
+  );
+  if (!model) throw missingModel(modelId);
+  const [tag] = await tables.db.query<{ value: string }>(
+    `select tag_value as value from logged_model_tags
+     where model_id = $1 and tag_key = $2`,
+    [modelId, versionsTag],
+  );
+  await insertRows(tables, "logged_model_tags", {
+    rows: [{
+      model_id: modelId,
+      experiment_id: model.experimentId,
+      tag_key: versionsTag,
+      tag_value: appendVersion(tag?.value, version),
+    }],
+    key: ["model_id", "tag_key"],
+    update: ["tag_value"],
+  });
+}
+
+const versionsTag = "mlflow.modelVersions";
+
+/** Files datasets and logged models as inputs of a run; what is filed already stays as it is. @throws {InputError} If the run is not there or deleted, or a dataset breaks MLflow's rules. */
+export async function logInputs(
+  tables: Tables,
+  runId: string,
+  inputs: {
+    datasets?: readonly DatasetInput[];
+    modelIds?: readonly string[];
+  },
+): Promise<void> {
+  const { datasets = [], modelIds = [] } = inputs;
+  if (modelIds.length > 0) requireLoggedModels(tables);
+  for (const dataset of datasets) checkDataset(dataset);
+  const { experimentId } = await getActiveRun(tables, runId);
+  for (const dataset of datasets) {
+    const datasetId = await ensureDataset(tables, experimentId, dataset);
+    const link = toLink(["DATASET", datasetId], ["RUN", runId]);
+    const isNew = await insertRows(tables, "inputs", {
+      rows: [link],
+      key: linkKey,
+    });
+    if (isNew === 0) continue;
+    await insertRows(tables, "input_tags", {
+      rows: [{
+        input_uuid: link.input_uuid,
+        name: "mlflow.data.context",
+        value: dataset.context,
+      }],
+    });
+  }
+  await insertRows(tables, "inputs", {
+    rows: [...new Set(modelIds)].map((modelId) =>
+      toLink(["RUN_INPUT", runId], ["MODEL_INPUT", modelId])
+    ),
+    key: linkKey,
+  });
+}
+
+async function ensureDataset(
+  tables: Tables,
+  experimentId: number,
+  dataset: DatasetInput,
+): Promise<string> {
+  const key = {
+    experiment_id: experimentId,
+    name: dataset.name,
+    digest: dataset.digest,
+  };
+  await insertRows(tables, "datasets", {
+    rows: [{
+      ...key,
+      dataset_uuid: newId(),
+      dataset_source_type: dataset.sourceType,
+      dataset_source: dataset.source,
+      dataset_schema: dataset.schema ?? null,
+      dataset_profile: dataset.profile ?? null,
+    }],
+    key: Object.keys(key),
+  });
+  const [stored] = await tables.db.query<{ id: string }>(
+    `select dataset_uuid as id from datasets
+     where experiment_id = $1 and name = $2 and digest = $3`,
+    Object.values(key),
+  );
+  if (stored) return stored.id;
+  throw new InputError(
+    `Cannot find the dataset "${dataset.name}" just after filing it: another writer deleted it`,
+  );
+}
+
+/** The JSON of the tag `mlflow.modelVersions` with one version more, as Python's `json.dumps` prints it. */
+function appendVersion(
+  text: string | undefined,
+  version: { name: string; version: number },
+): string {
+  const known: unknown = text ? JSON.parse(text) : [];
+  const all = Array.isArray(known) ? known : [];
+  return toPythonJson([...all, version]);
+}
+
+function toLink(
+  source: readonly [type: string, id: string],
+  destination: readonly [type: string, id: string],
+): Row & { input_uuid: string } {
+  return {
+    input_uuid: newId(),
+    source_type: source[0],
+    source_id: source[1],
+    destination_type: destination[0],
+    destination_id: destination[1],
+  };
+}
+
+function requireLoggedModels(tables: Tables): void {
+  if (tables.generation.hasLoggedModels) return;
+  throw new InputError(
+    "Cannot use logged models: this database was made by MLflow 2.x, where a model is a folder of its run",
+  );
+}
+
+function missingModel(modelId: string): InputError {
+  return new InputError(`Cannot find the logged model ${modelId}`);
+}

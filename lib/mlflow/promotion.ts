@@ -1,0 +1,153 @@
+/**
+ * What one promotion does to a registered model, decided apart from where the
+ * registry is, and the tag that keeps it on record: MLflow itself writes no
+ * history of aliases and stages.
+ */
+import { InputError } from "../errors.ts";
+import { toPythonJson } from "./pythonjson.ts";
+import { checkAlias, checkModelName, isActiveStage } from "./rules.ts";
+import type { ModelVersion, Promotion, PromotionResult } from "./store.ts";
+
+/** What a promotion has to write. */
+export interface PromotionPlan extends PromotionResult {
+  /** True when the alias names another version, or none. */
+  readonly movesAlias: boolean;
+  /** True when the version is in another stage, or others share its stage. */
+  readonly movesStage: boolean;
+  /** The tag of the version that records the move. */
+  readonly tag: { readonly key: string; readonly value: string };
+}
+
+const tagPrefix = "promotion.";
+
+/**
+ * The steps from how things are to what was asked.
+ *
+ * @param versions All versions that are not deleted.
+ * @throws {InputError} If the version is not among them or not READY, or the alias breaks MLflow's rules.
+ */
+export function planPromotion(
+  name: string,
+  options: { versions: readonly ModelVersion[]; promotion: Promotion },
+): PromotionPlan {
+  const { versions, promotion } = options;
+  const { version, alias, stage, by } = promotion;
+  checkModelName(name);
+  checkAlias(alias);
+  const target = versions.find((known) => known.version === version);
+  if (!target) throw missingVersion(name, { version, versions });
+  if (target.status !== "READY") {
+    throw new InputError(
+      `Cannot promote version ${version} of "${name}": its status is ${target.status}, not READY`,
+    );
+  }
+  const from = versions.find((known) => known.aliases.includes(alias))?.version;
+  const archived = isActiveStage(stage)
+    ? versions.filter((known) =>
+      known.stage === stage && known.version !== version
+    ).map((known) => known.version).sort((a, b) => a - b)
+    : [];
+  const movesAlias = from !== version;
+  const movesStage = target.stage !== stage || archived.length > 0;
+  return {
+    from,
+    archived,
+    changed: movesAlias || movesStage,
+    movesAlias,
+    movesStage,
+    tag: {
+      key: freshKey(target, promotion.timeMs),
+      value: toPythonJson({
+        by,
+        from: from ?? null,
+        to: version,
+        alias,
+        stage,
+        archived,
+      }),
+    },
+  };
+}
+
+/** One move on record, as {@linkcode readPromotions} gives it back. */
+export interface RecordedPromotion {
+  readonly timeMs: number;
+  readonly by: string;
+  /** The version that the alias named before; undefined when it named none. */
+  readonly from: number | undefined;
+  readonly to: number;
+  readonly alias: string;
+  readonly stage: string;
+  readonly archived: readonly number[];
+}
+
+/**
+ * The moves that a version's tags record, oldest first. Tags that are not ours are passed over.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const [move] = readPromotions({
+ *   "promotion.2026-11-23T12:00:00.000Z":
+ *     '{"by": "ada", "from": 1, "to": 2, "alias": "champion", "stage": "Production", "archived": [1]}',
+ * });
+ * strictEqual(move?.timeMs, Date.UTC(2026, 10, 23, 12));
+ * strictEqual(move?.from, 1);
+ * ```
+ */
+export function readPromotions(
+  tags: Readonly<Record<string, string>>,
+): RecordedPromotion[] {
+  return Object.entries(tags).flatMap(([key, text]) => {
+    const timeMs = key.startsWith(tagPrefix)
+      ? Date.parse(key.slice(tagPrefix.length))
+      : NaN;
+    const value = Number.isNaN(timeMs) ? undefined : parseObject(text);
+    if (!value || typeof value["to"] !== "number") return [];
+    const { by, from, to, alias, stage, archived } = value;
+    return [{
+      timeMs,
+      by: String(by ?? ""),
+      from: typeof from === "number" ? from : undefined,
+      to,
+      alias: String(alias ?? ""),
+      stage: String(stage ?? ""),
+      archived: Array.isArray(archived) ? archived.map(Number) : [],
+    }];
+  }).sort((a, b) => a.timeMs - b.timeMs);
+}
+
+/** The error for a version that is not there, naming those that are. */
+export function missingVersion(
+  name: string,
+  options: { version: number; versions: readonly { version: number }[] },
+): InputError {
+  const { version, versions } = options;
+  const known = versions.map((each) => each.version).sort((a, b) => a - b);
+  return new InputError(
+    `Cannot find version ${version} of the registered model "${name}": ${
+      known.length === 0
+        ? "it has no versions; log one with `deno task log-model`"
+        : `it has ${known.length === 1 ? "version" : "versions"} ${
+          known.join(", ")
+        }`
+    }`,
+  );
+}
+
+/** Two moves in one millisecond are two records. */
+function freshKey(target: ModelVersion, timeMs: number): string {
+  const key = `${tagPrefix}${new Date(timeMs).toISOString()}`;
+  return key in target.tags ? freshKey(target, timeMs + 1) : key;
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null
+      ? Object.fromEntries(Object.entries(value))
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

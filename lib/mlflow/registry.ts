@@ -1,0 +1,110 @@
+/** MLflow's `registered_models` and `registered_model_tags`, and locking a model for a change. */
+import { InputError } from "../errors.ts";
+import { insertRows, inWorkspace, type Tables } from "./rows.ts";
+import { checkModelName, checkRegistryTag } from "./rules.ts";
+import type { RegisteredModel } from "./store.ts";
+
+/** The registered model with its tags and aliases; undefined when there is none of that name. */
+export async function findRegisteredModel(
+  tables: Tables,
+  name: string,
+): Promise<RegisteredModel | undefined> {
+  const where = `where name = $1 and ${inWorkspace(tables)}`;
+  const models = await tables.db.query(
+    `select 1 from registered_models ${where}`,
+    [name],
+  );
+  if (models.length === 0) return undefined;
+  const tags = await tables.db.query<{ key: string; value: string | null }>(
+    `select key, value from registered_model_tags ${where} order by key`,
+    [name],
+  );
+  const aliases = await readAliases(tables, name);
+  return {
+    name,
+    tags: Object.fromEntries(tags.map(({ key, value }) => [key, value ?? ""])),
+    aliases: Object.fromEntries(
+      aliases.map(({ alias, version }) => [alias, version]),
+    ),
+  };
+}
+
+/** The registered model, made with these tags and description unless it is there already. */
+export async function ensureRegisteredModel(
+  tables: Tables,
+  name: string,
+  options: { tags: Record<string, string>; description?: string },
+): Promise<RegisteredModel> {
+  checkModelName(name);
+  const tags = Object.entries(options.tags);
+  for (const [key, value] of tags) checkRegistryTag(key, value);
+  const now = tables.nowMs();
+  const created = await insertRows(tables, "registered_models", {
+    rows: [{
+      name,
+      creation_time: now,
+      last_updated_time: now,
+      description: options.description ?? null,
+    }],
+    key: ["name"],
+  });
+  if (created > 0) {
+    await insertRows(tables, "registered_model_tags", {
+      rows: tags.map(([key, value]) => ({ key, value, name })),
+    });
+  }
+  const model = await findRegisteredModel(tables, name);
+  if (!model) throw missingRegisteredModel(name);
+  return model;
+}
+
+/** Aliases of a model in alphabetical order. */
+export function readAliases(
+  tables: Tables,
+  name: string,
+): Promise<{ alias: string; version: number }[]> {
+  return tables.db.query(
+    `select alias, version from registered_model_aliases
+     where name = $1 and ${inWorkspace(tables)} order by alias`,
+    [name],
+  );
+}
+
+/**
+ * Marks the model as updated now, which also makes other writers of its
+ * versions wait until this transaction ends: MLflow's own clients begin with
+ * the same update.
+ *
+ * @throws {InputError} If there is no registered model of that name.
+ */
+export async function touchRegisteredModel(
+  tables: Tables,
+  name: string,
+): Promise<void> {
+  const touched = await tables.db.query(
+    `update registered_models set last_updated_time = $2
+     where name = $1 and ${inWorkspace(tables)} returning 1`,
+    [name, tables.nowMs()],
+  );
+  if (touched.length === 0) throw missingRegisteredModel(name);
+}
+
+/** As {@linkcode touchRegisteredModel}, but only makes other writers wait. */
+export async function lockRegisteredModel(
+  tables: Tables,
+  name: string,
+): Promise<void> {
+  const locked = await tables.db.query(
+    `select 1 from registered_models
+     where name = $1 and ${inWorkspace(tables)} for no key update`,
+    [name],
+  );
+  if (locked.length === 0) throw missingRegisteredModel(name);
+}
+
+/** The error for a model that is not there, with the command that makes it. */
+export function missingRegisteredModel(name: string): InputError {
+  return new InputError(
+    `Cannot find the registered model "${name}": log one with \`deno task log-model\``,
+  );
+}

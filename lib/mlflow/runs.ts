@@ -1,0 +1,287 @@
+/** MLflow's `runs`, `tags`, `params`, `metrics` and `latest_metrics`. */
+import { InputError } from "../errors.ts";
+import { getActiveExperiment } from "./experiments.ts";
+import { insertRows, newId, type Tables } from "./rows.ts";
+import {
+  appendToUri,
+  checkKey,
+  checkMetric,
+  fitParam,
+  fitTag,
+  type Fitted,
+  storedMetricValue,
+} from "./rules.ts";
+import type { FinalStatus, Metric, Run, RunData } from "./store.ts";
+
+const nameTag = "mlflow.runName";
+
+/** The new run, RUNNING, with its name both as column and as tag. @throws {InputError} If the experiment is not there or deleted, or a tag breaks MLflow's rules. */
+export async function createRun(
+  tables: Tables,
+  experimentId: string,
+  options: { name: string; startTimeMs: number; tags: Record<string, string> },
+): Promise<Run> {
+  const { name, startTimeMs } = options;
+  const experiment = await getActiveExperiment(tables, experimentId);
+  const tags: Record<string, string> = { ...options.tags, [nameTag]: name };
+  for (const key of Object.keys(tags)) checkKey("tag", key);
+  const runId = newId();
+  const artifactUri = appendToUri(
+    experiment.artifactLocation,
+    runId,
+    "artifacts",
+  );
+  const row = {
+    run_uuid: runId,
+    name,
+    source_type: "UNKNOWN",
+    source_name: "",
+    entry_point_name: "",
+    user_id: tags["mlflow.user"] ?? "unknown",
+    status: "RUNNING",
+    start_time: startTimeMs,
+    source_version: "",
+    lifecycle_stage: "active",
+    artifact_uri: artifactUri,
+    experiment_id: Number(experimentId),
+  };
+  await insertRows(tables, "runs", { rows: [row] });
+  await insertRows(tables, "tags", { rows: runRows(runId, tags) });
+  return { runId, experimentId, artifactUri };
+}
+
+/** The experiment of a run that may still be written to. @throws {InputError} If the run is not there or deleted. */
+export async function getActiveRun(
+  tables: Tables,
+  runId: string,
+): Promise<{ experimentId: number }> {
+  const [run] = await tables.db.query<{ experimentId: number; stage: string }>(
+    `select experiment_id as "experimentId", lifecycle_stage as stage from runs where run_uuid = $1`,
+    [runId],
+  );
+  if (run?.stage === "active") return run;
+  throw new InputError(
+    run
+      ? `Cannot write to the run ${runId}: it is deleted; restore it with \`mlflow runs restore --run-id ${runId}\``
+      : `Cannot find the run ${runId}`,
+  );
+}
+
+/** Logs params (write-once), metrics and tags to a run, in MLflow's order. Logging the same again changes nothing. @throws {InputError} If a param has another value already. */
+export async function logBatch(
+  tables: Tables,
+  runId: string,
+  data: RunData,
+): Promise<void> {
+  const { metrics = [] } = data;
+  const params = fitAll(tables, { values: data.params, fit: fitParam });
+  const tags = fitAll(tables, { values: data.tags, fit: fitTag });
+  for (const metric of metrics) checkMetric(metric);
+  const { experimentId } = await getActiveRun(tables, runId);
+  await logParams(tables, runId, params);
+  await logMetrics(tables, runId, metrics);
+  await logModelMetrics(tables, { runId, experimentId, metrics });
+  await setTags(tables, runId, tags);
+}
+
+/** Ends a run. @throws {InputError} If the run is not there or deleted. */
+export async function finishRun(
+  tables: Tables,
+  runId: string,
+  options: { status: FinalStatus; endTimeMs: number },
+): Promise<void> {
+  await getActiveRun(tables, runId);
+  await tables.db.query(
+    `update runs set status = $2, end_time = $3 where run_uuid = $1`,
+    [runId, options.status, options.endTimeMs],
+  );
+}
+
+function fitAll(
+  tables: Tables,
+  options: {
+    values: Readonly<Record<string, string>> | undefined;
+    fit: (key: string, value: string) => Fitted;
+  },
+): Record<string, string> {
+  const fitted: Record<string, string> = {};
+  for (const [key, text] of Object.entries(options.values ?? {})) {
+    const { value, warning } = options.fit(key, text);
+    if (warning !== undefined) tables.warn(warning);
+    fitted[key] = value;
+  }
+  return fitted;
+}
+
+async function logParams(
+  tables: Tables,
+  runId: string,
+  params: Readonly<Record<string, string>>,
+): Promise<void> {
+  const rows = runRows(runId, params);
+  await insertRows(tables, "params", { rows, key: ["key", "run_uuid"] });
+  const stored = await tables.db.query<{ key: string; value: string }>(
+    `select key, value from params where run_uuid = $1 and key = any($2::text[])`,
+    [runId, Object.keys(params)],
+  );
+  for (const { key, value } of stored) {
+    if (params[key] === value) continue;
+    throw new InputError(
+      `Cannot change the param "${key}" of the run ${runId} from ${
+        JSON.stringify(value)
+      } to ${JSON.stringify(params[key])}: MLflow's params are written once`,
+    );
+  }
+}
+
+async function logMetrics(
+  tables: Tables,
+  runId: string,
+  metrics: readonly Metric[],
+): Promise<void> {
+  const rows = uniqueRows(metrics.map((metric) => ({
+    key: metric.key,
+    ...toStored(metric),
+    run_uuid: runId,
+  })));
+  for (const some of chunks(rows, 1000)) {
+    await insertRows(tables, "metrics", {
+      rows: some,
+      key: ["key", "timestamp", "step", "run_uuid", "value", "is_nan"],
+    });
+  }
+  await updateLatest(tables, runId, rows);
+}
+
+type MetricRow = {
+  readonly key: string;
+  readonly value: number;
+  readonly is_nan: boolean;
+  readonly timestamp: number;
+  readonly step: number;
+  readonly run_uuid: string;
+};
+
+/** Locks the rows in the order of their keys, as MLflow does, so that two writers cannot wait for each other. */
+async function updateLatest(
+  tables: Tables,
+  runId: string,
+  rows: readonly MetricRow[],
+): Promise<void> {
+  const newest = new Map<string, MetricRow>();
+  for (const row of rows) {
+    const known = newest.get(row.key);
+    if (!known || isNewer(row, known)) newest.set(row.key, row);
+  }
+  const stored = await tables.db.query<MetricRow>(
+    `select key, value, timestamp, step from latest_metrics
+     where run_uuid = $1 and key = any($2::text[])
+     order by run_uuid, key for update`,
+    [runId, [...newest.keys()].sort()],
+  );
+  for (const old of stored) {
+    const row = newest.get(old.key);
+    if (row && !isNewer(row, old)) newest.delete(old.key);
+  }
+  const changed = [...newest.values()].sort((a, b) => a.key < b.key ? -1 : 1);
+  for (const some of chunks(changed, 1000)) {
+    await insertRows(tables, "latest_metrics", {
+      rows: some,
+      key: ["key", "run_uuid"],
+      update: ["value", "timestamp", "step", "is_nan"],
+    });
+  }
+}
+
+/** MLflow's order: greater step, then later time, then greater value. */
+function isNewer(a: MetricRow, b: MetricRow): boolean {
+  if (a.step !== b.step) return a.step > b.step;
+  if (a.timestamp !== b.timestamp) return a.timestamp > b.timestamp;
+  return a.value > b.value;
+}
+
+async function logModelMetrics(
+  tables: Tables,
+  options: {
+    runId: string;
+    experimentId: number;
+    metrics: readonly Metric[];
+  },
+): Promise<void> {
+  if (!tables.generation.hasLoggedModels) return;
+  const { runId, experimentId, metrics } = options;
+  const rows = metrics.flatMap((metric) => {
+    if (metric.modelId === undefined) return [];
+    const { value, timestamp, step } = toStored(metric);
+    return [{
+      model_id: metric.modelId,
+      metric_name: metric.key,
+      metric_timestamp_ms: timestamp,
+      metric_step: step,
+      metric_value: value,
+      experiment_id: experimentId,
+      run_id: runId,
+      dataset_name: metric.datasetName ?? null,
+      dataset_digest: metric.datasetDigest ?? null,
+    }];
+  });
+  for (const some of chunks(rows, 1000)) {
+    await insertRows(tables, "logged_model_metrics", {
+      rows: some,
+      key: [
+        "model_id",
+        "metric_name",
+        "metric_timestamp_ms",
+        "metric_step",
+        "run_id",
+      ],
+    });
+  }
+}
+
+async function setTags(
+  tables: Tables,
+  runId: string,
+  tags: Readonly<Record<string, string>>,
+): Promise<void> {
+  const name = tags[nameTag];
+  if (name !== undefined) {
+    await tables.db.query(`update runs set name = $2 where run_uuid = $1`, [
+      runId,
+      name,
+    ]);
+  }
+  await insertRows(tables, "tags", {
+    rows: runRows(runId, tags),
+    key: ["key", "run_uuid"],
+    update: ["value"],
+  });
+}
+
+function toStored(metric: Metric) {
+  const { value, isNan } = storedMetricValue(metric.value);
+  return {
+    value,
+    is_nan: isNan,
+    timestamp: metric.timestampMs,
+    step: metric.step ?? 0,
+  };
+}
+
+function runRows(runId: string, values: Readonly<Record<string, string>>) {
+  return Object.entries(values).sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([key, value]) => ({ key, value, run_uuid: runId }));
+}
+
+function uniqueRows(rows: readonly MetricRow[]): MetricRow[] {
+  return [
+    ...new Map(rows.map((row) => [JSON.stringify(row), row])).values(),
+  ];
+}
+
+function chunks<T>(values: readonly T[], size: number): T[][] {
+  return Array.from(
+    { length: Math.ceil(values.length / size) },
+    (_, index) => values.slice(index * size, (index + 1) * size),
+  );
+}

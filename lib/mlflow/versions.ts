@@ -1,0 +1,275 @@
+/** MLflow's `model_versions`, `model_version_tags` and `registered_model_aliases`. */
+import { InputError } from "../errors.ts";
+import { getLoggedModel, tagModelVersion } from "./models.ts";
+import { missingVersion, planPromotion } from "./promotion.ts";
+import {
+  lockRegisteredModel,
+  readAliases,
+  touchRegisteredModel,
+} from "./registry.ts";
+import { insertRows, inWorkspace, type Tables } from "./rows.ts";
+import {
+  appendToUri,
+  checkAlias,
+  checkModelName,
+  checkRegistryTag,
+  isActiveStage,
+} from "./rules.ts";
+import type {
+  ModelVersion,
+  Promotion,
+  PromotionResult,
+  Stage,
+} from "./store.ts";
+
+/** The stage of a version that MLflow has deleted; its row stays, so that its number is not given out again. */
+const deletedStage = "Deleted_Internal";
+
+/** All versions that are not deleted, newest first; none when there is no such model. */
+export async function listModelVersions(
+  tables: Tables,
+  name: string,
+): Promise<ModelVersion[]> {
+  const where = `where name = $1 and ${inWorkspace(tables)}`;
+  const rows = await tables.db.query<VersionRow>(
+    `select version, current_stage as stage, status, source,
+            storage_location as "storageLocation", run_id as "runId",
+            description, creation_time as "createdMs"
+     from model_versions ${where} and current_stage <> $2
+     order by version desc`,
+    [name, deletedStage],
+  );
+  if (rows.length === 0) return [];
+  const tags = Map.groupBy(
+    await tables.db.query<
+      { version: number; key: string; value: string | null }
+    >(
+      `select version, key, value from model_version_tags ${where} order by key`,
+      [name],
+    ),
+    (tag) => tag.version,
+  );
+  const aliases = Map.groupBy(
+    await readAliases(tables, name),
+    (alias) => alias.version,
+  );
+  return await Promise.all(rows.map(async (row) => ({
+    name,
+    version: row.version,
+    stage: row.stage ?? "None",
+    aliases: (aliases.get(row.version) ?? []).map(({ alias }) => alias),
+    status: row.status ?? "READY",
+    source: row.source ?? "",
+    artifactUri: await toArtifactUri(tables, row),
+    runId: row.runId || undefined,
+    modelId: toModelId(row.source ?? ""),
+    description: row.description || undefined,
+    tags: Object.fromEntries(
+      (tags.get(row.version) ?? []).map((
+        { key, value },
+      ) => [key, value ?? ""]),
+    ),
+    createdMs: row.createdMs ?? 0,
+  })));
+}
+
+interface VersionRow {
+  readonly version: number;
+  readonly stage: Stage | null;
+  readonly status: string | null;
+  readonly source: string | null;
+  readonly storageLocation: string | null;
+  readonly runId: string | null;
+  readonly description: string | null;
+  readonly createdMs: number | null;
+}
+
+/** One version; undefined when it is not there or deleted. */
+export async function findModelVersion(
+  tables: Tables,
+  name: string,
+  version: number,
+): Promise<ModelVersion | undefined> {
+  const versions = await listModelVersions(tables, name);
+  return versions.find((known) => known.version === version);
+}
+
+/**
+ * The new version, numbered one more than the highest that ever was.
+ *
+ * @throws {InputError} If there is no such registered model or logged model, or a tag breaks MLflow's rules.
+ */
+export async function createModelVersion(
+  tables: Tables,
+  name: string,
+  options: {
+    source: string;
+    runId: string;
+    modelId?: string;
+    tags: Record<string, string>;
+    description?: string;
+  },
+): Promise<ModelVersion> {
+  checkModelName(name);
+  const { source, runId, modelId = toModelId(source), description } = options;
+  const tags = Object.entries(options.tags);
+  for (const [key, value] of tags) checkRegistryTag(key, value);
+  const storageLocation = toModelId(source) === undefined
+    ? source
+    : (await getLoggedModel(tables, toModelId(source) ?? "")).artifactLocation;
+  await touchRegisteredModel(tables, name);
+  const version = await nextVersion(tables, name);
+  const now = tables.nowMs();
+  await insertRows(tables, "model_versions", {
+    rows: [{
+      name,
+      version,
+      creation_time: now,
+      last_updated_time: now,
+      description: description ?? null,
+      current_stage: "None",
+      source,
+      storage_location: storageLocation,
+      run_id: runId,
+      status: "READY",
+    }],
+  });
+  await setTags(tables, { name, version, tags: options.tags });
+  if (modelId !== undefined) {
+    await tagModelVersion(tables, modelId, { name, version });
+  }
+  return await getModelVersion(tables, name, version);
+}
+
+/** Sets tags of a version, over those of the same keys. @throws {InputError} If the version is not there, or a tag breaks MLflow's rules. */
+export async function setModelVersionTags(
+  tables: Tables,
+  name: string,
+  options: { version: number; tags: Record<string, string> },
+): Promise<void> {
+  for (const [key, value] of Object.entries(options.tags)) {
+    checkRegistryTag(key, value);
+  }
+  await getModelVersion(tables, name, options.version);
+  await setTags(tables, { name, ...options });
+}
+
+/** Lets an alias name a version, and no other. @throws {InputError} If the version is not there, or the alias breaks MLflow's rules. */
+export async function setAlias(
+  tables: Tables,
+  name: string,
+  options: { alias: string; version: number },
+): Promise<void> {
+  const { alias, version } = options;
+  checkAlias(alias);
+  await getModelVersion(tables, name, version);
+  await insertRows(tables, "registered_model_aliases", {
+    rows: [{ alias, version, name }],
+    key: ["name", "alias"],
+    update: ["version"],
+  });
+}
+
+/** Moves a version into a stage; those that were in Staging or Production before become Archived. @throws {InputError} If the version is not there. */
+export async function setStage(
+  tables: Tables,
+  name: string,
+  options: { stage: Stage; version: number },
+): Promise<void> {
+  const { stage, version } = options;
+  await lockRegisteredModel(tables, name);
+  await getModelVersion(tables, name, version);
+  const now = tables.nowMs();
+  const where = `name = $1 and ${inWorkspace(tables)}`;
+  if (isActiveStage(stage)) {
+    await tables.db.query(
+      `update model_versions
+       set current_stage = 'Archived', last_updated_time = $4
+       where ${where} and version <> $2 and current_stage = $3`,
+      [name, version, stage, now],
+    );
+  }
+  await tables.db.query(
+    `update model_versions set current_stage = $3, last_updated_time = $4
+     where ${where} and version = $2`,
+    [name, version, stage, now],
+  );
+  await touchRegisteredModel(tables, name);
+}
+
+/** Moves alias and stage as one and files the move as a tag of the version; writes nothing when both are as asked. */
+export async function promote(
+  tables: Tables,
+  name: string,
+  promotion: Promotion,
+): Promise<PromotionResult> {
+  const { version, alias, stage } = promotion;
+  checkModelName(name);
+  await lockRegisteredModel(tables, name);
+  const versions = await listModelVersions(tables, name);
+  const plan = planPromotion(name, { versions, promotion });
+  if (plan.movesStage) await setStage(tables, name, { stage, version });
+  if (plan.movesAlias) await setAlias(tables, name, { alias, version });
+  if (plan.changed) {
+    const tags = { [plan.tag.key]: plan.tag.value };
+    await setTags(tables, { name, version, tags });
+  }
+  const { from, archived, changed } = plan;
+  return { from, archived, changed };
+}
+
+/** The id in `models:/m-…`, which names a logged model; undefined for any other URI. */
+export function toModelId(source: string): string | undefined {
+  return /^models:\/(m-[^/@]+)$/.exec(source)?.[1];
+}
+
+async function getModelVersion(
+  tables: Tables,
+  name: string,
+  version: number,
+): Promise<ModelVersion> {
+  const versions = await listModelVersions(tables, name);
+  const found = versions.find((known) => known.version === version);
+  if (!found) throw missingVersion(name, { version, versions });
+  return found;
+}
+
+async function nextVersion(tables: Tables, name: string): Promise<number> {
+  const [row] = await tables.db.query<{ next: number }>(
+    `select coalesce(max(version), 0) + 1 as next from model_versions
+     where name = $1 and ${inWorkspace(tables)}`,
+    [name],
+  );
+  return row?.next ?? 1;
+}
+
+async function setTags(
+  tables: Tables,
+  options: { name: string; version: number; tags: Record<string, string> },
+): Promise<void> {
+  const { name, version, tags } = options;
+  await insertRows(tables, "model_version_tags", {
+    rows: Object.entries(tags)
+      .map(([key, value]) => ({ key, value, name, version })),
+    key: ["key", "name", "version"],
+    update: ["value"],
+  });
+}
+
+/** Where the files truly are; a source `runs:/RUN/path` lies below the run's own artifacts. */
+async function toArtifactUri(
+  tables: Tables,
+  row: VersionRow,
+): Promise<string> {
+  const uri = row.storageLocation || row.source || "";
+  const [, runId, path] = /^runs:\/+([^/]+)\/(.+)$/.exec(uri) ?? [];
+  if (runId === undefined || path === undefined) return uri;
+  const [run] = await tables.db.query<{ uri: string | null }>(
+    `select artifact_uri as uri from runs where run_uuid = $1`,
+    [runId],
+  );
+  if (run?.uri) return appendToUri(run.uri, path);
+  throw new InputError(
+    `Cannot find the files of version ${row.version}: its source is ${uri}, and there is no run ${runId}`,
+  );
+}
