@@ -42,6 +42,8 @@ export type Transform =
   | { readonly kind: "softplus" }
   /** `exp(m_k) / Σ exp(m_j)` over the groups. */
   | { readonly kind: "softmax" }
+  /** The margins of a row in ascending order: XGBoost's several quantiles since 3.4. */
+  | { readonly kind: "sort" }
   /** The index of the largest margin, the first of equals, as one column. */
   | { readonly kind: "argmax" };
 
@@ -86,8 +88,8 @@ export interface ModelFacts {
 
 /**
  * Trees whose leaves are summed. Every node of every tree stands in one set of
- * parallel arrays; children are indices into the same arrays, always larger
- * than their parent's, so every walk ends.
+ * parallel arrays, each tree breadth first from its root. Children are indices
+ * into the same arrays, always larger than their parent's, so every walk ends.
  *
  * `margin[g] = (baseMargins[g] + leaf + leaf + …) / divisor`, added in the
  * order of {@linkcode roots}, rounded after each addition to
@@ -101,10 +103,8 @@ export interface TreeEnsemble extends ModelFacts {
   readonly roots: Int32Array;
   /** The group that a tree adds to; -1 where its leaves are vectors over all groups. */
   readonly treeGroups: Int32Array;
-  /** Left child of each node; -1 where the node is a leaf. */
+  /** Left child of each node, -1 where the node is a leaf; the right child is the node after the left one. */
   readonly left: Int32Array;
-  /** Right child of each node; -1 where the node is a leaf. */
-  readonly right: Int32Array;
   /** Column that an inner node asks; 0 at a leaf. */
   readonly feature: Int32Array;
   /** `x < threshold` goes left; never NaN, 0 at a leaf and at a categorical node. */

@@ -1,0 +1,189 @@
+/**
+ * The values that a UBJSON or JSON file is made of, and readers that say where
+ * in the file something is wrong. Files come from outside: every reader bounds
+ * its work by the number of bytes it was given.
+ */
+import { InputError } from "../errors.ts";
+
+/** One value of a document. Objects are maps, so no key can reach a prototype. */
+export type Value =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Value[]
+  | NumberArray
+  | ReadonlyMap<string, Value>;
+
+/** An array that the file itself declares to be of one number type. */
+export type NumberArray =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint8Array;
+
+/** Deeper nesting than any model has (theirs is 8), and far from any stack's end. */
+export const maxDepth = 64;
+
+/**
+ * How many objects and arrays a document of so many bytes may hold. Each costs
+ * about a hundred bytes of memory and as little as two bytes of file, so
+ * without a limit a small file could fill the memory; a real tree takes over
+ * 500 bytes for its 20 of them.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(maxContainers(0), 1000);
+ * ```
+ */
+export function maxContainers(bytes: number): number {
+  return 1000 + Math.floor(bytes / 8);
+}
+
+/** A value and the path that leads to it, for messages. */
+export interface Place {
+  readonly value: Value | undefined;
+  readonly path: string;
+}
+
+/**
+ * An {@linkcode InputError} about one place of a model file.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(modelError("tree 3", "no nodes").message, "Cannot read model: tree 3: no nodes");
+ * ```
+ */
+export function modelError(where: string, problem: string): InputError {
+  return new InputError(`Cannot read model: ${where}: ${problem}`);
+}
+
+/** The member of an object; its value is undefined where there is none. @throws {InputError} If the place is no object. */
+export function member(place: Place, key: string): Place {
+  const path = place.path === "" ? key : `${place.path}.${key}`;
+  return { value: mapOf(place).get(key), path };
+}
+
+/** The members of an object. @throws {InputError} If the place is no object. */
+export function mapOf(place: Place): ReadonlyMap<string, Value> {
+  if (place.value instanceof Map) return place.value;
+  throw wrongKind(place, "an object");
+}
+
+/** The elements of an array. @throws {InputError} If the place is no array. */
+export function arrayOf(place: Place): readonly Value[] | NumberArray {
+  if (isArray(place.value)) return place.value;
+  throw wrongKind(place, "an array");
+}
+
+/** The text at a place. @throws {InputError} If there is none. */
+export function textOf(place: Place): string {
+  if (typeof place.value === "string") return place.value;
+  throw wrongKind(place, "a text");
+}
+
+/** The texts of an array. @throws {InputError} If one is no text. */
+export function textsOf(place: Place): string[] {
+  return Array.from(
+    arrayOf(place) as ArrayLike<Value>,
+    (value, i) => textOf({ value, path: `${place.path}[${i}]` }),
+  );
+}
+
+/**
+ * The whole number at a place, also where it is written as text, as XGBoost
+ * writes its parameters.
+ *
+ * @throws {InputError} If it is no whole number, or not in `least..most`.
+ */
+export function integerOf(
+  place: Place,
+  range: { least: number; most: number },
+): number {
+  const { value } = place;
+  const number = typeof value === "string" && /^-?\d{1,15}$/.test(value)
+    ? Number(value)
+    : value;
+  if (typeof number !== "number" || !Number.isInteger(number)) {
+    throw wrongKind(place, "a whole number");
+  }
+  if (number < range.least || number > range.most) {
+    throw modelError(
+      place.path,
+      `${number} is outside ${range.least}..${range.most}`,
+    );
+  }
+  return number;
+}
+
+/** Whole numbers of 32 bits; true and false count as 1 and 0. @throws {InputError} If one is none, or the length is not `length`. */
+export function int32sOf(place: Place, length?: number): Int32Array {
+  const array = arrayOf(place);
+  checkLength(place, array.length, length);
+  if (array instanceof Int32Array) return array;
+  const result = new Int32Array(array.length);
+  for (let i = 0; i < array.length; i++) {
+    const number = Number(numberAt(place, array, i));
+    result[i] = number;
+    if (result[i] !== number) {
+      throw modelError(
+        `${place.path}[${i}]`,
+        `${number} is no whole number of 32 bits`,
+      );
+    }
+  }
+  return result;
+}
+
+/** Numbers rounded to float32. @throws {InputError} If one is no number, or the length is not `length`. */
+export function float32sOf(place: Place, length?: number): Float32Array {
+  const array = arrayOf(place);
+  checkLength(place, array.length, length);
+  if (array instanceof Float32Array) return array;
+  const result = new Float32Array(array.length);
+  for (let i = 0; i < array.length; i++) {
+    result[i] = Number(numberAt(place, array, i));
+  }
+  return result;
+}
+
+function numberAt(
+  place: Place,
+  array: readonly Value[] | NumberArray,
+  i: number,
+): number | boolean {
+  const value = array[i];
+  if (typeof value === "number" || typeof value === "boolean") return value;
+  throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
+}
+
+function checkLength(place: Place, found: number, expected?: number): void {
+  if (expected === undefined || found === expected) return;
+  throw modelError(place.path, `${found} values, expected ${expected}`);
+}
+
+function isArray(
+  value: Value | undefined,
+): value is readonly Value[] | NumberArray {
+  return Array.isArray(value) || ArrayBuffer.isView(value);
+}
+
+function wrongKind(place: Place, expected: string): InputError {
+  const { value, path } = place;
+  if (value === undefined) return modelError(path, `missing`);
+  const found = value === null
+    ? "null"
+    : value instanceof Map
+    ? "an object"
+    : isArray(value)
+    ? "an array"
+    : `${typeof value} ${JSON.stringify(value).slice(0, 40)}`;
+  return modelError(
+    path || "top level",
+    `expected ${expected}, found ${found}`,
+  );
+}

@@ -1,0 +1,152 @@
+/**
+ * The reference evaluator: the definition of every score, written to be read.
+ * The kernel and ONNX are compared with it, and it is compared with the
+ * libraries themselves (`docs/parity.md`).
+ */
+import { InputError } from "../errors.ts";
+import type { LinearModel, Model, TreeEnsemble } from "./ensemble.ts";
+import { toPredictions } from "./transform.ts";
+
+/** What a model makes of rows. */
+export interface Evaluation {
+  /** Rows × groups; float32 for XGBoost, double for LightGBM, as they sum. */
+  readonly margins: Float32Array | Float64Array;
+  /** Rows × outputs. */
+  readonly predictions: Float32Array;
+}
+
+/**
+ * The margins and predictions of rows.
+ *
+ * @param matrix Row-major, rows × features in the model's order; NaN is missing.
+ * @throws {InputError} If the matrix is not `rows` × the model's features.
+ */
+export function evaluate(
+  model: Model,
+  matrix: Float32Array,
+  options: { rows: number },
+): Evaluation {
+  const { rows } = options;
+  checkMatrix(model, matrix, rows);
+  const margins = model.kind === "trees"
+    ? sumTrees(model, matrix, rows)
+    : sumWeights(model, matrix, rows);
+  return { margins, predictions: toPredictions(model, margins) };
+}
+
+/**
+ * Checks that a matrix has the shape that a model reads.
+ *
+ * @throws {InputError} If it has not, with both numbers.
+ */
+export function checkMatrix(
+  model: Model,
+  matrix: Float32Array,
+  rows: number,
+): void {
+  const expected = rows * model.features.count;
+  if (matrix.length === expected) return;
+  throw new InputError(
+    `Cannot score ${rows} rows: the matrix has ${matrix.length} values, expected ${expected} (${rows} × ${model.features.count} features)`,
+  );
+}
+
+function sumTrees(
+  model: TreeEnsemble,
+  matrix: Float32Array,
+  rows: number,
+): Float32Array | Float64Array {
+  const { groups, features: { count }, roots, treeGroups, leafSize } = model;
+  const Margins = model.precision === "float32" ? Float32Array : Float64Array;
+  const margins = new Margins(rows * groups);
+  for (let r = 0; r < rows; r++) {
+    const row = readRow(model, matrix.subarray(r * count, (r + 1) * count));
+    const into = margins.subarray(r * groups, (r + 1) * groups);
+    into.set(model.baseMargins);
+    for (let t = 0; t < roots.length; t++) {
+      const leaf = findLeaf(model, row, roots[t] ?? 0) * leafSize;
+      const group = treeGroups[t] ?? 0;
+      const first = group < 0 ? 0 : group;
+      for (let k = 0; k < leafSize; k++) {
+        // The typed array rounds each partial sum to the library's precision.
+        into[first + k] = (into[first + k] ?? 0) + (model.leaf[leaf + k] ?? 0);
+      }
+    }
+    if (model.divisor !== 1) {
+      for (let g = 0; g < groups; g++) into[g] = (into[g] ?? 0) / model.divisor;
+    }
+  }
+  return margins;
+}
+
+/** The row as the model reads it: NaN also where the model takes 0 for missing. */
+function readRow(model: TreeEnsemble, row: Float32Array): Float32Array {
+  const { zeroIsMissing } = model;
+  if (zeroIsMissing === undefined) return row;
+  return row.map((x, f) => zeroIsMissing[f] && Math.abs(x) <= zero ? NaN : x);
+}
+
+/** LightGBM's `kZeroThreshold`. */
+const zero = Math.fround(1e-35);
+
+/** The leaf that a row ends in, as an index of the model's node arrays. */
+function findLeaf(
+  model: TreeEnsemble,
+  row: Float32Array,
+  root: number,
+): number {
+  let node = root;
+  for (;;) {
+    const left = model.left[node] ?? -1;
+    if (left < 0) return node;
+    node = goesLeft(model, row, node) ? left : left + 1;
+  }
+}
+
+function goesLeft(
+  model: TreeEnsemble,
+  row: Float32Array,
+  node: number,
+): boolean {
+  const x = row[model.feature[node] ?? 0] ?? NaN;
+  if (Number.isNaN(x)) return model.defaultLeft[node] === 1;
+  if ((model.categories?.start[node] ?? -1) >= 0) {
+    return !isInSet(model, x, node);
+  }
+  return x < (model.threshold[node] ?? 0);
+}
+
+function isInSet(model: TreeEnsemble, x: number, node: number): boolean {
+  const { categories } = model;
+  if (categories === undefined) return false;
+  const category = categories.rounding === "floor"
+    ? Math.floor(x)
+    : Math.trunc(x);
+  const bits = (categories.size[node] ?? 0) * 32;
+  if (!(category >= 0 && category < bits)) return false;
+  const word = (categories.start[node] ?? 0) + (category >> 5);
+  return ((categories.words[word] ?? 0) >>> (category & 31) & 1) === 1;
+}
+
+function sumWeights(
+  model: LinearModel,
+  matrix: Float32Array,
+  rows: number,
+): Float32Array {
+  const { groups, features: { count }, weights, bias, baseMargins } = model;
+  const margins = new Float32Array(rows * groups);
+  for (let r = 0; r < rows; r++) {
+    for (let g = 0; g < groups; g++) {
+      let sum = Math.fround((bias[g] ?? 0) + (baseMargins[g] ?? 0));
+      for (let f = 0; f < count; f++) {
+        const x = matrix[r * count + f] ?? NaN;
+        if (Number.isNaN(x)) continue;
+        sum = Math.fround(
+          sum + Math.fround(x * (weights[f * groups + g] ?? 0)),
+        );
+      }
+      margins[r * groups + g] = sum;
+    }
+  }
+  return margins;
+}

@@ -1,0 +1,84 @@
+/** The front door for model files: looks at the bytes, never at a file's name. */
+import { InputError } from "../errors.ts";
+import type { Model } from "./ensemble.ts";
+import { parseJson } from "./json.ts";
+import { parseUbjson } from "./ubjson.ts";
+import { readXgboost } from "./xgboost.ts";
+
+/**
+ * The model that a file holds: XGBoost's UBJSON or JSON.
+ *
+ * @throws {InputError} If the file is of another kind (then with what to do), broken, or holds what is not supported.
+ */
+export function parseModel(bytes: Uint8Array): Model {
+  const start = latin1(bytes.subarray(0, 64));
+  if (/^\{(?![\s"}])/.test(start)) return readXgboost(parseUbjson(bytes));
+  if (/^\s*\{/.test(start)) return readXgboost(parseJson(bytes));
+  throw new InputError(`Cannot read model: ${whatItIs(start, bytes.length)}`);
+}
+
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+/** Other kinds of file: a test of their first bytes, as Latin-1, and what to do about each. */
+const others: readonly (readonly [(start: string) => boolean, string])[] = [
+  [
+    (start) => start.startsWith("binf"),
+    "this is XGBoost's old binary format, which XGBoost itself cannot read since 3.1; load it with XGBoost 1.6 to 3.0 and save it again: booster.save_model('model.ubj')",
+  ],
+  [
+    (start) => isPickle(start),
+    "this is a Python pickle, which is never loaded because it can run code; save the model itself: model.save_model('model.ubj')",
+  ],
+  [
+    (start) => start.startsWith("\u001f\u008b"),
+    "this is a gzip archive; unpack it first",
+  ],
+  [
+    (start) => start.startsWith("PK\u0003") || start.startsWith("PK\u0005"),
+    "this is a zip archive; unpack it first",
+  ],
+  [
+    (start) => isOnnx(start),
+    "this is an ONNX graph, which has no trees to read; it is scored as it is, with --engine onnxruntime",
+  ],
+  [
+    (start) => /^\s*\[/.test(start),
+    "this is a dump for people (dump_model), which lacks the objective; save the model itself: booster.save_model('model.json')",
+  ],
+  [
+    (start) => /^\s*<(\?xml|!doctype|html|Error)/i.test(start),
+    "this is XML or HTML, perhaps the error page of a download; download the model again",
+  ],
+  [
+    (start) => start.startsWith("CBM1"),
+    "this is a CatBoost model; export it to ONNX: model.save_model('model.onnx', format='onnx')",
+  ],
+];
+
+/** Protocols 2 to 5 open with byte 128 and their number; 0 and 1 with an opcode such as `c` and a module's name. */
+function isPickle(start: string): boolean {
+  if (start.startsWith("\u0080")) {
+    return "\u0002\u0003\u0004\u0005".includes(start[1] ?? " ");
+  }
+  return /^(c[\w.]+\n|\(dp?|\(lp?)/.test(start);
+}
+
+/** A protobuf that opens with field 1 (`ir_version`), a small number, and then another field of `ModelProto`. */
+function isOnnx(start: string): boolean {
+  const [tag = 0, version = 0, next = 0] = Array.from(
+    start.slice(0, 3),
+    (character) => character.charCodeAt(0),
+  );
+  return tag === 0x08 && version > 0 && version < 0x20 &&
+    [0x12, 0x1a, 0x22, 0x2a, 0x32, 0x3a, 0x42].includes(next);
+}
+
+function whatItIs(start: string, length: number): string {
+  if (length === 0) return "the file is empty";
+  const known = others.find(([matches]) => matches(start));
+  if (known) return known[1];
+  const shown = JSON.stringify(start.slice(0, 16));
+  return `the file is neither XGBoost's UBJSON nor JSON; it starts with ${shown}`;
+}

@@ -1,0 +1,118 @@
+/**
+ * From margins to predictions, in the arithmetic of the library that trained
+ * the model. Every engine that computes margins ends here, so that they can
+ * differ only in their sums.
+ */
+import type { Model } from "./ensemble.ts";
+
+/** A model's `Transform` and the counts that it depends on. */
+type Shape = Pick<Model, "library" | "transform" | "groups" | "outputs">;
+
+/**
+ * The predictions of margins that are stored row by row, rows × groups:
+ * float32, rows × outputs.
+ *
+ * XGBoost's formulas run in float32 with its clipping (`src/common/math.h`),
+ * LightGBM's in double (`src/objective/`), rounded to float32 at the end.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const shape = { library: "xgboost", groups: 1, outputs: 1 } as const;
+ * const transform = { kind: "logistic", slope: 1 } as const;
+ * deepStrictEqual(toPredictions({ ...shape, transform }, Float32Array.of(0)), Float32Array.of(0.5));
+ * ```
+ */
+export function toPredictions(
+  model: Shape,
+  margins: Float32Array | Float64Array,
+): Float32Array {
+  const { transform, groups } = model;
+  switch (transform.kind) {
+    case "identity":
+      return Float32Array.from(margins);
+    case "logistic":
+      return Float32Array.from(
+        margins,
+        model.library === "xgboost"
+          ? sigmoid32
+          : (margin) => 1 / (1 + Math.exp(-transform.slope * margin)),
+      );
+    case "exponential":
+      return Float32Array.from(margins, Math.exp);
+    case "step":
+      return Float32Array.from(margins, (margin) => margin > 0 ? 1 : 0);
+    case "signed-square":
+      return Float32Array.from(margins, (m) => Math.sign(m) * m * m);
+    case "softplus":
+      return Float32Array.from(margins, (m) => Math.log1p(Math.exp(m)));
+    case "sort":
+      return byRow(margins, { groups, outputs: groups }, (row, into) => {
+        into.set(row);
+        into.sort();
+      });
+    case "softmax": {
+      const softmax = model.library === "xgboost" ? softmax32 : softmax64;
+      return byRow(margins, { groups, outputs: groups }, softmax);
+    }
+    case "argmax":
+      return byRow(margins, { groups, outputs: 1 }, (row, into) => {
+        into[0] = indexOfLargest(row);
+      });
+  }
+}
+
+type Row = Float32Array | Float64Array;
+
+function byRow(
+  margins: Row,
+  shape: { groups: number; outputs: number },
+  toRow: (row: Row, into: Float32Array) => void,
+): Float32Array {
+  const { groups, outputs } = shape;
+  const rows = margins.length / groups;
+  const result = new Float32Array(rows * outputs);
+  for (let r = 0; r < rows; r++) {
+    toRow(
+      margins.subarray(r * groups, (r + 1) * groups),
+      result.subarray(r * outputs, (r + 1) * outputs),
+    );
+  }
+  return result;
+}
+
+/** `common::Sigmoid(float)`: its clipping keeps the smallest result at 2.98e-39, not 0. */
+function sigmoid32(margin: number): number {
+  const exponent = Math.min(-margin, clip);
+  const denominator = Math.fround(Math.fround(Math.exp(exponent)) + 1);
+  return 1 / denominator;
+}
+
+const clip = Math.fround(88.7);
+
+/** `common::Softmax`: float32 terms, summed in double, divided in float32. */
+function softmax32(row: Row, into: Float32Array): void {
+  const largest = row[indexOfLargest(row)] ?? 0;
+  let sum = 0;
+  for (let k = 0; k < row.length; k++) {
+    into[k] = Math.exp(Math.fround((row[k] ?? 0) - largest));
+    sum += into[k] ?? 0;
+  }
+  const divisor = Math.fround(sum);
+  for (let k = 0; k < row.length; k++) into[k] = (into[k] ?? 0) / divisor;
+}
+
+function softmax64(row: Row, into: Float32Array): void {
+  const largest = row[indexOfLargest(row)] ?? 0;
+  const terms = Array.from(row, (margin) => Math.exp(margin - largest));
+  const sum = terms.reduce((a, b) => a + b, 0);
+  terms.forEach((term, k) => into[k] = term / sum);
+}
+
+function indexOfLargest(row: Row): number {
+  let best = 0;
+  for (let k = 1; k < row.length; k++) {
+    if ((row[k] ?? 0) > (row[best] ?? 0)) best = k;
+  }
+  return best;
+}

@@ -1,0 +1,367 @@
+/** The boosters of XGBoost: trees (`gbtree`, `dart`) and weights (`gblinear`). */
+import {
+  arrayOf,
+  float32sOf,
+  int32sOf,
+  integerOf,
+  mapOf,
+  member,
+  modelError,
+  type Place,
+  type Value,
+} from "./document.ts";
+import type {
+  LinearModel,
+  ModelFacts,
+  Rounds,
+  TreeEnsemble,
+} from "./ensemble.ts";
+import { appendTree, finishTrees, type RawTree, startTrees } from "./trees.ts";
+import type { Objective } from "./objective.ts";
+
+/** What the parts of a document share. */
+export interface Learner {
+  readonly place: Place;
+  readonly version: readonly number[];
+  readonly groups: number;
+  readonly featureCount: number;
+  /** Prediction space, one for each group. */
+  readonly baseScores: Float32Array;
+  readonly objectiveName: string;
+  readonly objective: Objective;
+}
+
+/** Makes the facts that all models have, once the rounds are known. */
+type Facts = (rounds: Rounds, more: Record<string, string>) => ModelFacts;
+
+const int32Max = 2 ** 31 - 1;
+
+/**
+ * The trees of a `gbtree` booster, weighted where `weights` (DART's
+ * `weight_drop`) says so.
+ *
+ * @param options `best`: the last round that scores; without it, all do.
+ */
+export function readTrees(
+  booster: Place,
+  options: {
+    learner: Learner;
+    facts: Facts;
+    best?: number | undefined;
+    weights?: Place;
+  },
+): TreeEnsemble {
+  const { learner, facts, best } = options;
+  const model = member(booster, "model");
+  const trees = treesOf(model);
+  const treeGroups = readTreeGroups(model, { trees: trees.length, learner });
+  const { rounds, used } = readRounds(model, { trees, treeGroups, best });
+  const weights = options.weights &&
+    float32sOf(options.weights, trees.length);
+  const leafSize = readLeafSize(trees, learner);
+  if (leafSize > 1 && weights) {
+    throw modelError("weight_drop", "dart with vector leaves");
+  }
+  const scoring = trees.slice(0, used);
+  let room = 0;
+  for (const tree of scoring) room += nodeCount(tree);
+  const builder = startTrees(room, {
+    featureCount: learner.featureCount,
+    leafSize,
+    precision: "float32",
+  });
+  scoring.forEach((tree, t) => {
+    const raw = readTree(tree, {
+      learner,
+      leafSize,
+      weight: weights?.[t] ?? 1,
+    });
+    const deleted = raw.left.length - appendTree(builder, raw);
+    checkDeleted(tree, deleted);
+  });
+  const finished = finishTrees(builder, "floor");
+  return {
+    kind: "trees",
+    ...facts(rounds, {
+      num_trees: String(scoring.length),
+      num_parallel_tree: parallelTrees(model),
+      max_depth: String(finished.maxDepth),
+      ...(leafSize > 1 ? { multi_strategy: "multi_output_tree" } : {}),
+    }),
+    precision: "float32",
+    treeGroups: leafSize > 1
+      ? new Int32Array(used).fill(-1)
+      : treeGroups.slice(0, used),
+    divisor: 1,
+    ...finished,
+  };
+}
+
+/** In the order of their ids, which is the order of summation. */
+function treesOf(model: Place): Place[] {
+  const listed = arrayOf(member(model, "trees"));
+  const trees = new Array<Place | undefined>(listed.length);
+  const range = { least: 0, most: listed.length - 1 };
+  for (let i = 0; i < listed.length; i++) {
+    const tree = { value: listed[i], path: `tree ${i}` };
+    const id = integerOf(member(tree, "id"), range);
+    if (trees[id]) throw modelError(`tree ${i}`, `id ${id} stands twice`);
+    trees[id] = { value: listed[i], path: `tree ${id}` };
+  }
+  const declared = member(member(model, "gbtree_model_param"), "num_trees");
+  integerOf(declared, { least: listed.length, most: listed.length });
+  return trees as Place[];
+}
+
+function readTreeGroups(
+  model: Place,
+  options: { trees: number; learner: Learner },
+): Int32Array {
+  const groups = int32sOf(member(model, "tree_info"), options.trees);
+  const wrong = groups.findIndex((g) => g < 0 || g >= options.learner.groups);
+  if (wrong === -1) return groups;
+  throw modelError(
+    `tree_info[${wrong}]`,
+    `group ${groups[wrong]} is outside 0..${options.learner.groups - 1}`,
+  );
+}
+
+function parallelTrees(model: Place): string {
+  const param = mapOf(member(model, "gbtree_model_param"));
+  return String(param.get("num_parallel_tree") ?? "1");
+}
+
+/** Rounds as `iteration_indptr` cuts them; files before 2.0 have none, and rounds of equal size. */
+function readRounds(
+  model: Place,
+  options: {
+    trees: readonly Place[];
+    treeGroups: Int32Array;
+    best: number | undefined;
+  },
+): { rounds: Rounds; used: number } {
+  const { trees, treeGroups, best } = options;
+  const starts = mapOf(model).has("iteration_indptr")
+    ? int32sOf(member(model, "iteration_indptr"))
+    : equalRounds(model, { trees: trees.length, treeGroups });
+  const total = starts.length - 1;
+  const isRising = starts.every((start, i) =>
+    i === 0 || start >= (starts[i - 1] ?? 0)
+  );
+  if (
+    total < 0 || starts[0] !== 0 || starts[total] !== trees.length || !isRising
+  ) {
+    throw modelError(
+      "iteration_indptr",
+      `does not cut ${trees.length} trees into rounds`,
+    );
+  }
+  if (best === undefined) {
+    return { rounds: { total, used: total }, used: trees.length };
+  }
+  if (best >= total) {
+    throw modelError(
+      "best_iteration",
+      `${best}, but there are ${total} rounds`,
+    );
+  }
+  return {
+    rounds: { total, used: best + 1, best },
+    used: starts[best + 1] ?? 0,
+  };
+}
+
+function equalRounds(
+  model: Place,
+  options: { trees: number; treeGroups: Int32Array },
+): Int32Array {
+  const { trees, treeGroups } = options;
+  const groups = treeGroups.reduce((most, g) => Math.max(most, g), 0) + 1;
+  const parallel = integerOf(
+    { value: parallelTrees(model), path: "num_parallel_tree" },
+    { least: 1, most: Math.max(1, trees) },
+  );
+  const size = groups * parallel;
+  if (trees % size !== 0) {
+    throw modelError("trees", `${trees} trees in rounds of ${size}`);
+  }
+  return Int32Array.from({ length: trees / size + 1 }, (_, i) => i * size);
+}
+
+function readLeafSize(trees: readonly Place[], learner: Learner): number {
+  const sizes = trees.map((tree) => {
+    const size = member(member(tree, "tree_param"), "size_leaf_vector");
+    if (size.value === undefined) return 1;
+    return Math.max(1, integerOf(size, { least: 0, most: learner.groups }));
+  });
+  const [first = 1] = sizes;
+  const odd = sizes.findIndex((size) => size !== first);
+  if (odd !== -1 || first > 1 && first !== learner.groups) {
+    const at = Math.max(0, odd);
+    throw modelError(
+      `tree ${at}`,
+      `leaves of ${sizes[at]} values for ${learner.groups} outputs`,
+    );
+  }
+  return first;
+}
+
+function nodeCount(tree: Place): number {
+  return arrayOf(member(tree, "left_children")).length;
+}
+
+function readTree(
+  tree: Place,
+  options: { learner: Learner; leafSize: number; weight: number },
+): RawTree {
+  const { learner, leafSize, weight } = options;
+  const param = member(tree, "tree_param");
+  const size = nodeCount(tree);
+  integerOf(member(param, "num_nodes"), { least: size, most: size });
+  const features = learner.featureCount;
+  integerOf(member(param, "num_feature"), { least: features, most: features });
+  const left = int32sOf(member(tree, "left_children"), size);
+  const right = int32sOf(member(tree, "right_children"), size);
+  const parents = int32sOf(member(tree, "parents"), size);
+  checkFamilies({ name: tree.path, left, right, parents });
+  const conditions = float32sOf(member(tree, "split_conditions"), size);
+  return {
+    name: tree.path,
+    left,
+    right,
+    feature: int32sOf(member(tree, "split_indices"), size),
+    threshold: conditions,
+    defaultLeft: int32sOf(member(tree, "default_left"), size),
+    sets: readSets(tree, size),
+    leaf: leafSize > 1
+      ? vectorLeaves(tree, { size, leafSize, right })
+      : (node) => Math.fround((conditions[node] ?? NaN) * weight),
+  };
+}
+
+/**
+ * XGBoost goes to the node after the left child where it does not go left, so
+ * a file whose right child stands elsewhere would mean two things.
+ */
+function checkFamilies(
+  tree: {
+    name: string;
+    left: Int32Array;
+    right: Int32Array;
+    parents: Int32Array;
+  },
+): void {
+  const { name, left, right, parents } = tree;
+  for (let node = 0; node < left.length; node++) {
+    const child = left[node] ?? -1;
+    if (child < 0 || child >= left.length - 1) continue; // a leaf, or refused later
+    if (right[node] !== child + 1) {
+      throw modelError(
+        `${name} node ${node}`,
+        `right child ${right[node]} does not follow left child ${child}`,
+      );
+    }
+    if (parents[child] !== node || parents[child + 1] !== node) {
+      throw modelError(
+        `${name} node ${node}`,
+        `its children name ${parents[child]} and ${
+          parents[child + 1]
+        } as parents`,
+      );
+    }
+  }
+}
+
+/** Since 3.2 in `leaf_weights`, where a leaf's right child says which; before, in `base_weights`, one for each node. */
+function vectorLeaves(
+  tree: Place,
+  options: { size: number; leafSize: number; right: Int32Array },
+): RawTree["leaf"] {
+  const { size, leafSize, right } = options;
+  if (!mapOf(tree).has("leaf_weights")) {
+    const values = float32sOf(member(tree, "base_weights"), size * leafSize);
+    return (node, k) => values[node * leafSize + k] ?? NaN;
+  }
+  const values = float32sOf(member(tree, "leaf_weights"));
+  return (node, k) => values[(right[node] ?? -1) * leafSize + k] ?? NaN;
+}
+
+/** Categorical splits, since 1.3; the categories of a node go right. */
+function readSets(
+  tree: Place,
+  size: number,
+): ReadonlyMap<number, ArrayLike<number>> {
+  const sets = new Map<number, ArrayLike<number>>();
+  const members: ReadonlyMap<string, Value> = mapOf(tree);
+  if (!members.has("split_type")) return sets;
+  const types = int32sOf(member(tree, "split_type"), size);
+  const nodes = int32sOf(member(tree, "categories_nodes"));
+  const starts = int32sOf(member(tree, "categories_segments"), nodes.length);
+  const sizes = int32sOf(member(tree, "categories_sizes"), nodes.length);
+  const categories = int32sOf(member(tree, "categories"));
+  nodes.forEach((node, i) => {
+    const start = starts[i] ?? -1;
+    const end = start + (sizes[i] ?? 0);
+    if (
+      start < 0 || end <= start || end > categories.length || sets.has(node)
+    ) {
+      throw modelError(
+        `${tree.path} node ${node}`,
+        `categories ${start}..${end} of ${categories.length}`,
+      );
+    }
+    sets.set(node, categories.subarray(start, end));
+  });
+  types.forEach((type, node) => {
+    if (type === 0 || type === 1) {
+      if ((type === 1) === sets.has(node)) return;
+    }
+    throw modelError(
+      `${tree.path} node ${node}`,
+      `split type ${type}, ${sets.has(node) ? "with" : "without"} categories`,
+    );
+  });
+  return sets;
+}
+
+/** Pruning leaves nodes behind that no walk reaches, and counts them. */
+function checkDeleted(tree: Place, found: number): void {
+  const declared = member(member(tree, "tree_param"), "num_deleted");
+  const count = integerOf(declared, { least: 0, most: int32Max });
+  if (count === found) return;
+  throw modelError(
+    tree.path,
+    `${found} nodes without a parent, ${count} declared as deleted`,
+  );
+}
+
+/** The weights of a `gblinear` booster: features × groups, then a bias for each group. */
+export function readLinear(
+  booster: Place,
+  options: { learner: Learner; facts: Facts },
+): LinearModel {
+  const { learner: { featureCount, groups }, facts } = options;
+  const model = member(booster, "model");
+  const values = float32sOf(
+    member(model, "weights"),
+    (featureCount + 1) * groups,
+  );
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong !== -1) {
+    throw modelError(`weights[${wrong}]`, `weight is ${values[wrong]}`);
+  }
+  const boosted = member(model, "boosted_rounds");
+  const total = boosted.value === undefined
+    ? 0
+    : integerOf(boosted, { least: 0, most: int32Max });
+  const common = facts({ total, used: total }, {});
+  // XGBoost starts every output of a linear model from the first base_score.
+  const first = common.baseMargins[0] ?? 0;
+  return {
+    kind: "linear",
+    ...common,
+    baseMargins: new Float32Array(groups).fill(first),
+    weights: values.slice(0, featureCount * groups),
+    bias: values.slice(featureCount * groups),
+  };
+}
