@@ -6,6 +6,8 @@
  * parsed, `bytea` as `Uint8Array`.
  */
 
+import { UsageError } from "../errors.ts";
+
 /** One statement at a time, inside or outside a transaction. */
 export interface Queryable {
   /**
@@ -32,6 +34,9 @@ export interface Database extends Queryable, AsyncDisposable {
   /** Runs a file of many statements (no values), as one implicit transaction when called inside none. */
   runScript(sql: string): Promise<void>;
 }
+
+/** The server answers and lets us in, but has no database of that name. Exit code 2. */
+export class MissingDatabaseError extends UsageError {}
 
 /** A statement that the server refused; `code` is the SQLSTATE of Postgres (appendix A of its manual). */
 export class DatabaseError extends Error {

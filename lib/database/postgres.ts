@@ -4,6 +4,7 @@ import {
   type Database,
   DatabaseError,
   exactNumber,
+  MissingDatabaseError,
   type Queryable,
 } from "./database.ts";
 import { TransientError, UsageError } from "../errors.ts";
@@ -256,7 +257,7 @@ function translate(error: unknown, description: string): Error {
     );
   }
   if (code === "3D000") {
-    return new UsageError(
+    return new MissingDatabaseError(
       `Cannot open the database at ${description}: ${error.message}; run \`deno task setup\` first`,
     );
   }

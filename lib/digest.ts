@@ -1,0 +1,47 @@
+/** Digests of contents: what makes two inputs, recipes or models the same. */
+import { createHash } from "node:crypto";
+
+/**
+ * SHA-256 of bytes or of a text's UTF-8, as 64 lower-case hex digits.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * // FIPS 180-2, appendix B.1
+ * strictEqual(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+ * ```
+ */
+export function sha256(content: Uint8Array | string): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+/**
+ * SHA-256 of plain data, the same whatever the order of its keys; undefined
+ * values count as absent.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(digestOf({ a: 1, b: [2] }), digestOf({ b: [2], a: 1, c: undefined }));
+ * ```
+ */
+export function digestOf(value: unknown): string {
+  return sha256(
+    JSON.stringify(
+      value,
+      (_, item: unknown) => isMapping(item) ? sortedByKey(item) : item,
+    ),
+  );
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function sortedByKey(
+  mapping: Record<string, unknown>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(mapping).sort(([a], [b]) => a < b ? -1 : 1),
+  );
+}
