@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Runs $COMMAND until it ends with anything but 75 (EX_TEMPFAIL: a service was
+# away), at most 1 + $RETRIES times, $DELAY_SECONDS apart. Every other failure
+# is final: trying bad data or a wrong setting again cannot help.
+set -uo pipefail
+
+read -r -a words <<<"$COMMAND"
+mkdir -p "$(dirname "$RESULT")"
+
+for ((attempt = 1; ; attempt++)); do
+  "${words[@]}" | tee "$RESULT"
+  code=${PIPESTATUS[0]}
+  ((code == 75)) || exit "$code"
+  if ((attempt > RETRIES)); then
+    echo "::error::Gave up after $attempt attempts: a service was away each time (exit code 75)"
+    exit 75
+  fi
+  echo "::warning::Attempt $attempt of $((RETRIES + 1)) ended with exit code 75, a service was away. Trying again in $DELAY_SECONDS s"
+  sleep "$DELAY_SECONDS"
+done

@@ -1,0 +1,118 @@
+/**
+ * The workflows' matrix: which variants a run of GitHub Actions works on. Pure,
+ * so that the job that plans a run needs no secret and no login.
+ */
+import { UsageError } from "./errors.ts";
+import type { VariantFiles, Variants, VariantSettings } from "./variants.ts";
+
+/** One job of the matrix; every value is a text that is safe in a shell word, a name and a URL. */
+export interface MatrixJob {
+  /** For people, and the job's name: `base`, `geography EU, company ClientB`. */
+  readonly title: string;
+  /** For names of artifacts and concurrency groups: `geography-eu.company-clientb`. */
+  readonly slug: string;
+  /** The script flags that name the variant; empty for the base. */
+  readonly flags: string;
+  /** The flags by which `log-model` reads the files of this repository instead of the bucket's. */
+  readonly files: string;
+}
+
+/**
+ * What `strategy.matrix` reads. A list of objects, not a product of vectors:
+ * splitting one variant over several jobs needs only further fields and entries.
+ */
+export interface Matrix {
+  readonly include: readonly MatrixJob[];
+}
+
+/** What narrows a run; each is undefined or empty where it does not. */
+export interface Wanted {
+  /** Only variants of this geography, in any case; `-` means those without one. */
+  readonly geography?: string | undefined;
+  /** Only variants of this company, in any case; `-` means those without one. */
+  readonly company?: string | undefined;
+  /** Only variants whose model file is among these paths of the repository. */
+  readonly changed?: readonly string[] | undefined;
+}
+
+/**
+ * GitHub runs at most 256 jobs of one matrix
+ * (https://docs.github.com/en/actions/reference/limits).
+ */
+export const mostJobs = 256;
+
+/**
+ * The matrix of the listed variants that are wanted, in the order of the list.
+ * It is empty when no variant is listed or no model file changed: there is
+ * nothing to do then.
+ *
+ * ```ts
+ * import { deepStrictEqual, throws } from "node:assert/strict";
+ * import { toVariants } from "./variants.ts";
+ *
+ * const variants = toVariants({ variants: [{}, { geography: "EU", company: "ClientB" }] });
+ * const { include } = toMatrix(variants, { company: "clientb" });
+ * deepStrictEqual(include.map(({ slug }) => slug), ["geography-eu.company-clientb"]);
+ * throws(() => toMatrix(variants, { geography: "US" }), /Cannot find geography US/);
+ * ```
+ *
+ * @throws {UsageError} If a geography or company names no listed variant, or over {@linkcode mostJobs} jobs are left.
+ */
+export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
+  const named = variants.listed.filter(({ variant }) =>
+    matches(wanted.geography, variant.geography) &&
+    matches(wanted.company, variant.company)
+  );
+  if (named.length === 0 && narrows(wanted)) throw unknown(variants, wanted);
+  const { changed } = wanted;
+  const due = changed
+    ? named.filter((settings) => changed.includes(repositoryFile(settings)))
+    : named;
+  if (due.length > mostJobs) {
+    throw new UsageError(
+      `Cannot plan ${due.length} jobs: GitHub runs at most ${mostJobs} of one matrix; narrow the run to a geography or a company`,
+    );
+  }
+  return { include: due.map(toJob) };
+}
+
+function toJob(settings: VariantSettings): MatrixJob {
+  const { variant, files } = settings;
+  const given = ["model", "features", "sample", "evaluation"] as const;
+  return {
+    title: variant.title,
+    slug: variant.key.replaceAll("/", "."), // no part of a variant holds a dot
+    flags: variant.flags,
+    files: given.filter((file) => files[file] !== undefined)
+      .map((file) => `--${file} ${repositoryFile(settings, file)}`).join(" "),
+  };
+}
+
+/** The path in this repository: a variant's prefix stands inside the top folder (`models/geography-us/churn/…`). */
+function repositoryFile(
+  { variant, files }: VariantSettings,
+  file: keyof VariantFiles = "model",
+): string {
+  const [top = "", ...rest] = (files[file] ?? "").split("/");
+  return `${top}/${variant.prefix}${rest.join("/")}`;
+}
+
+function matches(wanted: string | undefined, own: string | undefined): boolean {
+  if (!wanted) return true;
+  if (wanted === "-") return own === undefined;
+  return wanted.toLowerCase() === own?.toLowerCase();
+}
+
+function narrows({ geography, company }: Wanted): boolean {
+  return Boolean(geography) || Boolean(company);
+}
+
+function unknown({ listed }: Variants, wanted: Wanted): UsageError {
+  const asked = (["geography", "company"] as const)
+    .filter((part) => wanted[part])
+    .map((part) => `${part} ${wanted[part]}`).join(", ");
+  const known = listed.map(({ variant }) => variant.title).join("; ");
+  return new UsageError(
+    `Cannot find ${asked} in variants.yaml: it lists ${known || "no variant"}`,
+  );
+}
