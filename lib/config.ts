@@ -1,4 +1,5 @@
 /** The only reader of the environment: settings in, one frozen {@linkcode Config} out. */
+import { resolve } from "node:path";
 import { UsageError } from "./errors.ts";
 import { announceSecret } from "./redact.ts";
 
@@ -74,7 +75,7 @@ export interface Config {
   readonly home: string;
   readonly tracking: Tracking;
   readonly predictions: Predictions;
-  /** `s3://…` or a folder; undefined lets an MLflow server decide. */
+  /** `s3://…` or an absolute folder; undefined lets an MLflow server decide. */
   readonly artifactRoot: string | undefined;
   /** Bucket that models and data are read from; undefined means the local folders. */
   readonly bucket: string | undefined;
@@ -126,7 +127,7 @@ export function loadConfig(environment: Environment): Config {
     tracking,
     predictions: embedded ? { kind: "embedded" } : toPredictions(read, bucket),
     artifactRoot: embedded
-      ? `${home}/artifacts`
+      ? resolve(home, "artifacts")
       : toArtifactRoot(read("MLFLOW_ARTIFACT_ROOT"), bucket, tracking),
     bucket,
     aws: toAws(read),
@@ -298,8 +299,10 @@ function toArtifactRoot(
   bucket: string | undefined,
   tracking: Tracking,
 ): string | undefined {
-  if (root !== undefined) return root.replace(/\/+$/, "");
-  if (bucket !== undefined) return `s3://${bucket}`;
+  if (root !== undefined) {
+    return /^[a-z][a-z0-9+.-]*:/i.test(root) ? root : resolve(root);
+  }
+  if (bucket !== undefined) return `s3://${bucket}/`;
   if (tracking.kind === "server") return undefined;
   throw new UsageError(
     "Cannot place artifacts: MLflow's database is configured, but neither MLFLOW_S3_BUCKET nor MLFLOW_ARTIFACT_ROOT; set one of them",

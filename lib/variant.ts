@@ -107,6 +107,24 @@ export function commandFor(task: string, variant: Variant): string {
   );
 }
 
+/**
+ * Where a variant's file stands in the repository: there the prefix is inside
+ * the two top folders, in a bucket it comes first.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const path = localPath(toVariant({ geography: "US" }), "data/churn/sample.json");
+ * strictEqual(path, "data/geography-us/churn/sample.json");
+ * ```
+ */
+export function localPath(variant: Variant, path: string): string {
+  const [top, ...rest] = path.split("/");
+  return rest.length === 0
+    ? `${variant.prefix}${top}`
+    : `${top}/${variant.prefix}${rest.join("/")}`;
+}
+
 function checkedPart(
   name: string,
   value: string | undefined,

@@ -124,7 +124,11 @@ export interface MlflowStore extends AsyncDisposable {
   /** Makes an experiment. @throws {InputError} If the name is taken, by a deleted one too. */
   createExperiment(
     name: string,
-    options: { artifactLocation: string; tags?: Record<string, string> },
+    options: {
+      /** Absent lets an MLflow server decide; its tables need one. */
+      artifactLocation?: string;
+      tags?: Record<string, string>;
+    },
   ): Promise<Experiment>;
 
   createRun(
