@@ -36,7 +36,18 @@ export function parseYaml(text: string, options: { file: string }): unknown {
  *
  * strictEqual(toYaml({ a: "1", b: [true] }), 'a: "1"\nb:\n  - true\n');
  * ```
+ *
+ * @param options `forPython`: quotes what PyYAML, which reads YAML 1.1, would
+ * take for a time, a boolean or a number.
  */
-export function toYaml(value: unknown): string {
-  return stringify(value, { lineWidth: 0 });
+export function toYaml(
+  value: unknown,
+  options: { forPython?: boolean } = {},
+): string {
+  const { forPython = false } = options;
+  return stringify(value, {
+    lineWidth: 0,
+    version: forPython ? "1.1" : "1.2",
+    indentSeq: !forPython,
+  });
 }

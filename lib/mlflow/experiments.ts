@@ -57,11 +57,16 @@ export async function getActiveExperiment(
 export async function createExperiment(
   tables: Tables,
   name: string,
-  options: { artifactLocation: string; tags?: Record<string, string> },
+  options: { artifactLocation?: string; tags?: Record<string, string> },
 ): Promise<Experiment> {
   checkExperimentName(name);
   const tags = Object.entries(options.tags ?? {});
   for (const [key, value] of tags) checkExperimentTag(key, value);
+  if (options.artifactLocation === undefined) {
+    throw new TypeError(
+      "an experiment in MLflow's own tables needs a location",
+    );
+  }
   const artifactLocation = absoluteLocation(options.artifactLocation);
   checkRunLocation(tables, artifactLocation);
   const row = {
