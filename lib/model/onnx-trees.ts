@@ -1,0 +1,235 @@
+/**
+ * Trees as ONNX's `TreeEnsembleRegressor`
+ * (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html).
+ */
+import { modelError } from "./document.ts";
+import type { TreeEnsemble } from "./ensemble.ts";
+import {
+  doublesAttribute,
+  floatsAttribute,
+  integerAttribute,
+  integersAttribute,
+  textAttribute,
+  textsAttribute,
+} from "./onnx-graph.ts";
+
+/** The operator's parallel lists, named as its attributes without their prefix. */
+interface Lists {
+  readonly tree: number[];
+  readonly node: number[];
+  readonly feature: number[];
+  readonly mode: string[];
+  readonly value: number[];
+  readonly ifTrue: number[];
+  readonly ifFalse: number[];
+  readonly missingIsTrue: number[];
+  readonly targetTree: number[];
+  readonly targetNode: number[];
+  readonly target: number[];
+  readonly weight: number[];
+}
+
+/** More comparisons with single categories than this make no usable graph. */
+const categoryLimit = 4_000_000;
+
+/**
+ * The attributes of the operator that gives a model's margins, rows × groups.
+ *
+ * The base margins are a first tree of one leaf, and not `base_values`,
+ * because a runtime adds those at the end: this way a runtime that sums tree by
+ * tree adds in XGBoost's order, and gives its bits.
+ *
+ * @param options `categoryColumn`: the column that holds the whole categories of a feature.
+ * @throws {InputError} If the category sets are too large to be written as comparisons.
+ */
+export function treeAttributes(
+  model: TreeEnsemble,
+  options: { categoryColumn: ReadonlyMap<number, number> },
+): Uint8Array[] {
+  const lists: Lists = {
+    tree: [],
+    node: [],
+    feature: [],
+    mode: [],
+    value: [],
+    ifTrue: [],
+    ifFalse: [],
+    missingIsTrue: [],
+    targetTree: [],
+    targetNode: [],
+    target: [],
+    weight: [],
+  };
+  addNode(lists, { tree: 0, node: 0, mode: "LEAF" });
+  model.baseMargins.forEach((weight, target) =>
+    addTarget(lists, { tree: 0, node: 0, target, weight })
+  );
+  for (let t = 0; t < model.roots.length; t++) {
+    addTree(lists, model, { t, categoryColumn: options.categoryColumn });
+  }
+  return encode(lists, model);
+}
+
+function addTree(
+  lists: Lists,
+  model: TreeEnsemble,
+  options: { t: number; categoryColumn: ReadonlyMap<number, number> },
+): void {
+  const { t } = options;
+  const tree = t + 1;
+  const first = model.roots[t] ?? 0;
+  const end = model.roots[t + 1] ?? model.left.length;
+  let spare = end - first; // numbers for the nodes that a category set needs beyond its own
+  const later: Chain[] = [];
+  for (let at = first; at < end; at++) {
+    const node = at - first;
+    const left = (model.left[at] ?? -1) - first;
+    if (left < 0) {
+      addNode(lists, { tree, node, mode: "LEAF" });
+      addLeaf(lists, model, { t, at, node });
+      continue;
+    }
+    const feature = model.feature[at] ?? 0;
+    const missing = model.defaultLeft[at] ?? 0;
+    if ((model.categories?.start[at] ?? -1) >= 0) {
+      const column = options.categoryColumn.get(feature) ?? feature;
+      const set = categoriesOf(model, at);
+      const chain = { tree, node, column, set, left, missing, spare };
+      spare += set.length - 1;
+      addComparison(lists, chain, 0);
+      later.push(chain);
+      continue;
+    }
+    addNode(lists, {
+      tree,
+      node,
+      feature,
+      mode: "BRANCH_LT",
+      value: model.threshold[at] ?? 0,
+      ifTrue: left,
+      ifFalse: left + 1,
+      missingIsTrue: missing,
+    });
+  }
+  // A runtime takes the first node of a tree for its root, so these come last.
+  for (const chain of later) {
+    for (let i = 1; i < chain.set.length; i++) addComparison(lists, chain, i);
+  }
+}
+
+/** A category set as comparisons with one category each, all with the same way out. */
+interface Chain {
+  readonly tree: number;
+  readonly node: number;
+  readonly column: number;
+  readonly set: readonly number[];
+  readonly left: number;
+  /** 1 where NaN goes left. */
+  readonly missing: number;
+  /** The node number of the second comparison; the others follow. */
+  readonly spare: number;
+}
+
+/** In the set: right, else on to the next comparison, and left after the last. NaN equals nothing, so the first one decides. */
+function addComparison(lists: Lists, chain: Chain, i: number): void {
+  const { tree, set, left, spare } = chain;
+  if (lists.node.length > categoryLimit) {
+    throw modelError("category sets", "too large for an ONNX graph");
+  }
+  const isLast = i === set.length - 1;
+  addNode(lists, {
+    tree,
+    node: i === 0 ? chain.node : spare + i - 1,
+    feature: chain.column,
+    mode: "BRANCH_EQ",
+    value: set[i] ?? 0,
+    ifTrue: left + 1,
+    ifFalse: isLast ? left : spare + i,
+    missingIsTrue: i === 0 && !chain.missing ? 1 : 0,
+  });
+}
+
+/** The categories of a node, ascending; an impossible one where there is none. */
+function categoriesOf(model: TreeEnsemble, node: number): number[] {
+  const { categories } = model;
+  const first = categories?.start[node] ?? 0;
+  const set: number[] = [];
+  for (let w = 0; w < (categories?.size[node] ?? 0); w++) {
+    const word = categories?.words[first + w] ?? 0;
+    for (let bit = 0; bit < 32; bit++) {
+      if (word >>> bit & 1) set.push(w * 32 + bit);
+    }
+  }
+  return set.length > 0 ? set : [-1];
+}
+
+function addLeaf(
+  lists: Lists,
+  model: TreeEnsemble,
+  place: { t: number; at: number; node: number },
+): void {
+  const { t, at, node } = place;
+  const { leaf, leafSize, treeGroups } = model;
+  const first = Math.max(0, treeGroups[t] ?? 0);
+  for (let k = 0; k < leafSize; k++) {
+    const weight = leaf[at * leafSize + k] ?? 0;
+    addTarget(lists, { tree: t + 1, node, target: first + k, weight });
+  }
+}
+
+function addNode(
+  lists: Lists,
+  node: {
+    tree: number;
+    node: number;
+    mode: string;
+    feature?: number;
+    value?: number;
+    ifTrue?: number;
+    ifFalse?: number;
+    missingIsTrue?: number;
+  },
+): void {
+  lists.tree.push(node.tree);
+  lists.node.push(node.node);
+  lists.mode.push(node.mode);
+  lists.feature.push(node.feature ?? 0);
+  lists.value.push(node.value ?? 0);
+  lists.ifTrue.push(node.ifTrue ?? 0);
+  lists.ifFalse.push(node.ifFalse ?? 0);
+  lists.missingIsTrue.push(node.missingIsTrue ?? 0);
+}
+
+function addTarget(
+  lists: Lists,
+  leaf: { tree: number; node: number; target: number; weight: number },
+): void {
+  lists.targetTree.push(leaf.tree);
+  lists.targetNode.push(leaf.node);
+  lists.target.push(leaf.target);
+  lists.weight.push(leaf.weight);
+}
+
+function encode(lists: Lists, model: TreeEnsemble): Uint8Array[] {
+  const numbers = (name: string, values: number[]) =>
+    model.precision === "float32"
+      ? floatsAttribute(name, Float32Array.from(values))
+      : doublesAttribute(`${name}_as_tensor`, Float64Array.from(values));
+  return [
+    integersAttribute("nodes_treeids", lists.tree),
+    integersAttribute("nodes_nodeids", lists.node),
+    integersAttribute("nodes_featureids", lists.feature),
+    textsAttribute("nodes_modes", lists.mode),
+    numbers("nodes_values", lists.value),
+    integersAttribute("nodes_truenodeids", lists.ifTrue),
+    integersAttribute("nodes_falsenodeids", lists.ifFalse),
+    integersAttribute("nodes_missing_value_tracks_true", lists.missingIsTrue),
+    integersAttribute("target_treeids", lists.targetTree),
+    integersAttribute("target_nodeids", lists.targetNode),
+    integersAttribute("target_ids", lists.target),
+    numbers("target_weights", lists.weight),
+    integerAttribute("n_targets", model.groups),
+    textAttribute("aggregate_function", "SUM"),
+    textAttribute("post_transform", "NONE"),
+  ];
+}
