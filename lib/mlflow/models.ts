@@ -5,7 +5,12 @@ import { toPythonJson } from "./pythonjson.ts";
 import { insertRows, newId, type Row, type Tables } from "./rows.ts";
 import { appendToUri, checkDataset, checkLoggedModelName } from "./rules.ts";
 import { getActiveRun } from "./runs.ts";
-import type { DatasetInput, LoggedModel, Run } from "./store.ts";
+import type {
+  DatasetInput,
+  LoggedModel,
+  LoggedModelRecord,
+  Run,
+} from "./store.ts";
 
 /** Numbers of `logged_models.status` (`LoggedModelStatus` of MLflow). */
 const statusNumbers = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const;
@@ -90,20 +95,50 @@ export async function finalizeLoggedModel(
   if (changed.length === 0) throw missingModel(modelId);
 }
 
-/** Where a logged model's files are, and which run made it. @throws {InputError} If it is not there or deleted. */
-export async function getLoggedModel(
+/** The logged model of that id; undefined when it is not there, or deleted, or on an MLflow without logged models. */
+export async function findLoggedModel(
   tables: Tables,
   modelId: string,
-): Promise<LoggedModel & { runId: string | null }> {
-  requireLoggedModels(tables);
-  const [model] = await tables.db.query<
-    LoggedModel & { runId: string | null }
-  >(
-    `select model_id as "modelId", artifact_location as "artifactLocation",
-            source_run_id as "runId"
+): Promise<LoggedModelRecord | undefined> {
+  if (!tables.generation.hasLoggedModels) return undefined;
+  const [model] = await tables.db.query<ModelRow>(
+    `select model_id as "modelId", name, artifact_location as "artifactLocation",
+            source_run_id as "runId", status
      from logged_models where model_id = $1 and lifecycle_stage <> 'deleted'`,
     [modelId],
   );
+  if (!model) return undefined;
+  const tags = await tables.db.query<{ key: string; value: string }>(
+    `select tag_key as key, tag_value as value from logged_model_tags
+     where model_id = $1 order by tag_key`,
+    [modelId],
+  );
+  return {
+    ...model,
+    runId: model.runId ?? undefined,
+    status: statusNames[model.status] ?? "UNSPECIFIED",
+    tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])),
+  };
+}
+
+type ModelRow = Omit<LoggedModelRecord, "tags" | "status" | "runId"> & {
+  readonly runId: string | null;
+  readonly status: number;
+};
+
+const statusNames: Readonly<Record<number, LoggedModelRecord["status"]>> = {
+  1: "PENDING",
+  2: "READY",
+  3: "UPLOAD_FAILED",
+};
+
+/** As {@linkcode findLoggedModel}. @throws {InputError} If it is not there. */
+export async function getLoggedModel(
+  tables: Tables,
+  modelId: string,
+): Promise<LoggedModelRecord> {
+  requireLoggedModels(tables);
+  const model = await findLoggedModel(tables, modelId);
   if (!model) throw missingModel(modelId);
   return model;
 }

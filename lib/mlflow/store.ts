@@ -63,6 +63,15 @@ export interface LoggedModel {
   readonly artifactLocation: string;
 }
 
+/** What an MLflow has on record of a logged model that is not deleted. */
+export interface LoggedModelRecord extends LoggedModel {
+  readonly name: string;
+  /** The run that made it; undefined when none did. */
+  readonly runId: string | undefined;
+  readonly status: "UNSPECIFIED" | "PENDING" | "READY" | "UPLOAD_FAILED";
+  readonly tags: Readonly<Record<string, string>>;
+}
+
 /** A registered model: a name, its tags, and which version each alias names. */
 export interface RegisteredModel {
   readonly name: string;
@@ -116,6 +125,8 @@ export interface PromotionResult {
 export interface MlflowStore extends AsyncDisposable {
   /** Where it is and which MLflow made it, fit to be printed. */
   readonly description: string;
+  /** The release that made it, such as `3.17.2`; undefined when it is not known. */
+  readonly mlflowVersion: string | undefined;
   /** False for MLflow 2.x, where a model is a folder of its run. */
   readonly hasLoggedModels: boolean;
 
@@ -166,6 +177,8 @@ export interface MlflowStore extends AsyncDisposable {
     modelId: string,
     status: "READY" | "UPLOAD_FAILED",
   ): Promise<void>;
+  /** The logged model of that id; undefined when it is not there, or deleted, or where there are no logged models. */
+  findLoggedModel(modelId: string): Promise<LoggedModelRecord | undefined>;
 
   findRegisteredModel(name: string): Promise<RegisteredModel | undefined>;
   /** Makes the registered model unless it is there; tags are set only on a new one. Gives back what is there now. */

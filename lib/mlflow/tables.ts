@@ -6,7 +6,12 @@
 import type { Database, Queryable } from "../database/database.ts";
 import { createExperiment, findExperiment } from "./experiments.ts";
 import { describeGeneration, detectGeneration } from "./generation.ts";
-import { createLoggedModel, finalizeLoggedModel, logInputs } from "./models.ts";
+import {
+  createLoggedModel,
+  finalizeLoggedModel,
+  findLoggedModel,
+  logInputs,
+} from "./models.ts";
 import { ensureRegisteredModel, findRegisteredModel } from "./registry.ts";
 import { retryRaces, type Tables } from "./rows.ts";
 import { createRun, finishRun, logBatch } from "./runs.ts";
@@ -48,6 +53,7 @@ export async function openTables(
     );
   return {
     description: `${database.description} (${describeGeneration(generation)})`,
+    mlflowVersion: generation.mlflowVersion,
     hasLoggedModels: generation.hasLoggedModels,
 
     findExperiment: (name) => findExperiment(tables, name),
@@ -64,6 +70,7 @@ export async function openTables(
       atomic((tx) => createLoggedModel(tx, run, more)),
     finalizeLoggedModel: (modelId, status) =>
       atomic((tx) => finalizeLoggedModel(tx, modelId, status)),
+    findLoggedModel: (modelId) => findLoggedModel(tables, modelId),
 
     findRegisteredModel: (name) => findRegisteredModel(tables, name),
     ensureRegisteredModel: (name, more) =>
