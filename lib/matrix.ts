@@ -3,12 +3,15 @@
  * so that the job that plans a run needs no secret and no login.
  */
 import { UsageError } from "./errors.ts";
-import type { VariantFiles, Variants, VariantSettings } from "./variants.ts";
+import { localPath } from "./variant.ts";
+import type { Variants, VariantSettings } from "./variants.ts";
 
-/** One job of the matrix; every value is a text that is safe in a shell word, a name and a URL. */
+/** One job of the matrix, all texts. */
 export interface MatrixJob {
   /** For people, and the job's name: `base`, `geography EU, company ClientB`. */
   readonly title: string;
+  /** The variant's identity: `geography-eu/company-clientb`. */
+  readonly key: string;
   /** For names of artifacts and concurrency groups: `geography-eu.company-clientb`. */
   readonly slug: string;
   /** The script flags that name the variant; empty for the base. */
@@ -66,7 +69,7 @@ export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
   if (named.length === 0 && narrows(wanted)) throw unknown(variants, wanted);
   const { changed } = wanted;
   const due = changed
-    ? named.filter((settings) => changed.includes(repositoryFile(settings)))
+    ? named.filter((settings) => changed.includes(modelPath(settings)))
     : named;
   if (due.length > mostJobs) {
     throw new UsageError(
@@ -78,23 +81,23 @@ export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
 
 function toJob(settings: VariantSettings): MatrixJob {
   const { variant, files } = settings;
-  const given = ["model", "features", "sample", "evaluation"] as const;
+  const given = (["model", "features", "sample", "evaluation"] as const)
+    .map((flag) => [flag, files[flag]] as const)
+    .filter((entry): entry is [typeof entry[0], string] =>
+      entry[1] !== undefined
+    );
   return {
     title: variant.title,
+    key: variant.key,
     slug: variant.key.replaceAll("/", "."), // no part of a variant holds a dot
     flags: variant.flags,
-    files: given.filter((file) => files[file] !== undefined)
-      .map((file) => `--${file} ${repositoryFile(settings, file)}`).join(" "),
+    files: given.map(([flag, path]) => `--${flag} ${localPath(variant, path)}`)
+      .join(" "),
   };
 }
 
-/** The path in this repository: a variant's prefix stands inside the top folder (`models/geography-us/churn/…`). */
-function repositoryFile(
-  { variant, files }: VariantSettings,
-  file: keyof VariantFiles = "model",
-): string {
-  const [top = "", ...rest] = (files[file] ?? "").split("/");
-  return `${top}/${variant.prefix}${rest.join("/")}`;
+function modelPath({ variant, files }: VariantSettings): string {
+  return localPath(variant, files.model);
 }
 
 function matches(wanted: string | undefined, own: string | undefined): boolean {

@@ -1,0 +1,21 @@
+// deno-lint-ignore-file no-console -- its output is Markdown, not a report for --json
+/** Prints the Markdown of a workflow's step summary: `deno task summary RESULT.json …`. */
+import { basename } from "node:path";
+import { type Result, toJobSummary, toRunSummary } from "../lib/summary.ts";
+
+const results = await Promise.all(Deno.args.map(readResult));
+const [only] = results;
+console.log(
+  only && results.length === 1 ? toJobSummary(only) : toRunSummary(results),
+);
+
+/** The last line's object; a job that ended before its command did leaves none. */
+async function readResult(path: string): Promise<Result> {
+  const variant = basename(path, ".json");
+  try {
+    const lines = (await Deno.readTextFile(path)).trim().split("\n");
+    return { variant, ...JSON.parse(lines.at(-1) ?? "") };
+  } catch {
+    return { variant, status: "no result, the job's log says why" };
+  }
+}
