@@ -5,6 +5,7 @@
  */
 import { InputError } from "../errors.ts";
 import { parseYaml } from "../yaml.ts";
+import { toRecord, toText } from "./json.ts";
 import { parseSchema, type Schema, type Signature } from "./signature.ts";
 
 /** A native model file, and the Python class that MLflow would load it as. */
@@ -142,14 +143,4 @@ function toSignature(
     return text === undefined ? undefined : parseSchema(text);
   };
   return { inputs: schema("inputs"), outputs: schema("outputs") };
-}
-
-function toRecord(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value))
-    : undefined;
-}
-
-function toText(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
 }

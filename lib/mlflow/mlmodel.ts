@@ -3,7 +3,7 @@
  * writes them (`mlflow/models/model.py`, `mlflow/utils/environment.py`).
  */
 import { toYaml } from "../yaml.ts";
-import { toPythonJson } from "./pythonjson.ts";
+import { toPythonJson } from "./json.ts";
 import { type Signature, toSchemaJson } from "./signature.ts";
 
 export { type ModelFile, type NativeFile, parseMLmodel } from "./flavors.ts";

@@ -4,7 +4,7 @@
  * history of aliases and stages.
  */
 import { InputError } from "../errors.ts";
-import { toPythonJson } from "./pythonjson.ts";
+import { toPythonJson, toRecord } from "./json.ts";
 import { checkAlias, checkModelName, isActiveStage } from "./rules.ts";
 import type { ModelVersion, Promotion, PromotionResult } from "./store.ts";
 
@@ -143,10 +143,7 @@ function freshKey(target: ModelVersion, timeMs: number): string {
 
 function parseObject(text: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null
-      ? Object.fromEntries(Object.entries(value))
-      : undefined;
+    return toRecord(JSON.parse(text));
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@
  * (`mlflow/store/artifact/utils/models.py` of mlflow 3.17.2).
  */
 import { InputError, UsageError } from "../errors.ts";
+import { toRecords } from "./json.ts";
 import { missingVersion } from "./promotion.ts";
 import { parseStage } from "./rules.ts";
 import type { MlflowStore, ModelVersion, Stage } from "./store.ts";
@@ -154,10 +155,9 @@ function readVersionsTag(
   text: string | undefined,
 ): { name: string; version: number }[] {
   const value: unknown = text === undefined ? [] : JSON.parse(text);
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((entry: { name?: unknown; version?: unknown }) =>
-    typeof entry?.name === "string" && Number(entry.version) > 0
-      ? [{ name: entry.name, version: Number(entry.version) }]
+  return toRecords(value).flatMap(({ name, version }) =>
+    typeof name === "string" && Number(version) > 0
+      ? [{ name, version: Number(version) }]
       : []
   );
 }

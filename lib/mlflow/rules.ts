@@ -298,6 +298,20 @@ export function appendToUri(uri: string, ...segments: string[]): string {
   }`;
 }
 
+/**
+ * The id in `models:/m-…`, which names a logged model; undefined for any other URI.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(toModelId("models:/m-0a"), "m-0a");
+ * strictEqual(toModelId("models:/churn/3"), undefined);
+ * ```
+ */
+export function toModelId(uri: string): string | undefined {
+  return /^models:\/(m-[^/@]+)$/.exec(uri)?.[1];
+}
+
 function isAmbiguousPath(name: string): boolean {
   return name === "." || name.startsWith("..") || name.startsWith("/") ||
     name.endsWith("/") || posix.normalize(name) !== name;

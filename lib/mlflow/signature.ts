@@ -3,7 +3,7 @@
  * (`mlflow/types/schema.py`, `mlflow/types/utils.py` of mlflow 3.17.2).
  */
 import { InputError } from "../errors.ts";
-import { toPythonJson } from "./pythonjson.ts";
+import { toPythonJson } from "./json.ts";
 
 /** MLflow's scalar types of a column. */
 export type ColumnType =

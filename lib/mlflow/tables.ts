@@ -4,17 +4,20 @@
  * Python client on the same database sees our runs and models as its own.
  */
 import type { Database, Queryable } from "../database/database.ts";
-import { createExperiment, findExperiment } from "./experiments.ts";
+import { createExperiment, findExperiment } from "./tables/experiments.ts";
 import { describeGeneration, detectGeneration } from "./generation.ts";
 import {
   createLoggedModel,
   finalizeLoggedModel,
   findLoggedModel,
   logInputs,
-} from "./models.ts";
-import { ensureRegisteredModel, findRegisteredModel } from "./registry.ts";
-import { retryRaces, type Tables } from "./rows.ts";
-import { createRun, finishRun, logBatch } from "./runs.ts";
+} from "./tables/models.ts";
+import {
+  ensureRegisteredModel,
+  findRegisteredModel,
+} from "./tables/registry.ts";
+import { retryRaces, type Tables } from "./tables/rows.ts";
+import { createRun, finishRun, logBatch } from "./tables/runs.ts";
 import type { MlflowStore } from "./store.ts";
 import {
   createModelVersion,
@@ -24,7 +27,7 @@ import {
   setAlias,
   setModelVersionTags,
   setStage,
-} from "./versions.ts";
+} from "./tables/versions.ts";
 
 /**
  * The store over the MLflow schema of a database; every call that writes is

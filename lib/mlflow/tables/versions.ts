@@ -1,7 +1,7 @@
 /** MLflow's `model_versions`, `model_version_tags` and `registered_model_aliases`. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../../errors.ts";
 import { getLoggedModel, tagModelVersion } from "./models.ts";
-import { missingVersion, planPromotion } from "./promotion.ts";
+import { missingVersion, planPromotion } from "../promotion.ts";
 import {
   lockRegisteredModel,
   readAliases,
@@ -14,13 +14,14 @@ import {
   checkModelName,
   checkRegistryTag,
   isActiveStage,
-} from "./rules.ts";
+  toModelId,
+} from "../rules.ts";
 import type {
   ModelVersion,
   Promotion,
   PromotionResult,
   Stage,
-} from "./store.ts";
+} from "../store.ts";
 
 /** The stage of a version that MLflow has deleted; its row stays, so that its number is not given out again. */
 const deletedStage = "Deleted_Internal";
@@ -216,11 +217,6 @@ export async function promote(
   }
   const { from, archived, changed } = plan;
   return { from, archived, changed };
-}
-
-/** The id in `models:/m-…`, which names a logged model; undefined for any other URI. */
-export function toModelId(source: string): string | undefined {
-  return /^models:\/(m-[^/@]+)$/.exec(source)?.[1];
 }
 
 async function getModelVersion(

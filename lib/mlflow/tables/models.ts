@@ -1,16 +1,16 @@
 /** MLflow's `logged_models` with their tables, and the links of runs to datasets and models (`inputs`). */
-import { InputError } from "../errors.ts";
+import { InputError } from "../../errors.ts";
 import { getActiveExperiment } from "./experiments.ts";
-import { toPythonJson } from "./pythonjson.ts";
+import { toPythonJson } from "../json.ts";
 import { insertRows, newId, type Row, type Tables } from "./rows.ts";
-import { appendToUri, checkDataset, checkLoggedModelName } from "./rules.ts";
+import { appendToUri, checkDataset, checkLoggedModelName } from "../rules.ts";
 import { getActiveRun } from "./runs.ts";
 import type {
   DatasetInput,
   LoggedModel,
   LoggedModelRecord,
   Run,
-} from "./store.ts";
+} from "../store.ts";
 
 /** Numbers of `logged_models.status` (`LoggedModelStatus` of MLflow). */
 const statusNumbers = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const;

@@ -6,10 +6,10 @@ import {
   DatabaseError,
   type Queryable,
   quoteIdentifier,
-} from "../database/database.ts";
-import { InputError } from "../errors.ts";
-import type { Generation } from "./generation.ts";
-import { countCharacters } from "./rules.ts";
+} from "../../database/database.ts";
+import { InputError } from "../../errors.ts";
+import type { Generation } from "../generation.ts";
+import { countCharacters } from "../rules.ts";
 
 /** MLflow's tables as one connection or one transaction sees them. */
 export interface Tables {

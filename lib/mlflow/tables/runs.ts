@@ -1,5 +1,5 @@
 /** MLflow's `runs`, `tags`, `params`, `metrics` and `latest_metrics`. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../../errors.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
 import {
@@ -10,8 +10,8 @@ import {
   fitTag,
   type Fitted,
   storedMetricValue,
-} from "./rules.ts";
-import type { FinalStatus, Metric, Run, RunData } from "./store.ts";
+} from "../rules.ts";
+import type { FinalStatus, Metric, Run, RunData } from "../store.ts";
 
 const nameTag = "mlflow.runName";
 

@@ -1,14 +1,14 @@
 /** MLflow's `experiments` and `experiment_tags`. */
 import { resolve } from "node:path";
-import { DatabaseError } from "../database/database.ts";
-import { InputError } from "../errors.ts";
+import { DatabaseError } from "../../database/database.ts";
+import { InputError } from "../../errors.ts";
 import { checkWidths, insertRows, inWorkspace, type Tables } from "./rows.ts";
 import {
   appendToUri,
   checkExperimentName,
   checkExperimentTag,
-} from "./rules.ts";
-import type { Experiment } from "./store.ts";
+} from "../rules.ts";
+import type { Experiment } from "../store.ts";
 
 const columns = `experiment_id::text as "experimentId", name,
   artifact_location as "artifactLocation", lifecycle_stage as "lifecycleStage"`;
@@ -106,7 +106,12 @@ async function insertExperiment(
   }
 }
 
-function absoluteLocation(location: string): string {
+function absoluteLocation(location: string | undefined): string {
+  if (location === undefined || location === "") {
+    throw new InputError(
+      "Cannot create an experiment without an artifact location: set MLFLOW_ARTIFACT_ROOT or MLFLOW_S3_BUCKET",
+    );
+  }
   if (location.startsWith("runs:")) {
     throw new InputError(
       `Cannot use ${location} as an artifact location: MLflow refuses runs:/ there`,

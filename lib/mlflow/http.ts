@@ -1,0 +1,239 @@
+/** One MLflow server over HTTP: who asks, how long to wait, and what an answer means. */
+import {
+  InputError,
+  messageOf,
+  TransientError,
+  UsageError,
+} from "../errors.ts";
+import { toRecord, toText } from "./json.ts";
+
+/** Where a server is and who asks. Credentials are never part of a text. */
+export interface HttpSettings {
+  /** `http://host:port` or `https://host/prefix`; a login in it is taken out and used. */
+  readonly uri: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** Sent as `Authorization: Bearer`; wins over the login. */
+  readonly token?: string | undefined;
+  /** Longest wait for one answer, in milliseconds; 120 000 by default, as MLflow's client waits. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A server that answers JSON, and bytes for artifacts. */
+export interface MlflowHttp {
+  /** Scheme, host and prefix, without a login and without a slash at the end. */
+  readonly baseUrl: string;
+  /**
+   * The JSON answer of one call below `/api/2.0`; `{}` when it is empty.
+   *
+   * @throws {ApiError} If the server refuses the call, with MLflow's error code.
+   * @throws {UsageError} If it refuses who asks, or is no MLflow server.
+   * @throws {TransientError} If it cannot be reached, is too slow, or says it is in trouble.
+   */
+  json(
+    method: "GET" | "POST" | "PATCH" | "DELETE",
+    path: string,
+    data?: Readonly<Record<string, unknown>>,
+  ): Promise<Record<string, unknown>>;
+  /**
+   * The raw answer to a request of any path below {@linkcode baseUrl}, with the
+   * credentials on it; whatever the status is, but for those that mean another
+   * error than "not there".
+   *
+   * @throws {UsageError} On 401 and 403.
+   * @throws {TransientError} If the server cannot be reached, or on 429 and 5xx.
+   */
+  send(
+    path: string,
+    init?: RequestInit & { timeoutMs?: number },
+  ): Promise<Response>;
+}
+
+/** A call that the server refused. */
+export class ApiError extends InputError {
+  /** MLflow's word, such as `RESOURCE_DOES_NOT_EXIST`. */
+  readonly code: string;
+  constructor(message: string, code: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * The server at a URI; nothing is asked of it yet.
+ *
+ * @throws {UsageError} If the URI is not `http:` or `https:`.
+ */
+export function openHttp(settings: HttpSettings): MlflowHttp {
+  const { timeoutMs = 120_000 } = settings;
+  const { baseUrl, authorization } = parseSettings(settings);
+  const send: MlflowHttp["send"] = async (path, init = {}) => {
+    const { timeoutMs: ownTimeoutMs = timeoutMs, ...request } = init;
+    const headers = new Headers(request.headers);
+    if (authorization !== undefined) {
+      headers.set("Authorization", authorization);
+    }
+    try {
+      const response = await fetch(`${baseUrl}${path}`, {
+        ...request,
+        headers,
+        signal: AbortSignal.timeout(ownTimeoutMs),
+      });
+      await refuseStatus(response, baseUrl);
+      return response;
+    } catch (error) {
+      throw toReachable(error, { baseUrl, timeoutMs: ownTimeoutMs });
+    }
+  };
+  return {
+    baseUrl,
+    send,
+    async json(method, path, data = {}) {
+      const isQuery = method === "GET";
+      const query = isQuery ? toQuery(data) : "";
+      const response = await send(`/api/2.0${path}${query}`, {
+        method,
+        ...isQuery ? {} : {
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(data),
+        },
+      });
+      return await readJson(response, { baseUrl, call: `${method} ${path}` });
+    },
+  };
+}
+
+function parseSettings(
+  settings: HttpSettings,
+): { baseUrl: string; authorization: string | undefined } {
+  const url = URL.parse(settings.uri);
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new UsageError(
+      "Cannot use the tracking URI: expected http://HOST:PORT or https://HOST",
+    );
+  }
+  const username = settings.username ?? decodeURIComponent(url.username);
+  const password = settings.password ?? decodeURIComponent(url.password);
+  const baseUrl = `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+  if (settings.token) {
+    return { baseUrl, authorization: `Bearer ${settings.token}` };
+  }
+  if (username === "") return { baseUrl, authorization: undefined };
+  const login = new TextEncoder().encode(`${username}:${password}`);
+  return { baseUrl, authorization: `Basic ${login.toBase64()}` };
+}
+
+function toQuery(data: Readonly<Record<string, unknown>>): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(data)) {
+    if (value !== undefined) query.set(key, String(value));
+  }
+  return query.size === 0 ? "" : `?${query}`;
+}
+
+async function refuseStatus(
+  response: Response,
+  baseUrl: string,
+): Promise<void> {
+  const { status } = response;
+  if (status !== 401 && status !== 403 && status !== 429 && status < 500) {
+    return;
+  }
+  const said = await readWords(response);
+  const start = `Cannot use the MLflow server at ${baseUrl}`;
+  if (status === 401) {
+    throw new UsageError(
+      `${start}: it refuses the login (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN`,
+    );
+  }
+  if (status === 403 && /host header|dns rebinding/i.test(said)) {
+    throw new UsageError(
+      `${start}: it answers only to host names that it knows (403); start it with \`mlflow server --allowed-hosts ${
+        new URL(baseUrl).host
+      }\``,
+    );
+  }
+  if (status === 403) {
+    throw new UsageError(
+      `${start}: whoever asks may not do this (403)${said && `: ${said}`}`,
+    );
+  }
+  throw new TransientError(
+    `${start}: it answered ${status}${said && `: ${said}`}`,
+  );
+}
+
+function toReachable(
+  error: unknown,
+  options: { baseUrl: string; timeoutMs: number },
+): Error {
+  const { baseUrl, timeoutMs } = options;
+  if (error instanceof UsageError || error instanceof TransientError) {
+    return error;
+  }
+  const why = error instanceof DOMException && error.name === "TimeoutError"
+    ? `no answer in ${timeoutMs} ms`
+    : messageOf(error);
+  return new TransientError(
+    `Cannot reach the MLflow server at ${baseUrl}: ${why}`,
+  );
+}
+
+async function readJson(
+  response: Response,
+  options: { baseUrl: string; call: string },
+): Promise<Record<string, unknown>> {
+  const { baseUrl, call } = options;
+  const body = await readBody(response, options);
+  const value = body.trim() === "" ? {} : parseJson(body);
+  if (response.ok && value) return value;
+  const code = toText(value?.["error_code"]);
+  const message = toText(value?.["message"]);
+  if (code !== undefined) {
+    throw new ApiError(
+      `Cannot do ${call} on ${baseUrl}: ${firstLine(message ?? code)}`,
+      code,
+    );
+  }
+  if (response.status === 404) {
+    throw new ApiError(
+      `Cannot do ${call}: the server at ${baseUrl} has no such call; is it an MLflow server?`,
+      "ENDPOINT_NOT_FOUND",
+    );
+  }
+  throw new UsageError(
+    `Cannot use ${baseUrl} as an MLflow server: ${call} was answered with ${response.status} and no JSON of MLflow's`,
+  );
+}
+
+async function readBody(
+  response: Response,
+  options: { baseUrl: string; call: string },
+): Promise<string> {
+  try {
+    return await response.text();
+  } catch (error) {
+    throw new TransientError(
+      `Cannot read the answer of ${options.baseUrl} to ${options.call}`,
+      { cause: error },
+    );
+  }
+}
+
+async function readWords(response: Response): Promise<string> {
+  const body = await response.text().catch(() => "");
+  const message = toText(parseJson(body)?.["message"]) ?? body;
+  return message.trimStart().startsWith("<") ? "" : firstLine(message);
+}
+
+function parseJson(text: string): Record<string, unknown> | undefined {
+  try {
+    return toRecord(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function firstLine(text: string): string {
+  return (text.trim().split("\n")[0] ?? "").slice(0, 500);
+}

@@ -1,0 +1,106 @@
+/**
+ * An MLflow that is reached through its server's REST API; the server decides,
+ * this only asks. Calls are those of MLflow's own client
+ * (`mlflow/store/tracking/rest_store.py`), which 2.22.5, 3.4.0 and 3.17.2 share.
+ */
+import { UsageError } from "../errors.ts";
+import {
+  ApiError,
+  type HttpSettings,
+  type MlflowHttp,
+  openHttp,
+} from "./http.ts";
+import type { Rest } from "./rest/server.ts";
+import {
+  createExperiment,
+  createLoggedModel,
+  createRun,
+  finalizeLoggedModel,
+  findExperiment,
+  findLoggedModel,
+  finishRun,
+  logBatch,
+  logInputs,
+} from "./rest/tracking.ts";
+import {
+  createModelVersion,
+  ensureRegisteredModel,
+  findModelVersion,
+  findRegisteredModel,
+  listModelVersions,
+  promote,
+  setAlias,
+  setModelVersionTags,
+  setStage,
+} from "./rest/registry.ts";
+import type { MlflowStore } from "./store.ts";
+
+/**
+ * The store behind a tracking server, proven to answer and to accept the login.
+ *
+ * @param options `warn` is told what was shortened to fit.
+ * @throws {UsageError} If the server refuses the login, or is no MLflow server.
+ * @throws {TransientError} If it cannot be reached.
+ */
+export async function openRest(
+  options: HttpSettings & { warn?: (warning: string) => void },
+): Promise<MlflowStore> {
+  const http = openHttp(options);
+  const { warn = () => {} } = options;
+  const hasLoggedModels = await askForLoggedModels(http);
+  const mlflowVersion = await askVersion(http);
+  const rest: Rest = { http, hasLoggedModels, warn };
+  return {
+    description: `${http.baseUrl} (MLflow ${
+      mlflowVersion ?? "of an unknown version"
+    })`,
+    mlflowVersion,
+    hasLoggedModels,
+    findExperiment: (name) => findExperiment(rest, name),
+    createExperiment: (name, more) => createExperiment(rest, name, more),
+    createRun: (experimentId, more) => createRun(rest, experimentId, more),
+    logBatch: (runId, data) => logBatch(rest, runId, data),
+    logInputs: (runId, inputs) => logInputs(rest, runId, inputs),
+    finishRun: (runId, more) => finishRun(rest, runId, more),
+    createLoggedModel: (run, more) => createLoggedModel(rest, run, more),
+    finalizeLoggedModel: (modelId, status) =>
+      finalizeLoggedModel(rest, modelId, status),
+    findLoggedModel: (modelId) => findLoggedModel(rest, modelId),
+    findRegisteredModel: (name) => findRegisteredModel(rest, name),
+    ensureRegisteredModel: (name, more) =>
+      ensureRegisteredModel(rest, name, more),
+    createModelVersion: (name, more) => createModelVersion(rest, name, more),
+    listModelVersions: (name) => listModelVersions(rest, name),
+    findModelVersion: (name, version) => findModelVersion(rest, name, version),
+    setModelVersionTags: (name, more) => setModelVersionTags(rest, name, more),
+    promote: (name, promotion) => promote(rest, name, promotion),
+    setAlias: (name, more) => setAlias(rest, name, more),
+    setStage: (name, more) => setStage(rest, name, more),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** A generation without logged models has no such call; the others say that there is no such model. */
+async function askForLoggedModels(http: MlflowHttp): Promise<boolean> {
+  try {
+    await http.json("GET", `/mlflow/logged-models/m-${"0".repeat(32)}`);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.code !== "ENDPOINT_NOT_FOUND") return true;
+  }
+  await http.json("GET", "/mlflow/experiments/get", { experiment_id: "0" })
+    .catch((error) => {
+      if (error instanceof ApiError && error.code === "ENDPOINT_NOT_FOUND") {
+        throw new UsageError(error.message);
+      }
+      if (!(error instanceof ApiError)) throw error;
+    });
+  return false;
+}
+
+async function askVersion(http: MlflowHttp): Promise<string | undefined> {
+  const response = await http.send("/version");
+  const text = (await response.text()).trim();
+  return response.ok && /^\d+\.\d+[\w.+-]*$/.test(text) ? text : undefined;
+}

@@ -1,0 +1,304 @@
+/** Experiments, runs and logged models of an MLflow server. */
+import { InputError } from "../../errors.ts";
+import { ApiError } from "../http.ts";
+import { toPairs, toRecord, toText } from "../json.ts";
+import {
+  batchLimits,
+  checkDataset,
+  checkExperimentName,
+  checkExperimentTag,
+  checkKey,
+  checkLoggedModelName,
+  checkMetric,
+  fitParam,
+  fitTag,
+  type Fitted,
+} from "../rules.ts";
+import type {
+  DatasetInput,
+  Experiment,
+  FinalStatus,
+  LoggedModel,
+  LoggedModelRecord,
+  Metric,
+  Run,
+  RunData,
+} from "../store.ts";
+import { type Rest, toKeyValues, unlessMissing } from "./server.ts";
+
+/** The experiment of that name, deleted or not; undefined when there is none. */
+export async function findExperiment(
+  rest: Rest,
+  name: string,
+): Promise<Experiment | undefined> {
+  const answer = await unlessMissing(
+    rest.http.json("GET", "/mlflow/experiments/get-by-name", {
+      experiment_name: name,
+    }),
+  );
+  const experiment = toRecord(answer?.["experiment"]);
+  return experiment && {
+    experimentId: String(experiment["experiment_id"]),
+    name,
+    artifactLocation: toText(experiment["artifact_location"]) ?? "",
+    lifecycleStage: experiment["lifecycle_stage"] === "deleted"
+      ? "deleted"
+      : "active",
+  };
+}
+
+/** The new experiment, at the server's own root when no location is given. @throws {InputError} If the name is taken, or MLflow's rules refuse it. */
+export async function createExperiment(
+  rest: Rest,
+  name: string,
+  options: {
+    artifactLocation?: string | undefined;
+    tags?: Record<string, string>;
+  },
+): Promise<Experiment> {
+  checkExperimentName(name);
+  const { artifactLocation, tags = {} } = options;
+  for (const [key, value] of Object.entries(tags)) {
+    checkExperimentTag(key, value);
+  }
+  await rest.http.json("POST", "/mlflow/experiments/create", {
+    name,
+    artifact_location: artifactLocation || undefined,
+    tags: toKeyValues(tags),
+  }).catch((error) => {
+    if (!isCode(error, "RESOURCE_ALREADY_EXISTS")) throw error;
+    throw new InputError(
+      `Cannot create the experiment "${name}": the name is taken, perhaps by a deleted experiment; restore it or choose another name`,
+    );
+  });
+  const experiment = await findExperiment(rest, name);
+  if (experiment) return experiment;
+  throw new InputError(`Cannot find the experiment "${name}"`);
+}
+
+/** The new run, RUNNING. @throws {InputError} If the experiment is not there or deleted, or a tag breaks MLflow's rules. */
+export async function createRun(
+  rest: Rest,
+  experimentId: string,
+  options: { name: string; startTimeMs: number; tags: Record<string, string> },
+): Promise<Run> {
+  const { name, startTimeMs, tags } = options;
+  for (const key of Object.keys(tags)) checkKey("tag", key);
+  const answer = await rest.http.json("POST", "/mlflow/runs/create", {
+    experiment_id: experimentId,
+    user_id: tags["mlflow.user"] ?? "unknown",
+    run_name: name,
+    start_time: startTimeMs,
+    tags: toKeyValues(tags),
+  });
+  const info = toRecord(toRecord(answer["run"])?.["info"]);
+  const runId = toText(info?.["run_id"]);
+  const artifactUri = toText(info?.["artifact_uri"]);
+  if (runId !== undefined && artifactUri !== undefined) {
+    return { runId, experimentId, artifactUri };
+  }
+  throw new InputError(
+    `Cannot create a run: the server at ${rest.http.baseUrl} answered without its id`,
+  );
+}
+
+/** Logs params (write-once), metrics and tags to a run, in batches of the size that MLflow allows. */
+export async function logBatch(
+  rest: Rest,
+  runId: string,
+  data: RunData,
+): Promise<void> {
+  const { metrics = [] } = data;
+  for (const metric of metrics) checkMetric(metric);
+  const params = fitAll(rest, data.params, fitParam);
+  const tags = fitAll(rest, data.tags, fitTag);
+  const log = (part: Record<string, unknown>) =>
+    rest.http.json("POST", "/mlflow/runs/log-batch", {
+      run_id: runId,
+      ...part,
+    });
+  for (const some of chunks(params, batchLimits.params)) {
+    await log({ params: some });
+  }
+  for (const some of chunks(metrics, batchLimits.metrics)) {
+    await log({ metrics: some.map((metric) => toMetric(rest, metric)) });
+  }
+  for (const some of chunks(tags, batchLimits.tags)) await log({ tags: some });
+}
+
+/** Files datasets and logged models as inputs of a run. */
+export async function logInputs(
+  rest: Rest,
+  runId: string,
+  inputs: {
+    datasets?: readonly DatasetInput[];
+    modelIds?: readonly string[];
+  },
+): Promise<void> {
+  const { datasets = [], modelIds = [] } = inputs;
+  for (const dataset of datasets) checkDataset(dataset);
+  if (modelIds.length > 0) requireLoggedModels(rest);
+  if (datasets.length + modelIds.length === 0) return;
+  await rest.http.json("POST", "/mlflow/runs/log-inputs", {
+    run_id: runId,
+    datasets: datasets.map((dataset) => ({
+      dataset: {
+        name: dataset.name,
+        digest: dataset.digest,
+        source_type: dataset.sourceType,
+        source: dataset.source,
+        schema: dataset.schema,
+        profile: dataset.profile,
+      },
+      tags: [{ key: "mlflow.data.context", value: dataset.context }],
+    })),
+    ...modelIds.length === 0 ? {} : {
+      models: [...new Set(modelIds)].map((id) => ({ model_id: id })),
+    },
+  });
+}
+
+/** Ends a run. */
+export async function finishRun(
+  rest: Rest,
+  runId: string,
+  options: { status: FinalStatus; endTimeMs: number },
+): Promise<void> {
+  await rest.http.json("POST", "/mlflow/runs/update", {
+    run_id: runId,
+    status: options.status,
+    end_time: options.endTimeMs,
+  });
+}
+
+/** The new logged model, PENDING and linked to its run as an output. @throws {InputError} On a server without logged models, or a bad name. */
+export async function createLoggedModel(
+  rest: Rest,
+  run: Run,
+  options: {
+    name: string;
+    params?: Record<string, string>;
+    tags?: Record<string, string>;
+  },
+): Promise<LoggedModel> {
+  requireLoggedModels(rest);
+  checkLoggedModelName(options.name);
+  const answer = await rest.http.json("POST", "/mlflow/logged-models", {
+    experiment_id: run.experimentId,
+    name: options.name,
+    source_run_id: run.runId,
+    params: toKeyValues(options.params),
+    tags: toKeyValues(options.tags),
+  });
+  const model = toLoggedModel(answer);
+  if (!model) {
+    throw new InputError(
+      `Cannot create a logged model: the server at ${rest.http.baseUrl} answered without its id`,
+    );
+  }
+  const { modelId, artifactLocation } = model;
+  await rest.http.json("POST", "/mlflow/runs/outputs", {
+    run_id: run.runId,
+    models: [{ model_id: modelId, step: 0 }],
+  });
+  return { modelId, artifactLocation };
+}
+
+/** Marks a logged model as usable or as failed. */
+export async function finalizeLoggedModel(
+  rest: Rest,
+  modelId: string,
+  status: "READY" | "UPLOAD_FAILED",
+): Promise<void> {
+  requireLoggedModels(rest);
+  await rest.http.json("PATCH", `/mlflow/logged-models/${modelId}`, {
+    model_id: modelId,
+    status: `LOGGED_MODEL_${status}`,
+  });
+}
+
+/** The logged model of that id; undefined when it is not there, or where there are none. */
+export async function findLoggedModel(
+  rest: Rest,
+  modelId: string,
+): Promise<LoggedModelRecord | undefined> {
+  if (!rest.hasLoggedModels) return undefined;
+  const answer = await unlessMissing(
+    rest.http.json(
+      "GET",
+      `/mlflow/logged-models/${encodeURIComponent(modelId)}`,
+    ),
+  );
+  return answer && toLoggedModel(answer);
+}
+
+const statuses = ["PENDING", "READY", "UPLOAD_FAILED"] as const;
+
+function toLoggedModel(
+  answer: Record<string, unknown>,
+): LoggedModelRecord | undefined {
+  const info = toRecord(toRecord(answer["model"])?.["info"]);
+  const modelId = toText(info?.["model_id"]);
+  const artifactLocation = toText(info?.["artifact_uri"]);
+  if (!info || modelId === undefined || artifactLocation === undefined) {
+    return undefined;
+  }
+  const status = statuses.find((known) =>
+    info["status"] === `LOGGED_MODEL_${known}`
+  );
+  return {
+    modelId,
+    artifactLocation,
+    name: toText(info["name"]) ?? "",
+    runId: toText(info["source_run_id"]),
+    status: status ?? "UNSPECIFIED",
+    tags: toPairs(info["tags"]),
+  };
+}
+
+/** JSON has no NaN and no infinity: protobuf's JSON form spells them out. */
+function toMetric(rest: Rest, metric: Metric): Record<string, unknown> {
+  return {
+    key: metric.key,
+    value: Number.isFinite(metric.value) ? metric.value : String(metric.value),
+    timestamp: metric.timestampMs,
+    step: metric.step ?? 0,
+    ...rest.hasLoggedModels
+      ? {
+        model_id: metric.modelId,
+        dataset_name: metric.datasetName,
+        dataset_digest: metric.datasetDigest,
+      }
+      : {},
+  };
+}
+
+function fitAll(
+  rest: Rest,
+  values: Readonly<Record<string, string>> = {},
+  fit: (key: string, value: string) => Fitted,
+): { key: string; value: string }[] {
+  return Object.entries(values).map(([key, text]) => {
+    const { value, warning } = fit(key, text);
+    if (warning !== undefined) rest.warn(warning);
+    return { key, value };
+  });
+}
+
+function chunks<T>(values: readonly T[], size: number): T[][] {
+  return Array.from(
+    { length: Math.ceil(values.length / size) },
+    (_, index) => values.slice(index * size, (index + 1) * size),
+  );
+}
+
+function requireLoggedModels(rest: Rest): void {
+  if (rest.hasLoggedModels) return;
+  throw new InputError(
+    `Cannot use logged models: the server at ${rest.http.baseUrl} is MLflow 2.x, where a model is a folder of its run`,
+  );
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof ApiError && error.code === code;
+}
