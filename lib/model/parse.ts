@@ -3,10 +3,11 @@ import { InputError } from "../errors.ts";
 import type { Model } from "./ensemble.ts";
 import { parseJson } from "./json.ts";
 import { parseUbjson } from "./ubjson.ts";
+import { parseLightgbm } from "./lightgbm.ts";
 import { readXgboost } from "./xgboost.ts";
 
 /**
- * The model that a file holds: XGBoost's UBJSON or JSON.
+ * The model that a file holds: XGBoost's UBJSON or JSON, or LightGBM's text.
  *
  * @throws {InputError} If the file is of another kind (then with what to do), broken, or holds what is not supported.
  */
@@ -14,6 +15,7 @@ export function parseModel(bytes: Uint8Array): Model {
   const start = latin1(bytes.subarray(0, 64));
   if (/^\{(?![\s"}])/.test(start)) return readXgboost(parseUbjson(bytes));
   if (/^\s*\{/.test(start)) return readXgboost(parseJson(bytes));
+  if (/^tree\r?\n/.test(start)) return parseLightgbm(bytes);
   throw new InputError(`Cannot read model: ${whatItIs(start, bytes.length)}`);
 }
 
@@ -80,5 +82,5 @@ function whatItIs(start: string, length: number): string {
   const known = others.find(([matches]) => matches(start));
   if (known) return known[1];
   const shown = JSON.stringify(start.slice(0, 16));
-  return `the file is neither XGBoost's UBJSON nor JSON; it starts with ${shown}`;
+  return `the file is neither XGBoost's UBJSON or JSON nor LightGBM's text; it starts with ${shown}`;
 }

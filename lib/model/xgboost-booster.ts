@@ -54,6 +54,9 @@ export function readTrees(
   const { learner, facts, best } = options;
   const model = member(booster, "model");
   const trees = treesOf(model);
+  if (trees.length === 0) {
+    throw modelError("trees", "none: the model is not trained");
+  }
   const treeGroups = readTreeGroups(model, { trees: trees.length, learner });
   const { rounds, used } = readRounds(model, { trees, treeGroups, best });
   const weights = options.weights &&
@@ -353,7 +356,7 @@ export function readLinear(
   const boosted = member(model, "boosted_rounds");
   const total = boosted.value === undefined
     ? 0
-    : integerOf(boosted, { least: 0, most: int32Max });
+    : integerOf(boosted, { least: 1, most: int32Max });
   const common = facts({ total, used: total }, {});
   // XGBoost starts every output of a linear model from the first base_score.
   const first = common.baseMargins[0] ?? 0;

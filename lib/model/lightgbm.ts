@@ -1,0 +1,246 @@
+/**
+ * LightGBM's text models (`version=v2` to `v4`) → `Model`.
+ *
+ * There is no specification; the sources are LightGBM's
+ * `src/boosting/gbdt_model_text.cpp`, `src/io/tree.cpp` and `include/LightGBM/tree.h`.
+ */
+import { modelError } from "./document.ts";
+import type { Model, TreeEnsemble } from "./ensemble.ts";
+import { lightgbmObjective } from "./lightgbm-objective.ts";
+import { integersOf, readLightgbmTree } from "./lightgbm-tree.ts";
+import { appendTree, finishTrees, startTrees } from "./trees.ts";
+
+/** The keys of one block of lines; a line without `=` has an empty value. */
+export type Keys = ReadonlyMap<string, string>;
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** More than any model has. */
+const most = { features: 10_000_000, groups: 100_000 };
+
+/**
+ * The model that a text file describes; all of its trees score, because
+ * LightGBM saves no further than its best iteration.
+ *
+ * @throws {InputError} If the text is no model, contradicts itself, or holds what is not supported, by name.
+ */
+export function parseLightgbm(bytes: Uint8Array): Model {
+  const lines = readLines(bytes);
+  const head = readKeys(lines, { start: 0, where: "header" });
+  const version = value(head.keys, "version", "header");
+  if (!["v2", "v3", "v4"].includes(version)) {
+    throw modelError(
+      "version",
+      `LightGBM's format ${version} is not supported`,
+    );
+  }
+  const groups = count(head.keys, "num_tree_per_iteration", {
+    least: 1,
+    most: most.groups,
+  });
+  const features = readFeatures(head.keys);
+  const trees = readTrees(lines, head);
+  const total = trees.length / groups;
+  if (total < 1 || !Number.isInteger(total)) {
+    throw modelError(
+      "num_tree_per_iteration",
+      `${trees.length} trees in rounds of ${groups}`,
+    );
+  }
+  const objective = lightgbmObjective(head.keys.get("objective"), groups);
+  const shape = buildTrees(trees, features.count);
+  const isAverage = head.keys.has("average_output");
+  return {
+    kind: "trees",
+    library: "lightgbm",
+    libraryVersion: version,
+    ...objective,
+    groups,
+    outputs: groups,
+    baseMargins: new Float64Array(groups),
+    features,
+    rounds: { total, used: total },
+    parameters: {
+      objective: head.keys.get("objective") ?? "custom",
+      num_iterations: String(total),
+      num_trees: String(trees.length),
+      num_class: head.keys.get("num_class") ?? "1",
+      num_feature: String(features.count),
+      max_depth_found: String(shape.maxDepth),
+      ...trainingParameters(lines),
+      lightgbm_format: version,
+    },
+    precision: "float64",
+    treeGroups: Int32Array.from(trees, (_, t) => t % groups),
+    divisor: isAverage ? total : 1,
+    ...shape,
+  };
+}
+
+function readLines(bytes: Uint8Array): string[] {
+  try {
+    return decoder.decode(bytes).split(/\r?\n/);
+  } catch (cause) {
+    throw modelError("text", `not UTF-8 (${(cause as Error).message})`);
+  }
+}
+
+/** `key=value` lines up to an empty one; `end` is the line after it. */
+function readKeys(
+  lines: readonly string[],
+  options: { start: number; where: string },
+): { keys: Keys; end: number } {
+  const { start, where } = options;
+  const keys = new Map<string, string>();
+  let at = start;
+  for (; at < lines.length && lines[at] !== ""; at++) {
+    const line = lines[at] ?? "";
+    const cut = line.indexOf("=");
+    const key = cut < 0 ? line : line.slice(0, cut);
+    if (keys.has(key)) {
+      throw modelError(`${where} line ${at + 1}`, `${key} stands twice`);
+    }
+    keys.set(key, cut < 0 ? "" : line.slice(cut + 1));
+  }
+  if (at === lines.length) throw modelError(where, "the file ends here");
+  return { keys, end: at + 1 };
+}
+
+function readFeatures(keys: Keys): TreeEnsemble["features"] {
+  const featureCount = 1 + count(keys, "max_feature_idx", {
+    least: 0,
+    most: most.features,
+  });
+  const names = value(keys, "feature_names", "header").split(" ");
+  const infos = value(keys, "feature_infos", "header").split(" ");
+  for (const [key, list] of Object.entries({ names, infos })) {
+    if (list.length !== featureCount) {
+      throw modelError(
+        `feature_${key}`,
+        `${list.length} for ${featureCount} features`,
+      );
+    }
+  }
+  if (new Set(names).size !== names.length) {
+    throw modelError("feature_names", "a name stands twice");
+  }
+  // Ranges of numbers are [a:b], lists of categories a:b:c, and unused features none.
+  const types = infos.map((info) =>
+    info === "none" ? "none" : info.startsWith("[") ? "float" : "c"
+  );
+  return { count: featureCount, names, types };
+}
+
+/** The blocks `Tree=0`, `Tree=1` …, up to `end of trees`. */
+function readTrees(
+  lines: readonly string[],
+  head: { keys: Keys; end: number },
+): Keys[] {
+  const declared = value(head.keys, "tree_sizes", "header");
+  const sizes = declared === "" ? [] : declared.split(" ");
+  const trees: Keys[] = [];
+  let at = head.end;
+  while (lines[at] !== "end of trees") {
+    if (lines[at] === "" && at < lines.length) {
+      at++;
+      continue;
+    }
+    const where = `tree ${trees.length}`;
+    const block = readKeys(lines, { start: at, where });
+    if (block.keys.get("Tree") !== String(trees.length)) {
+      throw modelError(
+        where,
+        `line ${at + 1} is ${JSON.stringify(lines[at]?.slice(0, 40))}`,
+      );
+    }
+    trees.push(block.keys);
+    at = block.end;
+  }
+  if (trees.length === sizes.length) return trees;
+  throw modelError("tree_sizes", `${sizes.length} for ${trees.length} trees`);
+}
+
+function buildTrees(
+  trees: readonly Keys[],
+  featureCount: number,
+):
+  & ReturnType<typeof finishTrees>
+  & Pick<TreeEnsemble, "zeroIsMissing"> {
+  const zero = new Uint8Array(featureCount); // 1: zero is missing, 2: it is not
+  const raws = trees.map((keys, t) =>
+    readLightgbmTree(keys, { name: `tree ${t}`, zero })
+  );
+  const room = raws.reduce((sum, raw) => sum + raw.left.length, 0);
+  const builder = startTrees(room, {
+    featureCount,
+    leafSize: 1,
+    precision: "float64",
+  });
+  for (const raw of raws) {
+    const reached = appendTree(builder, raw);
+    if (reached !== raw.left.length) {
+      throw modelError(
+        raw.name,
+        `${raw.left.length - reached} nodes without a parent`,
+      );
+    }
+  }
+  const zeroIsMissing = zero.map((state) => state === 1 ? 1 : 0);
+  const finished = finishTrees(builder, "trunc");
+  return zeroIsMissing.includes(1) ? { ...finished, zeroIsMissing } : finished;
+}
+
+/** Those that say how a model was trained; a file lists over a hundred. */
+const learning = new Set([
+  "boosting",
+  "learning_rate",
+  "num_leaves",
+  "max_depth",
+  "min_data_in_leaf",
+  "min_sum_hessian_in_leaf",
+  "bagging_fraction",
+  "bagging_freq",
+  "feature_fraction",
+  "early_stopping_round",
+  "lambda_l1",
+  "lambda_l2",
+  "min_gain_to_split",
+  "drop_rate",
+  "max_bin",
+  "use_missing",
+  "zero_as_missing",
+  "is_unbalance",
+  "scale_pos_weight",
+  "seed",
+]);
+
+function trainingParameters(lines: readonly string[]): Record<string, string> {
+  const start = lines.indexOf("parameters:");
+  const found: Record<string, string> = {};
+  if (start < 0) return found;
+  for (const line of lines.slice(start + 1)) {
+    if (line === "end of parameters") break;
+    const [, key = "", text = ""] = /^\[(\w+): (.*)\]$/.exec(line) ?? [];
+    if (learning.has(key)) found[key] = text;
+  }
+  return found;
+}
+
+function count(
+  keys: Keys,
+  key: string,
+  range: { least: number; most: number },
+): number {
+  const [number = NaN] = integersOf(value(keys, key, "header"), {
+    where: key,
+    length: 1,
+  });
+  if (number >= range.least && number <= range.most) return number;
+  throw modelError(key, `${number} is outside ${range.least}..${range.most}`);
+}
+
+function value(keys: Keys, key: string, where: string): string {
+  const found = keys.get(key);
+  if (found !== undefined) return found;
+  throw modelError(where, `${key} is missing`);
+}
