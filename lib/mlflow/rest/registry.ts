@@ -153,18 +153,36 @@ export async function setAlias(
   });
 }
 
-/** Moves a version into a stage; those that were in Staging or Production before become Archived. */
+/**
+ * Moves a version into a stage; those that were in Staging or Production
+ * before become Archived. One by one: asked to archive them itself, a server
+ * of 3.17.2 on psycopg 3 fails (it compares the number with a text).
+ */
 export async function setStage(
   rest: Rest,
   name: string,
   options: { stage: Stage; version: number },
 ): Promise<void> {
   const { stage, version } = options;
+  await moveToStage(rest, name, options);
+  if (!isActiveStage(stage)) return;
+  for (const other of await searchVersions(rest, name)) {
+    if (other.stage !== stage || other.version === version) continue;
+    const archived = { stage: "Archived", version: other.version } as const;
+    await moveToStage(rest, name, archived);
+  }
+}
+
+async function moveToStage(
+  rest: Rest,
+  name: string,
+  options: { stage: Stage; version: number },
+): Promise<void> {
   await rest.http.json("POST", "/mlflow/model-versions/transition-stage", {
     name,
-    version: String(version),
-    stage,
-    archive_existing_versions: isActiveStage(stage),
+    version: String(options.version),
+    stage: options.stage,
+    archive_existing_versions: false,
   });
 }
 

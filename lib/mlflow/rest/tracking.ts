@@ -61,16 +61,22 @@ export async function createExperiment(
   for (const [key, value] of Object.entries(tags)) {
     checkExperimentTag(key, value);
   }
-  await rest.http.json("POST", "/mlflow/experiments/create", {
-    name,
-    artifact_location: artifactLocation || undefined,
-    tags: toKeyValues(tags),
-  }).catch((error) => {
-    if (!isCode(error, "RESOURCE_ALREADY_EXISTS")) throw error;
+  try {
+    await rest.http.json("POST", "/mlflow/experiments/create", {
+      name,
+      artifact_location: artifactLocation || undefined,
+      tags: toKeyValues(tags),
+    });
+  } catch (error) {
+    // 2.22.5 has no code of its own for a taken name: it passes on what Postgres says.
+    const isTaken = error instanceof ApiError &&
+      await findExperiment(rest, name);
+    if (!isTaken) throw error;
     throw new InputError(
       `Cannot create the experiment "${name}": the name is taken, perhaps by a deleted experiment; restore it or choose another name`,
+      { cause: error },
     );
-  });
+  }
   const experiment = await findExperiment(rest, name);
   if (experiment) return experiment;
   throw new InputError(`Cannot find the experiment "${name}"`);
@@ -297,8 +303,4 @@ function requireLoggedModels(rest: Rest): void {
   throw new InputError(
     `Cannot use logged models: the server at ${rest.http.baseUrl} is MLflow 2.x, where a model is a folder of its run`,
   );
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof ApiError && error.code === code;
 }
