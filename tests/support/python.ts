@@ -11,6 +11,7 @@ export type PeerName =
   | "mlflow-3.17.2"
   | "mlflow-3.4.0"
   | "mlflow-2.22.5"
+  | "linters"
   | "moto"
   | "xgboost";
 
