@@ -129,12 +129,13 @@ export interface TreeEnsemble extends ModelFacts {
  * The category sets of the categorical nodes, as bits. The category of a value
  * is its integer part: `Math.floor` or `Math.trunc`, as {@linkcode rounding} says.
  * A negative or unknown category is in no set, so it goes left; NaN goes to
- * the default child.
+ * the default child. A set may be empty: LightGBM's threshold `inf`, which
+ * divides NaN from everything else, +∞ included.
  */
 export interface CategorySets {
   /** Per node, the first word of its set in {@linkcode words}; -1 where the node is not categorical. */
   readonly start: Int32Array;
-  /** Per node, how many words its set has. */
+  /** Per node, how many words its set has; 0 for an empty one. */
   readonly size: Int32Array;
   /** Category `c` is bit `c & 31`, counted from the lowest, of word `c >> 5` of a set. */
   readonly words: Uint32Array;

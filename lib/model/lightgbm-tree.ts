@@ -77,7 +77,9 @@ export function readLightgbmTree(
     }
     tree.left[node] = left;
     tree.right[node] = right;
-    tree.threshold[node] = toFloat32Less(threshold);
+    // All but NaN goes left, also infinity: no `x < t` says that, but an empty set does.
+    if (threshold === Infinity) sets.set(node, []);
+    else tree.threshold[node] = toFloat32Less(threshold);
     const kind = decision >> 2;
     tree.defaultLeft[node] = kind === missing.none
       ? Number(0 <= threshold)
@@ -139,10 +141,10 @@ function child(written: number, inner: number): number {
  * strictEqual(toFloat32Less(0.1), Math.fround(0.1));
  * ```
  *
- * @returns NaN for a threshold that is no finite number.
+ * @returns NaN for NaN and for infinity, which no float32 can stand for.
  */
 export function toFloat32Less(threshold: number): number {
-  if (!Number.isFinite(threshold)) return NaN;
+  if (Number.isNaN(threshold) || threshold === Infinity) return NaN;
   if (threshold >= 0 && threshold < zeroThreshold) {
     return nextUp(zeroThreshold);
   }
@@ -234,8 +236,9 @@ function doublesOf(
 ): Float64Array {
   const parts = split(line, options);
   return Float64Array.from(parts, (part) => {
-    const isNumber = /^-?\d+(\.\d*)?([eE][-+]?\d+)?$/.test(part);
-    if (isNumber) return Number(part);
+    if (/^-?\d+(\.\d*)?([eE][-+]?\d+)?$/.test(part)) return Number(part);
+    if (part === "inf") return Infinity;
+    if (part === "-inf") return -Infinity;
     throw modelError(options.where, `${JSON.stringify(part)} is no number`);
   });
 }

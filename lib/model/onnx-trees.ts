@@ -94,6 +94,10 @@ function addTree(
     if ((model.categories?.start[at] ?? -1) >= 0) {
       const column = options.categoryColumn.get(feature) ?? feature;
       const set = categoriesOf(model, at);
+      if (set.length === 0) {
+        addNotMissing(lists, { tree, node, feature, left, missing });
+        continue;
+      }
       const chain = { tree, node, column, set, left, missing, spare };
       spare += set.length - 1;
       addComparison(lists, chain, 0);
@@ -149,7 +153,31 @@ function addComparison(lists: Lists, chain: Chain, i: number): void {
   });
 }
 
-/** The categories of a node, ascending; an impossible one where there is none. */
+/** An empty set: left, unless NaN goes right. */
+function addNotMissing(
+  lists: Lists,
+  split: {
+    tree: number;
+    node: number;
+    feature: number;
+    left: number;
+    missing: number;
+  },
+): void {
+  const { tree, node, feature, left, missing } = split;
+  addNode(lists, {
+    tree,
+    node,
+    feature,
+    mode: "BRANCH_LEQ",
+    value: Infinity,
+    ifTrue: left,
+    ifFalse: left + 1,
+    missingIsTrue: missing,
+  });
+}
+
+/** The categories of a node, ascending. */
 function categoriesOf(model: TreeEnsemble, node: number): number[] {
   const { categories } = model;
   const first = categories?.start[node] ?? 0;
@@ -160,7 +188,7 @@ function categoriesOf(model: TreeEnsemble, node: number): number[] {
       if (word >>> bit & 1) set.push(w * 32 + bit);
     }
   }
-  return set.length > 0 ? set : [-1];
+  return set;
 }
 
 function addLeaf(

@@ -119,7 +119,8 @@ function addCategories(
   const categoryColumn = new Map<number, number>();
   model.categories?.start.forEach((start, node) => {
     const feature = model.feature[node] ?? 0;
-    if (start < 0 || categoryColumn.has(feature)) return;
+    const isEmpty = model.categories?.size[node] === 0;
+    if (start < 0 || isEmpty || categoryColumn.has(feature)) return;
     categoryColumn.set(feature, model.features.count + categoryColumn.size);
   });
   if (categoryColumn.size === 0) return { columns: matrix, categoryColumn };

@@ -37,6 +37,7 @@ export interface TreeBuilder {
   readonly setStart: Int32Array;
   readonly setSize: Int32Array;
   readonly words: number[];
+  hasSets: boolean;
   nodes: number;
   maxDepth: number;
 }
@@ -70,6 +71,7 @@ export function startTrees(
     setStart: new Int32Array(room).fill(-1),
     setSize: new Int32Array(room),
     words: [],
+    hasSets: false,
     nodes: 0,
     maxDepth: 0,
   };
@@ -191,6 +193,7 @@ function appendSet(
     builder.words[word] =
       ((builder.words[word] ?? 0) | 1 << (category & 31)) >>> 0;
   }
+  builder.hasSets = true;
   builder.setStart[at] = start;
   builder.setSize[at] = size;
 }
@@ -237,6 +240,6 @@ export function finishTrees(
     leafSize,
     leaf: builder.leaf.subarray(0, nodes * leafSize),
     maxDepth: builder.maxDepth,
-    ...(words.length > 0 ? { categories } : {}),
+    ...(builder.hasSets ? { categories } : {}),
   };
 }

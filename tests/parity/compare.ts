@@ -1,0 +1,88 @@
+/** Compares what libraries said of their models (`generate.py`) with what we say. */
+import { evaluate } from "../../lib/model/evaluate.ts";
+import type { Model } from "../../lib/model/ensemble.ts";
+import { toOnnx } from "../../lib/model/onnx.ts";
+import { openOnnx } from "../../lib/model/onnxruntime.ts";
+import { parseModel } from "../../lib/model/parse.ts";
+
+/** One model of `index.json`. */
+export interface Entry {
+  readonly library: "xgboost" | "lightgbm";
+  readonly name: string;
+  readonly stem: string;
+  readonly file: string;
+  readonly rows: number;
+  readonly features: number;
+  readonly case: Readonly<Record<string, unknown>>;
+}
+
+/** The whole of `index.json`. */
+export interface Index {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly models: readonly Entry[];
+}
+
+/** How one model fared. Errors are absolute up to 1 and relative beyond, because exponentials reach 1e30. */
+export interface Outcome {
+  readonly entry: Entry;
+  readonly model: Model;
+  readonly rows: number;
+  /** Values whose margin differs in any bit from the library's. */
+  readonly marginBits: number;
+  readonly marginError: number;
+  readonly evaluateError: number;
+  readonly onnxError: number;
+}
+
+/** Scores one model of a folder by the reference evaluator and as ONNX. */
+export async function compare(folder: string, entry: Entry): Promise<Outcome> {
+  const read = (name: string) => Deno.readFile(`${folder}/${name}`);
+  const model = parseModel(await read(entry.file));
+  const matrix = float32(await read(`${entry.stem}.rows`));
+  const marginBytes = await read(`${entry.stem}.margins`);
+  const margins = entry.library === "xgboost"
+    ? float32(marginBytes)
+    : new Float64Array(marginBytes.buffer);
+  const predictions = float32(await read(`${entry.stem}.predictions`));
+  const ours = evaluate(model, matrix, { rows: entry.rows });
+  await using session = await openOnnx(toOnnx(model));
+  const onnx = await session.predict(matrix, entry.rows);
+  return {
+    entry,
+    model,
+    rows: entry.rows,
+    marginBits: differences(margins, ours.margins),
+    marginError: largestError(margins, ours.margins),
+    evaluateError: largestError(predictions, ours.predictions),
+    onnxError: largestError(predictions, onnx),
+  };
+}
+
+type Numbers = Float32Array | Float64Array;
+
+function float32(bytes: Uint8Array<ArrayBuffer>): Float32Array {
+  return new Float32Array(bytes.buffer);
+}
+
+function differences(expected: Numbers, found: Numbers): number {
+  if (expected.length !== found.length) return Infinity;
+  let count = 0;
+  for (let i = 0; i < expected.length; i++) {
+    if (!Object.is(expected[i], found[i]) && expected[i] !== found[i]) count++;
+  }
+  return count;
+}
+
+/** The largest |a - b| / max(1, |a|); NaN equals NaN and an infinity itself. */
+export function largestError(expected: Numbers, found: Numbers): number {
+  if (expected.length !== found.length) return Infinity;
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const a = expected[i] ?? NaN;
+    const b = found[i] ?? NaN;
+    if (Object.is(a, b) || a === b) continue;
+    const error = Math.abs(a - b) / Math.max(1, Math.abs(a));
+    largest = Math.max(largest, Number.isNaN(error) ? Infinity : error);
+  }
+  return largest;
+}

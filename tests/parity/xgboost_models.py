@@ -1,0 +1,195 @@
+"""The matrix of XGBoost models that the parity suite scores: objectives × boosters × depth × missing × categorical."""
+
+import itertools
+import json
+
+import numpy as np
+import xgboost as xgb
+
+from rows import hard_rows
+
+SCALAR = [
+    "reg:squarederror", "reg:squaredlogerror", "reg:logistic", "reg:pseudohubererror", "reg:absoluteerror",
+    "reg:quantileerror", "binary:logistic", "binary:logitraw", "binary:hinge", "count:poisson", "survival:cox",
+    "survival:aft", "reg:gamma", "reg:tweedie", "rank:pairwise", "rank:ndcg", "rank:map",
+]
+CLASSES = ["multi:softmax", "multi:softprob"]
+# Those that refuse to be trained with gblinear.
+NOT_LINEAR = {"reg:absoluteerror", "reg:quantileerror", "binary:hinge"}
+TRAINING_ROWS = 400
+
+
+def newest():
+    """Every case of the newest version, as dictionaries that `train` understands."""
+    cases = []
+    for objective in SCALAR + CLASSES:
+        for booster, depth, missing in [("gbtree", 3, True), ("gbtree", 6, False), ("gbtree", 1, True), ("dart", 4, True)]:
+            cases.append({"objective": objective, "booster": booster, "max_depth": depth, "missing": missing})
+        if objective not in NOT_LINEAR:
+            cases.append({"objective": objective, "booster": "gblinear", "missing": True})
+    for objective, onehot, depth in itertools.product(
+        ["binary:logistic", "reg:squarederror", "multi:softprob", "count:poisson", "rank:ndcg"], [100, 1], [2, 6]
+    ):
+        cases.append({"objective": objective, "booster": "gbtree", "max_depth": depth, "missing": True, "categorical": True, "max_cat_to_onehot": onehot})
+    cases.append({"objective": "binary:logistic", "booster": "dart", "max_depth": 5, "missing": True, "categorical": True, "max_cat_to_onehot": 1})
+    for objective, strategy, missing in itertools.product(
+        ["reg:squarederror", "reg:pseudohubererror", "binary:logistic", "reg:absoluteerror"], ["one_output_per_tree", "multi_output_tree"], [True, False]
+    ):
+        cases.append({"objective": objective, "booster": "gbtree", "max_depth": 4, "missing": missing, "targets": 3, "multi_strategy": strategy})
+    for quantiles in ([0.1, 0.5, 0.9], [0.25, 0.75]):
+        cases.append({"objective": "reg:quantileerror", "booster": "gbtree", "max_depth": 4, "missing": True, "quantile_alpha": quantiles})
+    for objective, more in itertools.product(
+        ["binary:logistic", "multi:softprob"],
+        [
+            {"num_parallel_tree": 3, "subsample": 0.7}, {"grow_policy": "lossguide", "max_leaves": 20, "max_depth": 0},
+            {"tree_method": "exact", "gamma": 2.0, "max_depth": 6}, {"tree_method": "approx"}, {"base_score": 0.1},
+            {"base_score": 0.999}, {"booster": "dart", "rate_drop": 0.5, "normalize_type": "forest"}, {"max_depth": 12, "min_child_weight": 0},
+        ],
+    ):
+        cases.append({"objective": objective, "booster": "gbtree", "max_depth": 4, "missing": True, **more})
+    for objective, score in [("count:poisson", 3.0), ("reg:gamma", 0.2), ("survival:aft", 7.5), ("reg:tweedie", 1e-3), ("reg:squarederror", -2.5), ("binary:logitraw", 0.3), ("binary:hinge", 0.7)]:
+        cases.append({"objective": objective, "booster": "gbtree", "max_depth": 3, "missing": True, "base_score": score})
+    for objective in ["binary:logistic", "multi:softprob", "reg:squarederror", "rank:ndcg"]:
+        cases.append({"objective": objective, "booster": "gbtree", "max_depth": 5, "missing": True, "early": "sklearn"})
+        cases.append({"objective": objective, "booster": "gbtree", "max_depth": 5, "missing": True, "early": "booster"})
+    cases.append({"objective": "binary:logistic", "booster": "gbtree", "max_depth": 3, "missing": False, "scale_pos_weight": 7.0})
+    cases.append({"objective": "binary:logistic", "booster": "gbtree", "max_depth": 6, "missing": True, "rounds": 300})
+    return cases
+
+
+def name_of(case):
+    parts = [f"{key}={value}" for key, value in case.items() if key not in ("objective", "booster")]
+    return " ".join([case["objective"], case["booster"], *parts])
+
+
+def training_data(case, generator):
+    features = 7
+    X = generator.normal(size=(TRAINING_ROWS, features)).astype(np.float32)
+    X[:, 1] = np.round(X[:, 1] * 2)
+    X[:, 2] = generator.integers(0, 2, TRAINING_ROWS)
+    X[:, 3] *= 1e-3
+    categorical = [4, 5] if case.get("categorical") else []
+    for f, count in zip(categorical, (9, 40)):
+        X[:, f] = generator.integers(0, count, TRAINING_ROWS)
+    signal = X[:, 0] + 0.5 * X[:, 1] * X[:, 2] + 400 * X[:, 3] + np.sin(X[:, 4] * 1.3) + 0.3 * generator.normal(size=TRAINING_ROWS)
+    if case["missing"]:
+        X[generator.random(X.shape) < 0.1] = np.nan
+    return X, signal.astype(np.float32), categorical
+
+
+def labels(case, signal, generator):
+    objective = case["objective"]
+    if case.get("targets"):
+        y = np.stack([signal * (k + 1) + k for k in range(case["targets"])], axis=1)
+        return (y > 0).astype(np.float32) if objective == "binary:logistic" else y
+    if objective.startswith("multi:"):
+        return np.digitize(signal, [-1, 0.5]).astype(np.float32)
+    if objective.startswith("binary:") or objective == "reg:logistic":
+        return (signal > 0.5).astype(np.float32)
+    if objective == "rank:map":
+        return (signal > 0.5).astype(np.float32)
+    if objective.startswith("rank:"):
+        return np.digitize(signal, [-1, 0, 1]).astype(np.float32)
+    if objective in ("count:poisson", "reg:gamma", "reg:tweedie", "reg:squaredlogerror"):
+        return (np.floor(np.exp(signal * 0.5)) + 0.5 * (objective == "reg:gamma")).astype(np.float32)
+    if objective == "survival:cox":
+        return np.exp(-signal * 0.5).astype(np.float32) * np.where(generator.random(len(signal)) < 0.2, -1, 1)
+    return signal
+
+
+def matrix_of(X, y, case, categorical):
+    types = None
+    if categorical:
+        types = ["c" if f in categorical else "float" for f in range(X.shape[1])]
+    names = [f"column {f}" for f in range(X.shape[1])]
+    d = xgb.DMatrix(X, label=None if case["objective"] == "survival:aft" else y, feature_names=names, feature_types=types, enable_categorical=bool(categorical))
+    if case["objective"] == "survival:aft":
+        lower = np.exp(y * 0.3)
+        d.set_float_info("label_lower_bound", lower)
+        d.set_float_info("label_upper_bound", np.where(y > 1, np.inf, lower))
+    if case["objective"].startswith("rank:"):
+        d.set_group([20] * (len(X) // 20))
+    return d
+
+
+def parameters(case):
+    ours = {"missing", "categorical", "targets", "early", "rounds"}
+    result = {key: value for key, value in case.items() if key not in ours}
+    result.update({"nthread": 1, "seed": 7, "eta": 0.3, "verbosity": 0})
+    if case["objective"] in CLASSES:
+        result["num_class"] = 3
+    if case["objective"] == "reg:quantileerror":
+        result.setdefault("quantile_alpha", 0.4)
+    if case["booster"] == "dart":
+        result.setdefault("rate_drop", 0.2)
+    return result
+
+
+def thresholds_of(booster, features):
+    found = [[] for _ in range(features)]
+    model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
+    for tree in model.get("gbtree", model).get("model", {}).get("trees", []):
+        for left, feature, condition in zip(tree["left_children"], tree["split_indices"], tree["split_conditions"]):
+            if left != -1 and condition == condition:
+                found[feature].append(condition)
+    return [sorted(set(values))[:200] for values in found]
+
+
+def train(case, seed):
+    """(booster or sklearn model, matrix of hard rows, margins, predictions, categorical columns)"""
+    generator = np.random.default_rng(seed)
+    X, signal, categorical = training_data(case, generator)
+    y = labels(case, signal, generator)
+    rounds = case.get("rounds", 12)
+    if case.get("early") == "sklearn":
+        return train_sklearn(case, X, y, generator)
+    d = matrix_of(X, y, case, categorical)
+    more = {}
+    if case.get("early") == "booster":
+        held = matrix_of(X + np.float32(0.5), y, case, categorical)
+        more = {"evals": [(held, "held")], "early_stopping_rounds": 2, "verbose_eval": False}
+        rounds = 200
+    booster = xgb.train(parameters(case), d, rounds, **more)
+    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, infinite=case["booster"] != "gblinear")
+    margins, predictions = score(booster, rows, case, categorical)
+    return booster, rows, margins, predictions
+
+
+def score(booster, rows, case, categorical=()):
+    """Margins and predictions of Booster.predict.
+
+    A DMatrix refuses infinities; inplace_predict takes them. For DART, inplace_predict adds in another order than
+    predict does, so its infinities go through a DMatrix as the largest float32, which is on the same side of every
+    finite threshold.
+    """
+    finite = np.clip(rows, -3.4028235e38, 3.4028235e38)
+    infinite = np.isinf(rows).any(axis=1)
+    d = matrix_of(finite, None, {**case, "objective": ""}, categorical)
+    margins = booster.predict(d, output_margin=True)
+    predictions = booster.predict(d)
+    if infinite.any() and case["booster"] != "dart":
+        kind = {"validate_features": False}
+        margins[infinite] = booster.inplace_predict(rows[infinite], predict_type="margin", **kind)
+        predictions[infinite] = booster.inplace_predict(rows[infinite], **kind)
+    return margins, predictions
+
+
+def train_sklearn(case, X, y, generator):
+    options = {key: value for key, value in parameters(case).items() if key not in ("eta", "nthread", "seed", "num_class", "booster")}
+    options.update({"n_estimators": 200, "n_jobs": 1, "early_stopping_rounds": 2, "random_state": 7, "learning_rate": 0.3})
+    ranking = case["objective"].startswith("rank:")
+    kinds = {"binary": xgb.XGBClassifier, "multi": xgb.XGBClassifier, "rank": xgb.XGBRanker, "reg": xgb.XGBRegressor}
+    model = kinds[case["objective"].split(":")[0]](**options)
+    groups = {"group": [20] * (len(X) // 20), "eval_group": [[20] * (len(X) // 20)]} if ranking else {}
+    model.fit(X, y, eval_set=[(X + np.float32(0.5), y)], verbose=False, **groups)
+    booster = model.get_booster()
+    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]))
+    used = (0, model.best_iteration + 1)
+    assert used[1] < booster.num_boosted_rounds(), "early stopping must leave rounds that do not score"
+    margins = booster.inplace_predict(rows, iteration_range=used, predict_type="margin", validate_features=False)
+    if hasattr(model, "predict_proba"):
+        predictions = model.predict_proba(rows)
+        predictions = predictions[:, 1] if case["objective"].startswith("binary") else predictions
+    else:
+        predictions = model.predict(rows)
+    return model, rows, margins, predictions
