@@ -382,11 +382,10 @@ function addWideLeaves(index: usize, leaves: usize, sum: usize): void {
   }
 }
 
-/** One step of row `16 i + l` in a tail: the right child's record comes first, a leaf's record leads to itself. */
-
+/** One step of row `16 i + l` in a tail: the right child's record is behind the left one's, a leaf's leads to itself. */
 function step(record: usize, planes: usize, l: u32, i: u32): usize {
-  const answer = (<u32> load<u8>(planes + load<u32>(record) + l) >> i) & 1;
-  return load<u32>(record, 4) + (answer << 3);
+  const right = (~<u32> load<u8>(planes + load<u32>(record) + l) >> i) & 1;
+  return load<u32>(record, 4) + (right << 3);
 }
 
 /** Trees of more than 256 leaves: below the exits, eight rows at a time walk on through records of eight bytes. */

@@ -1,0 +1,277 @@
+/** The kernel against the reference evaluator, which `parity` compares with the libraries. */
+import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
+import { InputError } from "../lib/errors.ts";
+import type { TreeEnsemble } from "../lib/model/ensemble.ts";
+import { evaluate } from "../lib/model/evaluate.ts";
+import { openKernel } from "../lib/model/kernel.ts";
+import { buildKernel, kernelModule } from "../lib/model/kernel/build.ts";
+import { searchTable } from "../lib/model/kernel/search.ts";
+import { parseModel } from "../lib/model/parse.ts";
+import {
+  type EnsembleShape,
+  makeEnsemble,
+  makeRows,
+  neighbour,
+  seededNumbers,
+} from "./support/ensembles.ts";
+
+/** Names say what is special; seeds are added below. */
+const shapes: Record<string, Omit<EnsembleShape, "seed">> = {
+  "one stump": { features: 1, trees: 1, inner: 1 },
+  "trees without a split": { features: 3, trees: 5, inner: 0 },
+  "no trees": { features: 3, trees: 0, inner: 0 },
+  "few shallow trees": { features: 7, trees: 10, inner: 7, depth: 3 },
+  "full trees of depth 6": {
+    features: 45,
+    trees: 30,
+    inner: 63,
+    depth: 6,
+    skew: 0,
+    thresholds: 40,
+  },
+  "uneven trees": { features: 5, trees: 40, inner: 60, skew: 0.6 },
+  "chains": { features: 4, trees: 10, inner: 200, skew: 1 },
+  "trees of exactly 256 leaves and some more": {
+    features: 3,
+    trees: 12,
+    inner: 262,
+    skew: 0.1,
+  },
+  "large trees": { features: 6, trees: 6, inner: 3000, skew: 0.2 },
+  "large uneven trees": { features: 6, trees: 4, inner: 3000, skew: 0.7 },
+  "many thresholds of few features": {
+    features: 2,
+    trees: 50,
+    inner: 40,
+  },
+  "more features than are asked for": { features: 400, trees: 6, inner: 9 },
+  "several groups": { features: 9, trees: 31, inner: 20, groups: 5 },
+  "vector leaves": {
+    features: 9,
+    trees: 12,
+    inner: 40,
+    groups: 3,
+    vectorLeaves: true,
+  },
+  "large trees with vector leaves": {
+    features: 9,
+    trees: 4,
+    inner: 900,
+    groups: 3,
+    vectorLeaves: true,
+  },
+  "categories": { features: 6, trees: 20, inner: 30, categorical: 0.5 },
+  "categories rounded down": {
+    features: 6,
+    trees: 20,
+    inner: 30,
+    categorical: 0.5,
+    rounding: "floor",
+  },
+  "only categories, in large trees": {
+    features: 2,
+    trees: 3,
+    inner: 1000,
+    categorical: 1,
+  },
+  "zero is missing": {
+    features: 6,
+    trees: 20,
+    inner: 30,
+    categorical: 0.3,
+    zeroIsMissing: true,
+  },
+  "sums in double": { features: 6, trees: 30, inner: 30, precision: "float64" },
+  "averages in double over groups": {
+    features: 6,
+    trees: 30,
+    inner: 30,
+    precision: "float64",
+    groups: 3,
+    divisor: 10,
+  },
+  "large trees in double with vector leaves": {
+    features: 6,
+    trees: 3,
+    inner: 700,
+    precision: "float64",
+    groups: 2,
+    vectorLeaves: true,
+  },
+  "averages in float32": { features: 6, trees: 9, inner: 30, divisor: 9 },
+};
+
+for (const [name, shape] of Object.entries(shapes)) {
+  Deno.test(`openKernel() has the evaluator's margins bit for bit: ${name}`, () => {
+    for (const seed of [1, 2, 3]) {
+      const model = makeEnsemble({ ...shape, seed });
+      const kernel = openKernel(model);
+      for (const rows of [1, 127, 300]) {
+        const matrix = makeRows(model, { rows, seed: seed + rows });
+        const { margins } = evaluate(model, matrix, { rows });
+        deepStrictEqual(kernel.margins(matrix, rows), margins);
+      }
+    }
+  });
+}
+
+Deno.test("openKernel() takes more rows than one chunk, and rows do not touch each other", () => {
+  const model = makeEnsemble({ seed: 5, features: 45, trees: 5, inner: 20 });
+  const kernel = openKernel(model);
+  const rows = 5003;
+  const matrix = makeRows(model, { rows, seed: 6 });
+  const all = kernel.margins(matrix, rows);
+  deepStrictEqual(all, evaluate(model, matrix, { rows }).margins);
+  const one = kernel.margins(matrix.slice(45 * 4321, 45 * 4322), 1);
+  strictEqual(one[0], all[4321]);
+});
+
+Deno.test("openKernel() keeps nothing of earlier rows", () => {
+  const model = makeEnsemble({
+    seed: 8,
+    features: 4,
+    trees: 20,
+    inner: 60,
+    categorical: 0.4,
+  });
+  const kernel = openKernel(model);
+  const matrix = makeRows(model, { rows: 500, seed: 9 });
+  const first = kernel.margins(matrix, 500);
+  kernel.margins(makeRows(model, { rows: 4000, seed: 10 }), 4000);
+  deepStrictEqual(kernel.margins(matrix, 500), first);
+  strictEqual(kernel.margins(new Float32Array(), 0).length, 0);
+});
+
+const transforms: readonly TreeEnsemble["transform"][] = [
+  { kind: "identity" },
+  { kind: "logistic", slope: 1 },
+  { kind: "exponential" },
+  { kind: "step" },
+  { kind: "softmax" },
+  { kind: "argmax" },
+];
+
+for (const library of ["xgboost", "lightgbm"] as const) {
+  for (const transform of transforms) {
+    Deno.test(`openKernel() predicts as the evaluator does: ${library}, ${transform.kind}`, () => {
+      const model = makeEnsemble({
+        seed: 11,
+        features: 6,
+        trees: 60,
+        inner: 30,
+        groups: 3,
+        precision: library === "xgboost" ? "float32" : "float64",
+        library,
+        transform,
+      });
+      // Margins from -900 to 900, and infinite ones: far beyond where exp ends.
+      const leaf = model.leaf.map((value, n) =>
+        n % 97 === 3 ? -Infinity : value * 20
+      );
+      for (const wild of [model, { ...model, leaf }]) {
+        const rows = 3000;
+        const matrix = makeRows(model, { rows, seed: 12 });
+        const found = openKernel(wild).predict(matrix, rows);
+        const { predictions } = evaluate(wild, matrix, { rows });
+        strictEqual(found.length, predictions.length);
+        found.forEach((x, i) => {
+          const expected = predictions[i] ?? NaN;
+          ok(
+            Object.is(x, expected) ||
+              Math.abs(x - expected) <= 1.2e-7 * Math.abs(expected),
+            `row ${i}: ${x}, expected ${expected}`,
+          );
+        });
+      }
+    });
+  }
+}
+
+Deno.test("openKernel() refuses a matrix that does not fit", () => {
+  const model = makeEnsemble({ seed: 1, features: 3, trees: 2, inner: 3 });
+  const kernel = openKernel(model);
+  for (const method of ["predict", "margins"] as const) {
+    throws(
+      () => kernel[method](new Float32Array(7), 2),
+      (error) =>
+        error instanceof InputError &&
+        /7 values, expected 6/.test(error.message),
+    );
+  }
+});
+
+/** XGBoost 3.2.0, `Booster.inplace_predict` of the ten rows as float32. */
+const seedScores = [
+  0.6345393657684326,
+  0.5011822581291199,
+  0.731168806552887,
+  0.5888879299163818,
+  0.39145025610923767,
+  0.8395617604255676,
+  0.4179559350013733,
+  0.8778798580169678,
+  0.40717557072639465,
+  0.7822437286376953,
+];
+
+const seed = new URL("../../shared/seed/", import.meta.url);
+const hasSeed = await Deno.stat(seed).then(() => true, () => false);
+
+Deno.test({
+  name: "openKernel() scores the seed's ten rows as XGBoost 3.2.0 does",
+  ignore: !hasSeed,
+  fn: async () => {
+    const read = (name: string) => Deno.readTextFile(new URL(name, seed));
+    const names: string[] = JSON.parse(await read("feature_names_3.json"));
+    const rows: Record<string, number | boolean>[] =
+      (await read("X_test_sample_2.json")).trim().split("\n")
+        .map((line) => JSON.parse(line));
+    const matrix = Float32Array.from(
+      rows.flatMap((row) => names.map((name) => Number(row[name]))),
+    );
+    const bytes = await Deno.readFile(new URL("xgb_churn_model_2.json", seed));
+    const model = parseModel(bytes);
+    strictEqual(model.kind, "trees");
+    const found = openKernel(model as TreeEnsemble).predict(matrix, 10);
+    found.forEach((score, i) => {
+      ok(
+        Math.abs(score - (seedScores[i] ?? NaN)) <= 6e-8,
+        `row ${i}: ${score}`,
+      );
+    });
+  },
+});
+
+Deno.test("searchTable() brackets every value in its bucket", () => {
+  const random = seededNumbers(3);
+  for (let round = 0; round < 300; round++) {
+    const scale = 10 ** (Math.floor(random() * 80) - 42);
+    const drawn = Array.from(
+      { length: 1 + Math.floor(random() * 60) },
+      () => Math.fround((random() - 0.5) * scale * (random() < 0.1 ? 1e4 : 1)),
+    );
+    const sorted = Float32Array.from(new Set(drawn)).sort();
+    const { buckets, thresholds, low, scale: perUnit, window } = searchTable(
+      sorted,
+    );
+    const last = buckets.length - 1;
+    const probes = Array.from(sorted).flatMap((
+      t,
+    ) => [neighbour(t, -1), t, neighbour(t, 1)]);
+    for (const x of [...probes, Infinity, -Infinity]) {
+      const units = Math.fround(Math.fround(x - low) * perUnit);
+      const bucket = units > 0 ? Math.trunc(Math.min(last, units)) : 0;
+      const from = buckets[bucket] ?? 0;
+      const bin = sorted.filter((t) => t <= x).length;
+      ok(from <= bin && bin < from + window, `${x} of ${sorted}`);
+      strictEqual(thresholds[bin + 1] === undefined, false);
+    }
+  }
+});
+
+Deno.test("buildKernel() gives the committed bytes", async () => {
+  const committed = await Deno.readTextFile(
+    new URL("../lib/model/kernel/bytes.ts", import.meta.url),
+  );
+  strictEqual(kernelModule(await buildKernel()), committed);
+});
