@@ -67,6 +67,12 @@ export interface AwsSettings {
   readonly secretsEndpoint: string | undefined;
 }
 
+/** The GitHub Actions job that this process is part of. */
+export interface Job {
+  readonly commit: string;
+  readonly url: string;
+}
+
 /** Everything that the environment decides. */
 export interface Config {
   /** True when nothing is configured and everything lives below `home`. */
@@ -83,6 +89,8 @@ export interface Config {
   readonly tls: TlsSettings;
   /** Who runs this, for tags and the promotion history. */
   readonly user: string;
+  /** Undefined outside GitHub Actions. */
+  readonly job: Job | undefined;
 }
 
 /** The environment as a mapping, such as `Deno.env.toObject()`. */
@@ -134,6 +142,7 @@ export function loadConfig(environment: Environment): Config {
     tls: toTls(read),
     user: read("GITHUB_ACTOR") ?? read("MLFLOW_TRACKING_USER") ??
       read("USER") ?? read("LOGNAME") ?? "unknown",
+    job: toJob(read),
   };
   return Object.freeze(config);
 }
@@ -317,6 +326,20 @@ function checkedBucket(bucket: string | undefined): string | undefined {
   throw new UsageError(
     `Cannot use MLFLOW_S3_BUCKET "${bucket}": expected a bucket's bare name (3 to 63 of a-z, 0-9, "." and "-"), without s3:// or slashes`,
   );
+}
+
+function toJob(read: Read): Job | undefined {
+  const [commit, server, repository, run] = [
+    "GITHUB_SHA",
+    "GITHUB_SERVER_URL",
+    "GITHUB_REPOSITORY",
+    "GITHUB_RUN_ID",
+  ].map(read);
+  if (
+    commit === undefined || server === undefined || repository === undefined ||
+    run === undefined
+  ) return undefined;
+  return { commit, url: `${server}/${repository}/actions/runs/${run}` };
 }
 
 function toAws(read: Read): AwsSettings {

@@ -108,6 +108,45 @@ export function toFeatures(
 }
 
 /**
+ * The same rows as plain objects under the model's own column names, in the
+ * model's order: what an input example shows and a signature is inferred from.
+ * Raw columns of the recipe become booleans.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const recipe = { oneHot: [{ column: "brand", prefix: "brand_" }] };
+ * const rows = [{ number: 1, line: 1, value: { brand: "US", spend: 2 } }];
+ * const options = { columns: ["spend", "brand_US"], recipe };
+ * deepStrictEqual(toModelRows(rows, options), [{ spend: 2, brand_US: true }]);
+ * ```
+ *
+ * Cells that a row does not have stay undefined: {@linkcode toFeatures} is what refuses them.
+ */
+export function toModelRows(
+  rows: readonly Row[],
+  options: { columns: readonly string[]; recipe: Recipe },
+): Record<string, unknown>[] {
+  const columns = options.columns.map((name) => ({ name, type: "double" }));
+  const first = rows.find(({ value }) => !isArray(value))?.value ?? {};
+  const { sources } = toPlan(isArray(first) ? {} : first, {
+    columns,
+    recipe: options.recipe,
+  });
+  return rows.map(({ value }) => {
+    const cells = options.columns.map((name, index) => {
+      if (isArray(value)) return [name, value[index]];
+      const source = sources[index]!;
+      const cell = source.kind === "column"
+        ? value[name]
+        : toCategory(value[source.column]) === source.category;
+      return [name, cell];
+    });
+    return Object.fromEntries(cells);
+  });
+}
+
+/**
  * The columns a list of feature names and the model agree on.
  *
  * @param names The list, as the features file has it.
@@ -179,7 +218,7 @@ interface Plan {
 /** Decides from the first row which one-hot groups arrive raw; every later row is held to it. */
 function toPlan(
   first: Readonly<Record<string, unknown>>,
-  options: FeatureOptions,
+  options: Pick<FeatureOptions, "columns" | "recipe">,
 ): Plan {
   const { columns, recipe } = options;
   const categories = new Map<string, Set<string>>();

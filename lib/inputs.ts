@@ -133,6 +133,16 @@ export async function readNamedFiles(
   throw new InputError(`Cannot find ${uri}: there is no such file`);
 }
 
+/** Stores a file at a URI or path, whole or not at all. @param open The place that serves a folder's URI. */
+export async function writeNamedFile(
+  uri: string,
+  bytes: Uint8Array,
+  open: (folder: string) => ArtifactStore,
+): Promise<void> {
+  const { folder, path } = splitUri(uri);
+  await open(folder).write(path, bytes);
+}
+
 async function matching(
   store: ArtifactStore,
   pattern: string,

@@ -9,7 +9,7 @@ export interface ServerAccess {
    *
    * @throws {TransientError} If the server does not answer.
    */
-  request(path: string, init?: RequestInit): Promise<Response>;
+  send(path: string, init?: RequestInit): Promise<Response>;
 }
 
 /** Root of the proxy's REST calls, in `mlflow/server/handlers.py` and `protos/mlflow_artifacts.proto`. */
@@ -36,7 +36,7 @@ export function openServerArtifacts(
     const query = new URLSearchParams({
       path: folder === "" ? root : full(folder),
     });
-    const response = await server.request(`${api}?${query}`);
+    const response = await server.send(`${api}?${query}`);
     if (response.status === 404) return [];
     await refuse(response, `list ${uriOf(store, folder)}`);
     const { files = [] } = await response.json() as {
@@ -53,7 +53,7 @@ export function openServerArtifacts(
   return {
     ...store,
     async find(path) {
-      const response = await server.request(`${api}/${encode(full(path))}`);
+      const response = await server.send(`${api}/${encode(full(path))}`);
       if (response.status === 404) {
         await response.body?.cancel();
         return undefined;
@@ -67,7 +67,7 @@ export function openServerArtifacts(
         body: new Uint8Array(bytes),
         headers: { "content-type": "application/octet-stream" },
       };
-      const response = await server.request(
+      const response = await server.send(
         `${api}/${encode(full(path))}`,
         init,
       );

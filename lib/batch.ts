@@ -1,0 +1,331 @@
+/** The new inputs of one variant: found, scored with one version, and kept once. */
+import { openCache } from "./cache.ts";
+import { digestOf, sha256 } from "./digest.ts";
+import { scoreDistribution } from "./distribution.ts";
+import { InputError } from "./errors.ts";
+import { type Column, parseFeatureNames } from "./features.ts";
+import { type InputFile, readVariantFile, writeNamedFile } from "./inputs.ts";
+import { digestTags } from "./logging.ts";
+import type { Experiment, ModelVersion } from "./mlflow/store.ts";
+import { readModelFolder } from "./modelfolder.ts";
+import { outputFormat, type OutputRow, toOutput } from "./output.ts";
+import {
+  findScoringRun,
+  type ScoringRun,
+  storePredictions,
+  type StoreResult,
+} from "./predictions.ts";
+import { type Engine, openScorer, type Scorer } from "./scorer.ts";
+import {
+  finishScoringRun,
+  type ScoredFile,
+  scoreFile,
+  startScoringRun,
+} from "./scoring.ts";
+import type { Services } from "./services.ts";
+import { sourceTags } from "./source.ts";
+import type { VariantSettings } from "./variants.ts";
+
+/** What is the same for all inputs of one call. */
+export interface BatchOptions {
+  readonly settings: VariantSettings;
+  readonly experiment: Experiment;
+  readonly version: ModelVersion;
+  readonly modelUri: string;
+  /** Scores what was scored before, as a new attempt. */
+  readonly force: boolean;
+  /** Scores, but stores and logs nothing. */
+  readonly dryRun: boolean;
+  /** `postgres`, or the path of a file. */
+  readonly output: string;
+}
+
+/** One input and what became of it. */
+export interface KeptInput {
+  readonly file: InputFile;
+  /** Undefined when nothing was scored, because the input had been before. */
+  readonly scored: ScoredFile | undefined;
+  /** The ledger row that holds it; undefined for files and dry runs. */
+  readonly ledger: ScoringRun | undefined;
+  readonly mlflowRunId: string | undefined;
+}
+
+/** Inputs told apart by whether a completed run of the variant has their content. */
+export interface SortedInputs {
+  readonly fresh: readonly InputFile[];
+  readonly known: readonly KeptInput[];
+}
+
+/** Sorts the inputs into new and known; `force` and a file as output make all of them new. */
+export async function sortInputs(
+  services: Services,
+  inputs: readonly InputFile[],
+  options: BatchOptions,
+): Promise<SortedInputs> {
+  const { settings: { variant }, force, output } = options;
+  if (force || output !== "postgres") return { fresh: inputs, known: [] };
+  const database = await services.predictions();
+  const fresh: InputFile[] = [];
+  const known: KeptInput[] = [];
+  for (const file of inputs) {
+    const input = { variant, contentSha256: sha256(file.bytes) };
+    const ledger = await services.attempt(
+      "look into the ledger",
+      () => findScoringRun(database, input),
+    );
+    if (ledger) {
+      known.push({ file, scored: undefined, ledger, mlflowRunId: undefined });
+    } else fresh.push(file);
+  }
+  return { fresh, known };
+}
+
+/**
+ * The scorer of a registered version. Its files are read through the cache in
+ * `CHURN_HOME` and verified against the digests of the day it was logged; a
+ * version that MLflow logged has none, which is said.
+ */
+export async function openVersion(
+  services: Services,
+  version: ModelVersion,
+  options: { engine: "auto" | Engine },
+): Promise<Scorer> {
+  const { attempt, artifacts, config, say } = services;
+  const store = artifacts(version.artifactUri);
+  const folder = await attempt(
+    `read ${store.uri}`,
+    () =>
+      readModelFolder(store, {
+        mlmodelSha256: version.tags[digestTags.mlmodel],
+        cache: openCache(`${config.home}/cache/models`),
+      }),
+  );
+  if (!folder.verified) {
+    say(
+      `${version.name} version ${version.version} has no digests on record, so its files are taken as they are`,
+    );
+  }
+  return await openScorer(folder, options.engine);
+}
+
+/** Scores each input and keeps it, one after the other; what was kept stays when a later one fails. */
+export async function scoreInputs(
+  services: Services,
+  scorer: Scorer,
+  options: BatchOptions & { inputs: readonly InputFile[] },
+): Promise<KeptInput[]> {
+  const { settings, output, dryRun, inputs } = options;
+  const columns = await columnsOf(services, scorer, settings);
+  const kept: KeptInput[] = [];
+  for (const file of inputs) {
+    const scored = await scoreFile(scorer, file, {
+      settings,
+      columns,
+      say: services.say,
+    });
+    if (dryRun) {
+      kept.push({ file, scored, ledger: undefined, mlflowRunId: undefined });
+    } else if (output === "postgres") {
+      kept.push(await keepInPostgres(services, scorer, { ...options, scored }));
+    } else {kept.push(
+        await keepInFile(services, scorer, { ...options, scored }),
+      );}
+  }
+  if (output !== "postgres" && !dryRun) {
+    await writeOutput(services, { scorer, kept, options });
+  }
+  return kept;
+}
+
+/** A graph without names is bound by the variant's own list of features. */
+async function columnsOf(
+  services: Services,
+  scorer: Scorer,
+  settings: VariantSettings,
+): Promise<readonly Column[]> {
+  if (scorer.columns) return scorer.columns;
+  const file = await readVariantFile(
+    services.places(settings.variant),
+    settings.files.features,
+  );
+  const names = parseFeatureNames(file.bytes, { file: file.uri });
+  if (scorer.features === undefined || scorer.features === names.length) {
+    services.say(`The model names no columns; they are taken from ${file.uri}`);
+    return names.map((name) => ({ name, type: "double" }));
+  }
+  throw new InputError(
+    `Cannot use ${file.uri}: it names ${names.length} features, the model takes ${scorer.features}`,
+  );
+}
+
+type KeepOptions = BatchOptions & { scored: ScoredFile };
+
+async function keepInPostgres(
+  services: Services,
+  scorer: Scorer,
+  options: KeepOptions,
+): Promise<KeptInput> {
+  if (scorer.predictionKind !== "probability" || scorer.outputs !== 1) {
+    throw new InputError(
+      `Cannot store the scores of ${options.version.name} in churn_predictions: they are not one probability a row; ` +
+        `write them with --output FILE.csv, .jsonl or .parquet`,
+    );
+  }
+  return await withScoringRun(
+    services,
+    scorer,
+    options,
+    async (mlflowRunId) => {
+      const { stored, run } = await store(services, scorer, {
+        ...options,
+        mlflowRunId,
+      });
+      return { stored, ledger: run };
+    },
+  );
+}
+
+async function keepInFile(
+  services: Services,
+  scorer: Scorer,
+  options: KeepOptions,
+): Promise<KeptInput> {
+  return await withScoringRun(
+    services,
+    scorer,
+    options,
+    () => Promise.resolve({ stored: true, ledger: undefined }),
+  );
+}
+
+/** The MLflow run around the keeping of one input: FINISHED, FAILED, or KILLED when another process was first. */
+async function withScoringRun(
+  services: Services,
+  scorer: Scorer,
+  options: KeepOptions,
+  keep: (
+    mlflowRunId: string,
+  ) => Promise<{ stored: boolean; ledger: ScoringRun | undefined }>,
+): Promise<KeptInput> {
+  const { attempt, config } = services;
+  const { scored } = options;
+  const mlflow = await services.mlflow();
+  const tags = sourceTags("predict", config);
+  const mlflowRunId = await startScoringRun(mlflow, scored, {
+    ...options,
+    engine: scorer.engine,
+    tags,
+    attempt,
+  });
+  const end = (status: "FAILED" | "KILLED") =>
+    mlflow.finishRun(mlflowRunId, { status, endTimeMs: Date.now() });
+  try {
+    const { stored, ledger } = await keep(mlflowRunId);
+    if (!stored) {
+      services.say(
+        `${scored.file.uri} was stored by another process meanwhile; this one stored nothing`,
+      );
+      await end("KILLED");
+      return {
+        file: scored.file,
+        scored: undefined,
+        ledger,
+        mlflowRunId: undefined,
+      };
+    }
+    await finishScoringRun(mlflow, mlflowRunId, { scored, attempt });
+    return { file: scored.file, scored, ledger, mlflowRunId };
+  } catch (error) {
+    await end("FAILED").catch(() => {});
+    throw error;
+  }
+}
+
+async function store(
+  services: Services,
+  scorer: Scorer,
+  options: KeepOptions & { mlflowRunId: string },
+): Promise<StoreResult> {
+  const { settings, version, scored, force, mlflowRunId } = options;
+  const database = await services.predictions();
+  const input = {
+    variant: settings.variant,
+    inputUri: scored.file.uri,
+    contentSha256: scored.contentSha256,
+    recipeSha256: digestOf(settings.recipe),
+    modelName: version.name,
+    modelVersion: String(version.version),
+    modelSha256: scorer.modelSha256,
+    dataSource: scored.file.source,
+    mlflowRunId,
+    startedAt: scored.startedAt,
+    probabilities: scored.scores,
+    ids: scored.features.ids,
+  };
+  return await services.attempt(
+    "store the scores",
+    () => storePredictions(database, input, { force }),
+  );
+}
+
+/** All inputs of the call in one file, in their order. */
+async function writeOutput(
+  services: Services,
+  { scorer, kept, options }: {
+    scorer: Scorer;
+    kept: readonly KeptInput[];
+    options: BatchOptions;
+  },
+): Promise<void> {
+  const rows = kept.flatMap(({ scored }) =>
+    scored ? toOutputRows(scored, { scorer, options }) : []
+  );
+  const bytes = toOutput(rows, outputFormat(options.output));
+  await services.attempt(
+    `write ${options.output}`,
+    () => writeNamedFile(options.output, bytes, services.artifacts),
+  );
+}
+
+function toOutputRows(
+  { file, features, scores }: ScoredFile,
+  { scorer, options }: { scorer: Scorer; options: BatchOptions },
+): OutputRow[] {
+  const { version } = options;
+  const name = scorer.predictionKind === "probability" && scorer.outputs === 1
+    ? "churn_probability"
+    : "score";
+  const columns = scorer.outputs === 1
+    ? [name]
+    : Array.from({ length: scorer.outputs }, (_, index) => `${name}_${index}`);
+  return Array.from({ length: features.rows }, (_, row) => ({
+    player_id: features.ids?.[row] ?? null,
+    ...Object.fromEntries(
+      columns.map((
+        column,
+        index,
+      ) => [column, scores[row * scorer.outputs + index]!]),
+    ),
+    model_name: version.name,
+    model_version: version.version,
+    input_uri: file.uri,
+    row_number: row + 1,
+  }));
+}
+
+/** All scores of a call as one distribution; undefined when nothing was scored. */
+export function distributionOf(
+  kept: readonly KeptInput[],
+): ReturnType<typeof scoreDistribution> | undefined {
+  const scores = kept.flatMap(({ scored }) => scored ? [scored.scores] : []);
+  if (scores.length === 0) return undefined;
+  const all = new Float32Array(
+    scores.reduce((sum, { length }) => sum + length, 0),
+  );
+  let at = 0;
+  for (const part of scores) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return scoreDistribution(all);
+}

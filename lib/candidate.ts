@@ -1,0 +1,192 @@
+/** A model file with everything that belongs to it, read, checked and measured: what `log-model` logs. */
+import { digestOf, sha256 } from "./digest.ts";
+import { InputError } from "./errors.ts";
+import {
+  checkFeatureNames,
+  parseFeatureNames,
+  toFeatures,
+  toModelRows,
+} from "./features.ts";
+import { type EvaluationMetrics, evaluationMetrics } from "./metrics.ts";
+import { type ColumnSpec, inferColumns } from "./mlflow/signature.ts";
+import type { Model } from "./model/ensemble.ts";
+import { evaluate } from "./model/evaluate.ts";
+import { toOnnx } from "./model/onnx.ts";
+import { parseModel } from "./model/parse.ts";
+import type { Recipe } from "./recipe.ts";
+import { parseRows } from "./rows.ts";
+
+/** A file as it was read. */
+export interface SourceFile {
+  readonly uri: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** The files that make a candidate. */
+export interface CandidateFiles {
+  readonly model: SourceFile;
+  readonly features: SourceFile;
+  readonly sample: SourceFile;
+  /** A labelled set; undefined when there is none. */
+  readonly evaluation: SourceFile | undefined;
+  /** What the training script wrote beside the model. */
+  readonly manifest: SourceFile | undefined;
+}
+
+/** How rows of the files are read. */
+export interface CandidateOptions {
+  readonly recipe: Recipe;
+  readonly idColumn: string;
+  readonly label: string;
+}
+
+/** Rows of the sample that travel with the model, and what it makes of them. */
+export interface InputExample {
+  /** Rows × columns in the model's order; missing is null. */
+  readonly rows: readonly (readonly unknown[])[];
+  /** The same as the model reads it, row after row; NaN is missing. */
+  readonly matrix: Float32Array;
+  /** One prediction a row and output. */
+  readonly scores: Float32Array;
+}
+
+/** A model that is ready to be logged. */
+export interface Candidate {
+  readonly model: Model;
+  readonly modelBytes: Uint8Array<ArrayBuffer>;
+  readonly onnxBytes: Uint8Array;
+  readonly columns: readonly ColumnSpec[];
+  readonly example: InputExample;
+  /** The whole sample, rows × columns, for the parity gate. */
+  readonly sample: { readonly matrix: Float32Array; readonly rows: number };
+  /** Undefined when there is no labelled set, or the model gives no single probability. */
+  readonly metrics: EvaluationMetrics | undefined;
+  readonly evaluation: SourceFile | undefined;
+  readonly digests: CandidateDigests;
+  /** The day the training script says; undefined when it says none for this very file. */
+  readonly trainingDate: string | undefined;
+}
+
+/** SHA-256 of each part; equal ones make no new version. */
+export interface CandidateDigests {
+  readonly model: string;
+  readonly features: string;
+  readonly evaluation: string | undefined;
+  readonly recipe: string;
+}
+
+/** Rows of the input example: enough to reach many leaves, few enough to be read. */
+const exampleRows = 20;
+
+/**
+ * The candidate that the files make: parsed, converted to ONNX, its signature
+ * inferred from the sample, measured on the labelled set.
+ *
+ * @throws {InputError} If a file cannot be used, or they do not fit together.
+ */
+export function toCandidate(
+  files: CandidateFiles,
+  options: CandidateOptions,
+): Candidate {
+  const model = parseModel(files.model.bytes);
+  const names = parseFeatureNames(files.features.bytes, {
+    file: files.features.uri,
+  });
+  checkFeatureNames(names, {
+    modelNames: model.features.names,
+    modelCount: model.features.count,
+    file: files.features.uri,
+  });
+  const sampleRows = [
+    ...parseRows(files.sample.bytes, { file: files.sample.uri }),
+  ];
+  const anyType = names.map((name) => ({ name, type: "double" }));
+  const { recipe, idColumn } = options;
+  const sample = toFeatures(sampleRows, {
+    columns: anyType,
+    recipe,
+    idColumn,
+    file: files.sample.uri,
+  });
+  const modelRows = toModelRows(sampleRows, { columns: names, recipe });
+  const count = Math.min(exampleRows, sample.rows);
+  const matrix = sample.matrix.slice(0, count * names.length);
+  return {
+    model,
+    modelBytes: files.model.bytes,
+    onnxBytes: toOnnx(model),
+    columns: inferColumns(modelRows, names),
+    example: {
+      rows: modelRows.slice(0, count).map((row) =>
+        names.map((name) => row[name] ?? null)
+      ),
+      matrix,
+      scores: evaluate(model, matrix, { rows: count }).predictions,
+    },
+    sample: { matrix: sample.matrix, rows: sample.rows },
+    metrics: files.evaluation &&
+      measure(model, { file: files.evaluation, names, options }),
+    evaluation: files.evaluation,
+    digests: {
+      model: sha256(files.model.bytes),
+      features: sha256(JSON.stringify(names)),
+      evaluation: files.evaluation && sha256(files.evaluation.bytes),
+      recipe: digestOf(recipe),
+    },
+    trainingDate: findTrainingDate(files),
+  };
+}
+
+/** Metrics exist only for one probability a row; a labelled set for any other model is refused rather than misread. */
+function measure(
+  model: Model,
+  { file, names, options }: {
+    file: SourceFile;
+    names: readonly string[];
+    options: CandidateOptions;
+  },
+): EvaluationMetrics | undefined {
+  if (model.predictionKind !== "probability" || model.outputs !== 1) {
+    return undefined;
+  }
+  const columns = names.map((name) => ({ name, type: "double" }));
+  const rows = parseRows(file.bytes, { file: file.uri });
+  const { recipe, idColumn, label: labelColumn } = options;
+  const features = toFeatures(rows, {
+    columns,
+    recipe,
+    idColumn,
+    labelColumn,
+    file: file.uri,
+  });
+  const { predictions } = evaluate(model, features.matrix, {
+    rows: features.rows,
+  });
+  return evaluationMetrics({
+    probabilities: predictions,
+    outcomes: features.labels ?? [],
+  });
+}
+
+/** A manifest beside another model file says nothing of this one, so its digest must match. */
+function findTrainingDate(
+  { model, manifest }: CandidateFiles,
+): string | undefined {
+  if (!manifest) return undefined;
+  const { training_date: date, files } = parseManifest(manifest);
+  if (files?.model?.sha256 !== sha256(model.bytes)) return undefined;
+  return typeof date === "string" ? date : undefined;
+}
+
+interface Manifest {
+  readonly training_date?: unknown;
+  readonly files?: { readonly model?: { readonly sha256?: unknown } };
+}
+
+function parseManifest({ uri, bytes }: SourceFile): Manifest {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as Manifest;
+  } catch (cause) {
+    throw new InputError(`Cannot parse ${uri}`, { cause });
+  }
+}

@@ -1,0 +1,140 @@
+/** What `predict` did, for a program and for a person. */
+import { type BatchOptions, distributionOf, type KeptInput } from "./batch.ts";
+import type { Config } from "./config.ts";
+import type { ModelVersion } from "./mlflow/store.ts";
+import type { Outcome } from "./script.ts";
+import { commandFor } from "./variant.ts";
+
+/** What is reported of a prediction beside its inputs. */
+export interface PredictionFacts extends BatchOptions {
+  readonly engine: string;
+  readonly kept: readonly KeptInput[];
+}
+
+/** The outcome of `predict` for one variant; `status` is `scored`, `nothing-new` or `dry-run`. */
+export function describePrediction(
+  config: Config,
+  facts: PredictionFacts,
+): Outcome {
+  const { settings: { variant }, version, kept, dryRun } = facts;
+  const scored = kept.filter((input) => input.scored !== undefined);
+  const rows = scored.reduce(
+    (sum, input) => sum + (input.scored?.features.rows ?? 0),
+    0,
+  );
+  const status = scored.length === 0
+    ? "nothing-new"
+    : dryRun
+    ? "dry-run"
+    : "scored";
+  const first = scored[0] ?? kept[0];
+  return {
+    report: {
+      status,
+      variant: variant.key,
+      experiment: facts.experiment.name,
+      run_id: scored[0]?.mlflowRunId ?? first?.ledger?.mlflowRunId ?? null,
+      model_name: version.name,
+      model_version: version.version,
+      model_uri: facts.modelUri,
+      engine: facts.engine,
+      rows,
+      input: first?.file.uri ?? null,
+      data_source: first?.file.source ?? null,
+      inputs: kept.map(toInputReport),
+      score_distribution: distributionOf(kept) ?? null,
+    },
+    text: [
+      ...kept.map((input) => describeInput(input, facts)),
+      ...whereTheyAre(config, facts, scored.length > 0),
+    ].join("\n"),
+  };
+}
+
+/** Alias and stage are promoted together; this warns when somebody moved only one of them. */
+export function warnOfSplitPromotion(
+  version: ModelVersion,
+  options: { modelUri: string; say: (message: string) => void },
+): void {
+  const isProduction = version.stage === "Production";
+  const isChampion = version.aliases.includes("champion");
+  if (
+    isProduction === isChampion ||
+    !/\/production$|@champion$/i.test(options.modelUri)
+  ) return;
+  const [has, lacks] = isProduction
+    ? ["the stage Production", "the alias champion"]
+    : ["the alias champion", "the stage Production"];
+  options.say(
+    `WARNING: ${version.name} version ${version.version} has ${has} but not ${lacks}; ` +
+      `somebody moved only one, \`deno task promote --version ${version.version}\` moves both`,
+  );
+}
+
+function toInputReport(
+  { file, scored, ledger, mlflowRunId }: KeptInput,
+): Record<string, unknown> {
+  return {
+    input: file.uri,
+    data_source: file.source,
+    status: scored ? "scored" : "nothing-new",
+    rows: scored?.features.rows ?? ledger?.rows ?? 0,
+    scoring_run_id: ledger?.id ?? null,
+    attempt: ledger?.attempt ?? null,
+    run_id: mlflowRunId ?? ledger?.mlflowRunId ?? null,
+    unknown_categories: scored?.features.unknownCategories ?? {},
+    extra_columns: scored?.features.extraColumns ?? [],
+  };
+}
+
+function describeInput(
+  { file, scored, ledger }: KeptInput,
+  { settings, version, dryRun }: PredictionFacts,
+): string {
+  const { title } = settings.variant;
+  if (!scored) {
+    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${file.uri} were scored before, ` +
+      `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()} (--force scores them again)`;
+  }
+  const { mean, p10, p90 } = scored.distribution;
+  return `${
+    dryRun ? "Would store" : "Scored"
+  } ${scored.features.rows} players of ${title} with ${version.name} version ${version.version}\n` +
+    `  from ${file.uri}${
+      file.source === "local-fallback"
+        ? " (FALLBACK: the bucket was not used)"
+        : ""
+    }\n` +
+    `  churn probability: mean ${mean.toFixed(3)}, 10 % under ${
+      p10.toFixed(3)
+    }, 10 % over ${p90.toFixed(3)}`;
+}
+
+function whereTheyAre(
+  config: Config,
+  { output, dryRun, settings }: PredictionFacts,
+  anyScored: boolean,
+): string[] {
+  if (dryRun) return ["Nothing was stored or logged (--dry-run)"];
+  if (output !== "postgres") {
+    return anyScored ? [`The scores are in ${output}`] : [];
+  }
+  const select =
+    "select player_id, churn_probability, model_version from churn_predictions_current order by 2 desc limit 10";
+  return [
+    `The scores are in the table churn_predictions${
+      config.embedded
+        ? ` of the embedded database in ${config.home}/database`
+        : ""
+    }; look at them with`,
+    `  deno task query "${select}"`,
+    ...(config.embedded ? ["  deno task database    (lets psql in)"] : []),
+    ...(anyScored
+      ? [
+        `Run \`${
+          commandFor("predict", settings.variant)
+        }\` again: nothing is scored twice`,
+      ]
+      : []),
+  ];
+}

@@ -1,0 +1,203 @@
+/** One input scored: its rows bound to the model's columns, its scores, and the MLflow run that says so. */
+import { sha256 } from "./digest.ts";
+import { type ScoreDistribution, scoreDistribution } from "./distribution.ts";
+import { InputError } from "./errors.ts";
+import { type Column, type Features, toFeatures } from "./features.ts";
+import type { InputFile } from "./inputs.ts";
+import { toDataset } from "./logging.ts";
+import type { Experiment, MlflowStore, ModelVersion } from "./mlflow/store.ts";
+import { parseRows } from "./rows.ts";
+import type { Scorer } from "./scorer.ts";
+import type { VariantSettings } from "./variants.ts";
+
+/** An input and its scores. */
+export interface ScoredFile {
+  readonly file: InputFile;
+  readonly contentSha256: string;
+  readonly features: Features;
+  /** Rows × outputs. */
+  readonly scores: Float32Array;
+  readonly distribution: ScoreDistribution;
+  readonly startedAt: Date;
+}
+
+/**
+ * The scores of all rows of a file. What was noticed on the way (columns that
+ * were ignored, unknown categories, no player ids) is said.
+ *
+ * @throws {InputError} If a row cannot be used; names row, line and column.
+ */
+export async function scoreFile(
+  scorer: Scorer,
+  file: InputFile,
+  options: {
+    settings: VariantSettings;
+    columns: readonly Column[];
+    say: (message: string) => void;
+  },
+): Promise<ScoredFile> {
+  const { settings, columns, say } = options;
+  const startedAt = new Date();
+  const { recipe, idColumn } = settings;
+  const rows = parseRows(file.bytes, { file: file.uri });
+  const features = toFeatures(rows, {
+    columns,
+    recipe,
+    idColumn,
+    file: file.uri,
+  });
+  for (const remark of remarksOn(features, idColumn)) {
+    say(`${file.uri}: ${remark}`);
+  }
+  const scores = await scorer.predict(features.matrix, features.rows);
+  if (scores.length !== features.rows * scorer.outputs) {
+    throw new InputError(
+      `Cannot use the scores of ${file.uri}: ${scores.length} came back for ${features.rows} rows`,
+    );
+  }
+  return {
+    file,
+    contentSha256: sha256(file.bytes),
+    features,
+    scores,
+    distribution: scoreDistribution(scores),
+    startedAt,
+  };
+}
+
+function remarksOn(
+  { extraColumns, unknownCategories, ids }: Features,
+  idColumn: string,
+): string[] {
+  const counts = Object.entries(unknownCategories).map(([column, count]) =>
+    `${count} of ${column}`
+  );
+  return [
+    ...(extraColumns.length > 0
+      ? [
+        `ignored ${extraColumns.length} columns that the model does not know: ${
+          extraColumns.join(", ")
+        }`,
+      ]
+      : []),
+    ...(counts.length > 0
+      ? [
+        `categories that the model was not trained on, scored as none: ${
+          counts.join(", ")
+        }`,
+      ]
+      : []),
+    ...(ids === undefined
+      ? [
+        `WARNING: no row has the column "${idColumn}", so the scores name no player`,
+      ]
+      : []),
+  ];
+}
+
+/** What a scoring run was about. */
+export interface ScoringRunOptions {
+  readonly experiment: Experiment;
+  readonly settings: VariantSettings;
+  readonly version: ModelVersion;
+  readonly modelUri: string;
+  readonly engine: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Runs a step again while MLflow is away. */
+  readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+}
+
+/** Starts the MLflow run of one scored input, linked to its rows and to the model; it stays RUNNING. */
+export async function startScoringRun(
+  mlflow: MlflowStore,
+  scored: ScoredFile,
+  options: ScoringRunOptions,
+): Promise<string> {
+  const {
+    experiment,
+    settings: { variant },
+    version,
+    modelUri,
+    engine,
+    attempt,
+  } = options;
+  const { file, features, contentSha256 } = scored;
+  const { runId } = await attempt(
+    "create the scoring run",
+    () =>
+      mlflow.createRun(experiment.experimentId, {
+        name: variant.runName.replace("Model Logging", "Scoring"),
+        startTimeMs: scored.startedAt.getTime(),
+        tags: {
+          ...options.tags,
+          ...variant.tags,
+          "churn.data_source": file.source,
+        },
+      }),
+  );
+  const inputs = {
+    datasets: [
+      toDataset(file.uri, {
+        digest: contentSha256,
+        rows: features.rows,
+        context: "scoring",
+      }),
+    ],
+    ...(version.modelId === undefined ? {} : { modelIds: [version.modelId] }),
+  };
+  const params = {
+    model_uri: modelUri,
+    model_name: version.name,
+    model_version: String(version.version),
+    input_uri: file.uri,
+    data_source: file.source,
+    engine,
+  };
+  await attempt(
+    "link the scoring run to its inputs",
+    () => mlflow.logInputs(runId, inputs),
+  );
+  await attempt(
+    "log what the scoring run uses",
+    () => mlflow.logBatch(runId, { params }),
+  );
+  return runId;
+}
+
+/** Logs what came out and ends the run as FINISHED. */
+export async function finishScoringRun(
+  mlflow: MlflowStore,
+  runId: string,
+  options: { scored: ScoredFile; attempt: ScoringRunOptions["attempt"] },
+): Promise<void> {
+  const { scored, attempt } = options;
+  const timestampMs = Date.now();
+  const { histogram: _, ...quantiles } = scored.distribution;
+  const unknown = Object.entries(scored.features.unknownCategories);
+  const values = {
+    rows: scored.features.rows,
+    ...Object.fromEntries(
+      Object.entries(quantiles).map((
+        [name, value],
+      ) => [`score_${name}`, value]),
+    ),
+    ...Object.fromEntries(
+      unknown.map(([column, count]) => [`unknown_${column}`, count]),
+    ),
+    scoring_seconds: (timestampMs - scored.startedAt.getTime()) / 1000,
+  };
+  const metrics = Object.entries(values).map(([key, value]) => ({
+    key,
+    value,
+    timestampMs,
+  }));
+  await attempt(
+    "log the scores' distribution",
+    () => mlflow.logBatch(runId, { metrics }),
+  );
+  await attempt(
+    "finish the scoring run",
+    () =>
+      mlflow.finishRun(runId, { status: "FINISHED", endTimeMs: timestampMs }),
+  );
+}

@@ -1,0 +1,61 @@
+/** Lets psql and other programs into the embedded database until it is interrupted. */
+import { retryPolicyOf } from "../lib/choice.ts";
+import { UsageError } from "../lib/errors.ts";
+import {
+  commonOptions,
+  commonUsage,
+  retryOptions,
+  runScript,
+  toCount,
+} from "../lib/script.ts";
+import { openServices } from "../lib/services.ts";
+
+const command = {
+  name: "database",
+  summary:
+    "Serves the embedded database on 127.0.0.1, one client at a time, until Ctrl-C.",
+  usage: `  --port N           the port to serve it on (5433)
+${commonUsage}`,
+  options: {
+    ...retryOptions,
+    ...commonOptions,
+    port: { type: "string", default: "5433" },
+  },
+} as const;
+
+if (import.meta.main) {
+  await runScript(command, async (flags, { say }) => {
+    const port = toCount(flags.port, { flag: "port", integer: true });
+    if (port < 1 || port > 65535) {
+      throw new UsageError(`Cannot use --port ${port}: expected 1 to 65535`);
+    }
+    await using services = await openServices({
+      say,
+      retryPolicy: retryPolicyOf(flags),
+    });
+    if (!services.config.embedded) {
+      throw new UsageError(
+        "Cannot serve the embedded database: services are configured; connect to them with psql itself",
+      );
+    }
+    const database = await services.embeddedDatabase();
+    await using _server = await database.serve(port);
+    say(
+      `Serving ${database.description}; in another terminal:\n  psql "host=127.0.0.1 port=${port} user=postgres dbname=postgres sslmode=disable"\nCtrl-C ends it`,
+    );
+    const signal = await interrupted();
+    return {
+      report: { status: "done", port, signal },
+      text: `Closed the database after ${signal}`,
+    };
+  });
+}
+
+/** The signal that asks this process to end; the database is closed in good order after it. */
+function interrupted(): Promise<Deno.Signal> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(signal, () => resolve(signal));
+    }
+  });
+}

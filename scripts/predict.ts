@@ -1,0 +1,186 @@
+/** Scores a variant's new data with its production model and stores each row once. */
+import { chosenVariants, retryPolicyOf } from "../lib/choice.ts";
+import { UsageError } from "../lib/errors.ts";
+import { type InputFile, readNamedFiles, readNewData } from "../lib/inputs.ts";
+import { getExperiment } from "../lib/logging.ts";
+import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
+import { parseEngine } from "../lib/scorer.ts";
+import {
+  commonOptions,
+  commonUsage,
+  type Flags,
+  type Outcome,
+  retryOptions,
+  runEach,
+  runScript,
+  variantOptions,
+  variantUsage,
+} from "../lib/script.ts";
+import { openServices, type Services } from "../lib/services.ts";
+import type { VariantSettings } from "../lib/variants.ts";
+import { openVersion, scoreInputs, sortInputs } from "../lib/batch.ts";
+import { outputFormat } from "../lib/output.ts";
+import { describePrediction, warnOfSplitPromotion } from "../lib/report.ts";
+import type { Variant } from "../lib/variant.ts";
+import { logModel } from "./log-model.ts";
+import { promote } from "./promote.ts";
+import { setupDatabases, setupExperiment } from "./setup.ts";
+
+const command = {
+  name: "predict",
+  summary:
+    "Scores a variant's new data with its production model and stores each row once.",
+  usage: `${variantUsage}
+  --all              every variant of variants.yaml
+  --model-uri URI    models:/NAME/Production, /3, /latest or models:/NAME@alias
+  --input URI        data to score, s3:// or a file, * allowed; may be repeated
+  --output PLACE     postgres, or a file .csv, .jsonl or .parquet (postgres)
+  --engine E         auto, trees or onnxruntime (auto)
+  --force            score data again that was scored before
+  --no-fallback      fail when S3 is away, in place of the local folder
+  --dry-run          score, but store and log nothing
+${commonUsage}`,
+  options: {
+    ...variantOptions,
+    ...retryOptions,
+    ...commonOptions,
+    all: { type: "boolean" },
+    "model-uri": { type: "string" },
+    input: { type: "string", multiple: true },
+    output: { type: "string", default: "postgres" },
+    engine: { type: "string", default: "auto" },
+    force: { type: "boolean" },
+    "no-fallback": { type: "boolean" },
+    "dry-run": { type: "boolean" },
+  },
+} as const;
+
+type PredictFlags = Flags<typeof command.options>;
+
+if (import.meta.main) {
+  await runScript(command, async (flags, { say }) => {
+    const own = flags.input?.[0] ?? flags["model-uri"];
+    if (flags.all && own !== undefined) {
+      throw new UsageError(
+        `Cannot use ${own} for --all: name one variant with --geography and --company`,
+      );
+    }
+    await using services = await openServices({
+      say,
+      retryPolicy: retryPolicyOf(flags),
+    });
+    const work = chosenVariants(services.variants, flags).map((settings) => ({
+      name: settings.variant.title,
+      run: () => predict(services, settings, flags),
+    }));
+    return await runEach(work, { say });
+  });
+}
+
+/** Scores what is new of a variant; with `--force` also what was scored before. */
+export async function predict(
+  services: Services,
+  settings: VariantSettings,
+  flags: PredictFlags,
+): Promise<Outcome> {
+  const { attempt, config, say } = services;
+  const { variant } = settings;
+  const engine = parseEngine(flags.engine);
+  const modelUri = flags["model-uri"] ?? settings.modelUri;
+  parseModelUri(modelUri);
+  if (flags.output !== "postgres") outputFormat(flags.output);
+  if (config.embedded) await bootstrap(services, settings);
+
+  const mlflow = await services.mlflow();
+  const experiment = await attempt(
+    "find the experiment",
+    () => getExperiment(mlflow, variant),
+  );
+  const version = await attempt(
+    `resolve ${modelUri}`,
+    () => resolveModel(mlflow, modelUri),
+  );
+  warnOfSplitPromotion(version, { modelUri, say });
+
+  const options = {
+    settings,
+    experiment,
+    version,
+    modelUri,
+    force: flags.force ?? false,
+    dryRun: flags["dry-run"] ?? false,
+    output: flags.output,
+  };
+  const { fresh, known } = await sortInputs(
+    services,
+    await readInputs(services, variant, { flags, settings }),
+    options,
+  );
+  if (fresh.length === 0) {
+    return describePrediction(config, { ...options, engine, kept: known });
+  }
+  say(
+    `Scoring ${
+      fresh.map(({ uri }) => uri).join(", ")
+    } with ${version.name} version ${version.version}`,
+  );
+  await using scorer = await openVersion(services, version, { engine });
+  const kept = await scoreInputs(services, scorer, {
+    ...options,
+    inputs: fresh,
+  });
+  return describePrediction(config, {
+    ...options,
+    engine: scorer.engine,
+    kept: [...known, ...kept],
+  });
+}
+
+/** The data that the flags name, or the variant's new data with its declared fallback. */
+async function readInputs(
+  services: Services,
+  variant: Variant,
+  { flags, settings }: { flags: PredictFlags; settings: VariantSettings },
+): Promise<InputFile[]> {
+  const { attempt, artifacts, say } = services;
+  if (flags.input === undefined) {
+    const fallback = !flags["no-fallback"];
+    return [
+      await readNewData(services.places(variant), settings.files.sample, {
+        fallback,
+        say,
+      }),
+    ];
+  }
+  const named = flags.input.map((uri) =>
+    attempt(`read ${uri}`, () => readNamedFiles(uri, artifacts))
+  );
+  return (await Promise.all(named)).flat();
+}
+
+/**
+ * On the embedded default a variant without any model gets the shipped one, by
+ * the very bodies of setup, log-model and promote. Configured services are
+ * never bootstrapped.
+ */
+async function bootstrap(
+  services: Services,
+  settings: VariantSettings,
+): Promise<void> {
+  const { say, config } = services;
+  const { variant } = settings;
+  await setupDatabases(services, { onlyNews: true });
+  const mlflow = await services.mlflow();
+  const [newest] = await mlflow.listModelVersions(variant.modelName);
+  if (newest) return;
+  say(
+    `The embedded store in ${config.home} has no model for ${variant.title} yet: setting it up with the shipped one`,
+  );
+  say((await setupExperiment(services, variant)).text);
+  const logged = await logModel(services, settings);
+  say(logged.text);
+  const promoted = await promote(services, variant, {
+    version: Number(logged.report["model_version"]),
+  });
+  say(promoted.text);
+}
