@@ -10,29 +10,33 @@ import {
   type MlflowHttp,
   openHttp,
 } from "./http.ts";
-import type { Rest } from "./rest/server.ts";
 import {
-  createExperiment,
   createLoggedModel,
-  createRun,
   finalizeLoggedModel,
-  findExperiment,
   findLoggedModel,
-  finishRun,
-  logBatch,
-  logInputs,
-} from "./rest/tracking.ts";
+} from "./rest/models.ts";
 import {
   createModelVersion,
   ensureRegisteredModel,
-  findModelVersion,
-  findRegisteredModel,
-  listModelVersions,
   promote,
   setAlias,
   setModelVersionTags,
   setStage,
 } from "./rest/registry.ts";
+import type { Rest } from "./rest/server.ts";
+import {
+  createExperiment,
+  createRun,
+  findExperiment,
+  finishRun,
+  logBatch,
+  logInputs,
+} from "./rest/tracking.ts";
+import {
+  findModelVersion,
+  findRegisteredModel,
+  listModelVersions,
+} from "./rest/versions.ts";
 import type { MlflowStore } from "./store.ts";
 
 /**

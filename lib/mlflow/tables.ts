@@ -6,17 +6,18 @@
 import type { Database, Queryable } from "../database/database.ts";
 import { createExperiment, findExperiment } from "./tables/experiments.ts";
 import { describeGeneration, detectGeneration } from "./generation.ts";
+import { logInputs } from "./tables/inputs.ts";
 import {
   createLoggedModel,
   finalizeLoggedModel,
   findLoggedModel,
-  logInputs,
 } from "./tables/models.ts";
 import {
   ensureRegisteredModel,
   findRegisteredModel,
 } from "./tables/registry.ts";
-import { retryRaces, type Tables } from "./tables/rows.ts";
+import { retryRaces } from "./races.ts";
+import { type Tables } from "./tables/rows.ts";
 import { createRun, finishRun, logBatch } from "./tables/runs.ts";
 import type { MlflowStore } from "./store.ts";
 import {

@@ -1,15 +1,12 @@
-/** Registered models, versions, aliases and stages of an MLflow server. */
+/** What changes the registry of an MLflow server. */
 import { InputError } from "../../errors.ts";
 import { ApiError } from "../http.ts";
-import { toPairs, toRecord, toRecords, toText } from "../json.ts";
 import { planPromotion } from "../promotion.ts";
+import { retryRaces } from "../races.ts";
 import {
-  appendToUri,
   checkAlias,
   checkModelName,
-  checkRegistryTag,
   isActiveStage,
-  parseStage,
   toModelId,
 } from "../rules.ts";
 import type {
@@ -19,28 +16,14 @@ import type {
   RegisteredModel,
   Stage,
 } from "../store.ts";
-import { type Rest, toKeyValues, unlessMissing } from "./server.ts";
-
-/** The registered model with its tags and aliases; undefined when there is none of that name. */
-export async function findRegisteredModel(
-  rest: Rest,
-  name: string,
-): Promise<RegisteredModel | undefined> {
-  const answer = await unlessMissing(
-    rest.http.json("GET", "/mlflow/registered-models/get", { name }),
-  );
-  const model = toRecord(answer?.["registered_model"]);
-  return model && {
-    name,
-    tags: toPairs(model["tags"]),
-    aliases: Object.fromEntries(
-      toRecords(model["aliases"]).map(({ alias, version }) => [
-        String(alias),
-        Number(version),
-      ]),
-    ),
-  };
-}
+import { checkRegistryTag } from "../values.ts";
+import { type Rest, toKeyValues } from "./server.ts";
+import {
+  findRegisteredModel,
+  searchVersions,
+  toVersion,
+  withArtifactUri,
+} from "./versions.ts";
 
 /** The registered model, made with these tags and description unless it is there already. */
 export async function ensureRegisteredModel(
@@ -81,43 +64,21 @@ export async function createModelVersion(
   const { source, runId, tags, description } = options;
   for (const [key, value] of Object.entries(tags)) checkRegistryTag(key, value);
   const modelId = options.modelId ?? toModelId(source);
-  const answer = await rest.http.json("POST", "/mlflow/model-versions/create", {
-    name,
-    source,
-    run_id: runId,
-    tags: toKeyValues(tags),
-    description,
-    ...modelId === undefined ? {} : { model_id: modelId },
-  });
+  const answer = await retryRaces(() =>
+    rest.http.json("POST", "/mlflow/model-versions/create", {
+      name,
+      source,
+      run_id: runId,
+      tags: toKeyValues(tags),
+      description,
+      ...modelId === undefined ? {} : { model_id: modelId },
+    })
+  );
   const version = toVersion(answer["model_version"]);
   if (version) return await withArtifactUri(rest, version);
   throw new InputError(
     `Cannot register a version of "${name}": the server at ${rest.http.baseUrl} answered without its number`,
   );
-}
-
-/** All versions that are not deleted, newest first; none when there is no such model. */
-export async function listModelVersions(
-  rest: Rest,
-  name: string,
-): Promise<ModelVersion[]> {
-  const versions = await searchVersions(rest, name);
-  return await Promise.all(
-    versions.map((version) => withArtifactUri(rest, version)),
-  );
-}
-
-/** One version; undefined when it is not there or deleted. */
-export async function findModelVersion(
-  rest: Rest,
-  name: string,
-  version: number,
-): Promise<ModelVersion | undefined> {
-  const answer = await unlessMissing(
-    rest.http.json("GET", "/mlflow/model-versions/get", { name, version }),
-  );
-  const found = toVersion(answer?.["model_version"]);
-  return found && await withArtifactUri(rest, found);
 }
 
 /** Sets tags of a version, over those of the same keys. */
@@ -207,103 +168,6 @@ export async function promote(
   if (plan.movesStage) await setStage(rest, name, { stage, version });
   if (plan.movesAlias) await setAlias(rest, name, { alias, version });
   return { from, archived, changed };
-}
-
-/** Versions whose `artifactUri` is not asked for yet: `source` stands in. */
-async function searchVersions(
-  rest: Rest,
-  name: string,
-): Promise<ModelVersion[]> {
-  const model = await findRegisteredModel(rest, name);
-  if (!model) return [];
-  const versions: ModelVersion[] = [];
-  let pageToken: string | undefined;
-  do {
-    const answer = await rest.http.json(
-      "GET",
-      "/mlflow/model-versions/search",
-      {
-        filter: `name = ${quote(name)}`,
-        max_results: 1000,
-        page_token: pageToken,
-      },
-    );
-    for (const entry of toRecords(answer["model_versions"])) {
-      const version = toVersion(entry);
-      if (version) versions.push(withAliases(version, model));
-    }
-    pageToken = toText(answer["next_page_token"]);
-  } while (pageToken !== undefined);
-  return versions.sort((a, b) => b.version - a.version);
-}
-
-/** A search names no aliases; the registered model does. */
-function withAliases(
-  version: ModelVersion,
-  model: RegisteredModel,
-): ModelVersion {
-  const aliases = Object.entries(model.aliases)
-    .filter(([, named]) => named === version.version)
-    .map(([alias]) => alias).sort();
-  return { ...version, aliases };
-}
-
-function toVersion(value: unknown): ModelVersion | undefined {
-  const version = toRecord(value);
-  if (!version) return undefined;
-  const source = toText(version["source"]) ?? "";
-  return {
-    name: String(version["name"]),
-    version: Number(version["version"]),
-    stage: parseStage(toText(version["current_stage"]) ?? "None"),
-    aliases: toAliases(version["aliases"]),
-    status: toText(version["status"]) ?? "READY",
-    source,
-    artifactUri: source,
-    runId: toText(version["run_id"]),
-    modelId: toText(version["model_id"]) ?? toModelId(source),
-    description: toText(version["description"]),
-    tags: toPairs(version["tags"]),
-    createdMs: Number(version["creation_timestamp"] ?? 0),
-  };
-}
-
-function toAliases(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String).sort() : [];
-}
-
-async function withArtifactUri(
-  rest: Rest,
-  found: ModelVersion,
-): Promise<ModelVersion> {
-  const { name, version } = found;
-  const answer = await rest.http.json(
-    "GET",
-    "/mlflow/model-versions/get-download-uri",
-    { name, version },
-  );
-  const uri = toText(answer["artifact_uri"]) ?? found.source;
-  return { ...found, artifactUri: await resolveRunUri(rest, uri) };
-}
-
-/** A source `runs:/RUN/path` lies below the run's own artifacts. */
-async function resolveRunUri(rest: Rest, uri: string): Promise<string> {
-  const [, runId, path] = /^runs:\/+([^/]+)\/(.+)$/.exec(uri) ?? [];
-  if (runId === undefined || path === undefined) return uri;
-  const answer = await rest.http.json("GET", "/mlflow/runs/get", {
-    run_id: runId,
-  });
-  const info = toRecord(toRecord(answer["run"])?.["info"]);
-  return appendToUri(toText(info?.["artifact_uri"]) ?? uri, path);
-}
-
-/** A text in MLflow's filter language, which has no escapes: whichever quote the name does not hold. */
-function quote(name: string): string {
-  if (!name.includes("'")) return `'${name}'`;
-  if (!name.includes('"')) return `"${name}"`;
-  throw new InputError(
-    `Cannot search for the registered model ${name}: MLflow's search cannot name one with both kinds of quotes`,
-  );
 }
 
 function missingModel(rest: Rest, name: string): InputError {

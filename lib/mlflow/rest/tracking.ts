@@ -1,29 +1,26 @@
-/** Experiments, runs and logged models of an MLflow server. */
+/** Experiments and runs of an MLflow server. */
 import { InputError } from "../../errors.ts";
 import { ApiError } from "../http.ts";
-import { toPairs, toRecord, toText } from "../json.ts";
+import { toRecord, toText } from "../json.ts";
+import { checkExperimentName, checkKey } from "../rules.ts";
 import {
   batchLimits,
   checkDataset,
-  checkExperimentName,
   checkExperimentTag,
-  checkKey,
-  checkLoggedModelName,
   checkMetric,
   fitParam,
   fitTag,
   type Fitted,
-} from "../rules.ts";
+} from "../values.ts";
 import type {
   DatasetInput,
   Experiment,
   FinalStatus,
-  LoggedModel,
-  LoggedModelRecord,
   Metric,
   Run,
   RunData,
 } from "../store.ts";
+import { requireLoggedModels } from "./models.ts";
 import { type Rest, toKeyValues, unlessMissing } from "./server.ts";
 
 /** The experiment of that name, deleted or not; undefined when there is none. */
@@ -177,91 +174,6 @@ export async function finishRun(
   });
 }
 
-/** The new logged model, PENDING and linked to its run as an output. @throws {InputError} On a server without logged models, or a bad name. */
-export async function createLoggedModel(
-  rest: Rest,
-  run: Run,
-  options: {
-    name: string;
-    params?: Record<string, string>;
-    tags?: Record<string, string>;
-  },
-): Promise<LoggedModel> {
-  requireLoggedModels(rest);
-  checkLoggedModelName(options.name);
-  const answer = await rest.http.json("POST", "/mlflow/logged-models", {
-    experiment_id: run.experimentId,
-    name: options.name,
-    source_run_id: run.runId,
-    params: toKeyValues(options.params),
-    tags: toKeyValues(options.tags),
-  });
-  const model = toLoggedModel(answer);
-  if (!model) {
-    throw new InputError(
-      `Cannot create a logged model: the server at ${rest.http.baseUrl} answered without its id`,
-    );
-  }
-  const { modelId, artifactLocation } = model;
-  await rest.http.json("POST", "/mlflow/runs/outputs", {
-    run_id: run.runId,
-    models: [{ model_id: modelId, step: 0 }],
-  });
-  return { modelId, artifactLocation };
-}
-
-/** Marks a logged model as usable or as failed. */
-export async function finalizeLoggedModel(
-  rest: Rest,
-  modelId: string,
-  status: "READY" | "UPLOAD_FAILED",
-): Promise<void> {
-  requireLoggedModels(rest);
-  await rest.http.json("PATCH", `/mlflow/logged-models/${modelId}`, {
-    model_id: modelId,
-    status: `LOGGED_MODEL_${status}`,
-  });
-}
-
-/** The logged model of that id; undefined when it is not there, or where there are none. */
-export async function findLoggedModel(
-  rest: Rest,
-  modelId: string,
-): Promise<LoggedModelRecord | undefined> {
-  if (!rest.hasLoggedModels) return undefined;
-  const answer = await unlessMissing(
-    rest.http.json(
-      "GET",
-      `/mlflow/logged-models/${encodeURIComponent(modelId)}`,
-    ),
-  );
-  return answer && toLoggedModel(answer);
-}
-
-const statuses = ["PENDING", "READY", "UPLOAD_FAILED"] as const;
-
-function toLoggedModel(
-  answer: Record<string, unknown>,
-): LoggedModelRecord | undefined {
-  const info = toRecord(toRecord(answer["model"])?.["info"]);
-  const modelId = toText(info?.["model_id"]);
-  const artifactLocation = toText(info?.["artifact_uri"]);
-  if (!info || modelId === undefined || artifactLocation === undefined) {
-    return undefined;
-  }
-  const status = statuses.find((known) =>
-    info["status"] === `LOGGED_MODEL_${known}`
-  );
-  return {
-    modelId,
-    artifactLocation,
-    name: toText(info["name"]) ?? "",
-    runId: toText(info["source_run_id"]),
-    status: status ?? "UNSPECIFIED",
-    tags: toPairs(info["tags"]),
-  };
-}
-
 /** JSON has no NaN and no infinity: protobuf's JSON form spells them out. */
 function toMetric(rest: Rest, metric: Metric): Record<string, unknown> {
   return {
@@ -295,12 +207,5 @@ function chunks<T>(values: readonly T[], size: number): T[][] {
   return Array.from(
     { length: Math.ceil(values.length / size) },
     (_, index) => values.slice(index * size, (index + 1) * size),
-  );
-}
-
-function requireLoggedModels(rest: Rest): void {
-  if (rest.hasLoggedModels) return;
-  throw new InputError(
-    `Cannot use logged models: the server at ${rest.http.baseUrl} is MLflow 2.x, where a model is a folder of its run`,
   );
 }

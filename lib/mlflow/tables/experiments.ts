@@ -3,11 +3,8 @@ import { resolve } from "node:path";
 import { DatabaseError } from "../../database/database.ts";
 import { InputError } from "../../errors.ts";
 import { checkWidths, insertRows, inWorkspace, type Tables } from "./rows.ts";
-import {
-  appendToUri,
-  checkExperimentName,
-  checkExperimentTag,
-} from "../rules.ts";
+import { appendToUri, checkExperimentName } from "../rules.ts";
+import { checkExperimentTag } from "../values.ts";
 import type { Experiment } from "../store.ts";
 
 const columns = `experiment_id::text as "experimentId", name,

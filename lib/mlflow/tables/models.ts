@@ -1,26 +1,15 @@
-/** MLflow's `logged_models` with their tables, and the links of runs to datasets and models (`inputs`). */
+/** MLflow's `logged_models` with their params and tags. */
 import { InputError } from "../../errors.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { toPythonJson } from "../json.ts";
-import { insertRows, newId, type Row, type Tables } from "./rows.ts";
-import { appendToUri, checkDataset, checkLoggedModelName } from "../rules.ts";
+import { toLink } from "./links.ts";
+import { insertRows, newId, type Tables } from "./rows.ts";
+import { appendToUri, checkLoggedModelName } from "../rules.ts";
 import { getActiveRun } from "./runs.ts";
-import type {
-  DatasetInput,
-  LoggedModel,
-  LoggedModelRecord,
-  Run,
-} from "../store.ts";
+import type { LoggedModel, LoggedModelRecord, Run } from "../store.ts";
 
 /** Numbers of `logged_models.status` (`LoggedModelStatus` of MLflow). */
 const statusNumbers = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const;
-
-const linkKey = [
-  "source_type",
-  "source_id",
-  "destination_type",
-  "destination_id",
-];
 
 /** The new logged model, PENDING and linked to its run as an output. @throws {InputError} On an MLflow without logged models, or a bad name. */
 export async function createLoggedModel(
@@ -174,75 +163,6 @@ export async function tagModelVersion(
 
 const versionsTag = "mlflow.modelVersions";
 
-/** Files datasets and logged models as inputs of a run; what is filed already stays as it is. @throws {InputError} If the run is not there or deleted, or a dataset breaks MLflow's rules. */
-export async function logInputs(
-  tables: Tables,
-  runId: string,
-  inputs: {
-    datasets?: readonly DatasetInput[];
-    modelIds?: readonly string[];
-  },
-): Promise<void> {
-  const { datasets = [], modelIds = [] } = inputs;
-  if (modelIds.length > 0) requireLoggedModels(tables);
-  for (const dataset of datasets) checkDataset(dataset);
-  const { experimentId } = await getActiveRun(tables, runId);
-  for (const dataset of datasets) {
-    const datasetId = await ensureDataset(tables, experimentId, dataset);
-    const link = toLink(["DATASET", datasetId], ["RUN", runId]);
-    const isNew = await insertRows(tables, "inputs", {
-      rows: [link],
-      key: linkKey,
-    });
-    if (isNew === 0) continue;
-    await insertRows(tables, "input_tags", {
-      rows: [{
-        input_uuid: link.input_uuid,
-        name: "mlflow.data.context",
-        value: dataset.context,
-      }],
-    });
-  }
-  await insertRows(tables, "inputs", {
-    rows: [...new Set(modelIds)].map((modelId) =>
-      toLink(["RUN_INPUT", runId], ["MODEL_INPUT", modelId])
-    ),
-    key: linkKey,
-  });
-}
-
-async function ensureDataset(
-  tables: Tables,
-  experimentId: number,
-  dataset: DatasetInput,
-): Promise<string> {
-  const key = {
-    experiment_id: experimentId,
-    name: dataset.name,
-    digest: dataset.digest,
-  };
-  await insertRows(tables, "datasets", {
-    rows: [{
-      ...key,
-      dataset_uuid: newId(),
-      dataset_source_type: dataset.sourceType,
-      dataset_source: dataset.source,
-      dataset_schema: dataset.schema ?? null,
-      dataset_profile: dataset.profile ?? null,
-    }],
-    key: Object.keys(key),
-  });
-  const [stored] = await tables.db.query<{ id: string }>(
-    `select dataset_uuid as id from datasets
-     where experiment_id = $1 and name = $2 and digest = $3`,
-    Object.values(key),
-  );
-  if (stored) return stored.id;
-  throw new InputError(
-    `Cannot find the dataset "${dataset.name}" just after filing it: another writer deleted it`,
-  );
-}
-
 /** The JSON of the tag `mlflow.modelVersions` with one version more, as Python's `json.dumps` prints it. */
 function appendVersion(
   text: string | undefined,
@@ -253,20 +173,8 @@ function appendVersion(
   return toPythonJson([...all, version]);
 }
 
-function toLink(
-  source: readonly [type: string, id: string],
-  destination: readonly [type: string, id: string],
-): Row & { input_uuid: string } {
-  return {
-    input_uuid: newId(),
-    source_type: source[0],
-    source_id: source[1],
-    destination_type: destination[0],
-    destination_id: destination[1],
-  };
-}
-
-function requireLoggedModels(tables: Tables): void {
+/** Nothing, where there are logged models. @throws {InputError} On MLflow 2.x. */
+export function requireLoggedModels(tables: Tables): void {
   if (tables.generation.hasLoggedModels) return;
   throw new InputError(
     "Cannot use logged models: this database was made by MLflow 2.x, where a model is a folder of its run",

@@ -1,7 +1,8 @@
 /** MLflow's `registered_models` and `registered_model_tags`, and locking a model for a change. */
 import { InputError } from "../../errors.ts";
 import { insertRows, inWorkspace, type Tables } from "./rows.ts";
-import { checkModelName, checkRegistryTag } from "../rules.ts";
+import { checkModelName } from "../rules.ts";
+import { checkRegistryTag } from "../values.ts";
 import type { RegisteredModel } from "../store.ts";
 
 /** The registered model with its tags and aliases; undefined when there is none of that name. */

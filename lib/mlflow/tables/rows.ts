@@ -2,11 +2,7 @@
  * Rows going into MLflow's tables: the one place that knows about workspaces
  * and about the widths of columns, so that the statements beside it need not.
  */
-import {
-  DatabaseError,
-  type Queryable,
-  quoteIdentifier,
-} from "../../database/database.ts";
+import { type Queryable, quoteIdentifier } from "../../database/database.ts";
 import { InputError } from "../../errors.ts";
 import type { Generation } from "../generation.ts";
 import { countCharacters } from "../rules.ts";
@@ -104,27 +100,6 @@ export function checkWidths(
         JSON.stringify(value.slice(0, 80))
       }…: it has ${count} characters and MLflow's column "${table}.${column}" holds ${limit}`,
     );
-  }
-}
-
-/** SQLSTATEs after which the same transaction may pass: unique violation, serialization failure, deadlock. */
-const racy = new Set(["23505", "40001", "40P01"]);
-
-/**
- * What `work` gives back, run again (at most 10 times) when another writer got
- * in between: MLflow's Python clients insert without holding our locks.
- */
-export async function retryRaces<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      const lost = error instanceof DatabaseError && racy.has(error.code);
-      if (!lost || attempt === 10) throw error;
-      await new Promise((resolve) =>
-        setTimeout(resolve, Math.random() * 20 * attempt)
-      );
-    }
   }
 }
 

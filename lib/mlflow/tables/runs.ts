@@ -1,17 +1,11 @@
-/** MLflow's `runs`, `tags`, `params`, `metrics` and `latest_metrics`. */
+/** MLflow's `runs`, `tags` and `params`. */
 import { InputError } from "../../errors.ts";
+import { logMetrics, logModelMetrics } from "./metrics.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
-import {
-  appendToUri,
-  checkKey,
-  checkMetric,
-  fitParam,
-  fitTag,
-  type Fitted,
-  storedMetricValue,
-} from "../rules.ts";
-import type { FinalStatus, Metric, Run, RunData } from "../store.ts";
+import { appendToUri, checkKey } from "../rules.ts";
+import { checkMetric, fitParam, fitTag, type Fitted } from "../values.ts";
+import type { FinalStatus, Run, RunData } from "../store.ts";
 
 const nameTag = "mlflow.runName";
 
@@ -134,111 +128,6 @@ async function logParams(
   }
 }
 
-async function logMetrics(
-  tables: Tables,
-  runId: string,
-  metrics: readonly Metric[],
-): Promise<void> {
-  const rows = uniqueRows(metrics.map((metric) => ({
-    key: metric.key,
-    ...toStored(metric),
-    run_uuid: runId,
-  })));
-  for (const some of chunks(rows, 1000)) {
-    await insertRows(tables, "metrics", {
-      rows: some,
-      key: ["key", "timestamp", "step", "run_uuid", "value", "is_nan"],
-    });
-  }
-  await updateLatest(tables, runId, rows);
-}
-
-type MetricRow = {
-  readonly key: string;
-  readonly value: number;
-  readonly is_nan: boolean;
-  readonly timestamp: number;
-  readonly step: number;
-  readonly run_uuid: string;
-};
-
-/** Locks the rows in the order of their keys, as MLflow does, so that two writers cannot wait for each other. */
-async function updateLatest(
-  tables: Tables,
-  runId: string,
-  rows: readonly MetricRow[],
-): Promise<void> {
-  const newest = new Map<string, MetricRow>();
-  for (const row of rows) {
-    const known = newest.get(row.key);
-    if (!known || isNewer(row, known)) newest.set(row.key, row);
-  }
-  const stored = await tables.db.query<MetricRow>(
-    `select key, value, timestamp, step from latest_metrics
-     where run_uuid = $1 and key = any($2::text[])
-     order by run_uuid, key for update`,
-    [runId, [...newest.keys()].sort()],
-  );
-  for (const old of stored) {
-    const row = newest.get(old.key);
-    if (row && !isNewer(row, old)) newest.delete(old.key);
-  }
-  const changed = [...newest.values()].sort((a, b) => a.key < b.key ? -1 : 1);
-  for (const some of chunks(changed, 1000)) {
-    await insertRows(tables, "latest_metrics", {
-      rows: some,
-      key: ["key", "run_uuid"],
-      update: ["value", "timestamp", "step", "is_nan"],
-    });
-  }
-}
-
-/** MLflow's order: greater step, then later time, then greater value. */
-function isNewer(a: MetricRow, b: MetricRow): boolean {
-  if (a.step !== b.step) return a.step > b.step;
-  if (a.timestamp !== b.timestamp) return a.timestamp > b.timestamp;
-  return a.value > b.value;
-}
-
-async function logModelMetrics(
-  tables: Tables,
-  options: {
-    runId: string;
-    experimentId: number;
-    metrics: readonly Metric[];
-  },
-): Promise<void> {
-  if (!tables.generation.hasLoggedModels) return;
-  const { runId, experimentId, metrics } = options;
-  const rows = metrics.flatMap((metric) => {
-    if (metric.modelId === undefined) return [];
-    const { value, timestamp, step } = toStored(metric);
-    return [{
-      model_id: metric.modelId,
-      metric_name: metric.key,
-      metric_timestamp_ms: timestamp,
-      metric_step: step,
-      metric_value: value,
-      experiment_id: experimentId,
-      run_id: runId,
-      dataset_name: metric.datasetName ?? null,
-      dataset_digest: metric.datasetDigest ?? null,
-    }];
-  });
-  for (const some of chunks(rows, 1000)) {
-    await insertRows(tables, "logged_model_metrics", {
-      rows: some,
-      key: [
-        "model_id",
-        "metric_name",
-        "metric_timestamp_ms",
-        "metric_step",
-        "run_id",
-      ],
-    });
-  }
-}
-
 async function setTags(
   tables: Tables,
   runId: string,
@@ -258,30 +147,7 @@ async function setTags(
   });
 }
 
-function toStored(metric: Metric) {
-  const { value, isNan } = storedMetricValue(metric.value);
-  return {
-    value,
-    is_nan: isNan,
-    timestamp: metric.timestampMs,
-    step: metric.step ?? 0,
-  };
-}
-
 function runRows(runId: string, values: Readonly<Record<string, string>>) {
   return Object.entries(values).sort(([a], [b]) => a < b ? -1 : 1)
     .map(([key, value]) => ({ key, value, run_uuid: runId }));
-}
-
-function uniqueRows(rows: readonly MetricRow[]): MetricRow[] {
-  return [
-    ...new Map(rows.map((row) => [JSON.stringify(row), row])).values(),
-  ];
-}
-
-function chunks<T>(values: readonly T[], size: number): T[][] {
-  return Array.from(
-    { length: Math.ceil(values.length / size) },
-    (_, index) => values.slice(index * size, (index + 1) * size),
-  );
 }

@@ -12,10 +12,10 @@ import {
   appendToUri,
   checkAlias,
   checkModelName,
-  checkRegistryTag,
   isActiveStage,
   toModelId,
 } from "../rules.ts";
+import { checkRegistryTag } from "../values.ts";
 import type {
   ModelVersion,
   Promotion,

@@ -1,0 +1,150 @@
+/** Registered models and their versions, read from an MLflow server. */
+import { InputError } from "../../errors.ts";
+import { toPairs, toRecord, toRecords, toText } from "../json.ts";
+import { appendToUri, parseStage, toModelId } from "../rules.ts";
+import type { ModelVersion, RegisteredModel } from "../store.ts";
+import { type Rest, unlessMissing } from "./server.ts";
+
+/** The registered model with its tags and aliases; undefined when there is none of that name. */
+export async function findRegisteredModel(
+  rest: Rest,
+  name: string,
+): Promise<RegisteredModel | undefined> {
+  const answer = await unlessMissing(
+    rest.http.json("GET", "/mlflow/registered-models/get", { name }),
+  );
+  const model = toRecord(answer?.["registered_model"]);
+  return model && {
+    name,
+    tags: toPairs(model["tags"]),
+    aliases: Object.fromEntries(
+      toRecords(model["aliases"]).map(({ alias, version }) => [
+        String(alias),
+        Number(version),
+      ]),
+    ),
+  };
+}
+
+/** All versions that are not deleted, newest first; none when there is no such model. */
+export async function listModelVersions(
+  rest: Rest,
+  name: string,
+): Promise<ModelVersion[]> {
+  const versions = await searchVersions(rest, name);
+  return await Promise.all(
+    versions.map((version) => withArtifactUri(rest, version)),
+  );
+}
+
+/** One version; undefined when it is not there or deleted. */
+export async function findModelVersion(
+  rest: Rest,
+  name: string,
+  version: number,
+): Promise<ModelVersion | undefined> {
+  const answer = await unlessMissing(
+    rest.http.json("GET", "/mlflow/model-versions/get", { name, version }),
+  );
+  const found = toVersion(answer?.["model_version"]);
+  return found && await withArtifactUri(rest, found);
+}
+
+/** Versions whose `artifactUri` is not asked for yet: `source` stands in. */
+export async function searchVersions(
+  rest: Rest,
+  name: string,
+): Promise<ModelVersion[]> {
+  const model = await findRegisteredModel(rest, name);
+  if (!model) return [];
+  const versions: ModelVersion[] = [];
+  let pageToken: string | undefined;
+  do {
+    const answer = await rest.http.json(
+      "GET",
+      "/mlflow/model-versions/search",
+      {
+        filter: `name = ${quote(name)}`,
+        max_results: 1000,
+        page_token: pageToken,
+      },
+    );
+    for (const entry of toRecords(answer["model_versions"])) {
+      const version = toVersion(entry);
+      if (version) versions.push(withAliases(version, model));
+    }
+    pageToken = toText(answer["next_page_token"]);
+  } while (pageToken !== undefined);
+  return versions.sort((a, b) => b.version - a.version);
+}
+
+/** A search names no aliases; the registered model does. */
+function withAliases(
+  version: ModelVersion,
+  model: RegisteredModel,
+): ModelVersion {
+  const aliases = Object.entries(model.aliases)
+    .filter(([, named]) => named === version.version)
+    .map(([alias]) => alias).sort();
+  return { ...version, aliases };
+}
+
+/** The version in an answer; its `artifactUri` is `source` still. */
+export function toVersion(value: unknown): ModelVersion | undefined {
+  const version = toRecord(value);
+  if (!version) return undefined;
+  const source = toText(version["source"]) ?? "";
+  return {
+    name: String(version["name"]),
+    version: Number(version["version"]),
+    stage: parseStage(toText(version["current_stage"]) ?? "None"),
+    aliases: toAliases(version["aliases"]),
+    status: toText(version["status"]) ?? "READY",
+    source,
+    artifactUri: source,
+    runId: toText(version["run_id"]),
+    modelId: toText(version["model_id"]) ?? toModelId(source),
+    description: toText(version["description"]),
+    tags: toPairs(version["tags"]),
+    createdMs: Number(version["creation_timestamp"] ?? 0),
+  };
+}
+
+function toAliases(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String).sort() : [];
+}
+
+/** The version with the place where its files truly are. */
+export async function withArtifactUri(
+  rest: Rest,
+  found: ModelVersion,
+): Promise<ModelVersion> {
+  const { name, version } = found;
+  const answer = await rest.http.json(
+    "GET",
+    "/mlflow/model-versions/get-download-uri",
+    { name, version },
+  );
+  const uri = toText(answer["artifact_uri"]) ?? found.source;
+  return { ...found, artifactUri: await resolveRunUri(rest, uri) };
+}
+
+/** A source `runs:/RUN/path` lies below the run's own artifacts. */
+async function resolveRunUri(rest: Rest, uri: string): Promise<string> {
+  const [, runId, path] = /^runs:\/+([^/]+)\/(.+)$/.exec(uri) ?? [];
+  if (runId === undefined || path === undefined) return uri;
+  const answer = await rest.http.json("GET", "/mlflow/runs/get", {
+    run_id: runId,
+  });
+  const info = toRecord(toRecord(answer["run"])?.["info"]);
+  return appendToUri(toText(info?.["artifact_uri"]) ?? uri, path);
+}
+
+/** A text in MLflow's filter language, which has no escapes: whichever quote the name does not hold. */
+function quote(name: string): string {
+  if (!name.includes("'")) return `'${name}'`;
+  if (!name.includes('"')) return `"${name}"`;
+  throw new InputError(
+    `Cannot search for the registered model ${name}: MLflow's search cannot name one with both kinds of quotes`,
+  );
+}

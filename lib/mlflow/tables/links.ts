@@ -1,0 +1,24 @@
+/** MLflow's `inputs`: which dataset or model went into a run, and which model came out of one. */
+import { newId, type Row } from "./rows.ts";
+
+/** The primary key of `inputs`. */
+export const linkKey = [
+  "source_type",
+  "source_id",
+  "destination_type",
+  "destination_id",
+];
+
+/** A row of `inputs` with a fresh id. */
+export function toLink(
+  source: readonly [type: string, id: string],
+  destination: readonly [type: string, id: string],
+): Row & { input_uuid: string } {
+  return {
+    input_uuid: newId(),
+    source_type: source[0],
+    source_id: source[1],
+    destination_type: destination[0],
+    destination_id: destination[1],
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * What MLflow accepts as a value of a param, a tag, a metric or a dataset, as
+ * pure functions: where MLflow 3.17.2 refuses, these throw; where it
+ * truncates, they give back the shorter value and the warning. Source:
+ * `mlflow/utils/validation.py` and `mlflow/store/tracking/sqlalchemy_store.py`
+ * of mlflow 3.17.2.
+ */
+import { InputError } from "../errors.ts";
+import { checkKey, checkLength, countCharacters } from "./rules.ts";
+import type { DatasetInput, Metric } from "./store.ts";
+
+/** The most that one batch of MLflow may hold (`MAX_METRICS_PER_BATCH`, `MAX_PARAMS_TAGS_PER_BATCH`). */
+export const batchLimits = { metrics: 1000, params: 100, tags: 100 } as const;
+
+/** Longest param value, in characters; longer ones are truncated. */
+export const maxParamLength = 6000;
+/** Longest value of a run's tag, in characters; longer ones are truncated. */
+export const maxTagLength = 8000;
+
+const maxRegistryTagLength = 100_000;
+const maxExperimentTagLength = 20_000;
+
+/** A value that fits, and the sentence to print when it had to be shortened to fit. */
+export interface Fitted {
+  readonly value: string;
+  readonly warning: string | undefined;
+}
+
+/**
+ * The param's value as MLflow stores it, cut to 6000 characters if need be.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(fitParam("depth", "6").value, "6");
+ * strictEqual(fitParam("long", "x".repeat(6001)).value.length, 6000);
+ * ```
+ *
+ * @throws {InputError} If the key breaks {@linkcode checkKey}.
+ */
+export function fitParam(key: string, value: string): Fitted {
+  checkKey("param", key);
+  return truncate(value, { limit: maxParamLength, what: `param "${key}"` });
+}
+
+/**
+ * The run tag's value as MLflow stores it, cut to 8000 characters if need be.
+ *
+ * @throws {InputError} If the key breaks {@linkcode checkKey}.
+ */
+export function fitTag(key: string, value: string): Fitted {
+  checkKey("tag", key);
+  return truncate(value, { limit: maxTagLength, what: `tag "${key}"` });
+}
+
+/** Nothing, for a metric that MLflow accepts. @throws {InputError} For a bad key, a negative or broken timestamp, or a broken step. */
+export function checkMetric(metric: Metric): void {
+  checkKey("metric", metric.key);
+  const { timestampMs, step = 0 } = metric;
+  const start = `Cannot log the metric "${metric.key}"`;
+  if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
+    throw new InputError(
+      `${start}: its time is ${timestampMs}, which is not a whole number of milliseconds from 0`,
+    );
+  }
+  if (!Number.isSafeInteger(step)) {
+    throw new InputError(`${start}: its step is ${step}, not a whole number`);
+  }
+}
+
+/**
+ * A metric's number as MLflow's tables hold it: NaN is 0 with a mark, the
+ * infinities are the largest finite doubles
+ * (`SqlAlchemyStore.sanitize_metric_value`).
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(storedMetricValue(NaN), { value: 0, isNan: true });
+ * deepStrictEqual(storedMetricValue(-Infinity), { value: -Number.MAX_VALUE, isNan: false });
+ * ```
+ */
+export function storedMetricValue(
+  value: number,
+): { value: number; isNan: boolean } {
+  if (Number.isNaN(value)) return { value: 0, isNan: true };
+  const limit = Number.MAX_VALUE;
+  return { value: Math.min(limit, Math.max(-limit, value)), isNan: false };
+}
+
+/** Nothing, for a tag of a registered model or a version. @throws {InputError} If MLflow would refuse key or value. */
+export function checkRegistryTag(key: string, value: string): void {
+  checkKey("tag", key);
+  checkLength(value, {
+    limit: maxRegistryTagLength,
+    start: `Cannot set the tag "${key}"`,
+  });
+}
+
+/** Nothing, for a tag of an experiment. @throws {InputError} If MLflow would refuse key or value. */
+export function checkExperimentTag(key: string, value: string): void {
+  checkKey("tag", key);
+  checkLength(value, {
+    limit: maxExperimentTagLength,
+    start: `Cannot set the experiment's tag "${key}"`,
+  });
+}
+
+/** Nothing, for a dataset that MLflow accepts as an input. @throws {InputError} Naming the part that is too long. */
+export function checkDataset(dataset: DatasetInput): void {
+  const start = `Cannot log the dataset ${JSON.stringify(dataset.name)}`;
+  const limits = [
+    ["name", dataset.name, 500],
+    ["digest", dataset.digest, 36],
+    ["source", dataset.source, 65_535],
+    ["schema", dataset.schema ?? "", 1_048_575],
+    ["profile", dataset.profile ?? "", 16_777_215],
+    ["context", dataset.context, 500],
+  ] as const;
+  for (const [part, value, limit] of limits) {
+    checkLength(value, { limit, start: `${start}: its ${part}` });
+  }
+}
+
+function truncate(
+  value: string,
+  options: { limit: number; what: string },
+): Fitted {
+  const { limit, what } = options;
+  const count = value.length <= limit ? value.length : countCharacters(value);
+  if (count <= limit) return { value, warning: undefined };
+  return {
+    value: [...value].slice(0, limit).join(""),
+    warning:
+      `The ${what} has ${count} characters; MLflow keeps the first ${limit}`,
+  };
+}
