@@ -15,11 +15,12 @@ const goPackages = {
 /** Programs that Go builds. */
 export type GoTool = keyof typeof goPackages;
 
-/** Programs that come from PyPI. */
+/** Programs that come from PyPI, and their Python. */
 export type Linter =
   | "cfn-lint"
   | "checkov"
   | "hadolint"
+  | "python"
   | "shellcheck"
   | "zizmor";
 

@@ -1,0 +1,399 @@
+/** The templates, the logins and the image's recipe: linted, and run where that is possible without a cloud. */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { parse } from "node:path";
+import { loadConfig } from "../lib/config.ts";
+import { parseDatabaseSecret } from "../lib/secrets.ts";
+import { startPostgres } from "./support/servers.ts";
+import { lint, projectFolder, run, testWithTools } from "./support/tools.ts";
+
+type Json = Record<string, unknown>;
+
+interface Template {
+  readonly Parameters: Record<string, { Default?: string }>;
+  readonly Resources: Record<string, { Type: string; Properties: Json }>;
+}
+
+const folder = `${projectFolder}infrastructure/`;
+const stacks = ["bootstrap", "churn", "batch"];
+
+/** A template with `!Sub x` as `{"!Sub": x}`, read by cfn-lint's own parser. */
+async function readTemplate(name: string): Promise<Template> {
+  const code = `
+import json, sys
+from cfnlint.decode import decode
+template, problems = decode(sys.argv[1])
+assert not problems, problems
+print(json.dumps(template))`;
+  const { stdout, stderr } = await lint("python", [
+    "-c",
+    code,
+    `${folder}${name}.yaml`,
+  ]);
+  return JSON.parse(stdout || `{"error": ${JSON.stringify(stderr)}}`);
+}
+
+testWithTools("cfn-lint finds nothing in the templates", async () => {
+  const { stdout, code } = await lint(
+    "cfn-lint",
+    stacks.map((name) => `${folder}${name}.yaml`),
+  );
+  deepStrictEqual([stdout, code], ["", 0]);
+});
+
+testWithTools(
+  "checkov finds nothing in the templates and the Dockerfile, and every skip has a reason",
+  async () => {
+    const targets = [
+      ...stacks.map((name) => ["cloudformation", `${folder}${name}.yaml`]),
+      ["dockerfile", `${projectFolder}Dockerfile`],
+    ];
+    for (const [framework = "", file = ""] of targets) {
+      const { stdout } = await lint("checkov", [
+        "--skip-download",
+        "--output=json",
+        `--framework=${framework}`,
+        `--file=${file}`,
+      ]);
+      const { summary, results } = JSON.parse(stdout);
+      deepStrictEqual(
+        results.failed_checks.map((each: Json) =>
+          `${each.check_id} ${each.resource}`
+        ),
+        [],
+        file,
+      );
+      strictEqual(summary.parsing_errors, 0, file);
+      ok(summary.passed > 5, file);
+      for (const each of results.skipped_checks) {
+        ok(each.check_result.suppress_comment.length > 10, each.check_id);
+      }
+    }
+  },
+);
+
+testWithTools("hadolint finds nothing in the Dockerfile", async () => {
+  const { stdout, code } = await lint("hadolint", ["Dockerfile"]);
+  deepStrictEqual([stdout, code], ["", 0]);
+});
+
+Deno.test("the image is pinned by digest, made in stages, and runs deno task as nobody's root", async () => {
+  const text = await Deno.readTextFile(`${projectFolder}Dockerfile`);
+  const stages = text.match(/^FROM .*$/gm) ?? [];
+  strictEqual(stages.length, 2);
+  for (const stage of stages) {
+    match(stage, /^FROM denoland\/deno:2\.9\.6@sha256:[0-9a-f]{64}/);
+  }
+  match(text, /\nUSER 1993:1993\n/);
+  match(
+    text,
+    /\nENTRYPOINT \["\/tini", "--", "deno", "task"\]\nCMD \["predict"\]\n$/,
+  );
+});
+
+testWithTools(
+  "the parameters of each stage are those of the template",
+  async () => {
+    for (const name of ["churn", "batch"]) {
+      const { Parameters } = await readTemplate(name);
+      const needed = Object.entries(Parameters)
+        .filter(([, { Default }]) => Default === undefined)
+        .map(([key]) => key);
+      for (const stage of ["dev", "prod"]) {
+        const given = JSON.parse(
+          await Deno.readTextFile(`${folder}parameters/${stage}-${name}.json`),
+        ) as { ParameterKey: string; ParameterValue: string }[];
+        const keys = given.map(({ ParameterKey }) => ParameterKey);
+        deepStrictEqual(keys.filter((key) => !(key in Parameters)), []);
+        deepStrictEqual(needed.filter((key) => !keys.includes(key)), []);
+        strictEqual(
+          given.find(({ ParameterKey }) => ParameterKey === "Stage")
+            ?.ParameterValue,
+          stage,
+        );
+      }
+    }
+  },
+);
+
+testWithTools(
+  "every role for GitHub is one repository's, one environment's and main's; both subject formats fit",
+  async () => {
+    for (const name of stacks) {
+      const { Parameters, Resources } = await readTemplate(name);
+      const pattern = new RegExp(
+        (Parameters.GitHubRepository as Json)?.AllowedPattern as string,
+      );
+      for (const repository of ["owner/name", "owner@123/name@456"]) {
+        match(repository, pattern);
+      }
+      for (const repository of ["owner/*", "*", "owner/name:ref", "owner"]) {
+        ok(!pattern.test(repository), repository);
+      }
+      const federated = Object.entries(Resources).filter(([, resource]) =>
+        JSON.stringify(resource).includes("AssumeRoleWithWebIdentity")
+      );
+      ok(federated.length > 0, name);
+      for (const [role, { Properties }] of federated) {
+        const [statement] = (Properties.AssumeRolePolicyDocument as {
+          Statement: { Condition: { StringEquals: Json } }[];
+        }).Statement;
+        const claims = statement?.Condition.StringEquals ?? {};
+        const issuer = "token.actions.githubusercontent.com";
+        strictEqual(claims[`${issuer}:aud`], "sts.amazonaws.com", role);
+        strictEqual(claims[`${issuer}:ref`], "refs/heads/main", role);
+        for (const subject of [claims[`${issuer}:sub`]].flat()) {
+          match(
+            String((subject as Json)["Fn::Sub"]),
+            /^repo:\$\{GitHubRepository\}:environment:[a-z-]+$/,
+            role,
+          );
+        }
+      }
+    }
+  },
+);
+
+testWithTools(
+  "the environments that the workflows name are those that the roles trust",
+  async () => {
+    const trusted = new Set<string>();
+    for (const name of stacks) {
+      const text = JSON.stringify(await readTemplate(name));
+      for (const [, found = ""] of text.matchAll(/:environment:([a-z-]+)/g)) {
+        trusted.add(found);
+      }
+    }
+    const named = new Set<string>();
+    for (
+      const { name } of Deno.readDirSync(`${projectFolder}.github/workflows`)
+    ) {
+      const text = await Deno.readTextFile(
+        `${projectFolder}.github/workflows/${name}`,
+      );
+      for (const block of text.split(/\n {2}(?=\w[\w-]*:\n)/)) {
+        if (
+          !block.includes("role-to-assume:") && !block.includes("role: ${{")
+        ) {
+          continue;
+        }
+        const found = /\n {4}environment: ([^\s#]+)/.exec(
+          block.replaceAll("${{ inputs.stage }}", "STAGE"),
+        )?.[1] ?? "";
+        for (const stage of ["dev", "prod"]) {
+          named.add(found.replace("STAGE", stage));
+        }
+      }
+    }
+    deepStrictEqual([...named].sort(), [...trusted].sort());
+  },
+);
+
+testWithTools("each secret has the shape that the scripts read", async () => {
+  const { Resources } = await readTemplate("churn");
+  const secrets = Object.values(Resources).filter(({ Type }) =>
+    Type === "AWS::SecretsManager::Secret"
+  );
+  strictEqual(secrets.length, 5);
+  for (const { Properties } of secrets) {
+    const { SecretStringTemplate, GenerateStringKey } = Properties
+      .GenerateSecretString as {
+        SecretStringTemplate: Json;
+        GenerateStringKey: string;
+      };
+    const text = String(SecretStringTemplate["Fn::Sub"])
+      .replace("${Database.Endpoint.Address}", "db.internal")
+      .replace("${Database.Endpoint.Port}", "5432");
+    const value = JSON.stringify({
+      ...JSON.parse(text),
+      [GenerateStringKey]: "generated",
+    });
+    const secret = parseDatabaseSecret(value, { name: "secret" });
+    deepStrictEqual(
+      [secret.host, secret.port, secret.password],
+      ["db.internal", 5432, "generated"],
+    );
+    ok(["mlflow_db", "predictions"].includes(secret.database ?? ""));
+  }
+});
+
+testWithTools(
+  "the Batch job's environment is a whole configuration, and its exit codes are the workflows'",
+  async () => {
+    const { Resources } = await readTemplate("batch");
+    const { ContainerProperties, RetryStrategy } = Resources.Predict
+      ?.Properties as {
+        ContainerProperties: {
+          Environment: { Name: string; Value: unknown }[];
+          Command: string[];
+        };
+        RetryStrategy: { Attempts: number; EvaluateOnExit: Json[] };
+      };
+    const config = loadConfig(Object.fromEntries(
+      ContainerProperties.Environment.map(({ Name, Value }) => [
+        Name,
+        typeof Value === "string" ? Value : valueOf(Name),
+      ]),
+    ));
+    strictEqual(config.embedded, false);
+    strictEqual(config.tls.sslMode, "verify-full");
+    strictEqual(config.artifactRoot, "s3://churn-test/mlflow");
+    strictEqual(RetryStrategy.Attempts, 4); // the first try and three retries
+    deepStrictEqual(RetryStrategy.EvaluateOnExit[0], {
+      OnExitCode: "75",
+      Action: "RETRY",
+    });
+    deepStrictEqual(RetryStrategy.EvaluateOnExit.at(-1), {
+      OnReason: "*",
+      Action: "EXIT",
+    });
+    deepStrictEqual(ContainerProperties.Command, [
+      "predict",
+      "--all",
+      "--no-fallback",
+      "--retries",
+      "0",
+      "--json",
+    ]);
+  },
+);
+
+/** What CloudFormation would put in the place of a reference. */
+function valueOf(name: string): string {
+  if (name === "MLFLOW_S3_BUCKET") return "churn-test";
+  if (name === "MLFLOW_ARTIFACT_ROOT") return "s3://churn-test/mlflow";
+  return "us-east-1";
+}
+
+testWithTools(
+  "the watchdog says how long ago the last whole run was",
+  async () => {
+    const { Resources } = await readTemplate("churn");
+    const code = (Resources.Watchdog?.Properties.Code as { ZipFile: string })
+      .ZipFile;
+    ok(code.length < 4096); // CloudFormation's limit for code in a template
+    const hour = 3_600_000;
+    const put: Json[] = [];
+    const handler = openWatchdog(code, {
+      put,
+      runs: [Date.now() - 200 * hour, Date.now() - 50 * hour],
+    });
+    await handler({});
+    strictEqual(put[0]?.MetricName, "HoursSinceRun");
+    ok(Math.abs(Number(put[0]?.Value) - 50) < 0.1);
+
+    await openWatchdog(code, { put, runs: [] })({});
+    ok(Math.abs(Number(put[1]?.Value) - 720) < 0.1); // no run in thirty days
+
+    await handler({ source: "aws.batch" });
+    deepStrictEqual(put[2], { MetricName: "RunFinished", Value: 1 });
+
+    const alarm = Resources.MissedRunAlarm?.Properties ?? {};
+    strictEqual(alarm.MetricName, "HoursSinceRun");
+    strictEqual(alarm.TreatMissingData, "breaching");
+    ok(Number(alarm.Threshold) > 168);
+  },
+);
+
+/** The function's code as Lambda would load it, with a CloudWatch that holds `runs`. */
+function openWatchdog(
+  code: string,
+  cloudwatch: { put: Json[]; runs: number[] },
+): (event: Json) => Promise<unknown> {
+  class Command {
+    constructor(readonly input: Json) {}
+  }
+  class PutMetricDataCommand extends Command {}
+  class GetMetricStatisticsCommand extends Command {}
+  class CloudWatchClient {
+    send(command: Command): Promise<Json> {
+      strictEqual(command.input.Namespace, "ChurnScoring/test");
+      if (command instanceof PutMetricDataCommand) {
+        cloudwatch.put.push(...command.input.MetricData as Json[]);
+        return Promise.resolve({});
+      }
+      strictEqual(command.input.MetricName, "RunFinished");
+      return Promise.resolve({
+        Datapoints: cloudwatch.runs.map((ms) => ({ Timestamp: new Date(ms) })),
+      });
+    }
+  }
+  const exports: { handler?: (event: Json) => Promise<unknown> } = {};
+  new Function("require", "exports", "process", code)(
+    () => ({
+      CloudWatchClient,
+      PutMetricDataCommand,
+      GetMetricStatisticsCommand,
+    }),
+    exports,
+    { env: { NAMESPACE: "ChurnScoring/test" } },
+  );
+  ok(exports.handler);
+  return exports.handler;
+}
+
+Deno.test("logins.sql makes logins that get in with their secrets' passwords, and nobody else", async () => {
+  await using postgres = await startPostgres();
+  const logins = [
+    "mlflow_owner",
+    "mlflow_writer",
+    "predictions_owner",
+    "predictions_writer",
+    "dashboard_reader",
+  ];
+  const psql = (user: string, password: string, args: string[]) =>
+    run(`${postgres.bin}/psql`, [
+      "--no-psqlrc",
+      "--tuples-only",
+      "--no-align",
+      ...args,
+    ], {
+      env: {
+        PGHOST: postgres.host,
+        PGPORT: String(postgres.port),
+        PGUSER: user,
+        PGPASSWORD: password,
+      },
+    });
+  const made = await psql(postgres.user, postgres.password, [
+    "--set=ON_ERROR_STOP=1",
+    ...logins.map((login) => `--set=${login}=pass'word of ${login}`),
+    `--file=${folder}logins.sql`,
+    "postgres",
+  ]);
+  strictEqual(made.code, 0, made.stderr);
+  const ask = (login: string, database: string, sql: string) =>
+    psql(login, `pass'word of ${login}`, [`--command=${sql}`, database]);
+
+  for (const login of logins) {
+    const database = login.startsWith("mlflow") ? "mlflow_db" : "predictions";
+    const { stdout } = await ask(login, database, "select current_user");
+    strictEqual(stdout.trim(), login);
+  }
+  const groups = await ask(
+    "mlflow_owner",
+    "mlflow_db",
+    `
+    select member::regrole || ' in ' || roleid::regrole from pg_auth_members
+    where roleid::regrole::text like 'churn_%' order by 1`,
+  );
+  deepStrictEqual(groups.stdout.trim().split("\n"), [
+    "dashboard_reader in churn_reader",
+    "mlflow_writer in churn_writer",
+    "predictions_writer in churn_writer",
+  ]);
+  const table = await ask(
+    "dashboard_reader",
+    "predictions",
+    "create table t ()",
+  );
+  match(table.stderr, /permission denied for schema public/);
+  const other = await ask("mlflow_owner", "predictions", "select 1");
+  match(other.stderr, /permission denied for database/);
+});
+
+Deno.test("the templates are named as the workflow names them", () => {
+  const yaml = [...Deno.readDirSync(folder)]
+    .filter(({ name }) => name.endsWith(".yaml"))
+    .map(({ name }) => parse(name).name);
+  deepStrictEqual(yaml.sort(), [...stacks].sort());
+});
