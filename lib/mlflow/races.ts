@@ -23,10 +23,14 @@ export async function retryRaces<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A server has no code for it: MLflow before 3.17 passes on what the database said, 3.17 what its own retries said. */
+/**
+ * A server has no code for it: MLflow before 3.17 passes on what the database
+ * said of `model_versions`, 3.17 what its own retries said. A violation of any
+ * other table comes after the version was made.
+ */
 function isLostRace(error: unknown): boolean {
   if (error instanceof DatabaseError) return racy.has(error.code);
   return error instanceof ApiError &&
-    /UniqueViolation|UNIQUE constraint|Model Version creation error/
+    /"model_version_pk"|UNIQUE constraint failed: model_versions|Model Version creation error/
       .test(error.message);
 }
