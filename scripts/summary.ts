@@ -3,7 +3,9 @@
 import { basename } from "node:path";
 import { type Result, toJobSummary, toRunSummary } from "../lib/summary.ts";
 
-const results = await Promise.all(Deno.args.map(readResult));
+const results = (await Promise.all(Deno.args.map(readResult))).flatMap((
+  result,
+) => Array.isArray(result.variants) ? result.variants as Result[] : [result]);
 const [only] = results;
 console.log(
   only && results.length === 1 ? toJobSummary(only) : toRunSummary(results),

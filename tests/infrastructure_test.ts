@@ -1,9 +1,15 @@
 /** The templates, the logins and the image's recipe: linted, and run where that is possible without a cloud. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { parse } from "node:path";
+// deno-lint-ignore no-import-prefix -- only this test needs it: Lambda brings its own
+import {
+  CloudWatchClient,
+  GetMetricStatisticsCommand,
+  PutMetricDataCommand,
+} from "npm:@aws-sdk/client-cloudwatch@3.1164.0";
 import { loadConfig } from "../lib/config.ts";
 import { parseDatabaseSecret } from "../lib/secrets.ts";
-import { startPostgres } from "./support/servers.ts";
+import { startMoto, startPostgres } from "./support/servers.ts";
 import { lint, projectFolder, run, testWithTools } from "./support/tools.ts";
 
 type Json = Record<string, unknown>;
@@ -16,8 +22,16 @@ interface Template {
 const folder = `${projectFolder}infrastructure/`;
 const stacks = ["bootstrap", "churn", "batch"];
 
-/** A template with `!Sub x` as `{"!Sub": x}`, read by cfn-lint's own parser. */
-async function readTemplate(name: string): Promise<Template> {
+const templates = new Map<string, Promise<Template>>();
+
+/** A template with `!Sub x` as `{"Fn::Sub": x}`, read by cfn-lint's own parser, once. */
+function readTemplate(name: string): Promise<Template> {
+  const known = templates.get(name) ?? parseTemplate(name);
+  templates.set(name, known);
+  return known;
+}
+
+async function parseTemplate(name: string): Promise<Template> {
   const code = `
 import json, sys
 from cfnlint.decode import decode
@@ -271,21 +285,27 @@ testWithTools(
     const code = (Resources.Watchdog?.Properties.Code as { ZipFile: string })
       .ZipFile;
     ok(code.length < 4096); // CloudFormation's limit for code in a template
-    const hour = 3_600_000;
-    const put: Json[] = [];
-    const handler = openWatchdog(code, {
-      put,
-      runs: [Date.now() - 200 * hour, Date.now() - 50 * hour],
-    });
-    await handler({});
-    strictEqual(put[0]?.MetricName, "HoursSinceRun");
-    ok(Math.abs(Number(put[0]?.Value) - 50) < 0.1);
+    await using moto = await startMoto();
+    const client = () =>
+      new CloudWatchClient({
+        region: "us-east-1",
+        endpoint: moto.endpoint,
+        credentials: { accessKeyId: "testing", secretAccessKey: "testing" },
+      });
+    const watch = openWatchdog(code, client);
+    const cloudwatch = client();
 
-    await openWatchdog(code, { put, runs: [] })({});
-    ok(Math.abs(Number(put[1]?.Value) - 720) < 0.1); // no run in thirty days
-
-    await handler({ source: "aws.batch" });
-    deepStrictEqual(put[2], { MetricName: "RunFinished", Value: 1 });
+    await watch({});
+    isAbout(await newest(cloudwatch, "HoursSinceRun"), 720); // no run in thirty days
+    await moto.stop();
+    await moto.start(); // empty again
+    await putRun(cloudwatch, 200);
+    await putRun(cloudwatch, 50);
+    await watch({});
+    isAbout(await newest(cloudwatch, "HoursSinceRun"), 50);
+    strictEqual(await newest(cloudwatch, "RunFinished"), undefined);
+    await watch({ source: "aws.batch" });
+    strictEqual(await newest(cloudwatch, "RunFinished"), 1);
 
     const alarm = Resources.MissedRunAlarm?.Properties ?? {};
     strictEqual(alarm.MetricName, "HoursSinceRun");
@@ -294,41 +314,63 @@ testWithTools(
   },
 );
 
-/** The function's code as Lambda would load it, with a CloudWatch that holds `runs`. */
+const hourMs = 3_600_000;
+const namespace = "ChurnScoring/test";
+
+/** The function's code as Lambda would load it, with a client of the test's own. */
 function openWatchdog(
   code: string,
-  cloudwatch: { put: Json[]; runs: number[] },
+  client: () => CloudWatchClient,
 ): (event: Json) => Promise<unknown> {
-  class Command {
-    constructor(readonly input: Json) {}
-  }
-  class PutMetricDataCommand extends Command {}
-  class GetMetricStatisticsCommand extends Command {}
-  class CloudWatchClient {
-    send(command: Command): Promise<Json> {
-      strictEqual(command.input.Namespace, "ChurnScoring/test");
-      if (command instanceof PutMetricDataCommand) {
-        cloudwatch.put.push(...command.input.MetricData as Json[]);
-        return Promise.resolve({});
-      }
-      strictEqual(command.input.MetricName, "RunFinished");
-      return Promise.resolve({
-        Datapoints: cloudwatch.runs.map((ms) => ({ Timestamp: new Date(ms) })),
-      });
-    }
-  }
   const exports: { handler?: (event: Json) => Promise<unknown> } = {};
+  const sdk = {
+    CloudWatchClient: function () {
+      return client(); // `new` gives back the object that a function returns
+    },
+    PutMetricDataCommand,
+    GetMetricStatisticsCommand,
+  };
   new Function("require", "exports", "process", code)(
-    () => ({
-      CloudWatchClient,
-      PutMetricDataCommand,
-      GetMetricStatisticsCommand,
-    }),
+    () => sdk,
     exports,
-    { env: { NAMESPACE: "ChurnScoring/test" } },
+    { env: { NAMESPACE: namespace } },
   );
   ok(exports.handler);
   return exports.handler;
+}
+
+async function putRun(
+  cloudwatch: CloudWatchClient,
+  hoursAgo: number,
+): Promise<void> {
+  const Timestamp = new Date(Date.now() - hoursAgo * hourMs);
+  const MetricData = [{ MetricName: "RunFinished", Value: 1, Timestamp }];
+  await cloudwatch.send(
+    new PutMetricDataCommand({ Namespace: namespace, MetricData }),
+  );
+}
+
+/** The highest value of the last hour. */
+async function newest(
+  cloudwatch: CloudWatchClient,
+  MetricName: string,
+): Promise<number | undefined> {
+  const { Datapoints = [] } = await cloudwatch.send(
+    new GetMetricStatisticsCommand({
+      Namespace: namespace,
+      MetricName,
+      StartTime: new Date(Date.now() - hourMs),
+      EndTime: new Date(Date.now() + hourMs),
+      Period: 7200,
+      Statistics: ["Maximum"],
+    }),
+  );
+  return Datapoints[0]?.Maximum;
+}
+
+/** Within the hour to which CloudWatch rounds. */
+function isAbout(hours: number | undefined, expected: number): void {
+  ok(Math.abs((hours ?? Infinity) - expected) <= 1, `${hours} hours`);
 }
 
 Deno.test("logins.sql makes logins that get in with their secrets' passwords, and nobody else", async () => {
