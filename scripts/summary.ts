@@ -17,7 +17,10 @@ async function readResult(path: string): Promise<Result> {
   try {
     const lines = (await Deno.readTextFile(path)).trim().split("\n");
     return { variant, ...JSON.parse(lines.at(-1) ?? "") };
-  } catch {
+  } catch (error) {
+    const isUnfinished = error instanceof Deno.errors.NotFound ||
+      error instanceof SyntaxError;
+    if (!isUnfinished) throw error;
     return { variant, status: "no result, the job's log says why" };
   }
 }

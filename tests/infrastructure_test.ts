@@ -1,11 +1,11 @@
 /** The templates, the logins and the image's recipe: linted, and run where that is possible without a cloud. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { parse } from "node:path";
-// deno-lint-ignore no-import-prefix -- only this test needs it: Lambda brings its own
 import {
   CloudWatchClient,
   GetMetricStatisticsCommand,
   PutMetricDataCommand,
+  // deno-lint-ignore no-import-prefix -- only this test needs it: Lambda brings its own
 } from "npm:@aws-sdk/client-cloudwatch@3.1164.0";
 import { loadConfig } from "../lib/config.ts";
 import { parseDatabaseSecret } from "../lib/secrets.ts";
