@@ -64,7 +64,8 @@ function float32(bytes: Uint8Array<ArrayBuffer>): Float32Array {
   return new Float32Array(bytes.buffer);
 }
 
-function differences(expected: Numbers, found: Numbers): number {
+/** How many values differ in any bit; 0 and -0 are equal. */
+export function differences(expected: Numbers, found: Numbers): number {
   if (expected.length !== found.length) return Infinity;
   let count = 0;
   for (let i = 0; i < expected.length; i++) {

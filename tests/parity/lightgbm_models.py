@@ -6,7 +6,7 @@ import lightgbm as lgb
 import numpy as np
 
 from rows import hard_rows
-from xgboost_models import labels, training_data
+from training import labels, training_data
 
 OBJECTIVES = [
     "regression", "regression_l1", "huber", "fair", "quantile", "mape", "poisson", "gamma", "tweedie", "binary",
@@ -72,7 +72,7 @@ def thresholds_of(booster, features):
     return [sorted(set(values))[:200] for values in found]
 
 
-def train(case, seed):
+def train(case, seed, row_count=1000):
     generator = np.random.default_rng(1000 + seed)
     X, signal, categorical = training_data({"missing": not case.get("complete"), "categorical": case.get("categorical")}, generator)
     y = labels({"objective": LABELS.get(case["objective"], "reg:squarederror")}, signal, generator)
@@ -86,7 +86,7 @@ def train(case, seed):
     booster = lgb.train(parameters(case), data, rounds, **more)
     if case.get("early"):
         assert 0 < booster.best_iteration < rounds, "it must have stopped early"
-    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical)
+    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count)
     margins = booster.predict(rows, raw_score=True)
     if case["boosting"] == "rf":
         margins = margins / booster.current_iteration()  # LightGBM averages after, not in, its raw score

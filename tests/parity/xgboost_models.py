@@ -7,6 +7,7 @@ import numpy as np
 import xgboost as xgb
 
 from rows import hard_rows
+from training import labels, training_data
 
 SCALAR = [
     "reg:squarederror", "reg:squaredlogerror", "reg:logistic", "reg:pseudohubererror", "reg:absoluteerror",
@@ -16,7 +17,6 @@ SCALAR = [
 CLASSES = ["multi:softmax", "multi:softprob"]
 # Those that refuse to be trained with gblinear.
 NOT_LINEAR = {"reg:absoluteerror", "reg:quantileerror", "binary:hinge"}
-TRAINING_ROWS = 400
 
 
 def newest():
@@ -62,41 +62,6 @@ def name_of(case):
     return " ".join([case["objective"], case["booster"], *parts])
 
 
-def training_data(case, generator):
-    features = 7
-    X = generator.normal(size=(TRAINING_ROWS, features)).astype(np.float32)
-    X[:, 1] = np.round(X[:, 1] * 2)
-    X[:, 2] = generator.integers(0, 2, TRAINING_ROWS)
-    X[:, 3] *= 1e-3
-    categorical = [4, 5] if case.get("categorical") else []
-    for f, count in zip(categorical, (9, 40)):
-        X[:, f] = generator.integers(0, count, TRAINING_ROWS)
-    signal = X[:, 0] + 0.5 * X[:, 1] * X[:, 2] + 400 * X[:, 3] + np.sin(X[:, 4] * 1.3) + 0.3 * generator.normal(size=TRAINING_ROWS)
-    if case["missing"]:
-        X[generator.random(X.shape) < 0.1] = np.nan
-    return X, signal.astype(np.float32), categorical
-
-
-def labels(case, signal, generator):
-    objective = case["objective"]
-    if case.get("targets"):
-        y = np.stack([signal * (k + 1) + k for k in range(case["targets"])], axis=1)
-        return (y > 0).astype(np.float32) if objective == "binary:logistic" else y
-    if objective.startswith("multi:"):
-        return np.digitize(signal, [-1, 0.5]).astype(np.float32)
-    if objective.startswith("binary:") or objective == "reg:logistic":
-        return (signal > 0.5).astype(np.float32)
-    if objective == "rank:map":
-        return (signal > 0.5).astype(np.float32)
-    if objective.startswith("rank:"):
-        return np.digitize(signal, [-1, 0, 1]).astype(np.float32)
-    if objective in ("count:poisson", "reg:gamma", "reg:tweedie", "reg:squaredlogerror"):
-        return (np.floor(np.exp(signal * 0.5)) + 0.5 * (objective == "reg:gamma")).astype(np.float32)
-    if objective == "survival:cox":
-        return np.exp(-signal * 0.5).astype(np.float32) * np.where(generator.random(len(signal)) < 0.2, -1, 1)
-    return signal
-
-
 def matrix_of(X, y, case, categorical):
     types = None
     if categorical:
@@ -135,14 +100,14 @@ def thresholds_of(booster, features):
     return [sorted(set(values))[:200] for values in found]
 
 
-def train(case, seed):
+def train(case, seed, row_count=1000):
     """(booster or sklearn model, matrix of hard rows, margins, predictions, categorical columns)"""
     generator = np.random.default_rng(seed)
     X, signal, categorical = training_data(case, generator)
     y = labels(case, signal, generator)
     rounds = case.get("rounds", 12)
     if case.get("early") == "sklearn":
-        return train_sklearn(case, X, y, generator)
+        return train_sklearn(case, X, y, generator, row_count)
     d = matrix_of(X, y, case, categorical)
     more = {}
     if case.get("early") == "booster":
@@ -150,7 +115,7 @@ def train(case, seed):
         more = {"evals": [(held, "held")], "early_stopping_rounds": 2, "verbose_eval": False}
         rounds = 200
     booster = xgb.train(parameters(case), d, rounds, **more)
-    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, infinite=case["booster"] != "gblinear")
+    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count, infinite=case["booster"] != "gblinear")
     margins, predictions = score(booster, rows, case, categorical)
     return booster, rows, margins, predictions
 
@@ -174,7 +139,7 @@ def score(booster, rows, case, categorical=()):
     return margins, predictions
 
 
-def train_sklearn(case, X, y, generator):
+def train_sklearn(case, X, y, generator, row_count):
     options = {key: value for key, value in parameters(case).items() if key not in ("eta", "nthread", "seed", "num_class", "booster")}
     options.update({"n_estimators": 200, "n_jobs": 1, "early_stopping_rounds": 2, "random_state": 7, "learning_rate": 0.3})
     ranking = case["objective"].startswith("rank:")
@@ -183,7 +148,7 @@ def train_sklearn(case, X, y, generator):
     groups = {"group": [20] * (len(X) // 20), "eval_group": [[20] * (len(X) // 20)]} if ranking else {}
     model.fit(X, y, eval_set=[(X + np.float32(0.5), y)], verbose=False, **groups)
     booster = model.get_booster()
-    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]))
+    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), rows=row_count)
     used = (0, model.best_iteration + 1)
     assert used[1] < booster.num_boosted_rounds(), "early stopping must leave rounds that do not score"
     margins = booster.inplace_predict(rows, iteration_range=used, predict_type="margin", validate_features=False)

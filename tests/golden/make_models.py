@@ -1,0 +1,92 @@
+# /// script
+# requires-python = ">=3.9,<3.12"
+# dependencies = ["numpy", "scipy", "scikit-learn"]
+# ///
+"""Makes tests/golden/models/: small models of old and new versions, and what those versions say of rows.
+
+Once for each version (an argument names the library, the installed version names the folder):
+
+    uv run --with xgboost==1.7.6 --with 'numpy<2' --with 'scikit-learn<1.6' tests/golden/make_models.py xgboost
+    uv run --with xgboost==2.1.4 --with 'scikit-learn<1.6' tests/golden/make_models.py xgboost
+    uv run --with xgboost==3.0.5 --with 'scikit-learn<1.6' tests/golden/make_models.py xgboost
+    uv run --with xgboost==3.1.3 tests/golden/make_models.py xgboost
+    uv run --with xgboost==3.2.0 tests/golden/make_models.py xgboost
+    uv run --with lightgbm==3.3.5 --with 'numpy<2' --with 'scikit-learn<1.6' tests/golden/make_models.py lightgbm
+    uv run --with lightgbm==4.7.0 tests/golden/make_models.py lightgbm
+
+expected.json of a folder has, for each model, rows, margins and predictions as base64 of
+little-endian numbers: float32, but LightGBM's margins are doubles.
+"""
+
+import base64
+import importlib
+import json
+import pathlib
+import sys
+import warnings
+
+here = pathlib.Path(__file__).parent
+sys.path.insert(0, str(here.parent / "parity"))
+warnings.simplefilter("ignore")
+
+XGBOOST = [
+    {"objective": "binary:logistic", "booster": "gbtree", "max_depth": 4, "missing": True},
+    {"objective": "binary:logistic", "booster": "gbtree", "max_depth": 3, "missing": False, "base_score": 0.1},
+    {"objective": "binary:logistic", "booster": "gbtree", "max_depth": 3, "missing": True, "num_parallel_tree": 2, "subsample": 0.7},
+    {"objective": "binary:logistic", "booster": "gbtree", "max_depth": 5, "missing": True, "tree_method": "exact", "gamma": 2.0},
+    {"objective": "binary:logistic", "booster": "gbtree", "max_depth": 4, "missing": True, "early": "sklearn"},
+    {"objective": "binary:logistic", "booster": "gbtree", "max_depth": 4, "missing": True, "early": "booster"},
+    {"objective": "binary:logistic", "booster": "gbtree", "max_depth": 4, "missing": True, "categorical": True, "max_cat_to_onehot": 1, "tree_method": "hist"},
+    {"objective": "reg:squarederror", "booster": "gbtree", "max_depth": 3, "missing": True, "categorical": True, "max_cat_to_onehot": 100, "tree_method": "hist"},
+    {"objective": "reg:squarederror", "booster": "gbtree", "max_depth": 3, "missing": True, "targets": 3},
+    {"objective": "binary:logistic", "booster": "dart", "max_depth": 3, "missing": True},
+    {"objective": "binary:logistic", "booster": "gblinear", "missing": True},
+    {"objective": "multi:softprob", "booster": "gbtree", "max_depth": 3, "missing": True},
+    {"objective": "multi:softprob", "booster": "gblinear", "missing": True},
+    {"objective": "multi:softmax", "booster": "gbtree", "max_depth": 3, "missing": True},
+    {"objective": "count:poisson", "booster": "gbtree", "max_depth": 3, "missing": True},
+    {"objective": "survival:cox", "booster": "gbtree", "max_depth": 3, "missing": True},
+    {"objective": "survival:aft", "booster": "gbtree", "max_depth": 3, "missing": True},
+    {"objective": "rank:ndcg", "booster": "gbtree", "max_depth": 3, "missing": True},
+    {"objective": "reg:gamma", "booster": "gbtree", "max_depth": 3, "missing": True},
+    {"objective": "binary:logitraw", "booster": "gbtree", "max_depth": 3, "missing": True},
+]
+VECTORS = {"objective": "reg:squarederror", "booster": "gbtree", "max_depth": 3, "missing": True, "targets": 3, "multi_strategy": "multi_output_tree", "tree_method": "hist"}
+LIGHTGBM = [
+    {"objective": "binary", "boosting": "gbdt", "missing": "nan"},
+    {"objective": "binary", "boosting": "gbdt", "missing": "zero"},
+    {"objective": "regression", "boosting": "gbdt", "missing": "none"},
+    {"objective": "multiclass", "boosting": "gbdt", "missing": "nan"},
+    {"objective": "multiclassova", "boosting": "gbdt", "missing": "nan", "categorical": True},
+    {"objective": "poisson", "boosting": "rf", "missing": "nan"},
+    {"objective": "lambdarank", "boosting": "dart", "missing": "zero"},
+]
+
+
+def text(array, kind):
+    return base64.b64encode(array.astype(kind).tobytes()).decode()
+
+
+def main(library):
+    module = importlib.import_module(library)
+    source = importlib.import_module(f"{library}_models")
+    version = module.__version__
+    cases = XGBOOST if library == "xgboost" else LIGHTGBM
+    if library == "xgboost" and version >= "2":
+        cases = [*cases, VECTORS]
+    folder = here / "models" / f"{library}-{version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for number, case in enumerate(cases):
+        model, rows, margins, predictions = source.train({"rounds": 5, **case}, number, 100)
+        file = f"{number:02d}.{'txt' if library == 'lightgbm' else 'json' if number % 4 == 3 else 'ubj'}"
+        model.save_model(folder / file)
+        margin_type = "<f4" if library == "xgboost" else "<f8"
+        entry = {"name": source.name_of(case), "file": file, "rows": text(rows, "<f4"), "margins": text(margins, margin_type)}
+        entries.append({**entry, "predictions": text(predictions, "<f4")})
+    (folder / "expected.json").write_text(json.dumps({"library": library, "version": version, "models": entries}, indent=1) + "\n")
+    print(folder.name, len(entries), "models")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
