@@ -1,6 +1,7 @@
 /** Compares what libraries said of their models (`generate.py`) with what we say. */
 import { evaluate } from "../../lib/model/evaluate.ts";
 import type { Model } from "../../lib/model/ensemble.ts";
+import { openKernel } from "../../lib/model/kernel.ts";
 import { toOnnx } from "../../lib/model/onnx.ts";
 import { openOnnx } from "../../lib/model/onnxruntime.ts";
 import { parseModel } from "../../lib/model/parse.ts";
@@ -31,10 +32,12 @@ export interface Outcome {
   readonly marginBits: number;
   readonly marginError: number;
   readonly evaluateError: number;
+  /** Undefined for linear models, which the kernel does not score. */
+  readonly kernelError: number | undefined;
   readonly onnxError: number;
 }
 
-/** Scores one model of a folder by the reference evaluator and as ONNX. */
+/** Scores one model of a folder by the reference evaluator, the kernel and as ONNX. */
 export async function compare(folder: string, entry: Entry): Promise<Outcome> {
   const read = (name: string) => Deno.readFile(`${folder}/${name}`);
   const model = parseModel(await read(entry.file));
@@ -45,6 +48,8 @@ export async function compare(folder: string, entry: Entry): Promise<Outcome> {
     : new Float64Array(marginBytes.buffer);
   const predictions = float32(await read(`${entry.stem}.predictions`));
   const ours = evaluate(model, matrix, { rows: entry.rows });
+  const kernel = model.kind === "trees" ? openKernel(model) : undefined;
+  const fast = kernel?.predict(matrix, entry.rows);
   await using session = await openOnnx(toOnnx(model));
   const onnx = await session.predict(matrix, entry.rows);
   return {
@@ -54,6 +59,7 @@ export async function compare(folder: string, entry: Entry): Promise<Outcome> {
     marginBits: differences(margins, ours.margins),
     marginError: largestError(margins, ours.margins),
     evaluateError: largestError(predictions, ours.predictions),
+    kernelError: fast && largestError(predictions, fast),
     onnxError: largestError(predictions, onnx),
   };
 }
