@@ -74,8 +74,9 @@ export function toVariants(value: unknown): Variants {
     settings(parts) {
       const asked = toVariant(parts);
       const known = listed.find(({ variant }) => variant.key === asked.key);
+      const { geography, company } = parts;
       const settings = known ??
-        toSettings({ ...defaults, ...parts }, "defaults");
+        toSettings({ ...defaults, geography, company }, "defaults");
       if (!known) refuseShared([...listed, settings], "modelName");
       return settings;
     },

@@ -170,7 +170,9 @@ function queryWith(
 ): Queryable["query"] {
   return async <Row>(text: string, values: readonly unknown[] = []) => {
     try {
-      const { rows } = await client.query(text, [...values]);
+      // Extended also without values: the simple protocol would run `commit; …` out of a read-only transaction.
+      const query = { text, values: [...values], queryMode: "extended" };
+      const { rows } = await client.query(query);
       return rows as Row[];
     } catch (error) {
       throw translate(error, description);

@@ -1,0 +1,65 @@
+/** Puts objects and secrets into moto, which wants no signature. */
+import type { MotoServer } from "./servers.ts";
+
+/** Makes a bucket. */
+export async function makeBucket(
+  moto: MotoServer,
+  bucket: string,
+): Promise<void> {
+  await expectOk(await fetch(`${moto.endpoint}/${bucket}`, { method: "PUT" }));
+}
+
+/** Stores one object; `path` is `BUCKET/KEY`. */
+export async function putObject(
+  moto: MotoServer,
+  path: string,
+  body: Uint8Array<ArrayBuffer> | string,
+): Promise<void> {
+  await expectOk(
+    await fetch(`${moto.endpoint}/${path}`, { method: "PUT", body }),
+  );
+}
+
+/** Deletes one object; `path` is `BUCKET/KEY`. */
+export async function deleteObject(
+  moto: MotoServer,
+  path: string,
+): Promise<void> {
+  await expectOk(await fetch(`${moto.endpoint}/${path}`, { method: "DELETE" }));
+}
+
+/** Stores a secret: an object as JSON, or a text as it is. */
+export async function putSecret(
+  moto: MotoServer,
+  name: string,
+  value: unknown,
+): Promise<void> {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  await expectOk(
+    await fetch(moto.endpoint, {
+      method: "POST",
+      headers: {
+        "x-amz-target": "secretsmanager.CreateSecret",
+        "content-type": "application/x-amz-json-1.1",
+        authorization: credentialFor("secretsmanager"),
+      },
+      body: JSON.stringify({
+        Name: name,
+        SecretString: text,
+        ClientRequestToken: crypto.randomUUID(),
+      }),
+    }),
+  );
+}
+
+async function expectOk(response: Response): Promise<void> {
+  const text = await response.text();
+  if (!response.ok) {
+    throw new Error(`moto answered ${response.status}: ${text}`);
+  }
+}
+
+/** Moto checks no signature; it finds the service by the scope of the credential. */
+function credentialFor(service: string): string {
+  return `AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/${service}/aws4_request`;
+}
