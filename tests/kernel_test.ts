@@ -115,6 +115,38 @@ for (const [name, shape] of Object.entries(shapes)) {
   });
 }
 
+Deno.test("openKernel() knows nodes whose category sets are empty, full, or beyond whole floats", () => {
+  const made = makeEnsemble({
+    seed: 4,
+    features: 3,
+    trees: 9,
+    inner: 12,
+    categorical: 1,
+  });
+  const { categories } = made;
+  ok(categories);
+  const { length } = categories.words;
+  const beyond = new Uint32Array((2 ** 24 >> 5) + 10);
+  beyond.fill(0xffffffff, (2 ** 24 >> 5) - 1);
+  const sets = [
+    { ...categories, words: new Uint32Array(length) },
+    { ...categories, words: new Uint32Array(length).fill(0xffffffff) },
+    {
+      ...categories,
+      words: beyond,
+      start: categories.start.map((start) => start < 0 ? -1 : 0),
+      size: categories.size.fill(beyond.length),
+    },
+  ];
+  for (const categories of sets) {
+    const model = { ...made, categories };
+    const matrix = makeRows(model, { rows: 300, seed: 1 });
+    for (let i = 0; i < 100; i++) matrix[i * 7] = 2 ** 24 - 40 + i * 5;
+    const { margins } = evaluate(model, matrix, { rows: 300 });
+    deepStrictEqual(openKernel(model).margins(matrix, 300), margins);
+  }
+});
+
 Deno.test("openKernel() takes more rows than one chunk, and rows do not touch each other", () => {
   const model = makeEnsemble({ seed: 5, features: 45, trees: 5, inner: 20 });
   const kernel = openKernel(model);

@@ -7,7 +7,7 @@
  * `2n + 1` and `2n + 2` of the tree, and a node's place is its slot.
  */
 import type { TreeEnsemble } from "../ensemble.ts";
-import { type Arena, place, reserve } from "./arena.ts";
+import { type Arena, reserve } from "./arena.ts";
 import { planeBytes } from "./questions.ts";
 
 /** Exits are numbered in a byte. Where a tree has more leaves, rows walk on from its first 256 exits one by one. */
@@ -15,20 +15,8 @@ const mostExits = 256;
 
 const recordBytes = 9 * 4;
 
-/** The part of a tree that is walked for all rows at once. A node is its place in the tree, breadth first. */
-interface Crown {
-  readonly root: number;
-  /** Nodes of the whole tree. */
-  readonly size: number;
-  /** The crown's inner nodes; the n-th has the children `2n + 1` and `2n + 2`. */
-  readonly inner: readonly number[];
-  /** The crown's exits, from left to right: leaves, or inner nodes where the tail begins. */
-  readonly exits: readonly number[];
-  /** Per node of the crown, the number of the first exit at or below it. */
-  readonly first: Uint16Array;
-  /** Per node of the crown, the number behind its last exit. */
-  readonly behind: Uint16Array;
-}
+/** Slots of the largest crown. */
+const mostSlots = 2 * mostExits - 1;
 
 /** What the programs of a model share. */
 interface Context {
@@ -38,13 +26,25 @@ interface Context {
   readonly answers: Uint32Array;
 }
 
-/** Where a tree's leaves are, as its record says it. */
-interface Leaves {
-  readonly leaves: number;
-  /** From a leaf's value `k` to its value `k + 1`, in values. */
-  readonly apart: number;
-  readonly tail: number;
-  readonly records: number;
+/**
+ * The part of a tree that is walked for all rows at once: its first 255 inner
+ * nodes, breadth first, and the exits that hang on them. A node is its place
+ * in the tree. One crown serves for all trees, one after the other.
+ */
+interface Crown {
+  root: number;
+  /** Nodes of the whole tree. */
+  size: number;
+  /** The inner nodes; the n-th has the children `2n + 1` and `2n + 2`. */
+  readonly inner: Uint16Array;
+  innerCount: number;
+  /** From left to right: leaves, or inner nodes where the tail begins. */
+  readonly exits: Uint16Array;
+  exitCount: number;
+  /** Per node, the number of the first exit at or below it. */
+  readonly first: Uint16Array;
+  /** Per node, how many exits are at or below it. */
+  readonly counts: Uint16Array;
 }
 
 /**
@@ -55,138 +55,178 @@ interface Leaves {
 export function writePrograms(
   context: Context,
 ): { forest: number; slotCount: number } {
-  const { arena, model: { roots } } = context;
-  const crowns = Array.from(roots, (root) => readCrown(context.model, root));
-  const leaves = crowns.map((crown) =>
-    crown.size > 2 * mostExits - 1
-      ? writeTail(context, crown)
-      : writeLeaves(context, crown)
-  );
+  const { arena, model: { left, roots, treeGroups } } = context;
+  const crown: Crown = {
+    root: 0,
+    size: 0,
+    inner: new Uint16Array(mostExits),
+    innerCount: 0,
+    exits: new Uint16Array(mostExits),
+    exitCount: 0,
+    first: new Uint16Array(mostSlots),
+    counts: new Uint16Array(mostSlots),
+  };
   const forest = reserve(arena, 0);
-  crowns.forEach((crown, tree) => {
-    const group = Math.max(0, context.model.treeGroups[tree] ?? 0);
-    const found = leaves[tree];
-    if (found) writeProgram(context, crown, { ...found, group });
-  });
-  const slotCounts = crowns.map(({ inner }) => 2 * inner.length + 1);
-  return { forest, slotCount: slotCounts.reduce((a, b) => Math.max(a, b), 1) };
+  let slotCount = 1;
+  for (let tree = 0; tree < roots.length; tree++) {
+    readCrown(crown, left, roots[tree] ?? 0);
+    writeProgram(context, crown, Math.max(0, treeGroups[tree] ?? 0));
+    slotCount = Math.max(slotCount, 2 * crown.innerCount + 1);
+  }
+  return { forest, slotCount };
 }
 
-function readCrown({ left }: TreeEnsemble, root: number): Crown {
-  const inner: number[] = [];
+function readCrown(crown: Crown, left: Int32Array, root: number): void {
+  const { inner, first, counts, exits } = crown;
   let size = 1;
+  let innerCount = 0;
   for (let node = 0; node < size; node++) {
     if ((left[root + node] ?? -1) < 0) continue;
     size += 2;
-    if (inner.length < mostExits - 1) inner.push(node);
+    if (innerCount < mostExits - 1) inner[innerCount++] = node;
   }
-  const nodes = 2 * inner.length + 1;
-  const counts = new Uint16Array(nodes).fill(1);
-  for (let n = inner.length - 1; n >= 0; n--) {
+  const slots = 2 * innerCount + 1;
+  counts.fill(1, 0, slots);
+  for (let n = innerCount - 1; n >= 0; n--) {
     counts[inner[n] ?? 0] = (counts[2 * n + 1] ?? 0) + (counts[2 * n + 2] ?? 0);
   }
-  const first = new Uint16Array(nodes);
-  const isInner = new Uint8Array(nodes);
-  inner.forEach((node, n) => {
-    isInner[node] = 1;
-    first[2 * n + 1] = first[node] ?? 0;
-    first[2 * n + 2] = (first[node] ?? 0) + (counts[2 * n + 1] ?? 0);
-  });
-  const exits: number[] = [];
-  for (let node = 0; node < nodes; node++) {
-    if (!isInner[node]) exits[first[node] ?? 0] = node;
+  first[0] = 0;
+  for (let n = 0; n < innerCount; n++) {
+    const start = first[inner[n] ?? 0] ?? 0;
+    first[2 * n + 1] = start;
+    first[2 * n + 2] = start + (counts[2 * n + 1] ?? 0);
   }
-  const behind = first.map((exit, node) => exit + (counts[node] ?? 0));
-  return { root, size, inner, exits, first, behind };
+  for (let node = 0; node < slots; node++) {
+    if (counts[node] === 1) exits[first[node] ?? 0] = node;
+  }
+  Object.assign(crown, { root, size, innerCount, exitCount: innerCount + 1 });
 }
 
-/** Value `k` of exit `e` stands at `k * exits + e`. */
-function writeLeaves(context: Context, { root, exits }: Crown): Leaves {
-  const nodes = exits.map((exit) => root + exit);
-  const leaves = placeValues(context, nodes);
-  return { leaves, apart: exits.length, tail: 0, records: 0 };
+/** One tree's record, its inner nodes, its lists, its tail where it has one, its leaves. */
+function writeProgram(context: Context, crown: Crown, group: number): void {
+  const { arena, model } = context;
+  const { size, innerCount, exitCount } = crown;
+  const lists = slotsOfBits(crown);
+  let entries = lists.length;
+  for (const slots of lists) entries += slots.length;
+  const hasTail = size > mostSlots;
+  const apart = hasTail ? size : exitCount;
+  const valueBytes = model.precision === "float32" ? 4 : 8;
+
+  const behindLists = align(recordBytes + innerCount * 8 + entries * 2);
+  const tailBytes = hasTail ? align(exitCount * 4) + size * 8 : 0;
+  const valuesBytes = apart * model.leafSize * valueBytes;
+  const program = reserve(arena, align(behindLists + tailBytes + valuesBytes));
+  const bytes = arena.end - program;
+  const tail = hasTail ? program + behindLists : 0;
+  const records = hasTail ? tail + align(exitCount * 4) : 0;
+  const leaves = program + behindLists + tailBytes;
+  const record = [
+    innerCount,
+    lists.length,
+    group,
+    model.leafSize,
+    leaves,
+    apart,
+    tail,
+    records,
+    bytes,
+  ];
+  arena.u32.set(record, program / 4);
+  writeNodes(context, crown, program + recordBytes);
+  writeLists(arena, lists, program + recordBytes + innerCount * 8);
+  if (hasTail) writeTail(context, crown, { tail, records });
+  writeValues(context, crown, leaves);
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / 16) * 16;
+}
+
+function writeNodes(
+  { arena: { u32 }, answers }: Context,
+  crown: Crown,
+  address: number,
+): void {
+  const { root, inner, innerCount } = crown;
+  let at = address / 4;
+  for (let n = 0; n < innerCount; n++) {
+    const node = inner[n] ?? 0;
+    u32[at++] = answers[root + node] ?? 0;
+    u32[at++] = node * planeBytes;
+  }
+}
+
+function writeLists({ u16 }: Arena, lists: number[][], address: number): void {
+  let at = address / 2;
+  for (const slots of lists) {
+    u16[at] = slots.length;
+    u16.set(slots, at + 1);
+    at += 1 + slots.length;
+  }
 }
 
 /** A record for each node of the tree: its answer, and its left child's record; a leaf always goes "left" to itself. */
-function writeTail(context: Context, { root, size, exits }: Crown): Leaves {
-  const { arena, model: { left }, answers } = context;
-  const nodes = Array.from({ length: size }, (_, node) => root + node);
-  const leaves = placeValues(context, nodes);
-  const records = reserve(arena, size * 8);
-  nodes.forEach((node, place) => {
-    const child = left[node] ?? -1;
-    const next = child < 0 ? place : child - root;
-    arena.u32[records / 4 + 2 * place] = answers[node] ?? 0;
-    arena.u32[records / 4 + 2 * place + 1] = records + next * 8;
-  });
-  const starts = Uint32Array.from(exits, (exit) => records + exit * 8);
-  return { leaves, apart: size, tail: place(arena, starts), records };
-}
-
-function placeValues(
-  { arena, model: { leaf, leafSize } }: Context,
-  nodes: readonly number[],
-): number {
-  const values = leaf instanceof Float32Array
-    ? new Float32Array(nodes.length * leafSize)
-    : new Float64Array(nodes.length * leafSize);
-  nodes.forEach((node, n) => {
-    for (let k = 0; k < leafSize; k++) {
-      values[k * nodes.length + n] = leaf[node * leafSize + k] ?? 0;
-    }
-  });
-  return place(arena, values);
-}
-
-function writeProgram(
-  { arena, model, answers }: Context,
-  crown: Crown,
-  where: Leaves & { group: number },
+function writeTail(
+  { arena: { u32 }, model: { left }, answers }: Context,
+  { root, size, exits, exitCount }: Crown,
+  { tail, records }: { tail: number; records: number },
 ): void {
-  const { root, inner, exits } = crown;
-  const bits = Math.ceil(Math.log2(exits.length));
-  const lists: number[] = [];
-  for (let bit = 0; bit < bits; bit++) {
-    const slots = slotsOfBit(crown, bit);
-    lists.push(slots.length, ...slots);
+  for (let exit = 0; exit < exitCount; exit++) {
+    u32[tail / 4 + exit] = records + (exits[exit] ?? 0) * 8;
   }
-  const used = recordBytes + inner.length * 8 + lists.length * 2;
-  const bytes = Math.ceil(used / 16) * 16;
-  const program = reserve(arena, bytes);
-  arena.u32.set([
-    inner.length,
-    bits,
-    where.group,
-    model.leafSize,
-    where.leaves,
-    where.apart,
-    where.tail,
-    where.records,
-    bytes,
-  ], program / 4);
-  let at = (program + recordBytes) / 4;
-  for (const node of inner) {
-    arena.u32[at++] = answers[root + node] ?? 0;
-    arena.u32[at++] = node * planeBytes;
+  for (let node = 0; node < size; node++) {
+    const child = left[root + node] ?? -1;
+    const next = child < 0 ? node : child - root;
+    u32[records / 4 + 2 * node] = answers[root + node] ?? 0;
+    u32[records / 4 + 2 * node + 1] = records + next * 8;
   }
-  arena.u16.set(lists, at * 2);
+}
+
+/** Value `k` of exit `e` at `k * exits + e`; with a tail, of node `n` at `k * nodes + n`. */
+function writeValues(
+  { arena, model: { leaf, leafSize } }: Context,
+  { root, size, exits, exitCount }: Crown,
+  address: number,
+): void {
+  const isWide = leaf instanceof Float64Array;
+  const values = isWide ? arena.f64 : arena.f32;
+  const hasTail = size > mostSlots;
+  const count = hasTail ? size : exitCount;
+  let at = address / (isWide ? 8 : 4);
+  for (let k = 0; k < leafSize; k++) {
+    for (let n = 0; n < count; n++) {
+      const node = root + (hasTail ? n : exits[n] ?? 0);
+      values[at++] = leaf[node * leafSize + k] ?? 0;
+    }
+  }
 }
 
 /**
- * The slots whose rows have this bit in their exit's number: nodes all of
- * whose exits have it, where the same is not true of the parent.
+ * For each bit of an exit's number, the slots whose rows have it: nodes all of
+ * whose exits have the bit, unless the same is true of the parent.
  */
-function slotsOfBit({ inner, first, behind }: Crown, bit: number): number[] {
-  const isUniform = (node: number) =>
-    (first[node] ?? 0) >> bit === ((behind[node] ?? 0) - 1) >> bit;
-  const slots: number[] = [];
-  inner.forEach((node, n) => {
-    if (isUniform(node)) return;
-    for (const child of [2 * n + 1, 2 * n + 2]) {
-      if (isUniform(child) && ((first[child] ?? 0) >> bit & 1) === 1) {
-        slots.push(child);
+function slotsOfBits(crown: Crown): number[][] {
+  const { inner, innerCount, exitCount, first, counts } = crown;
+  const lists: number[][] = [];
+  for (let bits = exitCount - 1; bits > 0; bits >>= 1) lists.push([]);
+  for (let n = 0; n < innerCount; n++) {
+    const parent = inner[n] ?? 0;
+    const mixedAbove = mixedBits(first[parent] ?? 0, counts[parent] ?? 0);
+    for (let child = 2 * n + 1; child <= 2 * n + 2; child++) {
+      const exit = first[child] ?? 0;
+      // Where the exits of the child agree, and those of its parent do not.
+      let own = exit & mixedAbove & ~mixedBits(exit, counts[child] ?? 0);
+      for (; own !== 0; own &= own - 1) {
+        lists[31 - Math.clz32(own & -own)]?.push(child);
       }
     }
-  });
-  return slots;
+  }
+  return lists;
+}
+
+/** The bits in which numbers from `start` on differ: all from the highest one down. */
+function mixedBits(start: number, count: number): number {
+  const highest = Math.clz32(start ^ (start + count - 1));
+  return highest === 32 ? 0 : 0xffffffff >>> highest;
 }

@@ -58,10 +58,7 @@ interface Asked {
 
 /** Writes all questions of a model, and says which answer is which node's. */
 export function writeQuestions(arena: Arena, model: TreeEnsemble): Questions {
-  const isCategorical = (node: number) =>
-    (model.categories?.start[node] ?? -1) >= 0;
-  const numeric = nodesByFeature(model, (node) => !isCategorical(node));
-  const categorical = nodesByFeature(model, isCategorical);
+  const { numeric, categorical } = sortNodes(model);
   const { quads, columnOf } = chooseColumns(
     model.features.count,
     new Set([...numeric.keys(), ...categorical.keys()]),
@@ -96,19 +93,23 @@ export function writeQuestions(arena: Arena, model: TreeEnsemble): Questions {
   };
 }
 
-function nodesByFeature(
+/** The inner nodes that ask about each feature, those of categories apart. */
+function sortNodes(
   model: TreeEnsemble,
-  wanted: (node: number) => boolean,
-): Map<number, number[]> {
-  const found = new Map<number, number[]>();
-  for (let node = 0; node < model.left.length; node++) {
-    if ((model.left[node] ?? -1) < 0 || !wanted(node)) continue;
-    const feature = model.feature[node] ?? 0;
-    const nodes = found.get(feature);
-    if (nodes === undefined) found.set(feature, [node]);
-    else nodes.push(node);
+): { numeric: Map<number, number[]>; categorical: Map<number, number[]> } {
+  const { left, feature, categories } = model;
+  const numeric = new Map<number, number[]>();
+  const categorical = new Map<number, number[]>();
+  for (let node = 0; node < left.length; node++) {
+    if ((left[node] ?? -1) < 0) continue;
+    const isCategorical = categories && (categories.start[node] ?? -1) >= 0;
+    const found = isCategorical ? categorical : numeric;
+    const asked = feature[node] ?? 0;
+    const nodes = found.get(asked);
+    if (nodes) nodes.push(node);
+    else found.set(asked, [node]);
   }
-  return found;
+  return { numeric, categorical };
 }
 
 /** Features are read four at a time; the offset of the column of each that is asked for. */
@@ -135,15 +136,20 @@ function chooseColumns(
 function writeThresholds(progress: Progress, asked: Asked): void {
   const { model: { threshold, defaultLeft }, answers } = progress;
   const { nodes } = asked;
-  const thresholds = distinct(
-    Float32Array.from(nodes, (node) => threshold[node] ?? 0),
-  );
-  const count = thresholds.length;
+  const all = new Float32Array(nodes.length);
   let wanted = 0;
-  for (const node of nodes) wanted |= defaultLeft[node] ? 2 : 1;
+  for (let n = 0; n < nodes.length; n++) {
+    const node = nodes[n] ?? 0;
+    all[n] = threshold[node] ?? 0;
+    wanted |= defaultLeft[node] ? 2 : 1;
+  }
+  const thresholds = distinct(all);
+  const count = thresholds.length;
+  const places = new Map<number, number>();
+  thresholds.forEach((x, place) => places.set(x, place));
   for (const node of nodes) {
     const further = wanted === 3 && defaultLeft[node] ? count : 0;
-    const answer = indexIn(thresholds, threshold[node] ?? 0) + further;
+    const answer = (places.get(threshold[node] ?? 0) ?? 0) + further;
     answers[node] = (progress.planeCount + answer) * planeBytes;
   }
   writeRecord(progress, asked, {
@@ -238,16 +244,4 @@ function distinct(numbers: Float32Array): Float32Array {
     if (count === 0 || x !== numbers[count - 1]) numbers[count++] = x;
   }
   return numbers.subarray(0, count);
-}
-
-/** Where a number stands among sorted numbers. */
-function indexIn(sorted: Float32Array, x: number): number {
-  let low = 0;
-  let high = sorted.length - 1;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? 0) < x) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -34,36 +34,34 @@ const bucketsPerThreshold = 4;
  */
 export function searchTable(thresholds: Float32Array): SearchTable {
   const count = thresholds.length;
-  const size = 2 ** Math.ceil(Math.log2(count * bucketsPerThreshold));
+  const wanted = Math.max(1, count) * bucketsPerThreshold;
+  const last = 2 ** Math.ceil(Math.log2(wanted)) - 1;
   const low = thresholds[0] ?? 0;
   const range = Math.fround((thresholds[count - 1] ?? 0) - low);
-  const perUnit = Math.fround((size - 1) / range);
+  const perUnit = Math.fround(last / range);
   const scale = Number.isFinite(perUnit) ? perUnit : 0; // then all are in bucket 0
-  const inBucket = new Uint32Array(size);
-  for (const x of thresholds) {
-    const bucket = bucketOf(x, { low, scale, last: size - 1 });
-    inBucket[bucket] = (inBucket[bucket] ?? 0) + 1;
-  }
-  const buckets = new Uint32Array(size);
-  let before = 0;
+  const buckets = new Uint32Array(last + 1);
+  let bucket = 0;
+  let before = 0; // thresholds in lower buckets
   let most = 0;
-  for (let b = 0; b < size; b++) {
-    buckets[b] = before;
-    before += inBucket[b] ?? 0;
-    most = Math.max(most, inBucket[b] ?? 0);
+  for (let n = 0; n <= count; n++) {
+    // As `search` of the kernel computes it.
+    const units = Math.fround(
+      Math.fround((thresholds[n] ?? NaN) - low) * scale,
+    );
+    const next = n === count
+      ? last
+      : units > 0
+      ? Math.trunc(Math.min(last, units))
+      : 0;
+    if (n < count && next === bucket) continue;
+    most = Math.max(most, n - before);
+    buckets.fill(n, bucket + 1, next + 1);
+    bucket = next;
+    before = n;
   }
   const window = 2 ** Math.ceil(Math.log2(most + 1));
   const padded = new Float32Array(1 + count + window).fill(NaN);
   padded.set(thresholds, 1);
   return { thresholds: padded, buckets, low, scale, window };
-}
-
-/** As `search` of the kernel computes it, NaN in bucket 0. */
-function bucketOf(
-  x: number,
-  table: { low: number; scale: number; last: number },
-): number {
-  const { low, scale, last } = table;
-  const units = Math.fround(Math.fround(x - low) * scale);
-  return units > 0 ? Math.trunc(Math.min(last, units)) : 0;
 }

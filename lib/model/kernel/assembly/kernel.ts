@@ -67,7 +67,7 @@ class BinSet {
   missingLeft: u32;
 }
 
-/** `inner` pairs (offset of the answer, offset of the slot) follow, then one list for each bit of the exit's number. */
+/** `inner` pairs (offset of the answer, offset of the slot) follow, then one list (length, slots: u16) for each bit of the exit's number. */
 @unmanaged
 class Tree {
   inner: u32;
