@@ -1,42 +1,43 @@
-/** The gate at import: the trees as parsed and the ONNX file must score alike before anything is registered. */
+/** The gate at import: every engine that may score a model must score as its trees do, before it is registered. */
 import type { Candidate } from "./candidate.ts";
-import { InputError } from "./errors.ts";
-import { evaluate } from "./model/evaluate.ts";
+import { openKernel } from "./model/kernel.ts";
 import { openOnnx } from "./model/onnxruntime.ts";
-
-/** How far the engines were apart. */
-export interface Proof {
-  readonly rows: number;
-  readonly maxAbsoluteError: number;
-}
-
-const tolerance = 1e-6;
+import { checkParity, type ParityReport } from "./model/parity.ts";
 
 /**
- * The largest difference between ONNX and the parsed trees on the sample.
+ * How far ONNX and the kernel are from the parsed model, on the sample and on
+ * rows made for it: at, just below and just above its thresholds, and missing.
  *
- * @throws {InputError} If a row differs by more than 1e-6; names the row.
+ * @throws {InputError} If an engine is off by more than 1e-6; names engine and row.
  */
 export async function proveParity(
   { model, onnxBytes, sample }: Candidate,
-): Promise<Proof> {
+): Promise<ParityReport> {
   await using session = await openOnnx(onnxBytes);
-  const found = await session.predict(sample.matrix, sample.rows);
-  const expected =
-    evaluate(model, sample.matrix, { rows: sample.rows }).predictions;
-  let maxAbsoluteError = 0;
-  for (const [index, value] of expected.entries()) {
-    const error = Math.abs(value - (found[index] ?? NaN));
-    if (!(error <= tolerance)) {
-      throw new InputError(
-        `Cannot register the model: row ${
-          index + 1
-        } of the sample scores ${value} by its trees and ${
-          found[index]
-        } by ONNX`,
-      );
-    }
-    maxAbsoluteError = Math.max(maxAbsoluteError, error);
-  }
-  return { rows: sample.rows, maxAbsoluteError };
+  const kernel = model.kind === "trees" ? openKernel(model) : undefined;
+  const engines = {
+    onnxruntime: (matrix: Float32Array, rows: number) =>
+      session.predict(matrix, rows),
+    ...(kernel
+      ? {
+        kernel: (matrix: Float32Array, rows: number) =>
+          kernel.predict(matrix, rows),
+      }
+      : {}),
+  };
+  return await checkParity(model, { sample, engines });
+}
+
+/**
+ * A parity report in one line: "1000 sample and 4381 generated rows agree to 6.0e-8 (onnxruntime), 0 (kernel)".
+ */
+export function describeParity(
+  { sampleRows, generatedRows, maxAbsoluteError }: ParityReport,
+): string {
+  const errors = Object.entries(maxAbsoluteError).map(([engine, error]) =>
+    `${error === 0 ? 0 : error.toExponential(1)} (${engine})`
+  );
+  return `${sampleRows} sample and ${generatedRows} generated rows agree with the trees to ${
+    errors.join(", ")
+  }`;
 }

@@ -15,7 +15,7 @@ import {
   logCandidate,
 } from "../lib/logging.ts";
 import { parseStage } from "../lib/mlflow/rules.ts";
-import { proveParity } from "../lib/proof.ts";
+import { describeParity, proveParity } from "../lib/proof.ts";
 import {
   commonOptions,
   commonUsage,
@@ -112,11 +112,7 @@ export async function logModel(
     label: flags.label ?? settings.label,
   });
   const parity = await proveParity(candidate);
-  say(
-    `ONNX and the trees agree on ${parity.rows} rows (largest difference ${
-      parity.maxAbsoluteError.toExponential(1)
-    })`,
-  );
+  say(describeParity(parity));
 
   const known = await attempt(
     "compare with the newest version",
@@ -135,6 +131,7 @@ export async function logModel(
     ...variant.tags,
     training_date: trainingDate,
     training_date_source: source,
+    "churn.parity": describeParity(parity),
   };
   const { artifacts } = services;
   const logged = same ? undefined : await logCandidate(mlflow, candidate, {
@@ -170,10 +167,7 @@ export async function logModel(
       model_version: version.version,
       model_uri: version.artifactUri,
       metrics: candidate.metrics ?? null,
-      parity: {
-        rows: parity.rows,
-        max_absolute_error: parity.maxAbsoluteError,
-      },
+      parity,
       training_date: trainingDate,
     },
     text: [

@@ -169,6 +169,11 @@ async function bootstrap(
 ): Promise<void> {
   const { say, config } = services;
   const { variant } = settings;
+  if (!await isThere(`${config.home}/database`)) {
+    say(
+      `The embedded store in ${config.home} is empty: it is made now, and kept for the next run`,
+    );
+  }
   await setupDatabases(services, { onlyNews: true });
   const mlflow = await services.mlflow();
   const [newest] = await mlflow.listModelVersions(variant.modelName);
@@ -183,4 +188,8 @@ async function bootstrap(
     version: Number(logged.report["model_version"]),
   });
   say(promoted.text);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }

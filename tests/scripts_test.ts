@@ -100,7 +100,7 @@ testWithPython(
     });
     // pandas with pyarrow, as the pinned peer has them.
     const read =
-      `import pandas, sys; print(pandas.read_parquet(sys.argv[1])[["player_id", "churn_probability"]].to_json(orient="records", double_precision=15))`;
+      `import json, pandas, sys; json.dump(pandas.read_parquet(sys.argv[1])[["player_id", "churn_probability"]].to_dict("records"), sys.stdout)`;
     const { stdout } = await runPython("mlflow-3.17.2", read, {
       args: [`${home.path}/scores.parquet`],
     });

@@ -25,7 +25,10 @@ export async function deleteObject(
   moto: MotoServer,
   path: string,
 ): Promise<void> {
-  await expectOk(await fetch(`${moto.endpoint}/${path}`, { method: "DELETE" }));
+  const headers = { authorization: credentialFor("s3") };
+  await expectOk(
+    await fetch(`${moto.endpoint}/${path}`, { method: "DELETE", headers }),
+  );
 }
 
 /** Stores a secret: an object as JSON, or a text as it is. */
