@@ -307,3 +307,35 @@ Deno.test("buildKernel() gives the committed bytes", async () => {
   );
   strictEqual(kernelModule(await buildKernel()), committed);
 });
+
+Deno.test("openKernel() scores with several threads what it scores with one", async () => {
+  const shape = { seed: 21, features: 45, trees: 20, inner: 60, groups: 2 };
+  const transform = { kind: "softmax" } as const;
+  for (const precision of ["float32", "float64"] as const) {
+    const model = makeEnsemble({ ...shape, precision, transform });
+    const rows = 40_001;
+    const matrix = makeRows(model, { rows, seed: 22 });
+    const alone = openKernel(model);
+    using together = openKernel(model, { threads: 3 });
+    const expected = alone.predict(matrix, rows);
+    deepStrictEqual(together.predict(matrix, rows), expected); // while they start
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    for (let round = 0; round < 5; round++) {
+      deepStrictEqual(together.predict(matrix, rows), expected);
+      deepStrictEqual(
+        together.margins(matrix, rows),
+        alone.margins(matrix, rows),
+      );
+      deepStrictEqual(
+        together.predict(matrix.subarray(0, 45), 1),
+        expected.subarray(0, 2),
+      );
+    }
+  }
+});
+
+Deno.test("openKernel() lets go of threads that have not started yet", () => {
+  const model = makeEnsemble({ seed: 1, features: 2, trees: 1, inner: 1 });
+  using kernel = openKernel(model, { threads: 2 });
+  strictEqual(kernel.predict(new Float32Array(2), 1).length, 1);
+});

@@ -5,12 +5,13 @@
  */
 import type { TreeEnsemble } from "./ensemble.ts";
 import { checkMatrix } from "./evaluate.ts";
-import { kernelBase64 } from "./kernel/bytes.ts";
-import { blockRows, type Layout, layOut } from "./kernel/layout.ts";
+import { type Chunk, type Crew, startCrew } from "./kernel/crew.ts";
+import { type Engine, type Finish, startEngine } from "./kernel/engine.ts";
+import { layOut } from "./kernel/layout.ts";
 import { toPredictions } from "./transform.ts";
 
-/** A model that is ready to score. It has nothing to close: its memory goes when it is not used any more. */
-export interface Kernel {
+/** A model that is ready to score. Only its threads have to be closed; without any, its memory goes when it is not used any more. */
+export interface Kernel extends Disposable {
   /**
    * The predictions of rows: rows × outputs.
    *
@@ -28,94 +29,67 @@ export interface Kernel {
  * Margins are those of `evaluate()` bit for bit. So are predictions, but for
  * XGBoost's logistic and softmax, whose exponential is computed here: they are
  * within one unit in the last place of float32.
+ *
+ * @param options `threads`: how many threads score, 1 by default. Each further one takes some 50 ms to start, meanwhile the others score: more than one pays from about a million rows. Such a kernel keeps the process alive until it is disposed of.
  */
-export function openKernel(model: TreeEnsemble): Kernel {
+export function openKernel(
+  model: TreeEnsemble,
+  options: { threads?: number } = {},
+): Kernel {
+  const { threads = 1 } = options;
   const layout = layOut(model);
-  const code = start(layout);
-  const finish = inPlace(code, { model, layout });
-  const margins = (matrix: Float32Array, rows: number) => {
-    const into = model.precision === "float32"
-      ? new Float32Array(rows * model.groups)
-      : new Float64Array(rows * model.groups);
-    scoreChunks(code, { layout, matrix, into }, () => {});
+  const engine = startEngine(layout);
+  const crew = threads > 1 ? startCrew(layout, threads - 1) : undefined;
+  const finish = finishOf(model);
+  const margins: Kernel["margins"] = (matrix, rows) => {
+    checkMatrix(model, matrix, rows);
+    const into = layout.isWide
+      ? new Float64Array(rows * model.groups)
+      : new Float32Array(rows * model.groups);
+    scoreChunks(engine, crew, { rows, matrix, into, finish: "margins" });
     return into;
   };
-  return {
-    margins(matrix, rows) {
-      checkMatrix(model, matrix, rows);
-      return margins(matrix, rows);
-    },
-    predict(matrix, rows) {
-      checkMatrix(model, matrix, rows);
-      if (!finish) return toPredictions(model, margins(matrix, rows));
-      const into = new Float32Array(rows * model.outputs);
-      scoreChunks(code, { layout, matrix, into }, finish);
-      return into;
-    },
+  const predict: Kernel["predict"] = (matrix, rows) => {
+    if (!finish) return toPredictions(model, margins(matrix, rows));
+    checkMatrix(model, matrix, rows);
+    const into = new Float32Array(rows * model.outputs);
+    scoreChunks(engine, crew, { rows, matrix, into, finish });
+    return into;
   };
+  return { predict, margins, [Symbol.dispose]: () => crew?.[Symbol.dispose]() };
 }
 
-/** The compiled functions; addresses are in their own memory. */
-interface Code {
-  readonly memory: WebAssembly.Memory;
-  margins(plan: number, matrix: number, rows: number, to: number): void;
-  logistic(at: number, count: number): void;
-  softmax(at: number, rows: number, groups: number): void;
-}
-
-let compiled: WebAssembly.Module | undefined;
-
-function start(layout: Layout): Code {
-  compiled ??= new WebAssembly.Module(Uint8Array.fromBase64(kernelBase64));
-  const pages = Math.ceil(layout.size / 65_536);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  new Uint8Array(memory.buffer).set(layout.bytes);
-  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
-  return instance.exports as unknown as Code; // as assembly/kernel.ts exports it
-}
-
-/** What makes predictions of a chunk's margins where they stand; undefined where JavaScript has to. */
-function inPlace(
-  code: Code,
-  { model, layout }: { model: TreeEnsemble; layout: Layout },
-): ((rows: number) => void) | undefined {
-  const { transform, groups } = model;
+/** What the engine does itself to make predictions of margins; undefined where JavaScript has to. */
+function finishOf(model: TreeEnsemble): Finish | undefined {
+  const { kind } = model.transform;
   if (model.precision !== "float32") return undefined;
-  if (transform.kind === "identity") return () => {};
+  if (kind === "identity") return "margins";
   if (model.library !== "xgboost") return undefined;
-  if (transform.kind === "logistic") {
-    return (rows) => code.logistic(layout.margins, rows * groups);
-  }
-  if (transform.kind === "softmax") {
-    return (rows) => code.softmax(layout.margins, rows, groups);
-  }
-  return undefined;
+  return kind === "logistic" || kind === "softmax" ? kind : undefined;
 }
 
-/** Scores chunk by chunk; a row's results stand together in `into`. */
+/** Scores chunk by chunk; the crew takes as many as it can, and the engine the others. */
 function scoreChunks(
-  code: Code,
-  work: {
-    layout: Layout;
-    matrix: Float32Array;
-    into: Float32Array | Float64Array;
-  },
-  finish: (rows: number) => void,
+  engine: Engine,
+  crew: Crew | undefined,
+  all: Chunk,
 ): void {
-  const { layout, matrix, into } = work;
-  const { plan, features, groups } = layout;
-  const rows = into.length / groups;
-  const { buffer } = code.memory;
-  const input = new Float32Array(buffer, layout.matrix, layout.rows * features);
-  const results = into instanceof Float32Array
-    ? new Float32Array(buffer, layout.margins, layout.rows * groups)
-    : new Float64Array(buffer, layout.margins, layout.rows * groups);
-  for (let row = 0; row < rows; row += layout.rows) {
-    const count = Math.min(layout.rows, rows - row);
-    const whole = Math.ceil(count / blockRows) * blockRows;
-    input.set(matrix.subarray(row * features, (row + count) * features));
-    code.margins(plan, layout.matrix, whole, layout.margins);
-    finish(whole);
-    into.set(results.subarray(0, count * groups), row * groups);
+  const { rows, matrix, into, finish } = all;
+  const features = matrix.length / rows;
+  const results = into.length / rows;
+  const most = engine.rows;
+  for (let row = 0; row < rows; row += most) {
+    const end = Math.min(rows, row + most);
+    const chunk = {
+      rows: end - row,
+      matrix: matrix.subarray(row * features, end * features),
+      into: into.subarray(row * results, end * results),
+      finish,
+    };
+    if (crew?.take(chunk)) continue;
+    engine.input.set(chunk.matrix);
+    engine.run(chunk.rows, finish);
+    chunk.into.set(engine.output.subarray(0, chunk.into.length));
   }
+  crew?.collect();
 }

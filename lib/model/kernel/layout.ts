@@ -27,6 +27,8 @@ export interface Layout {
   readonly features: number;
   /** Margins of a row. */
   readonly groups: number;
+  /** Margins are doubles. */
+  readonly isWide: boolean;
 }
 
 /** As much of the matrix as stays in a processor's nearer caches. */
@@ -93,5 +95,6 @@ export function layOut(model: TreeEnsemble): Layout {
     margins,
     features: features.count,
     groups,
+    isWide,
   };
 }
