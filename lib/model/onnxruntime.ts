@@ -82,7 +82,7 @@ function findInput(session: ort.InferenceSession): Input {
   }
   const shape = input.isTensor ? input.shape : [];
   const [rows, columns] = shape;
-  const isOpen = typeof rows === "string" || rows === undefined || rows < 0;
+  const isOpen = typeof rows !== "number" || !isFixed(rows);
   if (
     !input.isTensor || input.type !== "float32" || shape.length !== 2 || !isOpen
   ) {
@@ -91,10 +91,15 @@ function findInput(session: ort.InferenceSession): Input {
       `Cannot score ONNX graph: input ${input.name} is ${found}, expected float32 [rows, features]`,
     );
   }
-  const features = typeof columns === "number" && columns > 0
+  const features = typeof columns === "number" && isFixed(columns)
     ? columns
     : undefined;
   return { name: input.name, features };
+}
+
+/** False for an open dimension without a name, whose -1 onnxruntime-web gives as an unsigned number. */
+function isFixed(size: number): boolean {
+  return size > 0 && size !== 0xffff_ffff;
 }
 
 function findOutput(session: ort.InferenceSession): string {
