@@ -70,15 +70,15 @@ export const retryOptions = {
 
 /** Help lines of {@linkcode variantOptions}. */
 export const variantUsage =
-  `  --geography G      the variant's geography, such as US
-  --company C        the variant's company, such as ClientB`;
+  `  --geography G           the variant's geography, such as US
+  --company C             the variant's company, such as ClientB`;
 
 /** Help lines of {@linkcode retryOptions} and {@linkcode commonOptions}. */
 export const commonUsage =
-  `  --retries N        tries after the first one when a service is away (3)
-  --retry-delay S    mean seconds between two tries (60)
-  --json             print one JSON object as the last line of stdout
-  --help             print this`;
+  `  --retries N             tries after the first one when a service is away (3)
+  --retry-delay S         mean seconds between two tries (60)
+  --json                  print one JSON object as the last line of stdout
+  --help                  print this`;
 
 /**
  * Runs `body` as a program: prints what it gives back, and ends the process

@@ -14,7 +14,7 @@ const command = {
   name: "database",
   summary:
     "Serves the embedded database on 127.0.0.1, one client at a time, until Ctrl-C.",
-  usage: `  --port N           the port to serve it on (5433)
+  usage: `  --port N                the port to serve it on (5433)
 ${commonUsage}`,
   options: {
     ...retryOptions,

@@ -31,14 +31,14 @@ const command = {
   summary:
     "Scores a variant's new data with its production model and stores each row once.",
   usage: `${variantUsage}
-  --all              every variant of variants.yaml
-  --model-uri URI    models:/NAME/Production, /3, /latest or models:/NAME@alias
-  --input URI        data to score, s3:// or a file, * allowed; may be repeated
-  --output PLACE     postgres, or a file .csv, .jsonl or .parquet (postgres)
-  --engine E         auto, trees or onnxruntime (auto)
-  --force            score data again that was scored before
-  --no-fallback      fail when S3 is away, in place of the local folder
-  --dry-run          score, but store and log nothing
+  --all                   every variant of variants.yaml
+  --model-uri URI         models:/NAME/Production, /3, /latest or models:/NAME@alias
+  --input URI             data to score, s3:// or a file, * allowed; may be repeated
+  --output PLACE          postgres, or a file .csv, .jsonl or .parquet (postgres)
+  --engine E              auto, trees or onnxruntime (auto)
+  --force                 score data again that was scored before
+  --no-fallback           fail when S3 is away, in place of the local folder
+  --dry-run               score, but store and log nothing
 ${commonUsage}`,
   options: {
     ...variantOptions,

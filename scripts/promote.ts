@@ -20,9 +20,9 @@ const command = {
   summary:
     "Moves an alias and a stage to a version, archives the stage's other versions, and records the move.",
   usage: `${variantUsage}
-  --version N        the version to promote
-  --alias NAME       the alias that moves (champion)
-  --stage NAME       the stage that moves (Production)
+  --version N             the version to promote
+  --alias NAME            the alias that moves (champion)
+  --stage NAME            the stage that moves (Production)
 ${commonUsage}`,
   options: {
     ...variantOptions,

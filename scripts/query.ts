@@ -16,7 +16,7 @@ const command = {
     "Answers one SQL question about the predictions' database, read-only.",
   usage:
     `  SQL                such as "select count(*) from churn_predictions_current"
-  --format F         table, csv or json (table)
+  --format F              table, csv or json (table)
 ${commonUsage}`,
   options: {
     ...retryOptions,

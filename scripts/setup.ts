@@ -22,7 +22,7 @@ const command = {
   summary:
     "Makes MLflow's database, the predictions' tables, and a variant's experiment. A second run changes nothing.",
   usage: `${variantUsage}
-  --all              every variant of variants.yaml
+  --all                   every variant of variants.yaml
 ${commonUsage}`,
   options: {
     ...variantOptions,
