@@ -4,8 +4,9 @@
 export type Result = Readonly<Record<string, unknown>>;
 
 /**
- * One command's result as Markdown: every plain field as a row of a table, and
- * the distribution of the scores as two small tables where there is one.
+ * One command's result as Markdown: every plain field as a row of a table, the
+ * distribution of the scores as two small tables where there is one, what is in
+ * `comparison` side by side, and each other object as a table of its own.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -18,14 +19,17 @@ export type Result = Readonly<Record<string, unknown>>;
  * ```
  */
 export function toJobSummary(result: Result): string {
-  const { status, variant, score_distribution: scores, ...rest } = result;
+  const { status, variant, score_distribution, comparison, ...rest } = result;
   const plain = Object.entries(rest).filter(([, value]) => isPlain(value));
   const nested = Object.entries(rest).filter(([, value]) => isObject(value));
   return [
     `### ${[variant, status].filter(isPlain).map(toCell).join(": ")}`,
-    toTable(["", ""], plain.map(([name, value]) => [toTitle(name), value])),
-    ...(isObject(scores) ? distributionTables(scores) : []),
-    ...comparisonTable(nested),
+    fieldTable("", plain),
+    ...(isObject(score_distribution)
+      ? distributionTables(score_distribution)
+      : []),
+    ...(isObject(comparison) ? [comparisonTable(comparison)] : []),
+    ...nested.map(([name, value]) => fieldTable(name, flatten(value))),
   ].filter((part) => part !== "").join("\n\n") + "\n";
 }
 
@@ -81,19 +85,34 @@ function histogramTable(counts: readonly number[]): string {
 }
 
 /** Objects with the same fields side by side, such as the metrics of candidate and champion. */
-function comparisonTable(nested: readonly [string, unknown][]): string[] {
-  const columns = nested.filter((entry): entry is [string, Result] =>
-    isObject(entry[1])
-  );
-  if (columns.length === 0) return [];
-  const names = [...new Set(columns.flatMap(([, each]) => Object.keys(each)))];
-  return [toTable(
-    ["", ...columns.map(([name]) => toTitle(name))],
+function comparisonTable(comparison: Result): string {
+  const columns = Object.values(comparison).filter(isObject);
+  const names = [...new Set(columns.flatMap((each) => Object.keys(each)))];
+  return toTable(
+    ["", ...Object.keys(comparison).map(toTitle)],
     names.map((name) => [
       toTitle(name),
-      ...columns.map(([, each]) => each[name]),
+      ...columns.map((column) => column[name]),
     ]),
-  )];
+  );
+}
+
+function fieldTable(
+  name: string,
+  fields: readonly (readonly [string, unknown])[],
+): string {
+  const rows = fields.map(([field, value]) => [toTitle(field), value]);
+  return toTable([toTitle(name), ""], rows);
+}
+
+/** The plain fields of an object and of those in it, by their joined names. */
+function flatten(value: unknown): [string, unknown][] {
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([name, each]): [string, unknown][] =>
+    isObject(each)
+      ? flatten(each).map(([inner, plain]) => [`${name} ${inner}`, plain])
+      : [[name, each]]
+  );
 }
 
 function toTable(

@@ -26,7 +26,7 @@ const command = {
   summary:
     "Measures a candidate and the champion on the labelled set, by the thresholds of variants.yaml.",
   usage: `${variantUsage}
-  --candidate URI    the candidate (models:/NAME@challenger)
+  --candidate URI         the candidate (models:/NAME@challenger)
 ${commonUsage}`,
   options: {
     ...variantOptions,
@@ -93,7 +93,7 @@ export async function compare(
       champion_version: champion.version,
       labelled_set: labelled.uri,
       reasons: reasons.join("; "),
-      ...metrics,
+      comparison: metrics,
     },
     text:
       `Version ${candidate.version} of ${candidate.name} is ${status}, champion version ${champion.version}:\n` +

@@ -191,7 +191,10 @@ function parseEntry(text: string): Entry {
   try {
     const { msg = "", job = "", jobResult } = JSON.parse(text);
     // "predict/score base-1": act counts the jobs of a matrix.
-    const name = String(job).replace(/^[^/]*\//, "").replace(/-\d+$/, "");
+    const name = String(job).replace(/^[^/]*\//, "").trim().replace(
+      /-\d+$/,
+      "",
+    );
     return { msg: String(msg).trimEnd(), name, jobResult };
   } catch {
     return { msg: text, name: "", jobResult: undefined };

@@ -5,7 +5,11 @@ set -euo pipefail
 plan=$(deno task matrix --json \
   ${GEOGRAPHY:+--geography "$GEOGRAPHY"} \
   ${COMPANY:+--company "$COMPANY"} \
-  ${CHANGED:+--changed "$CHANGED"})
+  ${CHANGED:+--changed "$CHANGED"}) || {
+  code=$?
+  echo "::error::$(jq --raw-output .error <<<"$plan")"
+  exit "$code"
+}
 count=$(jq '.jobs' <<<"$plan")
 {
   echo "matrix=$(jq --compact-output '.matrix' <<<"$plan")"

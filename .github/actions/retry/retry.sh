@@ -7,11 +7,20 @@ set -uo pipefail
 read -r -a words <<<"$COMMAND"
 mkdir -p "$(dirname "$RESULT")"
 
+# Shows the error of the JSON object on the run's page.
+tell() {
+  tail --lines 1 "$RESULT" | jq --raw-output '"::error::" + (.error | gsub("[\r\n]+"; " "))' 2>/dev/null || true
+}
+
 for ((attempt = 1; ; attempt++)); do
   "${words[@]}" | tee "$RESULT"
   code=${PIPESTATUS[0]}
-  ((code == 75)) || exit "$code"
+  if ((code != 75)); then
+    ((code == 0)) || tell
+    exit "$code"
+  fi
   if ((attempt > RETRIES)); then
+    tell
     echo "::error::Gave up after $attempt attempts: a service was away each time (exit code 75)"
     exit 75
   fi
