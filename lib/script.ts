@@ -183,16 +183,18 @@ export function toCount(
 /**
  * One outcome for several pieces of work: each runs after the other whatever
  * happened before it, a failed one is reported in its place, and the worst exit
- * code wins. A single piece keeps its own shape and its own error.
+ * code wins. Its `status` is `failed` when any failed, else that of the first
+ * that changed something.
  *
  * @param work The pieces: `name` is how a person and the report call it.
+ * @param options `all`: false runs the only piece by itself, which keeps its own shape and its own error.
  */
 export async function runEach(
   work: readonly { name: string; run: () => Promise<Outcome> }[],
-  options: { say: (message: string) => void },
+  options: { all: boolean; say: (message: string) => void },
 ): Promise<Outcome> {
   const [only] = work;
-  if (only && work.length === 1) return await only.run();
+  if (only && !options.all) return await only.run();
   const outcomes: Outcome[] = [];
   for (const { name, run } of work) {
     outcomes.push(
@@ -202,13 +204,21 @@ export async function runEach(
   const code = worstExitCode(outcomes.map(({ exitCode }) => exitCode ?? 0));
   return {
     report: {
-      status: code === 0 ? "done" : "failed",
+      status: code === 0 ? overallStatus(outcomes) : "failed",
       exit_code: code,
       variants: outcomes.map(({ report }) => report),
     },
     text: outcomes.map(({ text }) => text).join("\n\n"),
     exitCode: code,
   };
+}
+
+/** The first status that says something changed; they are of one command, so they mean alike. */
+function overallStatus(outcomes: readonly Outcome[]): string {
+  const statuses = outcomes.map(({ report }) => report.status);
+  const idle = ["nothing-new", "unchanged"];
+  return statuses.find((status) => !idle.includes(status)) ?? statuses[0] ??
+    "unchanged";
 }
 
 function failed(

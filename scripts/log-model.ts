@@ -84,7 +84,7 @@ if (import.meta.main) {
       name: settings.variant.title,
       run: () => logModel(services, settings, flags),
     }));
-    return await runEach(work, { say });
+    return await runEach(work, { all: flags.all ?? false, say });
   });
 }
 

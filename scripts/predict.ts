@@ -73,7 +73,7 @@ if (import.meta.main) {
       name: settings.variant.title,
       run: () => predict(services, settings, flags),
     }));
-    return await runEach(work, { say });
+    return await runEach(work, { all: flags.all ?? false, say });
   });
 }
 

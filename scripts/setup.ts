@@ -48,7 +48,7 @@ if (import.meta.main) {
         name: variant.title,
         run: () => setupExperiment(services, variant),
       }));
-      return await runEach(work, { say });
+      return await runEach(work, { all: flags.all ?? false, say });
     },
   );
 }
