@@ -72,6 +72,7 @@ export async function startMlflowServer(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
+    detached: true,
   }).spawn();
   let said = "";
   const reading = [child.stdout, child.stderr].map(async (stream) => {
@@ -80,8 +81,8 @@ export async function startMlflowServer(
     }
   });
   const stop = async () => {
-    // SIGTERM, so that the server's workers end with it.
-    child.kill("SIGTERM");
+    // To the whole group: 3.4.0's own process ends without ending its workers.
+    Deno.kill(-child.pid, "SIGTERM");
     await child.status;
     await Promise.all(reading);
   };
