@@ -45,15 +45,36 @@ export function redact(text: string): string {
 }
 
 function formsOf(secret: string): string[] {
-  const bytes = new TextEncoder().encode(secret);
-  const base64 = btoa(String.fromCharCode(...bytes));
+  const text = secret.toWellFormed(); // the encoders throw on half a surrogate pair
+  const escaped = JSON.stringify(secret).slice(1, -1);
+  const encoded = [
+    encodeURIComponent(text),
+    encodeURI(text),
+    new URLSearchParams([["", text]]).toString().slice(1),
+    percentEncoded(text, ""),
+    percentEncoded(text, "/"),
+  ];
   return [
     secret,
-    encodeURIComponent(secret),
-    encodeURI(secret),
-    new URLSearchParams([["", secret]]).toString().slice(1),
-    JSON.stringify(secret).slice(1, -1),
-    JSON.stringify(JSON.stringify(secret).slice(1, -1)).slice(1, -1),
-    base64,
+    text,
+    ...encoded,
+    ...encoded.map(withLowerCaseEscapes),
+    escaped,
+    JSON.stringify(escaped).slice(1, -1),
+    btoa(String.fromCharCode(...new TextEncoder().encode(text))),
   ];
+}
+
+/** As Python's `urllib.parse.quote` does it: all but RFC 3986's unreserved characters, and `safe`. */
+function percentEncoded(text: string, safe: string): string {
+  return encodeURIComponent(text)
+    .replace(
+      /[!'()*]/g,
+      (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
+    )
+    .replace(/%2F/g, safe === "/" ? "/" : "%2F");
+}
+
+function withLowerCaseEscapes(text: string): string {
+  return text.replace(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
 }

@@ -77,31 +77,38 @@ export function toVariants(value: unknown): Variants {
       const { geography, company } = parts;
       const settings = known ??
         toSettings({ ...defaults, geography, company }, "defaults");
-      if (!known) refuseShared([...listed, settings], "modelName");
+      if (!known) {
+        for (const name of ["experiment", "modelName"] as const) {
+          refuseShared([...listed, settings], name);
+        }
+      }
       return settings;
     },
   };
 }
 
-const knownKeys = new Set([
-  "geography",
-  "company",
-  "experiment",
-  "model_name",
-  "model_uri",
-  "files",
-  "label",
-  "id_column",
-  "recipe",
-  "promotion",
-]);
+/** The keys of an entry and of what stands in it; any other is a slip of the pen. */
+const knownKeys = {
+  entry: [
+    "geography",
+    "company",
+    "experiment",
+    "model_name",
+    "model_uri",
+    "files",
+    "label",
+    "id_column",
+    "recipe",
+    "promotion",
+  ],
+  files: ["model", "features", "sample", "evaluation"],
+  recipe: ["one_hot"],
+  oneHot: ["column", "prefix"],
+  promotion: ["min_auc_gain", "max_log_loss_increase"],
+} as const;
 
 function toSettings(entry: Json, at: string): VariantSettings {
-  for (const key of Object.keys(entry)) {
-    if (!knownKeys.has(key)) {
-      throw wrong(`${at}.${key}`, `one of ${[...knownKeys].join(", ")}`, key);
-    }
-  }
+  refuseUnknown(entry, { kind: "entry", at });
   const modelName = asText(entry.model_name, `${at}.model_name`);
   const variant = toVariant({
     geography: asText(entry.geography, `${at}.geography`),
@@ -110,6 +117,7 @@ function toSettings(entry: Json, at: string): VariantSettings {
     modelName,
   });
   const promotion = asObject(entry.promotion ?? {}, `${at}.promotion`);
+  refuseUnknown(promotion, { kind: "promotion", at: `${at}.promotion` });
   return {
     variant,
     files: toFiles(asObject(entry.files ?? {}, `${at}.files`), at),
@@ -130,6 +138,7 @@ function toSettings(entry: Json, at: string): VariantSettings {
 }
 
 function toFiles(files: Json, at: string): VariantFiles {
+  refuseUnknown(files, { kind: "files", at: `${at}.files` });
   const path = (name: string) => asText(files[name], `${at}.files.${name}`);
   return {
     model: path("model") ?? "models/churn/xgb_churn_model_2.bin",
@@ -140,7 +149,9 @@ function toFiles(files: Json, at: string): VariantFiles {
 }
 
 function toRecipe(value: unknown, at: string): Recipe {
-  const { one_hot: oneHot = [] } = asObject(value ?? {}, `${at}.recipe`);
+  const recipe = asObject(value ?? {}, `${at}.recipe`);
+  refuseUnknown(recipe, { kind: "recipe", at: `${at}.recipe` });
+  const { one_hot: oneHot = [] } = recipe;
   if (!Array.isArray(oneHot)) {
     throw wrong(`${at}.recipe.one_hot`, "a list", oneHot);
   }
@@ -148,6 +159,7 @@ function toRecipe(value: unknown, at: string): Recipe {
     oneHot: oneHot.map((item, index): OneHot => {
       const place = `${at}.recipe.one_hot[${index}]`;
       const entry = asObject(item, place);
+      refuseUnknown(entry, { kind: "oneHot", at: place });
       const column = asText(entry.column, `${place}.column`);
       if (column === undefined) {
         throw wrong(`${place}.column`, "the name of a column", undefined);
@@ -177,6 +189,16 @@ function refuseShared(
     }
     seen.set(variant[name], variant);
   }
+}
+
+function refuseUnknown(
+  mapping: Json,
+  { kind, at }: { kind: keyof typeof knownKeys; at: string },
+): void {
+  const known: readonly string[] = knownKeys[kind];
+  const unknown = Object.keys(mapping).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw wrong(`${at}.${unknown}`, `one of ${known.join(", ")}`, unknown);
 }
 
 function asObject(value: unknown, at: string): Json {
