@@ -146,7 +146,11 @@ export function float32sOf(place: Place, length?: number): Float32Array {
   if (array instanceof Float32Array) return array;
   const result = new Float32Array(array.length);
   for (let i = 0; i < array.length; i++) {
-    result[i] = Number(numberAt(place, array, i));
+    const value = array[i];
+    if (typeof value !== "number") {
+      throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
+    }
+    result[i] = value;
   }
   return result;
 }

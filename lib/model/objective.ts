@@ -134,7 +134,8 @@ function log32(x: number): number {
   return Math.fround(Math.log(x));
 }
 
-function isBefore(
+/** Whether a file is of an earlier version than one, such as `isBefore([2, 1, 3], 3, 2)`. */
+export function isBefore(
   version: readonly number[],
   major: number,
   minor: number,

@@ -17,7 +17,7 @@ import type {
   TreeEnsemble,
 } from "./ensemble.ts";
 import { appendTree, finishTrees, type RawTree, startTrees } from "./trees.ts";
-import type { Objective } from "./objective.ts";
+import { isBefore, type Objective } from "./objective.ts";
 
 /** What the parts of a document share. */
 export interface Learner {
@@ -228,18 +228,41 @@ function readTree(
   const parents = int32sOf(member(tree, "parents"), size);
   checkFamilies({ name: tree.path, left, right, parents });
   const conditions = float32sOf(member(tree, "split_conditions"), size);
+  checkStatistics(tree, { size, leafSize });
   return {
     name: tree.path,
     left,
     right,
     feature: int32sOf(member(tree, "split_indices"), size),
     threshold: conditions,
-    defaultLeft: int32sOf(member(tree, "default_left"), size),
+    defaultLeft: readFlags(member(tree, "default_left"), size),
     sets: readSets(tree, size),
     leaf: leafSize > 1
-      ? vectorLeaves(tree, { size, leafSize, right })
+      ? vectorLeaves(tree, { learner, size, leafSize, left, right })
       : (node) => Math.fround((conditions[node] ?? NaN) * weight),
   };
+}
+
+/** Nothing is scored with these, but a file whose counts contradict each other is broken. */
+function checkStatistics(
+  tree: Place,
+  { size, leafSize }: { size: number; leafSize: number },
+): void {
+  if (leafSize > 1) return; // of splits, whose targets may be fewer
+  for (const key of ["base_weights", "loss_changes", "sum_hessian"]) {
+    float32sOf(member(tree, key), size);
+  }
+}
+
+/** Zeros and ones, or booleans, as JSON of 1.x has them. */
+function readFlags(place: Place, size: number): Int32Array {
+  const flags = int32sOf(place, size);
+  const wrong = flags.findIndex((flag) => flag !== 0 && flag !== 1);
+  if (wrong === -1) return flags;
+  throw modelError(
+    `${place.path}[${wrong}]`,
+    `${flags[wrong]} is neither 0 nor 1`,
+  );
 }
 
 /**
@@ -278,14 +301,21 @@ function checkFamilies(
 /** Since 3.2 in `leaf_weights`, where a leaf's right child says which; before, in `base_weights`, one for each node. */
 function vectorLeaves(
   tree: Place,
-  options: { size: number; leafSize: number; right: Int32Array },
+  options: {
+    learner: Learner;
+    size: number;
+    leafSize: number;
+    left: Int32Array;
+    right: Int32Array;
+  },
 ): RawTree["leaf"] {
-  const { size, leafSize, right } = options;
-  if (!mapOf(tree).has("leaf_weights")) {
+  const { learner, size, leafSize, left, right } = options;
+  if (isBefore(learner.version, 3, 2)) {
     const values = float32sOf(member(tree, "base_weights"), size * leafSize);
     return (node, k) => values[node * leafSize + k] ?? NaN;
   }
-  const values = float32sOf(member(tree, "leaf_weights"));
+  const leaves = left.reduce((count, child) => count + Number(child === -1), 0);
+  const values = float32sOf(member(tree, "leaf_weights"), leaves * leafSize);
   return (node, k) => values[(right[node] ?? -1) * leafSize + k] ?? NaN;
 }
 
@@ -343,7 +373,8 @@ export function readLinear(
   booster: Place,
   options: { learner: Learner; facts: Facts },
 ): LinearModel {
-  const { learner: { featureCount, groups }, facts } = options;
+  const { learner, facts } = options;
+  const { featureCount, groups } = learner;
   const model = member(booster, "model");
   const values = float32sOf(
     member(model, "weights"),
@@ -354,7 +385,9 @@ export function readLinear(
     throw modelError(`weights[${wrong}]`, `weight is ${values[wrong]}`);
   }
   const boosted = member(model, "boosted_rounds");
-  const total = boosted.value === undefined
+  // XGBoost takes a newer model without it for one that is not trained.
+  const isOld = isBefore(learner.version, 2, 0);
+  const total = boosted.value === undefined && isOld
     ? 0
     : integerOf(boosted, { least: 1, most: int32Max });
   const common = facts({ total, used: total }, {});

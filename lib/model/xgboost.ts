@@ -116,7 +116,9 @@ function readBaseScores(place: Place, groups: number): Float32Array {
   const text = textOf(place).trim();
   const list = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
   const scores = list.split(",").map((part) => {
-    const isNumber = /^\s*-?\d+(\.\d*)?([eE][-+]?\d+)?\s*$/.test(part);
+    // XGBoost reads digits alone as an integer of 64 bits, which this stays far from.
+    const isNumber = /^\s*-?(\d{1,15}|\d+\.\d*|\d+(\.\d*)?[eE][-+]?\d+)\s*$/
+      .test(part);
     const number = isNumber ? Math.fround(Number(part)) : NaN;
     if (Number.isFinite(number)) return number;
     throw modelError(place.path, `${JSON.stringify(text)} is no finite number`);
