@@ -260,7 +260,10 @@ testWithTools(
           report: "success",
           heartbeat: "success",
         }, log);
-        strictEqual(log.match(/: nothing-new\n/g)?.length, variants.length);
+        strictEqual(
+          log.match(/Summary - ### .*: nothing-new\n/g)?.length,
+          variants.length,
+        );
         deepStrictEqual([await scored(), await stored()], [runs, predictions]);
       },
     );
@@ -365,7 +368,10 @@ testWithTools(
           );
         }
         match(first.log, /Gave up after 4 attempts/);
-        match(first.log, /\| geography-us \| failed: /);
+        match(
+          first.log,
+          /Summary - ### geography-us: failed\n[^]*\| error \| Cannot read s3:/,
+        );
         const calls = withoutTokens(first.calls);
         match(
           calls[0] ?? "",

@@ -19,4 +19,4 @@ count=$(jq '.jobs' <<<"$plan")
 if ((count == 0)); then
   echo "::notice::Nothing to do: no variant is listed, or no model file changed"
 fi
-jq --raw-output '"### Plan: \(.jobs) job(s)", "", (.matrix.include[] | "- \(.title)")' <<<"$plan" | tee -a "$GITHUB_STEP_SUMMARY"
+jq --raw-output '"### Plan: \(.jobs) job(s)", "", (.matrix.include[] | "- \(.title)")' <<<"$plan" >>"$GITHUB_STEP_SUMMARY"
