@@ -38,13 +38,6 @@ export interface LoggingOptions {
   readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
-/** What was logged. */
-export interface LoggedVersion {
-  readonly version: ModelVersion;
-  readonly runId: string;
-  readonly modelUri: string;
-}
-
 /**
  * The experiment that a variant's runs belong to.
  *
@@ -95,7 +88,7 @@ export async function logCandidate(
   mlflow: MlflowStore,
   candidate: Candidate,
   options: LoggingOptions,
-): Promise<LoggedVersion> {
+): Promise<ModelVersion> {
   const { variant, experiment, attempt } = options;
   const startTimeMs = Date.now();
   const tags = { ...options.tags, ...toDigestTags(candidate) };
@@ -141,7 +134,7 @@ async function fillRun(
   mlflow: MlflowStore,
   candidate: Candidate,
   options: RunOptions,
-): Promise<LoggedVersion> {
+): Promise<ModelVersion> {
   const { run, attempt, variant } = options;
   const params = { ...candidate.model.parameters };
   await attempt(
@@ -159,12 +152,11 @@ async function fillRun(
     ...toDigestTags(candidate),
     [digestTags.mlmodel]: mlmodelSha256,
   };
-  const version = await register(mlflow, {
+  return await register(mlflow, {
     ...options,
     place,
     tags: versionTags,
   });
-  return { version, runId: run.runId, modelUri: place.store.uri };
 }
 
 interface Place {

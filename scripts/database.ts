@@ -1,30 +1,12 @@
 /** Lets psql and other programs into the embedded database until it is interrupted. */
 import { retryPolicyOf } from "../lib/choice.ts";
 import { UsageError } from "../lib/errors.ts";
-import {
-  commonOptions,
-  commonUsage,
-  retryOptions,
-  runScript,
-  toCount,
-} from "../lib/script.ts";
+import { databaseCommand } from "../lib/commands.ts";
+import { runScript, toCount } from "../lib/script.ts";
 import { openServices } from "../lib/services.ts";
 
-const command = {
-  name: "database",
-  summary:
-    "Serves the embedded database on 127.0.0.1, one client at a time, until Ctrl-C.",
-  usage: `  --port N                the port to serve it on (5433)
-${commonUsage}`,
-  options: {
-    ...retryOptions,
-    ...commonOptions,
-    port: { type: "string", default: "5433" },
-  },
-} as const;
-
 if (import.meta.main) {
-  await runScript(command, async (flags, { say }) => {
+  await runScript(databaseCommand, async (flags, { say }) => {
     const port = toCount(flags.port, { flag: "port", integer: true });
     if (port < 1 || port > 65535) {
       throw new UsageError(`Cannot use --port ${port}: expected 1 to 65535`);

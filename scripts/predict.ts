@@ -1,22 +1,12 @@
 /** Scores a variant's new data with its production model and stores each row once. */
-import { chosenVariants, retryPolicyOf } from "../lib/choice.ts";
-import { UsageError } from "../lib/errors.ts";
 import { type InputFile, readNamedFiles, readNewData } from "../lib/inputs.ts";
 import { getExperiment } from "../lib/logging.ts";
 import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
 import { parseEngine } from "../lib/scorer.ts";
-import {
-  commonOptions,
-  commonUsage,
-  type Flags,
-  type Outcome,
-  retryOptions,
-  runEach,
-  runScript,
-  variantOptions,
-  variantUsage,
-} from "../lib/script.ts";
-import { openServices, type Services } from "../lib/services.ts";
+import { predictCommand } from "../lib/commands.ts";
+import { runForVariants } from "../lib/runner.ts";
+import type { Flags, Outcome } from "../lib/script.ts";
+import type { Services } from "../lib/services.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 import { openVersion, scoreInputs, sortInputs } from "../lib/batch.ts";
 import { outputFormat } from "../lib/output.ts";
@@ -26,54 +16,12 @@ import { logModel } from "./log-model.ts";
 import { promote } from "./promote.ts";
 import { setupDatabases, setupExperiment } from "./setup.ts";
 
-const command = {
-  name: "predict",
-  summary:
-    "Scores a variant's new data with its production model and stores each row once.",
-  usage: `${variantUsage}
-  --all                   every variant of variants.yaml
-  --model-uri URI         models:/NAME/Production, /3, /latest or models:/NAME@alias
-  --input URI             data to score, s3:// or a file, * allowed; may be repeated
-  --output PLACE          postgres, or a file .csv, .jsonl or .parquet (postgres)
-  --engine E              auto, trees or onnxruntime (auto)
-  --force                 score data again that was scored before
-  --no-fallback           fail when S3 is away, in place of the local folder
-  --dry-run               score, but store and log nothing
-${commonUsage}`,
-  options: {
-    ...variantOptions,
-    ...retryOptions,
-    ...commonOptions,
-    all: { type: "boolean" },
-    "model-uri": { type: "string" },
-    input: { type: "string", multiple: true },
-    output: { type: "string", default: "postgres" },
-    engine: { type: "string", default: "auto" },
-    force: { type: "boolean" },
-    "no-fallback": { type: "boolean" },
-    "dry-run": { type: "boolean" },
-  },
-} as const;
-
-type PredictFlags = Flags<typeof command.options>;
+type PredictFlags = Flags<typeof predictCommand.options>;
 
 if (import.meta.main) {
-  await runScript(command, async (flags, { say }) => {
-    const own = flags.input?.[0] ?? flags["model-uri"];
-    if (flags.all && own !== undefined) {
-      throw new UsageError(
-        `Cannot use ${own} for --all: name one variant with --geography and --company`,
-      );
-    }
-    await using services = await openServices({
-      say,
-      retryPolicy: retryPolicyOf(flags),
-    });
-    const work = chosenVariants(services.variants, flags).map((settings) => ({
-      name: settings.variant.title,
-      run: () => predict(services, settings, flags),
-    }));
-    return await runEach(work, { all: flags.all ?? false, say });
+  await runForVariants(predictCommand, {
+    body: predict,
+    ownFlags: ["input", "model-uri"],
   });
 }
 
@@ -181,7 +129,7 @@ async function bootstrap(
   say(
     `The embedded store in ${config.home} has no model for ${variant.title} yet: setting it up with the shipped one`,
   );
-  say((await setupExperiment(services, variant)).text);
+  say((await setupExperiment(services, settings)).text);
   const logged = await logModel(services, settings);
   say(logged.text);
   const promoted = await promote(services, variant, {

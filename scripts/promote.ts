@@ -2,40 +2,13 @@
 import { retryPolicyOf } from "../lib/choice.ts";
 import { InputError, UsageError } from "../lib/errors.ts";
 import { parseStage } from "../lib/mlflow/rules.ts";
-import {
-  commonOptions,
-  commonUsage,
-  type Outcome,
-  retryOptions,
-  runScript,
-  toCount,
-  variantOptions,
-  variantUsage,
-} from "../lib/script.ts";
+import { promoteCommand } from "../lib/commands.ts";
+import { type Outcome, runScript, toCount } from "../lib/script.ts";
 import { openServices, type Services } from "../lib/services.ts";
 import { commandFor, type Variant } from "../lib/variant.ts";
 
-const command = {
-  name: "promote",
-  summary:
-    "Moves an alias and a stage to a version, archives the stage's other versions, and records the move.",
-  usage: `${variantUsage}
-  --version N             the version to promote
-  --alias NAME            the alias that moves (champion)
-  --stage NAME            the stage that moves (Production)
-${commonUsage}`,
-  options: {
-    ...variantOptions,
-    ...retryOptions,
-    ...commonOptions,
-    version: { type: "string" },
-    alias: { type: "string", default: "champion" },
-    stage: { type: "string", default: "Production" },
-  },
-} as const;
-
 if (import.meta.main) {
-  await runScript(command, async (flags, { say }) => {
+  await runScript(promoteCommand, async (flags, { say }) => {
     await using services = await openServices({
       say,
       retryPolicy: retryPolicyOf(flags),

@@ -1,33 +1,13 @@
 /** Answers one SQL question about the predictions, embedded or not; the transaction is read-only. */
 import { retryPolicyOf } from "../lib/choice.ts";
 import { UsageError } from "../lib/errors.ts";
-import {
-  commonOptions,
-  commonUsage,
-  retryOptions,
-  runScript,
-} from "../lib/script.ts";
+import { queryCommand } from "../lib/commands.ts";
+import { runScript } from "../lib/script.ts";
 import { openServices } from "../lib/services.ts";
 import { formatRows, parseFormat } from "../lib/table.ts";
 
-const command = {
-  name: "query",
-  summary:
-    "Answers one SQL question about the predictions' database, read-only.",
-  usage:
-    `  SQL                such as "select count(*) from churn_predictions_current"
-  --format F              table, csv or json (table)
-${commonUsage}`,
-  options: {
-    ...retryOptions,
-    ...commonOptions,
-    format: { type: "string", default: "table" },
-  },
-  allowPositionals: true,
-} as const;
-
 if (import.meta.main) {
-  await runScript(command, async (flags, { say, positionals }) => {
+  await runScript(queryCommand, async (flags, { say, positionals }) => {
     const [sql, ...more] = positionals;
     if (sql === undefined || more.length > 0) {
       throw new UsageError(

@@ -1,56 +1,19 @@
 /** Makes what the other commands need: MLflow's database, the predictions' tables, and an experiment a variant. */
-import { ensureRoles } from "../lib/roles.ts";
-import { ensureMlflowSchema, ensurePredictionsSchema } from "../lib/schema.ts";
-import {
-  commonOptions,
-  commonUsage,
-  type Flags,
-  retryOptions,
-  runEach,
-  runScript,
-  variantOptions,
-  variantUsage,
-} from "../lib/script.ts";
-import type { Outcome } from "../lib/script.ts";
+import { setupCommand } from "../lib/commands.ts";
 import { InputError } from "../lib/errors.ts";
-import { openServices, type Services } from "../lib/services.ts";
-import type { Variant } from "../lib/variant.ts";
-import { chosenVariants, retryPolicyOf } from "../lib/choice.ts";
-
-const command = {
-  name: "setup",
-  summary:
-    "Makes MLflow's database, the predictions' tables, and a variant's experiment. A second run changes nothing.",
-  usage: `${variantUsage}
-  --all                   every variant of variants.yaml
-${commonUsage}`,
-  options: {
-    ...variantOptions,
-    ...retryOptions,
-    ...commonOptions,
-    all: { type: "boolean" },
-  },
-} as const;
+import { ensureRoles } from "../lib/roles.ts";
+import { runForVariants } from "../lib/runner.ts";
+import { ensureMlflowSchema, ensurePredictionsSchema } from "../lib/schema.ts";
+import type { Outcome } from "../lib/script.ts";
+import type { Services } from "../lib/services.ts";
+import type { VariantSettings } from "../lib/variants.ts";
 
 if (import.meta.main) {
-  await runScript(
-    command,
-    async (flags: Flags<typeof command.options>, { say }) => {
-      await using services = await openServices({
-        say,
-        retryPolicy: retryPolicyOf(flags),
-        createDatabases: true,
-      });
-      await setupDatabases(services);
-      const work = chosenVariants(services.variants, flags).map((
-        { variant },
-      ) => ({
-        name: variant.title,
-        run: () => setupExperiment(services, variant),
-      }));
-      return await runEach(work, { all: flags.all ?? false, say });
-    },
-  );
+  await runForVariants(setupCommand, {
+    body: setupExperiment,
+    before: setupDatabases,
+    createDatabases: true,
+  });
 }
 
 /**
@@ -111,41 +74,53 @@ export async function setupDatabases(
  */
 export async function setupExperiment(
   services: Services,
-  variant: Variant,
+  { variant }: VariantSettings,
 ): Promise<Outcome> {
   const { attempt, config } = services;
   const mlflow = await services.mlflow();
-  const found = await attempt(
-    `look for the experiment ${variant.experiment}`,
-    () => mlflow.findExperiment(variant.experiment),
-  );
+  const { experiment: name, tags } = variant;
+  const find = () =>
+    attempt(
+      `look for the experiment ${name}`,
+      () => mlflow.findExperiment(name),
+    );
+  const location = config.artifactRoot === undefined
+    ? {}
+    : { artifactLocation: config.artifactRoot };
+  const found = await find();
   if (found?.lifecycleStage === "deleted") {
     throw new InputError(
-      `Cannot use the experiment "${variant.experiment}": it was deleted in MLflow; restore it there (\`mlflow experiments restore --experiment-id ${found.experimentId}\`)`,
+      `Cannot use the experiment "${name}": it was deleted in MLflow; ` +
+        `restore it there (\`mlflow experiments restore --experiment-id ${found.experimentId}\`)`,
     );
   }
-  const experiment = found ??
-    await attempt(
-      `make the experiment ${variant.experiment}`,
-      () =>
-        mlflow.createExperiment(variant.experiment, {
-          ...(config.artifactRoot === undefined ? {} : {
-            artifactLocation: config.artifactRoot,
-          }),
-          tags: { ...variant.tags },
-        }),
+  const make = () =>
+    mlflow.createExperiment(name, { ...location, tags: { ...tags } });
+  const made = found
+    ? undefined
+    : await attempt(`make the experiment ${name}`, make).catch(
+      async (error) => {
+        // Two set-ups at once: the other one was first, and its experiment is as good.
+        if (error instanceof InputError && await find()) return undefined;
+        throw error;
+      },
     );
-  const status = found ? "unchanged" : "created";
+  const experiment = found ?? made ?? await find();
+  if (!experiment) {
+    throw new InputError(
+      `Cannot find the experiment "${name}" that was just made`,
+    );
+  }
   return {
     report: {
-      status,
+      status: made ? "created" : "unchanged",
       variant: variant.key,
-      experiment: experiment.name,
+      experiment: name,
       experiment_id: experiment.experimentId,
       artifact_location: experiment.artifactLocation,
     },
-    text: `Experiment ${experiment.name}: ${
-      found ? "already there" : "created"
+    text: `Experiment ${name}: ${
+      made ? "created" : "already there"
     }, artifacts in ${experiment.artifactLocation}`,
   };
 }

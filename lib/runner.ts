@@ -1,0 +1,73 @@
+/** Runs a script's body for the variants that its flags choose, with the services opened and closed around it. */
+import type { ParseArgsOptionsConfig } from "node:util";
+import { chosenVariants, retryPolicyOf, type VariantFlags } from "./choice.ts";
+import { UsageError } from "./errors.ts";
+import {
+  type Command,
+  type Flags,
+  type Outcome,
+  runEach,
+  runScript,
+} from "./script.ts";
+import { openServices, type Services } from "./services.ts";
+import type { VariantSettings } from "./variants.ts";
+
+/** Flags that every command about variants has. */
+type RunnerFlags = VariantFlags & {
+  readonly retries: string;
+  readonly "retry-delay": string;
+};
+
+/** What a script about variants does. */
+export interface VariantScript<F> {
+  /** The work on one variant. */
+  readonly body: (
+    services: Services,
+    settings: VariantSettings,
+    flags: F,
+  ) => Promise<Outcome>;
+  /** Done once, before the first variant. */
+  readonly before?: (services: Services) => Promise<void>;
+  /** Creates databases that are not there. */
+  readonly createDatabases?: boolean;
+  /** Flags that mean one variant's own files, and so cannot stand beside `--all`. */
+  readonly ownFlags?: readonly (keyof F & string)[];
+}
+
+/**
+ * Runs `script` as a program: one variant, or with `--all` every listed one
+ * after the other, whatever happened before it. Ends the process.
+ */
+export async function runForVariants<Options extends ParseArgsOptionsConfig>(
+  command: Command<Options>,
+  script: VariantScript<Flags<Options> & RunnerFlags>,
+): Promise<never> {
+  return await runScript(command, async (parsed, { say }) => {
+    const flags = parsed as Flags<Options> & RunnerFlags;
+    refuseOwnFlags(flags, script.ownFlags ?? []);
+    const { createDatabases = false } = script;
+    await using services = await openServices({
+      say,
+      retryPolicy: retryPolicyOf(flags),
+      createDatabases,
+    });
+    const chosen = chosenVariants(services.variants, flags);
+    await script.before?.(services);
+    const work = chosen.map((settings) => ({
+      name: settings.variant.title,
+      run: () => script.body(services, settings, flags),
+    }));
+    return await runEach(work, { all: flags.all ?? false, say });
+  });
+}
+
+function refuseOwnFlags<F extends RunnerFlags>(
+  flags: F,
+  names: readonly (keyof F & string)[],
+): void {
+  const own = names.find((name) => flags[name] !== undefined);
+  if (!flags.all || own === undefined) return;
+  throw new UsageError(
+    `Cannot use --${own} with --all: name one variant with --geography and --company`,
+  );
+}
