@@ -128,6 +128,9 @@ export function loadConfig(environment: Environment): Config {
   const embedded = !configuring.some((name) => read(name) !== undefined);
   const home = read("CHURN_HOME") ?? ".local";
   const bucket = checkedBucket(read("MLFLOW_S3_BUCKET"));
+  // Only the AWS SDK reads them; here they are kept out of what is printed.
+  announced(read("AWS_SECRET_ACCESS_KEY"));
+  announced(read("AWS_SESSION_TOKEN"));
   const tracking = embedded ? { kind: "embedded" } as const : toTracking(read);
   const config: Config = {
     embedded,
@@ -222,13 +225,18 @@ function parseServerUri(uri: string, read: Read): ServerLogin {
  * ```
  *
  * @param options `setting`: the variable to name in an error.
- * @throws {UsageError} If user, host or database is missing; never shows the URI.
+ * @throws {UsageError} If it is no such URI, or user, host or database is missing; never shows the URI.
  */
 export function parsePostgresUri(
   uri: string,
   options: { setting: string },
 ): DatabaseLogin {
-  const rest = uri.slice(uri.indexOf("://") + 3);
+  const [, rest] = /^postgres(?:ql)?(?:\+\w+)?:\/\/(.*)$/is.exec(uri) ?? [];
+  if (rest === undefined) {
+    throw new UsageError(
+      `Cannot use ${options.setting}: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE`,
+    );
+  }
   const at = rest.lastIndexOf("@");
   const [username, password] = splitUserinfo(
     at < 0 ? undefined : rest.slice(0, at),
@@ -263,10 +271,9 @@ function splitUserinfo(
   if (userinfo === undefined) return [undefined, undefined];
   const colon = userinfo.indexOf(":");
   if (colon < 0) return [decoded(userinfo), undefined];
-  return [
-    decoded(userinfo.slice(0, colon)),
-    decoded(userinfo.slice(colon + 1)),
-  ];
+  // Announced as it was written, too: an encoding of the user's own stays hidden.
+  const written = announceSecret(userinfo.slice(colon + 1));
+  return [decoded(userinfo.slice(0, colon)), decoded(written)];
 }
 
 /** Decodes the valid percent-escapes and leaves every other `%` as it is. */

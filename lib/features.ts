@@ -265,9 +265,21 @@ function encodeRow(value: Row["value"], encoding: Encoding): void {
       continue;
     }
     const cell = value[column.name];
-    if (cell === undefined) throw missing(column.name, value, where);
+    if (isAbsent(cell, value, column.name)) {
+      throw missing(column.name, value, where);
+    }
     into[index] = toFeature(cell, column, where);
   }
+}
+
+/** A name such as "constructor" finds something on every object, which is not of the row. */
+function isAbsent(
+  cell: unknown,
+  value: Readonly<Record<string, unknown>>,
+  name: string,
+): boolean {
+  const mayBeInherited = typeof cell === "function" || typeof cell === "object";
+  return cell === undefined || (mayBeInherited && !Object.hasOwn(value, name));
 }
 
 function countUnknown(
@@ -349,11 +361,14 @@ function toId(
   { idColumn, where }: { idColumn: string; where: string },
 ): string | null {
   if (cell === undefined || cell === null) return null;
-  if (typeof cell === "string" || typeof cell === "number") return String(cell);
+  if (typeof cell === "string" && !cell.includes("\0")) return cell;
+  // JSON.parse has rounded larger numbers already: they would name other players.
+  const isExact = typeof cell === "number" && Math.abs(cell) <= 2 ** 53 - 1;
+  if (isExact) return String(cell);
   throw wrongType({
     where,
     column: idColumn,
-    wanted: "a text or a number",
+    wanted: "a text without NUL, or a number of at most 15 digits",
     found: cell,
   });
 }
@@ -417,7 +432,9 @@ function wrongType(
     found: unknown;
   },
 ): InputError {
-  const shown = JSON.stringify(found)?.slice(0, 60) ?? "nothing";
+  const shown = typeof found === "number"
+    ? String(found) // JSON has no Infinity, which 1e999 is read as
+    : JSON.stringify(found)?.slice(0, 60) ?? "nothing";
   return new InputError(
     `Cannot use ${where}, column "${column}": expected ${wanted}, found ${shown}`,
   );
