@@ -2,6 +2,7 @@
  * The parts of an ONNX graph as bytes. Field numbers are those of
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
+import { producer, seal } from "./onnx-seal.ts";
 import {
   bytesField,
   concat,
@@ -42,13 +43,13 @@ export interface Graph {
 /** ONNX 1.10's format and operators, which every runtime since 2021 reads. */
 const versions = { format: 8, operators: 15, trees: 3 };
 
-/** The bytes of a `.onnx` file. */
+/** The bytes of a `.onnx` file, sealed. */
 export function encodeModel(graph: Graph): Uint8Array {
   const opset = (domain: string, version: number) =>
     bytesField(8, concat([textField(1, domain), integerField(2, version)]));
-  return concat([
+  return seal(concat([
     integerField(1, versions.format),
-    textField(2, "churn-prediction"),
+    textField(2, producer),
     textField(6, graph.doc),
     bytesField(7, encodeGraph(graph)),
     opset("", versions.operators),
@@ -56,7 +57,7 @@ export function encodeModel(graph: Graph): Uint8Array {
     ...Object.entries(graph.metadata).map(([key, value]) =>
       bytesField(14, concat([textField(1, key), textField(2, value)]))
     ),
-  ]);
+  ]));
 }
 
 function encodeGraph(graph: Graph): Uint8Array {

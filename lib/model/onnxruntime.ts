@@ -4,6 +4,7 @@
  */
 import * as ort from "onnxruntime-web/wasm";
 import { InputError } from "../errors.ts";
+import { checkSeal } from "./onnx-seal.ts";
 
 /** A graph that is ready to score; disposing it frees its memory. */
 export interface OnnxSession extends AsyncDisposable {
@@ -23,6 +24,10 @@ export interface OnnxSession extends AsyncDisposable {
 /** Rows per call: enough to make the call itself cheap, few enough to stay small (16 MB at 256 features). */
 const batchRows = 16_384;
 
+/** Everything else that it would print is thrown as well. */
+const fatal = 4;
+const quiet = { logSeverityLevel: fatal } as const;
+
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
 
@@ -34,9 +39,10 @@ ort.env.logLevel = "error";
  * only float32 tensor. Where `probabilities` has two columns, as
  * scikit-learn's converters write it, the prediction is the second: the positive class.
  *
- * @throws {InputError} If the bytes are no graph that this runtime can run, or its inputs or outputs are of another kind, by name.
+ * @throws {InputError} If the bytes are no graph that this runtime can run, or ours and changed since, or its inputs or outputs are of another kind, by name.
  */
 export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
+  checkSeal(bytes);
   const session = await create(bytes);
   try {
     const input = findInput(session);
@@ -58,7 +64,7 @@ async function create(bytes: Uint8Array): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(bytes, {
       executionProviders: ["wasm"],
-      logSeverityLevel: 3,
+      logSeverityLevel: fatal,
     });
   } catch (cause) {
     throw new InputError("Cannot open ONNX graph", { cause });
@@ -148,7 +154,7 @@ async function run(
   const { output, size } = options;
   let result: ort.Tensor | undefined;
   try {
-    result = (await session.run(feeds, [output]))[output];
+    result = (await session.run(feeds, [output], quiet))[output];
   } catch (cause) {
     throw new InputError("Cannot score ONNX graph", { cause });
   }
