@@ -42,6 +42,12 @@ const needs: readonly Need[] = [
     packages: ["golang-go"],
   },
   {
+    name: "jq",
+    why: "the workflows that act runs; GitHub's runners bring it",
+    programs: ["jq"],
+    packages: ["jq"],
+  },
+  {
     name: "a C compiler",
     why: "the benchmarks' peer",
     programs: ["gcc", "cc"],
