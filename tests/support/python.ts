@@ -13,6 +13,7 @@ export type PeerName =
   | "mlflow-2.22.5"
   | "linters"
   | "moto"
+  | "bench"
   | "xgboost";
 
 /** The version of Python that the pins were resolved for. */

@@ -1,0 +1,146 @@
+/** The results of `bench/score.ts`, and their tables. */
+
+/** One engine with one number of threads on one model. */
+export interface Measured {
+  readonly engine: string;
+  readonly threads: number;
+  /** Of each round. */
+  readonly rowsPerSecond: readonly number[];
+  readonly openMs: number;
+  /** Largest difference to XGBoost's scores of the first rows. */
+  readonly difference: number;
+}
+
+/** One model with all that was measured on it. */
+export interface ShapeResult {
+  readonly name: string;
+  readonly trees: number;
+  readonly leaves: number;
+  readonly bytes: number;
+  /** Fresh processes: milliseconds from bytes to the first score. */
+  readonly readyMs: readonly number[];
+  readonly engines: readonly Measured[];
+}
+
+/** A whole run. */
+export interface Report {
+  readonly date: string;
+  readonly processors: number;
+  readonly rounds: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly shapes: readonly ShapeResult[];
+}
+
+/**
+ * The middle of some numbers.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(median([3, 1, 2]), 2);
+ * ```
+ */
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const upper = sorted.length >> 1;
+  const lower = (sorted.length - 1) >> 1;
+  return ((sorted[upper] ?? NaN) + (sorted[lower] ?? NaN)) / 2;
+}
+
+/** How many times as fast the kernel is as another engine, medians of all rounds; NaN where one was not measured. */
+export function ratioTo(
+  shape: ShapeResult,
+  peer: { engine: string; threads: number },
+): number {
+  const of = (engine: string) =>
+    median(
+      shape.engines.find((measured) =>
+        measured.engine === engine && measured.threads === peer.threads
+      )?.rowsPerSecond ?? [],
+    );
+  return of("kernel") / of(peer.engine);
+}
+
+/** The tables as Markdown. */
+export function toMarkdown(report: Report): string {
+  return [
+    ...report.shapes.map((shape) => shapeTable(shape)),
+    readyTable(report.shapes),
+  ].join("\n\n");
+}
+
+function shapeTable(shape: ShapeResult): string {
+  const engines = Array.from(
+    new Set(shape.engines.map(({ engine }) => engine)),
+  );
+  const find = (engine: string, threads: number) =>
+    shape.engines.find((found) =>
+      found.engine === engine && found.threads === threads
+    );
+  const cells = (engine: string, threads: number) => {
+    const found = find(engine, threads);
+    if (found === undefined) return ["–", "–"];
+    const ratio = ratioTo(shape, { engine, threads });
+    return [
+      rate(median(found.rowsPerSecond)),
+      engine === "kernel" ? "" : `${ratio.toFixed(1)} ×`,
+    ];
+  };
+  const rows = engines.map((engine) => [
+    engine,
+    ...cells(engine, 1),
+    ...cells(engine, 2),
+    (find(engine, 1)?.difference ?? NaN).toExponential(0),
+  ]);
+  return [
+    `### ${shape.name}: ${shape.trees} trees, ${shape.leaves} leaves`,
+    "",
+    table([
+      "engine",
+      "1 thread, rows/s",
+      "kernel against it",
+      "2 threads, rows/s",
+      "kernel against it",
+      "largest difference to XGBoost",
+    ], rows),
+  ].join("\n");
+}
+
+function readyTable(shapes: readonly ShapeResult[]): string {
+  const rows = shapes.map((shape) => {
+    const xgboost = shape.engines.find(({ engine }) => engine === "XGBoost");
+    return [
+      shape.name,
+      `${(shape.bytes / 1e6).toFixed(2)} MB`,
+      `${median(shape.readyMs).toFixed(0)} ms`,
+      `${Math.min(...shape.readyMs).toFixed(0)} ms`,
+      `${(xgboost?.openMs ?? NaN).toFixed(0)} ms`,
+    ];
+  });
+  return [
+    "### From a model's bytes to its first score",
+    "",
+    table([
+      "model",
+      "UBJSON",
+      "kernel, fresh process: median",
+      "best",
+      "XGBoost, running process",
+    ], rows),
+  ].join("\n");
+}
+
+function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const rule = head.map((_, column) => column === 0 ? "---" : "---:");
+  return [line(head), line(rule), ...rows.map(line)].join("\n");
+}
+
+/** Three significant digits, in thousands or millions. */
+function rate(rowsPerSecond: number): string {
+  const [unit, sign] = rowsPerSecond >= 1e6 ? [1e6, "M"] : [1e3, "k"];
+  return `${Number((rowsPerSecond / unit).toPrecision(3))} ${sign}`;
+}

@@ -1,0 +1,253 @@
+/**
+ * How fast models are scored: the kernel against its peers, on the same rows,
+ * at one and at two threads. Run with `deno task bench-score`.
+ *
+ * Every round measures each engine for a moment, so that what else the machine
+ * does meets all of them alike; the tables show medians over the rounds.
+ */
+import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
+import { toOnnx } from "../lib/model/onnx.ts";
+import { parseModel } from "../lib/model/parse.ts";
+import { peer, runPython } from "../tests/support/python.ts";
+import { type Contender, startContender, type Subject } from "./protocol.ts";
+import {
+  type Measured,
+  type Report,
+  type ShapeResult,
+  toMarkdown,
+} from "./report.ts";
+
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const folder = here("../.cache/bench/score");
+const docs = here("../docs/benchmarks.md");
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "7" },
+    seconds: { type: "string", default: "0.4" },
+    shape: { type: "string", multiple: true },
+    write: { type: "boolean", default: false },
+  },
+});
+
+interface Shape {
+  readonly name: string;
+  readonly stem: string;
+  readonly trees: number;
+  readonly leaves: number;
+}
+
+/** A subject with the process that it runs in, and how many rows keep it busy for one measurement. */
+interface Entry {
+  readonly subject: Subject;
+  readonly contender: Contender;
+  readonly openMs: number;
+  readonly difference: number;
+  readonly rows: number;
+  readonly rowsPerSecond: number[];
+}
+
+const seconds = Number(flags.seconds);
+const checkedRows = 5_000;
+
+const { features, rows: matrixRows, models } = await makeModels();
+await using ours = await startContender(Deno.execPath(), [
+  "run",
+  "--allow-read",
+  here("score_ours.ts"),
+  folder,
+]);
+await using python = await startContender(await peer("bench"), [
+  here("score_peers.py"),
+  folder,
+  String(features),
+]);
+
+const contenders: readonly (readonly [string, number, Contender])[] = [
+  ["kernel", 1, ours],
+  ["kernel", 2, ours],
+  ["XGBoost", 1, python],
+  ["XGBoost", 2, python],
+  ["tl2cgen", 1, python],
+  ["tl2cgen", 2, python],
+  ["treelite GTIL", 1, python],
+  ["treelite GTIL", 2, python],
+  ["onnxruntime", 1, python],
+  ["onnxruntime", 2, python],
+  ["onnxruntime-web", 1, ours],
+  // Its threads cannot start in Deno: their module is a blob: URL, which Deno refuses.
+];
+
+const shapes: ShapeResult[] = [];
+for (const shape of models) {
+  if (flags.shape && !flags.shape.includes(shape.stem)) continue;
+  shapes.push(await measureShape(shape));
+}
+const versions = await python.ask({ do: "versions" });
+const report: Report = {
+  date: new Date().toISOString().slice(0, 10),
+  processors: navigator.hardwareConcurrency,
+  rounds: Number(flags.rounds),
+  versions: {
+    ...versions as Record<string, string>,
+    Deno: Deno.version.deno,
+    V8: Deno.version.v8,
+  },
+  shapes,
+};
+await Deno.writeTextFile(
+  `${folder}/result.json`,
+  JSON.stringify(report, null, 1),
+);
+await print(`${toMarkdown(report)}\n`);
+if (flags.write) await writeDocs(report);
+
+async function makeModels(): Promise<
+  { features: number; rows: number; models: Shape[] }
+> {
+  await Deno.mkdir(folder, { recursive: true });
+  const index = `${folder}/models.json`;
+  const isMade = await Deno.stat(index).then(() => true, () => false);
+  if (!isMade) {
+    await runPython("bench", here("make_models.py"), { args: [folder] });
+  }
+  const made = JSON.parse(await Deno.readTextFile(index));
+  for (const { stem } of made.models) {
+    const model = parseModel(await Deno.readFile(`${folder}/${stem}.ubj`));
+    await Deno.writeFile(`${folder}/${stem}.onnx`, toOnnx(model));
+  }
+  return made;
+}
+
+async function measureShape(shape: Shape): Promise<ShapeResult> {
+  await note(shape.name);
+  const expected = await scoresOf(python, {
+    engine: "XGBoost",
+    threads: 1,
+    stem: shape.stem,
+  });
+  const entries: Entry[] = [];
+  for (const [engine, threads, contender] of contenders) {
+    const subject = { engine, threads, stem: shape.stem };
+    const entry = await enter(contender, subject, expected);
+    if (entry) entries.push(entry);
+  }
+  for (let round = 0; round < Number(flags.rounds); round++) {
+    await note(`round ${round + 1}`);
+    for (const { subject, contender, rows, rowsPerSecond } of entries) {
+      const answer = await contender.ask({
+        ...subject,
+        do: "measure",
+        rows,
+        seconds,
+      });
+      rowsPerSecond.push(answer.rowsPerSecond ?? NaN);
+    }
+  }
+  for (const { subject, contender } of entries) {
+    await contender.ask({ ...subject, do: "close" });
+  }
+  const { size } = await Deno.stat(`${folder}/${shape.stem}.ubj`);
+  const engines = entries.map((
+    { subject, openMs, difference, rowsPerSecond },
+  ): Measured => ({
+    engine: subject.engine,
+    threads: subject.threads,
+    rowsPerSecond,
+    openMs,
+    difference,
+  }));
+  return { ...shape, bytes: size, readyMs: await measureReady(shape), engines };
+}
+
+/** Opens a subject, checks its scores, and warms it up; undefined, and said, where it cannot run. */
+async function enter(
+  contender: Contender,
+  subject: Subject,
+  expected: readonly number[],
+): Promise<Entry | undefined> {
+  const { openMs = NaN } = await contender.ask({ ...subject, do: "open" });
+  const scores = await contender.ask({
+    ...subject,
+    do: "scores",
+    rows: checkedRows,
+  });
+  const difference = largestDifference(expected, scores.scores ?? []);
+  const measure = { ...subject, do: "measure" as const };
+  const trial = await contender.ask({
+    ...measure,
+    rows: 1024,
+    seconds: seconds / 4,
+  });
+  const wanted = (trial.rowsPerSecond ?? 0) * seconds / 1024;
+  const rows = Math.min(matrixRows, 1024 * Math.max(1, Math.round(wanted)));
+  await note(
+    `${subject.engine}, ${subject.threads}: ${rows} rows, difference ${difference}`,
+  );
+  return { subject, contender, openMs, difference, rows, rowsPerSecond: [] };
+}
+
+async function scoresOf(
+  contender: Contender,
+  subject: Subject,
+): Promise<number[]> {
+  await contender.ask({ ...subject, do: "open" });
+  const { scores = [] } = await contender.ask({
+    ...subject,
+    do: "scores",
+    rows: checkedRows,
+  });
+  return scores;
+}
+
+function largestDifference(
+  expected: readonly number[],
+  found: readonly number[],
+): number {
+  if (expected.length !== found.length) return Infinity;
+  return expected.reduce(
+    (most, x, i) => Math.max(most, Math.abs(x - (found[i] ?? NaN))),
+    0,
+  );
+}
+
+async function measureReady({ stem }: Shape): Promise<number[]> {
+  const times: number[] = [];
+  for (let n = 0; n < 9; n++) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-read", here("ready.ts"), `${folder}/${stem}.ubj`],
+      stderr: "null",
+    }).output();
+    times.push(Number(new TextDecoder().decode(stdout)));
+  }
+  return times;
+}
+
+/** Puts the tables of this run between the two marks of the page. */
+async function writeDocs(report: Report): Promise<void> {
+  const page = await Deno.readTextFile(docs);
+  const [before = "", after = ""] = page.split(
+    /<!-- results -->[^]*<!-- end -->/,
+  );
+  const { date, processors, rounds, versions } = report;
+  const stated = Object.entries(versions).map(([name, version]) =>
+    `${name} ${version}`
+  );
+  const said =
+    `Run of ${date}: ${processors} processor cores, ${rounds} rounds; ${
+      stated.join(", ")
+    }.`;
+  const results = `<!-- results -->\n\n${said}\n\n${
+    toMarkdown(report)
+  }\n\n<!-- end -->`;
+  await Deno.writeTextFile(docs, before + results + after);
+}
+
+async function note(text: string): Promise<void> {
+  await Deno.stderr.write(new TextEncoder().encode(`${text}\n`));
+}
+
+async function print(text: string): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(text));
+}
