@@ -3,6 +3,7 @@ import { digestOf, sha256 } from "./digest.ts";
 import { InputError } from "./errors.ts";
 import {
   checkFeatureNames,
+  type Features,
   parseFeatureNames,
   toFeatures,
   toModelRows,
@@ -13,6 +14,7 @@ import type { Model } from "./model/ensemble.ts";
 import { evaluate } from "./model/evaluate.ts";
 import { toOnnx } from "./model/onnx.ts";
 import { parseModel } from "./model/parse.ts";
+import { type ReferenceProfile, toProfile } from "./profile.ts";
 import type { Recipe } from "./recipe.ts";
 import { parseRows } from "./rows.ts";
 
@@ -62,6 +64,8 @@ export interface Candidate {
   /** Undefined when there is no labelled set, or the model gives no single probability. */
   readonly metrics: EvaluationMetrics | undefined;
   readonly evaluation: SourceFile | undefined;
+  /** What the labelled set looked like, or the sample where there is none: what `monitor` compares with. */
+  readonly reference: ReferenceProfile;
   readonly digests: CandidateDigests;
   /** The day the training script says; undefined when it says none for this very file. */
   readonly trainingDate: string | undefined;
@@ -111,6 +115,12 @@ export function toCandidate(
   const modelRows = toModelRows(sampleRows, { columns: names, recipe });
   const count = Math.min(exampleRows, sample.rows);
   const matrix = sample.matrix.slice(0, count * names.length);
+  const labelled = files.evaluation &&
+    readLabelled(model, { file: files.evaluation, names, options });
+  const metrics = labelled?.scores && evaluationMetrics({
+    probabilities: labelled.scores,
+    outcomes: labelled.outcomes,
+  });
   return {
     model,
     modelBytes: files.model.bytes,
@@ -124,9 +134,14 @@ export function toCandidate(
       scores: evaluate(model, matrix, { rows: count }).predictions,
     },
     sample: { matrix: sample.matrix, rows: sample.rows },
-    metrics: files.evaluation &&
-      measure(model, { file: files.evaluation, names, options }),
+    metrics,
     evaluation: files.evaluation,
+    reference: {
+      version: 1,
+      source: toSource(files, labelled ? "evaluation" : "sample"),
+      ...toProfile({ names, ...labelled ?? score(model, sample) }),
+      ...(metrics ? { metrics } : {}),
+    },
     digests: {
       model: sha256(files.model.bytes),
       features: sha256(JSON.stringify(names)),
@@ -137,18 +152,35 @@ export function toCandidate(
   };
 }
 
-/** Metrics exist only for one probability a row; a labelled set for any other model is refused rather than misread. */
-function measure(
+/** Rows as the model takes them, and its one probability a row where it gives one. */
+interface ScoredRows extends Pick<Features, "matrix" | "rows"> {
+  readonly scores: Float32Array | undefined;
+}
+
+function score(
+  model: Model,
+  { matrix, rows }: Pick<Features, "matrix" | "rows">,
+): ScoredRows {
+  const scores = givesProbability(model)
+    ? evaluate(model, matrix, { rows }).predictions
+    : undefined;
+  return { matrix, rows, scores };
+}
+
+function givesProbability(model: Model): boolean {
+  return model.predictionKind === "probability" && model.outputs === 1;
+}
+
+/** Metrics exist only for one probability a row; a labelled set for any other model is left unread rather than misread. */
+function readLabelled(
   model: Model,
   { file, names, options }: {
     file: SourceFile;
     names: readonly string[];
     options: CandidateOptions;
   },
-): EvaluationMetrics | undefined {
-  if (model.predictionKind !== "probability" || model.outputs !== 1) {
-    return undefined;
-  }
+): ScoredRows & { readonly outcomes: Uint8Array } | undefined {
+  if (!givesProbability(model)) return undefined;
   const columns = names.map((name) => ({ name, type: "double" }));
   const rows = parseRows(file.bytes, { file: file.uri });
   const { recipe, idColumn, label: labelColumn } = options;
@@ -159,13 +191,21 @@ function measure(
     labelColumn,
     file: file.uri,
   });
-  const { predictions } = evaluate(model, features.matrix, {
-    rows: features.rows,
-  });
-  return evaluationMetrics({
-    probabilities: predictions,
-    outcomes: features.labels ?? [],
-  });
+  return {
+    ...score(model, features),
+    outcomes: features.labels ?? new Uint8Array(),
+  };
+}
+
+/** The set that the reference profile is of. */
+function toSource(
+  { evaluation, sample }: CandidateFiles,
+  kind: "evaluation" | "sample",
+): ReferenceProfile["source"] {
+  const { uri, bytes } = kind === "evaluation" && evaluation
+    ? evaluation
+    : sample;
+  return { uri, sha256: sha256(bytes), kind };
 }
 
 /** A manifest beside another model file says nothing of this one, so its digest must match. */

@@ -13,6 +13,7 @@ import {
   toMLmodel,
 } from "./mlflow/mlmodel.ts";
 import { scoreOutput } from "./mlflow/signature.ts";
+import { parseReferenceProfile, type ReferenceProfile } from "./profile.ts";
 
 /** Where a model is logged. */
 export interface ModelPlace {
@@ -41,14 +42,15 @@ const mlflowVersion = "3.17.2";
 const onnxVersion = "1.23.2";
 const expectedFile = "expected_scores.json";
 const featuresFile = "feature_names.json";
+const referenceFile = "reference_profile.json";
 /** Key of our entry in MLmodel's `metadata`. */
 const metadataKey = "churn";
 
 /**
  * The files of a logged model: `MLmodel`, the native file, `model.onnx`, the
- * input example with its expected scores, and Python's environment. The digest
- * of every file but MLmodel stands in MLmodel, and MLmodel's own is given back
- * to be kept as a tag.
+ * input example with its expected scores, the reference profile, and Python's
+ * environment. The digest of every file but MLmodel stands in MLmodel, and
+ * MLmodel's own is given back to be kept as a tag.
  */
 export function toModelFolder(
   candidate: Candidate,
@@ -72,6 +74,7 @@ export function toModelFolder(
     ...toEnvironment(environment),
     [expectedFile]: JSON.stringify(expected),
     [featuresFile]: JSON.stringify(names),
+    [referenceFile]: JSON.stringify(candidate.reference),
   };
   const files = new Map<string, Uint8Array>([
     [native.file, candidate.modelBytes],
@@ -191,6 +194,28 @@ export async function readModelFolder(
     featureNames: own ? await decode<string[]>(featuresFile) : undefined,
     verified: own !== undefined && mlmodelSha256 !== undefined,
   };
+}
+
+/**
+ * The profile that was frozen when the model in the folder was logged;
+ * undefined for a model that was logged without one, by Python or before there
+ * were any.
+ *
+ * @throws {InputError} If it differs from its digest on record.
+ */
+export async function readReferenceProfile(
+  store: ArtifactStore,
+  { mlmodelSha256: digest, cache }: FolderOptions,
+): Promise<ReferenceProfile | undefined> {
+  const bytes = await readVerified(store, { path: mlmodelFile, digest, cache });
+  const text = new TextDecoder().decode(bytes);
+  const file = parseMLmodel(text, { file: uriOf(store, mlmodelFile) });
+  const profile = ownMetadata(file.metadata)?.sha256[referenceFile];
+  if (profile === undefined) return undefined;
+  return parseReferenceProfile(
+    await readVerified(store, { path: referenceFile, digest: profile, cache }),
+    { file: uriOf(store, referenceFile) },
+  );
 }
 
 interface OwnMetadata {

@@ -43,6 +43,8 @@ const readTables = [
   "churn_predictions",
   "churn_predictions_current",
   "scoring_runs",
+  "monitoring_runs",
+  "drift_metrics",
   "predictions_schema_migrations",
 ];
 
@@ -58,6 +60,8 @@ const writtenTables: readonly (readonly [string, ...string[]])[] = [
   ["input_tags", "INSERT"],
   ["churn_predictions", "INSERT"],
   ["scoring_runs", "INSERT"],
+  ["monitoring_runs", "INSERT"],
+  ["drift_metrics", "INSERT"],
 ];
 
 const wanted = [

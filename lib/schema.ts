@@ -31,7 +31,12 @@ const releases: Readonly<Record<string, string>> = {
   "dc11669786a5": "MLflow 3.17.2",
 };
 
-const ownTables = ["churn_predictions", "scoring_runs"];
+const ownTables = [
+  "churn_predictions",
+  "scoring_runs",
+  "monitoring_runs",
+  "drift_metrics",
+];
 const migrationsTable = "predictions_schema_migrations";
 const sqlFolder = new URL("../sql/", import.meta.url);
 
@@ -80,7 +85,8 @@ export async function mlflowRevisions(): Promise<string[]> {
 
 /**
  * Creates or extends the predictions schema: the ledger `scoring_runs`, the
- * table `churn_predictions` and the view `churn_predictions_current`. A
+ * table `churn_predictions`, the view `churn_predictions_current`, and the
+ * tables of `monitor`. A
  * `churn_predictions` that is there keeps its rows and its columns' types. A
  * second call changes nothing; many at once are safe.
  *

@@ -288,7 +288,7 @@ Deno.test("ensureMlflowSchema() and ensurePredictionsSchema() share the embedded
   strictEqual((await ensurePredictionsSchema(database)).status, "unchanged");
   const { columns = [] } = await readCatalog(database);
   const ours =
-    /^(churn_predictions|churn_predictions_current|scoring_runs|predictions_schema_migrations) /;
+    /^(churn_predictions|churn_predictions_current|scoring_runs|monitoring_runs|drift_metrics|predictions_schema_migrations) /;
   deepStrictEqual(columns.filter((line) => !ours.test(line)), expected);
 });
 
@@ -296,7 +296,7 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
   await using database = await open((await emptyDatabase()).name);
   deepStrictEqual(await ensurePredictionsSchema(database), {
     status: "created",
-    applied: ["001_churn_predictions.sql"],
+    applied: ["001_churn_predictions.sql", "002_monitoring.sql"],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
     status: "unchanged",

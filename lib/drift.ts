@@ -1,0 +1,205 @@
+/**
+ * Statistics of drift: how far two samples of one column are apart, how far
+ * chance alone would put them, and what to make of many such questions at once.
+ * All work on counts per bin; see `docs/monitoring.md` for how they are used.
+ */
+
+/**
+ * Population stability index between two binned samples: 0 when the bins hold
+ * the same shares, growing as mass moves from one bin to another. It is the
+ * symmetric Kullback-Leibler divergence (Jeffreys) of the shares.
+ *
+ * A common reading, which is a convention of credit scoring and not a test:
+ * under 0.1 stable, over 0.25 a major shift. {@linkcode stabilityNoise} tells
+ * how much of it is chance.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(stabilityIndex([50, 50], [5, 5]), 0);
+ * // (0.5 - 0.25) * ln(0.5 / 0.25) + (0.5 - 0.75) * ln(0.5 / 0.75) = 0.25 * ln(3)
+ * strictEqual(stabilityIndex([50, 50], [1, 3]).toFixed(6), (0.25 * Math.log(3)).toFixed(6));
+ * ```
+ *
+ * @param expected Counts per bin of the reference, not shares.
+ * @param actual Counts per bin of the current sample, bins in the same order.
+ * @param options `floor`: the smallest share a bin counts as, so that an empty
+ * bin gives a large number and not infinity; 0.0001, as Evidently has it.
+ * @returns Nats, never negative.
+ * @throws {RangeError} If the bins differ in number or a sample is empty.
+ */
+export function stabilityIndex(
+  expected: readonly number[],
+  actual: readonly number[],
+  options: { floor?: number } = {},
+): number {
+  const { floor = 0.0001 } = options;
+  const [before, after] = toShares(expected, actual);
+  return before.reduce((sum, share, bin) => {
+    const reference = Math.max(share, floor);
+    const current = Math.max(after[bin]!, floor);
+    return sum + (current - reference) * Math.log(current / reference);
+  }, 0);
+}
+
+/** How large a stability index gets by chance, when nothing drifted. */
+export interface StabilityNoise {
+  /** Its mean. */
+  readonly expected: number;
+  /** What 95 of 100 undrifted samples stay below. */
+  readonly limit: number;
+}
+
+/**
+ * The noise of a stability index between two samples of the same population:
+ * divided by `1/n1 + 1/n2` it is about chi-square distributed with `bins - 1`
+ * degrees of freedom (Yurdakul and Naranjo 2020,
+ * https://doi.org/10.21314/JRMV.2020.227), whose mean is `bins - 1` and whose
+ * 95 % quantile is taken from Wilson and Hilferty's cube root formula (1931,
+ * https://doi.org/10.1073/pnas.17.12.684).
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * // 10 bins, 500 rows each: 9 * 2/500 = 0.036; chi-square's quantile 16.91 * 2/500 = 0.0676
+ * const noise = stabilityNoise(10, { expectedRows: 500, actualRows: 500 });
+ * strictEqual(noise.expected.toFixed(4), "0.0360");
+ * strictEqual(noise.limit.toFixed(4), "0.0676");
+ * ```
+ *
+ * @param bins Bins that hold a row of either sample; one bin has no noise.
+ */
+export function stabilityNoise(
+  bins: number,
+  rows: { expectedRows: number; actualRows: number },
+): StabilityNoise {
+  const scale = 1 / rows.expectedRows + 1 / rows.actualRows;
+  const freedom = Math.max(0, bins - 1);
+  if (freedom === 0) return { expected: 0, limit: 0 };
+  const normalQuantile95 = 1.6448536269514722;
+  const spread = 2 / (9 * freedom);
+  const root = 1 - spread + normalQuantile95 * Math.sqrt(spread);
+  return { expected: freedom * scale, limit: freedom * root ** 3 * scale };
+}
+
+/** A statistic and the probability of one as large or larger, when nothing drifted. */
+export interface TestResult {
+  readonly statistic: number;
+  readonly pValue: number;
+}
+
+/**
+ * The two-sample Kolmogorov-Smirnov test on ordered bins: the largest distance
+ * between the two cumulative shares, and its p-value by Kolmogorov's limiting
+ * distribution (Smirnov 1948, https://doi.org/10.1214/aoms/1177730256).
+ *
+ * With one bin a distinct value this is the test on the values themselves. With
+ * coarser bins the distance is only seen at their edges: the statistic is then
+ * a lower bound and the p-value an upper one, so the test errs towards silence.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * // Cumulative shares 0.25, 0.5, 1 against 0, 0.5, 1.
+ * deepStrictEqual(kolmogorovSmirnov([1, 1, 2], [0, 2, 2]).statistic, 0.25);
+ * ```
+ *
+ * @param expected Counts per bin of the reference, bins in ascending order.
+ * @param actual Counts of the current sample in the same bins.
+ * @throws {RangeError} If the bins differ in number or a sample is empty.
+ */
+export function kolmogorovSmirnov(
+  expected: readonly number[],
+  actual: readonly number[],
+): TestResult {
+  const [before, after] = toShares(expected, actual);
+  let distance = 0;
+  let gap = 0;
+  for (const [bin, share] of before.entries()) {
+    gap += after[bin]! - share;
+    distance = Math.max(distance, Math.abs(gap));
+  }
+  const [n1, n2] = [sum(expected), sum(actual)];
+  const statistic = Math.min(1, distance);
+  const scaled = statistic * Math.sqrt(n1 * n2 / (n1 + n2));
+  return { statistic, pValue: kolmogorovTail(scaled) };
+}
+
+/**
+ * The probability that Kolmogorov's limiting variable exceeds `x`, by whichever
+ * of its two series converges fast (Marsaglia, Tsang and Wang 2003,
+ * https://doi.org/10.18637/jss.v008.i18); `scipy.special.kolmogorov`.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(kolmogorovTail(1.3581).toFixed(4), "0.0500"); // the 5 % point of printed tables
+ * ```
+ */
+export function kolmogorovTail(x: number): number {
+  if (x <= 0.1) return 1; // the rest is below double's precision
+  const terms = Array.from({ length: 100 }, (_, index) => index + 1);
+  if (x < 1) {
+    const below = sum(
+      terms.map((term) =>
+        Math.exp(-(((2 * term - 1) * Math.PI) ** 2) / (8 * x * x))
+      ),
+    );
+    return 1 - Math.sqrt(2 * Math.PI) / x * below;
+  }
+  const alternating = terms.map((term) =>
+    (term % 2 === 1 ? 1 : -1) * Math.exp(-2 * (term * x) ** 2)
+  );
+  return Math.min(1, 2 * sum(alternating));
+}
+
+/**
+ * P-values of many tests adjusted so that calling those below a level drifted
+ * is wrong, on average, in that share of the calls only: the false discovery
+ * rate of Benjamini and Hochberg (1995,
+ * https://doi.org/10.1111/j.2517-6161.1995.tb02031.x). In the order given.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * // Sorted: 0.01 * 3/1, 0.02 * 3/2, 0.5 * 3/3, each at most its successor.
+ * deepStrictEqual(adjustPValues([0.02, 0.5, 0.01]), [0.03, 0.5, 0.03]);
+ * ```
+ */
+export function adjustPValues(pValues: readonly number[]): number[] {
+  const adjusted = [...pValues];
+  const descending = pValues.map((_, index) => index)
+    .sort((a, b) => pValues[b]! - pValues[a]!);
+  let smallest = 1;
+  for (const [above, index] of descending.entries()) {
+    const rank = pValues.length - above;
+    smallest = Math.min(smallest, pValues[index]! * pValues.length / rank);
+    adjusted[index] = smallest;
+  }
+  return adjusted;
+}
+
+function toShares(
+  expected: readonly number[],
+  actual: readonly number[],
+): [number[], number[]] {
+  if (expected.length !== actual.length) {
+    throw new RangeError(
+      `Cannot compare ${expected.length} bins with ${actual.length}`,
+    );
+  }
+  const [before, after] = [sum(expected), sum(actual)];
+  if (!(before > 0 && after > 0)) {
+    throw new RangeError(
+      `Cannot compare a sample of ${before} rows with one of ${after}: both need at least 1`,
+    );
+  }
+  return [
+    expected.map((count) => count / before),
+    actual.map((count) => count / after),
+  ];
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
