@@ -1,9 +1,9 @@
 /**
  * What the rest of the code sees of a database, wherever it runs: one way to
  * ask, one way to be atomic, and the rules that make PGlite and Postgres
- * answer alike. Values are JavaScript's: `int8` and `numeric` come back as
- * numbers where they are exact (else an error), timestamps as `Date`, `json`
- * parsed, `bytea` as `Uint8Array`.
+ * answer alike. Values are JavaScript's: `int8` comes back as a number where
+ * that is exact (else an error), `numeric` as the nearest number, timestamps as
+ * `Date`, `json` parsed, `bytea` as `Uint8Array`, arrays as arrays of these.
  */
 
 import { UsageError } from "../errors.ts";
@@ -29,7 +29,11 @@ export interface Database extends Queryable, AsyncDisposable {
   readonly description: string;
   /** True for PGlite, where one process at a time may have the database. */
   readonly embedded: boolean;
-  /** Commits what `work` did, or rolls all of it back if `work` throws. Not to be nested. */
+  /**
+   * Commits what `work` did, or rolls all of it back if `work` throws. Not to be nested.
+   *
+   * @throws {DatabaseError} If a statement was refused and `work` went on as if it had not been.
+   */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** Runs a file of many statements (no values), as one implicit transaction when called inside none. */
   runScript(sql: string): Promise<void>;
@@ -54,6 +58,18 @@ export class DatabaseError extends Error {
     this.code = options.code;
     this.constraint = options.constraint;
   }
+}
+
+/**
+ * The error of a transaction whose work went on after a refused statement:
+ * Postgres answers its commit with a rollback and calls that no error. SQLSTATE
+ * 25P02.
+ */
+export function abortedTransaction(): DatabaseError {
+  return new DatabaseError(
+    "Cannot commit: a statement of the transaction was refused, so all of it was rolled back",
+    { code: "25P02" },
+  );
 }
 
 /** A name as it stands in SQL text, quoted so that any character is safe: `a"b` becomes `"a""b"`. */

@@ -2,6 +2,7 @@
 import { PGlite, types } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 import {
+  abortedTransaction,
   type Database,
   DatabaseError,
   exactNumber,
@@ -67,7 +68,13 @@ export async function openPglite(
     embedded: true,
     query: run(pglite),
     transaction: (work) =>
-      pglite.transaction((tx) => work({ query: run(tx) })).catch(rethrow),
+      pglite.transaction(async (tx) => {
+        const result = await work({ query: run(tx) });
+        await tx.query("select 1").catch(() => {
+          throw abortedTransaction();
+        });
+        return result;
+      }).catch(rethrow),
     async runScript(sql) {
       wrote = true;
       await pglite.exec(sql).catch(rethrow);

@@ -1,6 +1,7 @@
 /** Postgres over the network: the owner of `npm:pg`. */
 import pg from "pg";
 import {
+  abortedTransaction,
   type Database,
   DatabaseError,
   exactNumber,
@@ -79,8 +80,9 @@ async function connect(
   const attempts = tlsAttempts(settings);
   for (const [index, ssl] of attempts.entries()) {
     const pool = new pg.Pool(poolSettings(settings, ssl));
-    // Without a listener an error on an idle connection ends the process.
+    // Without listeners an error on a connection ends the process; its query rejects anyway.
     pool.on("error", () => {});
+    pool.on("connect", (client) => client.on("error", () => {}));
     try {
       await pool.query("select 1");
       return pool;
@@ -155,14 +157,33 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
   } as pg.PoolConfig;
 }
 
-const int8Oid = 20;
-const numericOid = 1700;
+/** Type oids of `pg_type`: of the type itself, and of its array. */
+const oids = {
+  int8: 20,
+  int8Array: 1016,
+  numeric: 1700,
+  numericArray: 1231,
+  textArray: 1009,
+};
 
-/** Numbers as numbers, unless that would change them. */
 const parsers = new Map<number, (text: string) => unknown>([
-  [int8Oid, exactNumber],
-  [numericOid, (text) => Number(text)],
+  [oids.int8, exactNumber],
+  [oids.int8Array, eachOf(exactNumber)],
+  [oids.numeric, Number],
+  [oids.numericArray, eachOf(Number)],
 ]);
+
+/** The parser of an array's text, from the parser of one item's. */
+function eachOf(parse: (text: string) => number): (text: string) => unknown {
+  const parseTexts = pg.types.getTypeParser(oids.textArray);
+  const parseItem = (item: unknown): unknown =>
+    Array.isArray(item)
+      ? item.map(parseItem)
+      : item === null
+      ? null
+      : parse(String(item));
+  return (text) => parseItem(parseTexts(text));
+}
 
 function queryWith(
   client: pg.Pool | pg.PoolClient,
@@ -185,19 +206,20 @@ async function inTransaction<T>(
   work: (client: pg.PoolClient) => Promise<T>,
   description: string,
 ): Promise<T> {
-  const client = await pool.connect().catch((error) => {
+  const explain = (error: unknown) => {
     throw translate(error, description);
-  });
+  };
+  const client = await pool.connect().catch(explain);
   let broken: Error | undefined;
-  client.on("error", () => {});
   try {
-    await client.query("begin");
+    await client.query("begin").catch(explain);
     const result = await work(client);
-    await client.query("commit");
+    const { command } = await client.query("commit").catch(explain);
+    if (command !== "COMMIT") throw abortedTransaction();
     return result;
   } catch (error) {
     await client.query("rollback").catch((problem: Error) => broken = problem);
-    throw translate(error, description);
+    throw error;
   } finally {
     client.release(broken);
   }
@@ -248,7 +270,11 @@ function translate(error: unknown, description: string): Error {
     code?: string;
     constraint?: string;
   };
-  if (transientCodes.has(code) || transientMessages.test(error.message)) {
+  // What the server says is told by its code alone: its words may be of anything.
+  const isOfServer = "severity" in error;
+  const isAway = transientCodes.has(code) ||
+    (!isOfServer && transientMessages.test(error.message));
+  if (isAway) {
     return new TransientError(
       `Cannot reach Postgres at ${description}: ${reason(error, code)}`,
     );
@@ -268,7 +294,7 @@ function translate(error: unknown, description: string): Error {
       `Cannot do this as ${description}: ${error.message}; grant it, or use another login`,
     );
   }
-  if (isTlsProblem(error, code)) {
+  if (!isOfServer && isTlsProblem(error, code)) {
     return new UsageError(
       `Cannot trust Postgres at ${description}: ${error.message}; check PGSSLMODE and PGSSLROOTCERT`,
     );
@@ -276,7 +302,7 @@ function translate(error: unknown, description: string): Error {
   return new DatabaseError(error.message, { code, constraint, cause: error });
 }
 
-/** Our own errors pass through a transaction unchanged; only what `pg` threw is translated. */
+/** A defect of ours, such as a number that cannot be read exactly, is no failure of the database. */
 function isFromDriver(error: Error): boolean {
   return "code" in error || "severity" in error ||
     transientMessages.test(error.message) ||
