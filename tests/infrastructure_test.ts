@@ -9,7 +9,7 @@ import {
 } from "npm:@aws-sdk/client-cloudwatch@3.1164.0";
 import { loadConfig } from "../lib/config.ts";
 import { parseDatabaseSecret } from "../lib/secrets.ts";
-import { startMoto, startPostgres } from "./support/servers.ts";
+import { startMoto, startPostgres, tempFolder } from "./support/servers.ts";
 import { lint, projectFolder, run, testWithTools } from "./support/tools.ts";
 
 type Json = Record<string, unknown>;
@@ -102,6 +102,27 @@ Deno.test("the image is pinned by digest, made in stages, and runs deno task as 
     text,
     /\nENTRYPOINT \["\/tini", "--", "deno", "task"\]\nCMD \["predict"\]\n$/,
   );
+});
+
+Deno.test("the image's files do the main job, without a registry and without Deno's cache", async () => {
+  const text = await Deno.readTextFile(`${projectFolder}Dockerfile`);
+  await using folder = await tempFolder();
+  for (const [, paths = ""] of text.matchAll(/^COPY (?!--)(.+) \S+$/gm)) {
+    const copied = await run("cp", ["-r", ...paths.split(" "), folder.path]);
+    strictEqual(copied.code, 0, copied.stderr);
+  }
+  const installed = await run("deno", ["ci"], { cwd: folder.path });
+  strictEqual(installed.code, 0, installed.stderr);
+  const { stdout, stderr } = await run("deno", ["task", "predict", "--json"], {
+    cwd: folder.path,
+    clearEnv: true,
+    env: {
+      PATH: Deno.env.get("PATH") ?? "",
+      DENO_DIR: `${folder.path}/.local/empty`,
+      NPM_CONFIG_REGISTRY: "http://127.0.0.1:9",
+    },
+  });
+  strictEqual(JSON.parse(stdout || "{}").status, "scored", stderr);
 });
 
 testWithTools(
