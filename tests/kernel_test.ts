@@ -7,6 +7,7 @@ import { openKernel } from "../lib/model/kernel.ts";
 import { buildKernel, kernelModule } from "../lib/model/kernel/build.ts";
 import { searchTable } from "../lib/model/kernel/search.ts";
 import { parseModel } from "../lib/model/parse.ts";
+import { differences } from "./parity/compare.ts";
 import {
   type EnsembleShape,
   makeEnsemble,
@@ -146,6 +147,39 @@ Deno.test("openKernel() knows nodes whose category sets are empty, full, or beyo
     deepStrictEqual(openKernel(model).margins(matrix, 300), margins);
   }
 });
+
+interface Golden {
+  readonly library: "xgboost" | "lightgbm";
+  readonly models: readonly {
+    readonly file: string;
+    readonly rows: string;
+    readonly margins: string;
+  }[];
+}
+
+const goldens = new URL("golden/models/", import.meta.url);
+
+for (const { name: version } of Deno.readDirSync(goldens)) {
+  Deno.test(`openKernel() has the library's margins bit for bit: ${version}`, async () => {
+    const folder = new URL(`${version}/`, goldens);
+    const { library, models }: Golden = JSON.parse(
+      await Deno.readTextFile(new URL("expected.json", folder)),
+    );
+    let trees = 0;
+    for (const { file, rows, margins } of models) {
+      const model = parseModel(await Deno.readFile(new URL(file, folder)));
+      if (model.kind === "linear") continue;
+      trees += model.roots.length;
+      const Margins = library === "xgboost" ? Float32Array : Float64Array;
+      const expected = new Margins(Uint8Array.fromBase64(margins).buffer);
+      const matrix = new Float32Array(Uint8Array.fromBase64(rows).buffer);
+      const count = matrix.length / model.features.count;
+      const found = openKernel(model).margins(matrix, count);
+      strictEqual(differences(expected, found), 0, file);
+    }
+    ok(trees > 0);
+  });
+}
 
 Deno.test("openKernel() takes more rows than one chunk, and rows do not touch each other", () => {
   const model = makeEnsemble({ seed: 5, features: 45, trees: 5, inner: 20 });

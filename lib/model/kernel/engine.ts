@@ -1,4 +1,5 @@
 /** The compiled kernel with a model in its memory: rows in at one place, results out at another. */
+import { InputError } from "../../errors.ts";
 import { kernelBase64 } from "./bytes.ts";
 import { blockRows, type Layout } from "./layout.ts";
 
@@ -26,10 +27,22 @@ interface Code {
 
 let compiled: WebAssembly.Module | undefined;
 
-/** An engine for a layout; each has a memory of its own. */
+/** What WebAssembly can address. */
+const mostPages = 65_536;
+
+/**
+ * An engine for a layout; each has a memory of its own.
+ *
+ * @throws {InputError} If the model needs more than 4 GiB.
+ */
 export function startEngine(layout: Layout): Engine {
   compiled ??= new WebAssembly.Module(Uint8Array.fromBase64(kernelBase64));
   const pages = Math.ceil(layout.size / 65_536);
+  if (pages > mostPages) {
+    throw new InputError(
+      `Cannot score with a model that needs ${layout.size} bytes of memory: the kernel has 4 GiB; use --engine onnxruntime`,
+    );
+  }
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const { buffer } = memory;
   new Uint8Array(buffer).set(layout.bytes);
