@@ -99,16 +99,28 @@ export async function storePredictions(
     await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
       `churn:${input.variant.key}`,
     ]);
+    const own = await findOwnRun(tx, input);
+    if (own) return { stored: true, run: own };
     const existing = await findScoringRun(tx, input);
-    const own = existing?.mlflowRunId === input.mlflowRunId;
-    if (existing && (own || !options.force)) {
-      return { stored: own, run: existing };
-    }
+    if (existing && !options.force) return { stored: false, run: existing };
     const run = await insertRun(tx, input);
     await insertRows(tx, input, run.id);
     await checkCount(tx, run);
     return { stored: true, run };
   });
+}
+
+/** What an earlier call for the same MLflow run stored, whatever was stored after it. */
+async function findOwnRun(
+  tx: Queryable,
+  { variant, contentSha256, mlflowRunId }: ScoredInput,
+): Promise<ScoringRun | undefined> {
+  const [run] = await tx.query<ScoringRun>(
+    `select ${runColumns} from scoring_runs
+     where variant = $1 and content_sha256 = $2 and mlflow_run_id = $3 and status = 'completed'`,
+    [variant.key, contentSha256, mlflowRunId],
+  ).catch(explainMissingTable);
+  return run;
 }
 
 async function insertRun(
