@@ -189,6 +189,12 @@ async function readJson(
   if (response.ok && value) return value;
   const code = toText(value?.["error_code"]);
   const message = toText(value?.["message"]);
+  if (message?.includes("QueuePool limit")) {
+    // SQLAlchemy's words, sent with 400; the server has fewer connections than requests.
+    throw new TransientError(
+      `Cannot do ${call} on ${baseUrl}: the server has no database connection left (its MLFLOW_SQLALCHEMYSTORE_POOL_SIZE may be too small)`,
+    );
+  }
   if (code !== undefined) {
     throw new ApiError(
       `Cannot do ${call} on ${baseUrl}: ${firstLine(message ?? code)}`,
