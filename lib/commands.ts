@@ -107,6 +107,28 @@ ${commonUsage}`,
   },
 } as const;
 
+/** Flags of `monitor`. */
+export const monitorCommand = {
+  name: "monitor",
+  summary:
+    "Compares a variant's newest scores with what its model was logged with, with the run before, and with matured outcomes.",
+  usage: `${variantUsage}
+  --all                   every variant of variants.yaml
+  --outcomes URI          what became of players, JSON Lines with player and label, s3:// or a file
+  --report DIR            where the page and the JSON go (CHURN_HOME/reports/VARIANT)
+  --fail-on WHAT          drift, performance or never: which failure ends with exit code 3 (never)
+${commonUsage}`,
+  options: {
+    ...variantOptions,
+    ...retryOptions,
+    ...commonOptions,
+    all: { type: "boolean" },
+    outcomes: { type: "string" },
+    report: { type: "string" },
+    "fail-on": { type: "string", default: "never" },
+  },
+} as const;
+
 /** Flags of `query`. */
 export const queryCommand = {
   name: "query",

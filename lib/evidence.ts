@@ -1,0 +1,52 @@
+/** Everything that one look at a scoring run found: the form of `report.json`, which all other reports are made of. */
+import type { PastVerdict } from "./monitoringruns.ts";
+import type { Performance } from "./performance.ts";
+import type { DriftComparison, Severity, thresholds } from "./verdict.ts";
+
+/** Fields are those of the JSON; what is not known is absent. */
+export interface Evidence {
+  /** Of this form; it grows only when a field changes its meaning or goes. */
+  readonly version: 1;
+  /** The variant's key. */
+  readonly variant: string;
+  readonly title: string;
+  /** ISO 8601, UTC. */
+  readonly monitored_at: string;
+  readonly scoring_run: RunFacts;
+  readonly previous?: RunFacts;
+  readonly reference?: {
+    readonly uri: string;
+    readonly sha256: string;
+    readonly kind: "evaluation" | "sample";
+    readonly rows: number;
+  };
+  readonly outcomes?: { readonly uri: string; readonly sha256: string };
+  readonly verdict: {
+    readonly drift: Severity;
+    readonly performance: Severity;
+    readonly retrain: boolean;
+    readonly reason: string;
+  };
+  /** The one that decides first: the baseline where there is one. */
+  readonly comparisons: readonly DriftComparison[];
+  readonly performance?: Performance;
+  /** Share of rows whose category the model has no column for, by raw column. */
+  readonly unseen_categories: Readonly<Record<string, number>>;
+  /** What could not be looked at, and why. */
+  readonly notes: readonly string[];
+  readonly thresholds: typeof thresholds;
+  /** Earlier runs, newest first. */
+  readonly history: readonly PastVerdict[];
+}
+
+/** A scoring run of the ledger. */
+export interface RunFacts {
+  readonly id: number;
+  readonly input_uri: string;
+  readonly content_sha256: string;
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly rows: number;
+  readonly finished_at: string;
+  readonly mlflow_run_id: string | null;
+}

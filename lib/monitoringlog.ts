@@ -1,0 +1,213 @@
+/** A look as an MLflow run "Monitoring …": its numbers as metrics, its verdicts as tags, its report as artifacts. */
+import { sha256 } from "./digest.ts";
+import type { Evidence } from "./evidence.ts";
+import { getExperiment, toDataset } from "./logging.ts";
+import type { MlflowStore } from "./mlflow/store.ts";
+import type { Look } from "./monitoring.ts";
+import { toJsonReport } from "./monitorreport.ts";
+import { toHtmlReport } from "./monitorpage.ts";
+import { type MonitoringRun, saveMonitoringRun } from "./monitoringruns.ts";
+import type { Services } from "./services.ts";
+import { sourceTags } from "./source.ts";
+import type { Variant } from "./variant.ts";
+import type { ColumnDrift, DriftComparison } from "./verdict.ts";
+
+/**
+ * Logs the evidence to MLflow and keeps it in Postgres: first everything of the
+ * run, then the rows, then the run's end, so that a crash leaves an unfinished
+ * run and nothing that a next call would take for done. When another process
+ * was first its evidence is given back, and this run ends as KILLED.
+ */
+export async function keepEvidence(
+  services: Services,
+  look: Look,
+  variant: Variant,
+): Promise<MonitoringRun & { saved: boolean }> {
+  const { attempt } = services;
+  const { evidence } = look;
+  const mlflow = await services.mlflow();
+  const runId = await startRun(services, mlflow, { ...look, variant });
+  const end = (status: "FINISHED" | "FAILED" | "KILLED") =>
+    mlflow.finishRun(runId, { status, endTimeMs: Date.now() });
+  try {
+    const metrics = toMetrics(evidence);
+    await attempt(
+      "log the metrics",
+      () => mlflow.logBatch(runId, { metrics, tags: toTags(evidence) }),
+    );
+    const database = await services.predictions();
+    const kept = await attempt(
+      "keep what was found",
+      () => saveMonitoringRun(database, evidence, { mlflowRunId: runId }),
+    );
+    await attempt(
+      "finish the monitoring run",
+      () => end(kept.saved ? "FINISHED" : "KILLED"),
+    );
+    return kept;
+  } catch (error) {
+    await end("FAILED").catch(() => {});
+    throw error;
+  }
+}
+
+/** Creates the run, links it to rows and model, and uploads the report. */
+async function startRun(
+  services: Services,
+  mlflow: MlflowStore,
+  { evidence, variant, version }: Look & { variant: Variant },
+): Promise<string> {
+  const { attempt, config, artifacts } = services;
+  const { scoring_run: run } = evidence;
+  const experiment = await attempt(
+    "find the experiment",
+    () => getExperiment(mlflow, variant),
+  );
+  const { runId, artifactUri } = await attempt(
+    "create the monitoring run",
+    () =>
+      mlflow.createRun(experiment.experimentId, {
+        name: variant.runName.replace("Model Logging", "Monitoring"),
+        startTimeMs: Date.parse(evidence.monitored_at),
+        tags: { ...sourceTags("monitor", config), ...variant.tags },
+      }),
+  );
+  const rows = toDataset(run.input_uri, {
+    digest: run.content_sha256,
+    rows: run.rows,
+    context: "monitoring",
+  });
+  await attempt(
+    "link the monitoring run to its inputs",
+    () =>
+      mlflow.logInputs(runId, {
+        datasets: [rows],
+        ...(version?.modelId === undefined
+          ? {}
+          : { modelIds: [version.modelId] }),
+      }),
+  );
+  const params = toParams(evidence);
+  await attempt(
+    "log what is monitored",
+    () => mlflow.logBatch(runId, { params }),
+  );
+  const store = artifacts(artifactUri);
+  const files = {
+    "monitoring/report.html": toHtmlReport(evidence),
+    "monitoring/report.json": toJsonReport(evidence),
+  };
+  for (const [path, text] of Object.entries(files)) {
+    const bytes = new TextEncoder().encode(text);
+    await attempt(`write ${path}`, () => store.write(path, bytes));
+  }
+  return runId;
+}
+
+function toParams(
+  { scoring_run: run, reference, outcomes }: Evidence,
+): Record<string, string> {
+  return {
+    scoring_run_id: String(run.id),
+    model_name: run.model_name,
+    model_version: run.model_version,
+    input_uri: run.input_uri,
+    ...(run.mlflow_run_id === null
+      ? {}
+      : { scoring_mlflow_run_id: run.mlflow_run_id }),
+    ...(reference ? { reference_uri: reference.uri } : {}),
+    ...(outcomes ? { outcomes_uri: outcomes.uri } : {}),
+  };
+}
+
+function toTags({ verdict }: Evidence): Record<string, string> {
+  return {
+    "churn.drift": verdict.drift,
+    "churn.performance": verdict.performance,
+    "churn.retrain": String(verdict.retrain),
+  };
+}
+
+/** Every number of the evidence under its key; what is not known has none. */
+function toMetrics(
+  evidence: Evidence,
+): { key: string; value: number; timestampMs: number }[] {
+  const { comparisons, performance } = evidence;
+  const numbers: Record<string, number | undefined> = {
+    ...Object.assign({}, ...comparisons.map(numbersOf)),
+    ...prefixed("performance.", performance?.metrics ?? {}),
+    "performance.coverage": performance?.coverage,
+    "performance.auc_low": performance?.auc_interval?.[0],
+    "performance.auc_high": performance?.auc_interval?.[1],
+    "performance.auc_reference": performance?.auc_reference,
+  };
+  const timestampMs = Date.parse(evidence.monitored_at);
+  return Object.entries(numbers).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ key, value, timestampMs }]
+  );
+}
+
+function numbersOf(
+  { comparison, features = [], score, drifted_share, above_half }:
+    DriftComparison,
+): Record<string, number | undefined> {
+  const isBaseline = comparison === "baseline";
+  const drift = isBaseline ? "drift." : "drift_previous.";
+  const own = isBaseline ? "score." : "score_previous.";
+  return {
+    ...Object.assign(
+      {},
+      ...features.map((column) => columnNumbers(column, drift)),
+    ),
+    [`${drift}drifted_share`]: drifted_share,
+    ...prefixed(own, {
+      psi: score?.psi,
+      ks: score?.ks,
+      mean: score?.mean_cur,
+      mean_shift: score?.mean_ref === undefined || score.mean_cur === undefined
+        ? undefined
+        : score.mean_cur - score.mean_ref,
+      share_above_half: above_half?.cur,
+    }),
+  };
+}
+
+function columnNumbers(
+  { name, psi, ks, missing_cur, out_of_range }: ColumnDrift,
+  prefix: string,
+): Record<string, number | undefined> {
+  const key = toMetricKey(name);
+  return {
+    [`${prefix}psi.${key}`]: psi,
+    [`${prefix}ks.${key}`]: ks,
+    [`${prefix}missing_share.${key}`]: missing_cur,
+    [`${prefix}out_of_range_share.${key}`]: out_of_range,
+  };
+}
+
+/**
+ * A column's name as the end of a metric's key, as MLflow 2.x and 3.x take it.
+ * Another name than the column's ends in its digest, so that two columns never
+ * share a key.
+ *
+ * ```ts
+ * import { match, strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(toMetricKey("brand_id_NJ"), "brand_id_NJ");
+ * match(toMetricKey("net/gross %"), /^net_gross __[0-9a-f]{8}$/);
+ * ```
+ */
+export function toMetricKey(name: string): string {
+  const longest = 200;
+  const key = name.replaceAll(/[^A-Za-z0-9_. -]/g, "_").slice(0, longest);
+  return key === name ? key : `${key}_${sha256(name).slice(0, 8)}`;
+}
+
+function prefixed(
+  prefix: string,
+  numbers: Readonly<Record<string, number | undefined>>,
+): Record<string, number | undefined> {
+  return Object.fromEntries(
+    Object.entries(numbers).map(([key, value]) => [`${prefix}${key}`, value]),
+  );
+}

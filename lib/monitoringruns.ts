@@ -1,0 +1,227 @@
+/** The ledger as `monitor` reads it, and what it found, kept once for the same scores and outcomes. */
+import {
+  type Database,
+  DatabaseError,
+  type Queryable,
+} from "./database/database.ts";
+import { UsageError } from "./errors.ts";
+import type { Evidence } from "./evidence.ts";
+import type { Severity } from "./verdict.ts";
+
+/** A completed scoring run with what it was made of. */
+export interface LedgerRun {
+  readonly id: number;
+  readonly inputUri: string;
+  readonly contentSha256: string;
+  readonly recipeSha256: string;
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly mlflowRunId: string | null;
+  readonly rows: number;
+  readonly finishedAt: Date;
+}
+
+/** What was found before, as it was kept. */
+export interface MonitoringRun {
+  readonly mlflowRunId: string | null;
+  readonly evidence: Evidence;
+}
+
+const runColumns =
+  `id, input_uri as "inputUri", content_sha256 as "contentSha256",
+  recipe_sha256 as "recipeSha256", model_name as "modelName", model_version as "modelVersion",
+  mlflow_run_id as "mlflowRunId", row_count as rows, finished_at as "finishedAt"`;
+
+/**
+ * The newest completed scoring run of a variant; undefined when nothing was
+ * scored yet.
+ *
+ * @throws {UsageError} If the predictions' tables are not there, or lack those of `monitor`.
+ */
+export async function findNewestRun(
+  database: Queryable,
+  variant: string,
+): Promise<LedgerRun | undefined> {
+  await database.query("select from monitoring_runs limit 0")
+    .catch(explainMissingTable);
+  const [run] = await database.query<LedgerRun>(
+    `select ${runColumns} from scoring_runs
+     where variant = $1 and status = 'completed' order by id desc limit 1`,
+    [variant],
+  );
+  return run;
+}
+
+/** The completed run before `run` that scored other data; undefined when there is none. */
+export async function findPreviousRun(
+  database: Queryable,
+  run: LedgerRun,
+): Promise<LedgerRun | undefined> {
+  const [previous] = await database.query<LedgerRun>(
+    `select ${runColumns} from scoring_runs
+     where variant = (select variant from scoring_runs where id = $1)
+       and id < $1 and content_sha256 <> $2 and status = 'completed'
+     order by id desc limit 1`,
+    [run.id, run.contentSha256],
+  );
+  return previous;
+}
+
+/** The scores of a run and the player of each, in the order of its rows. */
+export async function readScores(
+  database: Queryable,
+  run: LedgerRun,
+): Promise<{ ids: (string | null)[]; scores: Float64Array }> {
+  const rows = await database.query<{ id: string | null; score: number }>(
+    `select player_id as id, churn_probability::float8 as score
+     from churn_predictions where scoring_run_id = $1 order by row_number`,
+    [run.id],
+  );
+  return {
+    ids: rows.map(({ id }) => id),
+    scores: Float64Array.from(rows, ({ score }) => score),
+  };
+}
+
+/** What was found about a scoring run with these outcomes (`""` for none); undefined when nobody looked yet. */
+export async function findMonitoringRun(
+  database: Queryable,
+  key: { run: LedgerRun; outcomesSha256: string },
+): Promise<MonitoringRun | undefined> {
+  const [known] = await database.query<MonitoringRun>(
+    `select mlflow_run_id as "mlflowRunId", report as evidence from monitoring_runs
+     where scoring_run_id = $1 and outcomes_sha256 = $2`,
+    [key.run.id, key.outcomesSha256],
+  );
+  return known;
+}
+
+/** One earlier look at a variant, for a line in the report; null is what was not known. */
+export interface PastVerdict {
+  readonly scoring_run_id: number;
+  readonly finished_at: string;
+  readonly model_version: string;
+  readonly rows: number;
+  readonly drift: Severity;
+  readonly performance: Severity;
+  readonly drifted_share: number | null;
+  readonly score_psi: number | null;
+  readonly auc: number | null;
+}
+
+/** The latest look at each earlier run that scored other data, newest first, at most 12. */
+export async function readHistory(
+  database: Queryable,
+  run: LedgerRun,
+): Promise<PastVerdict[]> {
+  const rows = await database.query<
+    Omit<PastVerdict, "finished_at"> & { finished_at: Date }
+  >(
+    `select distinct on (s.id) s.id as scoring_run_id, s.finished_at, s.model_version, s.row_count as rows,
+       m.drift, m.performance, m.drifted_share, m.score_psi, m.auc
+     from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
+     where s.variant = (select variant from scoring_runs where id = $1)
+       and s.id < $1 and s.content_sha256 <> $2
+     order by s.id desc, (m.performance <> 'unknown') desc, m.id desc limit 12`,
+    [run.id, run.contentSha256],
+  );
+  return rows.map((row) => ({
+    ...row,
+    finished_at: row.finished_at.toISOString(),
+  }));
+}
+
+/**
+ * Keeps what was found, with a row a column and comparison, in one transaction.
+ * Evidence of the same scores and outcomes that is there already stays, and is
+ * given back; `saved` is true when this MLflow run's is there.
+ */
+export async function saveMonitoringRun(
+  database: Database,
+  evidence: Evidence,
+  options: { mlflowRunId: string },
+): Promise<MonitoringRun & { saved: boolean }> {
+  return await database.transaction(async (tx) => {
+    const id = await insertRun(tx, evidence, options);
+    if (id !== undefined) {
+      await insertMetrics(tx, evidence, id);
+      return { saved: true, evidence, ...options };
+    }
+    const [known] = await tx.query<MonitoringRun>(
+      `select mlflow_run_id as "mlflowRunId", report as evidence from monitoring_runs
+       where scoring_run_id = $1 and outcomes_sha256 = $2`,
+      [evidence.scoring_run.id, evidence.outcomes?.sha256 ?? ""],
+    );
+    return { saved: known!.mlflowRunId === options.mlflowRunId, ...known! };
+  });
+}
+
+async function insertRun(
+  tx: Queryable,
+  evidence: Evidence,
+  { mlflowRunId }: { mlflowRunId: string },
+): Promise<number | undefined> {
+  const { verdict, performance } = evidence;
+  const main = evidence.comparisons[0];
+  const [row] = await tx.query<{ id: number }>(
+    `insert into monitoring_runs (variant, scoring_run_id, previous_scoring_run_id, reference_sha256, outcomes_sha256,
+       mlflow_run_id, drift, performance, retrain, drifted_share, score_psi, auc, report, monitored_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+     on conflict on constraint monitoring_runs_once do nothing returning id`,
+    [
+      evidence.variant,
+      evidence.scoring_run.id,
+      evidence.previous?.id ?? null,
+      evidence.reference?.sha256 ?? null,
+      evidence.outcomes?.sha256 ?? "",
+      mlflowRunId,
+      verdict.drift,
+      verdict.performance,
+      verdict.retrain,
+      main?.drifted_share ?? null,
+      main?.score?.psi ?? null,
+      performance?.metrics["auc"] ?? null,
+      JSON.stringify(evidence),
+      evidence.monitored_at,
+    ],
+  );
+  return row?.id;
+}
+
+/** All columns of both comparisons in one statement; a field that is absent becomes null. */
+async function insertMetrics(
+  tx: Queryable,
+  { comparisons }: Evidence,
+  monitoringRunId: number,
+): Promise<void> {
+  const rows = comparisons.flatMap(({ comparison, features = [], score }) =>
+    [
+      ...features.map((drift) => ({ kind: "feature", drift })),
+      ...(score ? [{ kind: "score", drift: score }] : []),
+    ].map(({ kind, drift }) => ({ ...drift, comparison, column_kind: kind }))
+  );
+  await tx.query(
+    `insert into drift_metrics (monitoring_run_id, comparison, column_kind, column_name, severity, psi, psi_noise,
+       psi_noise_limit, ks_statistic, ks_p_value, ks_p_adjusted, missing_share_reference, missing_share_current,
+       out_of_range_share, mean_reference, mean_current, reference_rows, current_rows)
+     select $1, comparison, column_kind, name, severity, psi, psi_noise,
+       psi_noise_limit, ks, p_value, p_adjusted, missing_ref, missing_cur,
+       out_of_range, mean_ref, mean_cur, n_ref, n_cur
+     from json_to_recordset($2::json) as found (comparison text, column_kind text, name text, severity text,
+       psi float8, psi_noise float8, psi_noise_limit float8, ks float8, p_value float8, p_adjusted float8,
+       missing_ref float8, missing_cur float8, out_of_range float8, mean_ref float8, mean_cur float8,
+       n_ref bigint, n_cur bigint)`,
+    [monitoringRunId, JSON.stringify(rows)],
+  );
+}
+
+function explainMissingTable(error: unknown): never {
+  const undefinedTable = "42P01";
+  if (error instanceof DatabaseError && error.code === undefinedTable) {
+    throw new UsageError(
+      "Cannot find the tables of monitor in the predictions' database; run `deno task setup`, which adds them",
+      { cause: error },
+    );
+  }
+  throw error;
+}

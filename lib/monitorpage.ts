@@ -1,0 +1,305 @@
+/** The report of `monitor` as one HTML page: no script, nothing loaded from elsewhere, bins and no rows. */
+import type { Evidence } from "./evidence.ts";
+import type { PastVerdict } from "./monitoringruns.ts";
+import type { Performance } from "./performance.ts";
+import type { ColumnDrift, DriftComparison } from "./verdict.ts";
+
+/** What keeps the page under a megabyte however many columns a model has; the JSON has all of them. */
+const mostRows = 500;
+const mostCharts = 150;
+const longestText = 200;
+
+const style = `:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}
+body{max-width:70rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}
+th,td{padding:.25rem .6rem;text-align:left;border-bottom:1px solid #8884;vertical-align:top}
+td.n{text-align:right;font-variant-numeric:tabular-nums}
+b{padding:.1rem .5rem;border-radius:.3rem;background:#8883}
+b.ok{background:#2a84}b.warn{background:#ea06}b.fail{background:#d336}
+svg{display:block}rect.r{fill:#8888}rect.c{fill:#28c}
+small{opacity:.75}summary{cursor:pointer}`;
+
+/**
+ * The page, under 1 MB: the verdicts with their numbers, both comparisons with
+ * the columns of most concern first, scores, performance and earlier runs.
+ */
+export function toHtmlReport(evidence: Evidence): string {
+  const { title, scoring_run: run, verdict, comparisons } = evidence;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width">
+<title>Monitoring of ${text(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<h1>Monitoring of ${text(title)}</h1>
+${
+    table([], [
+      ["drift", badge(verdict.drift)],
+      ["performance", badge(verdict.performance)],
+      [
+        "retrain",
+        `${verdict.retrain ? "yes" : "no"}, ${text(verdict.reason)}`,
+      ],
+      ["model", text(`${run.model_name} version ${run.model_version}`)],
+      ["scored", text(`${run.rows} rows of ${run.input_uri}`)],
+      ["scored at", text(run.finished_at)],
+      ["looked at", text(evidence.monitored_at)],
+      ["scoring run", text(`${run.id}, in MLflow ${run.mlflow_run_id ?? "–"}`)],
+      ["reference", text(describeReference(evidence))],
+    ])
+  }
+${list(evidence.notes)}
+${comparisons.map((each) => comparisonPart(each, evidence)).join("\n")}
+${evidence.performance ? performancePart(evidence.performance) : ""}
+${unseenPart(evidence.unseen_categories)}
+${historyPart(evidence.history)}
+<p><small>PSI: population stability index over bins of the other sample, missing values a bin of their own;
+an alarm needs more than what 95 of 100 undrifted samples stay below. KS: Kolmogorov-Smirnov distance at the edges
+of the bins, p adjusted over all columns (Benjamini-Hochberg). Limits: ${
+    text(JSON.stringify(evidence.thresholds).replaceAll(/["{}]/g, " "))
+  }. Charts: grey the other sample, blue the scored rows, shares a bin; the last bar is what is missing.</small></p>
+</body>
+</html>
+`;
+}
+
+/** What the rows are compared with, in words. */
+export function describeOther(
+  { comparison }: DriftComparison,
+  { reference, previous }: Evidence,
+): string {
+  if (comparison === "consecutive") {
+    return `against the ${previous?.rows} rows of scoring run ${previous?.id}`;
+  }
+  const kind = reference?.kind === "evaluation"
+    ? "labelled rows"
+    : "sample rows";
+  return `against the ${reference?.rows} ${kind} that the model was logged with`;
+}
+
+/** Columns by severity, then by stability index, the largest first. */
+export function sortedByConcern(
+  columns: readonly ColumnDrift[],
+): ColumnDrift[] {
+  const order = ["fail", "warn", "unknown", "not-enough-data", "ok"];
+  return [...columns].sort((a, b) =>
+    order.indexOf(a.severity) - order.indexOf(b.severity) || b.psi - a.psi
+  );
+}
+
+function describeReference({ reference }: Evidence): string {
+  return reference
+    ? `${reference.rows} rows of ${reference.uri} (SHA-256 ${
+      reference.sha256.slice(0, 12)
+    }…)`
+    : "none";
+}
+
+function comparisonPart(
+  comparison: DriftComparison,
+  evidence: Evidence,
+): string {
+  const { features = [], score, above_half: above } = comparison;
+  const shown = sortedByConcern(features).slice(0, mostRows);
+  const rows = shown.map((column, index) =>
+    columnRow(column, index < mostCharts)
+  );
+  const hidden = features.length - shown.length;
+  const share = above
+    ? `<p>Scores over 0.5: ${percent(above.ref)} before, ${
+      percent(above.cur)
+    } now.</p>`
+    : "";
+  return `<h2>Drift ${text(describeOther(comparison, evidence))} ${
+    badge(comparison.severity)
+  }</h2>
+<p>${text(comparison.reasons.join("; "))}</p>
+${
+    score
+      ? `<h3>Score</h3>${table(columnHead, [columnRow(score, true)])}${share}${
+        binTable(score)
+      }`
+      : ""
+  }
+${rows.length > 0 ? `<h3>Features</h3>${table(columnHead, rows)}` : ""}${
+    hidden > 0 ? `<p>${hidden} more are in the JSON.</p>` : ""
+  }`;
+}
+
+const columnHead = [
+  "column",
+  "",
+  "PSI (chance below)",
+  "KS (adjusted p)",
+  "missing",
+  "out of range",
+  "mean",
+  "bins",
+];
+
+function columnRow(column: ColumnDrift, withChart: boolean): string[] {
+  const { ks, p_adjusted: p, out_of_range: outside } = column;
+  const reasons = column.reasons.length > 0
+    ? `<br><small>${text(column.reasons.join("; "))}</small>`
+    : "";
+  return [
+    `${text(column.name)}${reasons}`,
+    badge(column.severity),
+    `${number(column.psi)} (${number(column.psi_noise_limit)})`,
+    ks === undefined ? "–" : `${number(ks)} (${number(p)})`,
+    `${percent(column.missing_ref)} → ${percent(column.missing_cur)}`,
+    outside === undefined ? "–" : percent(outside),
+    `${number(column.mean_ref)} → ${number(column.mean_cur)}`,
+    withChart ? chart(column) : "",
+  ];
+}
+
+/** Shares a bin, two bars each, the fullest as high as the chart; missing last. */
+function chart(column: ColumnDrift): string {
+  const pairs = binShares(column);
+  const most = Math.max(...pairs.flat());
+  const height = 36;
+  const bars = pairs.flatMap((pair, bin) =>
+    pair.map((share, which) => {
+      const tall = Math.round(share / most * height);
+      return `<rect class="${which === 0 ? "r" : "c"}" x="${
+        bin * 12 + which * 5
+      }" y="${height - tall}" width="5" height="${tall}"/>`;
+    })
+  );
+  return `<svg width="${
+    pairs.length * 12
+  }" height="${height}" role="img" aria-label="shares a bin">${
+    bars.join("")
+  }</svg>`;
+}
+
+function binShares(
+  { counts_ref, counts_cur, n_ref, n_cur, missing_ref, missing_cur }:
+    ColumnDrift,
+): [number, number][] {
+  const bins = counts_ref.map((
+    count,
+    bin,
+  ): [number, number] => [count / n_ref, counts_cur[bin]! / n_cur]);
+  return [...bins, [missing_ref, missing_cur]];
+}
+
+function binTable(score: ColumnDrift): string {
+  const { edges } = score;
+  const rows = score.counts_ref.map((count, bin) => {
+    const from = bin === 0 ? "" : number(edges[bin - 1]);
+    const to = bin === edges.length ? "" : number(edges[bin]);
+    return [
+      `${from} – ${to}`,
+      percent(count / score.n_ref),
+      percent(score.counts_cur[bin]! / score.n_cur),
+    ];
+  });
+  return `<details><summary>Scores by tenths of the other sample</summary>${
+    table(["score", "before", "now"], rows)
+  }</details>`;
+}
+
+function performancePart(performance: Performance): string {
+  const { metrics, auc_interval: interval, auc_reference } = performance;
+  return `<h2>Performance ${badge(performance.severity)}</h2>
+<p>${
+    text(performance.reasons.join("; "))
+  }. ${performance.matured} of ${performance.rows} scored rows have an outcome (${
+    percent(performance.coverage)
+  }).</p>
+${
+    table(["metric", ""], [
+      ...Object.entries(metrics).map((
+        [name, value],
+      ) => [text(name), number(value)]),
+      [
+        "AUC, 95 % interval",
+        interval ? interval.map(number).join(" to ") : "–",
+      ],
+      ["AUC when the model was logged", number(auc_reference)],
+    ])
+  }`;
+}
+
+function unseenPart(shares: Evidence["unseen_categories"]): string {
+  const rows = Object.entries(shares).map((
+    [column, share],
+  ) => [text(column), percent(share)]);
+  if (rows.length === 0) return "";
+  return `<h2>Categories that the model has no column for</h2>${
+    table(["column", "rows"], rows)
+  }`;
+}
+
+function historyPart(history: readonly PastVerdict[]): string {
+  if (history.length === 0) return "";
+  const rows = history.map((past) => [
+    text(past.finished_at),
+    text(past.model_version),
+    String(past.rows),
+    badge(past.drift),
+    past.drifted_share === null ? "–" : percent(past.drifted_share),
+    number(past.score_psi ?? undefined),
+    badge(past.performance),
+    number(past.auc ?? undefined),
+  ]);
+  const head = [
+    "scored at",
+    "version",
+    "rows",
+    "drift",
+    "drifted features",
+    "score PSI",
+    "performance",
+    "AUC",
+  ];
+  return `<h2>Earlier runs</h2>${table(head, rows)}`;
+}
+
+function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const line = (cells: readonly string[], tag: string) =>
+    `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
+  return `<table>${head.length > 0 ? line(head, "th") : ""}${
+    rows.map((cells) => line(cells, "td")).join("\n")
+  }</table>`;
+}
+
+function list(items: readonly string[]): string {
+  return items.length === 0
+    ? ""
+    : `<ul>${items.map((item) => `<li>${text(item)}</li>`).join("")}</ul>`;
+}
+
+function badge(severity: string): string {
+  return `<b class="${text(severity)}">${text(severity)}</b>`;
+}
+
+/** Five significant digits; a dash for what is not known. */
+function number(value: number | undefined): string {
+  if (value === undefined) return "–";
+  return Number.isInteger(value)
+    ? String(value)
+    : String(Number(value.toPrecision(3)));
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** Plain text made harmless for HTML, and cut where nobody would read on. */
+function text(value: string): string {
+  const short = value.length > longestText
+    ? `${value.slice(0, longestText)}…`
+    : value;
+  return short.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}

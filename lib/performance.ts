@@ -1,0 +1,210 @@
+/** How well stored scores met the outcomes that matured since. */
+import { InputError } from "./errors.ts";
+import { areaUnderCurve, evaluationMetrics, type Scored } from "./metrics.ts";
+import type { Row } from "./rows.ts";
+import { type Severity, thresholds } from "./verdict.ts";
+
+/** Performance on matured outcomes; fields are those of the JSON report, and a number that is not known is absent. */
+export interface Performance {
+  readonly severity: Severity;
+  readonly reasons: readonly string[];
+  /** Scored rows, and how many of them have an outcome. */
+  readonly rows: number;
+  readonly matured: number;
+  readonly coverage: number;
+  /** By `lib/metrics.ts`, on the matured rows. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** 95 % interval of AUC. */
+  readonly auc_interval?: readonly [number, number];
+  /** AUC on the labelled set when the model was logged. */
+  readonly auc_reference?: number;
+}
+
+/**
+ * The outcome of each player. A null outcome has not matured and is left out.
+ *
+ * @param options `idColumn`, `label`: the columns of player and outcome; `file`: what the rows come from, for errors.
+ * @throws {InputError} If a row lacks a column, an outcome is not 0 or 1, or a player has two different ones; names the row.
+ */
+export function toOutcomes(
+  rows: Iterable<Row>,
+  options: { idColumn: string; label: string; file: string },
+): Map<string, number> {
+  const { idColumn, label, file } = options;
+  const outcomes = new Map<string, number>();
+  for (const { number, value } of rows) {
+    const where = `Cannot use ${file}, row ${number}`;
+    const row = value as Readonly<Record<string, unknown>>;
+    const id = row[idColumn];
+    const outcome = row[label];
+    if (typeof id !== "string" && typeof id !== "number") {
+      throw new InputError(
+        `${where}: expected a player in "${idColumn}", found ${shown(id)}`,
+      );
+    }
+    if (outcome === null) continue;
+    if (outcome !== 0 && outcome !== 1 && typeof outcome !== "boolean") {
+      throw new InputError(
+        `${where}: expected the outcome 0, 1 or null in "${label}", found ${
+          shown(outcome)
+        }`,
+      );
+    }
+    const known = outcomes.get(String(id));
+    if (known !== undefined && known !== Number(outcome)) {
+      throw new InputError(
+        `${where}: the player "${id}" has another outcome in an earlier row`,
+      );
+    }
+    outcomes.set(String(id), Number(outcome));
+  }
+  return outcomes;
+}
+
+/**
+ * The performance of scores whose players have an outcome by now.
+ *
+ * AUC warns when it is 0.02 under the reference and fails when it is 0.05 under
+ * it and the reference lies above the whole interval; a drop that chance may
+ * have made only warns.
+ *
+ * @param scored `ids`: the player of each score; null for a score that names none.
+ * @param options `referenceAuc`: AUC when the model was logged, undefined when it is not known.
+ * @throws {InputError} If no outcome belongs to any of the players.
+ */
+export function measurePerformance(
+  scored: { ids: readonly (string | null)[]; scores: ArrayLike<number> },
+  options: {
+    outcomes: ReadonlyMap<string, number>;
+    referenceAuc: number | undefined;
+    file: string;
+  },
+): Performance {
+  const { outcomes, referenceAuc, file } = options;
+  const probabilities: number[] = [];
+  const found: number[] = [];
+  for (const [row, id] of scored.ids.entries()) {
+    const outcome = id === null ? undefined : outcomes.get(id);
+    if (outcome === undefined) continue;
+    probabilities.push(scored.scores[row]!);
+    found.push(outcome);
+  }
+  if (found.length === 0) {
+    throw new InputError(
+      `Cannot measure performance: none of the ${outcomes.size} outcomes of ${file} belongs to a player of the newest scoring run`,
+    );
+  }
+  const sample = { probabilities, outcomes: found };
+  const metrics = evaluationMetrics(sample);
+  const interval = areaInterval(sample);
+  return {
+    ...judgeArea(metrics["auc"], {
+      interval,
+      referenceAuc,
+      rows: found.length,
+    }),
+    rows: scored.ids.length,
+    matured: found.length,
+    coverage: found.length / scored.ids.length,
+    metrics,
+    ...(interval ? { auc_interval: interval } : {}),
+    ...(referenceAuc === undefined ? {} : { auc_reference: referenceAuc }),
+  };
+}
+
+function judgeArea(
+  auc: number | undefined,
+  { interval, referenceAuc, rows }: {
+    interval: readonly [number, number] | undefined;
+    referenceAuc: number | undefined;
+    rows: number;
+  },
+): Pick<Performance, "severity" | "reasons"> {
+  const verdict = (severity: Severity, reason: string) => ({
+    severity,
+    reasons: [reason],
+  });
+  if (rows < thresholds.min_rows) {
+    return verdict(
+      "not-enough-data",
+      `${rows} outcomes, wanted at least ${thresholds.min_rows}`,
+    );
+  }
+  if (auc === undefined || interval === undefined) {
+    return verdict("unknown", "too few rows have one of the two outcomes");
+  }
+  if (referenceAuc === undefined) {
+    return verdict("unknown", "the model was logged without an AUC");
+  }
+  const drop = referenceAuc - auc;
+  const numbers = `AUC ${auc.toFixed(4)} (95 % interval ${
+    interval.map((end) => end.toFixed(3)).join(" to ")
+  }), ${referenceAuc.toFixed(4)} when the model was logged`;
+  const { warn, fail } = thresholds.auc_drop;
+  const isCertain = referenceAuc > interval[1];
+  if (drop >= fail && isCertain) return verdict("fail", numbers);
+  return verdict(drop >= warn ? "warn" : "ok", numbers);
+}
+
+/**
+ * The 95 % interval of AUC by DeLong, DeLong and Clarke-Pearson (1988,
+ * https://doi.org/10.2307/2531595), with the ranks of Sun and Xu (2014,
+ * https://doi.org/10.1109/LSP.2014.2337313), kept within 0 and 1. Undefined
+ * with fewer than two rows of an outcome.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * // Placements 1, 0.5 and 0.5, 1: variances 0.125 each, so the standard error is sqrt(0.125).
+ * const [low] = areaInterval({ probabilities: [0.9, 0.4, 0.6, 0.1], outcomes: [1, 1, 0, 0] })!;
+ * deepStrictEqual(low.toFixed(4), (0.75 - 1.96 * Math.sqrt(0.125)).toFixed(4));
+ * ```
+ */
+export function areaInterval(
+  scored: Scored,
+): readonly [number, number] | undefined {
+  const { probabilities, outcomes } = scored;
+  const rows = Array.from(probabilities, (_, row) => row);
+  const ranks = midranks(rows.map((row) => probabilities[row]!));
+  const placements = [1, 0].map((outcome) => {
+    const own = rows.filter((row) => outcomes[row] === outcome);
+    const others = rows.length - own.length;
+    const within = midranks(own.map((row) => probabilities[row]!));
+    return own.map((row, index) => (ranks[row]! - within[index]!) / others);
+  });
+  if (placements.some(({ length }) => length < 2)) return undefined;
+  const normalQuantile975 = 1.959963984540054;
+  const half = normalQuantile975 * Math.sqrt(
+    placements.reduce((sum, each) => sum + variance(each) / each.length, 0),
+  );
+  const auc = areaUnderCurve(scored);
+  return [Math.max(0, auc - half), Math.min(1, auc + half)];
+}
+
+/** Ranks from 1; equal values share the mean of theirs. */
+function midranks(values: readonly number[]): number[] {
+  const order = values.map((_, index) => index)
+    .sort((a, b) => values[a]! - values[b]!);
+  const ranks = new Array<number>(values.length);
+  for (let start = 0; start < order.length;) {
+    let end = start;
+    while (
+      end < order.length && values[order[end]!] === values[order[start]!]
+    ) end++;
+    for (const index of order.slice(start, end)) {
+      ranks[index] = (start + 1 + end) / 2;
+    }
+    start = end;
+  }
+  return ranks;
+}
+
+function variance(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) /
+    (values.length - 1);
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 60) ?? "nothing";
+}

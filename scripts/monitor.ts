@@ -1,0 +1,120 @@
+/** Compares a variant's newest scores with what its model was logged with, with the run before, and with matured outcomes. */
+import { monitorCommand } from "../lib/commands.ts";
+import { InputError, UsageError } from "../lib/errors.ts";
+import { type InputFile, readNamedFiles } from "../lib/inputs.ts";
+import { sha256 } from "../lib/digest.ts";
+import { lookAt } from "../lib/monitoring.ts";
+import { keepEvidence } from "../lib/monitoringlog.ts";
+import {
+  findMonitoringRun,
+  findNewestRun,
+  type LedgerRun,
+} from "../lib/monitoringruns.ts";
+import {
+  describeMonitoring,
+  parseFailOn,
+  writeReport,
+} from "../lib/monitorreport.ts";
+import { runForVariants } from "../lib/runner.ts";
+import { ensurePredictionsSchema } from "../lib/schema.ts";
+import type { Flags, Outcome } from "../lib/script.ts";
+import type { Services } from "../lib/services.ts";
+import { commandFor, type Variant } from "../lib/variant.ts";
+import type { VariantSettings } from "../lib/variants.ts";
+
+type MonitorFlags = Flags<typeof monitorCommand.options>;
+
+if (import.meta.main) {
+  await runForVariants(monitorCommand, {
+    body: monitor,
+    ownFlags: ["outcomes"],
+  });
+}
+
+/**
+ * Looks at the newest scoring run of a variant. What was looked at before, with
+ * the same outcomes, is reported again from what was kept then.
+ */
+export async function monitor(
+  services: Services,
+  settings: VariantSettings,
+  flags: MonitorFlags,
+): Promise<Outcome> {
+  const { variant } = settings;
+  const failOn = parseFailOn(flags["fail-on"]);
+  if (failOn === "performance" && flags.outcomes === undefined) {
+    throw new UsageError(
+      "Cannot use --fail-on performance without --outcomes: performance is then unknown",
+    );
+  }
+  const run = await getNewestRun(services, variant);
+  const outcomes = flags.outcomes === undefined
+    ? undefined
+    : await readOutcomes(services, flags.outcomes);
+
+  const known = await findMonitoringRun(await services.predictions(), {
+    run,
+    outcomesSha256: outcomes ? sha256(outcomes.bytes) : "",
+  });
+  const found = known ? { ...known, saved: false } : await keepEvidence(
+    services,
+    await lookAt(services, settings, { run, outcomes }),
+    variant,
+  );
+
+  const folder = flags.report ??
+    `${services.config.home}/reports/${variant.key}`;
+  const files = await writeReport(services, found.evidence, {
+    folder: flags.all && flags.report ? `${folder}/${variant.key}` : folder,
+  });
+  return describeMonitoring(found.evidence, {
+    experiment: variant.experiment,
+    mlflowRunId: found.mlflowRunId,
+    isNew: found.saved,
+    failOn,
+    files,
+  });
+}
+
+async function readOutcomes(
+  { attempt, artifacts }: Services,
+  uri: string,
+): Promise<InputFile> {
+  const files = await attempt(
+    `read ${uri}`,
+    () => readNamedFiles(uri, artifacts),
+  );
+  const [file, ...more] = files;
+  if (file && more.length === 0) return file;
+  throw new UsageError(
+    `Cannot use --outcomes ${uri}: it names ${files.length} files, expected one`,
+  );
+}
+
+/** The embedded default gets the tables of `monitor` by itself; configured services get them from `setup`. */
+async function getNewestRun(
+  services: Services,
+  variant: Variant,
+): Promise<LedgerRun> {
+  const { config, attempt } = services;
+  const nothing = new InputError(
+    `Cannot monitor ${variant.title}: nothing was scored yet; run \`${
+      commandFor("predict", variant)
+    }\` first`,
+  );
+  if (config.embedded && !await isThere(`${config.home}/database`)) {
+    throw nothing;
+  }
+  const database = await services.predictions();
+  if (config.embedded) await ensurePredictionsSchema(database);
+  const run = await attempt(
+    "look into the ledger",
+    () => findNewestRun(database, variant.key),
+  );
+  if (run) return run;
+  throw nothing;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
