@@ -1,7 +1,7 @@
 /** MLflow's own pages, in a real browser, on what our scripts wrote. */
 import { ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { findChromium, openPage, type Page } from "./support/browser.ts";
+import { findChromium, openPages, type Stop } from "./support/browser.ts";
 import { runCommand } from "./support/commands.ts";
 import { startMlflowServer } from "./support/mlflow.ts";
 import { testWithPython } from "./support/python.ts";
@@ -11,7 +11,7 @@ const flags = ["--geography", "US", "--retries", "0"];
 const model = "churn-prediction-model-us";
 const images = fileURLToPath(new URL("../docs/images/", import.meta.url));
 /** The UI asks the server many times, and both share two cores with other tests. */
-const timeout = 90_000;
+const timeoutMs = 90_000;
 
 const chromium = findChromium();
 const reason =
@@ -42,74 +42,58 @@ if (!skipped) {
           env: { ...pythonEnv },
         },
       );
-      await using browser = await openPage(chromium);
-      const { page } = browser;
-      const show = async (path: string, texts: string[]) => {
-        await page.goto(`${server.url}/#/${path}`, {
-          waitUntil: "domcontentloaded",
-          timeout,
-        });
-        for (const text of texts) {
-          await page.getByText(text).first().waitFor({ timeout });
-        }
-      };
-
-      await show("experiments/1/runs", [
-        "churn_prediction-geography-us",
-        "Model Logging - Geo: US",
-      ]);
-      await tidy(page);
-      await show(`experiments/1/runs/${logged.run_id}`, [
-        "Model Logging - Geo: US",
-        "Finished",
-        "log-model.ts",
-        "log_loss",
-        String(logged.metrics.auc),
-        "binary:logistic",
-        "training_date",
-        "evaluation.jsonl",
-        model,
-      ]);
-      await keep(page, "mlflow-run.png");
-      await show(`experiments/1/runs/${logged.run_id}/artifacts`, [
-        "MLmodel",
-        "model.onnx",
-        "model.ubj",
-      ]);
-      await show(`experiments/1/runs/${scored.run_id}`, [
-        "predict.ts",
-        "X_test_sample_2.json",
-        "churn_model",
-      ]);
-      await show("models", [model, "@ champion"]);
-      await show(`models/${model}`, [
-        "Version 1",
-        "@ champion",
-        "churn.variant",
-      ]);
-      await show(`models/${model}/versions/1`, [
-        "Production",
-        "@ champion",
-        "promotion.",
-        "Inputs (45)",
-        "Outputs (1)",
-      ]);
-      await keep(page, "mlflow-version.png");
+      const at = (path: string, texts: string[], more: Partial<Stop> = {}) => ({
+        url: `${server.url}/#/${path}`,
+        texts,
+        ...more,
+      });
+      const stops = [
+        // Then to the pages for model training, without the panel at the right that asks for questions.
+        at("experiments/1/runs", [
+          "churn_prediction-geography-us",
+          "Model Logging - Geo: US",
+        ], {
+          clicks: ["Model training", [1244, 36]],
+        }),
+        at(`experiments/1/runs/${logged.run_id}`, [
+          "Model Logging - Geo: US",
+          "Finished",
+          "log-model.ts",
+          "log_loss",
+          String(logged.metrics.auc),
+          "binary:logistic",
+          "training_date",
+          "evaluation.jsonl",
+          model,
+        ], { image: toImage("mlflow-run.png") }),
+        at(`experiments/1/runs/${logged.run_id}/artifacts`, [
+          "MLmodel",
+          "model.onnx",
+          "model.ubj",
+        ]),
+        at(`experiments/1/runs/${scored.run_id}`, [
+          "predict.ts",
+          "X_test_sample_2.json",
+          "churn_model",
+        ]),
+        at("models", [model, "@ champion"]),
+        at(`models/${model}`, ["Version 1", "@ champion", "churn.variant"]),
+        at(`models/${model}/versions/1`, [
+          "Production",
+          "@ champion",
+          "promotion.",
+          "Inputs (45)",
+          "Outputs (1)",
+        ], {
+          image: toImage("mlflow-version.png"),
+        }),
+      ];
+      await openPages({ executablePath: chromium, stops, timeoutMs });
     },
   );
 }
 
-/** Pages for model training, without the panel at the right that asks for questions. */
-async function tidy(page: Page): Promise<void> {
-  await page.getByText("Model training").first().click({ timeout });
-  await page.mouse.click(1244, 36);
-  await page.mouse.move(600, 790); // away from what shows a tip
-}
-
-/** A picture for the documents, taken anew with `UPDATE_IMAGES=1`. */
-async function keep(page: Page, name: string): Promise<void> {
-  if (Deno.env.get("UPDATE_IMAGES") !== "1") return;
-  await Deno.mkdir(images, { recursive: true });
-  await page.waitForTimeout(5_000); // the last grey bars fill
-  await page.screenshot({ path: `${images}${name}` });
+/** Where a picture for the documents goes: nowhere, unless `UPDATE_IMAGES=1` asks for new ones. */
+function toImage(name: string): string | undefined {
+  return Deno.env.get("UPDATE_IMAGES") === "1" ? `${images}${name}` : undefined;
 }

@@ -1,8 +1,24 @@
-/** A real browser for the tests: Chromium without a window. The owner of `playwright-core`. */
-// deno-lint-ignore no-import-prefix -- only this test support needs it
-import { chromium, type Page } from "npm:playwright-core@1.64.1";
+/** A real browser for the tests: Chromium without a window. */
+import { fileURLToPath } from "node:url";
 
-export type { Page };
+/** One page, and what must be seen on it. */
+export interface Stop {
+  readonly url: string;
+  /** Each must appear somewhere on the page. */
+  readonly texts: readonly string[];
+  /** Clicked afterwards: a text, or a point from the left top in pixels. */
+  readonly clicks?: readonly (string | [x: number, y: number])[];
+  /** Path of a PNG to write, 1280 × 800. */
+  readonly image?: string | undefined;
+}
+
+/** Pages that one browser opens one after the other. */
+export interface Tour {
+  readonly executablePath: string;
+  readonly stops: readonly Stop[];
+  /** Longest wait for one text. */
+  readonly timeoutMs: number;
+}
 
 /** Where Debian, Ubuntu, Alpine and Google put it. */
 const paths = [
@@ -22,24 +38,17 @@ export function findChromium(): string | undefined {
   });
 }
 
-/** One page of a browser that closes with its scope, 1280 × 800. */
-export async function openPage(
-  executablePath: string,
-): Promise<{ page: Page } & AsyncDisposable> {
-  const browser = await chromium.launch({
-    executablePath,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-  const page = await browser.newPage({
-    viewport: { width: 1280, height: 800 },
-  });
-  return { page, [Symbol.asyncDispose]: () => browser.close() };
+/** Opens every page of a tour. @throws {Error} With the text that did not appear. */
+export async function openPages(tour: Tour): Promise<void> {
+  const program = fileURLToPath(new URL("pages.ts", import.meta.url));
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", program, JSON.stringify(tour)],
+    stdin: "null",
+    stdout: "null",
+  }).output();
+  if (!success) {
+    throw new Error(
+      `Cannot open the pages: ${new TextDecoder().decode(stderr)}`,
+    );
+  }
 }
