@@ -139,12 +139,8 @@ function readTrees(
   const declared = value(head.keys, "tree_sizes", "header");
   const sizes = declared === "" ? [] : declared.split(" ");
   const trees: Keys[] = [];
-  let at = head.end;
+  let at = skipEmpty(lines, head.end);
   while (lines[at] !== "end of trees") {
-    if (lines[at] === "" && at < lines.length) {
-      at++;
-      continue;
-    }
     const where = `tree ${trees.length}`;
     const block = readKeys(lines, { start: at, where });
     if (block.keys.get("Tree") !== String(trees.length)) {
@@ -153,11 +149,30 @@ function readTrees(
         `line ${at + 1} is ${JSON.stringify(lines[at]?.slice(0, 40))}`,
       );
     }
+    const end = skipEmpty(lines, block.end);
+    checkSize(lines.slice(at, end), { where, declared: sizes[trees.length] });
     trees.push(block.keys);
-    at = block.end;
+    at = end;
   }
   if (trees.length === sizes.length) return trees;
   throw modelError("tree_sizes", `${sizes.length} for ${trees.length} trees`);
+}
+
+function skipEmpty(lines: readonly string[], start: number): number {
+  let at = start;
+  while (lines[at] === "") at++;
+  return at;
+}
+
+/** LightGBM jumps from tree to tree by these sizes, in bytes; a tree's lines are ASCII. */
+function checkSize(
+  lines: readonly string[],
+  options: { where: string; declared: string | undefined },
+): void {
+  const { where, declared } = options;
+  const size = lines.reduce((sum, line) => sum + line.length + 1, 0);
+  if (declared === String(size)) return;
+  throw modelError(where, `${size} bytes, ${declared ?? "none"} in tree_sizes`);
 }
 
 function buildTrees(

@@ -1,0 +1,241 @@
+/** Writers of what `parseUbjson()` and `parseJson()` read, and changes to single values of a document. */
+import type { NumberArray, Value } from "../../lib/model/document.ts";
+import type { Random } from "./mutate.ts";
+
+/** UBJSON as XGBoost writes it: keys and counts as `L`, number arrays typed. */
+export function encodeUbjson(value: Value): Uint8Array {
+  const parts: number[] = [];
+  writeUbjson(parts, value);
+  return Uint8Array.from(parts);
+}
+
+function writeUbjson(parts: number[], value: Value): void {
+  if (value === null) parts.push(letter("Z"));
+  else if (value === true) parts.push(letter("T"));
+  else if (value === false) parts.push(letter("F"));
+  else if (typeof value === "string") writeText(parts, value, "S");
+  else if (typeof value === "number") writeNumber(parts, value);
+  else if (value instanceof Map) {
+    parts.push(letter("{"));
+    for (const [key, member] of value as ReadonlyMap<string, Value>) {
+      writeText(parts, key, "");
+      writeUbjson(parts, member);
+    }
+    parts.push(letter("}"));
+  } else if (ArrayBuffer.isView(value)) writeNumbers(parts, value);
+  else {
+    const list = value as readonly Value[];
+    parts.push(letter("["), letter("#"));
+    writeLength(parts, list.length);
+    for (const item of list) writeUbjson(parts, item);
+  }
+}
+
+function writeNumber(parts: number[], value: number): void {
+  const view = new DataView(new ArrayBuffer(8));
+  if (Number.isSafeInteger(value)) {
+    view.setBigInt64(0, BigInt(value));
+    parts.push(letter("L"), ...new Uint8Array(view.buffer));
+  } else {
+    view.setFloat32(0, value);
+    parts.push(letter("d"), ...new Uint8Array(view.buffer, 0, 4));
+  }
+}
+
+function writeNumbers(parts: number[], values: NumberArray): void {
+  const size = values.BYTES_PER_ELEMENT;
+  const type = values instanceof Float32Array
+    ? "d"
+    : values instanceof Int32Array
+    ? "l"
+    : values instanceof Uint8Array
+    ? "U"
+    : "L"; // Float64Array: what 64-bit integers were read as
+  parts.push(letter("["), letter("$"), letter(type), letter("#"));
+  writeLength(parts, values.length);
+  const view = new DataView(new ArrayBuffer(8));
+  for (const value of values) {
+    if (type === "d") view.setFloat32(0, value);
+    else if (type === "l") view.setInt32(0, value);
+    else if (type === "U") view.setUint8(0, value);
+    else view.setBigInt64(0, integer(value));
+    parts.push(...new Uint8Array(view.buffer, 0, type === "L" ? 8 : size));
+  }
+}
+
+function writeText(parts: number[], text: string, marker: string): void {
+  const bytes = new TextEncoder().encode(text);
+  if (marker) parts.push(letter(marker));
+  writeLength(parts, bytes.length);
+  parts.push(...bytes);
+}
+
+function writeLength(parts: number[], length: number): void {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setBigInt64(0, BigInt(length));
+  parts.push(letter("L"), ...new Uint8Array(view.buffer));
+}
+
+function letter(text: string): number {
+  return text.charCodeAt(0);
+}
+
+/** JSON as XGBoost writes it, `NaN` and `Infinity` included. */
+export function encodeJson(value: Value): Uint8Array {
+  return new TextEncoder().encode(jsonOf(value));
+}
+
+function jsonOf(value: Value): string {
+  if (typeof value === "number") return String(value);
+  if (value instanceof Map) {
+    const members = [...value as ReadonlyMap<string, Value>].map(
+      ([key, member]) => `${JSON.stringify(key)}:${jsonOf(member)}`,
+    );
+    return `{${members.join(",")}}`;
+  }
+  // XGBoost refuses a float that is written as an integer.
+  if (value instanceof Float32Array) {
+    return `[${Array.from(value, floatText).join(",")}]`;
+  }
+  if (ArrayBuffer.isView(value)) return `[${Array.from(value).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map(jsonOf).join(",")}]`;
+  return JSON.stringify(value);
+}
+
+/** The document with one value changed, removed, or put where another one was. */
+export function changeDocument(document: Value, random: Random): Value {
+  const places = [...placesOf(document, [])];
+  const place = places[Math.floor(random() * places.length)] ?? [];
+  const other = places[Math.floor(random() * places.length)] ?? [];
+  return changeAt(document, place, { random, other: valueAt(document, other) });
+}
+
+type Path = readonly (string | number)[];
+
+/** Every value of a document; number arrays count as often as five values, because models are made of them. */
+function* placesOf(value: Value, path: Path): Generator<Path> {
+  yield path;
+  if (value instanceof Map) {
+    for (const [key, member] of value as ReadonlyMap<string, Value>) {
+      yield* placesOf(member, [...path, key]);
+    }
+  } else if (ArrayBuffer.isView(value)) {
+    for (let i = 0; i < Math.min(4, value.length); i++) yield path;
+  } else if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      yield* placesOf(value[i] as Value, [...path, i]);
+    }
+  }
+}
+
+function valueAt(value: Value, path: Path): Value {
+  let found: Value = value;
+  for (const step of path) {
+    found = found instanceof Map
+      ? (found as ReadonlyMap<string, Value>).get(String(step)) ?? null
+      : (found as readonly Value[])[Number(step)] ?? null;
+  }
+  return found;
+}
+
+function changeAt(
+  value: Value,
+  path: Path,
+  change: { random: Random; other: Value },
+): Value {
+  const [step, ...rest] = path;
+  if (step === undefined) return changeValue(value, change);
+  if (value instanceof Map) {
+    const members = new Map(value as ReadonlyMap<string, Value>);
+    const key = String(step);
+    if (rest.length === 0 && change.random() < 0.1) members.delete(key);
+    else members.set(key, changeAt(members.get(key) ?? null, rest, change));
+    return members;
+  }
+  return (value as readonly Value[]).map((item, i) =>
+    i === step ? changeAt(item, rest, change) : item
+  );
+}
+
+const numbers = [
+  0,
+  1,
+  2,
+  -1,
+  -2,
+  3,
+  7,
+  31,
+  32,
+  0.5,
+  NaN,
+  Infinity,
+  -Infinity,
+  1e30,
+  1e-42,
+  2 ** 24,
+  2 ** 31 - 1,
+  -(2 ** 31),
+];
+const texts = [
+  "",
+  "0",
+  "1",
+  "2",
+  "3",
+  "-1",
+  "5E-1",
+  "[5E-1,2.5E-1]",
+  "[]",
+  "NaN",
+  "1e40",
+  "reg:squarederror",
+  "binary:logistic",
+  "multi:softprob",
+  "gbtree",
+  "dart",
+  "gblinear",
+];
+
+function changeValue(
+  value: Value,
+  { random, other }: { random: Random; other: Value },
+): Value {
+  const pick = <T>(from: readonly T[]) =>
+    from[Math.floor(random() * from.length)] as T;
+  if (random() < 0.1) return other;
+  if (typeof value === "number") return pick(numbers);
+  if (typeof value === "string") return pick(texts);
+  if (typeof value === "boolean") return !value;
+  if (ArrayBuffer.isView(value)) {
+    const result = value.slice();
+    const at = Math.floor(random() * result.length);
+    switch (Math.floor(random() * 4)) {
+      case 0:
+        result[at] = pick(numbers);
+        return result;
+      case 1: // a neighbour's value
+        result[at] = pick([...result]);
+        return result;
+      case 2:
+        return result.slice(0, at);
+      default:
+        result[at] = (result[at] ?? 0) + pick([1, -1]);
+        return result;
+    }
+  }
+  if (!Array.isArray(value)) return pick([null, other]);
+  const items = [...value as readonly Value[]];
+  const at = Math.floor(random() * items.length);
+  if (random() < 0.5) items.splice(at, 1);
+  else items.splice(at, 0, pick(items.length > 0 ? items : [other]));
+  return items;
+}
+
+function integer(value: number): bigint {
+  return BigInt(Number.isFinite(value) ? Math.trunc(value) : -1);
+}
+
+function floatText(value: number): string {
+  return Number.isFinite(value) ? value.toExponential() : String(value);
+}
