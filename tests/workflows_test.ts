@@ -162,7 +162,7 @@ Deno.test("no job that plans or reports can reach a secret or a cloud", () => {
 Deno.test("every job has a name, a time limit and a runner of the list", () => {
   const runners = [
     "ubuntu-24.04",
-    "${{ vars.RUNNER || 'ubuntu-24.04' }}",
+    "${{ startsWith(vars.RUNNER, 'codebuild-') && format('{0}-{1}-{2}', vars.RUNNER, github.run_id, github.run_attempt) || vars.RUNNER || 'ubuntu-24.04' }}",
   ];
   for (const [name, each] of eachJob()) {
     ok(each.name, `${name} has no name`);

@@ -78,6 +78,7 @@ export async function runWorkflow(
       `--workflows=.github/workflows/${name}`,
       `--eventpath=${event}`,
       "--platform=ubuntu-24.04=-self-hosted",
+      "--platform=codebuild-churn-1-1=-self-hosted", // run 1, attempt 1
       `--action-cache-path=${folder.path}/cache`,
       "--no-cache-server",
       ...await stubs(checkout.path),
