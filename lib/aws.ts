@@ -13,14 +13,21 @@ export interface AwsClientSettings {
   };
 }
 
-/** The settings for one region; times are milliseconds. Three quick attempts inside each of ours. */
-export function awsClientSettings(region: string): AwsClientSettings {
+/**
+ * The settings for one region; times are milliseconds. Three quick attempts inside each of ours.
+ *
+ * @param options `silenceMs`: how long an open connection may say nothing; 30 seconds by default.
+ */
+export function awsClientSettings(
+  region: string,
+  options: { silenceMs?: number | undefined } = {},
+): AwsClientSettings {
   return {
     region,
     maxAttempts: 3,
     requestHandler: {
       connectionTimeout: 5_000,
-      socketTimeout: 30_000,
+      socketTimeout: options.silenceMs ?? 30_000,
       requestTimeout: 300_000,
       throwOnRequestTimeout: true,
     },
@@ -53,7 +60,8 @@ export function explainAwsError(error: unknown, what: string): Error {
     $metadata?: { httpStatusCode?: number };
   };
   const status = $metadata?.httpStatusCode ?? 0;
-  const why = `${error.name}: ${error.message || code}`;
+  const [said = ""] = (error.message || code).split("\n"); // then follow hints for programmers
+  const why = `${error.name}: ${said}`;
   if (refusedNames.test(error.name) || status === 401 || status === 403) {
     return new UsageError(
       `Cannot ${what}: refused (${why}); check the AWS credentials and their rights`,

@@ -80,9 +80,11 @@ async function filesBelow(folder: string): Promise<string[]> {
   return paths;
 }
 
+/** A folder is no file, as in the places that have no folders. */
 function isAbsent(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory;
+    error instanceof Deno.errors.NotADirectory ||
+    error instanceof Deno.errors.IsADirectory;
 }
 
 function explained(error: unknown, path: string): unknown {

@@ -14,6 +14,8 @@ import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
 export interface S3Settings {
   readonly region: string;
   readonly endpoint?: string | undefined;
+  /** How long S3 may say nothing before a call is given up, in milliseconds; 30 seconds by default. */
+  readonly silenceMs?: number | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface S3Settings {
 export function openS3(uri: string, settings: S3Settings): ArtifactStore {
   const { bucket, prefix } = parseS3Uri(uri);
   const client = new S3Client({
-    ...awsClientSettings(settings.region),
+    ...awsClientSettings(settings.region, settings),
     ...(settings.endpoint === undefined
       ? {}
       : { endpoint: settings.endpoint, forcePathStyle: true }),

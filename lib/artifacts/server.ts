@@ -54,7 +54,7 @@ export function openServerArtifacts(
     ...store,
     async find(path) {
       const response = await server.send(`${api}/${encode(full(path))}`);
-      if (response.status === 404) {
+      if (response.status === 404 || await isFolder(response)) {
         await response.body?.cancel();
         return undefined;
       }
@@ -77,6 +77,12 @@ export function openServerArtifacts(
     list: async (folder) =>
       (await filesBelow(folder.replace(/\/$/, ""))).sort(),
   };
+}
+
+/** A folder is no file, as in the places that have no folders; MLflow refuses the call. */
+async function isFolder(response: Response): Promise<boolean> {
+  if (response.status !== 400) return false;
+  return (await response.clone().text()).includes("refers to a directory");
 }
 
 /** A cut connection shows as a rejected or short body; both may pass in a minute. */

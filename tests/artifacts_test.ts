@@ -1,0 +1,432 @@
+/** One contract over every place of artifacts, and what S3 does when the network or the rights fail. */
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
+import { openLocal } from "../lib/artifacts/local.ts";
+import { openArtifacts } from "../lib/artifacts/open.ts";
+import { openS3, parseS3Uri } from "../lib/artifacts/s3.ts";
+import {
+  type ArtifactStore,
+  readArtifact,
+  uriOf,
+} from "../lib/artifacts/store.ts";
+import { InputError, TransientError, UsageError } from "../lib/errors.ts";
+import { openHttp } from "../lib/mlflow/http.ts";
+import { makeBucket, putObject } from "./support/aws.ts";
+import { answer, type Fault, s3Error, startFaults } from "./support/faults.ts";
+import { startMlflowServer } from "./support/mlflow.ts";
+import { testWithPython } from "./support/python.ts";
+import { startMoto, tempFolder } from "./support/servers.ts";
+
+/** A place of one kind: opens the store below any folder of it. */
+type Open = (folder: string) => ArtifactStore;
+
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+
+/** What every place must do; each test has a folder of its own. */
+const contract: Record<string, (open: Open) => Promise<void>> = {
+  "find() gives back what write() stored, byte for byte": async (open) => {
+    const store = open("bytes");
+    const large = Uint8Array.from({ length: 3_000_000 }, (_, at) => at * 31);
+    for (const bytes of [everyByte, new Uint8Array(), large]) {
+      await store.write("folder/file.bin", bytes);
+      deepStrictEqual(await store.find("folder/file.bin"), bytes);
+    }
+  },
+
+  "write() replaces what was there, longer or shorter": async (open) => {
+    const store = open("replaced");
+    for (const text of ["first", "the second, longer one", "3rd"]) {
+      await store.write("file", bytesOf(text));
+      deepStrictEqual(await store.find("file"), bytesOf(text));
+    }
+    deepStrictEqual(await store.list(""), ["file"]);
+  },
+
+  "find() gives undefined for what is not there, and for a folder": async (
+    open,
+  ) => {
+    const store = open("absent");
+    strictEqual(await store.find("file"), undefined);
+    await store.write("folder/file", everyByte);
+    strictEqual(await store.find("folder"), undefined);
+    strictEqual(await store.find("folder/other"), undefined);
+    strictEqual(await store.find("folder/file/below"), undefined);
+  },
+
+  "readArtifact() names the URI of what is not there": async (open) => {
+    const store = open("named");
+    await rejects(readArtifact(store, "models/a.bin"), (error) => {
+      ok(error instanceof InputError);
+      strictEqual(error.message, `Cannot find ${store.uri}/models/a.bin`);
+      return true;
+    });
+  },
+
+  "list() gives the files below a folder, sorted, and not its namesakes":
+    async (
+      open,
+    ) => {
+      const store = open("listed");
+      deepStrictEqual(await store.list(""), []);
+      const paths = ["b", "a/2", "a/1", "a/sub/deep/3", "ab/4", "a.txt"];
+      for (const path of paths) await store.write(path, everyByte);
+      deepStrictEqual(await store.list(""), [...paths].sort());
+      for (const folder of ["a", "a/"]) {
+        deepStrictEqual(await store.list(folder), [
+          "a/1",
+          "a/2",
+          "a/sub/deep/3",
+        ]);
+      }
+      deepStrictEqual(await store.list("a/sub"), ["a/sub/deep/3"]);
+      deepStrictEqual(await store.list("none"), []);
+    },
+
+  "names may hold spaces, plus, percent and any letter": async (open) => {
+    const store = open("names");
+    const paths = [
+      "with space/a b.txt",
+      "a+b=c&d.txt",
+      "100%/50%.txt",
+      "quote's (1) [x] {y} !.txt",
+      "é ø 日本 😀.txt",
+      "colon:semi;comma,at@.txt",
+    ];
+    for (const path of paths) await store.write(path, bytesOf(path));
+    for (const path of paths) {
+      deepStrictEqual(await store.find(path), bytesOf(path), path);
+    }
+    deepStrictEqual(await store.list(""), [...paths].sort());
+    deepStrictEqual(await store.list("with space"), ["with space/a b.txt"]);
+  },
+
+  "no path leaves its folder": async (open) => {
+    await open("fence").write("outside", everyByte);
+    const store = open("fence/inside");
+    const paths = [
+      "../outside",
+      "a/../../outside",
+      "/etc/passwd",
+      "..",
+      ".",
+      "./file",
+      "a//b",
+      "a/",
+      "",
+      "a\0b",
+      "..\\outside",
+    ];
+    for (const path of paths) {
+      const refused = { name: "InputError", message: /leaves its folder/ };
+      await rejects(async () => await store.find(path), refused, path);
+      await rejects(
+        async () => await store.write(path, everyByte),
+        refused,
+        path,
+      );
+    }
+    for (const folder of ["..", "../..", "/etc"]) {
+      await rejects(async () => await store.list(folder), InputError, folder);
+    }
+    deepStrictEqual(await store.list(""), []);
+  },
+
+  "uri and uriOf() name what can be opened again": async (open) => {
+    const store = open("again");
+    await store.write("folder/file", everyByte);
+    strictEqual(open("again").uri, store.uri);
+    strictEqual(uriOf(store, "folder"), open("again/folder").uri);
+    deepStrictEqual(await open("again/folder").find("file"), everyByte);
+  },
+
+  "two writers at once leave one of the two files, whole": async (open) => {
+    const store = open("race");
+    const versions = [1, 2, 3, 4].map((byte) =>
+      new Uint8Array(200_000).fill(byte)
+    );
+    await Promise.all(versions.map((bytes) => store.write("file", bytes)));
+    const found = await store.find("file");
+    ok(
+      versions.some((bytes) => bytes.every((byte, at) => byte === found?.[at])),
+    );
+    deepStrictEqual(await store.list(""), ["file"]);
+  },
+};
+
+async function fulfil(t: Deno.TestContext, open: Open): Promise<void> {
+  for (const [name, body] of Object.entries(contract)) {
+    await t.step(name, () => body(open));
+  }
+}
+
+/** The AWS SDK finds its credentials in the environment. */
+function setCredentials(): void {
+  Deno.env.set("AWS_ACCESS_KEY_ID", "testing");
+  Deno.env.set("AWS_SECRET_ACCESS_KEY", "testing");
+}
+
+const noS3 = { s3: { region: "us-east-1" } };
+
+/** Names that MLflow's server refuses, or decodes once too often, and the others must not. */
+async function takeUriMarks(store: ArtifactStore): Promise<void> {
+  const paths = ["50%25.txt", "a%2Fb", "hash#/question?.txt"];
+  for (const path of paths) await store.write(path, bytesOf(path));
+  for (const path of paths) {
+    deepStrictEqual(await store.find(path), bytesOf(path));
+  }
+  deepStrictEqual(await store.list(""), paths);
+}
+
+Deno.test("openLocal() fulfils the contract of artifact stores", async (t) => {
+  await using folder = await tempFolder();
+  await fulfil(t, (below) => openArtifacts(`${folder.path}/${below}`, noS3));
+  await t.step(
+    "and takes the marks of URIs in names",
+    () => takeUriMarks(openLocal(`${folder.path}/marks`)),
+  );
+  await t.step("and takes file:// for the same folder", async () => {
+    const uri = `file://${encodeURI(folder.path)}/again%20here`;
+    await openArtifacts(uri, noS3).write("file", everyByte);
+    const plain = openLocal(`${folder.path}/again here`);
+    deepStrictEqual(await plain.find("file"), everyByte);
+  });
+  await t.step("and leaves nothing behind a write that fails", async () => {
+    const store = openLocal(`${folder.path}/full`);
+    await store.write("taken/file", everyByte);
+    await rejects(store.write("taken", everyByte));
+    deepStrictEqual(
+      [...Deno.readDirSync(`${folder.path}/full`)].map(({ name }) => name),
+      ["taken"],
+    );
+  });
+});
+
+Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
+  setCredentials();
+  await using moto = await startMoto();
+  await makeBucket(moto, "churn-models");
+  const s3 = { region: "us-east-1", endpoint: moto.endpoint };
+  await fulfil(
+    t,
+    (below) => openArtifacts(`s3://churn-models/a prefix/${below}`, { s3 }),
+  );
+  await t.step(
+    "and takes the marks of URIs in names",
+    () => takeUriMarks(openS3("s3://churn-models/marks", s3)),
+  );
+  await t.step("and the same at the bucket's root", async () => {
+    await openS3("s3://churn-models", s3).write("at/root", everyByte);
+    const all = await openS3("s3://churn-models/", s3).list("");
+    ok(
+      all.includes("at/root") && all.includes("a prefix/bytes/folder/file.bin"),
+    );
+    const found = await openS3("s3://churn-models/at/", s3).find("root");
+    deepStrictEqual(found, everyByte);
+  });
+  await t.step("and lists more keys than one page holds", async () => {
+    const names = Array.from(
+      { length: 1001 },
+      (_, index) => `key-${String(index).padStart(4, "0")}`,
+    );
+    for (let at = 0; at < names.length; at += 50) {
+      await Promise.all(
+        names.slice(at, at + 50).map((name) =>
+          putObject(moto, `churn-models/pages/${name}`, "x")
+        ),
+      );
+    }
+    const store = openS3("s3://churn-models/pages", s3);
+    deepStrictEqual(await store.list(""), names);
+  });
+  await t.step(
+    "and calls a bucket that is not there a wrong setting",
+    async () => {
+      const store = openS3("s3://no-such-bucket", s3);
+      const calls = [
+        () => store.find("a"),
+        () => store.write("a", everyByte),
+        () => store.list(""),
+      ];
+      for (const call of calls) {
+        await rejects(call, (error) => {
+          ok(error instanceof UsageError, String(error));
+          match(error.message, /no bucket "no-such-bucket".*MLFLOW_S3_BUCKET/);
+          return true;
+        });
+      }
+    },
+  );
+  await t.step("and calls S3 being away transient", async () => {
+    await moto.stop();
+    const store = openS3("s3://churn-models", s3);
+    await rejects(store.find("a"), {
+      name: "TransientError",
+      message: /^Cannot read s3:\/\/churn-models\/a: .*ECONNREFUSED/,
+    });
+  });
+});
+
+testWithPython(
+  "openServerArtifacts() fulfils the contract of artifact stores, behind MLflow 3.17.2",
+  async (t) => {
+    await using folder = await tempFolder();
+    await using server = await startMlflowServer(
+      "mlflow-3.17.2",
+      `sqlite:///${folder.path}/mlflow.db`,
+      { artifacts: `${folder.path}/artifacts` },
+    );
+    const settings = { ...noS3, server: openHttp({ uri: server.url }) };
+    await fulfil(
+      t,
+      (below) => openArtifacts(`mlflow-artifacts:/base/${below}`, settings),
+    );
+  },
+);
+
+/** What S3 does, and the error it must become. */
+const faults: Record<
+  string,
+  [Fault, new (message: string) => Error, RegExp]
+> = {
+  "a throttled request": [
+    { bytes: s3Error(503, "SlowDown") },
+    TransientError,
+    /SlowDown/,
+  ],
+  "an internal error": [
+    { bytes: s3Error(500, "InternalError") },
+    TransientError,
+    /InternalError/,
+  ],
+  "a gateway's page": [
+    { bytes: answer(502, "<html>Bad Gateway", { type: "text/html" }) },
+    TransientError,
+    /Cannot read/,
+  ],
+  "a body that is cut short": [
+    {
+      bytes: answer(200, "half", { length: 1000, type: "text/plain" }),
+    },
+    TransientError,
+    /aborted|cut short/,
+  ],
+  "a chunked body that is cut short": [
+    {
+      bytes:
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    },
+    TransientError,
+    /aborted|cut short/,
+  ],
+  "a connection that ends at once": [
+    { bytes: "" },
+    TransientError,
+    /socket hang up/,
+  ],
+  "something that is no HTTP": [
+    { bytes: "SSH-2.0-OpenSSH_9.6\r\n" },
+    TransientError,
+    /Cannot read/,
+  ],
+  "silence": [
+    { bytes: "", thenSilent: true },
+    TransientError,
+    /timed out/,
+  ],
+  "silence in the middle of a body": [
+    { bytes: answer(200, "half", { length: 1000 }), thenSilent: true },
+    TransientError,
+    /timed out/,
+  ],
+  "a refused right": [
+    { bytes: s3Error(403, "AccessDenied") },
+    UsageError,
+    /refused \(AccessDenied.*AWS credentials/,
+  ],
+  "an unknown key": [
+    { bytes: s3Error(403, "InvalidAccessKeyId") },
+    UsageError,
+    /refused/,
+  ],
+  "a wrong signature": [
+    { bytes: s3Error(403, "SignatureDoesNotMatch") },
+    UsageError,
+    /refused/,
+  ],
+  "an expired login": [
+    { bytes: s3Error(400, "ExpiredToken") },
+    UsageError,
+    /refused \(ExpiredToken/,
+  ],
+  "another region": [
+    { bytes: s3Error(301, "PermanentRedirect") },
+    InputError,
+    /PermanentRedirect/,
+  ],
+};
+
+for (const [what, [fault, kind, message]] of Object.entries(faults)) {
+  Deno.test(`openS3() takes ${what} for a ${kind.name}`, async () => {
+    setCredentials();
+    await using server = startFaults(fault);
+    const store = openS3("s3://bucket/prefix", {
+      region: "us-east-1",
+      endpoint: server.endpoint,
+      silenceMs: 300,
+    });
+    await rejects(store.find("file"), (error) => {
+      strictEqual((error as Error).constructor, kind, String(error));
+      match(
+        (error as Error).message,
+        /^Cannot read s3:\/\/bucket\/prefix\/file/,
+      );
+      match((error as Error).message, message);
+      ok(!(error as Error).message.includes("\n"));
+      return true;
+    });
+    const refused = kind === UsageError;
+    strictEqual(
+      refused ? server.requests : 1,
+      1,
+      "a refusal is not asked again",
+    );
+  });
+}
+
+Deno.test("openS3() takes a missing object for absent, not for an error", async () => {
+  setCredentials();
+  await using server = startFaults({ bytes: s3Error(404, "NoSuchKey") });
+  const store = openS3("s3://bucket", {
+    region: "us-east-1",
+    endpoint: server.endpoint,
+  });
+  strictEqual(await store.find("file"), undefined);
+});
+
+Deno.test("openArtifacts() refuses what no place serves, and says what does", () => {
+  for (const uri of ["https://host/a", "gs://bucket/a", "dbfs:/a", "C:\\a"]) {
+    throws(() => openArtifacts(uri, noS3), {
+      name: "InputError",
+      message: /expected s3:\/\/, mlflow-artifacts:\/, file:\/\/ or a folder/,
+    });
+  }
+  throws(() => openArtifacts("mlflow-artifacts:/1/a", noS3), {
+    name: "InputError",
+    message: /set MLFLOW_TRACKING_URI/,
+  });
+});
+
+Deno.test("parseS3Uri() cuts slashes and refuses a URI without a bucket", () => {
+  deepStrictEqual(parseS3Uri("s3://b"), { bucket: "b", prefix: "" });
+  deepStrictEqual(parseS3Uri("s3a://b//x y//"), { bucket: "b", prefix: "x y" });
+  for (const uri of ["s3://", "s3:///key", "s3:b", "b/key"]) {
+    throws(() => parseS3Uri(uri), InputError);
+  }
+});

@@ -1,0 +1,76 @@
+/** A server that fails as networks do: it answers with given bytes, then ends the connection, or says nothing. */
+
+/** What a connection gets: bytes as they are, then its end; or silence, after the bytes, until the client gives up. */
+export interface Fault {
+  readonly bytes: string;
+  readonly thenSilent?: boolean;
+}
+
+/** A running server. */
+export interface FaultServer extends AsyncDisposable {
+  readonly endpoint: string;
+  /** Requests so far. */
+  readonly requests: number;
+}
+
+/** Starts it on a free port of loopback; each request gets the same fault. */
+export function startFaults(fault: Fault): FaultServer {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open = new Set<Deno.TcpConn>();
+  let requests = 0;
+  const serve = async (connection: Deno.TcpConn) => {
+    open.add(connection);
+    try {
+      await connection.read(new Uint8Array(65_536));
+      requests++;
+      await connection.write(new TextEncoder().encode(fault.bytes));
+      if (fault.thenSilent) {
+        while (await connection.read(new Uint8Array(65_536)) !== null);
+      }
+    } catch {
+      // The client ended it.
+    } finally {
+      open.delete(connection);
+      close(connection);
+    }
+  };
+  const serving = (async () => {
+    for await (const connection of listener) serve(connection);
+  })();
+  return {
+    endpoint: `http://127.0.0.1:${listener.addr.port}`,
+    get requests() {
+      return requests;
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const connection of open) close(connection);
+      await serving;
+    },
+  };
+}
+
+/** An HTTP answer as text; the length is the body's unless another is claimed. */
+export function answer(
+  status: number,
+  body: string,
+  options: { type?: string; length?: number } = {},
+): string {
+  const { type = "application/xml", length = body.length } = options;
+  return `HTTP/1.1 ${status} Status\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\nconnection: close\r\n\r\n${body}`;
+}
+
+/** An error as S3 words it (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). */
+export function s3Error(status: number, code: string): string {
+  const xml =
+    `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code>`;
+  return answer(status, `${xml}<Message>${code} was said</Message></Error>`);
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It was closed already.
+  }
+}
