@@ -536,10 +536,20 @@ const contract: Record<string, (place: Place) => Promise<void>> = {
 async function checkContract(
   t: Deno.TestContext,
   label: string,
-  open: () => Promise<Place>,
+  options: { version: string; open: () => Promise<Place> },
 ): Promise<void> {
+  const { version, open } = options;
   await t.step(label, async (t) => {
     await using place = await open();
+    await t.step(
+      "the MLflow that made it is told from the place itself",
+      () => {
+        const { mlflowVersion, hasLoggedModels } = place.store;
+        strictEqual(mlflowVersion, version);
+        strictEqual(hasLoggedModels, !version.startsWith("2."));
+        deepStrictEqual(place.warnings, []);
+      },
+    );
     for (const [name, check] of Object.entries(contract)) {
       await t.step(name, () => check(place));
     }
@@ -547,7 +557,10 @@ async function checkContract(
 }
 
 Deno.test("MlflowStore over PGlite keeps the contract", async (t) => {
-  await checkContract(t, "PGlite", openEmbeddedPlace);
+  await checkContract(t, "PGlite", {
+    version: "3.17.2",
+    open: openEmbeddedPlace,
+  });
 });
 
 testWithPython(
@@ -555,16 +568,15 @@ testWithPython(
   async (t) => {
     await using server = await startPostgresWith(mlflowReleases);
     for (const release of mlflowReleases) {
-      await checkContract(
-        t,
-        `Postgres tables of ${release}`,
-        () => openTablesPlace(server, release),
-      );
-      await checkContract(
-        t,
-        `server of ${release}`,
-        () => openServerPlace(server, release),
-      );
+      const version = release.replace("mlflow-", "");
+      await checkContract(t, `Postgres tables of ${release}`, {
+        version,
+        open: () => openTablesPlace(server, release),
+      });
+      await checkContract(t, `server of ${release}`, {
+        version,
+        open: () => openServerPlace(server, release),
+      });
     }
   },
 );

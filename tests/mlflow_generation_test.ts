@@ -6,9 +6,6 @@ import { InputError } from "../lib/errors.ts";
 import { detectGeneration } from "../lib/mlflow/generation.ts";
 import { openTables } from "../lib/mlflow/tables.ts";
 import { ensureMlflowSchema } from "../lib/schema.ts";
-import { mlflowReleases } from "./support/mlflow.ts";
-import { openDatabase, startPostgresWith } from "./support/mlflow_places.ts";
-import { testWithPython } from "./support/python.ts";
 import { tempFolder } from "./support/servers.ts";
 
 const newHead = "ffffffffffff";
@@ -124,22 +121,3 @@ Deno.test("detectGeneration() knows the pinned schema, and what is not one", asy
     deepStrictEqual(await store.findExperiment("works"), made);
   });
 });
-
-testWithPython(
-  "detectGeneration() tells the MLflow releases apart",
-  async () => {
-    await using server = await startPostgresWith(mlflowReleases);
-    const found: Record<string, unknown> = {};
-    for (const release of mlflowReleases) {
-      await using database = await openDatabase(server, release);
-      const { mlflowVersion, hasLoggedModels, hasWorkspaces, warning } =
-        await detectGeneration(database);
-      found[release] = [mlflowVersion, hasLoggedModels, hasWorkspaces, warning];
-    }
-    deepStrictEqual(found, {
-      "mlflow-3.17.2": ["3.17.2", true, true, undefined],
-      "mlflow-3.4.0": ["3.4.0", true, false, undefined],
-      "mlflow-2.22.5": ["2.22.5", false, false, undefined],
-    });
-  },
-);

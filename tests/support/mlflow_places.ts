@@ -44,10 +44,10 @@ export async function startPostgresWith(
 ): Promise<PostgresServer> {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await startPostgres());
-  for (const release of releases) {
-    await addDatabase(server, release);
-    await makeMlflowDatabase(release, server.url(release));
-  }
+  for (const release of releases) await addDatabase(server, release);
+  await Promise.all(
+    releases.map((release) => makeMlflowDatabase(release, server.url(release))),
+  );
   stack.move();
   return server;
 }
