@@ -1,7 +1,7 @@
 /** Everything that one look at a scoring run found: the form of `report.json`, which all other reports are made of. */
-import type { PastVerdict } from "./monitoringruns.ts";
 import type { Performance } from "./performance.ts";
-import type { DriftComparison, Severity, thresholds } from "./verdict.ts";
+import type { DriftComparison } from "./columndrift.ts";
+import type { Severity, thresholds } from "./verdict.ts";
 
 /** Fields are those of the JSON; what is not known is absent. */
 export interface Evidence {
@@ -49,4 +49,17 @@ export interface RunFacts {
   readonly rows: number;
   readonly finished_at: string;
   readonly mlflow_run_id: string | null;
+}
+
+/** One earlier look at a variant, for a line in the report; null is what was not known. */
+export interface PastVerdict {
+  readonly scoring_run_id: number;
+  readonly finished_at: string;
+  readonly model_version: string;
+  readonly rows: number;
+  readonly drift: Severity;
+  readonly performance: Severity;
+  readonly drifted_share: number | null;
+  readonly score_psi: number | null;
+  readonly auc: number | null;
 }

@@ -27,10 +27,9 @@ import type { VariantSettings } from "./variants.ts";
 import {
   compareWith,
   type CurrentRows,
-  decide,
   type DriftComparison,
-  thresholds,
-} from "./verdict.ts";
+} from "./columndrift.ts";
+import { decide, thresholds } from "./verdict.ts";
 
 /** What is looked at. */
 export interface LookOptions {

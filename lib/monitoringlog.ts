@@ -10,7 +10,7 @@ import { type MonitoringRun, saveMonitoringRun } from "./monitoringruns.ts";
 import type { Services } from "./services.ts";
 import { sourceTags } from "./source.ts";
 import type { Variant } from "./variant.ts";
-import type { ColumnDrift, DriftComparison } from "./verdict.ts";
+import type { ColumnDrift, DriftComparison } from "./columndrift.ts";
 
 /**
  * Logs the evidence to MLflow and keeps it in Postgres: first everything of the

@@ -5,8 +5,7 @@ import {
   type Queryable,
 } from "./database/database.ts";
 import { UsageError } from "./errors.ts";
-import type { Evidence } from "./evidence.ts";
-import type { Severity } from "./verdict.ts";
+import type { Evidence, PastVerdict } from "./evidence.ts";
 
 /** A completed scoring run with what it was made of. */
 export interface LedgerRun {
@@ -94,19 +93,6 @@ export async function findMonitoringRun(
     [key.run.id, key.outcomesSha256],
   );
   return known;
-}
-
-/** One earlier look at a variant, for a line in the report; null is what was not known. */
-export interface PastVerdict {
-  readonly scoring_run_id: number;
-  readonly finished_at: string;
-  readonly model_version: string;
-  readonly rows: number;
-  readonly drift: Severity;
-  readonly performance: Severity;
-  readonly drifted_share: number | null;
-  readonly score_psi: number | null;
-  readonly auc: number | null;
 }
 
 /** The latest look at each earlier run that scored other data, newest first, at most 12. */

@@ -1,8 +1,7 @@
 /** The report of `monitor` as one HTML page: no script, nothing loaded from elsewhere, bins and no rows. */
-import type { Evidence } from "./evidence.ts";
-import type { PastVerdict } from "./monitoringruns.ts";
+import type { Evidence, PastVerdict } from "./evidence.ts";
 import type { Performance } from "./performance.ts";
-import type { ColumnDrift, DriftComparison } from "./verdict.ts";
+import type { ColumnDrift, DriftComparison } from "./columndrift.ts";
 
 /** What keeps the page under a megabyte however many columns a model has; the JSON has all of them. */
 const mostRows = 500;

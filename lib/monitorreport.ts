@@ -5,7 +5,7 @@ import type { Evidence } from "./evidence.ts";
 import { describeOther, sortedByConcern, toHtmlReport } from "./monitorpage.ts";
 import type { Services } from "./services.ts";
 import type { Outcome } from "./script.ts";
-import type { ColumnDrift, DriftComparison } from "./verdict.ts";
+import type { ColumnDrift, DriftComparison } from "./columndrift.ts";
 
 /** The versioned JSON, indented for people. */
 export function toJsonReport(evidence: Evidence): string {

@@ -13,6 +13,7 @@ import {
   stabilityIndex,
   stabilityNoise,
 } from "../lib/drift.ts";
+import { compareWith } from "../lib/columndrift.ts";
 import {
   areaInterval,
   measurePerformance,
@@ -24,7 +25,7 @@ import {
   toColumnProfile,
   toProfile,
 } from "../lib/profile.ts";
-import { compareWith, decide } from "../lib/verdict.ts";
+import { decide } from "../lib/verdict.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 
 /** Uniform numbers in [0, 1) that are the same at every run (mulberry32). */

@@ -1,0 +1,275 @@
+/** How far every column of two samples is apart, and what that makes of the whole; every verdict carries its numbers. */
+import {
+  adjustPValues,
+  kolmogorovSmirnov,
+  stabilityIndex,
+  stabilityNoise,
+  type TestResult,
+} from "./drift.ts";
+import {
+  type ColumnCounts,
+  columnOf,
+  type ColumnProfile,
+  countColumn,
+  type Profile,
+} from "./profile.ts";
+import { band, type Severity, thresholds } from "./verdict.ts";
+
+/** One column in both samples; fields are those of the JSON report, and a number that is not known is absent. */
+export interface ColumnDrift {
+  readonly name: string;
+  readonly kind: "numeric" | "category";
+  readonly severity: Severity;
+  /** One sentence a threshold that is passed, with its numbers. */
+  readonly reasons: readonly string[];
+  readonly n_ref: number;
+  readonly n_cur: number;
+  readonly psi: number;
+  readonly psi_noise: number;
+  readonly psi_noise_limit: number;
+  readonly ks?: number;
+  readonly p_value?: number;
+  readonly p_adjusted?: number;
+  readonly missing_ref: number;
+  readonly missing_cur: number;
+  /** Share of the current values below the smallest or above the largest of the reference. */
+  readonly out_of_range?: number;
+  readonly mean_ref?: number;
+  readonly mean_cur?: number;
+  readonly edges: readonly number[];
+  readonly counts_ref: readonly number[];
+  readonly counts_cur: readonly number[];
+}
+
+/** All columns against one other sample. */
+export interface DriftComparison {
+  /** `baseline`: the model's reference. `consecutive`: the scoring run before. */
+  readonly comparison: "baseline" | "consecutive";
+  readonly severity: Severity;
+  readonly reasons: readonly string[];
+  /** Share of the judged features that fail; absent when none could be judged. */
+  readonly drifted_share?: number;
+  /** Absent when the rows of either sample are gone. */
+  readonly features?: readonly ColumnDrift[];
+  /** Absent when the reference has no scores. */
+  readonly score?: ColumnDrift;
+  /** Share of scores that 0.5 calls churned, before and now. */
+  readonly above_half?: { readonly ref: number; readonly cur: number };
+}
+
+/** The scoring run that is looked at. */
+export interface CurrentRows {
+  /** Undefined when the scored rows cannot be read again. */
+  readonly features:
+    | {
+      readonly names: readonly string[];
+      readonly matrix: Float32Array;
+      readonly rows: number;
+    }
+    | undefined;
+  readonly scores: Float64Array;
+}
+
+/**
+ * The comparison of the current rows with another sample's profile. P-values
+ * are adjusted over all its columns, the score among them.
+ *
+ * @param reference Its features must be those of `current`, in their order.
+ */
+export function compareWith(
+  reference: Omit<Profile, "features"> & {
+    readonly features?: Profile["features"] | undefined;
+  },
+  current: CurrentRows,
+  comparison: DriftComparison["comparison"],
+): DriftComparison {
+  const { features: rows, scores } = current;
+  const measured = (rows ? reference.features ?? [] : []).map((
+    profile,
+    index,
+  ) => measure(profile, columnOf(rows!, index)));
+  const all = reference.score
+    ? [...measured, measure(reference.score, scores)]
+    : measured;
+  const judged = judge(all);
+  const score = reference.score && judged.at(-1);
+  const features = rows && reference.features
+    ? judged.slice(0, measured.length)
+    : undefined;
+  return {
+    comparison,
+    ...conclude({ features, score }),
+    ...(features ? { features } : {}),
+    ...(score ? { score } : {}),
+    ...(reference.score
+      ? {
+        above_half: {
+          ref: reference.score.aboveHalf / reference.rows,
+          cur: scores.filter((value) => value > 0.5).length / scores.length,
+        },
+      }
+      : {}),
+  };
+}
+
+interface Measured {
+  readonly profile: ColumnProfile;
+  readonly counts: ColumnCounts;
+  readonly rows: { readonly expectedRows: number; readonly actualRows: number };
+  readonly ks: TestResult | undefined;
+}
+
+function measure(profile: ColumnProfile, values: ArrayLike<number>): Measured {
+  const counts = countColumn(profile, values);
+  const known = values.length - counts.missing;
+  const expectedRows = total(profile.counts) + profile.missing;
+  return {
+    profile,
+    counts,
+    rows: { expectedRows, actualRows: values.length },
+    ks: known > 0 && expectedRows > profile.missing
+      ? kolmogorovSmirnov(profile.counts, counts.counts)
+      : undefined,
+  };
+}
+
+/** Severities of all columns of one comparison, whose p-values are adjusted together. */
+function judge(columns: readonly Measured[]): ColumnDrift[] {
+  const tested = columns.filter(({ ks }) => ks !== undefined);
+  const adjusted = adjustPValues(tested.map(({ ks }) => ks!.pValue));
+  return columns.map((column) =>
+    toDrift(column, adjusted[tested.indexOf(column)])
+  );
+}
+
+function toDrift(
+  { profile, counts, rows, ks }: Measured,
+  pAdjusted: number | undefined,
+): ColumnDrift {
+  const { expectedRows, actualRows } = rows;
+  // Missing is a bin of its own, where either sample has any.
+  const before = [...profile.counts, profile.missing];
+  const after = [...counts.counts, counts.missing];
+  const used = before.filter((count, bin) => count + after[bin]! > 0).length;
+  const noise = stabilityNoise(used, rows);
+  const known = actualRows - counts.missing;
+  const drift = {
+    name: profile.name,
+    kind: profile.kind,
+    n_ref: expectedRows,
+    n_cur: actualRows,
+    psi: stabilityIndex(before, after),
+    psi_noise: noise.expected,
+    psi_noise_limit: noise.limit,
+    ...(ks ? { ks: ks.statistic, p_value: ks.pValue } : {}),
+    ...(pAdjusted === undefined ? {} : { p_adjusted: pAdjusted }),
+    missing_ref: profile.missing / expectedRows,
+    missing_cur: counts.missing / actualRows,
+    ...(known > 0 && profile.min !== undefined
+      ? { out_of_range: counts.outOfRange / known }
+      : {}),
+    ...(profile.mean === undefined ? {} : { mean_ref: profile.mean }),
+    ...(counts.mean === undefined ? {} : { mean_cur: counts.mean }),
+    edges: profile.edges,
+    counts_ref: profile.counts,
+    counts_cur: counts.counts,
+  };
+  return { ...drift, ...toSeverity(drift) };
+}
+
+function toSeverity(
+  drift: Omit<ColumnDrift, "severity" | "reasons">,
+): Pick<ColumnDrift, "severity" | "reasons"> {
+  const { n_ref, n_cur, psi, psi_noise_limit, ks = 0, p_adjusted = 1 } = drift;
+  if (Math.min(n_ref, n_cur) < thresholds.min_rows) {
+    const reason =
+      `${n_ref} and ${n_cur} rows, wanted at least ${thresholds.min_rows} of each`;
+    return { severity: "not-enough-data", reasons: [reason] };
+  }
+  const findings = [
+    {
+      severity: psi > psi_noise_limit ? band(psi, thresholds.psi) : "ok",
+      reason: `PSI ${psi.toFixed(3)} (chance stays below ${
+        psi_noise_limit.toFixed(3)
+      })`,
+    },
+    {
+      severity: ks >= thresholds.ks.distance &&
+          p_adjusted < thresholds.ks.p_adjusted
+        ? "fail"
+        : "ok",
+      reason: `KS distance ${ks.toFixed(3)}, adjusted p ${
+        p_adjusted.toPrecision(2)
+      }`,
+    },
+    {
+      severity: band(
+        Math.abs(drift.missing_cur - drift.missing_ref),
+        thresholds.missing_share_change,
+      ),
+      reason: `missing ${percent(drift.missing_ref)} before, ${
+        percent(drift.missing_cur)
+      } now`,
+    },
+    {
+      severity: band(drift.out_of_range ?? 0, thresholds.out_of_range_share),
+      reason: `${
+        percent(drift.out_of_range ?? 0)
+      } outside the reference's range`,
+    },
+  ] as const;
+  return {
+    severity: worst(findings.map(({ severity }) => severity)),
+    reasons: findings.filter(({ severity }) => severity !== "ok")
+      .map(({ reason }) => reason),
+  };
+}
+
+function conclude(
+  { features, score }: {
+    features: readonly ColumnDrift[] | undefined;
+    score: ColumnDrift | undefined;
+  },
+): Pick<DriftComparison, "severity" | "reasons" | "drifted_share"> {
+  const judged = (features ?? []).filter(({ severity }) =>
+    severity !== "not-enough-data"
+  );
+  const failed = judged.filter(({ severity }) => severity === "fail");
+  const share = judged.length > 0 ? failed.length / judged.length : undefined;
+  const reasons = [
+    share === undefined
+      ? "no feature could be judged"
+      : `${failed.length} of ${judged.length} features drifted`,
+    score
+      ? `score ${score.severity}: PSI ${
+        score.psi.toFixed(3)
+      } (chance stays below ${score.psi_noise_limit.toFixed(3)})`
+      : "the reference has no scores",
+  ];
+  const found = {
+    reasons,
+    ...(share === undefined ? {} : { drifted_share: share }),
+  };
+  const fails = score?.severity === "fail" ||
+    (share ?? 0) >= thresholds.drifted_share.fail;
+  if (fails) return { severity: "fail", ...found };
+  if (!features || !score) return { severity: "unknown", ...found };
+  if (judged.length === 0) return { severity: "not-enough-data", ...found };
+  const isQuiet = [...judged, score].every(({ severity }) => severity === "ok");
+  return { severity: isQuiet ? "ok" : "warn", ...found };
+}
+
+function worst(severities: readonly ("ok" | "warn" | "fail")[]): Severity {
+  return (["fail", "warn"] as const).find((each) =>
+    severities.includes(each)
+  ) ??
+    "ok";
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function total(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
