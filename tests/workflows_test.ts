@@ -186,6 +186,17 @@ Deno.test("a job's time limit leaves its steps to fail by theirs, which is no ca
   }
 });
 
+Deno.test("an AWS login outlives the steps that need it", () => {
+  for (const [name, { steps }] of eachJob()) {
+    const login = steps.find(({ with: inputs }) => inputs?.settings);
+    if (!login) continue;
+    const seconds = Number(login.with?.["session-seconds"] ?? 3600);
+    const minutes = steps.map((step) => step["timeout-minutes"] ?? 0)
+      .reduce((a, b) => a + b, 0);
+    ok(minutes > 0 && minutes * 60 < seconds, name);
+  }
+});
+
 Deno.test("every action of others is pinned to a commit, with its version beside it", () => {
   for (const [name, text] of texts) {
     for (const line of text.split("\n")) {
