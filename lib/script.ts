@@ -100,11 +100,11 @@ export async function runScript<Options extends ParseArgsOptionsConfig>(
       Deno.exit(0);
     }
     const outcome = await body(values as Flags<Options>, { positionals, say });
-    console.log(redact(
+    console.log(
       json
-        ? JSON.stringify({ ...outcome.report, seconds: seconds() })
-        : outcome.text,
-    ));
+        ? toLine({ ...outcome.report, seconds: seconds() })
+        : redact(outcome.text),
+    );
     Deno.exit(outcome.exitCode ?? 0);
   } catch (error) {
     const code = exitCode(error);
@@ -113,7 +113,7 @@ export async function runScript<Options extends ParseArgsOptionsConfig>(
     if (isDefect(error)) console.error(redact(error.stack ?? ""));
     if (json) {
       console.log(
-        JSON.stringify({
+        toLine({
           status: "failed",
           error: message,
           exit_code: code,
@@ -252,6 +252,14 @@ const expectedErrors = new Set([
 /** Anything that no part of the code throws on purpose deserves its stack. */
 function isDefect(error: unknown): error is Error {
   return error instanceof Error && !expectedErrors.has(error.name);
+}
+
+/** Redacts text by text: in the whole line a secret such as `true` or `1000` would take JSON's own words with it. */
+function toLine(report: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(
+    report,
+    (_, value: unknown) => typeof value === "string" ? redact(value) : value,
+  );
 }
 
 function say(message: string): void {

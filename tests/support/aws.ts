@@ -15,9 +15,21 @@ export async function putObject(
   path: string,
   body: Uint8Array<ArrayBuffer> | string,
 ): Promise<void> {
+  const headers = { authorization: credentialFor("s3") };
   await expectOk(
-    await fetch(`${moto.endpoint}/${path}`, { method: "PUT", body }),
+    await fetch(`${moto.endpoint}/${path}`, { method: "PUT", body, headers }),
   );
+}
+
+/** The bytes of one object; `path` is `BUCKET/KEY`. */
+export async function getObject(
+  moto: MotoServer,
+  path: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const headers = { authorization: credentialFor("s3") };
+  const response = await fetch(`${moto.endpoint}/${path}`, { headers });
+  if (response.ok) return await response.bytes();
+  throw new Error(`moto answered ${response.status}: ${await response.text()}`);
 }
 
 /** Deletes one object; `path` is `BUCKET/KEY`. */
