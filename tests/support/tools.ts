@@ -4,7 +4,13 @@
  * pins. Several test processes may ask for the same one at once.
  */
 import { fileURLToPath } from "node:url";
-import { hasUv, peerEnvironment, peerPrograms } from "./python.ts";
+import {
+  type Finished,
+  hasUv,
+  peerEnvironment,
+  peerPrograms,
+  runPeer,
+} from "./python.ts";
 
 /** Go packages by the name of the program that they make. */
 const goPackages = {
@@ -23,13 +29,6 @@ export type Linter =
   | "python"
   | "shellcheck"
   | "zizmor";
-
-/** How a finished program ended, and what it said. */
-export interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** This repository, with a slash at the end. */
 export const projectFolder: string = fileURLToPath(
@@ -77,15 +76,12 @@ export async function goTool(name: GoTool): Promise<string> {
   return path;
 }
 
-/** Runs a linter of `tests/peers/linters.txt` in the project's folder, whatever it finds. */
+/** Runs a linter of `tests/peers/linters.txt`, whatever it finds. */
 export async function lint(
   linter: Linter,
   args: readonly string[],
 ): Promise<Finished> {
-  const folder = await peerPrograms("linters");
-  return await run(`${folder}/${linter}`, args, {
-    env: peerEnvironment(folder),
-  });
+  return await runPeer("linters", [linter, ...args], { mayFail: true });
 }
 
 /** Runs actionlint in the project's folder, with shellcheck on its path. */
