@@ -1,7 +1,7 @@
 /** The compiled kernel with a model in its memory: rows in at one place, results out at another. */
 import { InputError } from "../../errors.ts";
 import { kernelBase64 } from "./bytes.ts";
-import { blockRows, type Layout } from "./layout.ts";
+import { halfRows, type Layout } from "./layout.ts";
 
 /** What becomes of the margins before they are taken: nothing, or XGBoost's transformations. */
 export type Finish = "margins" | "logistic" | "softmax";
@@ -57,7 +57,7 @@ export function startEngine(layout: Layout): Engine {
       ? new Float64Array(buffer, margins, results)
       : new Float32Array(buffer, margins, results),
     run(rows, finish) {
-      const whole = Math.ceil(rows / blockRows) * blockRows;
+      const whole = Math.ceil(rows / halfRows) * halfRows;
       code.margins(plan, matrix, whole, margins);
       if (finish === "logistic") code.logistic(margins, whole * groups);
       if (finish === "softmax") code.softmax(margins, whole, groups);

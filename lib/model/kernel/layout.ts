@@ -5,10 +5,15 @@
 import type { TreeEnsemble } from "../ensemble.ts";
 import { place, reserve, startArena } from "./arena.ts";
 import { writePrograms } from "./programs.ts";
-import { columnBytes, planeBytes, writeQuestions } from "./questions.ts";
+import {
+  answerBytes,
+  columnBytes,
+  planeBytes,
+  writeQuestions,
+} from "./questions.ts";
 
-/** Rows that the kernel takes at once: one for each bit of a SIMD register. */
-export const blockRows = 128;
+/** Rows are scored in multiples of half a block: one for each bit of a SIMD register. */
+export const halfRows = 128;
 
 /** The memory of a kernel before its first row. */
 export interface Layout {
@@ -18,7 +23,7 @@ export interface Layout {
   readonly size: number;
   /** Address of the plan. */
   readonly plan: number;
-  /** Address of the rows to score, and how many there may be, a multiple of {@linkcode blockRows}. */
+  /** Address of the rows to score, and how many there may be, a multiple of {@linkcode halfRows}. */
   readonly matrix: number;
   readonly rows: number;
   /** Address of the margins of those rows, and then of their predictions. */
@@ -50,15 +55,15 @@ export function layOut(model: TreeEnsemble): Layout {
   const questions = writeQuestions(arena, model);
   const { answers } = questions;
   const { forest, slotCount } = writePrograms({ arena, model, answers });
-  const planes = reserve(arena, planeBytes);
-  arena.u32.fill(0xffffffff, planes / 4, planes / 4 + 4); // plane 0: always "left"
+  const planes = reserve(arena, answerBytes);
+  arena.u32.fill(0xffffffff, planes / 4, planes / 4 + 8); // answer 0: always "left"
   const end = arena.end;
 
   const stride = features.count * 4;
-  const rows = blockRows *
-    Math.max(1, Math.floor(chunkBytes / (stride * blockRows)));
+  const rows = halfRows *
+    Math.max(1, Math.floor(chunkBytes / (stride * halfRows)));
   // From here on there are only zeros: addresses are given out, and nothing is written.
-  let top = end + (questions.planeCount - 1) * planeBytes;
+  let top = end + (questions.answerCount - 1) * answerBytes;
   const next = (bytes: number) => {
     const address = Math.ceil(top / 64) * 64;
     top = address + bytes;
@@ -67,7 +72,7 @@ export function layOut(model: TreeEnsemble): Layout {
   const columns = next(questions.quadCount * 4 * columnBytes);
   const bins = next(questions.binCount * planeBytes);
   const slots = next(256 + slotCount * planeBytes) + 256; // the kernel keeps two rows of numbers before them
-  const sums = next(blockRows * groups * valueBytes);
+  const sums = next(2 * halfRows * groups * valueBytes);
   const matrix = next(rows * stride + 16); // the last quad may read past the last row
   const margins = next(rows * groups * valueBytes);
 

@@ -9,8 +9,11 @@ import { type Arena, place, reserve } from "./arena.ts";
 import { categoriesOf, type CategoryBins, categoryBins } from "./categories.ts";
 import { searchTable } from "./search.ts";
 
-/** Bytes of a plane: one bit for each of 128 rows. */
+/** Bytes of a plane: one bit for each row of half a block. */
 export const planeBytes = 16;
+
+/** Bytes of an answer: the planes of both halves. */
+export const answerBytes = 2 * planeBytes;
 
 /** Bytes of one feature's values for 128 rows. */
 export const columnBytes = 512;
@@ -33,7 +36,7 @@ export interface Questions {
   readonly recordCount: number;
   /** Per node, the offset of its answer among the planes; 0 at leaves, the plane that always says "left". */
   readonly answers: Uint32Array;
-  readonly planeCount: number;
+  readonly answerCount: number;
   /** The largest number of bins of a feature. */
   readonly binCount: number;
 }
@@ -43,7 +46,7 @@ interface Progress {
   readonly arena: Arena;
   readonly model: TreeEnsemble;
   readonly answers: Uint32Array;
-  planeCount: number;
+  answerCount: number;
   binCount: number;
 }
 
@@ -69,7 +72,7 @@ export function writeQuestions(arena: Arena, model: TreeEnsemble): Questions {
     arena,
     model,
     answers: new Uint32Array(model.left.length),
-    planeCount: 1,
+    answerCount: 1,
     binCount: 0,
   };
   let record = records;
@@ -81,14 +84,14 @@ export function writeQuestions(arena: Arena, model: TreeEnsemble): Questions {
   });
   for (const entry of numeric) writeThresholds(progress, asked(entry));
   for (const entry of categorical) writeSets(progress, asked(entry));
-  const { answers, planeCount, binCount } = progress;
+  const { answers, answerCount, binCount } = progress;
   return {
     quads: place(arena, quads),
     quadCount: quads.length,
     records,
     recordCount,
     answers,
-    planeCount,
+    answerCount,
     binCount,
   };
 }
@@ -150,14 +153,14 @@ function writeThresholds(progress: Progress, asked: Asked): void {
   for (const node of nodes) {
     const further = wanted === 3 && defaultLeft[node] ? count : 0;
     const answer = (places.get(threshold[node] ?? 0) ?? 0) + further;
-    answers[node] = (progress.planeCount + answer) * planeBytes;
+    answers[node] = (progress.answerCount + answer) * answerBytes;
   }
   writeRecord(progress, asked, {
     method: count > fewThresholds ? method.compareBins : method.compareEach,
     thresholds,
     wanted,
   });
-  progress.planeCount += wanted === 3 ? 2 * count : count;
+  progress.answerCount += wanted === 3 ? 2 * count : count;
 }
 
 /** "In none of these bins?", for each categorical node. */
@@ -168,7 +171,7 @@ function writeSets(progress: Progress, asked: Asked): void {
   const words: number[] = [];
   for (const node of asked.nodes) {
     const { listed, inverted } = shorterList(bins, categories, node);
-    answers[node] = progress.planeCount++ * planeBytes;
+    answers[node] = progress.answerCount++ * answerBytes;
     words.push(answers[node] ?? 0, listed.length, inverted ? 1 : 0);
     words.push(defaultLeft[node] ?? 0);
     for (const bin of listed) words.push(bin * planeBytes);
@@ -219,7 +222,7 @@ function writeRecord(
   arena.u32[at] = asked.column;
   arena.u32[at + 1] = fields.method;
   arena.u32[at + 2] = fields.thresholds.length;
-  arena.u32[at + 3] = progress.planeCount * planeBytes;
+  arena.u32[at + 3] = progress.answerCount * answerBytes;
   arena.u32[at + 4] = fields.wanted;
   arena.f32[at + 5] = asked.zero;
   arena.u32[at + 6] = thresholds;

@@ -1,23 +1,33 @@
 /**
- * The tree kernel (AssemblyScript). Rows are taken 128 at a time, and work is
- * done once for all of them:
+ * The tree kernel (AssemblyScript). Work is done once for 128 rows, the bits
+ * of a SIMD register:
  *
  * 1. `columns`: the rows' features are turned into columns of 128 floats.
  * 2. `predicates`: every distinct question of the model ("is feature 3 under
  *    0.25?") is answered for all 128 rows: one *plane* of 128 bits.
- * 3. `trees`: a tree is walked once for 128 rows with two bit operations a
- *    node: `left = here & answer`, `right = here & ~answer`. The planes of its
- *    leaves give each row the number of its leaf, whose value is added.
+ * 3. `trees`: a tree's planes say for each row which way it goes at each level,
+ *    and so the number of its leaf, whose value is added. *Even* trees are laid
+ *    out as full ones: the plane of a level is chosen among the answers of its
+ *    nodes by the planes of the levels above. In others, the rows at each node
+ *    are found from the top, `left = here & answer`, `right = here & ~answer`,
+ *    and the planes of the leaves make up the bits of their numbers.
  *
- * In a plane, row `16 i + l` is bit `i` of byte `l`. Structures are laid out
+ * In a plane, row `16 i + l` is bit `i` of byte `l`. A block is two such halves,
+ * whose answers stand side by side, so that the halves share what is brought
+ * in from memory: answers, programs, leaves. Structures are laid out
  * by `../layout.ts`; all addresses are bytes in the one linear memory.
  */
 
-/** Rows of a block: the bits of one v128. */
+/** Rows of a half: the bits of one v128. */
 const ROWS: u32 = 128;
-/** One column of a block, in bytes. */
+/** Halves of a block. */
+const HALVES: u32 = 2;
+/** One column of a half, in bytes. */
 const COLUMN: usize = 512;
+/** A plane of one half. */
 const PLANE: usize = 16;
+/** A question's planes of both halves. */
+const ANSWER: usize = 32;
 
 @unmanaged
 class Plan {
@@ -67,15 +77,20 @@ class BinSet {
   missingLeft: u32;
 }
 
-/** `inner` pairs (offset of the answer, offset of the slot) follow, then one list (length, slots: u16) for each bit of the exit's number. */
+/**
+ * If even: the offsets (u32) of the answers follow, level by level. Else:
+ * `inner` pairs (offset of the answer, offset of the slot: u32), then for each
+ * bit of the exit's number one list (length, slots: u16).
+ */
 @unmanaged
 class Tree {
+  even: u32;
   inner: u32;
-  bits: u32;
+  bits: u32; // of the exit's number
   group: u32;
   width: u32; // values per leaf
-  leaves: usize; // of value k: `exits` numbers from leaves + k * exits; with a tail, a value for each record
-  exits: u32;
+  leaves: usize; // value k of an exit stands apart * k behind its first; with a tail, each record has values
+  apart: u32;
   tail: usize; // 0, or where each exit's record stands: u32 each
   records: usize; // first record of the tail
   bytes: u32; // of this record with all that follows
@@ -201,13 +216,13 @@ function search(q: Questions, column: usize, bins: usize): void {
 function compareEach(q: Questions, column: usize, planes: usize): void {
   const absent = v128.not(presentPlane(column, q.zero));
   const rightWanted = q.wanted & 1, count = q.count;
-  const more: usize = q.wanted == 3 ? <usize> count * PLANE : 0;
+  const more: usize = q.wanted == 3 ? <usize> count * ANSWER : 0;
   let to = planes + q.planes;
   for (let j: u32 = 1; j <= count; j++) {
     const p = belowPlane(column, v128.load32_splat(q.thresholds + (j << 2)));
     v128.store(to + more, v128.or(p, absent));
     if (rightWanted) v128.store(to, v128.andnot(p, absent));
-    to += PLANE;
+    to += ANSWER;
   }
 }
 
@@ -220,14 +235,14 @@ function compareBins(
 ): void {
   const absent = v128.not(presentPlane(column, q.zero));
   const rightWanted = q.wanted & 1, count = q.count;
-  const more: usize = q.wanted == 3 ? <usize> count * PLANE : 0;
+  const more: usize = q.wanted == 3 ? <usize> count * ANSWER : 0;
   let to = planes + q.planes, p = i8x16.splat(0);
   for (let j: u32 = 0; j < count; j++) {
     p = v128.or(p, v128.load(bins));
     v128.store(bins, i8x16.splat(0));
     v128.store(to + more, v128.or(p, absent));
     if (rightWanted) v128.store(to, v128.andnot(p, absent));
-    to += PLANE;
+    to += ANSWER;
     bins += PLANE;
   }
   v128.store(bins, i8x16.splat(0));
@@ -255,8 +270,9 @@ function compareSets(
   memory.fill(bins, 0, (q.count + 1) * <u32> PLANE);
 }
 
-function predicates(plan: Plan): void {
-  const planes = plan.planes, bins = plan.bins;
+/** The answers for one half, whose columns are there. */
+function predicates(plan: Plan, planes: usize): void {
+  const bins = plan.bins;
   for (let k: u32 = 0; k < plan.questionCount; k++) {
     const q = changetype<Questions>(plan.questions + k * offsetof<Questions>());
     const column = plan.columns + q.column;
@@ -271,6 +287,81 @@ function predicates(plan: Plan): void {
 }
 
 // --- 3. trees -----------------------------------------------------------
+
+@inline
+function answerAt(at: usize, planes: usize): v128 {
+  return v128.load(planes + load<u32>(at));
+}
+
+// The answers of 2, 4, 8 … nodes of one level, chosen by the planes of the
+// levels above: the last of them chooses between neighbours.
+
+@inline
+function of2(at: usize, planes: usize, a: v128): v128 {
+  return v128.bitselect(answerAt(at, planes), answerAt(at + 4, planes), a);
+}
+
+@inline
+function of4(at: usize, planes: usize, a: v128, b: v128): v128 {
+  return v128.bitselect(of2(at, planes, b), of2(at + 8, planes, b), a);
+}
+
+@inline
+function of8(at: usize, planes: usize, a: v128, b: v128, c: v128): v128 {
+  return v128.bitselect(of4(at, planes, b, c), of4(at + 16, planes, b, c), a);
+}
+
+@inline
+function of16(at: usize, planes: usize, a: v128, b: v128, c: v128, d: v128): v128 {
+  return v128.bitselect(of8(at, planes, b, c, d), of8(at + 32, planes, b, c, d), a);
+}
+
+@inline
+function of32(at: usize, planes: usize, a: v128, b: v128, c: v128, d: v128, e: v128): v128 {
+  return v128.bitselect(of16(at, planes, b, c, d, e), of16(at + 64, planes, b, c, d, e), a);
+}
+
+/** The planes of the levels of an even tree, the last level's first. */
+function descend(at: usize, bits: u32, planes: usize, to: usize): void {
+  const zero = i8x16.splat(0);
+  v128.store(to, zero), v128.store(to, zero, 16), v128.store(to, zero, 32), v128.store(to, zero, 48);
+  v128.store(to, zero, 64), v128.store(to, zero, 80), v128.store(to, zero, 96), v128.store(to, zero, 112);
+  if (bits == 0) return;
+  to += (bits - 1) << 4;
+  const a = answerAt(at, planes);
+  v128.store(to, a);
+  if (bits == 1) return;
+  const b = of2(at + 4, planes, a);
+  v128.store(to - 16, b);
+  if (bits == 2) return;
+  const c = of4(at + 12, planes, a, b);
+  v128.store(to - 32, c);
+  if (bits == 3) return;
+  const d = of8(at + 28, planes, a, b, c);
+  v128.store(to - 48, d);
+  if (bits == 4) return;
+  const e = of16(at + 60, planes, a, b, c, d);
+  v128.store(to - 64, e);
+  if (bits == 5) return;
+  const f = of32(at + 124, planes, a, b, c, d, e);
+  v128.store(to - 80, f);
+  if (bits == 6) return;
+  const g = v128.bitselect(
+    of32(at + 252, planes, b, c, d, e, f),
+    of32(at + 380, planes, b, c, d, e, f),
+    a,
+  );
+  v128.store(to - 96, g);
+  if (bits == 7) return;
+  v128.store(
+    to - 112,
+    v128.bitselect(
+      v128.bitselect(of32(at + 508, planes, c, d, e, f, g), of32(at + 636, planes, c, d, e, f, g), b),
+      v128.bitselect(of32(at + 764, planes, c, d, e, f, g), of32(at + 892, planes, c, d, e, f, g), b),
+      a,
+    ),
+  );
+}
 
 /** Which rows stand at which node: slot 0 is the root, and each node's children take the next two. */
 function reach(node: usize, end: usize, planes: usize, slots: usize): void {
@@ -389,8 +480,8 @@ function step(record: usize, planes: usize, l: u32, i: u32): usize {
 }
 
 /** Trees of more than 256 leaves: below the exits, eight rows at a time walk on through records of eight bytes. */
-function addTail(plan: Plan, tree: Tree, index: usize, sum: usize): void {
-  const planes = plan.planes, exits = tree.tail, first = tree.records;
+function addTail(plan: Plan, tree: Tree, planes: usize, index: usize, sum: usize): void {
+  const exits = tree.tail, first = tree.records;
   for (let r: u32 = 0; r < ROWS; r += 8) {
     const i = r >> 4, l = r & 8;
     let a: usize = load<u32>(exits + (<usize> load<u8>(index + r) << 2));
@@ -432,7 +523,7 @@ function addAt(
   row: u32,
 ): void {
   for (let k: u32 = 0; k < tree.width; k++) {
-    const leaf = record + <usize> k * tree.exits;
+    const leaf = record + <usize> k * tree.apart;
     if (plan.wide) {
       const at = sum + ((k * ROWS + row) << 3);
       f64.store(at, f64.load(at) + f64.load(tree.leaves + (leaf << 3)));
@@ -443,46 +534,48 @@ function addAt(
   }
 }
 
-function trees(plan: Plan): void {
-  const planes = plan.planes, slots = plan.slots, wide = plan.wide;
-  const bitPlanes = slots - 128, index = slots - 256;
-  const shift: usize = wide ? 3 : 2;
-  let at = plan.forest;
-  for (let k: u32 = 0; k < plan.treeCount; k++) {
-    const tree = changetype<Tree>(at);
-    const nodes = at + offsetof<Tree>(), lists = nodes + (tree.inner << 3);
+/** Adds one tree's leaves to the sums of one half. */
+function addTree(plan: Plan, tree: Tree, planes: usize, sums: usize): void {
+  const slots = plan.slots, bitPlanes = slots - 128, index = slots - 256;
+  const nodes = changetype<usize>(tree) + offsetof<Tree>();
+  if (tree.even) descend(nodes, tree.bits, planes, bitPlanes);
+  else {
+    const lists = nodes + (tree.inner << 3);
     reach(nodes, lists, planes, slots);
     number(lists, tree.bits, slots, bitPlanes);
-    transpose(bitPlanes, index);
-    let sum = plan.sums + (<usize> (tree.group * ROWS) << shift);
-    if (tree.tail) addTail(plan, tree, index, sum);
-    else {
-      let leaves = tree.leaves;
-      for (let k: u32 = 0; k < tree.width; k++) {
-        if (wide) addWideLeaves(index, leaves, sum);
-        else addLeaves(index, leaves, sum);
-        leaves += <usize> tree.exits << shift;
-        sum += <usize> ROWS << shift;
-      }
-    }
-    at += tree.bytes;
+  }
+  transpose(bitPlanes, index);
+  const wide = plan.wide;
+  const shift: usize = wide ? 3 : 2;
+  let sum = sums + (<usize> (tree.group * ROWS) << shift);
+  if (tree.tail) return addTail(plan, tree, planes, index, sum);
+  let leaves = tree.leaves;
+  for (let k: u32 = 0; k < tree.width; k++) {
+    if (wide) addWideLeaves(index, leaves, sum);
+    else addLeaves(index, leaves, sum);
+    leaves += <usize> tree.apart << shift;
+    sum += <usize> ROWS << shift;
   }
 }
 
-function startSums(plan: Plan): void {
-  let to = plan.sums;
+/** Bytes of the sums of one half. */
+function sumBytes(plan: Plan): usize {
+  return <usize> (ROWS * plan.groups) << (plan.wide ? 3 : 2);
+}
+
+function startSums(plan: Plan, to: usize): void {
+  const bytes: usize = <usize> ROWS << (plan.wide ? 3 : 2);
   for (let g: u32 = 0; g < plan.groups; g++) {
     const b = plan.wide
       ? v128.load64_splat(plan.base + (g << 3))
       : v128.load32_splat(plan.base + (g << 2));
-    const bytes: usize = <usize> ROWS << (plan.wide ? 3 : 2);
     for (const end = to + bytes; to < end; to += 16) v128.store(to, b);
   }
 }
 
 /** Sums stand group by group; margins row by row. */
-function storeMargins(plan: Plan, to: usize): void {
-  const groups = plan.groups, sums = plan.sums;
+function storeMargins(plan: Plan, sums: usize, to: usize): void {
+  const groups = plan.groups;
   if (plan.wide) {
     for (let r: u32 = 0; r < ROWS; r++) {
       for (let g: u32 = 0; g < groups; g++) {
@@ -505,18 +598,35 @@ function storeMargins(plan: Plan, to: usize): void {
   }
 }
 
+/** Margins of one block, of one or two halves. */
+function block(plan: Plan, x: usize, halves: u32, to: usize): void {
+  const planes = plan.planes, sums = plan.sums, bytes = sumBytes(plan);
+  for (let h: usize = 0; h < halves; h++) {
+    columns(plan, x + h * ROWS * plan.stride);
+    predicates(plan, planes + h * PLANE);
+    startSums(plan, sums + h * bytes);
+  }
+  let at = plan.forest;
+  for (let k: u32 = 0; k < plan.treeCount; k++) {
+    const tree = changetype<Tree>(at);
+    for (let h: usize = 0; h < halves; h++) {
+      addTree(plan, tree, planes + h * PLANE, sums + h * bytes);
+    }
+    at += tree.bytes;
+  }
+  for (let h: usize = 0; h < halves; h++) {
+    storeMargins(plan, sums + h * bytes, to + h * bytes);
+  }
+}
+
 /** Margins of `rows` rows, a multiple of 128, row by row. */
 export function margins(plan: usize, x: usize, rows: u32, to: usize): void {
   const p = changetype<Plan>(plan);
-  const bytes: usize = <usize> (ROWS * p.groups) << (p.wide ? 3 : 2);
-  for (let r: u32 = 0; r < rows; r += ROWS) {
-    columns(p, x);
-    predicates(p);
-    startSums(p);
-    trees(p);
-    storeMargins(p, to);
-    x += <usize> p.stride * ROWS;
-    to += bytes;
+  const halves = rows / ROWS;
+  for (let h: u32 = 0; h < halves; h += HALVES) {
+    block(p, x, min(HALVES, halves - h), to);
+    x += <usize> p.stride * ROWS * HALVES;
+    to += sumBytes(p) * HALVES;
   }
 }
 
