@@ -4,7 +4,7 @@
  * `Infinity` that XGBoost writes for statistics of its nodes.
  */
 import { InputError } from "../errors.ts";
-import { maxContainers, maxDepth, type Value } from "./document.ts";
+import { maxContainers, maxDepth, shortText, type Value } from "./document.ts";
 
 interface Cursor {
   readonly bytes: Uint8Array;
@@ -152,6 +152,8 @@ function readText(cursor: Cursor): string {
   }
   if (end >= bytes.length) throw broken(cursor, "a text without an end");
   cursor.at = end + 1;
+  const short = shortText(bytes, start + 1, end);
+  if (short !== undefined) return short;
   try {
     return JSON.parse(utf8.decode(bytes.subarray(start, end + 1))) as string;
   } catch (cause) {

@@ -106,16 +106,8 @@ export function appendTree(builder: TreeBuilder, tree: RawTree): number {
       continue;
     }
     const right = tree.right[node] ?? -1;
-    for (const child of [left, right]) {
-      checkChild(tree, node, child);
-      if (seen[child]) {
-        throw modelError(
-          `${tree.name} node ${node}`,
-          `child ${child} is already another node's child or the root`,
-        );
-      }
-      seen[child] = 1;
-    }
+    checkChild(tree, { node, child: left, seen });
+    checkChild(tree, { node, child: right, seen });
     order[known] = left;
     order[known + 1] = right;
     appendSplit(builder, tree, { node, left: first + known });
@@ -198,13 +190,26 @@ function appendSet(
   builder.setSize[at] = size;
 }
 
-function checkChild(tree: RawTree, node: number, child: number): void {
-  const last = tree.left.length - 1;
-  if (child >= 0 && child <= last) return;
+/** Refuses a child that is not there or was met before; marks it as met. */
+function checkChild(
+  tree: RawTree,
+  step: { node: number; child: number; seen: Uint8Array },
+): void {
+  const { node, child, seen } = step;
+  if (child >= 0 && child < seen.length) {
+    if (!seen[child]) {
+      seen[child] = 1;
+      return;
+    }
+    throw modelError(
+      `${tree.name} node ${node}`,
+      `child ${child} is already another node's child or the root`,
+    );
+  }
   const side = child === tree.left[node] ? "left" : "right";
   throw modelError(
     `${tree.name} node ${node}`,
-    `${side} child ${child} is outside 0..${last}`,
+    `${side} child ${child} is outside 0..${seen.length - 1}`,
   );
 }
 

@@ -8,6 +8,7 @@ import {
   maxContainers,
   maxDepth,
   type NumberArray,
+  shortText,
   type Value,
 } from "./document.ts";
 
@@ -236,6 +237,8 @@ function readCount(cursor: Cursor, marker: string): number {
 
 function readText(cursor: Cursor, length: number): string {
   const at = take(cursor, length);
+  const short = shortText(cursor.bytes, at, at + length);
+  if (short !== undefined) return short;
   try {
     return utf8.decode(cursor.bytes.subarray(at, at + length));
   } catch (cause) {

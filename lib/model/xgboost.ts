@@ -17,7 +17,8 @@ import {
 } from "./document.ts";
 import type { Features, Model, ModelFacts, Rounds } from "./ensemble.ts";
 import { objectiveOf, toMargin } from "./objective.ts";
-import { type Learner, readLinear, readTrees } from "./xgboost-booster.ts";
+import { readLinear, readTrees } from "./xgboost-booster.ts";
+import type { Learner } from "./xgboost-tree.ts";
 
 /** More than any model has; keeps products of counts exact and arrays small. */
 const most = { features: 10_000_000, groups: 100_000 };
