@@ -12,6 +12,8 @@ import {
   type Value,
 } from "./document.ts";
 
+import { numberAt, numbersAt, width } from "./ubjson-numbers.ts";
+
 /** Where the reader stands. */
 interface Cursor {
   readonly bytes: Uint8Array;
@@ -74,39 +76,12 @@ function readValue(cursor: Cursor, marker: string): Value {
   }
 }
 
-/** Bytes that one value of each number type takes. */
-const width: Readonly<Record<string, number>> = {
-  i: 1,
-  U: 1,
-  I: 2,
-  l: 4,
-  L: 8,
-  d: 4,
-  D: 8,
-};
-
 function readNumber(cursor: Cursor, marker: string): number {
   const size = width[marker];
   if (size === undefined) {
     throw broken(cursor, `unknown type ${JSON.stringify(marker)}`, 1);
   }
-  const at = take(cursor, size);
-  switch (marker) {
-    case "i":
-      return cursor.view.getInt8(at);
-    case "U":
-      return cursor.view.getUint8(at);
-    case "I":
-      return cursor.view.getInt16(at);
-    case "l":
-      return cursor.view.getInt32(at);
-    case "L":
-      return Number(cursor.view.getBigInt64(at));
-    case "d":
-      return cursor.view.getFloat32(at);
-    default:
-      return cursor.view.getFloat64(at);
-  }
+  return numberAt(cursor.view, take(cursor, size), marker);
 }
 
 function readHighPrecision(cursor: Cursor): number {
@@ -180,48 +155,13 @@ function readObject(cursor: Cursor): Value {
   return leave(cursor, members);
 }
 
-/** Numbers of one type, in the byte order of this machine. */
 function readNumbers(
   cursor: Cursor,
   type: string,
   count: number,
 ): NumberArray {
-  checkRemaining(cursor, count * (width[type] ?? 1));
   const at = take(cursor, count * (width[type] ?? 1));
-  const { view } = cursor;
-  switch (type) {
-    case "U":
-      return cursor.bytes.slice(at, at + count);
-    case "i":
-      return new Int8Array(cursor.bytes.slice(at, at + count).buffer);
-    case "I": {
-      const result = new Int16Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getInt16(at + 2 * i);
-      return result;
-    }
-    case "l": {
-      const result = new Int32Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getInt32(at + 4 * i);
-      return result;
-    }
-    case "d": {
-      const result = new Float32Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getFloat32(at + 4 * i);
-      return result;
-    }
-    case "D": {
-      const result = new Float64Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getFloat64(at + 8 * i);
-      return result;
-    }
-    default: {
-      const result = new Float64Array(count);
-      for (let i = 0; i < count; i++) {
-        result[i] = Number(view.getBigInt64(at + 8 * i));
-      }
-      return result;
-    }
-  }
+  return numbersAt(cursor.view, at, { type, count });
 }
 
 function readCount(cursor: Cursor, marker: string): number {
