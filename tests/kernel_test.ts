@@ -30,6 +30,23 @@ const shapes: Record<string, Omit<EnsembleShape, "seed">> = {
     skew: 0,
     thresholds: 40,
   },
+  "full trees of depth 7": {
+    features: 9,
+    trees: 20,
+    inner: 127,
+    depth: 7,
+    skew: 0,
+  },
+  "full trees of depth 8, with vector leaves in double": {
+    features: 9,
+    trees: 12,
+    inner: 255,
+    depth: 8,
+    skew: 0.01,
+    groups: 2,
+    vectorLeaves: true,
+    precision: "float64",
+  },
   "uneven trees": { features: 5, trees: 40, inner: 60, skew: 0.6 },
   "chains": { features: 4, trees: 10, inner: 200, skew: 1 },
   "trees of exactly 256 leaves and some more": {

@@ -149,8 +149,9 @@ function writeThresholds(progress: Progress, asked: Asked): void {
   const thresholds = distinct(all);
   const count = thresholds.length;
   const places = new Map<number, number>();
-  thresholds.forEach((x, place) => places.set(x, place));
-  for (const node of nodes) {
+  for (let n = 0; n < count; n++) places.set(thresholds[n] ?? 0, n);
+  for (let n = 0; n < nodes.length; n++) {
+    const node = nodes[n] ?? 0;
     const further = wanted === 3 && defaultLeft[node] ? count : 0;
     const answer = (places.get(threshold[node] ?? 0) ?? 0) + further;
     answers[node] = (progress.answerCount + answer) * answerBytes;
@@ -243,7 +244,8 @@ function writeRecord(
 function distinct(numbers: Float32Array): Float32Array {
   numbers.sort();
   let count = 0;
-  for (const x of numbers) {
+  for (let n = 0; n < numbers.length; n++) {
+    const x = numbers[n] ?? 0;
     if (count === 0 || x !== numbers[count - 1]) numbers[count++] = x;
   }
   return numbers.subarray(0, count);
