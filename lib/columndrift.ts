@@ -199,7 +199,7 @@ function toSeverity(
         ? "fail"
         : "ok",
       reason: `KS distance ${ks.toFixed(3)}, adjusted p ${
-        p_adjusted.toPrecision(2)
+        describeP(p_adjusted)
       }`,
     },
     {
@@ -264,6 +264,19 @@ function worst(severities: readonly ("ok" | "warn" | "fail")[]): Severity {
     severities.includes(each)
   ) ??
     "ok";
+}
+
+/**
+ * A p-value as a person reads it.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(describeP(0), "< 0.0001");
+ * ```
+ */
+export function describeP(p: number): string {
+  return p < 0.0001 ? "< 0.0001" : p.toPrecision(2);
 }
 
 function percent(share: number): string {

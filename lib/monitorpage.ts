@@ -1,7 +1,11 @@
 /** The report of `monitor` as one HTML page: no script, nothing loaded from elsewhere, bins and no rows. */
 import type { Evidence, PastVerdict } from "./evidence.ts";
 import type { Performance } from "./performance.ts";
-import type { ColumnDrift, DriftComparison } from "./columndrift.ts";
+import {
+  type ColumnDrift,
+  describeP,
+  type DriftComparison,
+} from "./columndrift.ts";
 
 /** What keeps the page under a megabyte however many columns a model has; the JSON has all of them. */
 const mostRows = 500;
@@ -149,7 +153,7 @@ function columnRow(column: ColumnDrift, withChart: boolean): string[] {
     `${text(column.name)}${reasons}`,
     badge(column.severity),
     `${number(column.psi)} (${number(column.psi_noise_limit)})`,
-    ks === undefined ? "–" : `${number(ks)} (${number(p)})`,
+    ks === undefined ? "–" : `${number(ks)} (${text(describeP(p ?? 1))})`,
     `${percent(column.missing_ref)} → ${percent(column.missing_cur)}`,
     outside === undefined ? "–" : percent(outside),
     `${number(column.mean_ref)} → ${number(column.mean_cur)}`,
