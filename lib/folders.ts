@@ -29,6 +29,9 @@ export function allowedFolders(
     ".",
     environment.PGSSLROOTCERT,
     environment.AWS_WEB_IDENTITY_TOKEN_FILE,
+    environment.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
+    environment.AWS_CONFIG_FILE,
+    environment.AWS_SHARED_CREDENTIALS_FILE,
     ...awsFiles(environment),
   ];
   return [...(permission === "read" ? readOnly : []), ...folders]
