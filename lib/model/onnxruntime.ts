@@ -5,6 +5,7 @@
 import * as ort from "onnxruntime-web/wasm";
 import { InputError } from "../errors.ts";
 import { checkSeal } from "./onnx-seal.ts";
+import { withoutZipMap } from "./onnx-zipmap.ts";
 
 /** A graph that is ready to score; disposing it frees its memory. */
 export interface OnnxSession extends AsyncDisposable {
@@ -36,22 +37,26 @@ ort.env.logLevel = "error";
  *
  * The graph must read one float32 matrix, rows × features. Of its outputs, a
  * float32 tensor named `probabilities` or `probability` is taken, otherwise the
- * only float32 tensor. Where `probabilities` has two columns, as
- * scikit-learn's converters write it, the prediction is the second: the positive class.
+ * only float32 tensor. The maps into which CatBoost and scikit-learn's
+ * converters zip probabilities are unzipped. Where probabilities have two
+ * columns, the prediction is the second: the positive class.
  *
  * @throws {InputError} If the bytes are no graph that this runtime can run, or ours and changed since, or its inputs or outputs are of another kind, by name.
  */
 export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
   checkSeal(bytes);
-  const session = await create(bytes);
+  const graph = withoutZipMap(bytes);
+  const session = await create(graph.bytes);
   try {
     const input = findInput(session);
-    const output = findOutput(session);
+    const output = graph.probabilities ?? findOutput(session);
+    const isProbability = graph.probabilities !== undefined ||
+      output === "probabilities";
     return {
       features: input.features,
       output,
       predict: (matrix, rows) =>
-        predict(session, matrix, { rows, input, output }),
+        predict(session, matrix, { rows, input, output, isProbability }),
       [Symbol.asyncDispose]: () => session.release(),
     };
   } catch (error) {
@@ -118,16 +123,21 @@ function findOutput(session: ort.InferenceSession): string {
   throw new InputError(
     `Cannot score ONNX graph: of its outputs (${
       session.outputNames.join(", ")
-    }) none is clearly the prediction; expected one float32 tensor, or one that is named probabilities (export without ZipMap)`,
+    }) none is clearly the prediction; expected one float32 tensor, or one that is named probabilities`,
   );
 }
 
 async function predict(
   session: ort.InferenceSession,
   matrix: Float32Array,
-  options: { rows: number; input: Input; output: string },
+  options: {
+    rows: number;
+    input: Input;
+    output: string;
+    isProbability: boolean;
+  },
 ): Promise<Float32Array> {
-  const { rows, input, output } = options;
+  const { rows, input, output, isProbability } = options;
   const columns = input.features ?? (rows > 0 ? matrix.length / rows : 0);
   if (matrix.length !== rows * columns) {
     throw new InputError(
@@ -141,7 +151,8 @@ async function predict(
     const size = Math.min(batchRows, rows - start);
     const part = matrix.subarray(start * columns, (start + size) * columns);
     const tensor = new ort.Tensor("float32", part, [size, columns]);
-    parts.push(await run(session, { [input.name]: tensor }, { output, size }));
+    const feeds = { [input.name]: tensor };
+    parts.push(await run(session, feeds, { output, size, isProbability }));
   }
   return join(parts);
 }
@@ -149,9 +160,9 @@ async function predict(
 async function run(
   session: ort.InferenceSession,
   feeds: ort.InferenceSession.FeedsType,
-  options: { output: string; size: number },
+  options: { output: string; size: number; isProbability: boolean },
 ): Promise<Float32Array> {
-  const { output, size } = options;
+  const { output, size, isProbability } = options;
   let result: ort.Tensor | undefined;
   try {
     result = (await session.run(feeds, [output], quiet))[output];
@@ -164,7 +175,7 @@ async function run(
       `Cannot score ONNX graph: output ${output} is ${result?.type} [${result?.dims}] for ${size} rows`,
     );
   }
-  const isPair = output === "probabilities" && values.length === 2 * size;
+  const isPair = isProbability && values.length === 2 * size;
   return isPair ? values.filter((_, i) => i % 2 === 1) : values.slice();
 }
 

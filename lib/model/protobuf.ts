@@ -1,6 +1,6 @@
 /**
  * The little of protobuf's wire format that ONNX needs
- * (https://protobuf.dev/programming-guides/encoding): every function gives the
+ * (https://protobuf.dev/programming-guides/encoding): most functions give the
  * bytes of one field, and a message is its fields, one behind the other.
  */
 
@@ -93,6 +93,80 @@ export function littleEndian(
     else view.setFloat64(i * 8, values[i] ?? 0, true);
   }
   return bytes;
+}
+
+/** One field of a message, as it stands in the bytes. */
+export interface Field {
+  readonly number: number;
+  /** The whole field, with its number and length. */
+  readonly bytes: Uint8Array;
+  /** What is inside: of a text or message its bytes, of a number the bytes that encode it. */
+  readonly content: Uint8Array;
+}
+
+/**
+ * The fields of a message, in their order; undefined where the bytes are no message.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const fields = fieldsOf(concat([integerField(1, 8), textField(2, "hi")]));
+ * deepStrictEqual(fields?.map(({ number }) => number), [1, 2]);
+ * ```
+ */
+export function fieldsOf(bytes: Uint8Array): Field[] | undefined {
+  const fields: Field[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const tag = readVarint(bytes, at);
+    const inside = tag && contentAt(bytes, tag.end, tag.value & 7);
+    if (!tag || !inside || inside.end > bytes.length) return undefined;
+    fields.push({
+      number: Math.floor(tag.value / 8),
+      bytes: bytes.subarray(at, inside.end),
+      content: bytes.subarray(inside.start, inside.end),
+    });
+    at = inside.end;
+  }
+  return fields;
+}
+
+/** Where the content of a field of a wire type starts and ends. */
+function contentAt(
+  bytes: Uint8Array,
+  start: number,
+  wireType: number,
+): { start: number; end: number } | undefined {
+  switch (wireType) {
+    case 0: {
+      const number = readVarint(bytes, start);
+      return number && { start, end: number.end };
+    }
+    case 1:
+      return { start, end: start + 8 };
+    case 2: {
+      const length = readVarint(bytes, start);
+      return length && { start: length.end, end: length.end + length.value };
+    }
+    case 5:
+      return { start, end: start + 4 };
+    default:
+      return undefined;
+  }
+}
+
+function readVarint(
+  bytes: Uint8Array,
+  start: number,
+): { value: number; end: number } | undefined {
+  let value = 0;
+  for (let i = 0; i < 10; i++) {
+    const byte = bytes[start + i];
+    if (byte === undefined) return undefined;
+    value += (byte & 0x7f) * 2 ** (7 * i);
+    if (byte < 0x80) return { value, end: start + i + 1 };
+  }
+  return undefined;
 }
 
 function varint(value: number): number[] {

@@ -1,0 +1,106 @@
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { InputError } from "../lib/errors.ts";
+import { evaluate } from "../lib/model/evaluate.ts";
+import { toOnnx } from "../lib/model/onnx.ts";
+import { openOnnx } from "../lib/model/onnxruntime.ts";
+import { parseModel } from "../lib/model/parse.ts";
+import { differences, largestError } from "./parity/compare.ts";
+import { seededNumbers } from "./support/ensembles.ts";
+
+const folder = new URL("golden/onnx/", import.meta.url);
+const golden = JSON.parse(
+  Deno.readTextFileSync(new URL("expected.json", folder)),
+) as { rows: number[]; expected: Record<string, number[]> };
+
+for (const [name, expected] of Object.entries(golden.expected)) {
+  Deno.test(`openOnnx() scores ${name} as the library does`, async () => {
+    const bytes = await Deno.readFile(new URL(`${name}.onnx`, folder));
+    await using session = await openOnnx(bytes);
+    strictEqual(session.features, 5);
+    const rows = Float32Array.from(golden.rows);
+    const found = await session.predict(rows, rows.length / 5);
+    ok(largestError(Float64Array.from(expected), found) <= 1e-6);
+  });
+}
+
+const refusals: readonly [string, RegExp][] = [
+  ["two-inputs", /it reads 2 inputs \(x, second\), expected one float matrix/],
+  ["integers", /input x is int64 \[n,2\], expected float32 \[rows, features\]/],
+  [
+    "one-row",
+    /input x is float32 \[1,2\], expected float32 \[rows, features\]/,
+  ],
+  ["two-outputs", /of its outputs \(y, z\) none is clearly the prediction/],
+];
+
+for (const [name, message] of refusals) {
+  Deno.test(`openOnnx() refuses ${name}`, async () => {
+    const bytes = await Deno.readFile(new URL(`refused-${name}.onnx`, folder));
+    await rejects(openOnnx(bytes), (error) => {
+      ok(error instanceof InputError);
+      return message.test(error.message) || error;
+    });
+  });
+}
+
+const model = parseModel(
+  Deno.readFileSync(new URL("golden/fuzz/logistic.ubj", import.meta.url)),
+);
+
+Deno.test("openOnnx() refuses bytes that are no graph", async () => {
+  const bytes = new TextEncoder().encode("no graph");
+  await rejects(openOnnx(bytes), /^InputError: Cannot open ONNX graph/);
+});
+
+Deno.test("openOnnx() refuses a file of ours with any one bit changed", async () => {
+  const bytes = toOnnx(model);
+  const random = seededNumbers(11);
+  for (let i = 0; i < 500; i++) {
+    const changed = bytes.slice();
+    const at = Math.floor(random() * changed.length);
+    changed[at] = (changed[at] ?? 0) ^ 1 << Math.floor(random() * 8);
+    await rejects(openOnnx(changed), InputError, `byte ${at}`);
+  }
+});
+
+Deno.test("openOnnx() refuses a file of ours that was cut short", async () => {
+  const bytes = toOnnx(model);
+  for (const size of [100, bytes.length - 200, bytes.length - 1]) {
+    await rejects(
+      openOnnx(bytes.slice(0, size)),
+      /the file was changed after it was written/,
+    );
+  }
+});
+
+Deno.test("toOnnx() writes the same bytes again", () => {
+  deepStrictEqual(toOnnx(model), toOnnx(model));
+});
+
+Deno.test("predict() gives the same in batches as at once", async () => {
+  const rows = 40_000; // three batches
+  const random = seededNumbers(13);
+  const matrix = Float32Array.from(
+    { length: rows * 7 },
+    () => random() < 0.1 ? NaN : random() * 6 - 3,
+  );
+  await using session = await openOnnx(toOnnx(model));
+  const found = await session.predict(matrix, rows);
+  const { predictions } = evaluate(model, matrix, { rows });
+  strictEqual(found.length, rows);
+  ok(largestError(predictions, found) <= 1e-6);
+  const last = await session.predict(matrix.subarray(-7), 1);
+  strictEqual(differences(found.subarray(-1), last), 0);
+});
+
+Deno.test("predict() gives nothing for no rows, and refuses another shape", async () => {
+  await using session = await openOnnx(toOnnx(model));
+  deepStrictEqual(
+    await session.predict(new Float32Array(), 0),
+    new Float32Array(),
+  );
+  await rejects(
+    session.predict(new Float32Array(8), 1),
+    /the matrix has 8 values, expected 7 \(1 × 7 features\)/,
+  );
+});
