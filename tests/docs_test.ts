@@ -1,0 +1,16 @@
+import { ok } from "node:assert/strict";
+
+/** Rows of a table that name a test: `` `file_test.ts`: part of its name ``, last in its row. */
+const named = /\| `(\w+_test\.ts)`: (.+?) +\|$/gm;
+
+Deno.test("docs/mlflow.md names tests that are there", async () => {
+  const text = await Deno.readTextFile(
+    new URL("../docs/mlflow.md", import.meta.url),
+  );
+  const rows = [...text.matchAll(named)];
+  ok(rows.length >= 10, `only ${rows.length} rows name a test`);
+  for (const [, file = "", name = ""] of rows) {
+    const tests = await Deno.readTextFile(new URL(file, import.meta.url));
+    ok(tests.includes(name), `${file} has no test with "${name}" in its name`);
+  }
+});
