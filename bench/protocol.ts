@@ -37,7 +37,7 @@ export interface Contender extends AsyncDisposable {
   ask(command: Command | { do: "versions" }): Promise<Answer>;
 }
 
-/** Starts a program that answers commands; what it prints on stderr is dropped unless it fails. */
+/** Starts a program that answers commands. */
 export async function startContender(
   program: string,
   args: readonly string[],
@@ -46,7 +46,7 @@ export async function startContender(
     args: [...args],
     stdin: "piped",
     stdout: "piped",
-    stderr: "null",
+    stderr: "inherit",
   }).spawn();
   const writer = child.stdin.getWriter();
   const lines = linesOf(child.stdout);

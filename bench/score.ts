@@ -51,6 +51,9 @@ interface Entry {
 const seconds = Number(flags.seconds);
 const checkedRows = 5_000;
 
+/** Rows of a measurement at least, so that threads have something to share. */
+const leastRows = 8_192;
+
 const { features, rows: matrixRows, models } = await makeModels();
 await using ours = await startContender(Deno.execPath(), [
   "run",
@@ -174,14 +177,14 @@ async function enter(
     rows: checkedRows,
   });
   const difference = largestDifference(expected, scores.scores ?? []);
-  const measure = { ...subject, do: "measure" as const };
   const trial = await contender.ask({
-    ...measure,
-    rows: 1024,
+    ...subject,
+    do: "measure",
+    rows: leastRows,
     seconds: seconds / 4,
   });
-  const wanted = (trial.rowsPerSecond ?? 0) * seconds / 1024;
-  const rows = Math.min(matrixRows, 1024 * Math.max(1, Math.round(wanted)));
+  const wanted = Math.round((trial.rowsPerSecond ?? 0) * seconds);
+  const rows = Math.min(matrixRows, Math.max(leastRows, wanted));
   await note(
     `${subject.engine}, ${subject.threads}: ${rows} rows, difference ${difference}`,
   );

@@ -10,10 +10,13 @@ import { openOnnx } from "../lib/model/onnxruntime.ts";
 import { parseModel } from "../lib/model/parse.ts";
 import { type Answer, type Command, linesOf } from "./protocol.ts";
 
-type Predict = (
-  matrix: Float32Array,
-  rows: number,
-) => Float32Array | Promise<Float32Array>;
+interface Opened {
+  predict(
+    matrix: Float32Array,
+    rows: number,
+  ): Float32Array | Promise<Float32Array>;
+  close(): void | PromiseLike<void>;
+}
 
 const folder = Deno.args[0] ?? ".";
 const { features }: { features: number } = JSON.parse(
@@ -21,48 +24,55 @@ const { features }: { features: number } = JSON.parse(
 );
 const { buffer } = await Deno.readFile(`${folder}/matrix.f32`);
 const matrix = new Float32Array(buffer);
-const opened = new Map<string, Predict>();
+const opened = new Map<string, Opened>();
 
-async function open(command: Command): Promise<Predict> {
+async function open(command: Command): Promise<Opened> {
   const { engine, stem, threads } = command;
   if (engine !== "kernel") {
     const session = await openOnnx(
       await Deno.readFile(`${folder}/${stem}.onnx`),
     );
-    return (matrix, rows) => session.predict(matrix, rows);
+    return {
+      predict: (matrix, rows) => session.predict(matrix, rows),
+      close: () => session[Symbol.asyncDispose](),
+    };
   }
   const model = parseModel(await Deno.readFile(`${folder}/${stem}.ubj`));
   const kernel = openKernel(model as TreeEnsemble, { threads });
-  return (matrix, rows) => kernel.predict(matrix, rows);
+  return {
+    predict: (matrix, rows) => kernel.predict(matrix, rows),
+    close: () => kernel[Symbol.dispose](),
+  };
 }
 
 async function answer(command: Command): Promise<Answer> {
   const key = `${command.engine} ${command.threads} ${command.stem}`;
   if (command.do === "open") {
     const start = performance.now();
-    const predict = await open(command);
-    await predict(matrix.subarray(0, features), 1);
-    opened.set(key, predict);
+    const found = await open(command);
+    await found.predict(matrix.subarray(0, features), 1);
+    opened.set(key, found);
     return { openMs: performance.now() - start };
   }
-  const predict = opened.get(key);
-  if (predict === undefined) {
+  const subject = opened.get(key);
+  if (subject === undefined) {
     throw new Error(`Cannot find ${key}: open it first`);
   }
   if (command.do === "close") {
+    await subject.close();
     opened.delete(key);
     return {};
   }
   const { rows } = command;
   const part = matrix.subarray(0, rows * features);
   if (command.do === "scores") {
-    return { scores: Array.from(await predict(part, rows)) };
+    return { scores: Array.from(await subject.predict(part, rows)) };
   }
   const start = performance.now();
   let times = 0;
   let seconds = 0;
   for (; seconds < command.seconds; times++) {
-    await predict(part, rows);
+    await subject.predict(part, rows);
     seconds = (performance.now() - start) / 1000;
   }
   return { rowsPerSecond: rows * times / seconds };

@@ -390,3 +390,29 @@ Deno.test("openKernel() lets go of threads that have not started yet", () => {
   using kernel = openKernel(model, { threads: 2 });
   strictEqual(kernel.predict(new Float32Array(2), 1).length, 1);
 });
+
+Deno.test("openKernel() scores alone where its threads may not start", async () => {
+  const program = `
+    import { openKernel } from "./lib/model/kernel.ts";
+    import { makeEnsemble } from "./tests/support/ensembles.ts";
+    const model = makeEnsemble({ seed: 1, features: 2, trees: 3, inner: 5 });
+    using kernel = openKernel(model, { threads: 2 });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    console.log(kernel.margins(new Float32Array(2_000_000), 1_000_000).length);
+  `;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--quiet", "-"],
+    cwd: new URL("../", import.meta.url),
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn(); // without any permission, so also without reading the thread's module
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(program));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const said = new TextDecoder().decode(stderr);
+  strictEqual(code, 0, said);
+  ok(/Requires read access/.test(said), said);
+  strictEqual(new TextDecoder().decode(stdout), "1000000\n");
+});

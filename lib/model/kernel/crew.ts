@@ -65,6 +65,8 @@ function startHelper(layout: Layout): Helper {
   const worker = new Worker(import.meta.resolve("./helper.ts"), {
     type: "module",
   });
+  // A thread that cannot start opens no desk, and the others score without it.
+  worker.addEventListener("error", (event) => event.preventDefault());
   worker.postMessage({ layout, desks } satisfies Order);
   return { desks, pending: [], next: 0 };
 }
