@@ -87,8 +87,18 @@ def ensure_registered_model(c):
 
 
 def register(c):
+    if "model" in c and uri.startswith("http"):
+        # The server tags the logged model; the fluent call would tag it again.
+        return client.create_model_version(
+            c["name"],
+            f"models:/{names[c['model']]}",
+            names[c["run"]],
+            c["tags"],
+            await_creation_for=0,
+            model_id=names[c["model"]],
+        ).version
     if "model" in c:
-        # The fluent call also tags the logged model, as a server does.
+        # The fluent call tags the logged model, as a server does.
         return mlflow.register_model(
             f"models:/{names[c['model']]}",
             c["name"],
