@@ -47,18 +47,24 @@ export function median(numbers: readonly number[]): number {
   return ((sorted[upper] ?? NaN) + (sorted[lower] ?? NaN)) / 2;
 }
 
-/** How many times as fast the kernel is as another engine, medians of all rounds; NaN where one was not measured. */
+/**
+ * How many times as fast the kernel is as another engine; NaN where one was
+ * not measured.
+ *
+ * @param of What stands for the rounds of an engine, such as {@linkcode median}.
+ */
 export function ratioTo(
   shape: ShapeResult,
   peer: { engine: string; threads: number },
+  of: (rounds: readonly number[]) => number,
 ): number {
-  const of = (engine: string) =>
-    median(
+  const speed = (engine: string) =>
+    of(
       shape.engines.find((measured) =>
         measured.engine === engine && measured.threads === peer.threads
       )?.rowsPerSecond ?? [],
     );
-  return of("kernel") / of(peer.engine);
+  return speed("kernel") / speed(peer.engine);
 }
 
 /** The tables as Markdown. */
@@ -80,11 +86,11 @@ function shapeTable(shape: ShapeResult): string {
   const cells = (engine: string, threads: number) => {
     const found = find(engine, threads);
     if (found === undefined) return ["–", "–"];
-    const ratio = ratioTo(shape, { engine, threads });
-    return [
-      rate(median(found.rowsPerSecond)),
-      engine === "kernel" ? "" : `${ratio.toFixed(1)} ×`,
-    ];
+    const speed = rate(median(found.rowsPerSecond));
+    if (engine === "kernel") return [speed, ""];
+    const middle = ratioTo(shape, { engine, threads }, median);
+    const best = ratioTo(shape, { engine, threads }, largest);
+    return [speed, `${middle.toFixed(1)} × (${best.toFixed(1)} ×)`];
   };
   const rows = engines.map((engine) => [
     engine,
@@ -137,6 +143,10 @@ function table(
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const rule = head.map((_, column) => column === 0 ? "---" : "---:");
   return [line(head), line(rule), ...rows.map(line)].join("\n");
+}
+
+function largest(numbers: readonly number[]): number {
+  return Math.max(...numbers);
 }
 
 /** Three significant digits, in thousands or millions. */

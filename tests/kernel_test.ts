@@ -6,6 +6,8 @@ import { evaluate } from "../lib/model/evaluate.ts";
 import { openKernel } from "../lib/model/kernel.ts";
 import { buildKernel, kernelModule } from "../lib/model/kernel/build.ts";
 import { searchTable } from "../lib/model/kernel/search.ts";
+import { toOnnx } from "../lib/model/onnx.ts";
+import { openOnnx } from "../lib/model/onnxruntime.ts";
 import { parseModel } from "../lib/model/parse.ts";
 import { differences } from "./parity/compare.ts";
 import {
@@ -383,6 +385,17 @@ Deno.test("openKernel() scores with several threads what it scores with one", as
       );
     }
   }
+});
+
+Deno.test("openKernel() has its threads beside onnxruntime-web, which replaces Worker", async () => {
+  const model = makeEnsemble({ seed: 1, features: 2, trees: 1, inner: 1 });
+  await using session = await openOnnx(toOnnx(model));
+  using kernel = openKernel(model, { threads: 2 });
+  const rows = new Float32Array(20_000);
+  deepStrictEqual(
+    kernel.predict(rows, 10_000),
+    await session.predict(rows, 10_000),
+  );
 });
 
 Deno.test("openKernel() lets go of threads that have not started yet", () => {

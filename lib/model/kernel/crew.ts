@@ -28,6 +28,9 @@ export interface Crew extends Disposable {
   collect(): void;
 }
 
+/** Deno's own, before onnxruntime-web puts Node's in its place with its first session. */
+const { Worker } = globalThis;
+
 /** How long a helper may take for one chunk before it counts as lost. */
 const patienceMs = 60_000;
 
