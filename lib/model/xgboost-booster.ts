@@ -73,7 +73,7 @@ export function readTrees(
       weight: weights?.[t] ?? 1,
     });
     const deleted = raw.left.length - appendTree(builder, raw);
-    checkDeleted(tree, deleted);
+    checkDeleted(tree, deleted, learner.version);
   });
   const finished = finishTrees(builder, "floor");
   return {

@@ -180,9 +180,19 @@ function readSets(
   return sets;
 }
 
-/** Pruning leaves nodes behind that no walk reaches, and counts them. @throws {InputError} If it counted otherwise. */
-export function checkDeleted(tree: Place, found: number): void {
+/**
+ * Pruning leaves nodes behind that no walk reaches, and counts them; XGBoost
+ * 1.0 did not write the count.
+ *
+ * @throws {InputError} If it counted otherwise.
+ */
+export function checkDeleted(
+  tree: Place,
+  found: number,
+  version: readonly number[],
+): void {
   const declared = member(member(tree, "tree_param"), "num_deleted");
+  if (declared.value === undefined && isBefore(version, 1, 1)) return;
   const count = integerOf(declared, { least: 0, most: 2 ** 31 - 1 });
   if (count === found) return;
   throw modelError(

@@ -6,6 +6,8 @@
 
 Once for each version (an argument names the library, the installed version names the folder):
 
+    uv run --with xgboost==1.0.2 --with 'numpy<2' --with 'scikit-learn<1.6' --with 'setuptools<80' tests/golden/make_models.py xgboost
+    uv run --with xgboost==1.6.2 --with 'numpy<2' --with 'scikit-learn<1.6' --with 'setuptools<80' tests/golden/make_models.py xgboost
     uv run --with xgboost==1.7.6 --with 'numpy<2' --with 'scikit-learn<1.6' tests/golden/make_models.py xgboost
     uv run --with xgboost==2.1.4 --with 'scikit-learn<1.6' tests/golden/make_models.py xgboost
     uv run --with xgboost==3.0.5 --with 'scikit-learn<1.6' tests/golden/make_models.py xgboost
@@ -25,9 +27,14 @@ import pathlib
 import sys
 import warnings
 
+import numpy
+
 here = pathlib.Path(__file__).parent
 sys.path.insert(0, str(here.parent / "parity"))
 warnings.simplefilter("ignore")
+for word, meaning in (("float", float), ("bool", bool), ("int", int)):  # names that NumPy had when XGBoost 1.0 was written
+    if not hasattr(numpy, word):
+        setattr(numpy, word, meaning)
 
 XGBOOST = [
     {"objective": "binary:logistic", "booster": "gbtree", "max_depth": 4, "missing": True},
@@ -51,6 +58,12 @@ XGBOOST = [
     {"objective": "reg:gamma", "booster": "gbtree", "max_depth": 3, "missing": True},
     {"objective": "binary:logitraw", "booster": "gbtree", "max_depth": 3, "missing": True},
 ]
+# What 1.0 to 1.6 can do, without infinities, which they predict otherwise.
+OLD = [
+    {"objective": objective, "booster": booster, "missing": True, "finite": True, **({} if booster == "gblinear" else {"max_depth": 3})}
+    for objective in ("binary:logistic", "multi:softprob", "count:poisson", "reg:squarederror")
+    for booster in ("gbtree", "dart", "gblinear")
+] + [{"objective": "binary:logistic", "booster": "gbtree", "max_depth": 5, "missing": True, "finite": True, "tree_method": "exact", "gamma": 2.0}]
 VECTORS = {"objective": "reg:squarederror", "booster": "gbtree", "max_depth": 3, "missing": True, "targets": 3, "multi_strategy": "multi_output_tree", "tree_method": "hist"}
 LIGHTGBM = [
     {"objective": "binary", "boosting": "gbdt", "missing": "nan"},
@@ -71,7 +84,8 @@ def main(library):
     module = importlib.import_module(library)
     source = importlib.import_module(f"{library}_models")
     version = module.__version__
-    cases = XGBOOST if library == "xgboost" else LIGHTGBM
+    is_old = library == "xgboost" and version < "1.7"
+    cases = OLD if is_old else XGBOOST if library == "xgboost" else LIGHTGBM
     if library == "xgboost" and version >= "2":
         cases = [*cases, VECTORS]
     folder = here / "models" / f"{library}-{version}"
@@ -79,8 +93,8 @@ def main(library):
     entries = []
     for number, case in enumerate(cases):
         model, rows, margins, predictions = source.train({"rounds": 5, **case}, number, 100)
-        file = f"{number:02d}.{'txt' if library == 'lightgbm' else 'json' if number % 4 == 3 else 'ubj'}"
-        model.save_model(folder / file)
+        file = f"{number:02d}.{'txt' if library == 'lightgbm' else 'json' if is_old or number % 4 == 3 else 'ubj'}"
+        model.save_model(str(folder / file))
         margin_type = "<f4" if library == "xgboost" else "<f8"
         entry = {"name": source.name_of(case), "file": file, "rows": text(rows, "<f4"), "margins": text(margins, margin_type)}
         entries.append({**entry, "predictions": text(predictions, "<f4")})

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import pathlib
+import tempfile
 
 import numpy as np
 import xgboost as xgb
@@ -67,7 +69,7 @@ def matrix_of(X, y, case, categorical):
     if categorical:
         types = ["c" if f in categorical else "float" for f in range(X.shape[1])]
     names = [f"column {f}" for f in range(X.shape[1])]
-    d = xgb.DMatrix(X, label=None if case["objective"] == "survival:aft" else y, feature_names=names, feature_types=types, enable_categorical=bool(categorical))
+    d = xgb.DMatrix(X, label=None if case["objective"] == "survival:aft" else y, feature_names=names, feature_types=types, **({"enable_categorical": True} if categorical else {}))
     if case["objective"] == "survival:aft":
         lower = np.exp(y * 0.3)
         d.set_float_info("label_lower_bound", lower)
@@ -78,7 +80,7 @@ def matrix_of(X, y, case, categorical):
 
 
 def parameters(case):
-    ours = {"missing", "categorical", "targets", "early", "rounds"}
+    ours = {"missing", "categorical", "targets", "early", "rounds", "finite"}
     result = {key: value for key, value in case.items() if key not in ours}
     result.update({"nthread": 1, "seed": 7, "eta": 0.3, "verbosity": 0})
     if case["objective"] in CLASSES:
@@ -92,7 +94,10 @@ def parameters(case):
 
 def thresholds_of(booster, features):
     found = [[] for _ in range(features)]
-    model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.json"
+        booster.save_model(str(path))
+        model = json.loads(path.read_text())["learner"]["gradient_booster"]
     for tree in model.get("gbtree", model).get("model", {}).get("trees", []):
         for left, feature, condition in zip(tree["left_children"], tree["split_indices"], tree["split_conditions"]):
             if left != -1 and condition == condition:
@@ -115,7 +120,7 @@ def train(case, seed, row_count=1000):
         more = {"evals": [(held, "held")], "early_stopping_rounds": 2, "verbose_eval": False}
         rounds = 200
     booster = xgb.train(parameters(case), d, rounds, **more)
-    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count, infinite=case["booster"] != "gblinear")
+    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count, infinite=case["booster"] != "gblinear" and not case.get("finite"))
     margins, predictions = score(booster, rows, case, categorical)
     return booster, rows, margins, predictions
 
