@@ -2,6 +2,8 @@
 import {
   adjustPValues,
   kolmogorovSmirnov,
+  rangeNoise,
+  shareNoise,
   stabilityIndex,
   stabilityNoise,
   type TestResult,
@@ -186,6 +188,8 @@ function toSeverity(
       `${n_ref} and ${n_cur} rows, wanted at least ${thresholds.min_rows} of each`;
     return { severity: "not-enough-data", reasons: [reason] };
   }
+  const outside = drift.out_of_range ?? 0;
+  const missingChange = Math.abs(drift.missing_cur - drift.missing_ref);
   const findings = [
     {
       severity: psi > psi_noise_limit ? band(psi, thresholds.psi) : "ok",
@@ -203,19 +207,18 @@ function toSeverity(
       }`,
     },
     {
-      severity: band(
-        Math.abs(drift.missing_cur - drift.missing_ref),
-        thresholds.missing_share_change,
-      ),
+      severity: missingChange > toMissingNoise(drift)
+        ? band(missingChange, thresholds.missing_share_change)
+        : "ok",
       reason: `missing ${percent(drift.missing_ref)} before, ${
         percent(drift.missing_cur)
       } now`,
     },
     {
-      severity: band(drift.out_of_range ?? 0, thresholds.out_of_range_share),
-      reason: `${
-        percent(drift.out_of_range ?? 0)
-      } outside the reference's range`,
+      severity: outside > rangeNoise({ expectedRows: n_ref, actualRows: n_cur })
+        ? band(outside, thresholds.out_of_range_share)
+        : "ok",
+      reason: `${percent(outside)} outside the reference's range`,
     },
   ] as const;
   return {
@@ -223,6 +226,18 @@ function toSeverity(
     reasons: findings.filter(({ severity }) => severity !== "ok")
       .map(({ reason }) => reason),
   };
+}
+
+function toMissingNoise(
+  { n_ref, n_cur, missing_ref, missing_cur }: Pick<
+    ColumnDrift,
+    "n_ref" | "n_cur" | "missing_ref" | "missing_cur"
+  >,
+): number {
+  return shareNoise(
+    { count: missing_ref * n_ref, rows: n_ref },
+    { count: missing_cur * n_cur, rows: n_cur },
+  );
 }
 
 function conclude(

@@ -46,7 +46,7 @@ export function stabilityIndex(
 export interface StabilityNoise {
   /** Its mean. */
   readonly expected: number;
-  /** What 95 of 100 undrifted samples stay below. */
+  /** What 999 of 1000 undrifted samples stay below: a model has many columns, each asked at every run. */
   readonly limit: number;
 }
 
@@ -55,16 +55,16 @@ export interface StabilityNoise {
  * divided by `1/n1 + 1/n2` it is about chi-square distributed with `bins - 1`
  * degrees of freedom (Yurdakul and Naranjo 2020,
  * https://doi.org/10.21314/JRMV.2020.227), whose mean is `bins - 1` and whose
- * 95 % quantile is taken from Wilson and Hilferty's cube root formula (1931,
+ * 99.9 % quantile is taken from Wilson and Hilferty's cube root formula (1931,
  * https://doi.org/10.1073/pnas.17.12.684).
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
- * // 10 bins, 500 rows each: 9 * 2/500 = 0.036; chi-square's quantile 16.91 * 2/500 = 0.0676
+ * // 10 bins, 500 rows each: 9 * 2/500 = 0.036; chi-square's quantile 28.06 * 2/500 = 0.1122
  * const noise = stabilityNoise(10, { expectedRows: 500, actualRows: 500 });
  * strictEqual(noise.expected.toFixed(4), "0.0360");
- * strictEqual(noise.limit.toFixed(4), "0.0676");
+ * strictEqual(noise.limit.toFixed(4), "0.1122");
  * ```
  *
  * @param bins Bins that hold a row of either sample; one bin has no noise.
@@ -76,10 +76,53 @@ export function stabilityNoise(
   const scale = 1 / rows.expectedRows + 1 / rows.actualRows;
   const freedom = Math.max(0, bins - 1);
   if (freedom === 0) return { expected: 0, limit: 0 };
-  const normalQuantile95 = 1.6448536269514722;
+  const normalQuantile999 = 3.090232306167813;
   const spread = 2 / (9 * freedom);
-  const root = 1 - spread + normalQuantile95 * Math.sqrt(spread);
+  const root = 1 - spread + normalQuantile999 * Math.sqrt(spread);
   return { expected: freedom * scale, limit: freedom * root ** 3 * scale };
+}
+
+/**
+ * How far apart two shares of the same population are by chance at most, in 997
+ * of 1000 pairs of samples: three standard errors of their difference, from the
+ * pooled share (the two-proportion z-test).
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * // Pooled (30 + 20) / 1000 = 0.05, so 3 * sqrt(0.05 * 0.95 * (1/500 + 1/500)).
+ * const samples = [{ count: 30, rows: 500 }, { count: 20, rows: 500 }] as const;
+ * strictEqual(shareNoise(...samples).toFixed(4), "0.0414");
+ * ```
+ */
+export function shareNoise(
+  before: { count: number; rows: number },
+  after: { count: number; rows: number },
+): number {
+  const pooled = (before.count + after.count) / (before.rows + after.rows);
+  return 3 *
+    Math.sqrt(pooled * (1 - pooled) * (1 / before.rows + 1 / after.rows));
+}
+
+/**
+ * Which share of a sample lies outside the range of a reference by chance at
+ * most: the mean plus three standard deviations. What a population has beyond
+ * the largest of n values is beta distributed with mean `1 / (n + 1)` and about
+ * the square of it as variance (David and Nagaraja, Order Statistics, 2003,
+ * section 2.3); two ends double both, and the sample adds its own.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * // e = 2/1000, so e + 3 * sqrt(e * e / 2 + e / 500)
+ * strictEqual(rangeNoise({ expectedRows: 999, actualRows: 500 }).toFixed(5), "0.00935");
+ * ```
+ */
+export function rangeNoise(
+  rows: { expectedRows: number; actualRows: number },
+): number {
+  const mean = 2 / (rows.expectedRows + 1);
+  return mean + 3 * Math.sqrt(mean ** 2 / 2 + mean / rows.actualRows);
 }
 
 /** A statistic and the probability of one as large or larger, when nothing drifted. */

@@ -61,7 +61,7 @@ ${evidence.performance ? performancePart(evidence.performance) : ""}
 ${unseenPart(evidence.unseen_categories)}
 ${historyPart(evidence.history)}
 <p><small>PSI: population stability index over bins of the other sample, missing values a bin of their own;
-an alarm needs more than what 95 of 100 undrifted samples stay below. KS: Kolmogorov-Smirnov distance at the edges
+an alarm needs more than what 999 of 1000 undrifted samples stay below. KS: Kolmogorov-Smirnov distance at the edges
 of the bins, p adjusted over all columns (Benjamini-Hochberg). Limits: ${
     text(JSON.stringify(evidence.thresholds).replaceAll(/["{}]/g, " "))
   }. Charts: grey the other sample, blue the scored rows, shares a bin; the last bar is what is missing.</small></p>
