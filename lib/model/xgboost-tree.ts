@@ -134,7 +134,8 @@ function vectorLeaves(
   },
 ): RawTree["leaf"] {
   const { learner, size, leafSize, left, right } = options;
-  if (isBefore(learner.version, 3, 2)) {
+  const isOld = isBefore(learner.version, 3, 2);
+  if (isOld && !mapOf(tree).has("leaf_weights")) {
     const values = float32sOf(member(tree, "base_weights"), size * leafSize);
     return (node, k) => values[node * leafSize + k] ?? NaN;
   }
