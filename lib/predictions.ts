@@ -169,7 +169,7 @@ async function insertRows(
     await tx.query(
       `insert into churn_predictions (prediction_timestamp, geography_id, company_id, model_name, model_version,
          scoring_run_id, player_id, churn_probability, row_number)
-       select $1, $2, $3, $4, $5, $6, player, score, $7 + position
+       select $1::timestamptz, $2, $3, $4, $5, $6, player, score, $7 + position
        from unnest($8::text[], $9::float8[]) with ordinality as scored (player, score, position)`,
       [
         timestamp,

@@ -67,6 +67,11 @@ export async function setupDatabases(
   }
 }
 
+/** By this tag MLflow's UI opens the experiment among the models, not among the language models. */
+const experimentKind = {
+  "mlflow.experimentKind": "custom_model_development",
+};
+
 /**
  * Makes the variant's experiment, with the artifact root as its location.
  *
@@ -95,7 +100,10 @@ export async function setupExperiment(
     );
   }
   const make = () =>
-    mlflow.createExperiment(name, { ...location, tags: { ...tags } });
+    mlflow.createExperiment(name, {
+      ...location,
+      tags: { ...tags, ...experimentKind },
+    });
   const made = found
     ? undefined
     : await attempt(`make the experiment ${name}`, make).catch(

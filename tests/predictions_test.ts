@@ -402,3 +402,31 @@ async function killed(database: Database, other: Database): Promise<void> {
   strictEqual((await storePredictions(database, input)).stored, true);
   strictEqual((await stored(database, input)).all.length, 3);
 }
+
+Deno.test("storePredictions() keeps UTC in a table of before whose times have no zone", async () => {
+  await using server = await startPostgres();
+  await using database = await openPostgres({
+    ...server,
+    database: "postgres",
+  });
+  await database.query(
+    `create table churn_predictions (id serial primary key, prediction_timestamp timestamp not null,
+       geography_id text, churn_probability double precision not null, model_version text not null)`,
+  );
+  await ensurePredictionsSchema(database);
+  const zone = Deno.env.get("TZ");
+  Deno.env.set("TZ", "Asia/Tokyo");
+  try {
+    await storePredictions(database, newInput());
+  } finally {
+    if (zone === undefined) Deno.env.delete("TZ");
+    else Deno.env.set("TZ", zone);
+  }
+  const [row] = await database.query<{ seconds: number }>(
+    "select extract(epoch from (now() at time zone 'UTC') - prediction_timestamp) as seconds from churn_predictions",
+  );
+  ok(
+    Math.abs(row?.seconds ?? NaN) < 600,
+    `the stored time is ${row?.seconds} s off`,
+  );
+});

@@ -82,7 +82,11 @@ async function connect(
     const pool = new pg.Pool(poolSettings(settings, ssl));
     // Without listeners an error on a connection ends the process; its query rejects anyway.
     pool.on("error", () => {});
-    pool.on("connect", (client) => client.on("error", () => {}));
+    pool.on("connect", (client) => {
+      client.on("error", () => {});
+      // Queued before whatever the connection was opened for; if it breaks, that breaks too.
+      client.query(sessionSettings(settings)).catch(() => {});
+    });
     try {
       await pool.query("select 1");
       return pool;
@@ -144,17 +148,27 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
     ssl,
     max: 4,
     connectionTimeoutMillis: connectTimeoutMs,
-    statement_timeout: settings.statementTimeoutMs ?? 600_000,
-    idle_in_transaction_session_timeout: 600_000,
     keepAlive: true,
     application_name: "churn",
     types: {
       getTypeParser: (oid: number) =>
         parsers.get(oid) ?? pg.types.getTypeParser(oid),
     },
-    // A role whose default is `off` would lose commits that were acknowledged.
-    options: "-c synchronous_commit=on",
   } as pg.PoolConfig;
+}
+
+/**
+ * What every session is set to. Statements and not start-up parameters, which
+ * poolers such as PgBouncer and RDS Proxy refuse: a role whose commits are
+ * asynchronous would lose some that were acknowledged, and a table of before
+ * may keep its times without a zone, which are then UTC.
+ */
+function sessionSettings(
+  { statementTimeoutMs = 600_000 }: PostgresSettings,
+): string {
+  return `set synchronous_commit = on; set timezone = 'UTC'; ` +
+    `set statement_timeout = ${Math.round(statementTimeoutMs)}; ` +
+    `set idle_in_transaction_session_timeout = 600000`;
 }
 
 /** Type oids of `pg_type`: of the type itself, and of its array. */
