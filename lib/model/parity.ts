@@ -46,12 +46,14 @@ export async function checkParity(
   const parts = [
     { ...sample, describe: (row: number) => `row ${row + 1} of the sample` },
     generated,
-  ];
+  ].map((part) => ({
+    ...part,
+    expected: evaluate(model, part.matrix, { rows: part.rows }).predictions,
+  }));
   const maxAbsoluteError: Record<string, number> = {};
   for (const [engine, score] of Object.entries(engines)) {
     let largest = 0;
-    for (const { matrix, rows, describe } of parts) {
-      const expected = evaluate(model, matrix, { rows }).predictions;
+    for (const { matrix, rows, expected, describe } of parts) {
       const found = await score(matrix, rows);
       const where = { engine, tolerance, outputs: model.outputs, describe };
       largest = Math.max(largest, compare(expected, found, where));

@@ -36,7 +36,8 @@ export interface TreeBuilder {
   readonly roots: number[];
   readonly setStart: Int32Array;
   readonly setSize: Int32Array;
-  readonly words: number[];
+  words: Uint32Array;
+  wordCount: number;
   hasSets: boolean;
   nodes: number;
   maxDepth: number;
@@ -70,7 +71,8 @@ export function startTrees(
     roots: [],
     setStart: new Int32Array(room).fill(-1),
     setSize: new Int32Array(room),
-    words: [],
+    words: new Uint32Array(64),
+    wordCount: 0,
     hasSets: false,
     nodes: 0,
     maxDepth: 0,
@@ -173,21 +175,33 @@ function appendSet(
     }
     largest = Math.max(largest, category);
   }
-  const start = builder.words.length;
+  const start = builder.wordCount;
   const size = (largest >> 5) + 1;
   if (start + size > wordLimit) {
     throw modelError(`${tree.name} node ${node}`, "category sets over 64 MiB");
   }
-  for (let i = 0; i < size; i++) builder.words.push(0);
+  const words = roomForWords(builder, size);
   for (let i = 0; i < set.length; i++) {
     const category = set[i] ?? 0;
     const word = start + (category >> 5);
-    builder.words[word] =
-      ((builder.words[word] ?? 0) | 1 << (category & 31)) >>> 0;
+    words[word] = (words[word] ?? 0) | 1 << (category & 31);
   }
   builder.hasSets = true;
   builder.setStart[at] = start;
   builder.setSize[at] = size;
+}
+
+/** The words of all sets, with room for so many more, which count as used from here on. */
+function roomForWords(builder: TreeBuilder, size: number): Uint32Array {
+  builder.wordCount += size;
+  if (builder.wordCount > builder.words.length) {
+    const larger = new Uint32Array(
+      Math.max(builder.wordCount, 2 * builder.words.length),
+    );
+    larger.set(builder.words);
+    builder.words = larger;
+  }
+  return builder.words;
 }
 
 /** Refuses a child that is not there or was met before; marks it as met. */
@@ -229,11 +243,11 @@ export function finishTrees(
   | "categories"
   | "maxDepth"
 > {
-  const { nodes, leafSize, words } = builder;
+  const { nodes, leafSize, words, wordCount } = builder;
   const categories: CategorySets = {
     start: builder.setStart.subarray(0, nodes),
     size: builder.setSize.subarray(0, nodes),
-    words: Uint32Array.from(words),
+    words: words.slice(0, wordCount),
     rounding,
   };
   return {

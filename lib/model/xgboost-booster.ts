@@ -17,12 +17,7 @@ import type {
 } from "./ensemble.ts";
 import { isBefore } from "./objective.ts";
 import { appendTree, finishTrees, startTrees } from "./trees.ts";
-import {
-  checkDeleted,
-  type Learner,
-  nodeCount,
-  readXgboostTree,
-} from "./xgboost-tree.ts";
+import { checkDeleted, type Learner, readXgboostTree } from "./xgboost-tree.ts";
 
 /** Makes the facts that all models have, once the rounds are known. */
 type Facts = (rounds: Rounds, more: Record<string, string>) => ModelFacts;
@@ -58,28 +53,23 @@ export function readTrees(
   if (leafSize > 1 && weights) {
     throw modelError("weight_drop", "dart with vector leaves");
   }
-  const scoring = trees.slice(0, used);
-  let room = 0;
-  for (const tree of scoring) room += nodeCount(tree);
-  const builder = startTrees(room, {
-    featureCount: learner.featureCount,
-    leafSize,
-    precision: "float32",
-  });
-  scoring.forEach((tree, t) => {
-    const raw = readXgboostTree(tree, {
-      learner,
-      leafSize,
-      weight: weights?.[t] ?? 1,
-    });
+  // All are read before anything is made of them, so that their claims about sizes are checked.
+  const raws = trees.slice(0, used).map((tree, t) =>
+    readXgboostTree(tree, { learner, leafSize, weight: weights?.[t] ?? 1 })
+  );
+  const builder = startTrees(
+    raws.reduce((sum, raw) => sum + raw.left.length, 0),
+    { featureCount: learner.featureCount, leafSize, precision: "float32" },
+  );
+  raws.forEach((raw, t) => {
     const deleted = raw.left.length - appendTree(builder, raw);
-    checkDeleted(tree, deleted, learner.version);
+    checkDeleted(trees[t] as Place, deleted, learner.version);
   });
   const finished = finishTrees(builder, "floor");
   return {
     kind: "trees",
     ...facts(rounds, {
-      num_trees: String(scoring.length),
+      num_trees: String(used),
       num_parallel_tree: parallelTrees(model),
       max_depth: String(finished.maxDepth),
       ...(leafSize > 1 ? { multi_strategy: "multi_output_tree" } : {}),

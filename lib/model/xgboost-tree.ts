@@ -25,11 +25,6 @@ export interface Learner {
   readonly objective: Objective;
 }
 
-/** How many nodes a tree says it has; nothing else of it is looked at. */
-export function nodeCount(tree: Place): number {
-  return arrayOf(member(tree, "left_children")).length;
-}
-
 /**
  * One tree of a `gbtree` booster.
  *
@@ -42,7 +37,7 @@ export function readXgboostTree(
 ): RawTree {
   const { learner, leafSize, weight } = options;
   const param = member(tree, "tree_param");
-  const size = nodeCount(tree);
+  const size = arrayOf(member(tree, "left_children")).length;
   integerOf(member(param, "num_nodes"), { least: size, most: size });
   const features = learner.featureCount;
   integerOf(member(param, "num_feature"), { least: features, most: features });
@@ -140,6 +135,9 @@ function vectorLeaves(
     return (node, k) => values[node * leafSize + k] ?? NaN;
   }
   const leaves = left.reduce((count, child) => count + Number(child === -1), 0);
+  if (size !== 2 * leaves - 1) {
+    throw modelError(tree.path, `${leaves} leaves among ${size} nodes`);
+  }
   const values = float32sOf(member(tree, "leaf_weights"), leaves * leafSize);
   return (node, k) => values[(right[node] ?? -1) * leafSize + k] ?? NaN;
 }

@@ -150,8 +150,8 @@ function readFeatures(learner: Learner): Features {
     throw modelError(key, `${found.length} for ${featureCount} features`);
   };
   const names = texts("feature_names");
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined && new Set(names).size !== names.length) {
+  if (new Set(names).size !== names.length) {
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
     throw modelError("feature_names", `${JSON.stringify(twice)} stands twice`);
   }
   return { count: featureCount, names, types: texts("feature_types") };
