@@ -3,9 +3,9 @@ import { ok } from "node:assert/strict";
 /** Rows of a table that name a test: `` `file_test.ts`: part of its name ``, last in its row. */
 const named = /\| `(\w+_test\.ts)`: (.+?) +\|$/gm;
 
-Deno.test("docs/mlflow.md names tests that are there", async () => {
+Deno.test("README.md names tests that are there", async () => {
   const text = await Deno.readTextFile(
-    new URL("../docs/mlflow.md", import.meta.url),
+    new URL("../README.md", import.meta.url),
   );
   const rows = [...text.matchAll(named)];
   ok(rows.length >= 10, `only ${rows.length} rows name a test`);
