@@ -8,6 +8,11 @@ import type { Outcome } from "../lib/script.ts";
 import type { Services } from "../lib/services.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 
+/** By this tag MLflow's UI opens the experiment among the models, not among the language models. */
+const experimentKind = {
+  "mlflow.experimentKind": "custom_model_development",
+};
+
 if (import.meta.main) {
   await runForVariants(setupCommand, {
     body: setupExperiment,
@@ -66,11 +71,6 @@ export async function setupDatabases(
     for (const note of notes) tell(note, true);
   }
 }
-
-/** By this tag MLflow's UI opens the experiment among the models, not among the language models. */
-const experimentKind = {
-  "mlflow.experimentKind": "custom_model_development",
-};
 
 /**
  * Makes the variant's experiment, with the artifact root as its location.
