@@ -17,8 +17,8 @@ const command = {
   name: "fetch",
   summary: "Copies a file of the variant's folder in the bucket to this disk.",
   usage: `${variantUsage}
-  --file PATH        the file, below the variant's prefix
-  --output FILE      where the copy goes
+  --file PATH             the file, below the variant's prefix
+  --output FILE           where the copy goes
 ${commonUsage}`,
   options: {
     ...variantOptions,

@@ -12,9 +12,9 @@ import { parseYaml } from "../lib/yaml.ts";
 const command = {
   name: "matrix",
   summary: "Prints the jobs that GitHub's matrix runs, from variants.yaml.",
-  usage: `  --geography G      only its variants; "-" for those without one
-  --company C        only its variants; "-" for those without one
-  --changed FILE     only variants whose model file is a line of FILE
+  usage: `  --geography G           only its variants; "-" for those without one
+  --company C             only its variants; "-" for those without one
+  --changed FILE          only variants whose model file is a line of FILE
 ${commonUsage}`,
   options: {
     ...variantOptions,
