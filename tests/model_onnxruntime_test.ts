@@ -1,5 +1,12 @@
-import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  ok,
+  rejects,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
+import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { toOnnx } from "../lib/model/onnx.ts";
 import { openOnnx } from "../lib/model/onnxruntime.ts";
@@ -103,4 +110,39 @@ Deno.test("predict() gives nothing for no rows, and refuses another shape", asyn
     session.predict(new Float32Array(8), 1),
     /the matrix has 8 values, expected 7 \(1 × 7 features\)/,
   );
+});
+
+/** A tree that goes right `depth` times: below 1 left, below 2 left, and so on. */
+function chain(depth: number): TreeEnsemble {
+  const size = 2 * depth + 1;
+  const left = Int32Array.from(
+    { length: size },
+    (_, node) =>
+      node === 0 ? 1 : node % 2 === 0 && node < size - 1 ? node + 1 : -1,
+  );
+  return {
+    ...model as TreeEnsemble,
+    roots: Int32Array.of(0),
+    treeGroups: Int32Array.of(0),
+    left,
+    feature: new Int32Array(size),
+    threshold: Float32Array.from(left, (_, node) => 1 + node / 2),
+    defaultLeft: new Uint8Array(size),
+    leaf: Float32Array.from(left, (_, node) => node / size),
+    maxDepth: depth,
+  };
+}
+
+Deno.test("openOnnx() scores a tree of the greatest depth that toOnnx() writes", async () => {
+  const deep = chain(1000);
+  await using session = await openOnnx(toOnnx(deep));
+  const matrix = new Float32Array(7 * 5);
+  [0, 1, 500.5, 999, 1e9].forEach((x, row) => matrix[row * 7] = x);
+  const { predictions } = evaluate(deep, matrix, { rows: 5 });
+  const found = await session.predict(matrix, 5);
+  ok(largestError(predictions, found) <= 1e-6);
+});
+
+Deno.test("toOnnx() refuses a deeper tree", () => {
+  throws(() => toOnnx(chain(1001)), /depth 1001 is over 1000/);
 });

@@ -1,4 +1,5 @@
 /** Models as ONNX graphs: one float matrix in, the final predictions out. */
+import { modelError } from "./document.ts";
 import type {
   LinearModel,
   Model,
@@ -23,6 +24,9 @@ interface Draft {
 /** The graph's input, rows × features in the model's order, float32, NaN for missing. */
 const input = "input";
 
+/** Runtimes follow a tree by calling themselves; onnxruntime-web's stack ended between 2,000 and 4,000. */
+const deepest = 1000;
+
 /**
  * The bytes of an ONNX file that gives a model's predictions: input `input`
  * (float, rows × features), output `probability` or `score` (float, rows ×
@@ -30,9 +34,15 @@ const input = "input";
  *
  * Written again from the same model, it has the same bytes.
  *
- * @throws {InputError} If a category set is too large for a graph.
+ * @throws {InputError} If a category set is too large for a graph, or a tree too deep.
  */
 export function toOnnx(model: Model): Uint8Array {
+  if (model.kind === "trees" && model.maxDepth > deepest) {
+    throw modelError(
+      "trees",
+      `depth ${model.maxDepth} is over ${deepest}, too deep for an ONNX graph`,
+    );
+  }
   const draft: Draft = { nodes: [], constants: [] };
   const margins = model.kind === "trees"
     ? addTrees(draft, model)
