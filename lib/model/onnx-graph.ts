@@ -176,7 +176,13 @@ export function textsAttribute(
   name: string,
   values: readonly string[],
 ): Uint8Array {
-  return attribute(name, "texts", values.map((value) => textField(9, value)));
+  const fields = new Map<string, Uint8Array>(); // a model's nodes have three modes
+  const parts = values.map((value) => {
+    const field = fields.get(value) ?? textField(9, value);
+    fields.set(value, field);
+    return field;
+  });
+  return attribute(name, "texts", parts);
 }
 
 /** An attribute that is a tensor of doubles. */
@@ -194,5 +200,5 @@ function attribute(
   values: readonly Uint8Array[],
 ): Uint8Array {
   const kind = integerField(20, attributeType[type]);
-  return concat([textField(1, name), ...values, kind]);
+  return concat([textField(1, name), concat(values), kind]);
 }
