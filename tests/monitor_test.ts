@@ -386,7 +386,7 @@ print(json.dumps({
     "name": run.info.run_name, "status": run.info.status, "tags": run.data.tags, "params": run.data.params,
     "metrics": run.data.metrics, "report": json.load(open(path)),
     "artifacts": sorted(file.path for file in client.list_artifacts(sys.argv[1], "monitoring")),
-    "linked": [m.model_id for m in models] == [getattr(version, "model_id", None)] if models else None,
+    "linked": [f"models:/{m.model_id}" for m in models] == [version.source],
     "datasets": [d.dataset.name for d in run.inputs.dataset_inputs],
     "killed": len([r for r in client.search_runs([run.info.experiment_id]) if r.info.run_name.startswith("Monitoring") and r.info.status != "FINISHED"]),
 }))`,
