@@ -26,6 +26,8 @@ export interface ShapeResult {
 export interface Report {
   readonly date: string;
   readonly processors: number;
+  /** Programs that were running or ready to run, on average over the minute before. */
+  readonly loadBefore: number;
   readonly rounds: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly shapes: readonly ShapeResult[];

@@ -55,6 +55,7 @@ const checkedRows = 5_000;
 const leastRows = 8_192;
 
 const { features, rows: matrixRows, models } = await makeModels();
+const [loadBefore = NaN] = Deno.loadavg();
 await using ours = await startContender(Deno.execPath(), [
   "run",
   "--allow-read",
@@ -91,6 +92,7 @@ const versions = await python.ask({ do: "versions" });
 const report: Report = {
   date: new Date().toISOString().slice(0, 10),
   processors: navigator.hardwareConcurrency,
+  loadBefore,
   rounds: Number(flags.rounds),
   versions: {
     ...versions as Record<string, string>,
@@ -233,12 +235,13 @@ async function writeDocs(report: Report): Promise<void> {
   const [before = "", after = ""] = page.split(
     /<!-- results -->[^]*<!-- end -->/,
   );
-  const { date, processors, rounds, versions } = report;
+  const { date, processors, loadBefore, rounds, versions } = report;
   const stated = Object.entries(versions).map(([name, version]) =>
     `${name} ${version}`
   );
+  const load = `${loadBefore.toFixed(1)} programs ready to run before it`;
   const said =
-    `Run of ${date}: ${processors} processor cores, ${rounds} rounds; ${
+    `Run of ${date}: ${processors} processor cores, ${load}, ${rounds} rounds; ${
       stated.join(", ")
     }.`;
   const results = `<!-- results -->\n\n${said}\n\n${
