@@ -23,7 +23,7 @@ const input = [
 
 for (const name of mlflowReleases) {
   testWithPython(
-    `setup, log-model, promote and predict work through a server of ${name}`,
+    `setup, log-model, promote, predict and monitor work through a server of ${name}`,
     async () => {
       await using postgres = await startPostgres({ password: "plain" });
       await using folder = await tempFolder();
@@ -71,6 +71,9 @@ for (const name of mlflowReleases) {
         500,
       ]);
       strictEqual((await run("predict", input)).status, "nothing-new");
+      const looked = await run("monitor", []);
+      deepStrictEqual([looked.status, looked.drift], ["created", "ok"]);
+      strictEqual((await run("monitor", [])).run_id, looked.run_id);
       strictEqual(
         (await run("predict", [
           ...input,
