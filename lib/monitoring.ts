@@ -1,15 +1,12 @@
 /** One look at the newest scoring run of a variant: what it is compared with, and what came out. */
-import { openVersion } from "./batch.ts";
-import { openCache } from "./cache.ts";
-import { digestOf, sha256 } from "./digest.ts";
-import { InputError, messageOf } from "./errors.ts";
+import { sha256 } from "./digest.ts";
+import { InputError, UsageError } from "./errors.ts";
 import type { Evidence, RunFacts } from "./evidence.ts";
-import { type Column, type Features, toFeatures } from "./features.ts";
+import type { Column, Features } from "./features.ts";
 import { type InputFile, readNamedFiles } from "./inputs.ts";
-import { digestTags } from "./logging.ts";
 import type { ModelVersion } from "./mlflow/store.ts";
-import { readReferenceProfile } from "./modelfolder.ts";
 import {
+  findNewestRun,
   findPreviousRun,
   type LedgerRun,
   readHistory,
@@ -22,7 +19,10 @@ import {
 } from "./performance.ts";
 import { type ReferenceProfile, toProfile } from "./profile.ts";
 import { parseRows } from "./rows.ts";
+import { ensurePredictionsSchema } from "./schema.ts";
+import { readModel, readRows } from "./scoredrows.ts";
 import type { Services } from "./services.ts";
+import { commandFor, type Variant } from "./variant.ts";
 import type { VariantSettings } from "./variants.ts";
 import {
   compareWith,
@@ -30,6 +30,53 @@ import {
   type DriftComparison,
 } from "./columndrift.ts";
 import { decide, thresholds } from "./verdict.ts";
+
+/**
+ * The scoring run that is looked at: the variant's newest. The embedded default
+ * gets the tables of `monitor` by itself; configured services get them from
+ * `setup`.
+ *
+ * @throws {InputError} If nothing was scored yet; names the command that does it.
+ * @throws {UsageError} If the tables are not there.
+ */
+export async function getNewestRun(
+  services: Services,
+  variant: Variant,
+): Promise<LedgerRun> {
+  const { config, attempt } = services;
+  const nothing = new InputError(
+    `Cannot monitor ${variant.title}: nothing was scored yet; run \`${
+      commandFor("predict", variant)
+    }\` first`,
+  );
+  if (config.embedded && !await isThere(`${config.home}/database`)) {
+    throw nothing;
+  }
+  const database = await services.predictions();
+  if (config.embedded) await ensurePredictionsSchema(database);
+  const run = await attempt(
+    "look into the ledger",
+    () => findNewestRun(database, variant.key),
+  );
+  if (run) return run;
+  throw nothing;
+}
+
+/** The file of outcomes that a flag names. @throws {UsageError} If it names several. */
+export async function readOutcomes(
+  { attempt, artifacts }: Services,
+  uri: string,
+): Promise<InputFile> {
+  const files = await attempt(
+    `read ${uri}`,
+    () => readNamedFiles(uri, artifacts),
+  );
+  const [file, ...more] = files;
+  if (file && more.length === 0) return file;
+  throw new UsageError(
+    `Cannot use --outcomes ${uri}: it names ${files.length} files, expected one`,
+  );
+}
 
 /** What is looked at. */
 export interface LookOptions {
@@ -128,91 +175,6 @@ export async function lookAt(
   };
 }
 
-interface ModelFacts {
-  readonly version: ModelVersion | undefined;
-  readonly reference: ReferenceProfile | undefined;
-  /** Undefined when nothing says what the columns are. */
-  readonly columns: readonly Column[] | undefined;
-}
-
-/** The version that scored, what its reference is, and which columns it takes. */
-async function readModel(
-  services: Services,
-  run: LedgerRun,
-  notes: string[],
-): Promise<ModelFacts> {
-  const { attempt, artifacts, config } = services;
-  const { modelName: name, modelVersion } = run;
-  const mlflow = await services.mlflow();
-  const version = await attempt(
-    `find ${name} version ${modelVersion}`,
-    () => mlflow.findModelVersion(name, Number(modelVersion)),
-  );
-  if (!version) {
-    notes.push(
-      `${name} version ${modelVersion} is not in the registry any more, so there is no reference and no list of its columns`,
-    );
-    return { version, reference: undefined, columns: undefined };
-  }
-  const store = artifacts(version.artifactUri);
-  const reference = await attempt(
-    `read the reference in ${store.uri}`,
-    () =>
-      readReferenceProfile(store, {
-        mlmodelSha256: version.tags[digestTags.mlmodel],
-        cache: openCache(`${config.home}/cache/models`),
-      }),
-  );
-  if (reference) {
-    const columns = reference.features.map(({ name }) => ({
-      name,
-      type: "double",
-    }));
-    return { version, reference, columns };
-  }
-  notes.push(
-    `${name} version ${modelVersion} was logged without a reference profile, so only the scoring run before is compared with`,
-  );
-  await using scorer = await openVersion(services, version, { engine: "auto" });
-  return { version, reference, columns: scorer.columns };
-}
-
-/** The rows that a run scored, as they were; undefined, with a note, when that cannot be had. */
-async function readRows(
-  services: Services,
-  settings: VariantSettings,
-  { run, columns, notes }: {
-    run: LedgerRun;
-    columns: readonly Column[] | undefined;
-    notes: string[];
-  },
-): Promise<Features | undefined> {
-  const unknown = (why: string) => {
-    notes.push(`feature drift of scoring run ${run.id} is unknown: ${why}`);
-    return undefined;
-  };
-  const { recipe, idColumn } = settings;
-  if (!columns) return unknown("the model names no columns");
-  if (digestOf(recipe) !== run.recipeSha256) {
-    return unknown("the feature recipe in variants.yaml changed since");
-  }
-  try {
-    const [file] = await services.attempt(
-      `read ${run.inputUri}`,
-      () => readNamedFiles(run.inputUri, services.artifacts),
-    );
-    const bytes = file!.bytes;
-    if (sha256(bytes) !== run.contentSha256) {
-      return unknown(`${run.inputUri} is not what was scored any more`);
-    }
-    const rows = parseRows(bytes, { file: run.inputUri });
-    return toFeatures(rows, { columns, recipe, idColumn, file: run.inputUri });
-  } catch (error) {
-    if (error instanceof InputError) return unknown(messageOf(error));
-    throw error;
-  }
-}
-
 function named(
   { matrix, rows }: Features,
   columns: readonly Column[] = [],
@@ -271,4 +233,8 @@ function toFacts(run: LedgerRun): RunFacts {
     finished_at: run.finishedAt.toISOString(),
     mlflow_run_id: run.mlflowRunId,
   };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -1,5 +1,6 @@
 /** The report of `monitor` as one HTML page: no script, nothing loaded from elsewhere, bins and no rows. */
 import type { Evidence, PastVerdict } from "./evidence.ts";
+import { badge, list, table, text } from "./html.ts";
 import type { Performance } from "./performance.ts";
 import {
   type ColumnDrift,
@@ -10,7 +11,6 @@ import {
 /** What keeps the page under a megabyte however many columns a model has; the JSON has all of them. */
 const mostRows = 500;
 const mostCharts = 150;
-const longestText = 200;
 
 const style = `:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}
 body{max-width:70rem;margin:2rem auto;padding:0 1rem}
@@ -265,28 +265,7 @@ function historyPart(history: readonly PastVerdict[]): string {
   return `<h2>Earlier runs</h2>${table(head, rows)}`;
 }
 
-function table(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-): string {
-  const line = (cells: readonly string[], tag: string) =>
-    `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
-  return `<table>${head.length > 0 ? line(head, "th") : ""}${
-    rows.map((cells) => line(cells, "td")).join("\n")
-  }</table>`;
-}
-
-function list(items: readonly string[]): string {
-  return items.length === 0
-    ? ""
-    : `<ul>${items.map((item) => `<li>${text(item)}</li>`).join("")}</ul>`;
-}
-
-function badge(severity: string): string {
-  return `<b class="${text(severity)}">${text(severity)}</b>`;
-}
-
-/** Five significant digits; a dash for what is not known. */
+/** Three significant digits; a dash for what is not known. */
 function number(value: number | undefined): string {
   if (value === undefined) return "–";
   return Number.isInteger(value)
@@ -296,13 +275,4 @@ function number(value: number | undefined): string {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-/** Plain text made harmless for HTML, and cut where nobody would read on. */
-function text(value: string): string {
-  const short = value.length > longestText
-    ? `${value.slice(0, longestText)}…`
-    : value;
-  return short.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

@@ -106,10 +106,12 @@ export function describeMonitoring(
 
 function toText(evidence: Evidence, facts: MonitoringFacts): string {
   const { scoring_run: run, verdict, comparisons, performance } = evidence;
+  const players =
+    `the ${run.rows} players of ${evidence.title}, scored with ${run.model_name} version ${run.model_version}`;
   return [
-    `${
-      facts.isNew ? "Monitored" : "Nothing new: looked at before,"
-    } the ${run.rows} players of ${evidence.title} that ${run.model_name} version ${run.model_version} scored`,
+    facts.isNew
+      ? `Monitored ${players}`
+      : `Nothing new: ${players}, were looked at before`,
     `  drift: ${verdict.drift}`,
     ...comparisons.map((each) =>
       `    ${describeOther(each, evidence)}: ${each.severity}, ${

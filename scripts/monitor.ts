@@ -1,25 +1,18 @@
 /** Compares a variant's newest scores with what its model was logged with, with the run before, and with matured outcomes. */
 import { monitorCommand } from "../lib/commands.ts";
-import { InputError, UsageError } from "../lib/errors.ts";
-import { type InputFile, readNamedFiles } from "../lib/inputs.ts";
 import { sha256 } from "../lib/digest.ts";
-import { lookAt } from "../lib/monitoring.ts";
+import { UsageError } from "../lib/errors.ts";
+import { getNewestRun, lookAt, readOutcomes } from "../lib/monitoring.ts";
 import { keepEvidence } from "../lib/monitoringlog.ts";
-import {
-  findMonitoringRun,
-  findNewestRun,
-  type LedgerRun,
-} from "../lib/monitoringruns.ts";
+import { findMonitoringRun } from "../lib/monitoringruns.ts";
 import {
   describeMonitoring,
   parseFailOn,
   writeReport,
 } from "../lib/monitorreport.ts";
 import { runForVariants } from "../lib/runner.ts";
-import { ensurePredictionsSchema } from "../lib/schema.ts";
 import type { Flags, Outcome } from "../lib/script.ts";
 import type { Services } from "../lib/services.ts";
-import { commandFor, type Variant } from "../lib/variant.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 
 type MonitorFlags = Flags<typeof monitorCommand.options>;
@@ -74,47 +67,4 @@ export async function monitor(
     failOn,
     files,
   });
-}
-
-async function readOutcomes(
-  { attempt, artifacts }: Services,
-  uri: string,
-): Promise<InputFile> {
-  const files = await attempt(
-    `read ${uri}`,
-    () => readNamedFiles(uri, artifacts),
-  );
-  const [file, ...more] = files;
-  if (file && more.length === 0) return file;
-  throw new UsageError(
-    `Cannot use --outcomes ${uri}: it names ${files.length} files, expected one`,
-  );
-}
-
-/** The embedded default gets the tables of `monitor` by itself; configured services get them from `setup`. */
-async function getNewestRun(
-  services: Services,
-  variant: Variant,
-): Promise<LedgerRun> {
-  const { config, attempt } = services;
-  const nothing = new InputError(
-    `Cannot monitor ${variant.title}: nothing was scored yet; run \`${
-      commandFor("predict", variant)
-    }\` first`,
-  );
-  if (config.embedded && !await isThere(`${config.home}/database`)) {
-    throw nothing;
-  }
-  const database = await services.predictions();
-  if (config.embedded) await ensurePredictionsSchema(database);
-  const run = await attempt(
-    "look into the ledger",
-    () => findNewestRun(database, variant.key),
-  );
-  if (run) return run;
-  throw nothing;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

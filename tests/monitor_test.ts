@@ -7,6 +7,7 @@ import {
   strictEqual,
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { toCandidate } from "../lib/candidate.ts";
 import { compareWith } from "../lib/columndrift.ts";
 import type { Evidence } from "../lib/evidence.ts";
 import { toHtmlReport } from "../lib/monitorpage.ts";
@@ -347,6 +348,33 @@ Deno.test("toHtmlReport() stays under a megabyte with ten thousand columns, and 
   ok(new TextEncoder().encode(page).length < 1_000_000, `${page.length}`);
   doesNotMatch(page, /<script/);
   match(page, /9500 more are in the JSON/);
+});
+
+Deno.test("toCandidate() freezes the sample where there is no labelled set, and no metric with it", async () => {
+  const read = async (uri: string) => ({
+    uri,
+    bytes: await Deno.readFile(`${root}${uri}`),
+  });
+  const files = {
+    model: await read("models/churn/xgb_churn_model_2.bin"),
+    features: await read("data/churn/feature_names_3.json"),
+    sample: await read("data/churn/X_test_sample_2.json"),
+    evaluation: undefined,
+    manifest: undefined,
+  };
+  const { reference } = toCandidate(files, {
+    recipe: { oneHot: [] },
+    idColumn: "player_id",
+    label: "churned",
+  });
+  deepStrictEqual(
+    [reference.source.kind, reference.source.uri, reference.rows],
+    ["sample", "data/churn/X_test_sample_2.json", 1000],
+  );
+  strictEqual("metrics" in reference, false);
+  strictEqual(reference.score?.counts.length, 10);
+  // Bins and counts of 45 columns, not 1000 rows.
+  ok(JSON.stringify(reference).length < 20_000);
 });
 
 Deno.test("toMetricKey() never gives two columns one key", () => {

@@ -1,0 +1,108 @@
+/** What a scoring run was made of, found again: its model, the model's reference, and its rows, verified. */
+import { openVersion } from "./batch.ts";
+import { openCache } from "./cache.ts";
+import { digestOf, sha256 } from "./digest.ts";
+import { InputError, messageOf } from "./errors.ts";
+import { type Column, type Features, toFeatures } from "./features.ts";
+import { readNamedFiles } from "./inputs.ts";
+import { digestTags } from "./logging.ts";
+import type { ModelVersion } from "./mlflow/store.ts";
+import { readReferenceProfile } from "./modelfolder.ts";
+import type { LedgerRun } from "./monitoringruns.ts";
+import type { ReferenceProfile } from "./profile.ts";
+import { parseRows } from "./rows.ts";
+import type { Services } from "./services.ts";
+import type { VariantSettings } from "./variants.ts";
+
+/** The model of a scoring run, as far as it is still there. */
+export interface ModelFacts {
+  /** Undefined when the registry has it no more. */
+  readonly version: ModelVersion | undefined;
+  /** Undefined for a model that was logged without one. */
+  readonly reference: ReferenceProfile | undefined;
+  /** Undefined when nothing says what the columns are. */
+  readonly columns: readonly Column[] | undefined;
+}
+
+/**
+ * The version that scored, its reference, and the columns it takes.
+ *
+ * @param notes Told what is missing.
+ * @throws {InputError} If the reference is not what was logged.
+ */
+export async function readModel(
+  services: Services,
+  run: LedgerRun,
+  notes: string[],
+): Promise<ModelFacts> {
+  const { attempt, artifacts, config } = services;
+  const { modelName: name, modelVersion } = run;
+  const mlflow = await services.mlflow();
+  const version = await attempt(
+    `find ${name} version ${modelVersion}`,
+    () => mlflow.findModelVersion(name, Number(modelVersion)),
+  );
+  if (!version) {
+    notes.push(
+      `${name} version ${modelVersion} is not in the registry any more, so there is no reference and no list of its columns`,
+    );
+    return { version, reference: undefined, columns: undefined };
+  }
+  const store = artifacts(version.artifactUri);
+  const reference = await attempt(
+    `read the reference in ${store.uri}`,
+    () =>
+      readReferenceProfile(store, {
+        mlmodelSha256: version.tags[digestTags.mlmodel],
+        cache: openCache(`${config.home}/cache/models`),
+      }),
+  );
+  if (reference) {
+    const columns = reference.features.map(({ name }) => ({
+      name,
+      type: "double",
+    }));
+    return { version, reference, columns };
+  }
+  notes.push(
+    `${name} version ${modelVersion} was logged without a reference profile, so only the scoring run before is compared with`,
+  );
+  await using scorer = await openVersion(services, version, { engine: "auto" });
+  return { version, reference, columns: scorer.columns };
+}
+
+/** The rows that a run scored, as they were; undefined, with a note, when they are gone or changed. */
+export async function readRows(
+  services: Services,
+  settings: VariantSettings,
+  { run, columns, notes }: {
+    run: LedgerRun;
+    columns: readonly Column[] | undefined;
+    notes: string[];
+  },
+): Promise<Features | undefined> {
+  const unknown = (why: string) => {
+    notes.push(`feature drift of scoring run ${run.id} is unknown: ${why}`);
+    return undefined;
+  };
+  const { recipe, idColumn } = settings;
+  if (!columns) return unknown("the model names no columns");
+  if (digestOf(recipe) !== run.recipeSha256) {
+    return unknown("the feature recipe in variants.yaml changed since");
+  }
+  try {
+    const [file] = await services.attempt(
+      `read ${run.inputUri}`,
+      () => readNamedFiles(run.inputUri, services.artifacts),
+    );
+    const bytes = file!.bytes;
+    if (sha256(bytes) !== run.contentSha256) {
+      return unknown(`${run.inputUri} is not what was scored any more`);
+    }
+    const rows = parseRows(bytes, { file: run.inputUri });
+    return toFeatures(rows, { columns, recipe, idColumn, file: run.inputUri });
+  } catch (error) {
+    if (error instanceof InputError) return unknown(messageOf(error));
+    throw error;
+  }
+}
