@@ -248,6 +248,9 @@ async function writeDocs(report: Report): Promise<void> {
     toMarkdown(report)
   }\n\n<!-- end -->`;
   await Deno.writeTextFile(docs, before + results + after);
+  await new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--quiet", docs],
+  }).output();
 }
 
 async function note(text: string): Promise<void> {
