@@ -4,7 +4,13 @@ import { digestOf, sha256 } from "./digest.ts";
 import { scoreDistribution } from "./distribution.ts";
 import { InputError } from "./errors.ts";
 import { type Column, parseFeatureNames } from "./features.ts";
-import { type InputFile, readVariantFile, writeNamedFile } from "./inputs.ts";
+import {
+  type InputFile,
+  readNamedFiles,
+  readNewData,
+  readVariantFile,
+  writeNamedFile,
+} from "./inputs.ts";
 import { digestTags } from "./logging.ts";
 import type { Experiment, ModelVersion } from "./mlflow/store.ts";
 import { readModelFolder } from "./modelfolder.ts";
@@ -54,6 +60,30 @@ export interface KeptInput {
 export interface SortedInputs {
   readonly fresh: readonly InputFile[];
   readonly known: readonly KeptInput[];
+}
+
+/**
+ * The inputs of one call: what is named, or else the variant's new data with
+ * its declared fallback.
+ *
+ * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may stand in for S3.
+ */
+export async function readInputs(
+  services: Services,
+  settings: VariantSettings,
+  options: { named: readonly string[] | undefined; fallback: boolean },
+): Promise<InputFile[]> {
+  const { attempt, artifacts, say } = services;
+  const { named, fallback } = options;
+  if (named === undefined) {
+    const places = services.places(settings.variant);
+    const { sample } = settings.files;
+    return [await readNewData(places, sample, { fallback, say })];
+  }
+  const files = named.map((uri) =>
+    attempt(`read ${uri}`, () => readNamedFiles(uri, artifacts))
+  );
+  return (await Promise.all(files)).flat();
 }
 
 /** Sorts the inputs into new and known; `force` and a file as output make all of them new. */

@@ -1,20 +1,24 @@
 /** Scores a variant's new data with its production model and stores each row once. */
-import { type InputFile, readNamedFiles, readNewData } from "../lib/inputs.ts";
 import { getExperiment } from "../lib/logging.ts";
 import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
 import { parseEngine } from "../lib/scorer.ts";
 import { predictCommand } from "../lib/commands.ts";
+import { setupDatabases } from "../lib/databases.ts";
 import { runForVariants } from "../lib/runner.ts";
 import type { Flags, Outcome } from "../lib/script.ts";
 import type { Services } from "../lib/services.ts";
 import type { VariantSettings } from "../lib/variants.ts";
-import { openVersion, scoreInputs, sortInputs } from "../lib/batch.ts";
+import {
+  openVersion,
+  readInputs,
+  scoreInputs,
+  sortInputs,
+} from "../lib/batch.ts";
 import { outputFormat } from "../lib/output.ts";
 import { describePrediction, warnOfSplitPromotion } from "../lib/report.ts";
-import type { Variant } from "../lib/variant.ts";
 import { logModel } from "./log-model.ts";
 import { promote } from "./promote.ts";
-import { setupDatabases, setupExperiment } from "./setup.ts";
+import { setupExperiment } from "./setup.ts";
 
 type PredictFlags = Flags<typeof predictCommand.options>;
 
@@ -59,11 +63,11 @@ export async function predict(
     dryRun: flags["dry-run"] ?? false,
     output: flags.output,
   };
-  const { fresh, known } = await sortInputs(
-    services,
-    await readInputs(services, variant, { flags, settings }),
-    options,
-  );
+  const inputs = await readInputs(services, settings, {
+    named: flags.input,
+    fallback: !flags["no-fallback"],
+  });
+  const { fresh, known } = await sortInputs(services, inputs, options);
   if (fresh.length === 0) {
     return describePrediction(config, { ...options, engine, kept: known });
   }
@@ -82,28 +86,6 @@ export async function predict(
     engine: scorer.engine,
     kept: [...known, ...kept],
   });
-}
-
-/** The data that the flags name, or the variant's new data with its declared fallback. */
-async function readInputs(
-  services: Services,
-  variant: Variant,
-  { flags, settings }: { flags: PredictFlags; settings: VariantSettings },
-): Promise<InputFile[]> {
-  const { attempt, artifacts, say } = services;
-  if (flags.input === undefined) {
-    const fallback = !flags["no-fallback"];
-    return [
-      await readNewData(services.places(variant), settings.files.sample, {
-        fallback,
-        say,
-      }),
-    ];
-  }
-  const named = flags.input.map((uri) =>
-    attempt(`read ${uri}`, () => readNamedFiles(uri, artifacts))
-  );
-  return (await Promise.all(named)).flat();
 }
 
 /**

@@ -77,6 +77,7 @@ const rows: readonly (readonly string[])[] = [
     "lib/candidatefiles.ts",
     "lib/logging.ts",
     "lib/monitorreport.ts",
+    "lib/databases.ts",
     "lib/runner.ts",
     "lib/scorer.ts",
   ],
