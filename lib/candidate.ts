@@ -14,7 +14,7 @@ import type { Model } from "./model/ensemble.ts";
 import { evaluate } from "./model/evaluate.ts";
 import { toOnnx } from "./model/onnx.ts";
 import { parseModel } from "./model/parse.ts";
-import { type ReferenceProfile, toProfile } from "./profile.ts";
+import { type ReferenceProfile, toProfile } from "./monitoring/profile.ts";
 import type { Recipe } from "./recipe.ts";
 import { parseRows } from "./rows.ts";
 

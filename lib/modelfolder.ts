@@ -13,7 +13,10 @@ import {
   toMLmodel,
 } from "./mlflow/mlmodel.ts";
 import { scoreOutput } from "./mlflow/signature.ts";
-import { parseReferenceProfile, type ReferenceProfile } from "./profile.ts";
+import {
+  parseReferenceProfile,
+  type ReferenceProfile,
+} from "./monitoring/profile.ts";
 
 /** Where a model is logged. */
 export interface ModelPlace {

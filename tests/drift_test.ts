@@ -12,20 +12,20 @@ import {
   kolmogorovTail,
   stabilityIndex,
   stabilityNoise,
-} from "../lib/drift.ts";
-import { compareWith } from "../lib/columndrift.ts";
+} from "../lib/monitoring/drift.ts";
+import { compareWith } from "../lib/monitoring/columns.ts";
 import {
   areaInterval,
   measurePerformance,
   toOutcomes,
-} from "../lib/performance.ts";
+} from "../lib/monitoring/performance.ts";
 import {
   countColumn,
   parseReferenceProfile,
   toColumnProfile,
   toProfile,
-} from "../lib/profile.ts";
-import { decide } from "../lib/verdict.ts";
+} from "../lib/monitoring/profile.ts";
+import { decide } from "../lib/monitoring/verdict.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 
 /** Uniform numbers in [0, 1) that are the same at every run (mulberry32). */

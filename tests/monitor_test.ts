@@ -8,12 +8,12 @@ import {
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { toCandidate } from "../lib/candidate.ts";
-import { compareWith } from "../lib/columndrift.ts";
-import type { Evidence } from "../lib/evidence.ts";
-import { toHtmlReport } from "../lib/monitorpage.ts";
-import { toMetricKey } from "../lib/monitoringlog.ts";
-import { toProfile } from "../lib/profile.ts";
-import { thresholds } from "../lib/verdict.ts";
+import { compareWith } from "../lib/monitoring/columns.ts";
+import type { Evidence } from "../lib/monitoring/evidence.ts";
+import { toHtmlReport } from "../lib/monitoring/page.ts";
+import { toMetricKey } from "../lib/monitoring/log.ts";
+import { toProfile } from "../lib/monitoring/profile.ts";
+import { thresholds } from "../lib/monitoring/verdict.ts";
 import { putObject } from "./support/aws.ts";
 import { findChromium, openPages } from "./support/browser.ts";
 import { type Ended, runCommand } from "./support/commands.ts";

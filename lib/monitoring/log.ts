@@ -1,16 +1,16 @@
 /** A look as an MLflow run "Monitoring …": its numbers as metrics, its verdicts as tags, its report as artifacts. */
-import { sha256 } from "./digest.ts";
+import { sha256 } from "../digest.ts";
 import type { Evidence } from "./evidence.ts";
-import { getExperiment, toDataset } from "./logging.ts";
-import type { MlflowStore } from "./mlflow/store.ts";
-import type { Look } from "./monitoring.ts";
-import { toJsonReport } from "./monitorreport.ts";
-import { toHtmlReport } from "./monitorpage.ts";
-import { type MonitoringRun, saveMonitoringRun } from "./monitoringruns.ts";
-import type { Services } from "./services.ts";
-import { sourceTags } from "./source.ts";
-import type { Variant } from "./variant.ts";
-import type { ColumnDrift, DriftComparison } from "./columndrift.ts";
+import { getExperiment, toDataset } from "../logging.ts";
+import type { MlflowStore } from "../mlflow/store.ts";
+import type { Look } from "./monitor.ts";
+import { toJsonReport } from "./report.ts";
+import { toHtmlReport } from "./page.ts";
+import { type MonitoringRun, saveMonitoringRun } from "./runs.ts";
+import type { Services } from "../services.ts";
+import { sourceTags } from "../source.ts";
+import type { Variant } from "../variant.ts";
+import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
 /**
  * Logs the evidence to MLflow and keeps it in Postgres: first everything of the

@@ -1,7 +1,7 @@
 /** How well stored scores met the outcomes that matured since. */
-import { InputError } from "./errors.ts";
-import { areaUnderCurve, evaluationMetrics, type Scored } from "./metrics.ts";
-import type { Row } from "./rows.ts";
+import { InputError } from "../errors.ts";
+import { areaUnderCurve, evaluationMetrics, type Scored } from "../metrics.ts";
+import type { Row } from "../rows.ts";
 import { type Severity, thresholds } from "./verdict.ts";
 
 /** Performance on matured outcomes; fields are those of the JSON report, and a number that is not known is absent. */

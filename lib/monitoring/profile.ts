@@ -2,7 +2,7 @@
  * What a set of rows looked like, column by column, as bins and counts: small
  * enough to travel with a model, and without any row in it.
  */
-import { InputError } from "./errors.ts";
+import { InputError } from "../errors.ts";
 
 /** One column of a set of rows. */
 export interface ColumnProfile {

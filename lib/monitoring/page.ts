@@ -6,7 +6,7 @@ import {
   type ColumnDrift,
   describeP,
   type DriftComparison,
-} from "./columndrift.ts";
+} from "./columns.ts";
 
 /** What keeps the page under a megabyte however many columns a model has; the JSON has all of them. */
 const mostRows = 500;

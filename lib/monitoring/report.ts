@@ -1,11 +1,11 @@
 /** What `monitor` found, for a program and for a person; the page is in `monitorpage.ts`. */
-import { uriOf } from "./artifacts/store.ts";
-import { UsageError } from "./errors.ts";
+import { uriOf } from "../artifacts/store.ts";
+import { UsageError } from "../errors.ts";
 import type { Evidence } from "./evidence.ts";
-import { describeOther, sortedByConcern, toHtmlReport } from "./monitorpage.ts";
-import type { Services } from "./services.ts";
-import type { Outcome } from "./script.ts";
-import type { ColumnDrift, DriftComparison } from "./columndrift.ts";
+import { describeOther, sortedByConcern, toHtmlReport } from "./page.ts";
+import type { Services } from "../services.ts";
+import type { Outcome } from "../script.ts";
+import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
 /** The versioned JSON, indented for people. */
 export function toJsonReport(evidence: Evidence): string {

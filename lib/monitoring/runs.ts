@@ -3,8 +3,8 @@ import {
   type Database,
   DatabaseError,
   type Queryable,
-} from "./database/database.ts";
-import { UsageError } from "./errors.ts";
+} from "../database/database.ts";
+import { UsageError } from "../errors.ts";
 import type { Evidence, PastVerdict } from "./evidence.ts";
 
 /** A completed scoring run with what it was made of. */

@@ -1,6 +1,6 @@
 /** Everything that one look at a scoring run found: the form of `report.json`, which all other reports are made of. */
 import type { Performance } from "./performance.ts";
-import type { DriftComparison } from "./columndrift.ts";
+import type { DriftComparison } from "./columns.ts";
 import type { Severity, thresholds } from "./verdict.ts";
 
 /** Fields are those of the JSON; what is not known is absent. */

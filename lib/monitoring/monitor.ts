@@ -1,34 +1,34 @@
 /** One look at the newest scoring run of a variant: what it is compared with, and what came out. */
-import { sha256 } from "./digest.ts";
-import { InputError, UsageError } from "./errors.ts";
+import { sha256 } from "../digest.ts";
+import { InputError, UsageError } from "../errors.ts";
 import type { Evidence, RunFacts } from "./evidence.ts";
-import type { Column, Features } from "./features.ts";
-import { type InputFile, readNamedFiles } from "./inputs.ts";
-import type { ModelVersion } from "./mlflow/store.ts";
+import type { Column, Features } from "../features.ts";
+import { type InputFile, readNamedFiles } from "../inputs.ts";
+import type { ModelVersion } from "../mlflow/store.ts";
 import {
   findNewestRun,
   findPreviousRun,
   type LedgerRun,
   readHistory,
   readScores,
-} from "./monitoringruns.ts";
+} from "./runs.ts";
 import {
   measurePerformance,
   type Performance,
   toOutcomes,
 } from "./performance.ts";
 import { type ReferenceProfile, toProfile } from "./profile.ts";
-import { parseRows } from "./rows.ts";
-import { ensurePredictionsSchema } from "./schema.ts";
-import { readModel, readRows } from "./scoredrows.ts";
-import type { Services } from "./services.ts";
-import { commandFor, type Variant } from "./variant.ts";
-import type { VariantSettings } from "./variants.ts";
+import { parseRows } from "../rows.ts";
+import { ensurePredictionsSchema } from "../schema.ts";
+import { readModel, readRows } from "./rows.ts";
+import type { Services } from "../services.ts";
+import { commandFor, type Variant } from "../variant.ts";
+import type { VariantSettings } from "../variants.ts";
 import {
   compareWith,
   type CurrentRows,
   type DriftComparison,
-} from "./columndrift.ts";
+} from "./columns.ts";
 import { decide, thresholds } from "./verdict.ts";
 
 /**

@@ -1,18 +1,18 @@
 /** What a scoring run was made of, found again: its model, the model's reference, and its rows, verified. */
-import { openVersion } from "./batch.ts";
-import { openCache } from "./cache.ts";
-import { digestOf, sha256 } from "./digest.ts";
-import { InputError, messageOf } from "./errors.ts";
-import { type Column, type Features, toFeatures } from "./features.ts";
-import { readNamedFiles } from "./inputs.ts";
-import { digestTags } from "./logging.ts";
-import type { ModelVersion } from "./mlflow/store.ts";
-import { readReferenceProfile } from "./modelfolder.ts";
-import type { LedgerRun } from "./monitoringruns.ts";
+import { openVersion } from "../batch.ts";
+import { openCache } from "../cache.ts";
+import { digestOf, sha256 } from "../digest.ts";
+import { InputError, messageOf } from "../errors.ts";
+import { type Column, type Features, toFeatures } from "../features.ts";
+import { readNamedFiles } from "../inputs.ts";
+import { digestTags } from "../logging.ts";
+import type { ModelVersion } from "../mlflow/store.ts";
+import { readReferenceProfile } from "../modelfolder.ts";
+import type { LedgerRun } from "./runs.ts";
 import type { ReferenceProfile } from "./profile.ts";
-import { parseRows } from "./rows.ts";
-import type { Services } from "./services.ts";
-import type { VariantSettings } from "./variants.ts";
+import { parseRows } from "../rows.ts";
+import type { Services } from "../services.ts";
+import type { VariantSettings } from "../variants.ts";
 
 /** The model of a scoring run, as far as it is still there. */
 export interface ModelFacts {
