@@ -2,14 +2,18 @@
 import { monitorCommand } from "../lib/commands.ts";
 import { sha256 } from "../lib/digest.ts";
 import { UsageError } from "../lib/errors.ts";
-import { getNewestRun, lookAt, readOutcomes } from "../lib/monitoring.ts";
-import { keepEvidence } from "../lib/monitoringlog.ts";
-import { findMonitoringRun } from "../lib/monitoringruns.ts";
+import {
+  getNewestRun,
+  lookAt,
+  readOutcomes,
+} from "../lib/monitoring/monitor.ts";
+import { keepEvidence } from "../lib/monitoring/log.ts";
+import { findMonitoringRun } from "../lib/monitoring/runs.ts";
 import {
   describeMonitoring,
   parseFailOn,
   writeReport,
-} from "../lib/monitorreport.ts";
+} from "../lib/monitoring/report.ts";
 import { runForVariants } from "../lib/runner.ts";
 import type { Flags, Outcome } from "../lib/script.ts";
 import type { Services } from "../lib/services.ts";
