@@ -13,6 +13,7 @@ import { peer, runPython } from "../tests/support/python.ts";
 import { type Contender, startContender, type Subject } from "./protocol.ts";
 import {
   type Measured,
+  type Ready,
   type Report,
   type ShapeResult,
   toMarkdown,
@@ -163,7 +164,7 @@ async function measureShape(shape: Shape): Promise<ShapeResult> {
     openMs,
     difference,
   }));
-  return { ...shape, bytes: size, readyMs: await measureReady(shape), engines };
+  return { ...shape, bytes: size, ready: await measureReady(shape), engines };
 }
 
 /** Opens a subject, checks its scores, and warms it up; undefined, and said, where it cannot run. */
@@ -217,14 +218,14 @@ function largestDifference(
   );
 }
 
-async function measureReady({ stem }: Shape): Promise<number[]> {
-  const times: number[] = [];
+async function measureReady({ stem }: Shape): Promise<Ready[]> {
+  const times: Ready[] = [];
   for (let n = 0; n < 9; n++) {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--allow-read", here("ready.ts"), `${folder}/${stem}.ubj`],
       stderr: "null",
     }).output();
-    times.push(Number(new TextDecoder().decode(stdout)));
+    times.push(JSON.parse(new TextDecoder().decode(stdout)) as Ready);
   }
   return times;
 }
