@@ -17,6 +17,12 @@ import {
   neighbour,
   seededNumbers,
 } from "./support/ensembles.ts";
+import {
+  readSeed,
+  readSeedMatrix,
+  seedProbabilities,
+  testWithSeed,
+} from "./support/seed.ts";
 
 /** Names say what is special; seeds are added below. */
 const shapes: Record<string, Omit<EnsembleShape, "seed">> = {
@@ -285,47 +291,21 @@ Deno.test("openKernel() refuses a matrix that does not fit", () => {
   }
 });
 
-/** XGBoost 3.2.0, `Booster.inplace_predict` of the ten rows as float32. */
-const seedScores = [
-  0.6345393657684326,
-  0.5011822581291199,
-  0.731168806552887,
-  0.5888879299163818,
-  0.39145025610923767,
-  0.8395617604255676,
-  0.4179559350013733,
-  0.8778798580169678,
-  0.40717557072639465,
-  0.7822437286376953,
-];
-
-const seed = new URL("../../shared/seed/", import.meta.url);
-const hasSeed = await Deno.stat(seed).then(() => true, () => false);
-
-Deno.test({
-  name: "openKernel() scores the seed's ten rows as XGBoost 3.2.0 does",
-  ignore: !hasSeed,
-  fn: async () => {
-    const read = (name: string) => Deno.readTextFile(new URL(name, seed));
-    const names: string[] = JSON.parse(await read("feature_names_3.json"));
-    const rows: Record<string, number | boolean>[] =
-      (await read("X_test_sample_2.json")).trim().split("\n")
-        .map((line) => JSON.parse(line));
-    const matrix = Float32Array.from(
-      rows.flatMap((row) => names.map((name) => Number(row[name]))),
-    );
-    const bytes = await Deno.readFile(new URL("xgb_churn_model_2.json", seed));
-    const model = parseModel(bytes);
+testWithSeed(
+  "openKernel() scores the seed's ten rows as XGBoost 3.2.0 does",
+  async () => {
+    const model = parseModel(await readSeed("xgb_churn_model_2.json"));
     strictEqual(model.kind, "trees");
+    const matrix = await readSeedMatrix();
     const found = openKernel(model as TreeEnsemble).predict(matrix, 10);
-    found.forEach((score, i) => {
+    for (const [row, expected] of seedProbabilities.entries()) {
       ok(
-        Math.abs(score - (seedScores[i] ?? NaN)) <= 6e-8,
-        `row ${i}: ${score}`,
+        Math.abs((found[row] ?? NaN) - expected) <= 6e-8,
+        `row ${row + 1}: ${found[row]}`,
       );
-    });
+    }
   },
-});
+);
 
 Deno.test("searchTable() brackets every value in its bucket", () => {
   const random = seededNumbers(3);

@@ -6,6 +6,12 @@ import { evaluate } from "../lib/model/evaluate.ts";
 import { parseModel } from "../lib/model/parse.ts";
 import { parseUbjson } from "../lib/model/ubjson.ts";
 import { encodeJson, encodeUbjson } from "./support/documents.ts";
+import {
+  readSeed,
+  readSeedMatrix,
+  seedProbabilities,
+  testWithSeed,
+} from "./support/seed.ts";
 
 const seeds = new URL("golden/fuzz/", import.meta.url);
 
@@ -365,49 +371,15 @@ Deno.test("readXgboost() tells the true parameters", () => {
   });
 });
 
-/**
- * `Booster.predict` of XGBoost 3.2.0 on the ten rows of the affiliate's
- * sample, from their model; both stay outside of this repository.
- */
-const tenProbabilities = [
-  0.6345393657684326,
-  0.5011822581291199,
-  0.731168806552887,
-  0.5888879299163818,
-  0.39145025610923767,
-  0.8395617604255676,
-  0.4179559350013733,
-  0.8778798580169678,
-  0.40717557072639465,
-  0.7822437286376953,
-];
-const theirs = new URL("../../shared/seed/", import.meta.url);
-
-function hasTheirs(): boolean {
-  try {
-    return Deno.statSync(theirs).isDirectory;
-  } catch {
-    return false;
-  }
-}
-
 for (const suffix of ["bin", "json"]) {
-  Deno.test({
-    name:
-      `parseModel() gives the ten probabilities from the affiliate's .${suffix}`,
-    ignore: !hasTheirs(),
-    fn: () => {
-      const found = parseModel(
-        Deno.readFileSync(new URL(`xgb_churn_model_2.${suffix}`, theirs)),
-      );
-      const rows = Deno.readTextFileSync(
-        new URL("X_test_sample_2.json", theirs),
-      ).trim().split("\n").map((line) => JSON.parse(line));
-      const matrix = Float32Array.from(
-        rows.flatMap((row) => found.features.names.map((name) => row[name])),
-      );
-      const { predictions } = evaluate(found, matrix, { rows: rows.length });
-      deepStrictEqual([...predictions], tenProbabilities);
+  testWithSeed(
+    `parseModel() gives the ten probabilities from the seed's .${suffix}`,
+    async () => {
+      const model = parseModel(await readSeed(`xgb_churn_model_2.${suffix}`));
+      const { predictions } = evaluate(model, await readSeedMatrix(), {
+        rows: 10,
+      });
+      deepStrictEqual([...predictions], seedProbabilities);
     },
-  });
+  );
 }

@@ -42,3 +42,15 @@ export function testWithSeed(
 export function readSeed(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return Deno.readFile(`${seedFolder}/${name}`);
 }
+
+/** The ten rows of the sample as a model reads them: 10 × 45, in the order of the seed's feature names. */
+export async function readSeedMatrix(): Promise<Float32Array> {
+  const text = async (name: string) =>
+    new TextDecoder().decode(await readSeed(name));
+  const names: string[] = JSON.parse(await text("feature_names_3.json"));
+  const lines = (await text("X_test_sample_2.json")).trim().split("\n");
+  const rows: Record<string, unknown>[] = lines.map((line) => JSON.parse(line));
+  return Float32Array.from(
+    rows.flatMap((row) => names.map((name) => Number(row[name]))),
+  );
+}
