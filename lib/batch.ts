@@ -138,7 +138,11 @@ export async function openVersion(
   return await openScorer(folder, options.engine);
 }
 
-/** Scores each input and keeps it, one after the other; what was kept stays when a later one fails. */
+/**
+ * Scores each input and keeps it. In Postgres one after the other: what was
+ * kept stays when a later one fails. In a file all at once: only when it is
+ * whole do MLflow's runs say so.
+ */
 export async function scoreInputs(
   services: Services,
   scorer: Scorer,
@@ -146,23 +150,33 @@ export async function scoreInputs(
 ): Promise<KeptInput[]> {
   const { settings, output, dryRun, inputs } = options;
   const columns = await columnsOf(services, scorer, settings);
+  const score = (file: InputFile) =>
+    scoreFile(scorer, file, { settings, columns, say: services.say });
   const kept: KeptInput[] = [];
-  for (const file of inputs) {
-    const scored = await scoreFile(scorer, file, {
-      settings,
-      columns,
-      say: services.say,
-    });
-    if (dryRun) {
-      kept.push({ file, scored, ledger: undefined, mlflowRunId: undefined });
-    } else if (output === "postgres") {
-      kept.push(await keepInPostgres(services, scorer, { ...options, scored }));
-    } else {kept.push(
-        await keepInFile(services, scorer, { ...options, scored }),
-      );}
+  if (output === "postgres" && !dryRun) {
+    for (const file of inputs) {
+      kept.push(
+        await keepInPostgres(services, scorer, {
+          ...options,
+          scored: await score(file),
+        }),
+      );
+    }
+    return kept;
   }
-  if (output !== "postgres" && !dryRun) {
-    await writeOutput(services, { scorer, kept, options });
+  const all: ScoredFile[] = [];
+  for (const file of inputs) all.push(await score(file));
+  if (dryRun) {
+    return all.map((scored) => ({
+      file: scored.file,
+      scored,
+      ledger: undefined,
+      mlflowRunId: undefined,
+    }));
+  }
+  await writeOutput(services, { scorer, all, options });
+  for (const scored of all) {
+    kept.push(await keepInFile(services, scorer, { ...options, scored }));
   }
   return kept;
 }
@@ -301,14 +315,14 @@ async function store(
 /** All inputs of the call in one file, in their order. */
 async function writeOutput(
   services: Services,
-  { scorer, kept, options }: {
+  { scorer, all, options }: {
     scorer: Scorer;
-    kept: readonly KeptInput[];
+    all: readonly ScoredFile[];
     options: BatchOptions;
   },
 ): Promise<void> {
-  const rows = kept.flatMap(({ scored }) =>
-    scored ? toOutputRows(scored, { scorer, options }) : []
+  const rows = all.flatMap((scored) =>
+    toOutputRows(scored, { scorer, options })
   );
   const bytes = toOutput(rows, outputFormat(options.output));
   await services.attempt(

@@ -7,14 +7,14 @@
  */
 
 /**
- * The folders for one permission: the project (or `.local` in it) and
+ * The folders for one permission: the project,
  * `CHURN_HOME`, a local `MLFLOW_ARTIFACT_ROOT`, and what `CHURN_FILES` names;
  * for reading also the files that TLS and AWS settings point to.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * deepStrictEqual(allowedFolders("write", { CHURN_HOME: "/var/churn" }), ["/var/churn"]);
+ * deepStrictEqual(allowedFolders("write", { CHURN_HOME: "/var/churn" }), [".", "/var/churn"]);
  * ```
  */
 export function allowedFolders(
@@ -24,9 +24,8 @@ export function allowedFolders(
   const home = environment.CHURN_HOME || ".local";
   const root = environment.MLFLOW_ARTIFACT_ROOT ?? "";
   const extra = (environment.CHURN_FILES ?? "").split(",");
-  const folders = [home, isFolder(root) ? root : "", ...extra];
+  const folders = [".", home, isFolder(root) ? root : "", ...extra];
   const readOnly = [
-    ".",
     environment.PGSSLROOTCERT,
     environment.AWS_WEB_IDENTITY_TOKEN_FILE,
     environment.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,

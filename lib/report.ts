@@ -11,7 +11,8 @@ import { commandFor } from "./variant.ts";
 
 /** What is reported of a prediction beside its inputs. */
 export interface PredictionFacts extends BatchOptions {
-  readonly engine: string;
+  /** Undefined when nothing was scored. */
+  readonly engine: string | undefined;
   readonly kept: readonly KeptInput[];
 }
 
@@ -38,14 +39,13 @@ export function describePrediction(
       variant: variant.key,
       experiment: facts.experiment.name,
       run_id: scored[0]?.mlflowRunId ?? first?.ledger?.mlflowRunId ?? null,
-      model_name: version.name,
-      model_version: version.version,
+      ...modelOf(first, version),
       model_uri: facts.modelUri,
-      engine: facts.engine,
+      engine: facts.engine ?? null,
       rows,
       input: first?.file.uri ?? null,
       data_source: first?.file.source ?? null,
-      inputs: kept.map(toInputReport),
+      inputs: kept.map((input) => toInputReport(input, facts)),
       score_distribution: distributionOf(kept) ?? null,
     },
     text: [
@@ -130,14 +130,32 @@ export function warnOfSplitPromotion(
   );
 }
 
+/** The version that scored an input: the one of this call, or of the run that did it before. */
+function modelOf(
+  input: KeptInput | undefined,
+  version: ModelVersion,
+): { model_name: string; model_version: number } {
+  const { ledger, scored } = input ?? {};
+  if (scored || !ledger) {
+    return { model_name: version.name, model_version: version.version };
+  }
+  return {
+    model_name: ledger.modelName,
+    model_version: Number(ledger.modelVersion),
+  };
+}
+
 function toInputReport(
-  { file, scored, ledger, mlflowRunId }: KeptInput,
+  input: KeptInput,
+  { version, dryRun }: PredictionFacts,
 ): Record<string, unknown> {
+  const { file, scored, ledger, mlflowRunId } = input;
   return {
     input: file.uri,
     data_source: file.source,
-    status: scored ? "scored" : "nothing-new",
+    status: !scored ? "nothing-new" : dryRun ? "dry-run" : "scored",
     rows: scored?.features.rows ?? ledger?.rows ?? 0,
+    ...modelOf(input, version),
     scoring_run_id: ledger?.id ?? null,
     attempt: ledger?.attempt ?? null,
     run_id: mlflowRunId ?? ledger?.mlflowRunId ?? null,
@@ -174,7 +192,7 @@ function whereTheyAre(
   { output, dryRun, settings }: PredictionFacts,
   anyScored: boolean,
 ): string[] {
-  if (dryRun) return ["Nothing was stored or logged (--dry-run)"];
+  if (dryRun) return ["No scores were stored or logged (--dry-run)"];
   if (output !== "postgres") {
     return anyScored ? [`The scores are in ${output}`] : [];
   }

@@ -54,7 +54,8 @@ export async function runForVariants<Options extends ParseArgsOptionsConfig>(
     const chosen = chosenVariants(services.variants, flags);
     await script.before?.(services);
     const work = chosen.map((settings) => ({
-      name: settings.variant.title,
+      key: settings.variant.key,
+      title: settings.variant.title,
       run: () => script.body(services, settings, flags),
     }));
     return await runEach(work, { all: flags.all ?? false, say });

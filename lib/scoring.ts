@@ -87,6 +87,13 @@ function remarksOn(
         }`,
       ]
       : []),
+    ...(ids?.includes(null)
+      ? [
+        `WARNING: ${
+          ids.filter((id) => id === null).length
+        } of ${ids.length} rows name no player in "${idColumn}"`,
+      ]
+      : []),
     ...(ids === undefined
       ? [
         `WARNING: no row has the column "${idColumn}", so the scores name no player`,

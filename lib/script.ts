@@ -186,19 +186,19 @@ export function toCount(
  * code wins. Its `status` is `failed` when any failed, else that of the first
  * that changed something.
  *
- * @param work The pieces: `name` is how a person and the report call it.
+ * @param work The pieces: `key` is what the report calls a variant, `title` what a person does.
  * @param options `all`: false runs the only piece by itself, which keeps its own shape and its own error.
  */
 export async function runEach(
-  work: readonly { name: string; run: () => Promise<Outcome> }[],
+  work: readonly { key: string; title: string; run: () => Promise<Outcome> }[],
   options: { all: boolean; say: (message: string) => void },
 ): Promise<Outcome> {
   const [only] = work;
   if (only && !options.all) return await only.run();
   const outcomes: Outcome[] = [];
-  for (const { name, run } of work) {
+  for (const { key, title, run } of work) {
     outcomes.push(
-      await run().catch((error) => failed(name, error, options.say)),
+      await run().catch((error) => failed({ key, title }, error, options.say)),
     );
   }
   const code = worstExitCode(outcomes.map(({ exitCode }) => exitCode ?? 0));
@@ -222,22 +222,22 @@ function overallStatus(outcomes: readonly Outcome[]): string {
 }
 
 function failed(
-  name: string,
+  { key, title }: { key: string; title: string },
   error: unknown,
   say: (message: string) => void,
 ): Outcome {
   const message = redact(messageOf(error));
   const code = exitCode(error);
-  say(`${name}: ${message}`);
+  say(`${title}: ${message}`);
   if (isDefect(error)) say(error.stack ?? "");
   return {
     report: {
       status: "failed",
-      variant: name,
+      variant: key,
       error: message,
       exit_code: code,
     },
-    text: `${name}: failed, ${message}`,
+    text: `${title}: failed, ${message}`,
     exitCode: code,
   };
 }

@@ -5,6 +5,7 @@ import { compareMetrics } from "../lib/comparison.ts";
 import { InputError, UsageError } from "../lib/errors.ts";
 import { toFeatures } from "../lib/features.ts";
 import { type InputFile, readVariantFile } from "../lib/inputs.ts";
+import { digestTags } from "../lib/logging.ts";
 import { type EvaluationMetrics, evaluationMetrics } from "../lib/metrics.ts";
 import { resolveModel } from "../lib/mlflow/resolve.ts";
 import type { ModelVersion } from "../lib/mlflow/store.ts";
@@ -78,7 +79,7 @@ export async function compare(
     candidate: await measureOn(candidate),
     champion: await measureOn(champion),
   };
-  const { status, reasons } = candidate.version === champion.version
+  const { status, reasons } = sameModel(candidate, champion)
     ? { status: "unchanged", reasons: ["the candidate is the champion"] }
     : compareMetrics(metrics.candidate, {
       champion: metrics.champion,
@@ -99,6 +100,13 @@ export async function compare(
       `Version ${candidate.version} of ${candidate.name} is ${status}, champion version ${champion.version}:\n` +
       reasons.map((reason) => `  ${reason}`).join("\n"),
   };
+}
+
+/** One version, or two of the same bytes. */
+function sameModel(candidate: ModelVersion, champion: ModelVersion): boolean {
+  const digest = candidate.tags[digestTags.model];
+  return candidate.version === champion.version ||
+    (digest !== undefined && digest === champion.tags[digestTags.model]);
 }
 
 /** The metrics of one version on the labelled rows, scored as `predict` would score them. */

@@ -1,13 +1,13 @@
 /** Logs a variant's model with its true parameters, real metrics and an enforced signature, and registers a version. */
 import { toCandidate } from "../lib/candidate.ts";
 import { readCandidateFiles } from "../lib/candidatefiles.ts";
+import { aliasOf, dayOf, stageOf } from "../lib/choice.ts";
 import { logModelCommand } from "../lib/commands.ts";
 import {
   findSameVersion,
   getExperiment,
   logCandidate,
 } from "../lib/logging.ts";
-import { parseStage } from "../lib/mlflow/rules.ts";
 import { describeParity, proveParity } from "../lib/proof.ts";
 import { describeLogging } from "../lib/report.ts";
 import { runForVariants } from "../lib/runner.ts";
@@ -38,6 +38,12 @@ export async function logModel(
 ): Promise<Outcome> {
   const { attempt, say, config, artifacts } = services;
   const { variant } = settings;
+  // Before anything is logged: a flag that cannot be used must not leave a version behind.
+  const alias = flags.alias === undefined ? undefined : aliasOf(flags.alias);
+  const stage = flags.stage === undefined ? undefined : stageOf(flags.stage);
+  const trainingDay = flags["training-date"] === undefined
+    ? undefined
+    : dayOf(flags["training-date"]);
   const mlflow = await services.mlflow();
   const experiment = await attempt(
     "find the experiment",
@@ -52,10 +58,7 @@ export async function logModel(
   const parity = await proveParity(candidate);
   say(describeParity(parity));
 
-  const trained = toTrainingDate(
-    flags["training-date"],
-    candidate.trainingDate,
-  );
+  const trained = toTrainingDate(trainingDay, candidate.trainingDate);
   const tags = {
     ...sourceTags("log-model", config),
     ...variant.tags,
@@ -77,7 +80,6 @@ export async function logModel(
     })
     : same;
 
-  const { alias, stage } = flags;
   const target = { version: version.version };
   if (alias !== undefined) {
     await attempt(
@@ -86,10 +88,9 @@ export async function logModel(
     );
   }
   if (stage !== undefined) {
-    const canonical = parseStage(stage);
     await attempt(
       "set the stage",
-      () => mlflow.setStage(version.name, { ...target, stage: canonical }),
+      () => mlflow.setStage(version.name, { ...target, stage }),
     );
   }
   return describeLogging(candidate, {

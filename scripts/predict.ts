@@ -3,6 +3,9 @@ import { getExperiment } from "../lib/logging.ts";
 import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
 import { parseEngine } from "../lib/scorer.ts";
 import { predictCommand } from "../lib/commands.ts";
+import { InputError } from "../lib/errors.ts";
+import { findVariantFile } from "../lib/inputs.ts";
+import { commandFor } from "../lib/variant.ts";
 import { setupDatabases } from "../lib/databases.ts";
 import { runForVariants } from "../lib/runner.ts";
 import type { Flags, Outcome } from "../lib/script.ts";
@@ -25,7 +28,7 @@ type PredictFlags = Flags<typeof predictCommand.options>;
 if (import.meta.main) {
   await runForVariants(predictCommand, {
     body: predict,
-    ownFlags: ["input", "model-uri"],
+    ownFlags: ["input", "model-uri", "output"],
   });
 }
 
@@ -40,9 +43,12 @@ export async function predict(
   const engine = parseEngine(flags.engine);
   const modelUri = flags["model-uri"] ?? settings.modelUri;
   parseModelUri(modelUri);
-  if (flags.output !== "postgres") outputFormat(flags.output);
+  const { output = "postgres" } = flags;
+  if (output !== "postgres") outputFormat(output);
   if (config.embedded) await bootstrap(services, settings);
 
+  // First of all, so that a missing setting is found before anything is scored.
+  if (output === "postgres") await services.predictions();
   const mlflow = await services.mlflow();
   const experiment = await attempt(
     "find the experiment",
@@ -61,7 +67,7 @@ export async function predict(
     modelUri,
     force: flags.force ?? false,
     dryRun: flags["dry-run"] ?? false,
-    output: flags.output,
+    output,
   };
   const inputs = await readInputs(services, settings, {
     named: flags.input,
@@ -69,7 +75,11 @@ export async function predict(
   });
   const { fresh, known } = await sortInputs(services, inputs, options);
   if (fresh.length === 0) {
-    return describePrediction(config, { ...options, engine, kept: known });
+    return describePrediction(config, {
+      ...options,
+      engine: undefined,
+      kept: known,
+    });
   }
   say(
     `Scoring ${
@@ -108,6 +118,19 @@ async function bootstrap(
   const mlflow = await services.mlflow();
   const [newest] = await mlflow.listModelVersions(variant.modelName);
   if (newest) return;
+  const shipped = await findVariantFile(
+    services.places(variant),
+    settings.files.model,
+  );
+  if (!shipped) {
+    const listed = services.variants.listed.map((known) => known.variant.title);
+    throw new InputError(
+      `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +
+        `variants.yaml lists ${listed.join("; ")}. For one of your own: ${
+          commandFor("setup", variant)
+        }, then log-model with --model, --features and --sample, and promote`,
+    );
+  }
   say(
     `The embedded store in ${config.home} has no model for ${variant.title} yet: setting it up with the shipped one`,
   );

@@ -1,7 +1,6 @@
 /** Makes a version the one that predictions are made with, and keeps who did it, when, from which and to which. */
-import { retryPolicyOf } from "../lib/choice.ts";
+import { aliasOf, retryPolicyOf, stageOf } from "../lib/choice.ts";
 import { InputError, UsageError } from "../lib/errors.ts";
-import { parseStage } from "../lib/mlflow/rules.ts";
 import { promoteCommand } from "../lib/commands.ts";
 import { type Outcome, runScript, toCount } from "../lib/script.ts";
 import { openServices, type Services } from "../lib/services.ts";
@@ -41,7 +40,8 @@ export async function promote(
     options;
   const { attempt, config } = services;
   const mlflow = await services.mlflow();
-  const stage = parseStage(stageText);
+  const stage = stageOf(stageText);
+  aliasOf(alias);
   const name = variant.modelName;
   const versions = await attempt(
     `list the versions of ${name}`,

@@ -6,7 +6,7 @@ import { tempFolder } from "./support/servers.ts";
 Deno.test("allowedFolders() is the project and .local when nothing is set", () => {
   for (const environment of [{}, { CHURN_HOME: "", CHURN_FILES: " , " }]) {
     deepStrictEqual(allowedFolders("read", environment), [".", ".local"]);
-    deepStrictEqual(allowedFolders("write", environment), [".local"]);
+    deepStrictEqual(allowedFolders("write", environment), [".", ".local"]);
   }
 });
 
@@ -20,10 +20,9 @@ Deno.test("allowedFolders() adds what the settings name, read-only where writing
     AWS_SHARED_CREDENTIALS_FILE: "/run/credentials",
     HOME: "/home/me",
   };
-  const both = ["/var/churn", "/srv/artifacts", "/in", "/out"];
+  const both = [".", "/var/churn", "/srv/artifacts", "/in", "/out"];
   deepStrictEqual(allowedFolders("write", environment), both);
   deepStrictEqual(allowedFolders("read", environment), [
-    ".",
     "/etc/ca.pem",
     "/run/token",
     "/run/credentials",
@@ -34,7 +33,7 @@ Deno.test("allowedFolders() adds what the settings name, read-only where writing
 
 Deno.test("allowedFolders() takes no URI for a folder, and no home without a service", () => {
   const environment = { MLFLOW_ARTIFACT_ROOT: "s3://bucket/x" };
-  deepStrictEqual(allowedFolders("write", environment), [".local"]);
+  deepStrictEqual(allowedFolders("write", environment), [".", ".local"]);
   deepStrictEqual(allowedFolders("read", { HOME: "/home/me" }), [
     ".",
     ".local",

@@ -99,23 +99,41 @@ function pick(
     ? newest((each) => each.aliases.includes(reference.alias))
     : newest(() => true);
   if (found) return found;
-  const what = kind === "stage"
-    ? ` in the stage ${reference.stage}`
-    : kind === "alias"
-    ? ` with the alias "${reference.alias}"`
-    : "";
-  const numbers = versions.map(({ version }) => version).sort((a, b) => a - b);
   throw new InputError(
-    `Cannot find a version of the registered model "${name}"${what}: ${
-      numbers.length === 0
-        ? "it has none; log one with `deno task log-model`"
-        : `none of its versions (${
-          numbers.join(", ")
-        }) is; choose one with \`deno task promote --version ${
-          numbers.at(-1)
-        }\` and the variant's flags`
-    }`,
+    `Cannot find a version of the registered model "${name}"${
+      describe(reference)
+    }: ${adviceFor(reference, versions)}`,
   );
+}
+
+function describe(reference: NamedReference): string {
+  if (reference.kind === "stage") return ` in the stage ${reference.stage}`;
+  if (reference.kind === "alias") return ` with the alias "${reference.alias}"`;
+  return "";
+}
+
+/** Only what leads to the version that was asked for: a promotion moves production. */
+function adviceFor(
+  reference: NamedReference,
+  versions: readonly ModelVersion[],
+): string {
+  const numbers = versions.map(({ version }) => version).sort((a, b) => a - b);
+  if (numbers.length === 0) {
+    return "it has none; log one with `deno task log-model`";
+  }
+  const none = `none of its versions (${numbers.join(", ")}) is`;
+  const isProduction = reference.kind === "stage"
+    ? reference.stage === "Production"
+    : reference.kind === "alias" && reference.alias === "champion";
+  if (isProduction) {
+    return `${none}; choose one with \`deno task promote --version ${
+      numbers.at(-1)
+    }\` and the variant's flags`;
+  }
+  const flag = reference.kind === "alias"
+    ? `--alias ${reference.alias}`
+    : "--stage and its name";
+  return `${none}; \`deno task log-model\` gives it to a new version with ${flag}`;
 }
 
 async function listVersions(
@@ -127,7 +145,7 @@ async function listVersions(
     return versions;
   }
   throw new InputError(
-    `Cannot find the registered model "${name}" in ${store.description}: log one with \`deno task log-model\` and the variant's flags`,
+    `Cannot find the registered model "${name}" in ${store.description}: log a variant's own model with \`deno task log-model\` and its flags`,
   );
 }
 
