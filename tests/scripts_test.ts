@@ -176,6 +176,11 @@ Deno.test("query answers in three formats and refuses to write", async () => {
     "select 1 as a, 'x,y' as b",
   ], { env, json: false });
   strictEqual(csv.stdout, 'a,b\n1,"x,y"\n');
+  const same = await runCommand("query", ["select 1 as a, 2 as a"], {
+    env,
+    code: 1,
+  });
+  match(same.stderr, /two columns named "a"/);
   for (
     const sql of [
       "delete from churn_predictions",
@@ -419,3 +424,57 @@ async function countLines(path: string): Promise<number> {
   const text = await Deno.readTextFile(new URL(`../${path}`, import.meta.url));
   return text.trim().split("\n").length;
 }
+
+Deno.test("a flag that cannot be used leaves nothing behind, and reports name what truly scored", async () => {
+  await using home = await tempFolder();
+  const env = { CHURN_HOME: `${home.path}/home` };
+  const first = await runCommand("predict", [], { env });
+  for (
+    const flags of [["--stage", "Foo"], ["--alias", "v1"], [
+      "--training-date",
+      "2026-02-30",
+    ]]
+  ) {
+    await runCommand("log-model", [...flags, "--force"], { env, code: 2 });
+  }
+  await runCommand("promote", ["--version", "1", "--stage", "Foo"], {
+    env,
+    code: 2,
+  });
+  await runCommand("predict", ["--all", "--output", "scores.csv"], {
+    env,
+    code: 2,
+  });
+  // A folder that the tasks may not write to.
+  await runCommand("predict", ["--output", `${home.path}/scores.csv`], {
+    env,
+    code: 2,
+  });
+  const counts = await runCommand("query", [
+    `select (select count(*) from model_versions) as versions, (select count(*) from runs where name = 'Scoring') as scorings`,
+  ], { env });
+  deepStrictEqual(counts.report.result, [{ versions: 1, scorings: 1 }]);
+
+  const second = await runCommand("log-model", ["--force"], { env });
+  strictEqual(second.report.model_version, 2);
+  await runCommand("promote", ["--version", "2"], { env });
+  const idle = await runCommand("predict", [], { env });
+  deepStrictEqual([
+    idle.report.status,
+    idle.report.model_version,
+    idle.report.engine,
+  ], ["nothing-new", 1, null]);
+  strictEqual(idle.report.run_id, first.report.run_id);
+  const unknown = await runCommand("predict", ["--geography", "Mars"], {
+    env,
+    code: 1,
+  });
+  match(
+    unknown.stderr,
+    /the project ships none; variants\.yaml lists base; geography US/,
+  );
+  const experiments = await runCommand("query", [
+    "select count(*) as mars from experiments where name like '%mars'",
+  ], { env });
+  deepStrictEqual(experiments.report.result, [{ mars: 0 }]);
+});

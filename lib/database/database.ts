@@ -96,3 +96,21 @@ export function exactNumber(text: string): number {
     `Cannot read the int8 ${text} as a number: it is over 2^53`,
   );
 }
+
+/**
+ * Refuses an answer with two columns of one name: as an object it would keep
+ * only the last of them.
+ *
+ * @throws {DatabaseError} With Postgres's own code for a duplicate column, 42701.
+ */
+export function refuseSameNames(
+  fields: readonly { readonly name: string }[],
+): void {
+  const names = fields.map(({ name }) => name);
+  const same = names.find((name, index) => names.indexOf(name) !== index);
+  if (same === undefined) return;
+  throw new DatabaseError(
+    `the answer has two columns named "${same}"; tell them apart with "as"`,
+    { code: "42701" },
+  );
+}

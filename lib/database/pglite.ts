@@ -7,6 +7,7 @@ import {
   DatabaseError,
   exactNumber,
   type Queryable,
+  refuseSameNames,
 } from "./database.ts";
 import { TransientError } from "../errors.ts";
 
@@ -52,12 +53,12 @@ export async function openPglite(
 
   const run =
     (target: Pick<PGlite, "query">): Queryable["query"] =>
-    async (text, values = []) => {
+    async <Row>(text: string, values: readonly unknown[] = []) => {
       wrote ||= !/^\s*select\b/i.test(text);
       try {
-        const { rows } = await target.query(text, [...values]);
-        // deno-lint-ignore no-explicit-any -- PGlite types its rows as a mapping, the caller names their shape
-        return rows as any;
+        const { rows, fields } = await target.query<Row>(text, [...values]);
+        refuseSameNames(fields);
+        return rows;
       } catch (error) {
         throw translate(error);
       }

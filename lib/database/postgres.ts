@@ -7,6 +7,7 @@ import {
   exactNumber,
   MissingDatabaseError,
   type Queryable,
+  refuseSameNames,
 } from "./database.ts";
 import { TransientError, UsageError } from "../errors.ts";
 
@@ -207,7 +208,8 @@ function queryWith(
     try {
       // Extended also without values: the simple protocol would run `commit; …` out of a read-only transaction.
       const query = { text, values: [...values], queryMode: "extended" };
-      const { rows } = await client.query(query);
+      const { rows, fields } = await client.query(query);
+      refuseSameNames(fields);
       return rows as Row[];
     } catch (error) {
       throw translate(error, description);
