@@ -40,33 +40,23 @@ export function numbersAt(
 ): NumberArray {
   const { type, count } = numbers;
   const start = view.byteOffset + at;
+  const size = width[type] ?? 8;
+  const buffer = view.buffer.slice(start, start + count * size) as ArrayBuffer;
+  if (type === "U") return new Uint8Array(buffer);
+  if (type === "i") return new Int8Array(buffer);
+  // All bytes in reverse order are the numbers in reverse order, each
+  // little-endian: two calls of the engine in place of one a number.
+  new Uint8Array(buffer).reverse();
   switch (type) {
-    case "U":
-      return new Uint8Array(view.buffer.slice(start, start + count));
-    case "i":
-      return new Int8Array(view.buffer.slice(start, start + count));
-    case "I": {
-      const result = new Int16Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getInt16(at + 2 * i);
-      return result;
-    }
-    case "l": {
-      const result = new Int32Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getInt32(at + 4 * i);
-      return result;
-    }
-    case "d": {
-      const result = new Float32Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getFloat32(at + 4 * i);
-      return result;
-    }
-    default: {
-      const result = new Float64Array(count);
-      const size = width[type] ?? 8;
-      for (let i = 0; i < count; i++) {
-        result[i] = numberAt(view, at + size * i, type);
-      }
-      return result;
-    }
+    case "I":
+      return new Int16Array(buffer).reverse();
+    case "l":
+      return new Int32Array(buffer).reverse();
+    case "d":
+      return new Float32Array(buffer).reverse();
+    case "D":
+      return new Float64Array(buffer).reverse();
+    default:
+      return Float64Array.from(new BigInt64Array(buffer).reverse(), Number);
   }
 }

@@ -168,6 +168,7 @@ function readSets(
     }
     sets.set(node, categories.subarray(start, end));
   });
+  if (sets.size === 0 && !types.some(Boolean)) return sets; // the usual tree
   for (let node = 0; node < size; node++) {
     const type = types[node] ?? 0;
     if (type === 0 ? !sets.has(node) : type === 1 && sets.has(node)) continue;
