@@ -6,6 +6,7 @@
 import { type Database, type Queryable } from "./database/database.ts";
 import { toOneStatement, underSetupLock } from "./database/setup.ts";
 import { InputError, UsageError } from "./errors.ts";
+import { releases } from "./mlflow/generation.ts";
 
 /** What {@linkcode ensureMlflowSchema} found or made. */
 export interface MlflowSchema {
@@ -23,13 +24,6 @@ export interface PredictionsSchema {
   /** File names of the migrations that this call applied, in order. */
   readonly applied: readonly string[];
 }
-
-/** Which release leaves which head, as measured on fresh databases. */
-const releases: Readonly<Record<string, string>> = {
-  "0584bdc529eb": "MLflow 2.22.5",
-  "71994744cf8e": "MLflow 3.4.0",
-  "dc11669786a5": "MLflow 3.17.2",
-};
 
 const ownTables = [
   "churn_predictions",
@@ -171,14 +165,17 @@ function describeHead(
 ): string | undefined {
   const pinned = revisions.at(-1) ?? "";
   if (head === pinned) return undefined;
-  const release = releases[head] ?? "an MLflow release";
+  const nameOf = (known: string) =>
+    releases[known] ? `MLflow ${releases[known]}` : "an MLflow release";
   if (!revisions.includes(head)) {
     return `Its tables have the head ${head}, which is newer than ${
-      releases[pinned]
+      nameOf(pinned)
     } or not MLflow's; they are left as they are`;
   }
-  return `Its tables are those of ${release} (head ${head}) and are left as they are; to use ${
-    releases[pinned]
+  return `Its tables are those of ${
+    nameOf(head)
+  } (head ${head}) and are left as they are; to use ${
+    nameOf(pinned)
   } with it, back it up and run \`mlflow db upgrade <its URI>\` of that release`;
 }
 

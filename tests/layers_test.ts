@@ -50,7 +50,6 @@ const rows: readonly (readonly string[])[] = [
     "lib/monitoring/performance.ts",
     "lib/predictions.ts",
     "lib/roles.ts",
-    "lib/schema.ts",
     "lib/secrets.ts",
     "lib/source.ts",
     "lib/variants.ts",
@@ -64,6 +63,7 @@ const rows: readonly (readonly string[])[] = [
     "lib/monitoring/evidence.ts",
     "lib/inputs.ts",
     "lib/matrix.ts",
+    "lib/schema.ts",
   ],
   [
     "lib/modelfolder.ts",

@@ -21,8 +21,8 @@ export interface Generation {
   readonly warning: string | undefined;
 }
 
-/** Heads of the releases that the tests run against; measured on fresh databases. */
-const releases: Readonly<Record<string, string>> = {
+/** The MLflow release of each head that the tests run against; measured on fresh databases. */
+export const releases: Readonly<Record<string, string>> = {
   "0584bdc529eb": "2.22.5",
   "71994744cf8e": "3.4.0",
   "dc11669786a5": "3.17.2",
