@@ -12,9 +12,22 @@ export const width: Readonly<Record<string, number>> = {
   D: 8,
 };
 
-/** The number of a type that stands at an offset; of `L`, the nearest double. */
+/**
+ * The number of a type that stands at an offset; of `L`, the nearest double.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const view = new DataView(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe).buffer);
+ * strictEqual(numberAt(view, 0, "L"), -2);
+ * strictEqual(numberAt(view, 6, "I"), -2);
+ * ```
+ */
 export function numberAt(view: DataView, at: number, type: string): number {
   switch (type) {
+    case "L":
+      // Both parts are exact, so their sum is rounded once; a bigint would be slower.
+      return view.getInt32(at) * 2 ** 32 + view.getUint32(at + 4);
     case "i":
       return view.getInt8(at);
     case "U":
@@ -23,8 +36,6 @@ export function numberAt(view: DataView, at: number, type: string): number {
       return view.getInt16(at);
     case "l":
       return view.getInt32(at);
-    case "L":
-      return Number(view.getBigInt64(at));
     case "d":
       return view.getFloat32(at);
     default:
@@ -32,31 +43,58 @@ export function numberAt(view: DataView, at: number, type: string): number {
   }
 }
 
-/** Numbers of one type that stand behind each other, in this machine's byte order; of `L`, as doubles. */
+/**
+ * A file turned round: all of its bytes in reverse order, so that its
+ * big-endian numbers stand in this machine's order, only the last one first.
+ * An array of them is then a view, put right by one call of the engine; turning
+ * each array or each number by itself took longer than all the rest of reading.
+ */
+export interface Turned {
+  readonly view: DataView;
+  /** Made when needed; copy `n` has `n` bytes before it, for arrays that would not stand at a multiple of their width. */
+  readonly copies: (ArrayBuffer | undefined)[];
+}
+
+/** Numbers of one type that stand behind each other; of `L`, as doubles. The same ones are asked for once. */
 export function numbersAt(
-  view: DataView,
+  turned: Turned,
   at: number,
   numbers: { type: string; count: number },
 ): NumberArray {
   const { type, count } = numbers;
-  const start = view.byteOffset + at;
+  const { view } = turned;
   const size = width[type] ?? 8;
-  const buffer = view.buffer.slice(start, start + count * size) as ArrayBuffer;
-  if (type === "U") return new Uint8Array(buffer);
-  if (type === "i") return new Int8Array(buffer);
-  // All bytes in reverse order are the numbers in reverse order, each
-  // little-endian: two calls of the engine in place of one a number.
-  new Uint8Array(buffer).reverse();
+  const behind = view.byteLength - at - count * size;
+  const shift = (size - behind % size) % size;
+  const place = () =>
+    [
+      turned.copies[shift] ??= turn(view, shift),
+      behind + shift,
+      count,
+    ] as const;
   switch (type) {
+    case "i":
+      return new Int8Array(view.buffer, view.byteOffset + at, count);
+    case "U":
+      return new Uint8Array(view.buffer, view.byteOffset + at, count);
     case "I":
-      return new Int16Array(buffer).reverse();
+      return new Int16Array(...place()).reverse();
     case "l":
-      return new Int32Array(buffer).reverse();
+      return new Int32Array(...place()).reverse();
     case "d":
-      return new Float32Array(buffer).reverse();
-    case "D":
-      return new Float64Array(buffer).reverse();
-    default:
-      return Float64Array.from(new BigInt64Array(buffer).reverse(), Number);
+      return new Float32Array(...place()).reverse();
+    default: // rare, so no copies for them
+      return Float64Array.from(
+        { length: count },
+        (_, i) => numberAt(view, at + i * size, type),
+      );
   }
+}
+
+function turn(view: DataView, shift: number): ArrayBuffer {
+  const buffer = new ArrayBuffer(view.byteLength + shift);
+  const copy = new Uint8Array(buffer, shift);
+  copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  copy.reverse();
+  return buffer;
 }

@@ -12,12 +12,15 @@ import {
   type Value,
 } from "./document.ts";
 
-import { numberAt, numbersAt, width } from "./ubjson-numbers.ts";
+import { numberAt, numbersAt, type Turned, width } from "./ubjson-numbers.ts";
 
 /** Where the reader stands. */
 interface Cursor {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  readonly turned: Turned;
+  /** Per depth, the keys of the object that was read there before. */
+  readonly keys: string[][];
   at: number;
   depth: number;
   containersLeft: number;
@@ -42,7 +45,15 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function parseUbjson(bytes: Uint8Array): Value {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const containersLeft = maxContainers(bytes.length);
-  const cursor: Cursor = { bytes, view, at: 0, depth: 0, containersLeft };
+  const cursor: Cursor = {
+    bytes,
+    view,
+    turned: { view, copies: [] },
+    keys: [],
+    at: 0,
+    depth: 0,
+    containersLeft,
+  };
   const value = readValue(cursor, readMarker(cursor));
   if (cursor.at !== bytes.length) {
     throw broken(
@@ -143,10 +154,17 @@ function readObject(cursor: Cursor): Value {
   const { type, count } = readHeader(cursor);
   const members = new Map<string, Value>();
   if (count !== undefined) checkRemaining(cursor, count);
-  for (let left = count ?? Infinity; left > 0; left--) {
+  const keys = cursor.keys[cursor.depth] ??= [];
+  for (let n = 0; count === undefined || n < count; n++) {
     const marker = readMarker(cursor);
     if (count === undefined && marker === "}") break;
-    const key = readText(cursor, readCount(cursor, marker));
+    const length = readCount(cursor, marker);
+    const known = keys[n];
+    let key: string;
+    if (known !== undefined && isNext(cursor, known, length)) {
+      key = known;
+      cursor.at += length;
+    } else key = keys[n] = readText(cursor, length);
     if (members.has(key)) {
       throw broken(cursor, `key ${JSON.stringify(key)} stands twice`);
     }
@@ -155,13 +173,27 @@ function readObject(cursor: Cursor): Value {
   return leave(cursor, members);
 }
 
+/** Whether a text is next. Thousands of trees have the same keys: one that is known need not be made again. */
+function isNext(
+  { bytes, at }: Cursor,
+  text: string,
+  length: number,
+): boolean {
+  if (text.length !== length) return false;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (bytes[at + i] !== code || code > 0x7f) return false;
+  }
+  return true;
+}
+
 function readNumbers(
   cursor: Cursor,
   type: string,
   count: number,
 ): NumberArray {
   const at = take(cursor, count * (width[type] ?? 1));
-  return numbersAt(cursor.view, at, { type, count });
+  return numbersAt(cursor.turned, at, { type, count });
 }
 
 function readCount(cursor: Cursor, marker: string): number {

@@ -1,30 +1,34 @@
 /**
- * Builds `bytes.ts` from `assembly/kernel.ts`: `deno task kernel`. The
+ * Builds `bytes.ts` from the sources in `assembly/`: `deno task kernel`. The
  * compiler's version is pinned, and gives the same bytes everywhere.
  */
-const source = new URL("./assembly/kernel.ts", import.meta.url);
+const sources = new URL("./assembly/", import.meta.url);
+
+/** What the kernel exports stands in these. */
+const entries = ["kernel.ts", "layout.ts"];
+
+const flags =
+  "-O3 --converge --runtime stub --noAssert --importMemory --enable simd --outFile kernel.wasm";
 
 /**
- * The kernel's compiled bytes, as its source gives them.
+ * The kernel's compiled bytes, as its sources give them.
  *
- * @throws {Error} With the compiler's messages, if the source is wrong.
+ * @throws {Error} With the compiler's messages, if a source is wrong.
  */
 export async function buildKernel(): Promise<Uint8Array> {
-  const text = await Deno.readTextFile(source);
   // deno-lint-ignore no-import-prefix -- only the kernel's build and its test need the compiler
   const { default: asc } = await import("npm:assemblyscript@0.28.20/asc");
   let bytes: Uint8Array | undefined;
-  const flags =
-    "-O3 --converge --runtime stub --noAssert --importMemory --enable simd --outFile kernel.wasm";
-  const { error, stderr } = await asc.main(["kernel.ts", ...flags.split(" ")], {
-    readFile: (name) => name === "kernel.ts" ? text : null,
+  const { error, stderr } = await asc.main([...entries, ...flags.split(" ")], {
+    readFile: (name) =>
+      Deno.readTextFile(new URL(name, sources)).catch(() => null),
     writeFile: (_name, contents) => {
       if (contents instanceof Uint8Array) bytes = contents;
     },
     listFiles: () => [],
   });
   if (error || bytes === undefined) {
-    throw new Error(`Cannot compile ${source.pathname}: ${stderr.toString()}`, {
+    throw new Error(`Cannot compile the kernel: ${stderr.toString()}`, {
       cause: error,
     });
   }
@@ -33,7 +37,7 @@ export async function buildKernel(): Promise<Uint8Array> {
 
 /** The text of `bytes.ts`. */
 export function kernelModule(bytes: Uint8Array): string {
-  return `/** The compiled kernel (${bytes.length} bytes), made from \`assembly/kernel.ts\` by \`deno task kernel\`. */
+  return `/** The compiled kernel (${bytes.length} bytes), made from \`assembly/\` by \`deno task kernel\`. */
 export const kernelBase64 =
   "${bytes.toBase64()}";
 `;

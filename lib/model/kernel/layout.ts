@@ -1,28 +1,20 @@
 /**
  * A model as the kernel reads it: everything in one piece of memory, with a
- * plan (`class Plan` of `assembly/kernel.ts`) that says what is where.
+ * plan (`class Plan` of `assembly/records.ts`) that says what is where. The
+ * kernel's own code makes it, so that only one side knows how it looks.
  */
 import type { TreeEnsemble } from "../ensemble.ts";
-import { place, reserve, startArena } from "./arena.ts";
-import { writePrograms } from "./programs.ts";
-import {
-  answerBytes,
-  columnBytes,
-  planeBytes,
-  writeQuestions,
-} from "./questions.ts";
+import { type Code, instantiate, pageBytes } from "./module.ts";
 
 /** Rows are scored in multiples of half a block: one for each bit of a SIMD register. */
 export const halfRows = 128;
 
 /** The memory of a kernel before its first row. */
 export interface Layout {
-  /** What the memory starts with; all behind it is zero. */
+  /** What the memory starts with, the plan first, at address 0; all behind it is zero. */
   readonly bytes: Uint8Array;
   /** How large the memory has to be. */
   readonly size: number;
-  /** Address of the plan. */
-  readonly plan: number;
   /** Address of the rows to score, and how many there may be, a multiple of {@linkcode halfRows}. */
   readonly matrix: number;
   readonly rows: number;
@@ -36,70 +28,87 @@ export interface Layout {
   readonly isWide: boolean;
 }
 
-/** As much of the matrix as stays in a processor's nearer caches. */
-const chunkBytes = 1 << 18;
+/** Where a plan has what is read here, in numbers of 32 bits. */
+const field = { rows: 17, matrix: 18, margins: 19, end: 20 } as const;
 
-/** The layout of a model; the same model gives the same bytes. */
+/** Room that the memory starts with, beside the model. */
+const spareBytes = 1 << 18;
+
+/**
+ * The layout of a model; the same model gives the same bytes.
+ *
+ * @throws {InputError} If the model needs more than 4 GiB.
+ */
 export function layOut(model: TreeEnsemble): Layout {
-  const arena = startArena();
-  const { groups, features } = model;
-  const isWide = model.precision === "float64";
-  const valueBytes = isWide ? 8 : 4;
-  const plan = reserve(arena, 68);
-  const base = place(
-    arena,
-    isWide
-      ? Float64Array.from(model.baseMargins)
-      : Float32Array.from(model.baseMargins),
+  const arrays = arraysOf(model);
+  const bytes = arrays.reduce(
+    (sum, array) => sum + (array?.byteLength ?? 0),
+    0,
   );
-  const questions = writeQuestions(arena, model);
-  const { answers } = questions;
-  const { forest, slotCount } = writePrograms({ arena, model, answers });
-  const planes = reserve(arena, answerBytes);
-  arena.u32.fill(0xffffffff, planes / 4, planes / 4 + 8); // answer 0: always "left"
-  const end = arena.end;
-
-  const stride = features.count * 4;
-  const rows = halfRows *
-    Math.max(1, Math.floor(chunkBytes / (stride * halfRows)));
-  // From here on there are only zeros: addresses are given out, and nothing is written.
-  let top = end + (questions.answerCount - 1) * answerBytes;
-  const next = (bytes: number) => {
-    const address = Math.ceil(top / 64) * 64;
-    top = address + bytes;
+  const memory = new WebAssembly.Memory({
+    initial: Math.ceil((bytes + spareBytes) / pageBytes),
+  });
+  const code = instantiate(memory);
+  const addresses = arrays.map((array) => {
+    if (array === undefined) return 0;
+    const address = code.room(array.byteLength);
+    new Uint8Array(memory.buffer, address).set(
+      new Uint8Array(array.buffer, array.byteOffset, array.byteLength),
+    );
     return address;
-  };
-  const columns = next(questions.quadCount * 4 * columnBytes);
-  const bins = next(questions.binCount * planeBytes);
-  const slots = next(256 + slotCount * planeBytes) + 256; // the kernel keeps two rows of numbers before them
-  const sums = next(2 * halfRows * groups * valueBytes);
-  const matrix = next(rows * stride + 16); // the last quad may read past the last row
-  const margins = next(rows * groups * valueBytes);
-
-  arena.u32.set([
-    stride,
-    questions.quads,
-    questions.quadCount,
-    questions.records,
-    questions.recordCount,
-    forest,
-    model.roots.length,
-    groups,
-    isWide ? 1 : 0,
-    base,
-  ], plan / 4);
-  arena.f64[plan / 8 + 5] = model.divisor;
-  arena.u32.set([columns, planes, bins, slots, sums], plan / 4 + 12);
-  const bytes = new Uint8Array(arena.u32.buffer, 0, end);
+  });
+  const plan = code.layOut(writeModel(model, { memory, code, addresses }));
+  const fields = new Uint32Array(memory.buffer, plan);
   return {
-    bytes,
-    size: top,
-    plan,
-    matrix,
-    rows,
-    margins,
-    features: features.count,
-    groups,
-    isWide,
+    bytes: new Uint8Array(memory.buffer, plan, code.layoutBytes()).slice(),
+    size: fields[field.end] ?? NaN,
+    matrix: fields[field.matrix] ?? NaN,
+    rows: fields[field.rows] ?? NaN,
+    margins: fields[field.margins] ?? NaN,
+    features: model.features.count,
+    groups: model.groups,
+    isWide: model.precision === "float64",
   };
+}
+
+/** The arrays of a `class Model`, in its order. */
+function arraysOf(model: TreeEnsemble): (ArrayBufferView | undefined)[] {
+  const { categories, precision } = model;
+  const Values = precision === "float64" ? Float64Array : Float32Array;
+  return [
+    model.left,
+    model.feature,
+    model.threshold,
+    model.defaultLeft,
+    Values.from(model.leaf),
+    model.roots,
+    model.treeGroups,
+    Values.from(model.baseMargins),
+    model.zeroIsMissing,
+    categories?.start,
+    categories?.size,
+    categories?.words,
+  ];
+}
+
+/** Writes a `class Model` of `assembly/records.ts`; its address. */
+function writeModel(
+  model: TreeEnsemble,
+  options: { memory: WebAssembly.Memory; code: Code; addresses: number[] },
+): number {
+  const { memory, code, addresses } = options;
+  const numbers = [
+    model.features.count,
+    model.groups,
+    model.left.length,
+    model.roots.length,
+    model.leafSize,
+    Number(model.precision === "float64"),
+  ];
+  const divisor = new Uint32Array(Float64Array.of(model.divisor).buffer);
+  const isFloor = Number(model.categories?.rounding === "floor");
+  const fields = [...numbers, ...divisor, ...addresses, isFloor];
+  const address = code.room(fields.length * 4);
+  new Uint32Array(memory.buffer, address).set(fields);
+  return address;
 }

@@ -14,87 +14,13 @@
  *
  * In a plane, row `16 i + l` is bit `i` of byte `l`. A block is two such halves,
  * whose answers stand side by side, so that the halves share what is brought
- * in from memory: answers, programs, leaves. Structures are laid out
- * by `../layout.ts`; all addresses are bytes in the one linear memory.
+ * in from memory: answers, programs, leaves. The structures are those of
+ * `records.ts`, and `layout.ts` makes them of a model.
  */
 
-/** Rows of a half: the bits of one v128. */
-const ROWS: u32 = 128;
-/** Halves of a block. */
-const HALVES: u32 = 2;
-/** One column of a half, in bytes. */
-const COLUMN: usize = 512;
-/** A plane of one half. */
-const PLANE: usize = 16;
-/** A question's planes of both halves. */
-const ANSWER: usize = 32;
-
-@unmanaged
-class Plan {
-  stride: u32; // bytes of a row
-  quads: usize; // u32 each: the offset in a row of four neighbouring features
-  quadCount: u32;
-  questions: usize; // Questions records
-  questionCount: u32;
-  forest: usize; // Tree records, of different lengths
-  treeCount: u32;
-  groups: u32;
-  wide: u32; // 1: leaves are summed in double
-  base: usize; // per group, float or double
-  divisor: f64;
-  columns: usize; // the rest is working memory
-  planes: usize;
-  bins: usize;
-  slots: usize;
-  sums: usize;
-}
-
-/** What a model asks of one feature. */
-@unmanaged
-class Questions {
-  column: usize; // offset in Plan.columns
-  method: u32; // 0: one comparison a threshold; 1: a search for all; 2: a search, then sets of bins
-  count: u32; // thresholds
-  planes: usize; // offset in Plan.planes of the first answer where missing goes right
-  wanted: u32; // bit 0: missing goes right; bit 1: missing goes left, in planes behind the others
-  zero: f32; // |x| up to this is missing; -1 for none
-  thresholds: usize; // ascending, after one unused element, and followed by NaN
-  buckets: usize; // u32 each: thresholds in lower buckets
-  last: f32; // number of the last bucket
-  low: f32;
-  scale: f32; // buckets per unit
-  window: u32; // a power of two above the largest number of thresholds in a bucket
-  sets: usize; // Set records
-  setCount: u32;
-}
-
-/** The bins that one categorical node sends right; `count` offsets (u32) follow. */
-@unmanaged
-class BinSet {
-  plane: usize; // offset in Plan.planes
-  count: u32;
-  inverted: u32; // 1: the bins of the list go left, the others right
-  missingLeft: u32;
-}
-
-/**
- * If even: the offsets (u32) of the answers follow, level by level. Else:
- * `inner` pairs (offset of the answer, offset of the slot: u32), then for each
- * bit of the exit's number one list (length, slots: u16).
- */
-@unmanaged
-class Tree {
-  even: u32;
-  inner: u32;
-  bits: u32; // of the exit's number
-  group: u32;
-  width: u32; // values per leaf
-  leaves: usize; // value k of an exit stands apart * k behind its first; with a tail, each record has values
-  apart: u32;
-  tail: usize; // 0, or where each exit's record stands: u32 each
-  records: usize; // first record of the tail
-  bytes: u32; // of this record with all that follows
-}
+import {
+  ANSWER, BinSet, COLUMN, HALVES, Method, Plan, PLANE, Questions, ROWS, Tree,
+} from "./records";
 
 // --- 1. columns ---------------------------------------------------------
 
@@ -276,12 +202,12 @@ function predicates(plan: Plan, planes: usize): void {
   for (let k: u32 = 0; k < plan.questionCount; k++) {
     const q = changetype<Questions>(plan.questions + k * offsetof<Questions>());
     const column = plan.columns + q.column;
-    if (q.method == 0) {
+    if (q.method == Method.EACH) {
       compareEach(q, column, planes);
       continue;
     }
     search(q, column, bins);
-    if (q.method == 1) compareBins(q, column, planes, bins);
+    if (q.method == Method.BINS) compareBins(q, column, planes, bins);
     else compareSets(q, column, planes, bins);
   }
 }

@@ -1,0 +1,276 @@
+/**
+ * The programs of all trees, one behind the other in the order of summation.
+ *
+ * An *even* tree is laid out as a full one: level by level, with the answers of
+ * each node's children behind those of its neighbour to the left, and always
+ * "left" where the tree has no node. A row's leaf is the number whose bits are
+ * its answers, the root's first.
+ *
+ * Any other tree says which answer divides the rows of which slot, and which
+ * slots make up each bit of the exits' numbers. Nodes stand breadth first, so
+ * the children of the n-th inner node are nodes `2n + 1` and `2n + 2` of the
+ * tree, and a node's place is its slot. Where a tree has more leaves than a
+ * byte can number, rows walk on from its first 256 exits one by one: its tail.
+ */
+import { claim, moved } from "./memory";
+import { answers } from "./questions";
+import { EXITS, Model, PLANE, Plan, Tree } from "./records";
+
+/** A full tree is laid out for up to so many places a leaf; beyond, the uneven way is faster. */
+const PLACES_PER_LEAF: u32 = 4;
+
+/** Slots of the largest crown. */
+const SLOTS: u32 = 2 * EXITS - 1;
+
+/** Slots that the kernel needs for the largest uneven tree. */
+export let slotCount: u32 = 1;
+
+// Room to work in, u16 each. Of an even tree: per node, breadth first, its
+// place in the full one, the root's 0. Of an uneven one, its crown: what is
+// walked for all rows at once, its first 255 inner nodes and the exits on them.
+let places: usize = 0;
+/** The inner nodes of the crown. */
+let inner: usize = 0;
+/** From left to right: leaves, or inner nodes where the tail begins. */
+let exits: usize = 0;
+/** Per node, the number of the first exit at or below it. */
+let firsts: usize = 0;
+/** Per node, how many exits are at or below it. */
+let counts: usize = 0;
+
+/** Nodes of the whole tree. */
+let size: u32 = 0;
+/** Levels of inner nodes of an even tree. */
+let depth: u32 = 0;
+/** Inner nodes of the crown. */
+let innerCount: u32 = 0;
+
+/** To be called before the layout is started. */
+export function startPrograms(): void {
+  places = claim(2 * EXITS * 2);
+  inner = claim(EXITS * 2);
+  exits = claim(EXITS * 2);
+  firsts = claim(SLOTS * 2);
+  counts = claim(SLOTS * 2);
+}
+
+@inline
+function at(list: usize, n: u32): u32 {
+  return load<u16>(list + (<usize> n << 1));
+}
+
+@inline
+function put(list: usize, n: u32, value: u32): void {
+  store<u16>(list + (<usize> n << 1), <u16> value);
+}
+
+/** The left child of a node of the model, negative at a leaf. */
+@inline
+function leftOf(model: Model, node: u32): i32 {
+  return load<i32>(model.left + (<usize> node << 2));
+}
+
+@inline
+function answerOf(node: u32): u32 {
+  return load<u32>(answers + (<usize> node << 2));
+}
+
+/** Writes all programs; the address of the first. */
+export function writePrograms(model: Model): usize {
+  const forest = claim(0);
+  for (let t: u32 = 0; t < model.trees; t++) {
+    const root = load<u32>(model.roots + (<usize> t << 2));
+    const group = max(0, load<i32>(model.treeGroups + (<usize> t << 2)));
+    if (fitsFull(model, root)) writeEven(model, root, group);
+    else writeUneven(model, root, group);
+  }
+  return forest;
+}
+
+@inline
+function align(bytes: u64): u64 {
+  return (bytes + 15) & ~15;
+}
+
+/** Copies value `k` of a leaf. */
+@inline
+function copyValue(model: Model, node: u32, k: u32, to: usize, n: usize): void {
+  const from = <usize> node * model.leafSize + k;
+  if (model.wide) f64.store(to + (n << 3), f64.load(model.leaf + (from << 3)));
+  else f32.store(to + (n << 2), f32.load(model.leaf + (from << 2)));
+}
+
+// --- even trees ---------------------------------------------------------
+
+/** Finds the places of a tree's nodes; false where a full tree would be too deep, or too empty. */
+function fitsFull(model: Model, root: u32): bool {
+  size = 1;
+  put(places, 0, 0);
+  for (let node: u32 = 0; node < size; node++) {
+    if (leftOf(model, root + node) < 0) continue;
+    const place = at(places, node);
+    if (place >= EXITS - 1) return false; // its children would be exits beyond the last
+    put(places, size, 2 * place + 1);
+    put(places, size + 1, 2 * place + 2);
+    size += 2;
+  }
+  depth = levelOf(at(places, size - 1)); // breadth first: the last is on the last level
+  return <u32> 1 << depth <= PLACES_PER_LEAF * (size + 1) / 2;
+}
+
+function levelOf(place: u32): u32 {
+  return 31 - clz(place + 1);
+}
+
+function writeEven(model: Model, root: u32, group: u32): void {
+  const width = <u64> 1 << depth;
+  const head = align(offsetof<Tree>() + ((width - 1) << 2));
+  const bytes = align(head + ((width * model.leafSize) << (model.wide ? 3 : 2)));
+  const program = claim(bytes);
+  const leaves = program + <usize> head;
+  const tree = changetype<Tree>(program);
+  tree.even = 1;
+  tree.bits = depth;
+  tree.group = group;
+  tree.width = model.leafSize;
+  tree.leaves = moved(leaves);
+  tree.apart = <u32> width;
+  tree.bytes = <u32> bytes;
+  const first = program + offsetof<Tree>();
+  for (let node: u32 = 0; node < size; node++) {
+    const place = at(places, node);
+    if (leftOf(model, root + node) >= 0) {
+      store<u32>(first + (<usize> place << 2), answerOf(root + node));
+      continue;
+    }
+    const level = levelOf(place);
+    const leftmost = (place + 1 - (1 << level)) << (depth - level);
+    const exit = <u32> width - 1 - leftmost; // "left" is a one
+    for (let k: u32 = 0; k < model.leafSize; k++) {
+      copyValue(model, root + node, k, leaves, <usize> k * <usize> width + exit);
+    }
+  }
+}
+
+// --- uneven trees -------------------------------------------------------
+
+function writeUneven(model: Model, root: u32, group: u32): void {
+  readCrown(model, root);
+  const exitCount = innerCount + 1;
+  const hasTail = size > SLOTS;
+  const apart = hasTail ? size : exitCount;
+  let bits: u32 = 0;
+  while (exitCount - 1 >> bits > 0) bits++;
+  // A slot stands in one list for each bit that its exits share and its parent's do not.
+  let entries: u64 = bits;
+  for (let slot: u32 = 1; slot < slots(); slot++) entries += popcnt(ownBits(slot));
+  const nodes: u64 = offsetof<Tree>();
+  const lists = nodes + (innerCount << 3);
+  const head = align(lists + (entries << 1));
+  const tailBytes = hasTail ? align(exitCount << 2) + (<u64> size << 3) : 0;
+  const bytes = align(head + tailBytes + ((<u64> apart * model.leafSize) << (model.wide ? 3 : 2)));
+  const program = claim(bytes);
+  const tail = program + <usize> head;
+  const records = tail + <usize> align(exitCount << 2);
+  const leaves = tail + <usize> tailBytes;
+  const tree = changetype<Tree>(program);
+  tree.inner = innerCount;
+  tree.bits = bits;
+  tree.group = group;
+  tree.width = model.leafSize;
+  tree.leaves = moved(leaves);
+  tree.apart = apart;
+  tree.bytes = <u32> bytes;
+  writeNodes(root, program + <usize> nodes);
+  writeLists(bits, program + <usize> lists);
+  if (hasTail) {
+    tree.tail = moved(tail);
+    tree.records = moved(records);
+    writeTail(model, root, tail, records);
+  }
+  let n: usize = 0;
+  for (let k: u32 = 0; k < model.leafSize; k++) {
+    for (let exit: u32 = 0; exit < apart; exit++) {
+      copyValue(model, root + (hasTail ? exit : at(exits, exit)), k, leaves, n++);
+    }
+  }
+  slotCount = max(slotCount, slots());
+}
+
+@inline
+function slots(): u32 {
+  return 2 * innerCount + 1;
+}
+
+function readCrown(model: Model, root: u32): void {
+  size = 1;
+  innerCount = 0;
+  for (let node: u32 = 0; node < size; node++) {
+    if (leftOf(model, root + node) < 0) continue;
+    size += 2;
+    if (innerCount < EXITS - 1) put(inner, innerCount++, node);
+  }
+  for (let slot: u32 = 0; slot < slots(); slot++) put(counts, slot, 1);
+  for (let n = <i32> innerCount - 1; n >= 0; n--) {
+    put(counts, at(inner, n), at(counts, 2 * n + 1) + at(counts, 2 * n + 2));
+  }
+  put(firsts, 0, 0);
+  for (let n: u32 = 0; n < innerCount; n++) {
+    const start = at(firsts, at(inner, n));
+    put(firsts, 2 * n + 1, start);
+    put(firsts, 2 * n + 2, start + at(counts, 2 * n + 1));
+  }
+  for (let slot: u32 = 0; slot < slots(); slot++) {
+    if (at(counts, slot) == 1) put(exits, at(firsts, slot), slot);
+  }
+}
+
+function writeNodes(root: u32, to: usize): void {
+  for (let n: u32 = 0; n < innerCount; n++, to += 8) {
+    const node = at(inner, n);
+    store<u32>(to, answerOf(root + node));
+    store<u32>(to, node * <u32> PLANE, 4);
+  }
+}
+
+/** For each bit of an exit's number, the slots whose rows have it: nodes all of whose exits have it, unless the same is true of the parent. */
+function writeLists(bits: u32, to: usize): void {
+  for (let bit: u32 = 0; bit < bits; bit++) {
+    const length = to;
+    to += 2;
+    for (let slot: u32 = 1; slot < slots(); slot++) {
+      if (!(ownBits(slot) >> bit & 1)) continue;
+      store<u16>(to, <u16> slot);
+      to += 2;
+    }
+    store<u16>(length, <u16> ((to - length >> 1) - 1));
+  }
+}
+
+/** Bits that all exits of a slot have, and that those of its parent do not agree on. */
+function ownBits(slot: u32): u32 {
+  const parent = at(inner, (slot - 1) >> 1);
+  const exit = at(firsts, slot);
+  return exit & mixedBits(at(firsts, parent), at(counts, parent)) & ~mixedBits(exit, at(counts, slot));
+}
+
+/** The bits in which numbers from `start` on differ: all from the highest one down. */
+function mixedBits(start: u32, count: u32): u32 {
+  const highest = clz(start ^ (start + count - 1));
+  return highest == 32 ? 0 : <u32> 0xffffffff >> highest;
+}
+
+/** A record for each node of the tree: its answer, and its left child's record; a leaf always goes "left" to itself. */
+function writeTail(model: Model, root: u32, tail: usize, records: usize): void {
+  const first = moved(records);
+  for (let exit: u32 = 0; exit <= innerCount; exit++) {
+    store<u32>(tail + (<usize> exit << 2), <u32> first + (at(exits, exit) << 3));
+  }
+  for (let node: u32 = 0; node < size; node++) {
+    const child = leftOf(model, root + node);
+    const next = child < 0 ? node : <u32> child - root;
+    const to = records + (<usize> node << 3);
+    store<u32>(to, answerOf(root + node));
+    store<u32>(to, <u32> first + (next << 3), 4);
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * What a model asks: every distinct question of its nodes once, feature by
+ * feature. Nodes with the same feature, threshold and default direction share
+ * one answer.
+ *
+ * All inner nodes are sorted by what they ask, so that equal questions are
+ * neighbours.
+ */
+import { startSets, writeSets } from "./categories";
+import { claim, moved } from "./memory";
+import { ANSWER, COLUMN, Method, Model, Plan, Questions } from "./records";
+import { writeSearch } from "./search";
+
+/** Up to so many thresholds, comparing with each of them is faster than a search for all. */
+const FEW: u32 = 24;
+
+/** LightGBM's `kZeroThreshold`, as the evaluator has it. */
+const ZERO: f32 = 1e-35;
+
+/** Inner nodes, and a number for each that sorts them by what they ask. */
+let keys: usize = 0, nodes: usize = 0;
+/** As much again, to sort into. */
+let spareKeys: usize = 0, spareNodes: usize = 0;
+/** How many there are. */
+let count: u32 = 0;
+
+/** Room to work in: the thresholds of a feature, or the bounds of its categories. */
+let bounds: usize = 0;
+/** Per node, the offset of its answer among the planes; 0 at leaves, the plane that always says "left". */
+export let answers: usize = 0;
+
+/** Answers that were given out; the first one always says "left". */
+export let answerCount: u32 = 1;
+/** The largest number of bins of a feature. */
+export let binCount: u32 = 0;
+
+/** Room for an answer of a node. */
+export function giveAnswer(node: u32): u32 {
+  const answer = answerCount++ * <u32> ANSWER;
+  store<u32>(answers + (<usize> node << 2), answer);
+  return answer;
+}
+
+/** What is needed beside the layout: to be called before it is started. */
+export function sortQuestions(model: Model): void {
+  for (let n: u32 = 0; n < model.nodes; n++) {
+    if (<i32> load<u32>(model.left + (<usize> n << 2)) >= 0) count++;
+  }
+  keys = claim(<u64> count << 3), spareKeys = claim(<u64> count << 3);
+  nodes = claim(<u64> count << 2), spareNodes = claim(<u64> count << 2);
+  answers = claim(<u64> model.nodes << 2);
+  let words: u32 = 0;
+  let to: usize = 0;
+  for (let n: u32 = 0; n < model.nodes; n++) {
+    const at = <usize> n << 2;
+    if (<i32> load<u32>(model.left + at) < 0) continue;
+    const isSet = model.setStart != 0 && load<i32>(model.setStart + at) >= 0;
+    if (isSet) words = max(words, load<u32>(model.setSize + at));
+    const feature = <u64> load<u32>(model.feature + at);
+    const threshold: u32 = isSet ? 0 : ascending(f32.load(model.threshold + at));
+    store<u64>(keys + (to << 3), (feature << 33) | (<u64> isSet << 32) | threshold);
+    store<u32>(nodes + (to << 2), n);
+    to++;
+  }
+  const places = claim(2048 * 4);
+  const most = (<u64> model.features << 33) - 1;
+  for (let shift: u32 = 0; shift < 64 && most >> shift > 0; shift += 11) sortBy(shift, places);
+  startSets(words);
+  bounds = claim(max<u64>(count, <u64> words * 64) << 2); // a category has two
+}
+
+/** A number that ascends with the float: 0 and -0 are one. */
+function ascending(x: f32): u32 {
+  const bits = reinterpret<u32>(x + 0);
+  return bits >> 31 ? ~bits : bits | 0x80000000;
+}
+
+function thresholdOf(key: u64): f32 {
+  const number = <u32> key;
+  return reinterpret<f32>(number >> 31 ? number & 0x7fffffff : ~number);
+}
+
+/** Sorts by eleven bits of the keys, and keeps the order of those that have the same. */
+function sortBy(shift: u32, places: usize): void {
+  memory.fill(places, 0, 2048 * 4);
+  const end = keys + (<usize> count << 3);
+  for (let at = keys; at < end; at += 8) {
+    const place = placeOf(load<u64>(at), shift, places);
+    store<u32>(place, load<u32>(place) + 1);
+  }
+  let before: u32 = 0;
+  for (let place = places; place < places + 2048 * 4; place += 4) {
+    const here = load<u32>(place);
+    if (here == count) return; // all have the same
+    store<u32>(place, before);
+    before += here;
+  }
+  for (let n: usize = 0; n < count; n++) {
+    const key = load<u64>(keys + (n << 3));
+    const place = placeOf(key, shift, places);
+    const to: usize = load<u32>(place);
+    store<u32>(place, <u32> to + 1);
+    store<u64>(spareKeys + (to << 3), key);
+    store<u32>(spareNodes + (to << 2), load<u32>(nodes + (n << 2)));
+  }
+  const k = keys, v = nodes;
+  keys = spareKeys, nodes = spareNodes;
+  spareKeys = k, spareNodes = v;
+}
+
+@inline
+function placeOf(key: u64, shift: u32, places: usize): usize {
+  return places + (<usize> (key >> shift & 2047) << 2);
+}
+
+/** One past the last of the nodes from `from` on that ask about the same feature in the same way. */
+function endOfRun(from: u32): u32 {
+  const asked = load<u64>(keys + (<usize> from << 3)) >> 32;
+  let to = from + 1;
+  while (to < count && load<u64>(keys + (<usize> to << 3)) >> 32 == asked) to++;
+  return to;
+}
+
+/** Writes the questions of all features, and which four neighbouring features of a row are read together. */
+export function writeQuestions(plan: Plan, model: Model): void {
+  let runs: u32 = 0;
+  for (let from: u32 = 0; from < count; from = endOfRun(from)) runs++;
+  const records = claim(<u64> runs * offsetof<Questions>());
+  const quads = claim(<u64> runs << 2);
+  let quadCount: usize = 0;
+  let first: i32 = -4;
+  let record = records;
+  for (let from: u32 = 0; from < count;) {
+    const to = endOfRun(from);
+    const asked = <u32> (load<u64>(keys + (<usize> from << 3)) >> 32);
+    const feature = <i32> (asked >> 1);
+    if (feature >= first + 4) {
+      first = max(0, min(feature, <i32> model.features - 4));
+      store<u32>(quads + (quadCount++ << 2), first << 2);
+    }
+    const q = changetype<Questions>(record);
+    q.column = (((quadCount - 1) << 2) + (feature - first)) * COLUMN;
+    q.zero = model.zeroIsMissing != 0 && load<u8>(model.zeroIsMissing + feature) ? ZERO : -1;
+    if (asked & 1) {
+      writeSets(q, model, nodes + (<usize> from << 2), to - from, bounds);
+    } else writeThresholds(q, model, from, to);
+    binCount = max(binCount, q.count + 1);
+    record += offsetof<Questions>();
+    from = to;
+  }
+  plan.questions = moved(records);
+  plan.questionCount = runs;
+  plan.quads = moved(quads);
+  plan.quadCount = <u32> quadCount;
+}
+
+/** "Under the threshold?", for each distinct threshold and each default direction that occurs. */
+function writeThresholds(q: Questions, model: Model, from: u32, to: u32): void {
+  let distinct: u32 = 0, wanted: u32 = 0;
+  let last: u64 = 0;
+  for (let n = from; n < to; n++) {
+    const key = load<u64>(keys + (<usize> n << 3));
+    if (n == from || key != last) {
+      f32.store(bounds + (<usize> distinct << 2), thresholdOf(key));
+      distinct++;
+    }
+    last = key;
+    wanted |= load<u8>(model.defaultLeft + load<u32>(nodes + (<usize> n << 2))) ? 2 : 1;
+  }
+  // Where missing goes left, in planes behind the others.
+  const further = wanted == 3 ? distinct : 0;
+  let answer = answerCount - 1;
+  for (let n = from; n < to; n++) {
+    const key = load<u64>(keys + (<usize> n << 3));
+    if (n == from || key != last) answer++;
+    last = key;
+    const node: usize = load<u32>(nodes + (<usize> n << 2));
+    const own = answer + (load<u8>(model.defaultLeft + node) ? further : 0);
+    store<u32>(answers + (node << 2), own * <u32> ANSWER);
+  }
+  q.method = distinct > FEW ? Method.BINS : Method.EACH;
+  q.planes = answerCount * ANSWER;
+  q.wanted = wanted;
+  answerCount += distinct + further;
+  writeSearch(q, bounds, distinct);
+}
