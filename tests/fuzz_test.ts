@@ -15,14 +15,14 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../lib/errors.ts";
-import type { Value } from "../lib/model/document.ts";
+import { openUbjson, type Value, valueOf } from "../lib/model/document.ts";
 import type { Model } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { openKernel } from "../lib/model/kernel.ts";
 import { toOnnx } from "../lib/model/onnx.ts";
 import { openOnnx } from "../lib/model/onnxruntime.ts";
 import { parseModel } from "../lib/model/parse.ts";
-import { parseUbjson } from "../lib/model/ubjson.ts";
+
 import { differences } from "./parity/compare.ts";
 import {
   changeDocument,
@@ -52,7 +52,7 @@ const seeds: readonly Seed[] = [...Deno.readDirSync(folder)]
   .map(({ name }) => {
     const bytes = Deno.readFileSync(folder + name);
     return name.endsWith(".ubj")
-      ? { name, bytes, document: parseUbjson(bytes) }
+      ? { name, bytes, document: valueOf(openUbjson(bytes)) }
       : { name, bytes };
   })
   .sort((a, b) => a.name < b.name ? -1 : 1);

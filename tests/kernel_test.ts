@@ -4,7 +4,7 @@ import { InputError } from "../lib/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { openKernel } from "../lib/model/kernel.ts";
-import { buildKernel, kernelModule } from "../lib/model/kernel/build.ts";
+import { buildWasm, wasmModule } from "../lib/model/wasm/build.ts";
 import { toOnnx } from "../lib/model/onnx.ts";
 import { openOnnx } from "../lib/model/onnxruntime.ts";
 import { parseModel } from "../lib/model/parse.ts";
@@ -335,11 +335,11 @@ Deno.test("openKernel() finds the bin of every value, however thresholds are spr
   }
 });
 
-Deno.test("buildKernel() gives the committed bytes", async () => {
+Deno.test("buildWasm() gives the committed bytes", async () => {
   const committed = await Deno.readTextFile(
-    new URL("../lib/model/kernel/bytes.ts", import.meta.url),
+    new URL("../lib/model/wasm/bytes.ts", import.meta.url),
   );
-  strictEqual(kernelModule(await buildKernel()), committed);
+  strictEqual(wasmModule(await buildWasm()), committed);
 });
 
 Deno.test("openKernel() scores with several threads what it scores with one", async () => {

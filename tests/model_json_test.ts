@@ -1,10 +1,14 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
-import { maxDepth, type Value } from "../lib/model/document.ts";
-import { parseJson } from "../lib/model/json.ts";
+import {
+  maxDepth,
+  openJson,
+  type Value,
+  valueOf,
+} from "../lib/model/document.ts";
 
 function parse(text: string): Value {
-  return parseJson(new TextEncoder().encode(text));
+  return valueOf(openJson(new TextEncoder().encode(text)));
 }
 
 /** Plain JavaScript for a value, to compare with `JSON.parse`. */
@@ -32,12 +36,12 @@ const same = [
 ];
 
 for (const text of same) {
-  Deno.test(`parseJson() reads ${text} as JSON.parse does`, () => {
+  Deno.test(`openJson() reads ${text} as JSON.parse does`, () => {
     deepStrictEqual(plain(parse(text)), JSON.parse(text));
   });
 }
 
-Deno.test("parseJson() reads the NaN and Infinity that XGBoost writes", () => {
+Deno.test("openJson() reads the NaN and Infinity that XGBoost writes", () => {
   deepStrictEqual(parse("[NaN,Infinity,-Infinity,1E0]"), [
     NaN,
     Infinity,
@@ -69,16 +73,16 @@ const broken: readonly [string, RegExp][] = [
 ];
 
 for (const [text, message] of broken) {
-  Deno.test(`parseJson() refuses ${JSON.stringify(text.slice(0, 20))}`, () => {
+  Deno.test(`openJson() refuses ${JSON.stringify(text.slice(0, 20))}`, () => {
     throws(() => parse(text), (error) => {
       return error instanceof InputError && message.test(error.message);
     });
   });
 }
 
-Deno.test("parseJson() refuses bytes that are not UTF-8", () => {
+Deno.test("openJson() refuses bytes that are not UTF-8", () => {
   throws(
-    () => parseJson(Uint8Array.of(0x22, 0xff, 0x22)),
+    () => openJson(Uint8Array.of(0x22, 0xff, 0x22)),
     /byte 0: not a text/,
   );
 });

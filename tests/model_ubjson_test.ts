@@ -1,7 +1,11 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
-import { maxDepth, type Value } from "../lib/model/document.ts";
-import { parseUbjson } from "../lib/model/ubjson.ts";
+import {
+  maxDepth,
+  openUbjson,
+  type Value,
+  valueOf,
+} from "../lib/model/document.ts";
 
 /** Texts as Latin-1, numbers as bytes. */
 function bytes(...parts: (string | number | number[])[]): Uint8Array {
@@ -80,8 +84,8 @@ const values: readonly [string, Uint8Array, Value][] = [
 ];
 
 for (const [name, input, expected] of values) {
-  Deno.test(`parseUbjson() reads ${name}`, () => {
-    deepStrictEqual(parseUbjson(input), expected);
+  Deno.test(`openUbjson() reads ${name}`, () => {
+    deepStrictEqual(valueOf(openUbjson(input)), expected);
   });
 }
 
@@ -153,8 +157,8 @@ const broken: readonly [string, Uint8Array, RegExp][] = [
 ];
 
 for (const [name, input, message] of broken) {
-  Deno.test(`parseUbjson() refuses ${name}`, () => {
-    throws(() => parseUbjson(input), (error) => {
+  Deno.test(`openUbjson() refuses ${name}`, () => {
+    throws(() => openUbjson(input), (error) => {
       return error instanceof InputError && message.test(error.message);
     });
   });

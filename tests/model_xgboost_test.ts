@@ -1,10 +1,10 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
-import type { Value } from "../lib/model/document.ts";
+import { openUbjson, type Value, valueOf } from "../lib/model/document.ts";
 import type { Model, TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { parseModel } from "../lib/model/parse.ts";
-import { parseUbjson } from "../lib/model/ubjson.ts";
+
 import { encodeJson, encodeUbjson } from "./support/documents.ts";
 import {
   readSeed,
@@ -23,7 +23,9 @@ function read(
   change: (document: Members) => void = () => {},
   encode: (value: Value) => Uint8Array = encodeUbjson,
 ): Model {
-  const document = parseUbjson(Deno.readFileSync(new URL(name, seeds)));
+  const document = valueOf(
+    openUbjson(Deno.readFileSync(new URL(name, seeds))),
+  );
   change(document as Members);
   return parseModel(encode(document));
 }

@@ -1,9 +1,12 @@
 /**
- * The values that a UBJSON or JSON file is made of, and readers that say where
- * in the file something is wrong. Files come from outside: every reader bounds
- * its work by the number of bytes it was given.
+ * What a UBJSON or JSON file says, and readers that tell where in the file
+ * something is wrong. The file is read by compiled code (`wasm/assembly/`),
+ * because that happens once a process, before JavaScript has been made fast;
+ * values are made of it when they are asked for. Files come from outside: all
+ * work is bounded by the number of bytes.
  */
 import { InputError } from "../errors.ts";
+import { type Code, copyIn, instantiate } from "./wasm/module.ts";
 
 /** One value of a document. Objects are maps, so no key can reach a prototype. */
 export type Value =
@@ -15,7 +18,7 @@ export type Value =
   | NumberArray
   | ReadonlyMap<string, Value>;
 
-/** An array that the file itself declares to be of one number type. */
+/** An array that the file itself declares to be of one number type; 64-bit integers are doubles, exact up to 2^53. */
 export type NumberArray =
   | Float32Array
   | Float64Array
@@ -24,14 +27,29 @@ export type NumberArray =
   | Int8Array
   | Uint8Array;
 
+/** A file that was read, in the memory of the code that read it. */
+interface Document {
+  readonly code: Code;
+  readonly memory: WebAssembly.Memory;
+  /** Numbers of the keys that were asked for. */
+  readonly keys: Map<string, number>;
+}
+
+/** A value of a file and the path that leads to it, for messages. */
+export interface Place {
+  readonly document: Document;
+  /** Address of the value, 0 where there is none. */
+  readonly node: number;
+  readonly path: string;
+}
+
 /** Deeper nesting than any model has (theirs is 8), and far from any stack's end. */
 export const maxDepth = 64;
 
 /**
- * How many objects and arrays a document of so many bytes may hold. Each costs
- * about a hundred bytes of memory and as little as two bytes of file, so
- * without a limit a small file could fill the memory; a real tree takes over
- * 500 bytes for its 20 of them.
+ * How many objects and arrays a document of so many bytes may hold. A real
+ * tree takes over 500 bytes for its 20 of them, and a small file shall not
+ * fill the memory.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -41,12 +59,6 @@ export const maxDepth = 64;
  */
 export function maxContainers(bytes: number): number {
   return 1000 + Math.floor(bytes / 8);
-}
-
-/** A value and the path that leads to it, for messages. */
-export interface Place {
-  readonly value: Value | undefined;
-  readonly path: string;
 }
 
 /**
@@ -63,64 +75,237 @@ export function modelError(where: string, problem: string): InputError {
 }
 
 /**
- * A short text of printable ASCII without `"` and `\\`, or undefined where the
- * bytes hold anything else. A model has thousands of keys, and calling a
- * `TextDecoder` for each took longer than reading all of its numbers.
+ * The value of a UBJSON file (draft 12, https://ubjson.org).
  *
  * ```ts
- * import { strictEqual } from "node:assert/strict";
+ * import { deepStrictEqual } from "node:assert/strict";
  *
- * strictEqual(shortText(Uint8Array.of(0x61, 0x62), 0, 2), "ab");
- * strictEqual(shortText(Uint8Array.of(0xc3, 0xa9), 0, 2), undefined);
+ * const bytes = Uint8Array.from([..."{i\x01a[$U#i\x02\x07\x08}"].map((c) => c.charCodeAt(0)));
+ * deepStrictEqual(valueOf(openUbjson(bytes)), new Map([["a", Uint8Array.of(7, 8)]]));
  * ```
+ *
+ * @throws {InputError} If the bytes are no UBJSON, with the offset of the first wrong one; if a key stands twice; if bytes are left over.
  */
-export function shortText(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): string | undefined {
-  if (end - start > 64) return undefined;
-  let text = "";
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i] ?? 0;
-    const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 &&
-      byte !== 0x5c;
-    if (!isPlain) return undefined;
-    text += String.fromCharCode(byte);
-  }
-  return text;
+export function openUbjson(bytes: Uint8Array): Place {
+  return open(bytes, "UBJSON");
 }
 
-/** The member of an object; its value is undefined where there is none. @throws {InputError} If the place is no object. */
+/**
+ * The value of a JSON file (RFC 8259), in which `NaN` and `Infinity` are
+ * numbers, as XGBoost writes them.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const bytes = new TextEncoder().encode('{"a": [1, NaN, "é"]}');
+ * deepStrictEqual(valueOf(openJson(bytes)), new Map([["a", [1, NaN, "é"]]]));
+ * ```
+ *
+ * @throws {InputError} If the bytes are no JSON, with the offset of the first wrong one; if a key stands twice.
+ */
+export function openJson(bytes: Uint8Array): Place {
+  return open(bytes, "JSON");
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The memory of a document starts with so much more than its file. */
+const spareBytes = 1 << 20;
+
+function open(bytes: Uint8Array, format: "UBJSON" | "JSON"): Place {
+  const broken = (offset: number, problem: string, cause?: unknown) =>
+    new InputError(`Cannot read ${format}: byte ${offset}: ${problem}`, {
+      cause,
+    });
+  const textAt = (at: number, length: number) =>
+    utf8.decode(new Uint8Array(place.memory.buffer, at, length));
+  const place = instantiate(bytes.length + spareBytes, {
+    imports: {
+      refuse(problem, offset, a, b) {
+        const ends = format === "JSON" && offset >= bytes.length;
+        const words = ends ? "the file ends here" : problems[problem];
+        throw broken(
+          offset,
+          typeof words === "function" ? words(a, b, textAt) : words ?? "broken",
+        );
+      },
+      highPrecision(at, length, offset) {
+        const text = textAt(at, length);
+        if (/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text)) return Number(text);
+        throw broken(offset, `not a number: ${text}`);
+      },
+      checkText(at, length, offset) {
+        try {
+          textAt(at, length);
+        } catch (cause) {
+          throw new InputError(
+            `Cannot read UBJSON: the text at byte ${offset} is not UTF-8`,
+            { cause },
+          );
+        }
+      },
+      parseNumber: (at, length) => Number(textAt(at, length)),
+      unescape(at, length, offset) {
+        try {
+          const text = JSON.parse(textAt(at - 1, length + 2)) as string;
+          const found = new TextEncoder().encode(text);
+          const [to = 0] = copyIn(place, [
+            Uint8Array.of(...lengthBytes(found.length), ...found),
+          ]);
+          return to;
+        } catch (cause) {
+          throw broken(offset, "not a text", cause);
+        }
+      },
+    },
+  });
+  const { code } = place;
+  const [at = 0] = copyIn(place, [bytes]);
+  const scan = format === "JSON" ? code.scanJson : code.scanUbjson;
+  const node = scan(at, bytes.length, maxDepth, maxContainers(bytes.length));
+  return { document: { ...place, keys: new Map() }, node, path: "" };
+}
+
+function lengthBytes(length: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(length).buffer);
+}
+
+type Words =
+  | string
+  | ((
+    a: number,
+    b: number,
+    textAt: (at: number, length: number) => string,
+  ) => string);
+
+/** What `Problem` of `wasm/assembly/tape.ts` means, in its order. */
+const problems: readonly Words[] = [
+  (a, b) => `${a} more bytes expected, ${b} are left`,
+  (a) => `${a} bytes left over after the end`,
+  (a) => `unknown type ${letter(a)}`,
+  (a) => `a length of type ${letter(a)}`,
+  (a) => `a length of ${a}`,
+  "a type without a count",
+  (a) => `a container of type ${String.fromCharCode(a)} is not supported`,
+  (a, b, textAt) => `key ${JSON.stringify(textAt(a, b))} stands twice`,
+  (a) => `more than ${a} different keys`,
+  `nested deeper than ${maxDepth}`,
+  "more objects and arrays than a model has",
+  "expected a key",
+  (a) => `expected ${String.fromCharCode(a)}`,
+  (a, b, textAt) => `expected a value, found ${JSON.stringify(textAt(a, b))}`,
+  "a text without an end",
+];
+
+function letter(code: number): string {
+  return JSON.stringify(String.fromCharCode(code));
+}
+
+/** `Kind` of `wasm/assembly/tape.ts`. */
+const kind = {
+  null: 0x5a,
+  true: 0x54,
+  false: 0x46,
+  number: 0x44,
+  text: 0x53,
+  letter: 0x43,
+  array: 0x5b,
+  numbers: 0x24,
+  object: 0x7b,
+} as const;
+
+/** A `class Node` of `wasm/assembly/tape.ts`. */
+interface Node {
+  readonly kind: number;
+  readonly type: string;
+  readonly key: number;
+  readonly next: number;
+  readonly at: number;
+  readonly count: number;
+  readonly number: number;
+}
+
+function nodeOf({ document, node }: Place): Node {
+  const view = new DataView(document.memory.buffer, node, 24);
+  return {
+    kind: view.getUint8(0),
+    type: String.fromCharCode(view.getUint8(1)),
+    key: view.getUint32(4, true),
+    next: view.getUint32(8, true),
+    at: view.getUint32(16, true),
+    count: view.getUint32(20, true),
+    number: view.getFloat64(16, true),
+  };
+}
+
+/** The member of an object; one that is not there has no value ({@linkcode isThere}). @throws {InputError} If the place is no object. */
 export function member(place: Place, key: string): Place {
+  const { document } = place;
+  checkKind(place, [kind.object], "an object");
+  const number = keyNumber(document, key);
+  const node = number === 0 ? 0 : document.code.findMember(place.node, number);
   const path = place.path === "" ? key : `${place.path}.${key}`;
-  return { value: mapOf(place).get(key), path };
+  return { document, node, path };
 }
 
-/** The members of an object. @throws {InputError} If the place is no object. */
-export function mapOf(place: Place): ReadonlyMap<string, Value> {
-  if (place.value instanceof Map) return place.value;
-  throw wrongKind(place, "an object");
+/** Whether a place has a value. */
+export function isThere(place: Place): boolean {
+  return place.node !== 0;
 }
 
-/** The elements of an array. @throws {InputError} If the place is no array. */
-export function arrayOf(place: Place): readonly Value[] | NumberArray {
-  if (isArray(place.value)) return place.value;
-  throw wrongKind(place, "an array");
+/** The number of a key in a document; 0 where no object of it has it. */
+export function keyNumber(document: Document, key: string): number {
+  const known = document.keys.get(key);
+  if (known !== undefined) return known;
+  const bytes = new TextEncoder().encode(key);
+  const [at = 0] = copyIn(document, [bytes]);
+  const number = document.code.findKey(at, bytes.length);
+  document.keys.set(key, number);
+  return number;
+}
+
+/** The members of an object by their keys, in the order of the file. @throws {InputError} If the place is no object. */
+export function membersOf(place: Place): Map<string, Place> {
+  checkKind(place, [kind.object], "an object");
+  return new Map(
+    childrenOf(place).map((node) => {
+      const key = keyText(place.document, nodeOf({ ...place, node }).key);
+      const path = place.path === "" ? key : `${place.path}.${key}`;
+      return [key, { document: place.document, node, path }];
+    }),
+  );
+}
+
+/** The values of an array. @throws {InputError} If the place is no array, or an array of numbers, for which there are {@linkcode int32sOf} and {@linkcode float32sOf}. */
+export function elementsOf(place: Place): Place[] {
+  if (lengthOf(place) === 0) return [];
+  checkKind(place, [kind.array], "an array of other values than numbers");
+  return childrenOf(place).map((node, i) => ({
+    document: place.document,
+    node,
+    path: `${place.path}[${i}]`,
+  }));
+}
+
+/** How many values an array has. @throws {InputError} If the place is no array. */
+export function lengthOf(place: Place): number {
+  checkKind(place, [kind.array, kind.numbers], "an array");
+  return nodeOf(place).count;
 }
 
 /** The text at a place. @throws {InputError} If there is none. */
 export function textOf(place: Place): string {
-  if (typeof place.value === "string") return place.value;
-  throw wrongKind(place, "a text");
+  checkKind(place, [kind.text, kind.letter], "a text");
+  const { at, count, kind: found } = nodeOf(place);
+  const bytes = new Uint8Array(place.document.memory.buffer, at, count);
+  return found === kind.letter
+    ? String.fromCharCode(...bytes)
+    : utf8.decode(bytes);
 }
 
 /** The texts of an array. @throws {InputError} If one is no text. */
 export function textsOf(place: Place): string[] {
-  return Array.from(
-    arrayOf(place) as ArrayLike<Value>,
-    (value, i) => textOf({ value, path: `${place.path}[${i}]` }),
-  );
+  return elementsOf(place).map(textOf);
 }
 
 /**
@@ -133,7 +318,7 @@ export function integerOf(
   place: Place,
   range: { least: number; most: number },
 ): number {
-  const { value } = place;
+  const value = isThere(place) ? valueOf(place) : undefined;
   const number = typeof value === "string" && /^-?\d{1,15}$/.test(value)
     ? Number(value)
     : value;
@@ -151,81 +336,157 @@ export function integerOf(
 
 /** Whole numbers of 32 bits; true and false count as 1 and 0. @throws {InputError} If one is none, or the length is not `length`. */
 export function int32sOf(place: Place, length?: number): Int32Array {
-  const array = arrayOf(place);
-  checkLength(place, array.length, length);
-  if (array instanceof Int32Array) return array;
-  // All of these fit, and the engine converts them faster than a loop.
-  if (isSmall(array)) return new Int32Array(array);
-  const result = new Int32Array(array.length);
-  for (let i = 0; i < array.length; i++) {
-    const number = Number(numberAt(place, array, i));
-    result[i] = number;
-    if (result[i] !== number) {
-      throw modelError(
-        `${place.path}[${i}]`,
-        `${number} is no whole number of 32 bits`,
-      );
-    }
-  }
-  return result;
-}
-
-function isSmall(
-  array: readonly Value[] | NumberArray,
-): array is Uint8Array | Int8Array | Int16Array {
-  return array instanceof Uint8Array || array instanceof Int8Array ||
-    array instanceof Int16Array;
+  return new Int32Array(numbersOf(place, { length, isFloat: false }));
 }
 
 /** Numbers rounded to float32. @throws {InputError} If one is no number, or the length is not `length`. */
 export function float32sOf(place: Place, length?: number): Float32Array {
-  const array = arrayOf(place);
-  checkLength(place, array.length, length);
-  if (array instanceof Float32Array) return array;
-  const result = new Float32Array(array.length);
-  for (let i = 0; i < array.length; i++) {
-    const value = array[i];
-    if (typeof value !== "number") {
-      throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
-    }
-    result[i] = value;
-  }
-  return result;
+  return new Float32Array(numbersOf(place, { length, isFloat: true }));
 }
 
-function numberAt(
+function numbersOf(
   place: Place,
-  array: readonly Value[] | NumberArray,
-  i: number,
-): number | boolean {
-  const value = array[i];
-  if (typeof value === "number" || typeof value === "boolean") return value;
-  throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
+  wanted: { length: number | undefined; isFloat: boolean },
+): ArrayBuffer {
+  const { document: { code, memory }, node, path } = place;
+  const { length, isFloat } = wanted;
+  const count = lengthOf(place);
+  if (length !== undefined && count !== length) {
+    throw modelError(path, `${count} values, expected ${length}`);
+  }
+  const at = code.toNumbers(node, Number(isFloat));
+  if (at !== 0) return memory.buffer.slice(at, at + 4 * count) as ArrayBuffer;
+  const wrong = code.wrongOne();
+  const value = (valueOf(place) as readonly Value[])[wrong];
+  if (typeof value !== "number" && (isFloat || typeof value !== "boolean")) {
+    throw wrongValue(`${path}[${wrong}]`, value, "a number");
+  }
+  throw modelError(
+    `${path}[${wrong}]`,
+    `${Number(value)} is no whole number of 32 bits`,
+  );
 }
 
-function checkLength(place: Place, found: number, expected?: number): void {
-  if (expected === undefined || found === expected) return;
-  throw modelError(place.path, `${found} values, expected ${expected}`);
+/**
+ * All of a place as a value of JavaScript: typed arrays of numbers become typed
+ * arrays, objects become maps.
+ *
+ * @throws {InputError} If there is none.
+ */
+export function valueOf(place: Place): Value {
+  if (!isThere(place)) throw modelError(place.path, "missing");
+  const { kind: found, number } = nodeOf(place);
+  switch (found) {
+    case kind.null:
+      return null;
+    case kind.true:
+      return true;
+    case kind.false:
+      return false;
+    case kind.number:
+      return number;
+    case kind.text:
+    case kind.letter:
+      return textOf(place);
+    case kind.array:
+      return elementsOf(place).map(valueOf);
+    case kind.numbers:
+      return numberArray(place);
+    default:
+      return new Map(
+        Array.from(membersOf(place), ([key, item]) => [key, valueOf(item)]),
+      );
+  }
 }
 
-function isArray(
-  value: Value | undefined,
-): value is readonly Value[] | NumberArray {
-  return Array.isArray(value) || ArrayBuffer.isView(value);
+/** Bytes of one number, and the array of them, for each of UBJSON's types. */
+const arrays: Readonly<
+  Record<string, readonly [number, (view: DataView, at: number) => number]>
+> = {
+  i: [1, (view, at) => view.getInt8(at)],
+  U: [1, (view, at) => view.getUint8(at)],
+  I: [2, (view, at) => view.getInt16(at)],
+  l: [4, (view, at) => view.getInt32(at)],
+  L: [8, (view, at) => Number(view.getBigInt64(at))],
+  d: [4, (view, at) => view.getFloat32(at)],
+  D: [8, (view, at) => view.getFloat64(at)],
+  n: [8, (view, at) => view.getFloat64(at, true)],
+};
+
+function numberArray(place: Place): Value {
+  const { type, at, count } = nodeOf(place);
+  const [width, read] = arrays[type] ?? [1, () => NaN];
+  const view = new DataView(place.document.memory.buffer, at, count * width);
+  const numbers = Array.from(
+    { length: count },
+    (_, i) => read(view, i * width),
+  );
+  switch (type) {
+    case "i":
+      return Int8Array.from(numbers);
+    case "U":
+      return Uint8Array.from(numbers);
+    case "I":
+      return Int16Array.from(numbers);
+    case "l":
+      return Int32Array.from(numbers);
+    case "d":
+      return Float32Array.from(numbers);
+    case "n":
+      return numbers; // JSON has no types
+    default:
+      return Float64Array.from(numbers);
+  }
+}
+
+/** Addresses of what a container holds. */
+function childrenOf(place: Place): number[] {
+  const found: number[] = [];
+  let { at: node } = nodeOf(place);
+  while (node !== 0) {
+    found.push(node);
+    node = nodeOf({ ...place, node }).next;
+  }
+  return found;
+}
+
+function keyText({ code, memory }: Document, number: number): string {
+  const bytes = new Uint8Array(
+    memory.buffer,
+    code.keyAddress(number),
+    code.keyLength(number),
+  );
+  return utf8.decode(bytes);
+}
+
+function checkKind(
+  place: Place,
+  kinds: readonly number[],
+  expected: string,
+): void {
+  if (isThere(place)) {
+    const found = new Uint8Array(place.document.memory.buffer)[place.node];
+    if (kinds.includes(found ?? 0)) return;
+  }
+  throw wrongKind(place, expected);
 }
 
 function wrongKind(place: Place, expected: string): InputError {
-  const { value, path } = place;
-  if (value === undefined) return modelError(path, `missing`);
+  if (!isThere(place)) return modelError(place.path, "missing");
+  return wrongValue(place.path || "top level", valueOf(place), expected);
+}
+
+function wrongValue(
+  path: string,
+  value: Value | undefined,
+  expected: string,
+): InputError {
   const found = value === null
     ? "null"
     : value instanceof Map
     ? "an object"
-    : isArray(value)
+    : typeof value === "object"
     ? "an array"
-    : `${typeof value} ${JSON.stringify(value).slice(0, 40)}`;
-  return modelError(
-    path || "top level",
-    `expected ${expected}, found ${found}`,
-  );
+    : `${typeof value} ${JSON.stringify(value)?.slice(0, 40)}`;
+  return modelError(path, `expected ${expected}, found ${found}`);
 }

@@ -1,6 +1,20 @@
 /** One tree of a LightGBM text model, its conventions made ours. */
 import { modelError } from "./document.ts";
-import type { RawTree } from "./trees.ts";
+
+/** One tree; inner nodes come first, then the leaves. */
+export interface LightgbmTree {
+  /** -1 at a leaf. */
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly feature: Int32Array;
+  readonly threshold: Float32Array;
+  /** 1 where NaN goes left. */
+  readonly defaultLeft: Int32Array;
+  /** Categories that go right, per categorical node. */
+  readonly sets: ReadonlyMap<number, readonly number[]>;
+  /** Per node; 0 at inner ones. */
+  readonly leaf: Float64Array;
+}
 
 /** `decision_type` of a node, in bits. */
 const categorical = 1;
@@ -24,7 +38,7 @@ const leafLimit = 50_000_000;
 export function readLightgbmTree(
   keys: ReadonlyMap<string, string>,
   options: { name: string; zero: Uint8Array },
-): RawTree {
+): LightgbmTree {
   const { name, zero } = options;
   const text = (key: string) => {
     const found = keys.get(key);
@@ -44,13 +58,13 @@ export function readLightgbmTree(
   }
   const inner = leaves - 1;
   const values = doubles("leaf_value", leaves);
-  if (inner === 0) return onlyLeaf(name, values[0] ?? NaN);
+  if (inner === 0) return onlyLeaf(values[0] ?? NaN);
   const feature = integers("split_feature", inner);
   const thresholds = doubles("threshold", inner);
   const decisions = integers("decision_type", inner);
   const [setCount = 0] = integers("num_cat", 1);
-  const sets = new Map<number, ArrayLike<number>>();
-  const tree = emptyTree(name, { leaves, values, feature, sets });
+  const sets = new Map<number, readonly number[]>();
+  const tree = emptyTree({ leaves, values, feature, sets });
   const lefts = integers("left_child", inner);
   const rights = integers("right_child", inner);
   const all = setCount > 0 ? readSets({ integers, name, setCount }) : [];
@@ -89,35 +103,33 @@ export function readLightgbmTree(
   return tree;
 }
 
-type WritableTree = RawTree & { readonly defaultLeft: Uint8Array };
-
 function emptyTree(
-  name: string,
   parts: {
     leaves: number;
     values: Float64Array;
     feature: Int32Array;
-    sets: ReadonlyMap<number, ArrayLike<number>>;
+    sets: LightgbmTree["sets"];
   },
-): WritableTree {
+): LightgbmTree {
   const { leaves, values, feature, sets } = parts;
   const size = 2 * leaves - 1;
   const allFeatures = new Int32Array(size);
   allFeatures.set(feature);
+  const leaf = new Float64Array(size);
+  leaf.set(values, leaves - 1);
   return {
-    name,
     left: new Int32Array(size).fill(-1),
     right: new Int32Array(size).fill(-1),
     feature: allFeatures,
     threshold: new Float32Array(size),
-    defaultLeft: new Uint8Array(size),
+    defaultLeft: new Int32Array(size),
     sets,
-    leaf: (node) => values[node - (leaves - 1)] ?? NaN,
+    leaf,
   };
 }
 
-function onlyLeaf(name: string, value: number): RawTree {
-  return emptyTree(name, {
+function onlyLeaf(value: number): LightgbmTree {
+  return emptyTree({
     leaves: 1,
     values: Float64Array.of(value),
     feature: new Int32Array(0),

@@ -7,8 +7,12 @@
 import { modelError } from "./document.ts";
 import type { Model, TreeEnsemble } from "./ensemble.ts";
 import { lightgbmObjective } from "./lightgbm-objective.ts";
-import { integersOf, readLightgbmTree } from "./lightgbm-tree.ts";
-import { appendTree, finishTrees, startTrees } from "./trees.ts";
+import {
+  integersOf,
+  type LightgbmTree,
+  readLightgbmTree,
+} from "./lightgbm-tree.ts";
+import { flattenTrees, type FlatTrees, type RawSets } from "./trees.ts";
 
 /** The keys of one block of lines; a line without `=` has an empty value. */
 export type Keys = ReadonlyMap<string, string>;
@@ -176,33 +180,75 @@ function checkSize(
 }
 
 function buildTrees(
-  trees: readonly Keys[],
+  blocks: readonly Keys[],
   featureCount: number,
-):
-  & ReturnType<typeof finishTrees>
-  & Pick<TreeEnsemble, "zeroIsMissing"> {
+): Omit<FlatTrees, "reached"> & Pick<TreeEnsemble, "zeroIsMissing"> {
   const zero = new Uint8Array(featureCount); // 1: zero is missing, 2: it is not
-  const raws = trees.map((keys, t) =>
+  const trees = blocks.map((keys, t) =>
     readLightgbmTree(keys, { name: `tree ${t}`, zero })
   );
-  const room = raws.reduce((sum, raw) => sum + raw.left.length, 0);
-  const builder = startTrees(room, {
-    featureCount,
-    leafSize: 1,
-    precision: "float64",
+  const sizes = Int32Array.from(trees, ({ left }) => left.length);
+  const nodes = sizes.reduce((sum, size) => sum + size, 0);
+  const int32s = (key: "left" | "right" | "feature" | "defaultLeft") =>
+    joined(trees.map((tree) => tree[key]), new Int32Array(nodes));
+  const { reached, ...flat } = flattenTrees({
+    sizes,
+    left: int32s("left"),
+    right: int32s("right"),
+    feature: int32s("feature"),
+    threshold: joined(
+      trees.map(({ threshold }) => threshold),
+      new Float32Array(nodes),
+    ),
+    defaultLeft: int32s("defaultLeft"),
+    leaf: joined(trees.map(({ leaf }) => leaf), new Float64Array(nodes)),
+    sets: joinedSets(trees, nodes),
+  }, { featureCount, leafSize: 1, rounding: "trunc" });
+  sizes.forEach((size, t) => {
+    if (reached[t] === size) return;
+    throw modelError(
+      `tree ${t}`,
+      `${size - (reached[t] ?? 0)} nodes without a parent`,
+    );
   });
-  for (const raw of raws) {
-    const reached = appendTree(builder, raw);
-    if (reached !== raw.left.length) {
-      throw modelError(
-        raw.name,
-        `${raw.left.length - reached} nodes without a parent`,
-      );
-    }
-  }
   const zeroIsMissing = zero.map((state) => state === 1 ? 1 : 0);
-  const finished = finishTrees(builder, "trunc");
-  return zeroIsMissing.includes(1) ? { ...finished, zeroIsMissing } : finished;
+  return zeroIsMissing.includes(1) ? { ...flat, zeroIsMissing } : flat;
+}
+
+/** Copies parts behind each other. */
+function joined<Numbers extends Int32Array | Float32Array | Float64Array>(
+  parts: readonly Numbers[],
+  into: Numbers,
+): Numbers {
+  let at = 0;
+  for (const part of parts) {
+    into.set(part, at);
+    at += part.length;
+  }
+  return into;
+}
+
+function joinedSets(
+  trees: readonly LightgbmTree[],
+  nodes: number,
+): RawSets | undefined {
+  const ofNode = new Int32Array(nodes).fill(-1);
+  const numbers = new Map<readonly number[], number>(); // nodes may share a set
+  let first = 0;
+  for (const { sets, left } of trees) {
+    for (const [node, set] of sets) {
+      const number = numbers.get(set) ?? numbers.size;
+      numbers.set(set, number);
+      ofNode[first + node] = number;
+    }
+    first += left.length;
+  }
+  if (numbers.size === 0) return undefined;
+  const all = [...numbers.keys()];
+  const ends = new Int32Array(all.length);
+  let end = 0;
+  all.forEach((set, s) => ends[s] = end += set.length);
+  return { ofNode, ends, categories: Int32Array.from(all.flat()) };
 }
 
 /** Those that say how a model was trained; a file lists over a hundred. */

@@ -1,8 +1,7 @@
 /** The front door for model files: looks at the bytes, never at a file's name. */
 import { InputError } from "../errors.ts";
 import type { Model } from "./ensemble.ts";
-import { parseJson } from "./json.ts";
-import { parseUbjson } from "./ubjson.ts";
+import { openJson, openUbjson } from "./document.ts";
 import { parseLightgbm } from "./lightgbm.ts";
 import { readXgboost } from "./xgboost.ts";
 
@@ -13,8 +12,8 @@ import { readXgboost } from "./xgboost.ts";
  */
 export function parseModel(bytes: Uint8Array): Model {
   const start = latin1(bytes.subarray(0, 64));
-  if (/^\{(?![\s"}])/.test(start)) return readXgboost(parseUbjson(bytes));
-  if (/^\s*\{/.test(start)) return readXgboost(parseJson(bytes));
+  if (/^\{(?![\s"}])/.test(start)) return readXgboost(openUbjson(bytes));
+  if (/^\s*\{/.test(start)) return readXgboost(openJson(bytes));
   if (/^tree\r?\n/.test(start)) return parseLightgbm(bytes);
   throw new InputError(`Cannot read model: ${whatItIs(start, bytes.length)}`);
 }

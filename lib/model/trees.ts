@@ -1,264 +1,201 @@
 /**
  * From the trees of a file to the parallel arrays of a `TreeEnsemble`, with
  * every claim of the file checked on the way: after this, a walk through any
- * tree ends at a leaf, whatever the row.
+ * tree ends at a leaf, whatever the row. The work is done by
+ * `wasm/assembly/trees.ts`.
  */
 import { modelError } from "./document.ts";
 import type { CategorySets, TreeEnsemble } from "./ensemble.ts";
+import { copyIn, instantiate } from "./wasm/module.ts";
 
-/** One tree as a file has it, after its library's conventions are made ours. */
-export interface RawTree {
-  /** For messages, such as `tree 3`. */
-  readonly name: string;
-  /** -1 at a leaf. */
+/** Trees as a file has them, after its library's conventions are made ours: arrays with the nodes of one tree behind those of the other. */
+export interface RawTrees {
+  /** Nodes of each tree. */
+  readonly sizes: Int32Array;
+  /** Numbers of nodes within their tree; -1 at a leaf. */
   readonly left: Int32Array;
-  /** -1 at a leaf. */
   readonly right: Int32Array;
+  /** Where the file tells them, they have to be right, and right children follow left ones. */
+  readonly parents?: Int32Array;
   readonly feature: Int32Array;
   readonly threshold: Float32Array;
   /** 1 where NaN goes left. */
-  readonly defaultLeft: ArrayLike<number>;
-  /** Categories that go right, per categorical node. */
-  readonly sets: ReadonlyMap<number, ArrayLike<number>>;
-  /** Value `k` of the leaf at a node. */
-  readonly leaf: (node: number, k: number) => number;
-}
-
-/** Trees under construction; {@linkcode appendTree} fills it, {@linkcode finishTrees} closes it. */
-export interface TreeBuilder {
-  readonly featureCount: number;
-  readonly leafSize: number;
-  readonly left: Int32Array;
-  readonly feature: Int32Array;
-  readonly threshold: Float32Array;
-  readonly defaultLeft: Uint8Array;
+  readonly defaultLeft: Int32Array;
+  /** 1 at categorical nodes, where the file tells. */
+  readonly types?: Int32Array | undefined;
+  /** Nodes × values of a leaf. */
   readonly leaf: Float32Array | Float64Array;
-  readonly roots: number[];
-  readonly setStart: Int32Array;
-  readonly setSize: Int32Array;
-  words: Uint32Array;
-  wordCount: number;
-  hasSets: boolean;
-  nodes: number;
-  maxDepth: number;
+  /** Absent where no node is categorical. */
+  readonly sets?: RawSets | undefined;
 }
 
-/** XGBoost's first category that is none (`OutOfRangeCat`, 2^24), and our bound for a set's memory. */
-const categoryLimit = 16_777_216;
+/** Categories that go right. */
+export interface RawSets {
+  /** Per node, the number of its set; -1 where it is not categorical. */
+  readonly ofNode: Int32Array;
+  /** Where each set ends in {@linkcode RawSets.categories}, and the next one begins. */
+  readonly ends: Int32Array;
+  readonly categories: Int32Array;
+}
 
-/** All sets of a model together; 64 MiB. */
-const wordLimit = 1 << 24;
+/** The arrays of a `TreeEnsemble`, and what was found on the way. */
+export type FlatTrees =
+  & Pick<
+    TreeEnsemble,
+    | "roots"
+    | "left"
+    | "feature"
+    | "threshold"
+    | "defaultLeft"
+    | "leafSize"
+    | "leaf"
+    | "categories"
+    | "maxDepth"
+  >
+  & {
+    /** Per tree, how many of its nodes its root leads to. */
+    readonly reached: Int32Array;
+  };
 
-/** An empty builder with room for the nodes of all trees. */
-export function startTrees(
-  room: number,
+/** Where the results begin in a `class Forest`, in numbers of 32 bits. */
+const results = 18;
+
+/**
+ * The trees, breadth first.
+ *
+ * @throws {InputError} If a child is out of range, or belongs to two parents, or a threshold, feature, leaf, flag or category is not possible.
+ */
+export function flattenTrees(
+  trees: RawTrees,
   options: {
     featureCount: number;
     leafSize: number;
-    precision: "float32" | "float64";
+    rounding: CategorySets["rounding"];
   },
-): TreeBuilder {
-  const { featureCount, leafSize, precision } = options;
-  const Leaves = precision === "float32" ? Float32Array : Float64Array;
-  return {
+): FlatTrees {
+  const { featureCount, leafSize, rounding } = options;
+  const { sizes, left, leaf, sets } = trees;
+  const empty = sizes.indexOf(0);
+  if (empty !== -1) throw modelError(`tree ${empty}`, "no nodes");
+  const nodes = left.length;
+  const isWide = leaf instanceof Float64Array;
+  const place = instantiate(1 << 18, {
+    imports: {
+      refuseNode(problem, tree, node, a, b) {
+        const words = problems[problem];
+        if (words === undefined) throw modelError(`tree ${tree}`, "broken");
+        const size = sizes[tree] ?? 0;
+        throw words(`tree ${tree}`, { node, size, featureCount, a, b });
+      },
+    },
+  });
+  const { code, memory } = place;
+  const arrays = copyIn(place, [
+    sizes,
+    left,
+    trees.right,
+    trees.parents,
+    trees.feature,
+    trees.threshold,
+    trees.defaultLeft,
+    trees.types,
+    leaf,
+    sets?.ofNode,
+    sets?.ends,
+    sets?.categories,
+  ]);
+  const [forest = 0] = copyIn(place, [Uint32Array.from([
+    sizes.length,
+    nodes,
     featureCount,
     leafSize,
-    left: new Int32Array(room),
-    feature: new Int32Array(room),
-    threshold: new Float32Array(room),
-    defaultLeft: new Uint8Array(room),
-    leaf: new Leaves(room * leafSize),
-    roots: [],
-    setStart: new Int32Array(room).fill(-1),
-    setSize: new Int32Array(room),
-    words: new Uint32Array(64),
-    wordCount: 0,
-    hasSets: false,
-    nodes: 0,
-    maxDepth: 0,
-  };
-}
-
-/**
- * Adds one tree, breadth first, so that children stand side by side behind
- * their parent.
- *
- * @returns How many of the tree's nodes its root leads to.
- * @throws {InputError} If a child is out of range, or belongs to two parents, or a threshold, feature, leaf or category is not possible.
- */
-export function appendTree(builder: TreeBuilder, tree: RawTree): number {
-  const size = tree.left.length;
-  if (size === 0) throw modelError(tree.name, "no nodes");
-  const first = builder.nodes;
-  const order = new Int32Array(size); // file's node numbers in our order
-  const seen = new Uint8Array(size);
-  seen[0] = 1;
-  let known = 1;
-  let levelEnd = 1;
-  let depth = 0;
-  for (let i = 0; i < known; i++) {
-    if (i === levelEnd) {
-      depth++;
-      levelEnd = known;
-    }
-    const node = order[i] ?? 0;
-    const left = tree.left[node] ?? -1;
-    if (left === -1) {
-      appendLeaf(builder, tree, node);
-      continue;
-    }
-    const right = tree.right[node] ?? -1;
-    checkChild(tree, { node, child: left, seen });
-    checkChild(tree, { node, child: right, seen });
-    order[known] = left;
-    order[known + 1] = right;
-    appendSplit(builder, tree, { node, left: first + known });
-    known += 2;
-  }
-  builder.roots.push(first);
-  builder.maxDepth = Math.max(builder.maxDepth, depth);
-  return known;
-}
-
-function appendLeaf(builder: TreeBuilder, tree: RawTree, node: number): void {
-  const at = builder.nodes++;
-  builder.left[at] = -1;
-  for (let k = 0; k < builder.leafSize; k++) {
-    const value = tree.leaf(node, k);
-    if (!Number.isFinite(value)) {
-      throw modelError(`${tree.name} node ${node}`, `leaf value is ${value}`);
-    }
-    builder.leaf[at * builder.leafSize + k] = value;
-  }
-}
-
-function appendSplit(
-  builder: TreeBuilder,
-  tree: RawTree,
-  split: { node: number; left: number },
-): void {
-  const { node, left } = split;
-  const at = builder.nodes++;
-  const feature = tree.feature[node] ?? -1;
-  if (feature < 0 || feature >= builder.featureCount) {
-    throw modelError(
-      `${tree.name} node ${node}`,
-      `feature ${feature} is outside 0..${builder.featureCount - 1}`,
-    );
-  }
-  builder.left[at] = left;
-  builder.feature[at] = feature;
-  builder.defaultLeft[at] = tree.defaultLeft[node] ? 1 : 0;
-  const set = tree.sets.get(node);
-  if (set !== undefined) return appendSet(builder, tree, { node, at, set });
-  const threshold = tree.threshold[node] ?? NaN;
-  if (Number.isNaN(threshold)) {
-    throw modelError(`${tree.name} node ${node}`, "threshold is NaN");
-  }
-  builder.threshold[at] = threshold;
-}
-
-function appendSet(
-  builder: TreeBuilder,
-  tree: RawTree,
-  split: { node: number; at: number; set: ArrayLike<number> },
-): void {
-  const { node, at, set } = split;
-  let largest = -1;
-  for (let i = 0; i < set.length; i++) {
-    const category = set[i] ?? -1;
-    if (!(category >= 0 && category < categoryLimit)) {
-      throw modelError(
-        `${tree.name} node ${node}`,
-        `category ${category} is outside 0..${categoryLimit - 1}`,
-      );
-    }
-    largest = Math.max(largest, category);
-  }
-  const start = builder.wordCount;
-  const size = (largest >> 5) + 1;
-  if (start + size > wordLimit) {
-    throw modelError(`${tree.name} node ${node}`, "category sets over 64 MiB");
-  }
-  const words = roomForWords(builder, size);
-  for (let i = 0; i < set.length; i++) {
-    const category = set[i] ?? 0;
-    const word = start + (category >> 5);
-    words[word] = (words[word] ?? 0) | 1 << (category & 31);
-  }
-  builder.hasSets = true;
-  builder.setStart[at] = start;
-  builder.setSize[at] = size;
-}
-
-/** The words of all sets, with room for so many more, which count as used from here on. */
-function roomForWords(builder: TreeBuilder, size: number): Uint32Array {
-  builder.wordCount += size;
-  if (builder.wordCount > builder.words.length) {
-    const larger = new Uint32Array(
-      Math.max(builder.wordCount, 2 * builder.words.length),
-    );
-    larger.set(builder.words);
-    builder.words = larger;
-  }
-  return builder.words;
-}
-
-/** Refuses a child that is not there or was met before; marks it as met. */
-function checkChild(
-  tree: RawTree,
-  step: { node: number; child: number; seen: Uint8Array },
-): void {
-  const { node, child, seen } = step;
-  if (child >= 0 && child < seen.length) {
-    if (!seen[child]) {
-      seen[child] = 1;
-      return;
-    }
-    throw modelError(
-      `${tree.name} node ${node}`,
-      `child ${child} is already another node's child or the root`,
-    );
-  }
-  const side = child === tree.left[node] ? "left" : "right";
-  throw modelError(
-    `${tree.name} node ${node}`,
-    `${side} child ${child} is outside 0..${seen.length - 1}`,
-  );
-}
-
-/** The arrays of a `TreeEnsemble`, cut to the nodes that were added. */
-export function finishTrees(
-  builder: TreeBuilder,
-  rounding: CategorySets["rounding"],
-): Pick<
-  TreeEnsemble,
-  | "roots"
-  | "left"
-  | "feature"
-  | "threshold"
-  | "defaultLeft"
-  | "leafSize"
-  | "leaf"
-  | "categories"
-  | "maxDepth"
-> {
-  const { nodes, leafSize, words, wordCount } = builder;
-  const categories: CategorySets = {
-    start: builder.setStart.subarray(0, nodes),
-    size: builder.setSize.subarray(0, nodes),
-    words: words.slice(0, wordCount),
+    Number(isWide),
+    sets?.ends.length ?? 0,
+    ...arrays,
+    ...new Array<number>(13).fill(0),
+  ])]);
+  code.flatten(forest);
+  const { buffer } = memory;
+  const [
+    used = 0,
+    maxDepth = 0,
+    wordCount = 0,
+    roots,
+    reached,
+    newLeft,
+    feature,
+    threshold,
+    defaultLeft,
+    newLeaf,
+    start,
+    size,
+    words,
+  ] = new Uint32Array(buffer, forest + 4 * results, 13);
+  const categories = sets && {
+    start: new Int32Array(buffer, start, used).slice(),
+    size: new Int32Array(buffer, size, used).slice(),
+    words: new Uint32Array(buffer, words, wordCount).slice(),
     rounding,
   };
+  const isUsed = categories?.start.some((first) => first >= 0);
   return {
-    roots: Int32Array.from(builder.roots),
-    left: builder.left.subarray(0, nodes),
-    feature: builder.feature.subarray(0, nodes),
-    threshold: builder.threshold.subarray(0, nodes),
-    defaultLeft: builder.defaultLeft.subarray(0, nodes),
+    roots: new Int32Array(buffer, roots, sizes.length).slice(),
+    reached: new Int32Array(buffer, reached, sizes.length).slice(),
+    left: new Int32Array(buffer, newLeft, used).slice(),
+    feature: new Int32Array(buffer, feature, used).slice(),
+    threshold: new Float32Array(buffer, threshold, used).slice(),
+    defaultLeft: new Uint8Array(buffer, defaultLeft, used).slice(),
     leafSize,
-    leaf: builder.leaf.subarray(0, nodes * leafSize),
-    maxDepth: builder.maxDepth,
-    ...(builder.hasSets ? { categories } : {}),
+    leaf: isWide
+      ? new Float64Array(buffer, newLeaf, used * leafSize).slice()
+      : new Float32Array(buffer, newLeaf, used * leafSize).slice(),
+    maxDepth,
+    ...(categories && isUsed ? { categories } : {}),
   };
 }
+
+type Words = (
+  tree: string,
+  found: {
+    node: number;
+    size: number;
+    featureCount: number;
+    a: number;
+    b: number;
+  },
+) => Error;
+
+/** Words about a node. */
+function ofNode(words: (a: number, b: number) => string): Words {
+  return (tree, { node, a, b }) =>
+    modelError(`${tree} node ${node}`, words(a, b));
+}
+
+function outside(side: string): Words {
+  return (tree, { node, size, a }) =>
+    modelError(
+      `${tree} node ${node}`,
+      `${side} child ${a} is outside 0..${size - 1}`,
+    );
+}
+
+/** What `NodeProblem` of `wasm/assembly/trees.ts` means, in its order. */
+const problems: readonly Words[] = [
+  outside("left"),
+  outside("right"),
+  ofNode((a) => `child ${a} is already another node's child or the root`),
+  ofNode((a, b) => `right child ${a} does not follow left child ${b}`),
+  ofNode((a, b) => `its children name ${a} and ${b} as parents`),
+  (tree, { node, a }) =>
+    modelError(`${tree}.default_left[${node}]`, `${a} is neither 0 nor 1`),
+  ofNode((a, b) => `split type ${a}, ${b ? "with" : "without"} categories`),
+  (tree, { node, featureCount, a }) =>
+    modelError(
+      `${tree} node ${node}`,
+      `feature ${a} is outside 0..${featureCount - 1}`,
+    ),
+  ofNode(() => "threshold is NaN"),
+  ofNode((a) => `leaf value is ${a}`),
+  ofNode((a) => `category ${a} is outside 0..16777215`),
+  ofNode(() => "category sets over 64 MiB"),
+];

@@ -1,13 +1,15 @@
 /** The boosters of XGBoost: trees (`gbtree`, `dart`) and weights (`gblinear`). */
+import { integerColumn, objectsOf, type Rows, rowsOf } from "./columns.ts";
 import {
-  arrayOf,
+  elementsOf,
   float32sOf,
   int32sOf,
   integerOf,
-  mapOf,
+  isThere,
   member,
   modelError,
   type Place,
+  valueOf,
 } from "./document.ts";
 import type {
   LinearModel,
@@ -16,8 +18,12 @@ import type {
   TreeEnsemble,
 } from "./ensemble.ts";
 import { isBefore } from "./objective.ts";
-import { appendTree, finishTrees, startTrees } from "./trees.ts";
-import { checkDeleted, type Learner, readXgboostTree } from "./xgboost-tree.ts";
+import { flattenTrees } from "./trees.ts";
+import {
+  checkDeleted,
+  type Learner,
+  readXgboostTrees,
+} from "./xgboost-tree.ts";
 
 /** Makes the facts that all models have, once the rounds are known. */
 type Facts = (rounds: Rounds, more: Record<string, string>) => ModelFacts;
@@ -42,30 +48,29 @@ export function readTrees(
   const { learner, facts, best } = options;
   const model = member(booster, "model");
   const trees = treesOf(model);
-  if (trees.length === 0) {
-    throw modelError("trees", "none: the model is not trained");
-  }
-  const treeGroups = readTreeGroups(model, { trees: trees.length, learner });
-  const { rounds, used } = readRounds(model, { trees, treeGroups, best });
-  const weights = options.weights &&
-    float32sOf(options.weights, trees.length);
+  const count = trees.places.length;
+  if (count === 0) throw modelError("trees", "none: the model is not trained");
+  const treeGroups = readTreeGroups(model, { trees: count, learner });
+  const { rounds, used } = readRounds(model, {
+    trees: count,
+    treeGroups,
+    best,
+  });
+  const weights = options.weights && float32sOf(options.weights, count);
   const leafSize = readLeafSize(trees, learner);
   if (leafSize > 1 && weights) {
     throw modelError("weight_drop", "dart with vector leaves");
   }
-  // All are read before anything is made of them, so that their claims about sizes are checked.
-  const raws = trees.slice(0, used).map((tree, t) =>
-    readXgboostTree(tree, { learner, leafSize, weight: weights?.[t] ?? 1 })
-  );
-  const builder = startTrees(
-    raws.reduce((sum, raw) => sum + raw.left.length, 0),
-    { featureCount: learner.featureCount, leafSize, precision: "float32" },
-  );
-  raws.forEach((raw, t) => {
-    const deleted = raw.left.length - appendTree(builder, raw);
-    checkDeleted(trees[t] as Place, deleted, learner.version);
+  const scoring = rowsOf(trees.places.slice(0, used));
+  const raw = readXgboostTrees(scoring, { learner, leafSize, weights });
+  const { featureCount } = learner;
+  const { reached, ...finished } = flattenTrees(raw, {
+    featureCount,
+    leafSize,
+    rounding: "floor",
   });
-  const finished = finishTrees(builder, "floor");
+  const deleted = raw.sizes.map((size, t) => size - (reached[t] ?? 0));
+  checkDeleted(scoring, deleted, learner.version);
   return {
     kind: "trees",
     ...facts(rounds, {
@@ -84,19 +89,22 @@ export function readTrees(
 }
 
 /** In the order of their ids, which is the order of summation. */
-function treesOf(model: Place): Place[] {
-  const listed = arrayOf(member(model, "trees"));
+function treesOf(model: Place): Rows {
+  const listed = elementsOf(member(model, "trees"))
+    .map((place, i) => ({ ...place, path: `tree ${i}` }));
+  const ids = integerColumn(rowsOf(listed), "id", {
+    least: 0,
+    most: listed.length - 1,
+  });
   const trees = new Array<Place | undefined>(listed.length);
-  const range = { least: 0, most: listed.length - 1 };
-  for (let i = 0; i < listed.length; i++) {
-    const tree = { value: listed[i], path: `tree ${i}` };
-    const id = integerOf(member(tree, "id"), range);
+  listed.forEach((place, i) => {
+    const id = ids[i] ?? 0;
     if (trees[id]) throw modelError(`tree ${i}`, `id ${id} stands twice`);
-    trees[id] = { value: listed[i], path: `tree ${id}` };
-  }
+    trees[id] = { ...place, path: `tree ${id}` };
+  });
   const declared = member(member(model, "gbtree_model_param"), "num_trees");
   integerOf(declared, { least: listed.length, most: listed.length });
-  return trees as Place[];
+  return rowsOf(trees as Place[]);
 }
 
 function readTreeGroups(
@@ -112,38 +120,43 @@ function readTreeGroups(
   );
 }
 
+/** Trees of a round and group; 1 where the file does not say. */
 function parallelTrees(model: Place): string {
-  const param = mapOf(member(model, "gbtree_model_param"));
-  return String(param.get("num_parallel_tree") ?? "1");
+  const place = member(
+    member(model, "gbtree_model_param"),
+    "num_parallel_tree",
+  );
+  return isThere(place) ? String(valueOf(place)) : "1";
 }
 
 /** Rounds as `iteration_indptr` cuts them; files before 2.0 have none, and rounds of equal size. */
 function readRounds(
   model: Place,
   options: {
-    trees: readonly Place[];
+    trees: number;
     treeGroups: Int32Array;
     best: number | undefined;
   },
 ): { rounds: Rounds; used: number } {
   const { trees, treeGroups, best } = options;
-  const starts = mapOf(model).has("iteration_indptr")
-    ? int32sOf(member(model, "iteration_indptr"))
-    : equalRounds(model, { trees: trees.length, treeGroups });
+  const listed = member(model, "iteration_indptr");
+  const starts = isThere(listed)
+    ? int32sOf(listed)
+    : equalRounds(model, { trees, treeGroups });
   const total = starts.length - 1;
   const isRising = starts.every((start, i) =>
     i === 0 || start >= (starts[i - 1] ?? 0)
   );
   if (
-    total < 0 || starts[0] !== 0 || starts[total] !== trees.length || !isRising
+    total < 0 || starts[0] !== 0 || starts[total] !== trees || !isRising
   ) {
     throw modelError(
       "iteration_indptr",
-      `does not cut ${trees.length} trees into rounds`,
+      `does not cut ${trees} trees into rounds`,
     );
   }
   if (best === undefined) {
-    return { rounds: { total, used: total }, used: trees.length };
+    return { rounds: { total, used: total }, used: trees };
   }
   if (best >= total) {
     throw modelError(
@@ -163,10 +176,12 @@ function equalRounds(
 ): Int32Array {
   const { trees, treeGroups } = options;
   const groups = treeGroups.reduce((most, g) => Math.max(most, g), 0) + 1;
-  const parallel = integerOf(
-    { value: parallelTrees(model), path: "num_parallel_tree" },
-    { least: 1, most: Math.max(1, trees) },
+  const range = { least: 1, most: Math.max(1, trees) };
+  const place = member(
+    member(model, "gbtree_model_param"),
+    "num_parallel_tree",
   );
+  const parallel = isThere(place) ? integerOf(place, range) : 1;
   const size = groups * parallel;
   if (trees % size !== 0) {
     throw modelError("trees", `${trees} trees in rounds of ${size}`);
@@ -174,12 +189,12 @@ function equalRounds(
   return Int32Array.from({ length: trees / size + 1 }, (_, i) => i * size);
 }
 
-function readLeafSize(trees: readonly Place[], learner: Learner): number {
-  const sizes = trees.map((tree) => {
-    const size = member(member(tree, "tree_param"), "size_leaf_vector");
-    if (size.value === undefined) return 1;
-    return Math.max(1, integerOf(size, { least: 0, most: learner.groups }));
-  });
+function readLeafSize(trees: Rows, learner: Learner): number {
+  const sizes = integerColumn(
+    objectsOf(trees, "tree_param"),
+    "size_leaf_vector",
+    { least: 0, most: learner.groups, isOptional: true },
+  ).map((size) => Number.isNaN(size) ? 1 : Math.max(1, size));
   const [first = 1] = sizes;
   const odd = sizes.findIndex((size) => size !== first);
   if (odd !== -1 || first > 1 && first !== learner.groups) {
@@ -211,7 +226,7 @@ export function readLinear(
   const boosted = member(model, "boosted_rounds");
   // XGBoost takes a newer model without it for one that is not trained.
   const isOld = isBefore(learner.version, 2, 0);
-  const total = boosted.value === undefined && isOld
+  const total = !isThere(boosted) && isOld
     ? 0
     : integerOf(boosted, { least: 1, most: int32Max });
   const common = facts({ total, used: total }, {});

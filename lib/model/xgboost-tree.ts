@@ -1,17 +1,14 @@
-/** One tree of XGBoost, its claims about itself checked. */
+/** The trees of an XGBoost model, their claims about themselves checked. */
 import {
-  arrayOf,
-  float32sOf,
-  int32sOf,
-  integerOf,
-  mapOf,
-  member,
-  modelError,
-  type Place,
-  type Value,
-} from "./document.ts";
+  float32Column,
+  int32Column,
+  integerColumn,
+  objectsOf,
+  type Rows,
+} from "./columns.ts";
+import { modelError, type Place } from "./document.ts";
 import { isBefore, type Objective } from "./objective.ts";
-import type { RawTree } from "./trees.ts";
+import type { RawSets, RawTrees } from "./trees.ts";
 
 /** What the parts of a document share. */
 export interface Learner {
@@ -26,158 +23,184 @@ export interface Learner {
 }
 
 /**
- * One tree of a `gbtree` booster.
+ * The trees of a `gbtree` booster.
  *
- * @param options `weight`: what DART multiplies its leaves with.
- * @throws {InputError} If its arrays contradict each other or the model.
+ * @param trees In the order of their ids.
+ * @param options `weights`: what DART multiplies the leaves of each with.
+ * @throws {InputError} If arrays contradict each other or the model.
  */
-export function readXgboostTree(
-  tree: Place,
-  options: { learner: Learner; leafSize: number; weight: number },
-): RawTree {
-  const { learner, leafSize, weight } = options;
-  const param = member(tree, "tree_param");
-  const size = arrayOf(member(tree, "left_children")).length;
-  integerOf(member(param, "num_nodes"), { least: size, most: size });
-  const features = learner.featureCount;
-  integerOf(member(param, "num_feature"), { least: features, most: features });
-  const left = int32sOf(member(tree, "left_children"), size);
-  const right = int32sOf(member(tree, "right_children"), size);
-  const parents = int32sOf(member(tree, "parents"), size);
-  checkFamilies({ name: tree.path, left, right, parents });
-  const conditions = float32sOf(member(tree, "split_conditions"), size);
-  checkStatistics(tree, { size, leafSize });
+export function readXgboostTrees(
+  trees: Rows,
+  options: {
+    learner: Learner;
+    leafSize: number;
+    weights: Float32Array | undefined;
+  },
+): RawTrees {
+  const { learner: { featureCount }, leafSize } = options;
+  const param = objectsOf(trees, "tree_param");
+  const { values: left, sizes } = int32Column(trees, "left_children");
+  const counts = integerColumn(param, "num_nodes", {
+    least: 0,
+    most: int32Max,
+  });
+  sizes.forEach((size, t) => {
+    if (counts[t] === size) return;
+    throw modelError(
+      `tree ${t}.tree_param.num_nodes`,
+      `${counts[t]} is outside ${size}..${size}`,
+    );
+  });
+  integerColumn(param, "num_feature", {
+    least: featureCount,
+    most: featureCount,
+  });
+  const int32s = (key: string) => int32Column(trees, key, { sizes }).values;
+  const threshold = float32Column(trees, "split_conditions", { sizes }).values;
+  const right = int32s("right_children");
+  const parts = { trees, sizes, left, right, threshold };
+  checkStatistics(parts, leafSize);
   return {
-    name: tree.path,
+    sizes,
     left,
     right,
-    feature: int32sOf(member(tree, "split_indices"), size),
-    threshold: conditions,
-    defaultLeft: readFlags(member(tree, "default_left"), size),
-    sets: readSets(tree, size),
+    parents: int32s("parents"),
+    feature: int32s("split_indices"),
+    threshold,
+    defaultLeft: int32s("default_left"),
     leaf: leafSize > 1
-      ? vectorLeaves(tree, { learner, size, leafSize, left, right })
-      : (node) => Math.fround((conditions[node] ?? NaN) * weight),
+      ? vectorLeaves(parts, options)
+      : weighted(parts, options.weights),
+    ...readSets(parts),
   };
 }
 
+const int32Max = 2 ** 31 - 1;
+
+/** What was read of the trees so far. */
+interface Parts {
+  readonly trees: Rows;
+  readonly sizes: Int32Array;
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly threshold: Float32Array;
+}
+
 /** Nothing is scored with these, but a file whose counts contradict each other is broken. */
-function checkStatistics(
-  tree: Place,
-  { size, leafSize }: { size: number; leafSize: number },
-): void {
+function checkStatistics({ trees, sizes }: Parts, leafSize: number): void {
   if (leafSize > 1) return; // of splits, whose targets may be fewer
   for (const key of ["base_weights", "loss_changes", "sum_hessian"]) {
-    float32sOf(member(tree, key), size);
+    float32Column(trees, key, { sizes });
   }
 }
 
-/** Zeros and ones, or booleans, as JSON of 1.x has them. */
-function readFlags(place: Place, size: number): Int32Array {
-  const flags = int32sOf(place, size);
-  let wrong = -1;
-  for (let i = 0; i < size; i++) if (((flags[i] ?? 2) | 1) !== 1) wrong = i;
-  if (wrong === -1) return flags;
-  throw modelError(
-    `${place.path}[${wrong}]`,
-    `${flags[wrong]} is neither 0 nor 1`,
-  );
-}
-
-/**
- * XGBoost goes to the node after the left child where it does not go left, so
- * a file whose right child stands elsewhere would mean two things.
- */
-function checkFamilies(
-  tree: {
-    name: string;
-    left: Int32Array;
-    right: Int32Array;
-    parents: Int32Array;
-  },
-): void {
-  const { name, left, right, parents } = tree;
-  for (let node = 0; node < left.length; node++) {
-    const child = left[node] ?? -1;
-    if (child < 0 || child >= left.length - 1) continue; // a leaf, or refused later
-    if (right[node] !== child + 1) {
-      throw modelError(
-        `${name} node ${node}`,
-        `right child ${right[node]} does not follow left child ${child}`,
-      );
+/** A leaf's value stands where an inner node has its threshold. */
+function weighted(
+  { sizes, threshold }: Parts,
+  weights: Float32Array | undefined,
+): Float32Array {
+  if (weights === undefined) return threshold;
+  const leaf = new Float32Array(threshold.length);
+  let n = 0;
+  sizes.forEach((size, t) => {
+    for (const end = n + size; n < end; n++) {
+      leaf[n] = (threshold[n] ?? NaN) * (weights[t] ?? NaN);
     }
-    if (parents[child] !== node || parents[child + 1] !== node) {
-      throw modelError(
-        `${name} node ${node}`,
-        `its children name ${parents[child]} and ${
-          parents[child + 1]
-        } as parents`,
-      );
-    }
-  }
+  });
+  return leaf;
 }
 
 /** Since 3.2 in `leaf_weights`, where a leaf's right child says which; before, in `base_weights`, one for each node. */
 function vectorLeaves(
-  tree: Place,
-  options: {
-    learner: Learner;
-    size: number;
-    leafSize: number;
-    left: Int32Array;
-    right: Int32Array;
-  },
-): RawTree["leaf"] {
-  const { learner, size, leafSize, left, right } = options;
-  const isOld = isBefore(learner.version, 3, 2);
-  if (isOld && !mapOf(tree).has("leaf_weights")) {
-    const values = float32sOf(member(tree, "base_weights"), size * leafSize);
-    return (node, k) => values[node * leafSize + k] ?? NaN;
+  { trees, sizes, left, right }: Parts,
+  { learner, leafSize }: { learner: Learner; leafSize: number },
+): Float32Array {
+  const old = float32Column(trees, "leaf_weights", { isOptional: true });
+  if (isBefore(learner.version, 3, 2) && !old.sizes.some(Boolean)) {
+    return float32Column(trees, "base_weights", {
+      sizes: sizes.map((size) => size * leafSize),
+    }).values;
   }
-  const leaves = left.reduce((count, child) => count + Number(child === -1), 0);
-  if (size !== 2 * leaves - 1) {
-    throw modelError(tree.path, `${leaves} leaves among ${size} nodes`);
-  }
-  const values = float32sOf(member(tree, "leaf_weights"), leaves * leafSize);
-  return (node, k) => values[(right[node] ?? -1) * leafSize + k] ?? NaN;
+  const leaves = new Int32Array(sizes.length);
+  let n = 0;
+  sizes.forEach((size, t) => {
+    for (const end = n + size; n < end; n++) {
+      if (left[n] === -1) leaves[t] = (leaves[t] ?? 0) + 1;
+    }
+    if (size === 2 * (leaves[t] ?? 0) - 1) return;
+    throw modelError(`tree ${t}`, `${leaves[t]} leaves among ${size} nodes`);
+  });
+  const { values } = float32Column(trees, "leaf_weights", {
+    sizes: leaves.map((count) => count * leafSize),
+  });
+  const leaf = new Float32Array(left.length * leafSize);
+  let first = 0;
+  n = 0;
+  sizes.forEach((size, t) => {
+    for (const end = n + size; n < end; n++) {
+      if (left[n] !== -1) continue;
+      const own = right[n] ?? -1;
+      const isOwn = own >= 0 && own < (leaves[t] ?? 0);
+      for (let k = 0; k < leafSize; k++) {
+        leaf[n * leafSize + k] = isOwn
+          ? values[first + own * leafSize + k] ?? NaN
+          : NaN; // no value, which is refused
+      }
+    }
+    first += (leaves[t] ?? 0) * leafSize;
+  });
+  return leaf;
 }
 
 /** Categorical splits, since 1.3; the categories of a node go right. */
 function readSets(
-  tree: Place,
-  size: number,
-): ReadonlyMap<number, ArrayLike<number>> {
-  const sets = new Map<number, ArrayLike<number>>();
-  const members: ReadonlyMap<string, Value> = mapOf(tree);
-  if (!members.has("split_type")) return sets;
-  const types = int32sOf(member(tree, "split_type"), size);
-  const nodes = int32sOf(member(tree, "categories_nodes"));
-  const starts = int32sOf(member(tree, "categories_segments"), nodes.length);
-  const sizes = int32sOf(member(tree, "categories_sizes"), nodes.length);
-  const categories = int32sOf(member(tree, "categories"));
-  nodes.forEach((node, i) => {
-    const start = starts[i] ?? -1;
-    const end = start + (sizes[i] ?? 0);
-    if (
-      start < 0 || end <= start || end > categories.length || sets.has(node)
-    ) {
-      throw modelError(
-        `${tree.path} node ${node}`,
-        `categories ${start}..${end} of ${categories.length}`,
-      );
+  { trees, sizes }: Parts,
+): { types?: Int32Array; sets?: RawSets } {
+  const optional = { isOptional: true };
+  const found = int32Column(trees, "split_type", optional);
+  if (found.values.length === 0) return {};
+  const types = int32Column(trees, "split_type", { sizes }).values;
+  const nodes = int32Column(trees, "categories_nodes");
+  const starts = int32Column(trees, "categories_segments", nodes);
+  const counts = int32Column(trees, "categories_sizes", nodes);
+  const { values: all, sizes: allSizes } = int32Column(trees, "categories");
+  if (nodes.values.length === 0) return { types };
+  const ofNode = new Int32Array(types.length).fill(-1);
+  const ends = new Int32Array(nodes.values.length);
+  const categories: number[] = [];
+  let set = 0;
+  let firstNode = 0;
+  let firstCategory = 0;
+  nodes.sizes.forEach((setCount, t) => {
+    const size = sizes[t] ?? 0;
+    const most = allSizes[t] ?? 0;
+    let left = most;
+    for (const last = set + setCount; set < last; set++) {
+      const node = nodes.values[set] ?? -1;
+      const start = starts.values[set] ?? -1;
+      const end = start + (counts.values[set] ?? 0);
+      const isNew = node >= 0 && node < size &&
+        ofNode[firstNode + node] === -1;
+      left -= end - start; // sets share nothing, so they are no more than the file has
+      if (!isNew || start < 0 || end <= start || end > most || left < 0) {
+        throw modelError(
+          `tree ${t} node ${node}`,
+          `categories ${start}..${end} of ${most}`,
+        );
+      }
+      ofNode[firstNode + node] = set;
+      for (let c = start; c < end; c++) {
+        categories.push(all[firstCategory + c] ?? -1);
+      }
+      ends[set] = categories.length;
     }
-    sets.set(node, categories.subarray(start, end));
+    firstNode += size;
+    firstCategory += most;
   });
-  if (sets.size === 0 && !types.some(Boolean)) return sets; // the usual tree
-  for (let node = 0; node < size; node++) {
-    const type = types[node] ?? 0;
-    if (type === 0 ? !sets.has(node) : type === 1 && sets.has(node)) continue;
-    throw modelError(
-      `${tree.path} node ${node}`,
-      `split type ${type}, ${sets.has(node) ? "with" : "without"} categories`,
-    );
-  }
-  return sets;
+  return {
+    types,
+    sets: { ofNode, ends, categories: Int32Array.from(categories) },
+  };
 }
 
 /**
@@ -187,16 +210,24 @@ function readSets(
  * @throws {InputError} If it counted otherwise.
  */
 export function checkDeleted(
-  tree: Place,
-  found: number,
+  trees: Rows,
+  found: ArrayLike<number>,
   version: readonly number[],
 ): void {
-  const declared = member(member(tree, "tree_param"), "num_deleted");
-  if (declared.value === undefined && isBefore(version, 1, 1)) return;
-  const count = integerOf(declared, { least: 0, most: 2 ** 31 - 1 });
-  if (count === found) return;
-  throw modelError(
-    tree.path,
-    `${found} nodes without a parent, ${count} declared as deleted`,
+  const declared = integerColumn(
+    objectsOf(trees, "tree_param"),
+    "num_deleted",
+    {
+      least: 0,
+      most: int32Max,
+      isOptional: isBefore(version, 1, 1),
+    },
   );
+  declared.forEach((count, t) => {
+    if (Number.isNaN(count) || count === found[t]) return;
+    throw modelError(
+      `tree ${t}`,
+      `${found[t]} nodes without a parent, ${count} declared as deleted`,
+    );
+  });
 }

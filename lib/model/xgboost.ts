@@ -7,13 +7,13 @@
 import {
   int32sOf,
   integerOf,
-  mapOf,
+  isThere,
   member,
   modelError,
   type Place,
   textOf,
   textsOf,
-  type Value,
+  valueOf,
 } from "./document.ts";
 import type { Features, Model, ModelFacts, Rounds } from "./ensemble.ts";
 import { objectiveOf, toMargin } from "./objective.ts";
@@ -26,15 +26,16 @@ const most = { features: 10_000_000, groups: 100_000 };
 /**
  * The model that a document describes.
  *
+ * @param root The whole document.
+ *
  * Which rounds score is decided as MLflow's own loader of the file would: all
  * of a Booster's, and those up to `best_iteration` of a model that the
  * scikit-learn interface saved (it leaves an attribute `scikit_learn`).
  *
  * @throws {InputError} If the document is no model, contradicts itself, or holds what is not supported, by name.
  */
-export function readXgboost(document: Value): Model {
-  const root = { value: document, path: "" };
-  if (mapOf(root).has("Model") && mapOf(root).has("Config")) {
+export function readXgboost(root: Place): Model {
+  if (isThere(member(root, "Model")) && isThere(member(root, "Config"))) {
     throw modelError(
       "top level",
       "this is a snapshot of a Booster (Config and Model); save the model with booster.save_model()",
@@ -70,7 +71,7 @@ function readLearner(root: Place): Learner {
   const count = (key: string, range: { least: number; most: number }) =>
     integerOf(member(param, key), range);
   const classes = count("num_class", { least: 0, most: most.groups });
-  const targets = mapOf(param).has("num_target")
+  const targets = isThere(member(param, "num_target"))
     ? count("num_target", { least: 1, most: most.groups })
     : 1;
   if (classes > 1 && targets > 1) {
@@ -134,18 +135,20 @@ function readBaseScores(place: Place, groups: number): Float32Array {
 
 /** Only a model saved through scikit-learn's interface stops there by itself. */
 function bestRound(learner: Learner): number | undefined {
-  const attributes = mapOf(member(learner.place, "attributes"));
-  const value = attributes.get("best_iteration");
-  if (value === undefined || !attributes.has("scikit_learn")) return undefined;
-  const path = "learner.attributes.best_iteration";
-  return integerOf({ value, path }, { least: 0, most: 2 ** 31 });
+  const attributes = member(learner.place, "attributes");
+  const best = member(attributes, "best_iteration");
+  if (!isThere(best) || !isThere(member(attributes, "scikit_learn"))) {
+    return undefined;
+  }
+  return integerOf(best, { least: 0, most: 2 ** 31 });
 }
 
 function readFeatures(learner: Learner): Features {
   const { place, featureCount } = learner;
   const texts = (key: string): string[] => {
-    if (!mapOf(place).has(key)) return [];
-    const found = textsOf(member(place, key));
+    const listed = member(place, key);
+    if (!isThere(listed)) return [];
+    const found = textsOf(listed);
     if (found.length === 0 || found.length === featureCount) return found;
     throw modelError(key, `${found.length} for ${featureCount} features`);
   };
@@ -190,7 +193,7 @@ function readParameters(
   const { booster, rounds, more } = options;
   const { baseScores } = learner;
   const isOne = baseScores.every((value) => value === baseScores[0]);
-  const param = mapOf(member(learner.place, "learner_model_param"));
+  const param = member(learner.place, "learner_model_param");
   return {
     objective: learner.objectiveName,
     booster,
@@ -200,7 +203,7 @@ function readParameters(
     }),
     ...more,
     base_score: shortest(isOne ? baseScores.subarray(0, 1) : baseScores),
-    num_class: String(param.get("num_class")),
+    num_class: String(valueOf(member(param, "num_class"))),
     num_feature: String(learner.featureCount),
     ...objectiveParameters(learner),
     xgboost_version: learner.version.join("."),
@@ -210,9 +213,11 @@ function readParameters(
 /** Such as `scale_pos_weight` and `tweedie_variance_power`: all that a model file keeps of how it was trained. */
 function objectiveParameters(learner: Learner): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const value of mapOf(member(learner.place, "objective")).values()) {
+  const objective = valueOf(member(learner.place, "objective"));
+  if (!(objective instanceof Map)) return found;
+  for (const value of objective.values()) {
     if (!(value instanceof Map)) continue;
-    for (const [key, text] of value as ReadonlyMap<string, Value>) {
+    for (const [key, text] of value) {
       if (typeof text === "string" && key !== "num_class") found[key] = text;
     }
   }

@@ -1,6 +1,6 @@
 /** The compiled kernel with a model in its memory: rows in at one place, results out at another. */
 import { halfRows, type Layout } from "./layout.ts";
-import { instantiate, pageBytes } from "./module.ts";
+import { instantiate } from "../wasm/module.ts";
 
 /** What becomes of the margins before they are taken: nothing, or XGBoost's transformations. */
 export type Finish = "margins" | "logistic" | "softmax";
@@ -19,11 +19,10 @@ export interface Engine {
 
 /** An engine for a layout; each has a memory of its own. */
 export function startEngine(layout: Layout): Engine {
-  const pages = Math.ceil(layout.size / pageBytes);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const { size, bytes } = layout;
+  const { code, memory } = instantiate(size, { maximum: size });
   const { buffer } = memory;
-  new Uint8Array(buffer).set(layout.bytes);
-  const code = instantiate(memory);
+  new Uint8Array(buffer).set(bytes);
   const { matrix, margins, groups } = layout;
   const results = layout.rows * groups;
   return {

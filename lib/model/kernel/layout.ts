@@ -1,10 +1,10 @@
 /**
  * A model as the kernel reads it: everything in one piece of memory, with a
- * plan (`class Plan` of `assembly/records.ts`) that says what is where. The
+ * plan (`class Plan` of `wasm/assembly/records.ts`) that says what is where. The
  * kernel's own code makes it, so that only one side knows how it looks.
  */
 import type { TreeEnsemble } from "../ensemble.ts";
-import { type Code, instantiate, pageBytes } from "./module.ts";
+import { copyIn, instantiate } from "../wasm/module.ts";
 
 /** Rows are scored in multiples of half a block: one for each bit of a SIMD register. */
 export const halfRows = 128;
@@ -43,21 +43,12 @@ export function layOut(model: TreeEnsemble): Layout {
   const arrays = arraysOf(model);
   const bytes = arrays.reduce(
     (sum, array) => sum + (array?.byteLength ?? 0),
-    0,
+    spareBytes,
   );
-  const memory = new WebAssembly.Memory({
-    initial: Math.ceil((bytes + spareBytes) / pageBytes),
-  });
-  const code = instantiate(memory);
-  const addresses = arrays.map((array) => {
-    if (array === undefined) return 0;
-    const address = code.room(array.byteLength);
-    new Uint8Array(memory.buffer, address).set(
-      new Uint8Array(array.buffer, array.byteOffset, array.byteLength),
-    );
-    return address;
-  });
-  const plan = code.layOut(writeModel(model, { memory, code, addresses }));
+  const place = instantiate(bytes);
+  const { code, memory } = place;
+  const record = recordOf(model, copyIn(place, arrays));
+  const plan = code.layOut(copyIn(place, [record])[0] ?? 0);
   const fields = new Uint32Array(memory.buffer, plan);
   return {
     bytes: new Uint8Array(memory.buffer, plan, code.layoutBytes()).slice(),
@@ -91,24 +82,21 @@ function arraysOf(model: TreeEnsemble): (ArrayBufferView | undefined)[] {
   ];
 }
 
-/** Writes a `class Model` of `assembly/records.ts`; its address. */
-function writeModel(
+/** A `class Model` of `wasm/assembly/records.ts`. */
+function recordOf(
   model: TreeEnsemble,
-  options: { memory: WebAssembly.Memory; code: Code; addresses: number[] },
-): number {
-  const { memory, code, addresses } = options;
-  const numbers = [
+  addresses: readonly number[],
+): Uint32Array {
+  const divisor = new Uint32Array(Float64Array.of(model.divisor).buffer);
+  return Uint32Array.from([
     model.features.count,
     model.groups,
     model.left.length,
     model.roots.length,
     model.leafSize,
     Number(model.precision === "float64"),
-  ];
-  const divisor = new Uint32Array(Float64Array.of(model.divisor).buffer);
-  const isFloor = Number(model.categories?.rounding === "floor");
-  const fields = [...numbers, ...divisor, ...addresses, isFloor];
-  const address = code.room(fields.length * 4);
-  new Uint32Array(memory.buffer, address).set(fields);
-  return address;
+    ...divisor,
+    ...addresses,
+    Number(model.categories?.rounding === "floor"),
+  ]);
 }

@@ -1,22 +1,22 @@
 /**
- * Builds `bytes.ts` from the sources in `assembly/`: `deno task kernel`. The
+ * Builds `bytes.ts` from the sources in `assembly/`: `deno task wasm`. The
  * compiler's version is pinned, and gives the same bytes everywhere.
  */
 const sources = new URL("./assembly/", import.meta.url);
 
-/** What the kernel exports stands in these. */
-const entries = ["kernel.ts", "layout.ts"];
+/** What is exported stands in these. */
+const entries = ["kernel.ts", "layout.ts", "document.ts", "trees.ts"];
 
 const flags =
-  "-O3 --converge --runtime stub --noAssert --importMemory --enable simd --outFile kernel.wasm";
+  "-O3 --converge --runtime stub --noAssert --importMemory --enable simd --outFile model.wasm";
 
 /**
- * The kernel's compiled bytes, as its sources give them.
+ * The compiled bytes, as the sources give them.
  *
  * @throws {Error} With the compiler's messages, if a source is wrong.
  */
-export async function buildKernel(): Promise<Uint8Array> {
-  // deno-lint-ignore no-import-prefix -- only the kernel's build and its test need the compiler
+export async function buildWasm(): Promise<Uint8Array> {
+  // deno-lint-ignore no-import-prefix -- only the build and its test need the compiler
   const { default: asc } = await import("npm:assemblyscript@0.28.20/asc");
   let bytes: Uint8Array | undefined;
   const { error, stderr } = await asc.main([...entries, ...flags.split(" ")], {
@@ -28,7 +28,7 @@ export async function buildKernel(): Promise<Uint8Array> {
     listFiles: () => [],
   });
   if (error || bytes === undefined) {
-    throw new Error(`Cannot compile the kernel: ${stderr.toString()}`, {
+    throw new Error(`Cannot compile WebAssembly: ${stderr.toString()}`, {
       cause: error,
     });
   }
@@ -36,14 +36,14 @@ export async function buildKernel(): Promise<Uint8Array> {
 }
 
 /** The text of `bytes.ts`. */
-export function kernelModule(bytes: Uint8Array): string {
-  return `/** The compiled kernel (${bytes.length} bytes), made from \`assembly/\` by \`deno task kernel\`. */
-export const kernelBase64 =
+export function wasmModule(bytes: Uint8Array): string {
+  return `/** The compiled sources (${bytes.length} bytes), made of \`assembly/\` by \`deno task wasm\`. */
+export const wasmBase64 =
   "${bytes.toBase64()}";
 `;
 }
 
 if (import.meta.main) {
   const target = new URL("./bytes.ts", import.meta.url);
-  await Deno.writeTextFile(target, kernelModule(await buildKernel()));
+  await Deno.writeTextFile(target, wasmModule(await buildWasm()));
 }

@@ -179,7 +179,7 @@ function writeThresholds(q: Questions, model: Model, from: u32, to: u32): void {
     store<u32>(answers + (node << 2), own * <u32> ANSWER);
   }
   q.method = distinct > FEW ? Method.BINS : Method.EACH;
-  q.planes = answerCount * ANSWER;
+  q.planes = <usize> answerCount * ANSWER;
   q.wanted = wanted;
   answerCount += distinct + further;
   writeSearch(q, bounds, distinct);

@@ -1,0 +1,103 @@
+/**
+ * The members of many objects that have the same keys, such as a model's
+ * trees, gathered into columns.
+ */
+import { copyFloat32s, copyInt32s } from "./numbers";
+import { claim } from "./memory";
+import { Kind, Node } from "./tape";
+
+/** The member of an object, 0 for none. */
+export function findMember(object: usize, key: u32): usize {
+  for (let at = changetype<Node>(object).at; at != 0; at = changetype<Node>(at).next) {
+    if (changetype<Node>(at).key == key) return at;
+  }
+  return 0;
+}
+
+/** The first object of the last gathering that has no such array. */
+let wrong: u32 = 0;
+
+export function wrongObject(): u32 {
+  return wrong;
+}
+
+/**
+ * All numbers of a member of several objects, which is an array in each; 0
+ * where one has none, or one whose numbers are not of the kind that is wanted.
+ *
+ * @param objects Their addresses, u32 each.
+ * @param floats Wanted are floats; else integers of 32 bits.
+ * @param optional Where there is no such member, there are no numbers.
+ * @param sizes Gets how many each has, u32 each.
+ */
+export function gather(objects: usize, count: u32, key: u32, floats: bool, optional: bool, sizes: usize): usize {
+  let total: u64 = 0;
+  for (wrong = 0; wrong < count; wrong++) {
+    const member = memberOf(objects, key);
+    if (member == 0 && optional) continue;
+    if (member == 0 || !isArray(member)) return 0;
+    const size = changetype<Node>(member).count;
+    store<u32>(sizes + (<usize> wrong << 2), size);
+    total += size;
+  }
+  const values = claim(total << 2);
+  let to = values;
+  for (wrong = 0; wrong < count; wrong++) {
+    const member = memberOf(objects, key);
+    if (member == 0) continue;
+    const array = changetype<Node>(member);
+    if ((floats ? copyFloat32s(array, to) : copyInt32s(array, to)) >= 0) return 0;
+    to += <usize> array.count << 2;
+  }
+  return values;
+}
+
+@inline
+function memberOf(objects: usize, key: u32): usize {
+  const object: usize = load<u32>(objects + (<usize> wrong << 2));
+  return changetype<Node>(object).kind == Kind.OBJECT ? findMember(object, key) : 0;
+}
+
+@inline
+function isArray(node: usize): bool {
+  const kind = changetype<Node>(node).kind;
+  return kind == Kind.ARRAY || kind == Kind.NUMBERS;
+}
+
+/** The numbers of an array, or 0; then the first wrong one is {@link wrongNumber}. */
+export function toNumbers(array: usize, floats: bool): usize {
+  const node = changetype<Node>(array);
+  const to = claim(<u64> node.count << 2);
+  const first = floats ? copyFloat32s(node, to) : copyInt32s(node, to);
+  wrong = <u32> first;
+  return first < 0 ? to : 0;
+}
+
+/**
+ * The whole number that a member of several objects is, also where it is
+ * written as text, double each; NaN where there is none, infinite where it is
+ * something else.
+ */
+export function gatherIntegers(objects: usize, count: u32, key: u32): usize {
+  const values = claim(<u64> count << 3);
+  for (wrong = 0; wrong < count; wrong++) {
+    const member = memberOf(objects, key);
+    const value: f64 = member == 0 ? NaN : integerOf(changetype<Node>(member));
+    f64.store(values + (<usize> wrong << 3), value);
+  }
+  return values;
+}
+
+function integerOf(node: Node): f64 {
+  if (node.kind == Kind.NUMBER) return trunc(node.number) == node.number ? node.number : Infinity;
+  if (node.kind != Kind.TEXT) return Infinity;
+  const sign: u32 = node.count > 0 && load<u8>(node.at) == 0x2d ? 1 : 0;
+  if (node.count == sign || node.count > sign + 15) return Infinity;
+  let x: f64 = 0;
+  for (let n = sign; n < node.count; n++) {
+    const digit = <u32> load<u8>(node.at + n) - 0x30;
+    if (digit > 9) return Infinity;
+    x = x * 10 + digit;
+  }
+  return sign ? -x : x;
+}

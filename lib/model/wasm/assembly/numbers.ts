@@ -1,0 +1,94 @@
+/** The numbers of an array, whichever types the file has them in. */
+import { DOUBLES, Kind, Node } from "./tape";
+
+/** The number of one of UBJSON's types at an address, big-endian; of 64 bits, the nearest double. */
+export function loadBig(at: usize, type: u32): f64 {
+  switch (type) {
+    case 0x69: // i
+      return <f64> load<i8>(at);
+    case 0x55: // U
+      return <f64> load<u8>(at);
+    case 0x49: // I
+      return <f64> bswap<i16>(load<i16>(at));
+    case 0x6c: // l
+      return <f64> bswap<i32>(load<i32>(at));
+    case 0x4c: // L
+      return <f64> bswap<i64>(load<i64>(at));
+    case 0x64: // d
+      return <f64> reinterpret<f32>(bswap<u32>(load<u32>(at)));
+    default: // D
+      return reinterpret<f64>(bswap<u64>(load<u64>(at)));
+  }
+}
+
+/** The array's first number that is no whole number of 32 bits, or -1: then all are at `to`. True and false count as 1 and 0. */
+export function copyInt32s(array: Node, to: usize): i32 {
+  const count = array.count;
+  const from = array.at;
+  if (array.kind == Kind.ARRAY) return copyListed(array, to, 0);
+  switch (array.type) {
+    case 0x6c: { // l
+      for (let n: u32 = 0; n < count; n++) {
+        store<i32>(to + (<usize> n << 2), bswap<i32>(load<i32>(from + (<usize> n << 2))));
+      }
+      return -1;
+    }
+    case 0x55: { // U
+      for (let n: u32 = 0; n < count; n++) store<i32>(to + (<usize> n << 2), load<u8>(from + n));
+      return -1;
+    }
+  }
+  for (let n: u32 = 0; n < count; n++) {
+    const x = numberAt(array, n);
+    if (!isInt32(x)) return n;
+    store<i32>(to + (<usize> n << 2), <i32> x);
+  }
+  return -1;
+}
+
+/** As {@link copyInt32s}, rounded to float; true and false are no numbers here. */
+export function copyFloat32s(array: Node, to: usize): i32 {
+  const count = array.count;
+  const from = array.at;
+  if (array.kind == Kind.ARRAY) return copyListed(array, to, 1);
+  if (array.type == 0x64) {
+    for (let n: u32 = 0; n < count; n++) {
+      store<u32>(to + (<usize> n << 2), bswap<u32>(load<u32>(from + (<usize> n << 2))));
+    }
+    return -1;
+  }
+  for (let n: u32 = 0; n < count; n++) f32.store(to + (<usize> n << 2), <f32> numberAt(array, n));
+  return -1;
+}
+
+function copyListed(array: Node, to: usize, floats: bool): i32 {
+  let n: i32 = 0;
+  for (let at = array.at; at != 0; n++, to += 4) {
+    const node = changetype<Node>(at);
+    at = node.next;
+    const isNumber = node.kind == Kind.NUMBER;
+    if (floats) {
+      if (!isNumber) return n;
+      f32.store(to, <f32> node.number);
+      continue;
+    }
+    if (!isNumber && node.kind != Kind.TRUE && node.kind != Kind.FALSE) return n;
+    const x: f64 = isNumber ? node.number : node.kind == Kind.TRUE ? 1 : 0;
+    if (!isInt32(x)) return n;
+    store<i32>(to, <i32> x);
+  }
+  return -1;
+}
+
+@inline
+function isInt32(x: f64): bool {
+  return <f64> <i32> x == x; // false for NaN; what is too large is cut off
+}
+
+/** A number of an array of NUMBERS. */
+export function numberAt(array: Node, n: u32): f64 {
+  const type: u32 = array.type;
+  if (type == DOUBLES) return f64.load(array.at + (<usize> n << 3));
+  const shift: usize = type == 0x69 || type == 0x55 ? 0 : type == 0x49 ? 1 : type == 0x6c || type == 0x64 ? 2 : 3;
+  return loadBig(array.at + (<usize> n << shift), type);
+}

@@ -1,0 +1,133 @@
+/** The compiled code of this folder's neighbours: what it exports, and instances of it. */
+import { InputError } from "../../errors.ts";
+import { wasmBase64 } from "./bytes.ts";
+
+/** The compiled functions; addresses are in their own memory, and 0 is none. */
+export interface Code {
+  /** The address of so many fresh zero bytes, a multiple of 16. Memory grows, so views of it are made after the call. */
+  room(bytes: number): number;
+
+  /** The value of a file that stands in memory; `depth` and `containers` limit its nesting, and its objects and arrays. */
+  scanUbjson(
+    at: number,
+    length: number,
+    depth: number,
+    containers: number,
+  ): number;
+  scanJson(
+    at: number,
+    length: number,
+    depth: number,
+    containers: number,
+  ): number;
+  /** The number of a key, by its UTF-8 bytes. */
+  findKey(at: number, length: number): number;
+  keyAddress(key: number): number;
+  keyLength(key: number): number;
+  findMember(object: number, key: number): number;
+  /** See `assembly/columns.ts` for this and the next ones. */
+  gather(
+    objects: number,
+    count: number,
+    key: number,
+    floats: number,
+    optional: number,
+    sizes: number,
+  ): number;
+  gatherIntegers(objects: number, count: number, key: number): number;
+  toNumbers(array: number, floats: number): number;
+  wrongOne(): number;
+
+  /** Fills in a `class Forest`. */
+  flatten(forest: number): void;
+
+  /** Lays out a `class Model`; the address of its plan, and how many bytes from there on are the layout. */
+  layOut(model: number): number;
+  layoutBytes(): number;
+  /** Scores rows, a multiple of 128. */
+  margins(plan: number, matrix: number, rows: number, to: number): void;
+  logistic(at: number, count: number): void;
+  softmax(at: number, rows: number, groups: number): void;
+}
+
+/** What the code calls. */
+export interface Imports {
+  /** Throws: so many bytes are not to be had. */
+  tooLarge(bytes: number): never;
+  /** The rest is for documents (`../document.ts`) … */
+  refuse(problem: number, offset: number, a: number, b: number): never;
+  highPrecision(at: number, length: number, offset: number): number;
+  checkText(at: number, length: number, offset: number): void;
+  parseNumber(at: number, length: number): number;
+  unescape(at: number, length: number, offset: number): number;
+  /** … and for trees (`../trees.ts`). */
+  refuseNode(
+    problem: number,
+    tree: number,
+    node: number,
+    a: number,
+    b: number,
+  ): never;
+}
+
+/** Memory comes in pages of so many bytes. */
+export const pageBytes = 65_536;
+
+let compiled: WebAssembly.Module | undefined;
+
+/** A fresh memory with room for so many bytes at least, and the code on it. */
+export function instantiate(
+  bytes: number,
+  options: { maximum?: number; imports?: Partial<Imports> } = {},
+): { code: Code; memory: WebAssembly.Memory } {
+  compiled ??= new WebAssembly.Module(Uint8Array.fromBase64(wasmBase64));
+  const memory = new WebAssembly.Memory({
+    initial: Math.ceil(bytes / pageBytes),
+    ...(options.maximum === undefined ? {} : {
+      maximum: Math.ceil(options.maximum / pageBytes),
+    }),
+  });
+  const { exports } = new WebAssembly.Instance(compiled, {
+    env: { memory, ...notCalled, tooLarge, ...options.imports },
+  });
+  return { code: exports as unknown as Code, memory }; // as assembly/ exports it
+}
+
+/**
+ * Copies arrays into a memory.
+ *
+ * @returns Their addresses, 0 for those that are not there.
+ */
+export function copyIn(
+  { code, memory }: { code: Code; memory: WebAssembly.Memory },
+  arrays: readonly (ArrayBufferView | undefined)[],
+): number[] {
+  return arrays.map((array) => {
+    if (array === undefined) return 0;
+    const { buffer, byteOffset, byteLength } = array;
+    const address = code.room(byteLength);
+    new Uint8Array(memory.buffer, address).set(
+      new Uint8Array(buffer, byteOffset, byteLength),
+    );
+    return address;
+  });
+}
+
+function tooLarge(bytes: number): never {
+  throw new InputError(
+    `Cannot use a model that needs ${bytes} bytes of memory: WebAssembly has 4 GiB; use --engine onnxruntime`,
+  );
+}
+
+function never(): never {
+  throw new Error("Cannot be: this part of the compiled code was not started");
+}
+
+const notCalled: Omit<Imports, "tooLarge"> = {
+  refuse: never,
+  highPrecision: never,
+  checkText: never,
+  parseNumber: never,
+  unescape: never,
+  refuseNode: never,
+};
