@@ -15,7 +15,8 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../lib/errors.ts";
-import { openUbjson, type Value, valueOf } from "../lib/model/document.ts";
+import { openUbjson } from "../lib/model/scan.ts";
+import { type Value, valueOf } from "../lib/model/document.ts";
 import type { Model } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { openKernel } from "../lib/model/kernel.ts";

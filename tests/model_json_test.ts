@@ -1,11 +1,7 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
-import {
-  maxDepth,
-  openJson,
-  type Value,
-  valueOf,
-} from "../lib/model/document.ts";
+import { maxDepth, openJson } from "../lib/model/scan.ts";
+import { type Value, valueOf } from "../lib/model/document.ts";
 
 function parse(text: string): Value {
   return valueOf(openJson(new TextEncoder().encode(text)));
@@ -84,5 +80,14 @@ Deno.test("openJson() refuses bytes that are not UTF-8", () => {
   throws(
     () => openJson(Uint8Array.of(0x22, 0xff, 0x22)),
     /byte 0: not a text/,
+  );
+});
+
+Deno.test("openJson() refuses a file that no WebAssembly memory holds", () => {
+  throws(
+    () => openJson(new Uint8Array(2 ** 32)),
+    (error) =>
+      error instanceof InputError &&
+      /needs \d+ bytes.*4 GiB/.test(error.message),
   );
 });

@@ -1,6 +1,7 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
-import { openUbjson, type Value, valueOf } from "../lib/model/document.ts";
+import { openUbjson } from "../lib/model/scan.ts";
+import { type Value, valueOf } from "../lib/model/document.ts";
 import type { Model, TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { parseModel } from "../lib/model/parse.ts";

@@ -7,6 +7,8 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { compare, type Index, type Outcome } from "./parity/compare.ts";
+import { evaluate } from "../lib/model/evaluate.ts";
+import { parseModel } from "../lib/model/parse.ts";
 import { parityTable } from "./parity/table.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 
@@ -44,6 +46,48 @@ testWithPython(
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
+  },
+);
+
+interface Started {
+  readonly objective: string;
+  readonly model: string;
+  readonly scores: readonly string[];
+  /** Of a row of zeros, one for each score: base64 of float32. */
+  readonly margins: string;
+}
+
+testWithPython(
+  "parseModel() starts from the margin that XGBoost makes of a base_score, bit for bit",
+  async () => {
+    const script = new URL("parity/base_scores.py", import.meta.url);
+    const { stdout } = await runPython("xgboost", fileURLToPath(script), {
+      env: { PYTHONDONTWRITEBYTECODE: "1" },
+    });
+    const all = JSON.parse(stdout) as Started[];
+    strictEqual(all.length, 4);
+    let rounded = 0; // as a correctly rounded logarithm would not have it
+    for (const { objective, model, scores, margins } of all) {
+      const expected = new Float32Array(Uint8Array.fromBase64(margins).buffer);
+      strictEqual(expected.length, 1000);
+      scores.forEach((score, n) => {
+        const text = model.replace('"[BASE]"', `"[${score}]"`);
+        const found = parseModel(new TextEncoder().encode(text));
+        const { margins } = evaluate(
+          found,
+          new Float32Array(found.features.count),
+          { rows: 1 },
+        );
+        strictEqual(margins[0], expected[n], `${objective} from ${score}`);
+        const p = Math.fround(Number(score));
+        const start = found.baseMargins[0] ?? NaN;
+        const nearest = objective.endsWith("logistic")
+          ? -Math.log(Math.fround(Math.fround(1 / p) - 1))
+          : Math.log(p);
+        if (Math.fround(nearest) !== start) rounded++;
+      });
+    }
+    ok(rounded > 0, "no score shows which logarithm was taken");
   },
 );
 

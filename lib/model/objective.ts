@@ -7,6 +7,7 @@
  */
 import { modelError } from "./document.ts";
 import type { Transform } from "./ensemble.ts";
+import { logf } from "./logarithm.ts";
 
 /** How an objective reads margins and its own `base_score`. */
 export interface Objective {
@@ -94,7 +95,8 @@ export function objectiveOf(
 }
 
 /**
- * The margin that a `base_score` stands for, in float32 as XGBoost computes it.
+ * The margin that a `base_score` stands for, in float32 as XGBoost computes it,
+ * with the `logf` of its C library.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -113,7 +115,7 @@ export function toMargin(
   const margin = link === "identity"
     ? baseScore
     : link === "log"
-    ? log32(baseScore)
+    ? logf(baseScore)
     : logit32(baseScore, version);
   if (Number.isFinite(margin)) return margin;
   throw modelError("base_score", `${baseScore} is not possible here`);
@@ -127,11 +129,7 @@ function logit32(baseScore: number, version: readonly number[]): number {
     ? baseScore
     : Math.min(Math.max(baseScore, closest), Math.fround(1 - closest));
   if (!(baseScore >= 0 && baseScore <= 1)) return NaN;
-  return -log32(Math.fround(Math.fround(1 / p) - 1));
-}
-
-function log32(x: number): number {
-  return Math.fround(Math.log(x));
+  return -logf(Math.fround(Math.fround(1 / p) - 1));
 }
 
 /** Whether a file is of an earlier version than one, such as `isBefore([2, 1, 3], 3, 2)`. */

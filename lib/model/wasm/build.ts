@@ -5,7 +5,13 @@
 const sources = new URL("./assembly/", import.meta.url);
 
 /** What is exported stands in these. */
-const entries = ["kernel.ts", "layout.ts", "document.ts", "trees.ts"];
+const entries = [
+  "kernel.ts",
+  "layout.ts",
+  "document.ts",
+  "trees.ts",
+  "logarithm.ts",
+];
 
 const flags =
   "-O3 --converge --runtime stub --noAssert --importMemory --enable simd --outFile model.wasm";

@@ -25,6 +25,7 @@ export interface Code {
   keyAddress(key: number): number;
   keyLength(key: number): number;
   findMember(object: number, key: number): number;
+  listValues(container: number): number;
   /** See `assembly/columns.ts` for this and the next ones. */
   gather(
     objects: number,
@@ -37,6 +38,9 @@ export interface Code {
   gatherIntegers(objects: number, count: number, key: number): number;
   toNumbers(array: number, floats: number): number;
   wrongOne(): number;
+
+  /** C's `logf`. */
+  logf(x: number): number;
 
   /** Fills in a `class Forest`. */
   flatten(forest: number): void;
@@ -70,16 +74,23 @@ export interface Imports {
   ): never;
 }
 
-/** Memory comes in pages of so many bytes. */
-export const pageBytes = 65_536;
+/** Memory comes in pages of so many bytes, and so many at most. */
+const pageBytes = 65_536;
+const mostPages = 65_536;
 
 let compiled: WebAssembly.Module | undefined;
 
-/** A fresh memory with room for so many bytes at least, and the code on it. */
+/**
+ * A fresh memory with room for so many bytes at least, and the code on it.
+ *
+ * @param options `maximum`: most bytes that the memory may grow to; as many as there are by default.
+ * @throws {InputError} If there is no memory of that size.
+ */
 export function instantiate(
   bytes: number,
   options: { maximum?: number; imports?: Partial<Imports> } = {},
 ): { code: Code; memory: WebAssembly.Memory } {
+  if (bytes > mostPages * pageBytes) tooLarge(bytes);
   compiled ??= new WebAssembly.Module(Uint8Array.fromBase64(wasmBase64));
   const memory = new WebAssembly.Memory({
     initial: Math.ceil(bytes / pageBytes),

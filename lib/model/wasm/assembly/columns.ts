@@ -14,6 +14,16 @@ export function findMember(object: usize, key: u32): usize {
   return 0;
 }
 
+/** The addresses of all values of a container, u32 each. */
+export function listValues(container: usize): usize {
+  const first = claim(<u64> changetype<Node>(container).count << 2);
+  let to = first;
+  for (let at = changetype<Node>(container).at; at != 0; at = changetype<Node>(at).next, to += 4) {
+    store<u32>(to, at);
+  }
+  return first;
+}
+
 /** The first object of the last gathering that has no such array. */
 let wrong: u32 = 0;
 

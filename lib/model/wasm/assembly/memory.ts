@@ -7,7 +7,7 @@ declare function tooLarge(bytes: f64): void;
 const PAGE: u64 = 65_536;
 const MOST: u64 = PAGE * 65_535; // the last page is left out, so that no address overflows
 
-let end: usize = 64;
+let end: usize = __heap_base; // behind the constants of the code
 let origin: usize = 0;
 
 /** The address of fresh zero bytes, a multiple of 16. */
