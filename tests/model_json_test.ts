@@ -1,7 +1,8 @@
-import { deepStrictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, ok, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
 import { maxDepth, openJson } from "../lib/model/scan.ts";
 import { type Value, valueOf } from "../lib/model/document.ts";
+import { seededNumbers } from "./support/ensembles.ts";
 
 function parse(text: string): Value {
   return valueOf(openJson(new TextEncoder().encode(text)));
@@ -29,6 +30,10 @@ const same = [
   "-0",
   "123456789.25",
   '["\u20ac",1]',
+  '{"a":{"a":{"a":1}},"b":{"a":2,"b":{"a":3}}}',
+  '{"\\u0061b\\n":1,"\u20ac":{"\u20ac":[]}}',
+  "[1,2,[3,4],5]",
+  "[[],[1],[1,true],{}]",
 ];
 
 for (const text of same) {
@@ -46,10 +51,77 @@ Deno.test("openJson() reads the NaN and Infinity that XGBoost writes", () => {
   ]);
 });
 
+/** A text that looks like a number. */
+function numberLike(random: () => number): string {
+  const pick = (letters: string) =>
+    letters[Math.floor(random() * letters.length)] ?? "";
+  const digits = (most: number) =>
+    Array.from(
+      { length: Math.floor(random() * most) },
+      () => pick("0123456789"),
+    )
+      .join("");
+  if (random() < 0.3) {
+    return Array.from({ length: 1 + random() * 6 }, () => pick("0123.eE+-"))
+      .join("");
+  }
+  const whole = pick("0123456789") + (random() < 0.5 ? digits(18) : "");
+  const part = random() < 0.7 ? `.${digits(20)}` : "";
+  const power = random() < 0.6
+    ? pick("eE") + (["", "-", "+"][Math.floor(random() * 3)] ?? "") + digits(4)
+    : "";
+  return (random() < 0.5 ? "-" : "") + whole + part + power;
+}
+
+Deno.test("openJson() reads numbers as JSON.parse does, to the last bit, and refuses what it refuses", () => {
+  const random = seededNumbers(11);
+  let accepted = 0;
+  for (let n = 0; n < 4000; n++) {
+    const text = numberLike(random);
+    for (const whole of [text, `[${text}]`, `[0,${text}, 1]`]) {
+      let expected: unknown;
+      try {
+        expected = JSON.parse(whole);
+      } catch {
+        throws(() => parse(whole), InputError, whole);
+        continue;
+      }
+      deepStrictEqual(plain(parse(whole)), expected, whole);
+      accepted++;
+    }
+  }
+  ok(accepted > 3000, `${accepted}`);
+});
+
+Deno.test("openJson() reads every float32 that XGBoost may write", () => {
+  const random = seededNumbers(12);
+  const floats = Float32Array.from({ length: 20_000 }, (_, i) => {
+    const bits = Uint32Array.of(Math.floor(random() * 2 ** 32));
+    const float = new Float32Array(bits.buffer)[0] ?? 0;
+    return Number.isFinite(float) ? float : i;
+  });
+  for (const digits of [7, 8, 9, 17]) {
+    const texts = Array.from(floats, (x) => x.toExponential(digits - 1));
+    const found = parse(`[${texts.join(",")}]`);
+    deepStrictEqual(found, texts.map(Number));
+  }
+});
+
 const broken: readonly [string, RegExp][] = [
   ["", /byte 0: the file ends here/],
   ["[1,2", /the file ends here/],
   ['{"a":1,"a":2}', /byte 10: key "a" stands twice/],
+  ['{"a":1,"\\u0061":2}', /key "a" stands twice/],
+  ['{"a":{"b":{"a":1},"a":2},"a":3}', /key "a" stands twice/],
+  ['{"a":{"b":{"a":1,"c":[{"a":2}]}},"b":{"a":[],"b":4,"a":5}}', /"a" stands/],
+  [
+    `{${Array.from({ length: 5000 }, (_, i) => `"${i}":0`).join()}}`,
+    /more than 4096 different keys/,
+  ],
+  ["[truer]", /expected a value, found "truer"/],
+  ["[-Infinit]", /byte 1: expected a value, found "-Infinit"/],
+  ["[--1]", /expected a value, found "--1"/],
+  ['{"a":1,}', /byte 7: expected a key/],
   ["[1,]", /byte 3: expected a value/],
   ["[01]", /expected a value, found "01"/],
   ["[+1]", /expected a value, found "\+1"/],
@@ -85,9 +157,9 @@ Deno.test("openJson() refuses bytes that are not UTF-8", () => {
 
 Deno.test("openJson() refuses a file that no WebAssembly memory holds", () => {
   throws(
-    () => openJson(new Uint8Array(2 ** 32)),
+    () => openJson(new Uint8Array(2 ** 31)),
     (error) =>
       error instanceof InputError &&
-      /needs \d+ bytes.*4 GiB/.test(error.message),
+      /needs \d+ bytes.*2 GiB/.test(error.message),
   );
 });

@@ -73,6 +73,17 @@ const values: readonly [string, Uint8Array, Value][] = [
     new Map([["a", 7]]),
   ],
   [
+    "objects within objects that have the same keys",
+    bytes(
+      ...["{", "i", 1, "a", "{", "i", 1, "a", "T", "i", 1, "b", "F", "}"],
+      ...["i", 1, "b", "{", "i", 1, "a", "Z", "}", "}"],
+    ),
+    new Map<string, Value>([
+      ["a", new Map([["a", true], ["b", false]])],
+      ["b", new Map([["a", null]])],
+    ]),
+  ],
+  [
     "__proto__",
     bytes("{", "i", 9, "__proto__", "i", 1, "}"),
     new Map([["__proto__", 1]]),
@@ -125,6 +136,22 @@ const broken: readonly [string, Uint8Array, RegExp][] = [
     "a key that stands twice",
     bytes("{", "i", 1, "a", "T", "i", 1, "a", "F", "}"),
     /key "a" stands twice/,
+  ],
+  [
+    "a key that stands twice around an object that has it too",
+    bytes("{", "i", 1, "a", "{", "i", 1, "a", "T", "}", "i", 1, "a", "F", "}"),
+    /key "a" stands twice/,
+  ],
+  [
+    "more keys than a model has",
+    bytes(
+      "{",
+      Array.from({ length: 5000 }, (_, n) => [
+        ...bytes("i", 4, n.toString(36).padStart(4, "0"), "Z"),
+      ]).flat(),
+      "}",
+    ),
+    /more than 4096 different keys/,
   ],
   ["bytes after the end", bytes("T", "T"), /1 bytes left over after the end/],
   [

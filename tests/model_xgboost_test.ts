@@ -118,7 +118,7 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
   [
     "a default direction that is none",
     poke("default_left", 0, 2),
-    /tree 0\.default_left\[0\]: 2 is neither 0 nor 1/,
+    /tree 0 node 0: default_left 2 is neither 0 nor 1/,
   ],
   [
     "an array that is too short",

@@ -21,10 +21,14 @@ export interface Rows {
 }
 
 /** The arrays of one key: those of the first object, then those of the second, … */
-export interface Column<Numbers> {
-  readonly values: Numbers;
-  /** How many numbers each object has. */
+export interface Column {
+  /** Where all numbers stand in the memory of the document, 32 bits each. */
+  readonly at: number;
+  readonly count: number;
+  /** How many numbers each object has; the same in that memory. */
   readonly sizes: Int32Array;
+  readonly sizesAt: number;
+  readonly memory: WebAssembly.Memory;
 }
 
 /** How arrays shall be: with so many numbers in each object, and whether they may be missing. */
@@ -80,12 +84,8 @@ export function int32Column(
   rows: Rows,
   key: string,
   wanted: Wanted = {},
-): Column<Int32Array> {
-  const { buffer, sizes } = gather(rows, key, {
-    ...wanted,
-    toNumbers: int32sOf,
-  });
-  return { values: new Int32Array(buffer), sizes };
+): Column {
+  return gather(rows, key, { ...wanted, kind: "int32s" });
 }
 
 /** Numbers rounded to float32. @throws {InputError} As {@linkcode float32sOf}, about the first row for which it does. */
@@ -93,23 +93,37 @@ export function float32Column(
   rows: Rows,
   key: string,
   wanted: Wanted = {},
-): Column<Float32Array> {
-  const { buffer, sizes } = gather(rows, key, {
-    ...wanted,
-    toNumbers: float32sOf,
-  });
-  return { values: new Float32Array(buffer), sizes };
+): Column {
+  return gather(rows, key, { ...wanted, kind: "float32s" });
 }
+
+/** Makes sure that there are numbers. @throws {InputError} As {@linkcode float32sOf}, about the first row for which it does. */
+export function checkColumn(rows: Rows, key: string, wanted: Wanted): void {
+  gather(rows, key, { ...wanted, kind: "nothing" });
+}
+
+/** The numbers of a column of whole numbers. */
+export function int32sOfColumn({ memory, at, count }: Column): Int32Array {
+  return new Int32Array(memory.buffer, at, count).slice();
+}
+
+/** The numbers of a column of float32. */
+export function float32sOfColumn({ memory, at, count }: Column): Float32Array {
+  return new Float32Array(memory.buffer, at, count).slice();
+}
+
+/** `Wanted` of `wasm/assembly/columns.ts`. */
+const kinds = { int32s: 0, float32s: 1, nothing: 2 } as const;
 
 function gather(
   { places, addresses }: Rows,
   key: string,
-  wanted: Wanted & { toNumbers: typeof int32sOf | typeof float32sOf },
-): { buffer: ArrayBuffer; sizes: Int32Array } {
-  const { sizes: expected, isOptional = false, toNumbers } = wanted;
+  wanted: Wanted & { kind: keyof typeof kinds },
+): Column {
+  const { sizes: expected, isOptional = false, kind } = wanted;
   const [first] = places;
   if (first === undefined) {
-    return { buffer: new ArrayBuffer(0), sizes: new Int32Array() };
+    throw new RangeError("Cannot read columns of no row");
   }
   const { code, memory } = first.document;
   const sizesAt = code.room(4 * places.length);
@@ -117,13 +131,14 @@ function gather(
     addresses,
     places.length,
     keyNumber(first.document, key),
-    Number(toNumbers === float32sOf),
+    kinds[kind],
     Number(isOptional),
     sizesAt,
   );
   const fail = (row: number): never => {
     const place = places[row] ?? first;
-    toNumbers(member(place, key), expected?.[row]); // says what is wrong
+    const read = kind === "int32s" ? int32sOf : float32sOf;
+    read(member(place, key), expected?.[row]); // says what is wrong
     throw modelError(place.path, `${key} cannot be read`);
   };
   if (at === 0) fail(code.wrongOne());
@@ -133,6 +148,5 @@ function gather(
     count += sizes[row] ?? 0;
     if (expected && sizes[row] !== expected[row]) fail(row);
   }
-  const buffer = memory.buffer.slice(at, at + 4 * count) as ArrayBuffer;
-  return { buffer, sizes };
+  return { at, count, sizes, sizesAt, memory };
 }

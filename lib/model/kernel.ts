@@ -31,7 +31,7 @@ export interface Kernel extends Disposable {
  * within one unit in the last place of float32.
  *
  * @param options `threads`: how many threads score, 1 by default. Each further one takes some 50 ms to start, meanwhile the others score: more than one pays from about a million rows. Such a kernel keeps the process alive until it is disposed of.
- * @throws {InputError} If the model needs more than 4 GiB.
+ * @throws {InputError} If the model needs more than 2 GiB.
  */
 export function openKernel(
   model: TreeEnsemble,

@@ -12,7 +12,8 @@ import {
   type LightgbmTree,
   readLightgbmTree,
 } from "./lightgbm-tree.ts";
-import { flattenTrees, type FlatTrees, type RawSets } from "./trees.ts";
+import { flattenTrees, type FlatTrees, type RawTrees } from "./trees.ts";
+import { type Compiled, copyIn, instantiate } from "./wasm/module.ts";
 
 /** The keys of one block of lines; a line without `=` has an empty value. */
 export type Keys = ReadonlyMap<string, string>;
@@ -188,22 +189,12 @@ function buildTrees(
     readLightgbmTree(keys, { name: `tree ${t}`, zero })
   );
   const sizes = Int32Array.from(trees, ({ left }) => left.length);
-  const nodes = sizes.reduce((sum, size) => sum + size, 0);
-  const int32s = (key: "left" | "right" | "feature" | "defaultLeft") =>
-    joined(trees.map((tree) => tree[key]), new Int32Array(nodes));
-  const { reached, ...flat } = flattenTrees({
-    sizes,
-    left: int32s("left"),
-    right: int32s("right"),
-    feature: int32s("feature"),
-    threshold: joined(
-      trees.map(({ threshold }) => threshold),
-      new Float32Array(nodes),
-    ),
-    defaultLeft: int32s("defaultLeft"),
-    leaf: joined(trees.map(({ leaf }) => leaf), new Float64Array(nodes)),
-    sets: joinedSets(trees, nodes),
-  }, { featureCount, leafSize: 1, rounding: "trunc" });
+  const place = instantiate(1 << 18);
+  const { reached, ...flat } = flattenTrees(
+    place,
+    placeTrees(place, { trees, sizes }),
+    { featureCount, leafSize: 1, rounding: "trunc" },
+  );
   sizes.forEach((size, t) => {
     if (reached[t] === size) return;
     throw modelError(
@@ -213,6 +204,39 @@ function buildTrees(
   });
   const zeroIsMissing = zero.map((state) => state === 1 ? 1 : 0);
   return zeroIsMissing.includes(1) ? { ...flat, zeroIsMissing } : flat;
+}
+
+/** Copies trees into a memory. */
+function placeTrees(
+  place: Compiled,
+  { trees, sizes }: { trees: readonly LightgbmTree[]; sizes: Int32Array },
+): RawTrees {
+  const nodes = sizes.reduce((sum, size) => sum + size, 0);
+  const int32s = (key: "left" | "right" | "feature" | "defaultLeft") =>
+    joined(trees.map((tree) => tree[key]), new Int32Array(nodes));
+  const thresholds = trees.map(({ threshold }) => threshold);
+  const leaves = trees.map(({ leaf }) => leaf);
+  const sets = joinedSets(trees, nodes);
+  const at = (array: ArrayBufferView | undefined) =>
+    copyIn(place, [array])[0] ?? 0;
+  return {
+    count: trees.length,
+    nodes,
+    isWide: true,
+    sizes: at(sizes),
+    left: at(int32s("left")),
+    right: at(int32s("right")),
+    parents: 0,
+    feature: at(int32s("feature")),
+    threshold: at(joined(thresholds, new Float32Array(nodes))),
+    defaultLeft: at(int32s("defaultLeft")),
+    types: 0,
+    leaf: at(joined(leaves, new Float64Array(nodes))),
+    setCount: sets?.ends.length ?? 0,
+    setOfNode: at(sets?.ofNode),
+    setEnds: at(sets?.ends),
+    categories: at(sets?.categories),
+  };
 }
 
 /** Copies parts behind each other. */
@@ -228,10 +252,13 @@ function joined<Numbers extends Int32Array | Float32Array | Float64Array>(
   return into;
 }
 
+/** The sets of categories of all trees: which a node has, where each ends, and their categories. */
 function joinedSets(
   trees: readonly LightgbmTree[],
   nodes: number,
-): RawSets | undefined {
+):
+  | { ofNode: Int32Array; ends: Int32Array; categories: Int32Array }
+  | undefined {
   const ofNode = new Int32Array(nodes).fill(-1);
   const numbers = new Map<readonly number[], number>(); // nodes may share a set
   let first = 0;

@@ -4,38 +4,42 @@
  * tree ends at a leaf, whatever the row. The work is done by
  * `wasm/assembly/trees.ts`.
  */
-import { modelError } from "./document.ts";
 import type { CategorySets, TreeEnsemble } from "./ensemble.ts";
-import { copyIn, instantiate } from "./wasm/module.ts";
+import { type Compiled, copyIn } from "./wasm/module.ts";
 
-/** Trees as a file has them, after its library's conventions are made ours: arrays with the nodes of one tree behind those of the other. */
+/**
+ * Trees as a file has them, after its library's conventions are made ours:
+ * addresses of arrays in the memory of compiled code, of 32-bit numbers where
+ * nothing else is said, with the nodes of one tree behind those of the other;
+ * 0 where the file does not tell.
+ */
 export interface RawTrees {
-  /** Nodes of each tree. */
-  readonly sizes: Int32Array;
+  readonly count: number;
+  readonly nodes: number;
+  /** Leaves are doubles. */
+  readonly isWide: boolean;
+  readonly setCount: number;
+  /** Per tree, how many nodes it has: none has no node. */
+  readonly sizes: number;
   /** Numbers of nodes within their tree; -1 at a leaf. */
-  readonly left: Int32Array;
-  readonly right: Int32Array;
+  readonly left: number;
+  readonly right: number;
   /** Where the file tells them, they have to be right, and right children follow left ones. */
-  readonly parents?: Int32Array;
-  readonly feature: Int32Array;
-  readonly threshold: Float32Array;
-  /** 1 where NaN goes left. */
-  readonly defaultLeft: Int32Array;
-  /** 1 at categorical nodes, where the file tells. */
-  readonly types?: Int32Array | undefined;
-  /** Nodes × values of a leaf. */
-  readonly leaf: Float32Array | Float64Array;
-  /** Absent where no node is categorical. */
-  readonly sets?: RawSets | undefined;
-}
-
-/** Categories that go right. */
-export interface RawSets {
-  /** Per node, the number of its set; -1 where it is not categorical. */
-  readonly ofNode: Int32Array;
-  /** Where each set ends in {@linkcode RawSets.categories}, and the next one begins. */
-  readonly ends: Int32Array;
-  readonly categories: Int32Array;
+  readonly parents: number;
+  readonly feature: number;
+  /** Floats. */
+  readonly threshold: number;
+  /** 1 where NaN goes left, else 0. */
+  readonly defaultLeft: number;
+  /** 1 at categorical nodes. */
+  readonly types: number;
+  /** Nodes × values of a leaf, floats or doubles. */
+  readonly leaf: number;
+  /** Per node, the number of its set of categories, which go right; -1 where it is not categorical. */
+  readonly setOfNode: number;
+  /** Per set, where it ends in {@linkcode RawTrees.categories}, and the next one begins. */
+  readonly setEnds: number;
+  readonly categories: number;
 }
 
 /** The arrays of a `TreeEnsemble`, and what was found on the way. */
@@ -57,15 +61,17 @@ export type FlatTrees =
     readonly reached: Int32Array;
   };
 
-/** Where the results begin in a `class Forest`, in numbers of 32 bits. */
-const results = 18;
+/** Numbers of 32 bits in the results of a `class Forest`. */
+const results = 13;
 
 /**
  * The trees, breadth first.
  *
+ * @param place Where the arrays of the trees are.
  * @throws {InputError} If a child is out of range, or belongs to two parents, or a threshold, feature, leaf, flag or category is not possible.
  */
 export function flattenTrees(
+  place: Compiled,
   trees: RawTrees,
   options: {
     featureCount: number;
@@ -74,128 +80,65 @@ export function flattenTrees(
   },
 ): FlatTrees {
   const { featureCount, leafSize, rounding } = options;
-  const { sizes, left, leaf, sets } = trees;
-  const empty = sizes.indexOf(0);
-  if (empty !== -1) throw modelError(`tree ${empty}`, "no nodes");
-  const nodes = left.length;
-  const isWide = leaf instanceof Float64Array;
-  const place = instantiate(1 << 18, {
-    imports: {
-      refuseNode(problem, tree, node, a, b) {
-        const words = problems[problem];
-        if (words === undefined) throw modelError(`tree ${tree}`, "broken");
-        const size = sizes[tree] ?? 0;
-        throw words(`tree ${tree}`, { node, size, featureCount, a, b });
-      },
-    },
-  });
-  const { code, memory } = place;
-  const arrays = copyIn(place, [
-    sizes,
-    left,
+  const record = [
+    trees.count,
+    trees.nodes,
+    featureCount,
+    leafSize,
+    Number(trees.isWide),
+    trees.setCount,
+    trees.sizes,
+    trees.left,
     trees.right,
     trees.parents,
     trees.feature,
     trees.threshold,
     trees.defaultLeft,
     trees.types,
-    leaf,
-    sets?.ofNode,
-    sets?.ends,
-    sets?.categories,
+    trees.leaf,
+    trees.setOfNode,
+    trees.setEnds,
+    trees.categories,
+  ];
+  const [forest = 0] = copyIn(place, [
+    Uint32Array.from([...record, ...new Array<number>(results).fill(0)]),
   ]);
-  const [forest = 0] = copyIn(place, [Uint32Array.from([
-    sizes.length,
-    nodes,
-    featureCount,
-    leafSize,
-    Number(isWide),
-    sets?.ends.length ?? 0,
-    ...arrays,
-    ...new Array<number>(13).fill(0),
-  ])]);
-  code.flatten(forest);
-  const { buffer } = memory;
+  place.code.flatten(forest);
+  const { buffer } = place.memory;
   const [
     used = 0,
     maxDepth = 0,
     wordCount = 0,
     roots,
     reached,
-    newLeft,
+    left,
     feature,
     threshold,
     defaultLeft,
-    newLeaf,
-    start,
-    size,
+    leaf,
+    setStart = 0,
+    setSize,
     words,
-  ] = new Uint32Array(buffer, forest + 4 * results, 13);
-  const categories = sets && {
-    start: new Int32Array(buffer, start, used).slice(),
-    size: new Int32Array(buffer, size, used).slice(),
+  ] = new Uint32Array(buffer, forest + 4 * record.length, results);
+  const categories = setStart === 0 ? undefined : {
+    start: new Int32Array(buffer, setStart, used).slice(),
+    size: new Int32Array(buffer, setSize, used).slice(),
     words: new Uint32Array(buffer, words, wordCount).slice(),
     rounding,
   };
   const isUsed = categories?.start.some((first) => first >= 0);
   return {
-    roots: new Int32Array(buffer, roots, sizes.length).slice(),
-    reached: new Int32Array(buffer, reached, sizes.length).slice(),
-    left: new Int32Array(buffer, newLeft, used).slice(),
+    roots: new Int32Array(buffer, roots, trees.count).slice(),
+    reached: new Int32Array(buffer, reached, trees.count).slice(),
+    left: new Int32Array(buffer, left, used).slice(),
     feature: new Int32Array(buffer, feature, used).slice(),
     threshold: new Float32Array(buffer, threshold, used).slice(),
     defaultLeft: new Uint8Array(buffer, defaultLeft, used).slice(),
     leafSize,
-    leaf: isWide
-      ? new Float64Array(buffer, newLeaf, used * leafSize).slice()
-      : new Float32Array(buffer, newLeaf, used * leafSize).slice(),
+    leaf: trees.isWide
+      ? new Float64Array(buffer, leaf, used * leafSize).slice()
+      : new Float32Array(buffer, leaf, used * leafSize).slice(),
     maxDepth,
     ...(categories && isUsed ? { categories } : {}),
   };
 }
-
-type Words = (
-  tree: string,
-  found: {
-    node: number;
-    size: number;
-    featureCount: number;
-    a: number;
-    b: number;
-  },
-) => Error;
-
-/** Words about a node. */
-function ofNode(words: (a: number, b: number) => string): Words {
-  return (tree, { node, a, b }) =>
-    modelError(`${tree} node ${node}`, words(a, b));
-}
-
-function outside(side: string): Words {
-  return (tree, { node, size, a }) =>
-    modelError(
-      `${tree} node ${node}`,
-      `${side} child ${a} is outside 0..${size - 1}`,
-    );
-}
-
-/** What `NodeProblem` of `wasm/assembly/trees.ts` means, in its order. */
-const problems: readonly Words[] = [
-  outside("left"),
-  outside("right"),
-  ofNode((a) => `child ${a} is already another node's child or the root`),
-  ofNode((a, b) => `right child ${a} does not follow left child ${b}`),
-  ofNode((a, b) => `its children name ${a} and ${b} as parents`),
-  (tree, { node, a }) =>
-    modelError(`${tree}.default_left[${node}]`, `${a} is neither 0 nor 1`),
-  ofNode((a, b) => `split type ${a}, ${b ? "with" : "without"} categories`),
-  (tree, { node, featureCount, a }) =>
-    modelError(
-      `${tree} node ${node}`,
-      `feature ${a} is outside 0..${featureCount - 1}`,
-    ),
-  ofNode(() => "threshold is NaN"),
-  ofNode((a) => `leaf value is ${a}`),
-  ofNode((a) => `category ${a} is outside 0..16777215`),
-  ofNode(() => "category sets over 64 MiB"),
-];

@@ -1,5 +1,5 @@
 /** The boosters of XGBoost: trees (`gbtree`, `dart`) and weights (`gblinear`). */
-import { integerColumn, objectsOf, type Rows, rowsOf } from "./columns.ts";
+import { integerColumn, objectsOf, rowsOf } from "./columns.ts";
 import {
   elementsOf,
   float32sOf,
@@ -20,6 +20,7 @@ import type {
 import { isBefore } from "./objective.ts";
 import { flattenTrees } from "./trees.ts";
 import {
+  type BoosterTrees,
   checkDeleted,
   type Learner,
   readXgboostTrees,
@@ -48,7 +49,7 @@ export function readTrees(
   const { learner, facts, best } = options;
   const model = member(booster, "model");
   const trees = treesOf(model);
-  const count = trees.places.length;
+  const count = trees.trees.places.length;
   if (count === 0) throw modelError("trees", "none: the model is not trained");
   const treeGroups = readTreeGroups(model, { trees: count, learner });
   const { rounds, used } = readRounds(model, {
@@ -61,15 +62,18 @@ export function readTrees(
   if (leafSize > 1 && weights) {
     throw modelError("weight_drop", "dart with vector leaves");
   }
-  const scoring = rowsOf(trees.places.slice(0, used));
-  const raw = readXgboostTrees(scoring, { learner, leafSize, weights });
-  const { featureCount } = learner;
-  const { reached, ...finished } = flattenTrees(raw, {
-    featureCount,
+  const scoring = used === count ? trees : firstOf(trees, used);
+  const { raw, sizes } = readXgboostTrees(scoring, {
+    learner,
+    leafSize,
+    weights,
+  });
+  const { reached, ...finished } = flattenTrees(model.document, raw, {
+    featureCount: learner.featureCount,
     leafSize,
     rounding: "floor",
   });
-  const deleted = raw.sizes.map((size, t) => size - (reached[t] ?? 0));
+  const deleted = sizes.map((size, t) => size - (reached[t] ?? 0));
   checkDeleted(scoring, deleted, learner.version);
   return {
     kind: "trees",
@@ -89,7 +93,7 @@ export function readTrees(
 }
 
 /** In the order of their ids, which is the order of summation. */
-function treesOf(model: Place): Rows {
+function treesOf(model: Place): BoosterTrees {
   const listed = elementsOf(member(model, "trees"))
     .map((place, i) => ({ ...place, path: `tree ${i}` }));
   const ids = integerColumn(rowsOf(listed), "id", {
@@ -104,7 +108,16 @@ function treesOf(model: Place): Rows {
   });
   const declared = member(member(model, "gbtree_model_param"), "num_trees");
   integerOf(declared, { least: listed.length, most: listed.length });
-  return rowsOf(trees as Place[]);
+  return boosterTrees(trees as Place[]);
+}
+
+function boosterTrees(places: readonly Place[]): BoosterTrees {
+  const trees = rowsOf(places);
+  return { trees, param: objectsOf(trees, "tree_param") };
+}
+
+function firstOf({ trees }: BoosterTrees, count: number): BoosterTrees {
+  return boosterTrees(trees.places.slice(0, count));
 }
 
 function readTreeGroups(
@@ -189,12 +202,12 @@ function equalRounds(
   return Int32Array.from({ length: trees / size + 1 }, (_, i) => i * size);
 }
 
-function readLeafSize(trees: Rows, learner: Learner): number {
-  const sizes = integerColumn(
-    objectsOf(trees, "tree_param"),
-    "size_leaf_vector",
-    { least: 0, most: learner.groups, isOptional: true },
-  ).map((size) => Number.isNaN(size) ? 1 : Math.max(1, size));
+function readLeafSize({ param }: BoosterTrees, learner: Learner): number {
+  const sizes = integerColumn(param, "size_leaf_vector", {
+    least: 0,
+    most: learner.groups,
+    isOptional: true,
+  }).map((size) => Number.isNaN(size) ? 1 : Math.max(1, size));
   const [first = 1] = sizes;
   const odd = sizes.findIndex((size) => size !== first);
   if (odd !== -1 || first > 1 && first !== learner.groups) {

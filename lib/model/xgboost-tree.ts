@@ -1,14 +1,18 @@
 /** The trees of an XGBoost model, their claims about themselves checked. */
 import {
+  checkColumn,
+  type Column,
   float32Column,
+  float32sOfColumn,
   int32Column,
+  int32sOfColumn,
   integerColumn,
-  objectsOf,
   type Rows,
 } from "./columns.ts";
 import { modelError, type Place } from "./document.ts";
 import { isBefore, type Objective } from "./objective.ts";
-import type { RawSets, RawTrees } from "./trees.ts";
+import type { RawTrees } from "./trees.ts";
+import { copyIn } from "./wasm/module.ts";
 
 /** What the parts of a document share. */
 export interface Learner {
@@ -22,56 +26,52 @@ export interface Learner {
   readonly objective: Objective;
 }
 
+/** The trees of a booster, and the `tree_param` of each, in the order of their ids. */
+export interface BoosterTrees {
+  readonly trees: Rows;
+  readonly param: Rows;
+}
+
 /**
- * The trees of a `gbtree` booster.
+ * The trees of a `gbtree` booster, in the memory of their document.
  *
- * @param trees In the order of their ids.
  * @param options `weights`: what DART multiplies the leaves of each with.
+ * @returns Also how many nodes each tree has.
  * @throws {InputError} If arrays contradict each other or the model.
  */
 export function readXgboostTrees(
-  trees: Rows,
+  booster: BoosterTrees,
   options: {
     learner: Learner;
     leafSize: number;
     weights: Float32Array | undefined;
   },
-): RawTrees {
-  const { learner: { featureCount }, leafSize } = options;
-  const param = objectsOf(trees, "tree_param");
-  const { values: left, sizes } = int32Column(trees, "left_children");
-  const counts = integerColumn(param, "num_nodes", {
-    least: 0,
-    most: int32Max,
-  });
-  sizes.forEach((size, t) => {
-    if (counts[t] === size) return;
-    throw modelError(
-      `tree ${t}.tree_param.num_nodes`,
-      `${counts[t]} is outside ${size}..${size}`,
-    );
-  });
-  integerColumn(param, "num_feature", {
-    least: featureCount,
-    most: featureCount,
-  });
-  const int32s = (key: string) => int32Column(trees, key, { sizes }).values;
-  const threshold = float32Column(trees, "split_conditions", { sizes }).values;
+): { raw: RawTrees; sizes: Int32Array } {
+  const { trees } = booster;
+  const left = int32Column(trees, "left_children");
+  const { sizes } = left;
+  checkParameters(booster, { sizes, learner: options.learner });
+  const int32s = (key: string) => int32Column(trees, key, { sizes });
   const right = int32s("right_children");
-  const parts = { trees, sizes, left, right, threshold };
-  checkStatistics(parts, leafSize);
+  const threshold = float32Column(trees, "split_conditions", { sizes });
+  const parts: Parts = { trees, left, right, threshold };
+  checkStatistics(parts, options.leafSize);
   return {
     sizes,
-    left,
-    right,
-    parents: int32s("parents"),
-    feature: int32s("split_indices"),
-    threshold,
-    defaultLeft: int32s("default_left"),
-    leaf: leafSize > 1
-      ? vectorLeaves(parts, options)
-      : weighted(parts, options.weights),
-    ...readSets(parts),
+    raw: {
+      count: sizes.length,
+      nodes: left.count,
+      isWide: false,
+      sizes: left.sizesAt,
+      left: left.at,
+      right: right.at,
+      parents: int32s("parents").at,
+      feature: int32s("split_indices").at,
+      threshold: threshold.at,
+      defaultLeft: int32s("default_left").at,
+      leaf: readLeaves(parts, options),
+      ...readSets(parts),
+    },
   };
 }
 
@@ -80,31 +80,76 @@ const int32Max = 2 ** 31 - 1;
 /** What was read of the trees so far. */
 interface Parts {
   readonly trees: Rows;
-  readonly sizes: Int32Array;
-  readonly left: Int32Array;
-  readonly right: Int32Array;
-  readonly threshold: Float32Array;
+  readonly left: Column;
+  readonly right: Column;
+  readonly threshold: Column;
+}
+
+/** What each tree says of itself must be true. */
+function checkParameters(
+  { param }: BoosterTrees,
+  { sizes, learner }: { sizes: Int32Array; learner: Learner },
+): void {
+  const { featureCount } = learner;
+  const counts = integerColumn(param, "num_nodes", {
+    least: 0,
+    most: int32Max,
+  });
+  sizes.forEach((size, t) => {
+    if (size === 0) throw modelError(`tree ${t}`, "no nodes");
+    if (counts[t] === size) return;
+    throw modelError(
+      `tree ${t}.tree_param.num_nodes`,
+      `${counts[t]} is outside ${size}..${size}`,
+    );
+  });
+  const range = { least: featureCount, most: featureCount };
+  integerColumn(param, "num_feature", range);
 }
 
 /** Nothing is scored with these, but a file whose counts contradict each other is broken. */
-function checkStatistics({ trees, sizes }: Parts, leafSize: number): void {
+function checkStatistics(
+  { trees, left: { sizes } }: Parts,
+  leafSize: number,
+): void {
   if (leafSize > 1) return; // of splits, whose targets may be fewer
   for (const key of ["base_weights", "loss_changes", "sum_hessian"]) {
-    float32Column(trees, key, { sizes });
+    checkColumn(trees, key, { sizes });
   }
 }
 
-/** A leaf's value stands where an inner node has its threshold. */
+/** The address of the leaves' values, nodes × values: those of one value stand where an inner node has its threshold. */
+function readLeaves(
+  parts: Parts,
+  options: {
+    learner: Learner;
+    leafSize: number;
+    weights: Float32Array | undefined;
+  },
+): number {
+  const { leafSize, weights } = options;
+  if (leafSize === 1 && weights === undefined) return parts.threshold.at;
+  return placed(
+    parts,
+    leafSize > 1 ? vectorLeaves(parts, options) : weighted(parts, weights),
+  );
+}
+
+/** Copies an array to the memory that the trees are in. */
+function placed({ trees }: Parts, array: ArrayBufferView): number {
+  const [first] = trees.places;
+  return first === undefined ? 0 : copyIn(first.document, [array])[0] ?? 0;
+}
+
 function weighted(
-  { sizes, threshold }: Parts,
+  { left: { sizes }, threshold }: Parts,
   weights: Float32Array | undefined,
 ): Float32Array {
-  if (weights === undefined) return threshold;
-  const leaf = new Float32Array(threshold.length);
+  const leaf = float32sOfColumn(threshold);
   let n = 0;
   sizes.forEach((size, t) => {
     for (const end = n + size; n < end; n++) {
-      leaf[n] = (threshold[n] ?? NaN) * (weights[t] ?? NaN);
+      leaf[n] = (leaf[n] ?? NaN) * (weights?.[t] ?? NaN);
     }
   });
   return leaf;
@@ -112,34 +157,37 @@ function weighted(
 
 /** Since 3.2 in `leaf_weights`, where a leaf's right child says which; before, in `base_weights`, one for each node. */
 function vectorLeaves(
-  { trees, sizes, left, right }: Parts,
+  { trees, left, right }: Parts,
   { learner, leafSize }: { learner: Learner; leafSize: number },
 ): Float32Array {
-  const old = float32Column(trees, "leaf_weights", { isOptional: true });
-  if (isBefore(learner.version, 3, 2) && !old.sizes.some(Boolean)) {
-    return float32Column(trees, "base_weights", {
+  const { sizes } = left;
+  const found = float32Column(trees, "leaf_weights", { isOptional: true });
+  if (isBefore(learner.version, 3, 2) && found.count === 0) {
+    return float32sOfColumn(float32Column(trees, "base_weights", {
       sizes: sizes.map((size) => size * leafSize),
-    }).values;
+    }));
   }
+  const lefts = int32sOfColumn(left);
+  const rights = int32sOfColumn(right);
   const leaves = new Int32Array(sizes.length);
   let n = 0;
   sizes.forEach((size, t) => {
     for (const end = n + size; n < end; n++) {
-      if (left[n] === -1) leaves[t] = (leaves[t] ?? 0) + 1;
+      if (lefts[n] === -1) leaves[t] = (leaves[t] ?? 0) + 1;
     }
     if (size === 2 * (leaves[t] ?? 0) - 1) return;
     throw modelError(`tree ${t}`, `${leaves[t]} leaves among ${size} nodes`);
   });
-  const { values } = float32Column(trees, "leaf_weights", {
+  const values = float32sOfColumn(float32Column(trees, "leaf_weights", {
     sizes: leaves.map((count) => count * leafSize),
-  });
-  const leaf = new Float32Array(left.length * leafSize);
+  }));
+  const leaf = new Float32Array(lefts.length * leafSize);
   let first = 0;
   n = 0;
   sizes.forEach((size, t) => {
     for (const end = n + size; n < end; n++) {
-      if (left[n] !== -1) continue;
-      const own = right[n] ?? -1;
+      if (lefts[n] !== -1) continue;
+      const own = rights[n] ?? -1;
       const isOwn = own >= 0 && own < (leaves[t] ?? 0);
       for (let k = 0; k < leafSize; k++) {
         leaf[n * leafSize + k] = isOwn
@@ -154,31 +202,67 @@ function vectorLeaves(
 
 /** Categorical splits, since 1.3; the categories of a node go right. */
 function readSets(
-  { trees, sizes }: Parts,
-): { types?: Int32Array; sets?: RawSets } {
-  const optional = { isOptional: true };
-  const found = int32Column(trees, "split_type", optional);
-  if (found.values.length === 0) return {};
-  const types = int32Column(trees, "split_type", { sizes }).values;
+  parts: Parts,
+): Pick<
+  RawTrees,
+  "types" | "setCount" | "setOfNode" | "setEnds" | "categories"
+> {
+  const { trees, left: { sizes, count } } = parts;
+  const none = {
+    types: 0,
+    setCount: 0,
+    setOfNode: 0,
+    setEnds: 0,
+    categories: 0,
+  };
+  const found = int32Column(trees, "split_type", { isOptional: true });
+  if (found.count === 0) return none;
+  const types = int32Column(trees, "split_type", { sizes }).at;
   const nodes = int32Column(trees, "categories_nodes");
   const starts = int32Column(trees, "categories_segments", nodes);
   const counts = int32Column(trees, "categories_sizes", nodes);
-  const { values: all, sizes: allSizes } = int32Column(trees, "categories");
-  if (nodes.values.length === 0) return { types };
-  const ofNode = new Int32Array(types.length).fill(-1);
-  const ends = new Int32Array(nodes.values.length);
+  const all = int32Column(trees, "categories");
+  if (nodes.count === 0) return { ...none, types };
+  const sets = joinSets({ sizes, count, nodes, starts, counts, all });
+  return {
+    types,
+    setCount: nodes.count,
+    setOfNode: placed(parts, sets.ofNode),
+    setEnds: placed(parts, sets.ends),
+    categories: placed(parts, Int32Array.from(sets.categories)),
+  };
+}
+
+/** The sets of all trees, one behind the other. */
+function joinSets(
+  columns: {
+    sizes: Int32Array;
+    count: number;
+    nodes: Column;
+    starts: Column;
+    counts: Column;
+    all: Column;
+  },
+): { ofNode: Int32Array; ends: Int32Array; categories: number[] } {
+  const { sizes, count, nodes } = columns;
+  const nodeOfSet = int32sOfColumn(nodes);
+  const starts = int32sOfColumn(columns.starts);
+  const counts = int32sOfColumn(columns.counts);
+  const all = int32sOfColumn(columns.all);
+  const ofNode = new Int32Array(count).fill(-1);
+  const ends = new Int32Array(nodes.count);
   const categories: number[] = [];
   let set = 0;
   let firstNode = 0;
   let firstCategory = 0;
   nodes.sizes.forEach((setCount, t) => {
     const size = sizes[t] ?? 0;
-    const most = allSizes[t] ?? 0;
+    const most = columns.all.sizes[t] ?? 0;
     let left = most;
     for (const last = set + setCount; set < last; set++) {
-      const node = nodes.values[set] ?? -1;
-      const start = starts.values[set] ?? -1;
-      const end = start + (counts.values[set] ?? 0);
+      const node = nodeOfSet[set] ?? -1;
+      const start = starts[set] ?? -1;
+      const end = start + (counts[set] ?? 0);
       const isNew = node >= 0 && node < size &&
         ofNode[firstNode + node] === -1;
       left -= end - start; // sets share nothing, so they are no more than the file has
@@ -197,10 +281,7 @@ function readSets(
     firstNode += size;
     firstCategory += most;
   });
-  return {
-    types,
-    sets: { ofNode, ends, categories: Int32Array.from(categories) },
-  };
+  return { ofNode, ends, categories };
 }
 
 /**
@@ -210,12 +291,12 @@ function readSets(
  * @throws {InputError} If it counted otherwise.
  */
 export function checkDeleted(
-  trees: Rows,
+  { param }: BoosterTrees,
   found: ArrayLike<number>,
   version: readonly number[],
 ): void {
   const declared = integerColumn(
-    objectsOf(trees, "tree_param"),
+    param,
     "num_deleted",
     {
       least: 0,

@@ -37,7 +37,7 @@ const spareBytes = 1 << 18;
 /**
  * The layout of a model; the same model gives the same bytes.
  *
- * @throws {InputError} If the model needs more than 4 GiB.
+ * @throws {InputError} If the model needs more than 2 GiB.
  */
 export function layOut(model: TreeEnsemble): Layout {
   const arrays = arraysOf(model);

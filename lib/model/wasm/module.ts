@@ -1,6 +1,7 @@
 /** The compiled code of this folder's neighbours: what it exports, and instances of it. */
 import { InputError } from "../../errors.ts";
 import { wasmBase64 } from "./bytes.ts";
+import { nodeError } from "./nodeerror.ts";
 
 /** The compiled functions; addresses are in their own memory, and 0 is none. */
 export interface Code {
@@ -31,7 +32,7 @@ export interface Code {
     objects: number,
     count: number,
     key: number,
-    floats: number,
+    wanted: number,
     optional: number,
     sizes: number,
   ): number;
@@ -54,52 +55,46 @@ export interface Code {
   softmax(at: number, rows: number, groups: number): void;
 }
 
-/** What the code calls. */
-export interface Imports {
-  /** Throws: so many bytes are not to be had. */
-  tooLarge(bytes: number): never;
-  /** The rest is for documents (`../document.ts`) … */
+/** A memory with the code on it. */
+export interface Compiled {
+  readonly code: Code;
+  readonly memory: WebAssembly.Memory;
+}
+
+/** What the code calls while it reads a document; `../scan.ts` says how. */
+export interface ScanImports {
   refuse(problem: number, offset: number, a: number, b: number): never;
   highPrecision(at: number, length: number, offset: number): number;
   checkText(at: number, length: number, offset: number): void;
   parseNumber(at: number, length: number): number;
   unescape(at: number, length: number, offset: number): number;
-  /** … and for trees (`../trees.ts`). */
-  refuseNode(
-    problem: number,
-    tree: number,
-    node: number,
-    a: number,
-    b: number,
-  ): never;
 }
 
-/** Memory comes in pages of so many bytes, and so many at most. */
+/** Memory comes in pages of so many bytes, and so many are used at most: addresses beyond come out of the code as negative numbers. */
 const pageBytes = 65_536;
-const mostPages = 65_536;
+const mostPages = 32_767;
 
 let compiled: WebAssembly.Module | undefined;
 
 /**
  * A fresh memory with room for so many bytes at least, and the code on it.
  *
- * @param options `maximum`: most bytes that the memory may grow to; as many as there are by default.
+ * @param options `maximum`: most bytes that the memory may grow to; 2 GiB by default. `imports`: for who reads documents.
  * @throws {InputError} If there is no memory of that size.
  */
 export function instantiate(
   bytes: number,
-  options: { maximum?: number; imports?: Partial<Imports> } = {},
-): { code: Code; memory: WebAssembly.Memory } {
+  options: { maximum?: number; imports?: ScanImports } = {},
+): Compiled {
+  const { maximum = mostPages * pageBytes, imports = noScan } = options;
   if (bytes > mostPages * pageBytes) tooLarge(bytes);
   compiled ??= new WebAssembly.Module(Uint8Array.fromBase64(wasmBase64));
   const memory = new WebAssembly.Memory({
     initial: Math.ceil(bytes / pageBytes),
-    ...(options.maximum === undefined ? {} : {
-      maximum: Math.ceil(options.maximum / pageBytes),
-    }),
+    maximum: Math.ceil(maximum / pageBytes),
   });
   const { exports } = new WebAssembly.Instance(compiled, {
-    env: { memory, ...notCalled, tooLarge, ...options.imports },
+    env: { memory, tooLarge, refuseNode, ...imports },
   });
   return { code: exports as unknown as Code, memory }; // as assembly/ exports it
 }
@@ -110,7 +105,7 @@ export function instantiate(
  * @returns Their addresses, 0 for those that are not there.
  */
 export function copyIn(
-  { code, memory }: { code: Code; memory: WebAssembly.Memory },
+  { code, memory }: Compiled,
   arrays: readonly (ArrayBufferView | undefined)[],
 ): number[] {
   return arrays.map((array) => {
@@ -126,19 +121,22 @@ export function copyIn(
 
 function tooLarge(bytes: number): never {
   throw new InputError(
-    `Cannot use a model that needs ${bytes} bytes of memory: WebAssembly has 4 GiB; use --engine onnxruntime`,
+    `Cannot use a model that needs ${bytes} bytes of memory: 2 GiB are used at most; use --engine onnxruntime`,
   );
 }
 
-function never(): never {
-  throw new Error("Cannot be: this part of the compiled code was not started");
+function refuseNode(...found: Parameters<typeof nodeError>): never {
+  throw nodeError(...found);
 }
 
-const notCalled: Omit<Imports, "tooLarge"> = {
+function never(): never {
+  throw new Error("Cannot read a document here: its functions are not given");
+}
+
+const noScan: ScanImports = {
   refuse: never,
   highPrecision: never,
   checkText: never,
   parseNumber: never,
   unescape: never,
-  refuseNode: never,
 };

@@ -31,16 +31,25 @@ export function wrongObject(): u32 {
   return wrong;
 }
 
+/** What {@link gather} gathers: integers of 32 bits, floats, or nothing; then it makes sure that all are numbers. */
+enum Wanted {
+  INTEGERS,
+  FLOATS,
+  NOTHING,
+}
+
+/** Bytes behind numbers that a copy of them may write to. */
+const SPARE: u64 = 12;
+
 /**
  * All numbers of a member of several objects, which is an array in each; 0
- * where one has none, or one whose numbers are not of the kind that is wanted.
+ * where one has none, or one whose numbers are not what is wanted.
  *
  * @param objects Their addresses, u32 each.
- * @param floats Wanted are floats; else integers of 32 bits.
  * @param optional Where there is no such member, there are no numbers.
  * @param sizes Gets how many each has, u32 each.
  */
-export function gather(objects: usize, count: u32, key: u32, floats: bool, optional: bool, sizes: usize): usize {
+export function gather(objects: usize, count: u32, key: u32, wanted: Wanted, optional: bool, sizes: usize): usize {
   let total: u64 = 0;
   for (wrong = 0; wrong < count; wrong++) {
     const member = memberOf(objects, key);
@@ -50,14 +59,15 @@ export function gather(objects: usize, count: u32, key: u32, floats: bool, optio
     store<u32>(sizes + (<usize> wrong << 2), size);
     total += size;
   }
-  const values = claim(total << 2);
-  let to = values;
+  const values = claim(wanted == Wanted.NOTHING ? 0 : (total << 2) + SPARE);
+  let to = wanted == Wanted.NOTHING ? 0 : values;
   for (wrong = 0; wrong < count; wrong++) {
     const member = memberOf(objects, key);
     if (member == 0) continue;
     const array = changetype<Node>(member);
-    if ((floats ? copyFloat32s(array, to) : copyInt32s(array, to)) >= 0) return 0;
-    to += <usize> array.count << 2;
+    const first = wanted == Wanted.INTEGERS ? copyInt32s(array, to) : copyFloat32s(array, to);
+    if (first >= 0) return 0;
+    if (to) to += <usize> array.count << 2;
   }
   return values;
 }
@@ -77,7 +87,7 @@ function isArray(node: usize): bool {
 /** The numbers of an array, or 0; then the first wrong one is {@link wrongNumber}. */
 export function toNumbers(array: usize, floats: bool): usize {
   const node = changetype<Node>(array);
-  const to = claim(<u64> node.count << 2);
+  const to = claim((<u64> node.count << 2) + SPARE);
   const first = floats ? copyFloat32s(node, to) : copyInt32s(node, to);
   wrong = <u32> first;
   return first < 0 ? to : 0;

@@ -5,7 +5,8 @@
 declare function tooLarge(bytes: f64): void;
 
 const PAGE: u64 = 65_536;
-const MOST: u64 = PAGE * 65_535; // the last page is left out, so that no address overflows
+/** 2 GiB: JavaScript takes higher addresses for negative numbers. */
+const MOST: u64 = PAGE * 32_767;
 
 let end: usize = __heap_base; // behind the constants of the code
 let origin: usize = 0;

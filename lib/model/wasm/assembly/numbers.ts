@@ -21,20 +21,33 @@ export function loadBig(at: usize, type: u32): f64 {
   }
 }
 
-/** The array's first number that is no whole number of 32 bits, or -1: then all are at `to`. True and false count as 1 and 0. */
+/** Numbers of 32 bits turned round, four at a time; behind `count` of them is room for three more. */
+function copyBig32s(from: usize, to: usize, count: u32): void {
+  for (const end = to + (<usize> count << 2); to < end; from += 16, to += 16) {
+    const v = v128.load(from);
+    v128.store(to, i8x16.shuffle(v, v, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
+  }
+}
+
+/**
+ * The array's first number that is no whole number of 32 bits, or -1: then all
+ * are at `to`, behind which is room for three more. True and false count as 1
+ * and 0.
+ */
 export function copyInt32s(array: Node, to: usize): i32 {
   const count = array.count;
   const from = array.at;
   if (array.kind == Kind.ARRAY) return copyListed(array, to, 0);
   switch (array.type) {
     case 0x6c: { // l
-      for (let n: u32 = 0; n < count; n++) {
-        store<i32>(to + (<usize> n << 2), bswap<i32>(load<i32>(from + (<usize> n << 2))));
-      }
+      copyBig32s(from, to, count);
       return -1;
     }
     case 0x55: { // U
-      for (let n: u32 = 0; n < count; n++) store<i32>(to + (<usize> n << 2), load<u8>(from + n));
+      for (let n: u32 = 0; n < count; n += 4) {
+        const v = i16x8.extend_low_i8x16_u(v128.load32_zero(from + n));
+        v128.store(to + (<usize> n << 2), i32x4.extend_low_i16x8_u(v));
+      }
       return -1;
     }
   }
@@ -46,15 +59,14 @@ export function copyInt32s(array: Node, to: usize): i32 {
   return -1;
 }
 
-/** As {@link copyInt32s}, rounded to float; true and false are no numbers here. */
+/** As {@link copyInt32s}, rounded to float; true and false are no numbers here. Without `to`, they are only looked at. */
 export function copyFloat32s(array: Node, to: usize): i32 {
   const count = array.count;
   const from = array.at;
   if (array.kind == Kind.ARRAY) return copyListed(array, to, 1);
+  if (to == 0) return -1;
   if (array.type == 0x64) {
-    for (let n: u32 = 0; n < count; n++) {
-      store<u32>(to + (<usize> n << 2), bswap<u32>(load<u32>(from + (<usize> n << 2))));
-    }
+    copyBig32s(from, to, count);
     return -1;
   }
   for (let n: u32 = 0; n < count; n++) f32.store(to + (<usize> n << 2), <f32> numberAt(array, n));
@@ -62,6 +74,7 @@ export function copyFloat32s(array: Node, to: usize): i32 {
 }
 
 function copyListed(array: Node, to: usize, floats: bool): i32 {
+  const isWanted = to != 0;
   let n: i32 = 0;
   for (let at = array.at; at != 0; n++, to += 4) {
     const node = changetype<Node>(at);
@@ -69,7 +82,7 @@ function copyListed(array: Node, to: usize, floats: bool): i32 {
     const isNumber = node.kind == Kind.NUMBER;
     if (floats) {
       if (!isNumber) return n;
-      f32.store(to, <f32> node.number);
+      if (isWanted) f32.store(to, <f32> node.number);
       continue;
     }
     if (!isNumber && node.kind != Kind.TRUE && node.kind != Kind.FALSE) return n;

@@ -9,16 +9,16 @@ import { claim } from "./memory";
 @external("env", "refuseNode")
 declare function refuseNode(problem: NodeProblem, tree: u32, node: u32, a: f64, b: f64): void;
 
-/** What can be wrong; `../../trees.ts` has the words. */
+/** What can be wrong; `../nodeerror.ts` has the words. */
 enum NodeProblem {
-  LEFT, // child a is outside
+  LEFT, // child a is not among b nodes
   RIGHT,
   TWICE, // child a belongs to another node too, or is the root
   FOLLOWS, // right child a does not follow left child b
   PARENTS, // the children name a and b as parents
   FLAG, // default_left a is neither 0 nor 1
   TYPE, // split type a; b is 1 with categories
-  FEATURE, // a
+  FEATURE, // a, of b
   THRESHOLD, // is NaN
   LEAF, // value a
   CATEGORY, // a
@@ -174,7 +174,7 @@ function append(forest: Forest, tree: u32, first: u32, size: u32): void {
 
 /** Refuses a child that is not there or was met before. */
 function meet(side: NodeProblem, tree: u32, node: u32, child: i32, size: u32): void {
-  if (<u32> child >= size) refuseNode(side, tree, node, child, 0);
+  if (<u32> child >= size) refuseNode(side, tree, node, child, size);
   if (load<u8>(met + child)) refuseNode(NodeProblem.TWICE, tree, node, child, 0);
   store<u8>(met + child, 1);
 }
@@ -198,7 +198,7 @@ function appendLeaf(forest: Forest, tree: u32, node: u32, n: u32, to: u32): void
 
 function appendSplit(forest: Forest, tree: u32, node: u32, n: u32, to: u32): void {
   const feature = at(forest.feature, n);
-  if (<u32> feature >= forest.features) refuseNode(NodeProblem.FEATURE, tree, node, feature, 0);
+  if (<u32> feature >= forest.features) refuseNode(NodeProblem.FEATURE, tree, node, feature, forest.features);
   store<i32>(forest.newFeature + (<usize> to << 2), feature);
   store<u8>(forest.newDefaultLeft + to, <u8> at(forest.defaultLeft, n));
   if (forest.sets && at(forest.sets, n) >= 0) return appendSet(forest, tree, node, at(forest.sets, n), to);
