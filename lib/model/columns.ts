@@ -3,6 +3,7 @@
  * all arrays of one key, behind each other, at once.
  */
 import {
+  type Document,
   float32sOf,
   int32sOf,
   integerOf,
@@ -10,14 +11,19 @@ import {
   member,
   modelError,
   type Place,
+  valuesOf,
+  wrongKind,
 } from "./document.ts";
 import { copyIn } from "./wasm/module.ts";
 
-/** The objects, in the order in which their members are gathered. */
+/** Objects of one document, in the order in which their members are gathered. */
 export interface Rows {
-  readonly places: readonly Place[];
-  /** Where their addresses stand in the memory of the document. */
+  readonly document: Document;
+  readonly count: number;
+  /** Where their addresses stand in the memory of the document, 32 bits each. */
   readonly addresses: number;
+  /** For messages, such as `tree 3`. */
+  path(row: number): string;
 }
 
 /** The arrays of one key: those of the first object, then those of the second, … */
@@ -37,18 +43,37 @@ interface Wanted {
   readonly isOptional?: boolean;
 }
 
-/** Rows of objects of one document. */
-export function rowsOf(places: readonly Place[]): Rows {
-  const [first] = places;
-  if (first === undefined) return { places, addresses: 0 };
-  const nodes = Uint32Array.from(places, ({ node }) => node);
-  const [addresses = 0] = copyIn(first.document, [nodes]);
-  return { places, addresses };
+/** The values of an array, in its order. @throws {InputError} If the place is no array, or one of numbers. */
+export function rowsOf(list: Place, path: (row: number) => string): Rows {
+  const { document } = list;
+  const { addresses, count } = valuesOf(list);
+  return { document, addresses, count, path };
+}
+
+/** Some of the rows, by their numbers. */
+export function selectRows(rows: Rows, numbers: readonly number[]): Rows {
+  const { document } = rows;
+  const nodes = Uint32Array.from(numbers, (row) => placeOf(rows, row).node);
+  const [addresses = 0] = copyIn(document, [nodes]);
+  return { ...rows, addresses, count: numbers.length };
 }
 
 /** The member of each row that is an object itself. @throws {InputError} If one has none. */
 export function objectsOf(rows: Rows, key: string): Rows {
-  return rowsOf(rows.places.map((place) => member(place, key)));
+  const { document, addresses, count } = rows;
+  const number = keyNumber(document, key);
+  const found = document.code.gatherObjects(addresses, count, number);
+  const path = (row: number) => `${rows.path(row)}.${key}`;
+  if (found !== 0) return { document, addresses: found, count, path };
+  const wrong = member(placeOf(rows, document.code.wrongOne()), key);
+  throw wrongKind(wrong, "an object");
+}
+
+/** One row. */
+function placeOf({ document, addresses, path }: Rows, row: number): Place {
+  const view = new DataView(document.memory.buffer);
+  const node = view.getUint32(addresses + 4 * row, true);
+  return { document, node, path: path(row) };
 }
 
 /**
@@ -62,20 +87,17 @@ export function integerColumn(
   key: string,
   range: { least: number; most: number; isOptional?: boolean },
 ): Float64Array {
-  const { places, addresses } = rows;
-  const [first] = places;
-  if (first === undefined) return new Float64Array();
-  const { code, memory } = first.document;
-  const number = keyNumber(first.document, key);
-  const at = code.gatherIntegers(addresses, places.length, number);
-  const found = new Float64Array(memory.buffer, at, places.length).slice();
+  const { document, addresses, count } = rows;
+  const { code, memory } = document;
+  const number = keyNumber(document, key);
+  const at = code.gatherIntegers(addresses, count, number);
+  const found = new Float64Array(memory.buffer, at, count).slice();
   const wrong = found.findIndex((value) =>
     Number.isNaN(value)
       ? !range.isOptional
       : value < range.least || value > range.most
   );
-  const place = places[wrong];
-  if (place) integerOf(member(place, key), range); // says what is wrong
+  if (wrong !== -1) integerOf(member(placeOf(rows, wrong), key), range); // says what is wrong
   return found;
 }
 
@@ -116,33 +138,30 @@ export function float32sOfColumn({ memory, at, count }: Column): Float32Array {
 const kinds = { int32s: 0, float32s: 1, nothing: 2 } as const;
 
 function gather(
-  { places, addresses }: Rows,
+  rows: Rows,
   key: string,
   wanted: Wanted & { kind: keyof typeof kinds },
 ): Column {
+  const { document, addresses } = rows;
+  const { code, memory } = document;
   const { sizes: expected, isOptional = false, kind } = wanted;
-  const [first] = places;
-  if (first === undefined) {
-    throw new RangeError("Cannot read columns of no row");
-  }
-  const { code, memory } = first.document;
-  const sizesAt = code.room(4 * places.length);
+  const sizesAt = code.room(4 * rows.count);
   const at = code.gather(
     addresses,
-    places.length,
-    keyNumber(first.document, key),
+    rows.count,
+    keyNumber(document, key),
     kinds[kind],
     Number(isOptional),
     sizesAt,
   );
   const fail = (row: number): never => {
-    const place = places[row] ?? first;
+    const place = placeOf(rows, row);
     const read = kind === "int32s" ? int32sOf : float32sOf;
     read(member(place, key), expected?.[row]); // says what is wrong
     throw modelError(place.path, `${key} cannot be read`);
   };
   if (at === 0) fail(code.wrongOne());
-  const sizes = new Int32Array(memory.buffer, sizesAt, places.length).slice();
+  const sizes = new Int32Array(memory.buffer, sizesAt, rows.count).slice();
   let count = 0;
   for (let row = 0; row < sizes.length; row++) {
     count += sizes[row] ?? 0;

@@ -122,24 +122,37 @@ export function keyNumber(document: Document, key: string): number {
 /** The members of an object by their keys, in the order of the file. @throws {InputError} If the place is no object. */
 export function membersOf(place: Place): Map<string, Place> {
   checkKind(place, [kind.object], "an object");
+  const { document, node } = place;
+  const { code, memory } = document;
+  const at = code.listValues(node);
+  const nodes = new Uint32Array(memory.buffer, at, nodeOf(place).count);
   return new Map(
-    childrenOf(place).map((node) => {
-      const key = keyText(place.document, nodeOf({ ...place, node }).key);
+    Array.from(nodes, (node) => {
+      const key = keyText(document, nodeOf({ ...place, node }).key);
       const path = place.path === "" ? key : `${place.path}.${key}`;
-      return [key, { document: place.document, node, path }];
+      return [key, { document, node, path }];
     }),
   );
 }
 
 /** The values of an array. @throws {InputError} If the place is no array, or an array of numbers, for which there are {@linkcode int32sOf} and {@linkcode float32sOf}. */
 export function elementsOf(place: Place): Place[] {
-  if (lengthOf(place) === 0) return [];
-  checkKind(place, [kind.array], "an array of other values than numbers");
-  return childrenOf(place).map((node, i) => ({
-    document: place.document,
-    node,
-    path: `${place.path}[${i}]`,
-  }));
+  const { addresses, count } = valuesOf(place);
+  const { document } = place;
+  return Array.from(
+    new Uint32Array(document.memory.buffer, addresses, count),
+    (node, i) => ({ document, node, path: `${place.path}[${i}]` }),
+  );
+}
+
+/** Where the addresses of an array's values stand, 32 bits each. @throws {InputError} As {@linkcode elementsOf}. */
+export function valuesOf(place: Place): { addresses: number; count: number } {
+  const count = lengthOf(place);
+  if (count > 0) {
+    checkKind(place, [kind.array], "an array of other values than numbers");
+  }
+  const addresses = count > 0 ? place.document.code.listValues(place.node) : 0;
+  return { addresses, count };
 }
 
 /** How many values an array has. @throws {InputError} If the place is no array. */
@@ -294,13 +307,6 @@ function numberArray(place: Place): Value {
   }
 }
 
-/** Addresses of what a container holds. */
-function childrenOf(place: Place): number[] {
-  const { code, memory } = place.document;
-  const at = code.listValues(place.node);
-  return Array.from(new Uint32Array(memory.buffer, at, nodeOf(place).count));
-}
-
 function keyText({ code, memory }: Document, number: number): string {
   const bytes = new Uint8Array(
     memory.buffer,
@@ -322,7 +328,8 @@ function checkKind(
   throw wrongKind(place, expected);
 }
 
-function wrongKind(place: Place, expected: string): InputError {
+/** The error about a value that is not there, or of another kind. */
+export function wrongKind(place: Place, expected: string): InputError {
   if (!isThere(place)) return modelError(place.path, "missing");
   return wrongValue(place.path || "top level", valueOf(place), expected);
 }

@@ -1,7 +1,12 @@
 /** The boosters of XGBoost: trees (`gbtree`, `dart`) and weights (`gblinear`). */
-import { integerColumn, objectsOf, rowsOf } from "./columns.ts";
 import {
-  elementsOf,
+  integerColumn,
+  objectsOf,
+  type Rows,
+  rowsOf,
+  selectRows,
+} from "./columns.ts";
+import {
   float32sOf,
   int32sOf,
   integerOf,
@@ -49,7 +54,7 @@ export function readTrees(
   const { learner, facts, best } = options;
   const model = member(booster, "model");
   const trees = treesOf(model);
-  const count = trees.trees.places.length;
+  const { count } = trees.trees;
   if (count === 0) throw modelError("trees", "none: the model is not trained");
   const treeGroups = readTreeGroups(model, { trees: count, learner });
   const { rounds, used } = readRounds(model, {
@@ -62,7 +67,7 @@ export function readTrees(
   if (leafSize > 1 && weights) {
     throw modelError("weight_drop", "dart with vector leaves");
   }
-  const scoring = used === count ? trees : firstOf(trees, used);
+  const scoring = firstOf(trees, used);
   const { raw, sizes } = readXgboostTrees(scoring, {
     learner,
     leafSize,
@@ -94,30 +99,33 @@ export function readTrees(
 
 /** In the order of their ids, which is the order of summation. */
 function treesOf(model: Place): BoosterTrees {
-  const listed = elementsOf(member(model, "trees"))
-    .map((place, i) => ({ ...place, path: `tree ${i}` }));
-  const ids = integerColumn(rowsOf(listed), "id", {
-    least: 0,
-    most: listed.length - 1,
-  });
-  const trees = new Array<Place | undefined>(listed.length);
-  listed.forEach((place, i) => {
-    const id = ids[i] ?? 0;
-    if (trees[id]) throw modelError(`tree ${i}`, `id ${id} stands twice`);
-    trees[id] = { ...place, path: `tree ${id}` };
+  const list = member(model, "trees");
+  const trees = rowsOf(list, (row) => `tree ${row}`);
+  const { count } = trees;
+  const ids = integerColumn(trees, "id", { least: 0, most: count - 1 });
+  const order = new Array<number>(count).fill(-1);
+  ids.forEach((id, row) => {
+    if (order[id] !== -1) {
+      throw modelError(`tree ${row}`, `id ${id} stands twice`);
+    }
+    order[id] = row;
   });
   const declared = member(member(model, "gbtree_model_param"), "num_trees");
-  integerOf(declared, { least: listed.length, most: listed.length });
-  return boosterTrees(trees as Place[]);
+  integerOf(declared, { least: count, most: count });
+  return boosterTrees(
+    ids.every((id, row) => id === row) ? trees : selectRows(trees, order),
+  );
 }
 
-function boosterTrees(places: readonly Place[]): BoosterTrees {
-  const trees = rowsOf(places);
+function boosterTrees(trees: Rows): BoosterTrees {
   return { trees, param: objectsOf(trees, "tree_param") };
 }
 
-function firstOf({ trees }: BoosterTrees, count: number): BoosterTrees {
-  return boosterTrees(trees.places.slice(0, count));
+function firstOf(
+  { trees, param }: BoosterTrees,
+  count: number,
+): BoosterTrees {
+  return { trees: { ...trees, count }, param: { ...param, count } };
 }
 
 function readTreeGroups(

@@ -137,8 +137,7 @@ function readLeaves(
 
 /** Copies an array to the memory that the trees are in. */
 function placed({ trees }: Parts, array: ArrayBufferView): number {
-  const [first] = trees.places;
-  return first === undefined ? 0 : copyIn(first.document, [array])[0] ?? 0;
+  return copyIn(trees.document, [array])[0] ?? 0;
 }
 
 function weighted(

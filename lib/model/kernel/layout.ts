@@ -71,7 +71,7 @@ function arraysOf(model: TreeEnsemble): (ArrayBufferView | undefined)[] {
     model.feature,
     model.threshold,
     model.defaultLeft,
-    Values.from(model.leaf),
+    model.leaf instanceof Values ? model.leaf : Values.from(model.leaf),
     model.roots,
     model.treeGroups,
     Values.from(model.baseMargins),

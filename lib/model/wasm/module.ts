@@ -36,6 +36,7 @@ export interface Code {
     optional: number,
     sizes: number,
   ): number;
+  gatherObjects(objects: number, count: number, key: number): number;
   gatherIntegers(objects: number, count: number, key: number): number;
   toNumbers(array: number, floats: number): number;
   wrongOne(): number;

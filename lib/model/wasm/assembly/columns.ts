@@ -41,6 +41,17 @@ enum Wanted {
 /** Bytes behind numbers that a copy of them may write to. */
 const SPARE: u64 = 12;
 
+/** The addresses of a member of several objects, which is an object in each, u32 each; 0 where it is not. */
+export function gatherObjects(objects: usize, count: u32, key: u32): usize {
+  const found = claim(<u64> count << 2);
+  for (wrong = 0; wrong < count; wrong++) {
+    const member = memberOf(objects, key);
+    if (member == 0 || changetype<Node>(member).kind != Kind.OBJECT) return 0;
+    store<u32>(found + (<usize> wrong << 2), member);
+  }
+  return found;
+}
+
 /**
  * All numbers of a member of several objects, which is an array in each; 0
  * where one has none, or one whose numbers are not what is wanted.

@@ -16,6 +16,7 @@ class Key {
   length: u32;
   hash: u32;
   owner: usize; // the object that is open and has it
+  follower: u32; // number of the key that stood after it last
 }
 
 /** Numbers of keys, u32 each, at their hash or the next free place. */
@@ -33,6 +34,21 @@ export function startKeys(): void {
 @inline
 function keyOf(number: u32): Key {
   return changetype<Key>(keys + <usize> number * offsetof<Key>());
+}
+
+/**
+ * The number of the key that stood after another one last, if it is next, else
+ * 0: thousands of trees have the same keys in the same order.
+ */
+export function followerOf(before: u32, at: usize, length: u32): u32 {
+  const number = keyOf(before).follower;
+  if (number == 0) return 0;
+  const key = keyOf(number);
+  return key.length == length && memory.compare(key.at, at, length) == 0 ? number : 0;
+}
+
+export function setFollower(before: u32, number: u32): void {
+  keyOf(before).follower = number;
 }
 
 /** The number of a key that begins at byte `offset` of the file. */

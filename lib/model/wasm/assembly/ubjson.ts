@@ -3,7 +3,7 @@
  * counted and typed containers, big-endian as the specification says. XGBoost
  * writes its models so since 1.6.
  */
-import { numberKey } from "./keys";
+import { followerOf, numberKey, setFollower } from "./keys";
 import { loadBig } from "./numbers";
 import { add, close, hasMember, Kind, Node, open, opened, Problem, refuse, startTape } from "./tape";
 
@@ -195,16 +195,27 @@ function readObject(key: u32): Node {
   const node = open(Kind.OBJECT, key, offset());
   readHeader();
   const own = type;
+  let member: u32 = 0;
   for (let left = count; left != 0; left--) {
     const marker = readMarker();
     if (left < 0 && marker == OBJECT_END) break;
-    const length = readLength(marker);
-    const before = offset();
-    const text = takeText(length);
-    const member = numberKey(text, length, before);
-    if (hasMember(member)) refuse(Problem.TWICE, offset(), <f64> text, <f64> length);
+    member = readKey(readLength(marker), member);
     readValue(own == NONE ? readMarker() : own, member);
   }
   close(node, outer);
   return node;
+}
+
+/** The number of a key; `before` is that of the member before it, or 0. */
+function readKey(length: u32, before: u32): u32 {
+  const text = at;
+  let number = followerOf(before, text, length);
+  if (number) at += length;
+  else {
+    takeText(length);
+    number = numberKey(text, length, <u32> (text - start));
+    setFollower(before, number);
+  }
+  if (hasMember(number)) refuse(Problem.TWICE, offset(), <f64> text, <f64> length);
+  return number;
 }
