@@ -3,8 +3,8 @@
  * so a category is an interval of floats, and the kernel finds the interval of
  * a value as it finds the bin between two thresholds.
  */
+import { answerOf, giveAnswers, setAnswer } from "./answers";
 import { claim, moved, reach } from "./memory";
-import { giveAnswer } from "./questions";
 import { BinSet, Method, Model, PLANE, Questions } from "./records";
 import { writeSearch } from "./search";
 
@@ -103,7 +103,8 @@ function writeSet(model: Model, node: usize, bins: u32, at: usize): usize {
   const end = list + (<usize> count << 2);
   reach(end);
   const set = changetype<BinSet>(at);
-  set.plane = giveAnswer(<u32> node);
+  setAnswer(<u32> node, giveAnswers(1));
+  set.plane = answerOf(<u32> node);
   set.count = count;
   set.inverted = inverted ? 1 : 0;
   set.missingLeft = load<u8>(model.defaultLeft + node);

@@ -4,7 +4,8 @@
  */
 import { numberKey } from "./keys";
 import { claim, reach } from "./memory";
-import { add, close, DOUBLES, hasMember, Kind, Node, open, opened, Problem, refuse, startTape } from "./tape";
+import { Problem, refuse } from "./problems";
+import { add, close, DOUBLES, hasMember, Kind, Node, open, opened, startTape } from "./tape";
 
 /** The number that some characters are, which have the form of one: the nearest double. */
 @external("env", "parseNumber")

@@ -3,7 +3,7 @@
  * found by comparing numbers, and so that a key that stands twice is noticed.
  */
 import { claim } from "./memory";
-import { Problem, refuse } from "./tape";
+import { Problem, refuse } from "./problems";
 
 /** More than any model has; far more would let a file make every look-up long. */
 const MOST: u32 = 4096;

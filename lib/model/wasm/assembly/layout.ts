@@ -4,9 +4,10 @@
  * then copied to the beginning of a kernel's memory. It is compiled because it
  * runs once a process, before JavaScript has been made fast.
  */
+import { answerCount } from "./answers";
 import { allow, claim, layoutBytes, moved, startLayout } from "./memory";
 import { slotCount, startPrograms, writePrograms } from "./programs";
-import { answerCount, binCount, sortQuestions, writeQuestions } from "./questions";
+import { binCount, sortQuestions, writeQuestions } from "./questions";
 import { ANSWER, COLUMN, Model, PLANE, Plan, ROWS } from "./records";
 
 export { layoutBytes, room } from "./memory";

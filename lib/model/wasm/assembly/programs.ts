@@ -12,8 +12,8 @@
  * tree, and a node's place is its slot. Where a tree has more leaves than a
  * byte can number, rows walk on from its first 256 exits one by one: its tail.
  */
+import { answerOf } from "./answers";
 import { claim, moved } from "./memory";
-import { answers } from "./questions";
 import { EXITS, Model, PLANE, Plan, Tree } from "./records";
 
 /** A full tree is laid out for up to so many places a leaf; beyond, the uneven way is faster. */
@@ -68,11 +68,6 @@ function put(list: usize, n: u32, value: u32): void {
 @inline
 function leftOf(model: Model, node: u32): i32 {
   return load<i32>(model.left + (<usize> node << 2));
-}
-
-@inline
-function answerOf(node: u32): u32 {
-  return load<u32>(answers + (<usize> node << 2));
 }
 
 /** Writes all programs; the address of the first. */

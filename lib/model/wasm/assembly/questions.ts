@@ -6,6 +6,7 @@
  * All inner nodes are sorted by what they ask, so that equal questions are
  * neighbours.
  */
+import { giveAnswers, setAnswer, startAnswers } from "./answers";
 import { startSets, writeSets } from "./categories";
 import { claim, moved } from "./memory";
 import { ANSWER, COLUMN, Method, Model, Plan, Questions } from "./records";
@@ -26,20 +27,8 @@ let count: u32 = 0;
 
 /** Room to work in: the thresholds of a feature, or the bounds of its categories. */
 let bounds: usize = 0;
-/** Per node, the offset of its answer among the planes; 0 at leaves, the plane that always says "left". */
-export let answers: usize = 0;
-
-/** Answers that were given out; the first one always says "left". */
-export let answerCount: u32 = 1;
 /** The largest number of bins of a feature. */
 export let binCount: u32 = 0;
-
-/** Room for an answer of a node. */
-export function giveAnswer(node: u32): u32 {
-  const answer = answerCount++ * <u32> ANSWER;
-  store<u32>(answers + (<usize> node << 2), answer);
-  return answer;
-}
 
 /** What is needed beside the layout: to be called before it is started. */
 export function sortQuestions(model: Model): void {
@@ -48,7 +37,7 @@ export function sortQuestions(model: Model): void {
   }
   keys = claim(<u64> count << 3), spareKeys = claim(<u64> count << 3);
   nodes = claim(<u64> count << 2), spareNodes = claim(<u64> count << 2);
-  answers = claim(<u64> model.nodes << 2);
+  startAnswers(model);
   let words: u32 = 0;
   let to: usize = 0;
   for (let n: u32 = 0; n < model.nodes; n++) {
@@ -169,18 +158,17 @@ function writeThresholds(q: Questions, model: Model, from: u32, to: u32): void {
   }
   // Where missing goes left, in planes behind the others.
   const further = wanted == 3 ? distinct : 0;
-  let answer = answerCount - 1;
+  const first = giveAnswers(distinct + further);
+  let answer = first - 1;
   for (let n = from; n < to; n++) {
     const key = load<u64>(keys + (<usize> n << 3));
     if (n == from || key != last) answer++;
     last = key;
-    const node: usize = load<u32>(nodes + (<usize> n << 2));
-    const own = answer + (load<u8>(model.defaultLeft + node) ? further : 0);
-    store<u32>(answers + (node << 2), own * <u32> ANSWER);
+    const node = load<u32>(nodes + (<usize> n << 2));
+    setAnswer(node, answer + (load<u8>(model.defaultLeft + node) ? further : 0));
   }
   q.method = distinct > FEW ? Method.BINS : Method.EACH;
-  q.planes = <usize> answerCount * ANSWER;
   q.wanted = wanted;
-  answerCount += distinct + further;
+  q.planes = <usize> first * ANSWER;
   writeSearch(q, bounds, distinct);
 }

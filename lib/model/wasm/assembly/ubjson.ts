@@ -5,7 +5,8 @@
  */
 import { followerOf, numberKey, setFollower } from "./keys";
 import { loadBig } from "./numbers";
-import { add, close, hasMember, Kind, Node, open, opened, Problem, refuse, startTape } from "./tape";
+import { Problem, refuse } from "./problems";
+import { add, close, hasMember, Kind, Node, open, opened, startTape } from "./tape";
 
 /** Gives the number of a text, or ends the work if it is none. */
 @external("env", "highPrecision")
