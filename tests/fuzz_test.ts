@@ -171,7 +171,7 @@ testWithPython(
       }
       await Deno.writeTextFile(`${temp}/index.json`, JSON.stringify(index));
       const env = { PYTHONDONTWRITEBYTECODE: "1", OMP_NUM_THREADS: "1" };
-      await runPython("xgboost", scorer, { args: [temp], env });
+      await runPython("parity", scorer, { args: [temp], env });
       const verdicts = JSON.parse(
         await Deno.readTextFile(`${temp}/verdicts.json`),
       ) as Record<string, Verdict>;

@@ -226,6 +226,64 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
     /best_iteration: 2, but there are 2 rounds/,
   ],
   [
+    "a model's key that no XGBoost writes",
+    (document) => void model(document).set("tree_scale", [1, 1]),
+    /gradient_booster\.model: unknown key "tree_scale": no XGBoost from 1\.0 to 3\.4/,
+  ],
+  [
+    "a tree's key that no XGBoost writes",
+    (document) => void tree(document).set("leaf_scale", 1),
+    /tree 0: unknown key "leaf_scale"/,
+  ],
+  [
+    "a key of the learner that no XGBoost writes",
+    (document) => void at(document, "learner").set("bias", "0"),
+    /learner: unknown key "bias"/,
+  ],
+  [
+    "weights for some of the trees",
+    (document) => void model(document).set("weight_drop", [0.5]),
+    /weight_drop: 1 values, expected 2/,
+  ],
+  [
+    "trees that are no array",
+    (document) => void model(document).set("trees", "none"),
+    /trees: expected an array, found string "none"/,
+  ],
+  [
+    "a tree that is no object",
+    (document) => void model(document).set("trees", [1, 2]),
+    /tree 0: expected an object, found number 1|trees: expected an array of other values/,
+  ],
+  [
+    "a tree without its parameters",
+    (document) => void tree(document, 1).delete("tree_param"),
+    /tree 1\.tree_param: missing/,
+  ],
+  [
+    "an array that is not there",
+    (document) => void tree(document, 1).delete("parents"),
+    /tree 1\.parents: missing/,
+  ],
+  [
+    "a text among numbers",
+    (document) =>
+      void tree(document, 1).set("split_conditions", [1, 2, "3", 4, 5, 6, 7]),
+    /tree 1\.split_conditions\[2\]: expected a number, found string "3"/,
+  ],
+  [
+    "a child that is no whole number",
+    (document) =>
+      void tree(document, 1).set("left_children", [1, 3, 5.5, -1, -1, -1, -1]),
+    /tree 1\.left_children\[2\]: 5\.5 is no whole number of 32 bits/,
+  ],
+  [
+    "a statistic that is no number",
+    (document) =>
+      void tree(document, 1).set("sum_hessian", [1, 2, 3, 4, 5, 6, null]),
+    /tree 1\.sum_hessian\[6\]: expected a number, found null/,
+  ],
+  [
     "a snapshot of a Booster",
     (document) => {
       document.set("Model", new Map());
@@ -243,6 +301,34 @@ for (const [name, change, message] of refusals) {
     });
   });
 }
+
+Deno.test("readXgboost() finds DART's weights where 3.4 writes them, and nowhere twice", () => {
+  const trees = (document: Members) => at(booster(document), "gbtree");
+  const old = read("dart.ubj") as TreeEnsemble;
+  const weights = (document: Members) => {
+    const found = booster(document).get("weight_drop");
+    ok(found !== undefined);
+    return found;
+  };
+  const asNew = read("dart.ubj", (document) => {
+    const inner = at(trees(document), "model");
+    inner.set("weight_drop", weights(document));
+    booster(document).delete("weight_drop");
+    booster(document).delete("gbtree");
+    booster(document).set("name", "gbtree");
+    booster(document).set("model", inner);
+  }) as TreeEnsemble;
+  deepStrictEqual(asNew.leaf, old.leaf);
+  ok(old.leaf.some((value) => value !== 0));
+  throws(
+    () =>
+      read("dart.ubj", (document) => {
+        const inner = at(trees(document), "model");
+        inner.set("weight_drop", weights(document));
+      }),
+    /weight_drop: weights of trees both here and beside/,
+  );
+});
 
 const categories: readonly [string, (document: Members) => void, RegExp][] = [
   [

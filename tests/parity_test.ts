@@ -22,7 +22,7 @@ testWithPython(
     const folder = await Deno.makeTempDir({ prefix: "parity-" });
     try {
       const env = { PYTHONDONTWRITEBYTECODE: "1" };
-      await runPython("xgboost", generator, { args: [folder], env });
+      await runPython("parity", generator, { args: [folder], env });
       const index = JSON.parse(
         await Deno.readTextFile(`${folder}/index.json`),
       ) as Index;
@@ -61,7 +61,7 @@ testWithPython(
   "parseModel() starts from the margin that XGBoost makes of a base_score, bit for bit",
   async () => {
     const script = new URL("parity/base_scores.py", import.meta.url);
-    const { stdout } = await runPython("xgboost", fileURLToPath(script), {
+    const { stdout } = await runPython("parity", fileURLToPath(script), {
       env: { PYTHONDONTWRITEBYTECODE: "1" },
     });
     const all = JSON.parse(stdout) as Started[];

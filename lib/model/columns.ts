@@ -70,7 +70,10 @@ export function objectsOf(rows: Rows, key: string): Rows {
 }
 
 /** One row. */
-function placeOf({ document, addresses, path }: Rows, row: number): Place {
+export function placeOf(
+  { document, addresses, path }: Rows,
+  row: number,
+): Place {
   const view = new DataView(document.memory.buffer);
   const node = view.getUint32(addresses + 4 * row, true);
   return { document, node, path: path(row) };

@@ -2,6 +2,7 @@
 import {
   integerColumn,
   objectsOf,
+  placeOf,
   type Rows,
   rowsOf,
   selectRows,
@@ -24,6 +25,7 @@ import type {
 } from "./ensemble.ts";
 import { isBefore } from "./objective.ts";
 import { flattenTrees } from "./trees.ts";
+import { checkKeys } from "./xgboost-keys.ts";
 import {
   type BoosterTrees,
   checkDeleted,
@@ -37,8 +39,8 @@ type Facts = (rounds: Rounds, more: Record<string, string>) => ModelFacts;
 const int32Max = 2 ** 31 - 1;
 
 /**
- * The trees of a `gbtree` booster, weighted where `weights` (DART's
- * `weight_drop`) says so.
+ * The trees of a `gbtree` booster, weighted where `weights` says so, or, since
+ * 3.4, the model itself: DART's `weight_drop`.
  *
  * @param options `best`: the last round that scores; without it, all do.
  */
@@ -53,6 +55,7 @@ export function readTrees(
 ): TreeEnsemble {
   const { learner, facts, best } = options;
   const model = member(booster, "model");
+  checkKeys(model, "model");
   const trees = treesOf(model);
   const { count } = trees.trees;
   if (count === 0) throw modelError("trees", "none: the model is not trained");
@@ -62,7 +65,7 @@ export function readTrees(
     treeGroups,
     best,
   });
-  const weights = options.weights && float32sOf(options.weights, count);
+  const weights = readWeights(options.weights, { model, count });
   const leafSize = readLeafSize(trees, learner);
   if (leafSize > 1 && weights) {
     throw modelError("weight_drop", "dart with vector leaves");
@@ -97,6 +100,20 @@ export function readTrees(
   };
 }
 
+/** What DART multiplies the leaves of each tree with; undefined where trees count in full. */
+function readWeights(
+  beside: Place | undefined,
+  options: { model: Place; count: number },
+): Float32Array | undefined {
+  const { model, count } = options;
+  const within = member(model, "weight_drop");
+  if (beside && isThere(within)) {
+    throw modelError(within.path, "weights of trees both here and beside");
+  }
+  const found = beside ?? (isThere(within) ? within : undefined);
+  return found && float32sOf(found, count);
+}
+
 /** In the order of their ids, which is the order of summation. */
 function treesOf(model: Place): BoosterTrees {
   const list = member(model, "trees");
@@ -110,15 +127,22 @@ function treesOf(model: Place): BoosterTrees {
     }
     order[id] = row;
   });
-  const declared = member(member(model, "gbtree_model_param"), "num_trees");
-  integerOf(declared, { least: count, most: count });
+  const param = member(model, "gbtree_model_param");
+  checkKeys(param, "gbtree_model_param");
+  integerOf(member(param, "num_trees"), { least: count, most: count });
   return boosterTrees(
     ids.every((id, row) => id === row) ? trees : selectRows(trees, order),
   );
 }
 
+/** The keys of one tree are all trees'. */
 function boosterTrees(trees: Rows): BoosterTrees {
-  return { trees, param: objectsOf(trees, "tree_param") };
+  const param = objectsOf(trees, "tree_param");
+  if (trees.count > 0) {
+    checkKeys(placeOf(trees, 0), "tree");
+    checkKeys(placeOf(param, 0), "tree_param");
+  }
+  return { trees, param };
 }
 
 function firstOf(
@@ -236,6 +260,7 @@ export function readLinear(
   const { learner, facts } = options;
   const { featureCount, groups } = learner;
   const model = member(booster, "model");
+  checkKeys(model, "model");
   const values = float32sOf(
     member(model, "weights"),
     (featureCount + 1) * groups,

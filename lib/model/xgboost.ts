@@ -18,6 +18,7 @@ import {
 import type { Features, Model, ModelFacts, Rounds } from "./ensemble.ts";
 import { objectiveOf, toMargin } from "./objective.ts";
 import { readLinear, readTrees } from "./xgboost-booster.ts";
+import { checkKeys } from "./xgboost-keys.ts";
 import type { Learner } from "./xgboost-tree.ts";
 
 /** More than any model has; keeps products of counts exact and arrays small. */
@@ -41,8 +42,10 @@ export function readXgboost(root: Place): Model {
       "this is a snapshot of a Booster (Config and Model); save the model with booster.save_model()",
     );
   }
+  checkKeys(root, "document");
   const learner = readLearner(root);
   const booster = member(learner.place, "gradient_booster");
+  checkKeys(booster, "booster");
   const name = textOf(member(booster, "name"));
   const facts = (rounds: Rounds, more: Record<string, string>) =>
     readFacts(learner, { booster: name, rounds, more });
@@ -50,13 +53,12 @@ export function readXgboost(root: Place): Model {
   switch (name) {
     case "gbtree":
       return readTrees(booster, { learner, best, facts });
-    case "dart":
-      return readTrees(member(booster, "gbtree"), {
-        learner,
-        best,
-        facts,
-        weights: member(booster, "weight_drop"),
-      });
+    case "dart": {
+      const inner = member(booster, "gbtree");
+      checkKeys(inner, "gbtree");
+      const weights = member(booster, "weight_drop");
+      return readTrees(inner, { learner, best, facts, weights });
+    }
     case "gblinear":
       return readLinear(booster, { learner, facts });
     default:
@@ -67,7 +69,9 @@ export function readXgboost(root: Place): Model {
 function readLearner(root: Place): Learner {
   const version = readVersion(root);
   const place = member(root, "learner");
+  checkKeys(place, "learner");
   const param = member(place, "learner_model_param");
+  checkKeys(param, "learner_model_param");
   const count = (key: string, range: { least: number; most: number }) =>
     integerOf(member(param, key), range);
   const classes = count("num_class", { least: 0, most: most.groups });

@@ -40,6 +40,8 @@ def newest():
         cases.append({"objective": objective, "booster": "gbtree", "max_depth": 4, "missing": missing, "targets": 3, "multi_strategy": strategy})
     for quantiles in ([0.1, 0.5, 0.9], [0.25, 0.75]):
         cases.append({"objective": "reg:quantileerror", "booster": "gbtree", "max_depth": 4, "missing": True, "quantile_alpha": quantiles})
+    for alpha in (0.1, 0.7):
+        cases.append({"objective": "reg:expectileerror", "booster": "gbtree", "max_depth": 4, "missing": True, "expectile_alpha": alpha})
     for objective, more in itertools.product(
         ["binary:logistic", "multi:softprob"],
         [

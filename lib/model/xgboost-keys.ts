@@ -1,0 +1,79 @@
+/**
+ * The keys that XGBoost's models have. A key that is not known could change
+ * what all others mean: 3.4 began to write the weights of DART's trees into
+ * models that call themselves `gbtree`, and a reader that passed over them
+ * would have scored with wrong trees and said nothing.
+ */
+import { membersOf, modelError, type Place } from "./document.ts";
+
+/** Source: the `SaveModel` functions of XGBoost's tags v1.0.2 to v3.4.1. */
+const known = {
+  document: ["learner", "version"],
+  learner: [
+    "attributes",
+    "feature_names",
+    "feature_types",
+    "gradient_booster",
+    "learner_model_param",
+    "objective",
+  ],
+  learner_model_param: [
+    "base_score",
+    "boost_from_average",
+    "num_class",
+    "num_feature",
+    "num_target",
+  ],
+  booster: ["gbtree", "model", "name", "weight_drop"],
+  gbtree: ["model", "name"],
+  model: [
+    "boosted_rounds",
+    "cats",
+    "gbtree_model_param",
+    "iteration_indptr",
+    "tree_info",
+    "trees",
+    "weight_drop",
+    "weights",
+  ],
+  gbtree_model_param: ["num_parallel_tree", "num_trees", "size_leaf_vector"],
+  tree: [
+    "base_weights",
+    "categories",
+    "categories_nodes",
+    "categories_segments",
+    "categories_sizes",
+    "default_left",
+    "id",
+    "leaf_child_counts",
+    "leaf_weights",
+    "left_children",
+    "loss_changes",
+    "parents",
+    "right_children",
+    "split_conditions",
+    "split_indices",
+    "split_type",
+    "sum_hessian",
+    "tree_param",
+  ],
+  tree_param: ["num_deleted", "num_feature", "num_nodes", "size_leaf_vector"],
+} as const;
+
+/**
+ * Makes sure that an object has no other keys than XGBoost's models have there.
+ *
+ * @throws {InputError} With the key, if it has.
+ */
+export function checkKeys(place: Place, object: keyof typeof known): void {
+  const names: readonly string[] = known[object];
+  for (const key of membersOf(place).keys()) {
+    if (names.includes(key)) continue;
+    throw modelError(
+      place.path || "top level",
+      `unknown key ${
+        JSON.stringify(key)
+      }: no XGBoost from 1.0 to 3.4 writes it, so what the model means is not known; save it with one of these`,
+    );
+  }
+}
