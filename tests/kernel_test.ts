@@ -277,6 +277,16 @@ for (const library of ["xgboost", "lightgbm"] as const) {
   }
 }
 
+Deno.test("openKernel() refuses a model whose rows no memory holds", () => {
+  const shape = { seed: 1, features: 10_000_000, trees: 2, inner: 3 };
+  throws(
+    () => openKernel(makeEnsemble(shape)),
+    (error) =>
+      error instanceof InputError &&
+      /needs 5\d{9} bytes.*--engine onnxruntime/.test(error.message),
+  );
+});
+
 Deno.test("openKernel() refuses a matrix that does not fit", () => {
   const model = makeEnsemble({ seed: 1, features: 3, trees: 2, inner: 3 });
   const kernel = openKernel(model);
