@@ -36,7 +36,7 @@ What the table cannot show:
   (\`tests/parity_test.ts\`, glibc on x86-64). An XGBoost with another C library may start one bit away.
 - Rows are float32, as everywhere in this project. LightGBM compares doubles: a value that float32 rounds
   across a threshold is decided as the rounded one.
-- For DART, XGBoost's \`inplace_predict\` adds in another order than \`predict\`; ours is that of \`predict\`. XGBoost 1.0 to 1.2
+- For DART, XGBoost's \`inplace_predict\` before 3.4 adds in another order than \`predict\`; ours is that of \`predict\`. XGBoost 1.0 to 1.2
   added the base margin last; ours is the order since then.
 - Refused, by name: XGBoost's \`reg:expectileerror\` with several levels, its old binary format; LightGBM's linear trees.
 
