@@ -8,6 +8,7 @@ import { buildWasm, wasmModule } from "../lib/model/wasm/build.ts";
 import { toOnnx } from "../lib/model/onnx.ts";
 import { openOnnx } from "../lib/model/onnxruntime.ts";
 import { parseModel } from "../lib/model/parse.ts";
+import { instantiate } from "../lib/model/wasm/module.ts";
 import { differences } from "./parity/compare.ts";
 import {
   type EnsembleShape,
@@ -343,6 +344,15 @@ Deno.test("openKernel() finds the bin of every value, however thresholds are spr
       evaluate(model, matrix, { rows }).margins,
     );
   }
+});
+
+Deno.test("instantiate() refuses more memory than its addresses reach", () => {
+  throws(
+    () => instantiate(2 ** 31),
+    (error) =>
+      error instanceof InputError &&
+      /needs 2147483648 bytes/.test(error.message),
+  );
 });
 
 Deno.test("buildWasm() gives the committed bytes", async () => {

@@ -157,7 +157,7 @@ const broken: readonly [string, Uint8Array, RegExp][] = [
   [
     "a text that is not UTF-8",
     bytes("S", "i", 1, 0xff),
-    /at byte 3 is not UTF-8/,
+    /byte 3: a text that is not UTF-8/,
   ],
   [
     "high precision that is none",

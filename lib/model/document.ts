@@ -74,7 +74,6 @@ interface Node {
   readonly kind: number;
   readonly type: string;
   readonly key: number;
-  readonly next: number;
   readonly at: number;
   readonly count: number;
   readonly number: number;
@@ -86,7 +85,6 @@ function nodeOf({ document, node }: Place): Node {
     kind: view.getUint8(0),
     type: String.fromCharCode(view.getUint8(1)),
     key: view.getUint32(4, true),
-    next: view.getUint32(8, true),
     at: view.getUint32(16, true),
     count: view.getUint32(20, true),
     number: view.getFloat64(16, true),
@@ -186,7 +184,8 @@ export function integerOf(
   place: Place,
   range: { least: number; most: number },
 ): number {
-  const value = isThere(place) ? valueOf(place) : undefined;
+  checkKind(place, [kind.number, kind.text], "a whole number");
+  const value = valueOf(place);
   const number = typeof value === "string" && /^-?\d{1,15}$/.test(value)
     ? Number(value)
     : value;
@@ -225,9 +224,10 @@ function numbersOf(
   const at = code.toNumbers(node, Number(isFloat));
   if (at !== 0) return memory.buffer.slice(at, at + 4 * count) as ArrayBuffer;
   const wrong = code.wrongOne();
-  const value = (valueOf(place) as readonly Value[])[wrong];
+  const value = (valueOf(place) as readonly Value[] | NumberArray)[wrong];
   if (typeof value !== "number" && (isFloat || typeof value !== "boolean")) {
-    throw wrongValue(`${path}[${wrong}]`, value, "a number");
+    const [element = place] = elementsOf(place).slice(wrong);
+    throw wrongKind(element, "a number");
   }
   throw modelError(
     `${path}[${wrong}]`,
@@ -330,21 +330,26 @@ function checkKind(
 
 /** The error about a value that is not there, or of another kind. */
 export function wrongKind(place: Place, expected: string): InputError {
-  if (!isThere(place)) return modelError(place.path, "missing");
-  return wrongValue(place.path || "top level", valueOf(place), expected);
+  const { path } = place;
+  if (!isThere(place)) return modelError(path, "missing");
+  return modelError(
+    path || "top level",
+    `expected ${expected}, found ${describe(place)}`,
+  );
 }
 
-function wrongValue(
-  path: string,
-  value: Value | undefined,
-  expected: string,
-): InputError {
-  const found = value === null
-    ? "null"
-    : value instanceof Map
-    ? "an object"
-    : typeof value === "object"
-    ? "an array"
-    : `${typeof value} ${JSON.stringify(value)?.slice(0, 40)}`;
-  return modelError(path, `expected ${expected}, found ${found}`);
+function describe(place: Place): string {
+  switch (nodeOf(place).kind) {
+    case kind.object:
+      return "an object";
+    case kind.array:
+    case kind.numbers:
+      return "an array";
+    case kind.null:
+      return "null";
+    default: {
+      const value = valueOf(place);
+      return `${typeof value} ${JSON.stringify(value).slice(0, 40)}`;
+    }
+  }
 }

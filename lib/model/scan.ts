@@ -60,16 +60,14 @@ export function openJson(bytes: Uint8Array): Place {
   return open(bytes, "JSON");
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The memory of a document starts with so much more than its file. */
 const spareBytes = 1 << 20;
 
 function open(bytes: Uint8Array, format: "UBJSON" | "JSON"): Place {
-  const broken = (offset: number, problem: string, cause?: unknown) =>
-    new InputError(`Cannot read ${format}: byte ${offset}: ${problem}`, {
-      cause,
-    });
+  const broken = (offset: number, problem: string) =>
+    new InputError(`Cannot read ${format}: byte ${offset}: ${problem}`);
   const textAt = (at: number, length: number) =>
     utf8.decode(new Uint8Array(place.memory.buffer, at, length));
   const place = instantiate(bytes.length + spareBytes, {
@@ -87,29 +85,7 @@ function open(bytes: Uint8Array, format: "UBJSON" | "JSON"): Place {
         if (/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text)) return Number(text);
         throw broken(offset, `not a number: ${text}`);
       },
-      checkText(at, length, offset) {
-        try {
-          textAt(at, length);
-        } catch (cause) {
-          throw new InputError(
-            `Cannot read UBJSON: the text at byte ${offset} is not UTF-8`,
-            { cause },
-          );
-        }
-      },
       parseNumber: (at, length) => Number(textAt(at, length)),
-      unescape(at, length, offset) {
-        try {
-          const text = JSON.parse(textAt(at - 1, length + 2)) as string;
-          const found = new TextEncoder().encode(text);
-          const [to = 0] = copyIn(place, [
-            Uint8Array.of(...lengthBytes(found.length), ...found),
-          ]);
-          return to;
-        } catch (cause) {
-          throw broken(offset, "not a text", cause);
-        }
-      },
     },
   });
   const { code } = place;
@@ -117,10 +93,6 @@ function open(bytes: Uint8Array, format: "UBJSON" | "JSON"): Place {
   const scan = format === "JSON" ? code.scanJson : code.scanUbjson;
   const node = scan(at, bytes.length, maxDepth, maxContainers(bytes.length));
   return { document: { ...place, keys: new Map() }, node, path: "" };
-}
-
-function lengthBytes(length: number): Uint8Array {
-  return new Uint8Array(Uint32Array.of(length).buffer);
 }
 
 type Words =
@@ -148,6 +120,8 @@ const problems: readonly Words[] = [
   (a) => `expected ${String.fromCharCode(a)}`,
   (a, b, textAt) => `expected a value, found ${JSON.stringify(textAt(a, b))}`,
   "a text without an end",
+  "a text that is not UTF-8",
+  "not a text",
 ];
 
 function letter(code: number): string {

@@ -66,9 +66,7 @@ export interface Compiled {
 export interface ScanImports {
   refuse(problem: number, offset: number, a: number, b: number): never;
   highPrecision(at: number, length: number, offset: number): number;
-  checkText(at: number, length: number, offset: number): void;
   parseNumber(at: number, length: number): number;
-  unescape(at: number, length: number, offset: number): number;
 }
 
 /** Memory comes in pages of so many bytes, and so many are used at most: addresses beyond come out of the code as negative numbers. */
@@ -137,7 +135,5 @@ function never(): never {
 const noScan: ScanImports = {
   refuse: never,
   highPrecision: never,
-  checkText: never,
   parseNumber: never,
-  unescape: never,
 };

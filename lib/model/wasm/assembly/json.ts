@@ -6,14 +6,11 @@ import { numberKey } from "./keys";
 import { claim, reach } from "./memory";
 import { Problem, refuse } from "./problems";
 import { add, close, DOUBLES, hasMember, Kind, Node, open, opened, startTape } from "./tape";
+import { unescape } from "./text";
 
 /** The number that some characters are, which have the form of one: the nearest double. */
 @external("env", "parseNumber")
 declare function parseNumber(at: usize, length: u32): f64;
-
-/** Ends the work unless the bytes between two quotes are a text; the address of its length and its UTF-8 bytes. */
-@external("env", "unescape")
-declare function unescape(at: usize, length: u32, offset: u32): usize;
 
 /** What a word that is no number may be as long as. */
 const WORD: u32 = 100;
@@ -266,7 +263,8 @@ function takeText(): void {
   if (n >= end) refuse(Problem.UNENDED, offset(), 0, 0);
   textAt = quote + 1, textLength = <u32> (n - textAt);
   if (!isPlain) {
-    const text = unescape(textAt, textLength, offset());
+    const text = unescape(textAt, textLength);
+    if (text == 0) refuse(Problem.TEXT, offset(), 0, 0);
     textAt = text + 4, textLength = load<u32>(text);
   }
   at = n + 1;

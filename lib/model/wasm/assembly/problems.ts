@@ -21,4 +21,6 @@ export enum Problem {
   EXPECTED, // the character a was expected
   WORD, // a value was expected, and found the b bytes at address a
   UNENDED, // a text without an end
+  UTF8, // a text is not UTF-8
+  TEXT, // what stands between quotes is no text
 }

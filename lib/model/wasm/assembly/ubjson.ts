@@ -7,14 +7,11 @@ import { followerOf, numberKey, setFollower } from "./keys";
 import { loadBig } from "./numbers";
 import { Problem, refuse } from "./problems";
 import { add, close, hasMember, Kind, Node, open, opened, startTape } from "./tape";
+import { isUtf8 } from "./text";
 
 /** Gives the number of a text, or ends the work if it is none. */
 @external("env", "highPrecision")
 declare function highPrecision(at: usize, length: u32, offset: u32): f64;
-
-/** Ends the work unless the bytes are UTF-8. */
-@external("env", "checkText")
-declare function checkText(at: usize, length: u32, offset: u32): void;
 
 // Letters of the format.
 const NO_OPERATION: u32 = 0x4e; // N
@@ -139,7 +136,7 @@ function takeText(length: u32): usize {
   at += length;
   let all: u32 = 0;
   for (let n = from; n < at; n++) all |= load<u8>(n);
-  if (all > 0x7f) checkText(from, length, <u32> (from - start));
+  if (all > 0x7f && !isUtf8(from, length)) refuse(Problem.UTF8, <u32> (from - start), 0, 0);
   return from;
 }
 
