@@ -302,31 +302,50 @@ for (const [name, change, message] of refusals) {
   });
 }
 
-Deno.test("readXgboost() finds DART's weights where 3.4 writes them, and nowhere twice", () => {
-  const trees = (document: Members) => at(booster(document), "gbtree");
-  const old = read("dart.ubj") as TreeEnsemble;
-  const weights = (document: Members) => {
-    const found = booster(document).get("weight_drop");
-    ok(found !== undefined);
-    return found;
-  };
-  const asNew = read("dart.ubj", (document) => {
-    const inner = at(trees(document), "model");
-    inner.set("weight_drop", weights(document));
-    booster(document).delete("weight_drop");
-    booster(document).delete("gbtree");
+Deno.test("readXgboost() finds DART's weights where each version writes them, and nowhere twice", () => {
+  const readDart = (change: (document: Members) => void) =>
+    read("dart.ubj", (document) => {
+      const { length } = weights(document);
+      const halves = Float32Array.from({ length }, (_, t) => 2 ** -t / 2);
+      booster(document).set("weight_drop", halves);
+      change(document);
+    }) as TreeEnsemble;
+  const inner = (document: Members) => at(booster(document), "gbtree", "model");
+  const weights = (document: Members) =>
+    booster(document).get("weight_drop") as Float32Array;
+  const as33 = (document: Members) => {
     booster(document).set("name", "gbtree");
-    booster(document).set("model", inner);
-  }) as TreeEnsemble;
-  deepStrictEqual(asNew.leaf, old.leaf);
-  ok(old.leaf.some((value) => value !== 0));
+    booster(document).set("model", inner(document));
+    booster(document).delete("gbtree");
+  };
+  const as34 = (document: Members) => {
+    inner(document).set("weight_drop", weights(document));
+    as33(document);
+    booster(document).delete("weight_drop");
+  };
+  const old = readDart(() => {});
+  for (const change of [as33, as34]) {
+    deepStrictEqual(readDart(change).leaf, old.leaf);
+  }
+  const unweighted = readDart((document) => {
+    as33(document);
+    booster(document).delete("weight_drop");
+  });
+  ok(unweighted.leaf.some((value, n) => value !== old.leaf[n]));
   throws(
     () =>
       read("dart.ubj", (document) => {
-        const inner = at(trees(document), "model");
-        inner.set("weight_drop", weights(document));
+        inner(document).set("weight_drop", weights(document));
       }),
     /weight_drop: weights of trees both here and beside/,
+  );
+  throws(
+    () =>
+      read(
+        "dart.ubj",
+        (document) => void booster(document).delete("weight_drop"),
+      ),
+    /gradient_booster\.weight_drop: missing/,
   );
 });
 

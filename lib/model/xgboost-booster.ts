@@ -39,10 +39,9 @@ type Facts = (rounds: Rounds, more: Record<string, string>) => ModelFacts;
 const int32Max = 2 ** 31 - 1;
 
 /**
- * The trees of a `gbtree` booster, weighted where `weights` says so, or, since
- * 3.4, the model itself: DART's `weight_drop`.
+ * The trees of a `gbtree` booster.
  *
- * @param options `best`: the last round that scores; without it, all do.
+ * @param options `best`: the last round that scores; without it, all do. `weights`: DART's `weight_drop` where it stands up to 3.3, which since then calls itself `gbtree`; 3.4 writes it into the model.
  */
 export function readTrees(
   booster: Place,
@@ -50,7 +49,7 @@ export function readTrees(
     learner: Learner;
     facts: Facts;
     best?: number | undefined;
-    weights?: Place;
+    weights: Place;
   },
 ): TreeEnsemble {
   const { learner, facts, best } = options;
@@ -102,15 +101,15 @@ export function readTrees(
 
 /** What DART multiplies the leaves of each tree with; undefined where trees count in full. */
 function readWeights(
-  beside: Place | undefined,
+  beside: Place,
   options: { model: Place; count: number },
 ): Float32Array | undefined {
   const { model, count } = options;
   const within = member(model, "weight_drop");
-  if (beside && isThere(within)) {
+  if (isThere(beside) && isThere(within)) {
     throw modelError(within.path, "weights of trees both here and beside");
   }
-  const found = beside ?? (isThere(within) ? within : undefined);
+  const found = [beside, within].find(isThere);
   return found && float32sOf(found, count);
 }
 

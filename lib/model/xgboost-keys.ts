@@ -1,8 +1,8 @@
 /**
  * The keys that XGBoost's models have. A key that is not known could change
- * what all others mean: 3.4 began to write the weights of DART's trees into
- * models that call themselves `gbtree`, and a reader that passed over them
- * would have scored with wrong trees and said nothing.
+ * what all others mean: since 3.3 models with the weights of DART's trees call
+ * themselves `gbtree`, and a reader that passed over the weights would score
+ * wrongly and say nothing.
  */
 import { membersOf, modelError, type Place } from "./document.ts";
 

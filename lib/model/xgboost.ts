@@ -52,11 +52,17 @@ export function readXgboost(root: Place): Model {
   const best = bestRound(learner);
   switch (name) {
     case "gbtree":
-      return readTrees(booster, { learner, best, facts });
+      return readTrees(booster, {
+        learner,
+        best,
+        facts,
+        weights: member(booster, "weight_drop"),
+      });
     case "dart": {
       const inner = member(booster, "gbtree");
       checkKeys(inner, "gbtree");
       const weights = member(booster, "weight_drop");
+      if (!isThere(weights)) throw modelError(weights.path, "missing");
       return readTrees(inner, { learner, best, facts, weights });
     }
     case "gblinear":

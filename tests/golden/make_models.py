@@ -13,6 +13,7 @@ Once for each version (an argument names the library, the installed version name
     uv run --with xgboost==3.0.5 --with 'scikit-learn<1.6' tests/golden/make_models.py xgboost
     uv run --with xgboost==3.1.3 tests/golden/make_models.py xgboost
     uv run --with xgboost==3.2.0 tests/golden/make_models.py xgboost
+    uv run --python 3.12 --with xgboost==3.3.0 tests/golden/make_models.py xgboost
     uv run --python 3.12 --with xgboost==3.4.1 tests/golden/make_models.py xgboost
     uv run --with lightgbm==3.3.5 --with 'numpy<2' --with 'scikit-learn<1.6' tests/golden/make_models.py lightgbm
     uv run --with lightgbm==4.7.0 tests/golden/make_models.py lightgbm
@@ -68,7 +69,7 @@ OLD = [
 # Base scores whose margin is 0, for 1.0 to 1.2, which added it last and so had other last bits.
 NOTHING = {"binary:logistic": 0.5, "multi:softprob": 0.0, "count:poisson": 1.0, "reg:squarederror": 0.0}
 VECTORS = {"objective": "reg:squarederror", "booster": "gbtree", "max_depth": 3, "missing": True, "targets": 3, "multi_strategy": "multi_output_tree", "tree_method": "hist"}
-# Objectives of 3.3, quantiles that 3.4 sorts, and DART's weights where 3.4 writes them.
+# An objective of 3.3, quantiles that 3.4 sorts, and DART's weights where these write them.
 NEWEST = [
     {"objective": "reg:expectileerror", "booster": "gbtree", "max_depth": 3, "missing": True, "expectile_alpha": 0.3},
     {"objective": "reg:quantileerror", "booster": "gbtree", "max_depth": 3, "missing": True, "quantile_alpha": [0.1, 0.5, 0.9]},
@@ -97,7 +98,7 @@ def main(library):
     cases = OLD if is_old else XGBOOST if library == "xgboost" else LIGHTGBM
     if library == "xgboost" and version >= "2":
         cases = [*cases, VECTORS]
-    if library == "xgboost" and version >= "3.4":
+    if library == "xgboost" and version >= "3.3":
         cases = [*cases, *NEWEST]
     if is_old and version < "1.3":
         cases = [{**case, "base_score": NOTHING[case["objective"]]} for case in OLD]
