@@ -129,6 +129,22 @@ ${commonUsage}`,
   },
 } as const;
 
+/** Flags of `compare`. */
+export const compareCommand = {
+  name: "compare",
+  summary:
+    "Measures a candidate and the champion on the labelled set, by the thresholds of variants.yaml.",
+  usage: `${variantUsage}
+  --candidate URI         the candidate (models:/NAME@challenger)
+${commonUsage}`,
+  options: {
+    ...variantOptions,
+    ...retryOptions,
+    ...commonOptions,
+    candidate: { type: "string" },
+  },
+} as const;
+
 /** Flags of `query`. */
 export const queryCommand = {
   name: "query",

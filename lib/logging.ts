@@ -10,6 +10,7 @@ import type {
   MlflowStore,
   ModelVersion,
   Run,
+  Stage,
 } from "./mlflow/store.ts";
 import { toModelFolder } from "./modelfolder.ts";
 import { commandFor, type Variant } from "./variant.ts";
@@ -122,6 +123,30 @@ export async function logCandidate(
       endTimeMs: Date.now(),
     }).catch(() => {});
     throw error;
+  }
+}
+
+/** Gives a version the alias and the stage that are named; a second call changes nothing. */
+export async function markVersion(
+  mlflow: MlflowStore,
+  { name, version }: Pick<ModelVersion, "name" | "version">,
+  options: Pick<LoggingOptions, "attempt"> & {
+    alias: string | undefined;
+    stage: Stage | undefined;
+  },
+): Promise<void> {
+  const { alias, stage, attempt } = options;
+  if (alias !== undefined) {
+    await attempt(
+      "set the alias",
+      () => mlflow.setAlias(name, { version, alias }),
+    );
+  }
+  if (stage !== undefined) {
+    await attempt(
+      "set the stage",
+      () => mlflow.setStage(name, { version, stage }),
+    );
   }
 }
 

@@ -22,3 +22,32 @@ export function sourceTags(
     ...(job ? { [commitTag]: job.commit, "churn.job": job.url } : {}),
   };
 }
+
+/**
+ * The tags that say when a model was trained, and who says so: a flag, the
+ * training script's manifest, or nobody, which makes it today.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(trainingDateTags(undefined, "2026-11-16"), {
+ *   training_date: "2026-11-16",
+ *   training_date_source: "manifest",
+ * });
+ * ```
+ */
+export function trainingDateTags(
+  flag: string | undefined,
+  manifest: string | undefined,
+): { training_date: string; training_date_source: string } {
+  if (flag !== undefined) {
+    return { training_date: flag, training_date_source: "flag" };
+  }
+  if (manifest !== undefined) {
+    return { training_date: manifest, training_date_source: "manifest" };
+  }
+  return {
+    training_date: new Date().toISOString().slice(0, 10),
+    training_date_source: "date of logging",
+  };
+}

@@ -7,13 +7,14 @@ import {
   findSameVersion,
   getExperiment,
   logCandidate,
+  markVersion,
 } from "../lib/logging.ts";
 import { describeParity, proveParity } from "../lib/proof.ts";
 import { describeLogging } from "../lib/report.ts";
 import { runForVariants } from "../lib/runner.ts";
 import type { Flags, Outcome } from "../lib/script.ts";
 import type { Services } from "../lib/services.ts";
-import { sourceTags } from "../lib/source.ts";
+import { sourceTags, trainingDateTags } from "../lib/source.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 
 type LogModelFlags = Partial<Flags<typeof logModelCommand.options>>;
@@ -58,7 +59,7 @@ export async function logModel(
   const parity = await proveParity(candidate);
   say(describeParity(parity));
 
-  const trained = toTrainingDate(trainingDay, candidate.trainingDate);
+  const trained = trainingDateTags(trainingDay, candidate.trainingDate);
   const tags = {
     ...sourceTags("log-model", config),
     ...variant.tags,
@@ -80,19 +81,7 @@ export async function logModel(
     })
     : same;
 
-  const target = { version: version.version };
-  if (alias !== undefined) {
-    await attempt(
-      "set the alias",
-      () => mlflow.setAlias(version.name, { ...target, alias }),
-    );
-  }
-  if (stage !== undefined) {
-    await attempt(
-      "set the stage",
-      () => mlflow.setStage(version.name, { ...target, stage }),
-    );
-  }
+  await markVersion(mlflow, version, { alias, stage, attempt });
   return describeLogging(candidate, {
     settings,
     files,
@@ -101,21 +90,4 @@ export async function logModel(
     parity,
     trainingDate: trained.training_date,
   });
-}
-
-/** The day of training and who says so: a flag, the training script's manifest, or nobody, which makes it today. */
-function toTrainingDate(
-  flag: string | undefined,
-  manifest: string | undefined,
-) {
-  if (flag !== undefined) {
-    return { training_date: flag, training_date_source: "flag" };
-  }
-  if (manifest !== undefined) {
-    return { training_date: manifest, training_date_source: "manifest" };
-  }
-  return {
-    training_date: new Date().toISOString().slice(0, 10),
-    training_date_source: "date of logging",
-  };
 }

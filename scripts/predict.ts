@@ -3,10 +3,6 @@ import { getExperiment } from "../lib/logging.ts";
 import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
 import { parseEngine } from "../lib/scorer.ts";
 import { predictCommand } from "../lib/commands.ts";
-import { InputError } from "../lib/errors.ts";
-import { findVariantFile } from "../lib/inputs.ts";
-import { commandFor } from "../lib/variant.ts";
-import { setupDatabases } from "../lib/databases.ts";
 import { runForVariants } from "../lib/runner.ts";
 import type { Flags, Outcome } from "../lib/script.ts";
 import type { Services } from "../lib/services.ts";
@@ -19,9 +15,7 @@ import {
 } from "../lib/batch.ts";
 import { outputFormat } from "../lib/output.ts";
 import { describePrediction, warnOfSplitPromotion } from "../lib/report.ts";
-import { logModel } from "./log-model.ts";
-import { promote } from "./promote.ts";
-import { setupExperiment } from "./setup.ts";
+import { bootstrap } from "./bootstrap.ts";
 
 type PredictFlags = Flags<typeof predictCommand.options>;
 
@@ -96,53 +90,4 @@ export async function predict(
     engine: scorer.engine,
     kept: [...known, ...kept],
   });
-}
-
-/**
- * On the embedded default a variant without any model gets the shipped one, by
- * the very bodies of setup, log-model and promote. Configured services are
- * never bootstrapped.
- */
-async function bootstrap(
-  services: Services,
-  settings: VariantSettings,
-): Promise<void> {
-  const { say, config } = services;
-  const { variant } = settings;
-  if (!await isThere(`${config.home}/database`)) {
-    say(
-      `The embedded store in ${config.home} is empty: it is made now, and kept for the next run`,
-    );
-  }
-  await setupDatabases(services, { onlyNews: true });
-  const mlflow = await services.mlflow();
-  const [newest] = await mlflow.listModelVersions(variant.modelName);
-  if (newest) return;
-  const shipped = await findVariantFile(
-    services.places(variant),
-    settings.files.model,
-  );
-  if (!shipped) {
-    const listed = services.variants.listed.map((known) => known.variant.title);
-    throw new InputError(
-      `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +
-        `variants.yaml lists ${listed.join("; ")}. For one of your own: ${
-          commandFor("setup", variant)
-        }, then log-model with --model, --features and --sample, and promote`,
-    );
-  }
-  say(
-    `The embedded store in ${config.home} has no model for ${variant.title} yet: setting it up with the shipped one`,
-  );
-  say((await setupExperiment(services, settings)).text);
-  const logged = await logModel(services, settings);
-  say(logged.text);
-  const promoted = await promote(services, variant, {
-    version: Number(logged.report["model_version"]),
-  });
-  say(promoted.text);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -1,0 +1,54 @@
+/** How well registered versions do on a labelled set. */
+import { openVersion } from "./batch.ts";
+import { InputError } from "./errors.ts";
+import { toFeatures } from "./features.ts";
+import type { InputFile } from "./inputs.ts";
+import { digestTags } from "./logging.ts";
+import { type EvaluationMetrics, evaluationMetrics } from "./metrics.ts";
+import type { ModelVersion } from "./mlflow/store.ts";
+import { parseRows } from "./rows.ts";
+import type { Services } from "./services.ts";
+import type { VariantSettings } from "./variants.ts";
+
+/** Whether two versions are one, or of the same bytes. */
+export function isSameModel(
+  candidate: ModelVersion,
+  champion: ModelVersion,
+): boolean {
+  const digest = candidate.tags[digestTags.model];
+  return candidate.version === champion.version ||
+    (digest !== undefined && digest === champion.tags[digestTags.model]);
+}
+
+/**
+ * The metrics of one version on the labelled rows, scored as `predict` would
+ * score them.
+ *
+ * @throws {InputError} If the model has no named columns, or gives no probability.
+ */
+export async function measureVersion(
+  services: Services,
+  version: ModelVersion,
+  { settings, labelled }: { settings: VariantSettings; labelled: InputFile },
+): Promise<EvaluationMetrics> {
+  await using scorer = await openVersion(services, version, { engine: "auto" });
+  const { columns, predictionKind, outputs } = scorer;
+  if (!columns || predictionKind !== "probability" || outputs !== 1) {
+    throw new InputError(
+      `Cannot measure ${version.name} version ${version.version}: it needs named columns and one probability a row`,
+    );
+  }
+  const features = toFeatures(
+    parseRows(labelled.bytes, { file: labelled.uri }),
+    {
+      ...settings,
+      columns,
+      labelColumn: settings.label,
+      file: labelled.uri,
+    },
+  );
+  return evaluationMetrics({
+    probabilities: await scorer.predict(features.matrix, features.rows),
+    outcomes: features.labels ?? [],
+  });
+}

@@ -1,0 +1,59 @@
+/** The first run on the embedded default: set up, log and promote the model that the project ships. No command of its own: `predict` begins with it. */
+import { setupDatabases } from "../lib/databases.ts";
+import { InputError } from "../lib/errors.ts";
+import { findVariantFile } from "../lib/inputs.ts";
+import type { Services } from "../lib/services.ts";
+import { commandFor } from "../lib/variant.ts";
+import type { VariantSettings } from "../lib/variants.ts";
+import { logModel } from "./log-model.ts";
+import { promote } from "./promote.ts";
+import { setupExperiment } from "./setup.ts";
+
+/**
+ * On the embedded default a variant without any model gets the shipped one, by
+ * the very bodies of setup, log-model and promote. Configured services are
+ * never bootstrapped.
+ */
+export async function bootstrap(
+  services: Services,
+  settings: VariantSettings,
+): Promise<void> {
+  const { say, config } = services;
+  const { variant } = settings;
+  if (!await isThere(`${config.home}/database`)) {
+    say(
+      `The embedded store in ${config.home} is empty: it is made now, and kept for the next run`,
+    );
+  }
+  await setupDatabases(services, { onlyNews: true });
+  const mlflow = await services.mlflow();
+  const [newest] = await mlflow.listModelVersions(variant.modelName);
+  if (newest) return;
+  const shipped = await findVariantFile(
+    services.places(variant),
+    settings.files.model,
+  );
+  if (!shipped) {
+    const listed = services.variants.listed.map((known) => known.variant.title);
+    throw new InputError(
+      `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +
+        `variants.yaml lists ${listed.join("; ")}. For one of your own: ${
+          commandFor("setup", variant)
+        }, then log-model with --model, --features and --sample, and promote`,
+    );
+  }
+  say(
+    `The embedded store in ${config.home} has no model for ${variant.title} yet: setting it up with the shipped one`,
+  );
+  say((await setupExperiment(services, settings)).text);
+  const logged = await logModel(services, settings);
+  say(logged.text);
+  const promoted = await promote(services, variant, {
+    version: Number(logged.report["model_version"]),
+  });
+  say(promoted.text);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
