@@ -1,7 +1,8 @@
 import { deepStrictEqual, ok, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
 import { maxDepth, openJson } from "../lib/model/scan.ts";
-import { type Value, valueOf } from "../lib/model/document.ts";
+import { toDouble } from "../lib/model/decimal.ts";
+import { float32sOf, type Value, valueOf } from "../lib/model/document.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 
 function parse(text: string): Value {
@@ -105,6 +106,22 @@ Deno.test("openJson() reads every float32 that XGBoost may write", () => {
     const found = parse(`[${texts.join(",")}]`);
     deepStrictEqual(found, texts.map(Number));
   }
+});
+
+Deno.test("toDouble() and openJson() round to float32 as C's strtof does", async () => {
+  const path = new URL("golden/strtof.json", import.meta.url);
+  const cases: [string, number][] = JSON.parse(await Deno.readTextFile(path));
+  const texts = cases.map(([text]) => text);
+  const expected = Uint32Array.from(cases, ([, bits]) => bits);
+  const bitsOf = (floats: Float32Array) => new Uint32Array(floats.buffer);
+  deepStrictEqual(bitsOf(Float32Array.from(texts, toDouble)), expected);
+  const place = openJson(new TextEncoder().encode(`[${texts.join()}]`));
+  deepStrictEqual(bitsOf(float32sOf(place)), expected);
+  const negative = Float32Array.from(texts, (text) => -toDouble(`-${text}`));
+  deepStrictEqual(bitsOf(negative), expected);
+  // The detour through doubles is what this is about.
+  const twice = bitsOf(Float32Array.from(texts, Number));
+  ok(twice.filter((bits, n) => bits !== expected[n]).length > 100);
 });
 
 const broken: readonly [string, RegExp][] = [

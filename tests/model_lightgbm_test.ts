@@ -190,6 +190,20 @@ const refusals: readonly [string, Uint8Array, RegExp][] = [
     oneTree({ right_child: "-1" }),
     /child 1 is already another node's child/,
   ],
+  [
+    "a category set of two nodes",
+    oneTree({
+      ...set,
+      num_leaves: "3",
+      split_feature: "0 1",
+      threshold: "0 0",
+      decision_type: "1 1",
+      left_child: "-2 -3",
+      right_child: "1 -1",
+      leaf_value: "1 2 3",
+    }),
+    /tree 0 node 1: category set 0 is already another node's/,
+  ],
   ["a NaN threshold", oneTree({ threshold: "nan" }), /"nan" is no number/],
   [
     "a feature out of range",

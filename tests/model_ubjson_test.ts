@@ -131,6 +131,12 @@ const broken: readonly [string, Uint8Array, RegExp][] = [
     bytes("[$Z#", "l", 0x7f, 0xff, 0xff, 0xff),
     /a container of type Z is not supported/,
   ],
+  [
+    "a type that is none, of no values",
+    bytes("[$?#", "i", 0),
+    /byte 2: unknown type "\?"/,
+  ],
+  ["a type of byte 0", bytes("[$", 0, "#", "i", 0), /byte 2: unknown type/],
   ["a type without a count", bytes("[$d", 0, 0), /a type without a count/],
   [
     "a key that stands twice",

@@ -236,6 +236,31 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
     /tree 0: unknown key "leaf_scale"/,
   ],
   [
+    "a key that no XGBoost writes in a later tree",
+    (document) => void tree(document, 1).set("leaf_scale", 1),
+    /tree 1: unknown key "leaf_scale"/,
+  ],
+  [
+    "a parameter of a later tree that no XGBoost writes",
+    (document) => {
+      at(tree(document, 1), "tree_param").set("leaf_scale", "1");
+    },
+    /tree 1\.tree_param: unknown key "leaf_scale"/,
+  ],
+  [
+    "two of 200,000 names that are one",
+    (document) => {
+      const names = Array.from({ length: 200_000 }, (_, n) => `f${n}`);
+      names[199_999] = "f199998";
+      at(document, "learner").set("feature_names", names);
+      param(document).set("num_feature", "200000");
+      for (const t of [0, 1]) {
+        at(tree(document, t), "tree_param").set("num_feature", "200000");
+      }
+    },
+    /feature_names: "f199998" stands twice/,
+  ],
+  [
     "a key of the learner that no XGBoost writes",
     (document) => void at(document, "learner").set("bias", "0"),
     /learner: unknown key "bias"/,
@@ -349,6 +374,38 @@ Deno.test("readXgboost() finds DART's weights where each version writes them, an
   );
 });
 
+Deno.test("readXgboost() refuses vector leaves that 32 bits cannot count", () => {
+  const size = 2 ** 17 - 1;
+  const inner = 2 ** 16 - 1;
+  const by = (value: (node: number) => number) =>
+    Int32Array.from({ length: size }, (_, node) => value(node));
+  throws(
+    () =>
+      read("vectors.ubj", (document) => {
+        param(document).set("num_target", "65536");
+        param(document).set("base_score", "[5E-1]");
+        const first = tree(document);
+        model(document).set("trees", [first]);
+        model(document).set("tree_info", [0]);
+        model(document).set("iteration_indptr", [0, 1]);
+        at(model(document), "gbtree_model_param").set("num_trees", "1");
+        at(first, "tree_param").set("size_leaf_vector", "65536");
+        at(first, "tree_param").set("num_nodes", String(size));
+        const children = (side: number) =>
+          by((node) => node < inner ? 2 * node + side : -1);
+        first.set("left_children", children(1));
+        first.set("right_children", children(2));
+        first.set("parents", by((node) => (node - 1) >> 1));
+        for (const key of ["split_indices", "default_left", "split_type"]) {
+          first.set(key, by(() => 0));
+        }
+        first.set("split_conditions", new Float32Array(size));
+        first.set("leaf_weights", new Float32Array(0));
+      }),
+    /tree 0\.leaf_weights: 0 values, expected 4294967296/,
+  );
+});
+
 const categories: readonly [string, (document: Members) => void, RegExp][] = [
   [
     "categories beyond the list",
@@ -364,6 +421,15 @@ const categories: readonly [string, (document: Members) => void, RegExp][] = [
       tree(document).set("split_type", types);
     },
     /split type 0, with categories/,
+  ],
+  [
+    "split types that are emptied",
+    (document) => {
+      for (const each of at(model(document), "trees") as unknown as Members[]) {
+        each.set("split_type", []);
+      }
+    },
+    /tree 0\.split_type: 0 values, expected/,
   ],
   [
     "a negative category",

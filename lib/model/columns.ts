@@ -8,6 +8,7 @@ import {
   int32sOf,
   integerOf,
   keyNumber,
+  keyText,
   member,
   modelError,
   type Place,
@@ -31,6 +32,8 @@ export interface Column {
   /** Where all numbers stand in the memory of the document, 32 bits each. */
   readonly at: number;
   readonly count: number;
+  /** How many objects have the key. */
+  readonly present: number;
   /** How many numbers each object has; the same in that memory. */
   readonly sizes: Int32Array;
   readonly sizesAt: number;
@@ -69,8 +72,23 @@ export function objectsOf(rows: Rows, key: string): Rows {
   throw wrongKind(wrong, "an object");
 }
 
+/** Every key that any row has, and the first row that has it. */
+export function keysOf(
+  { document, addresses, count }: Rows,
+): Map<string, number> {
+  const at = document.code.listKeys(addresses, count);
+  const [found = 0] = new Uint32Array(document.memory.buffer, at, 1);
+  const pairs = new Uint32Array(document.memory.buffer, at + 4, 2 * found);
+  return new Map(
+    Array.from({ length: found }, (_, n) => [
+      keyText(document, pairs[2 * n] ?? 0),
+      pairs[2 * n + 1] ?? 0,
+    ]),
+  );
+}
+
 /** One row. */
-export function placeOf(
+function placeOf(
   { document, addresses, path }: Rows,
   row: number,
 ): Place {
@@ -164,11 +182,12 @@ function gather(
     throw modelError(place.path, `${key} cannot be read`);
   };
   if (at === 0) fail(code.wrongOne());
+  const present = code.presentCount();
   const sizes = new Int32Array(memory.buffer, sizesAt, rows.count).slice();
   let count = 0;
   for (let row = 0; row < sizes.length; row++) {
     count += sizes[row] ?? 0;
     if (expected && sizes[row] !== expected[row]) fail(row);
   }
-  return { at, count, sizes, sizesAt, memory };
+  return { at, count, present, sizes, sizesAt, memory };
 }

@@ -307,7 +307,11 @@ function numberArray(place: Place): Value {
   }
 }
 
-function keyText({ code, memory }: Document, number: number): string {
+/** The key of a number. */
+export function keyText(
+  { code, memory }: Document,
+  number: number,
+): string {
   const bytes = new Uint8Array(
     memory.buffer,
     code.keyAddress(number),

@@ -68,6 +68,7 @@ export function readLightgbmTree(
   const lefts = integers("left_child", inner);
   const rights = integers("right_child", inner);
   const all = setCount > 0 ? readSets({ integers, name, setCount }) : [];
+  const taken = new Set<readonly number[]>();
   for (let node = 0; node < inner; node++) {
     const decision = decisions[node] ?? 0;
     const threshold = thresholds[node] ?? NaN;
@@ -82,6 +83,13 @@ export function readLightgbmTree(
           `category set ${threshold} of ${all.length}`,
         );
       }
+      if (taken.has(set)) {
+        throw modelError(
+          `${name} node ${node}`,
+          `category set ${threshold} is already another node's`,
+        );
+      }
+      taken.add(set);
       // In the set goes left there and right here; NaN goes with what is not in it.
       tree.left[node] = right;
       tree.right[node] = left;

@@ -260,18 +260,13 @@ function joinedSets(
   | { ofNode: Int32Array; ends: Int32Array; categories: Int32Array }
   | undefined {
   const ofNode = new Int32Array(nodes).fill(-1);
-  const numbers = new Map<readonly number[], number>(); // nodes may share a set
+  const all: (readonly number[])[] = [];
   let first = 0;
   for (const { sets, left } of trees) {
-    for (const [node, set] of sets) {
-      const number = numbers.get(set) ?? numbers.size;
-      numbers.set(set, number);
-      ofNode[first + node] = number;
-    }
+    for (const [node, set] of sets) ofNode[first + node] = all.push(set) - 1;
     first += left.length;
   }
-  if (numbers.size === 0) return undefined;
-  const all = [...numbers.keys()];
+  if (all.length === 0) return undefined;
   const ends = new Int32Array(all.length);
   let end = 0;
   all.forEach((set, s) => ends[s] = end += set.length);

@@ -4,6 +4,7 @@
  * Files come from outside: all work is bounded by the number of bytes.
  */
 import { InputError } from "../errors.ts";
+import { toDouble } from "./decimal.ts";
 import type { Place } from "./document.ts";
 import { copyIn, instantiate } from "./wasm/module.ts";
 
@@ -82,10 +83,10 @@ function open(bytes: Uint8Array, format: "UBJSON" | "JSON"): Place {
       },
       highPrecision(at, length, offset) {
         const text = textAt(at, length);
-        if (/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text)) return Number(text);
+        if (/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text)) return toDouble(text);
         throw broken(offset, `not a number: ${text}`);
       },
-      parseNumber: (at, length) => Number(textAt(at, length)),
+      parseNumber: (at, length) => toDouble(textAt(at, length)),
     },
   });
   const { code } = place;

@@ -2,7 +2,6 @@
 import {
   integerColumn,
   objectsOf,
-  placeOf,
   type Rows,
   rowsOf,
   selectRows,
@@ -25,7 +24,7 @@ import type {
 } from "./ensemble.ts";
 import { isBefore } from "./objective.ts";
 import { flattenTrees } from "./trees.ts";
-import { checkKeys } from "./xgboost-keys.ts";
+import { checkKeys, checkKeysOfRows } from "./xgboost-keys.ts";
 import {
   type BoosterTrees,
   checkDeleted,
@@ -134,13 +133,10 @@ function treesOf(model: Place): BoosterTrees {
   );
 }
 
-/** The keys of one tree are all trees'. */
 function boosterTrees(trees: Rows): BoosterTrees {
   const param = objectsOf(trees, "tree_param");
-  if (trees.count > 0) {
-    checkKeys(placeOf(trees, 0), "tree");
-    checkKeys(placeOf(param, 0), "tree_param");
-  }
+  checkKeysOfRows(trees, "tree");
+  checkKeysOfRows(param, "tree_param");
   return { trees, param };
 }
 

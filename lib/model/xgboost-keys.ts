@@ -4,6 +4,7 @@
  * themselves `gbtree`, and a reader that passed over the weights would score
  * wrongly and say nothing.
  */
+import { keysOf, type Rows } from "./columns.ts";
 import { membersOf, modelError, type Place } from "./document.ts";
 
 /** Source: the `SaveModel` functions of XGBoost's tags v1.0.2 to v3.4.1. */
@@ -66,14 +67,28 @@ const known = {
  * @throws {InputError} With the key, if it has.
  */
 export function checkKeys(place: Place, object: keyof typeof known): void {
-  const names: readonly string[] = known[object];
   for (const key of membersOf(place).keys()) {
-    if (names.includes(key)) continue;
-    throw modelError(
-      place.path || "top level",
-      `unknown key ${
-        JSON.stringify(key)
-      }: no XGBoost from 1.0 to 3.4 writes it, so what the model means is not known; save it with one of these`,
-    );
+    if (!isKnown(key, object)) throw unknownKey(place.path || "top level", key);
   }
+}
+
+/** As {@linkcode checkKeys}, for all of several objects. */
+export function checkKeysOfRows(rows: Rows, object: keyof typeof known): void {
+  for (const [key, row] of keysOf(rows)) {
+    if (!isKnown(key, object)) throw unknownKey(rows.path(row), key);
+  }
+}
+
+function isKnown(key: string, object: keyof typeof known): boolean {
+  const names: readonly string[] = known[object];
+  return names.includes(key);
+}
+
+function unknownKey(where: string, key: string): Error {
+  return modelError(
+    where,
+    `unknown key ${
+      JSON.stringify(key)
+    }: no XGBoost from 1.0 to 3.4 writes it, so what the model means is not known; save it with one of these`,
+  );
 }

@@ -161,9 +161,9 @@ function vectorLeaves(
 ): Float32Array {
   const { sizes } = left;
   const found = float32Column(trees, "leaf_weights", { isOptional: true });
-  if (isBefore(learner.version, 3, 2) && found.count === 0) {
+  if (isBefore(learner.version, 3, 2) && found.present === 0) {
     return float32sOfColumn(float32Column(trees, "base_weights", {
-      sizes: sizes.map((size) => size * leafSize),
+      sizes: Array.from(sizes, (size) => size * leafSize),
     }));
   }
   const lefts = int32sOfColumn(left);
@@ -178,7 +178,7 @@ function vectorLeaves(
     throw modelError(`tree ${t}`, `${leaves[t]} leaves among ${size} nodes`);
   });
   const values = float32sOfColumn(float32Column(trees, "leaf_weights", {
-    sizes: leaves.map((count) => count * leafSize),
+    sizes: Array.from(leaves, (count) => count * leafSize),
   }));
   const leaf = new Float32Array(lefts.length * leafSize);
   let first = 0;
@@ -215,7 +215,7 @@ function readSets(
     categories: 0,
   };
   const found = int32Column(trees, "split_type", { isOptional: true });
-  if (found.count === 0) return none;
+  if (found.present === 0) return none;
   const types = int32Column(trees, "split_type", { sizes }).at;
   const nodes = int32Column(trees, "categories_nodes");
   const starts = int32Column(trees, "categories_segments", nodes);

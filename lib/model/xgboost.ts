@@ -4,6 +4,7 @@
  * Schema: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html;
  * where it is silent, the `LoadModel` functions of XGBoost 3.2.0.
  */
+import { toDouble } from "./decimal.ts";
 import {
   int32sOf,
   integerOf,
@@ -131,7 +132,7 @@ function readBaseScores(place: Place, groups: number): Float32Array {
     // XGBoost reads digits alone as an integer of 64 bits, which this stays far from.
     const isNumber = /^\s*-?(\d{1,15}|\d+\.\d*|\d+(\.\d*)?[eE][-+]?\d+)\s*$/
       .test(part);
-    const number = isNumber ? Math.fround(Number(part)) : NaN;
+    const number = isNumber ? Math.fround(toDouble(part.trim())) : NaN;
     if (Number.isFinite(number)) return number;
     throw modelError(place.path, `${JSON.stringify(text)} is no finite number`);
   });
@@ -163,8 +164,9 @@ function readFeatures(learner: Learner): Features {
     throw modelError(key, `${found.length} for ${featureCount} features`);
   };
   const names = texts("feature_names");
-  if (new Set(names).size !== names.length) {
-    const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
+  if (twice !== undefined) {
     throw modelError("feature_names", `${JSON.stringify(twice)} stands twice`);
   }
   return { count: featureCount, names, types: texts("feature_types") };

@@ -27,6 +27,7 @@ export interface Code {
   keyLength(key: number): number;
   findMember(object: number, key: number): number;
   listValues(container: number): number;
+  listKeys(objects: number, count: number): number;
   /** See `assembly/columns.ts` for this and the next ones. */
   gather(
     objects: number,
@@ -40,6 +41,7 @@ export interface Code {
   gatherIntegers(objects: number, count: number, key: number): number;
   toNumbers(array: number, floats: number): number;
   wrongOne(): number;
+  presentCount(): number;
 
   /** C's `logf`. */
   logf(x: number): number;

@@ -3,6 +3,7 @@
  * trees, gathered into columns.
  */
 import { copyFloat32s, copyInt32s } from "./numbers";
+import { MOST_KEYS } from "./keys";
 import { claim } from "./memory";
 import { Kind, Node } from "./tape";
 
@@ -24,11 +25,41 @@ export function listValues(container: usize): usize {
   return first;
 }
 
+/**
+ * The keys that occur in any of several objects: how many, then for each its
+ * number and the first object that has it, u32 all.
+ */
+export function listKeys(objects: usize, count: u32): usize {
+  const seen = claim(MOST_KEYS + 1);
+  const found = claim(4 + (<u64> MOST_KEYS << 3));
+  let to = found + 4;
+  for (let row: u32 = 0; row < count; row++) {
+    const object: usize = load<u32>(objects + (<usize> row << 2));
+    for (let at = changetype<Node>(object).at; at != 0; at = changetype<Node>(at).next) {
+      const key = changetype<Node>(at).key;
+      if (load<u8>(seen + key)) continue;
+      store<u8>(seen + key, 1);
+      store<u32>(to, key);
+      store<u32>(to, row, 4);
+      to += 8;
+    }
+  }
+  store<u32>(found, <u32> (to - found) >> 3);
+  return found;
+}
+
 /** The first object of the last gathering that has no such array. */
 let wrong: u32 = 0;
 
 export function wrongObject(): u32 {
   return wrong;
+}
+
+/** How many objects had a member in the last gathering that did not fail. */
+let present: u32 = 0;
+
+export function presentCount(): u32 {
+  return present;
 }
 
 /** What {@link gather} gathers: integers of 32 bits, floats, or nothing; then it makes sure that all are numbers. */
@@ -62,10 +93,12 @@ export function gatherObjects(objects: usize, count: u32, key: u32): usize {
  */
 export function gather(objects: usize, count: u32, key: u32, wanted: Wanted, optional: bool, sizes: usize): usize {
   let total: u64 = 0;
+  present = 0;
   for (wrong = 0; wrong < count; wrong++) {
     const member = memberOf(objects, key);
     if (member == 0 && optional) continue;
     if (member == 0 || !isArray(member)) return 0;
+    present++;
     const size = changetype<Node>(member).count;
     store<u32>(sizes + (<usize> wrong << 2), size);
     total += size;

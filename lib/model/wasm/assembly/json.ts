@@ -8,7 +8,7 @@ import { Problem, refuse } from "./problems";
 import { add, close, DOUBLES, hasMember, Kind, Node, open, opened, startTape } from "./tape";
 import { unescape } from "./text";
 
-/** The number that some characters are, which have the form of one: the nearest double. */
+/** The number that some characters are, which have the form of one (`../../decimal.ts`). */
 @external("env", "parseNumber")
 declare function parseNumber(at: usize, length: u32): f64;
 
@@ -188,12 +188,18 @@ function readDigits(n: usize): usize {
 
 /** The number of so many characters, of which {@link numberLength} has told. */
 function valueOf(length: u32): f64 {
-  // Both are exact doubles, so their product or quotient is rounded once.
   if (digitCount < 16 && power >= -22 && power <= 22) {
+    // Both are exact doubles, so their product or quotient is rounded once.
     const x = power < 0 ? <f64> digits / tenTo(-power) : <f64> digits * tenTo(power);
-    return isNegative ? -x : x;
+    if (!isBetweenFloats(x)) return isNegative ? -x : x;
   }
   return parseNumber(at, length);
+}
+
+/** Whether a positive double may lie in the middle between two floats: then its own rounding could mislead that to a float. */
+@inline
+function isBetweenFloats(x: f64): bool {
+  return (reinterpret<u64>(x) & 0x1fffffff) == 0x10000000 || x < 1.1754943508222875e-38 && x > 0;
 }
 
 function tenTo(power: i32): f64 {

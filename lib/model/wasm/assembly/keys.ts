@@ -6,9 +6,9 @@ import { claim } from "./memory";
 import { Problem, refuse } from "./problems";
 
 /** More than any model has; far more would let a file make every look-up long. */
-const MOST: u32 = 4096;
+export const MOST_KEYS: u32 = 4096;
 
-const SLOTS: u32 = 2 * MOST;
+const SLOTS: u32 = 2 * MOST_KEYS;
 
 @unmanaged
 class Key {
@@ -27,7 +27,7 @@ let count: u32 = 0;
 /** Begins a file. */
 export function startKeys(): void {
   slots = claim(SLOTS * 4);
-  keys = claim((MOST + 1) * offsetof<Key>());
+  keys = claim((MOST_KEYS + 1) * offsetof<Key>());
   count = 0;
 }
 
@@ -57,7 +57,7 @@ export function numberKey(at: usize, length: u32, offset: u32): u32 {
   const slot = slotOf(at, length, hash);
   const known = load<u32>(slot);
   if (known) return known;
-  if (count == MOST) refuse(Problem.KEYS, offset, <f64> MOST, 0);
+  if (count == MOST_KEYS) refuse(Problem.KEYS, offset, <f64> MOST_KEYS, 0);
   store<u32>(slot, ++count);
   const key = keyOf(count);
   key.at = at, key.length = length, key.hash = hash;

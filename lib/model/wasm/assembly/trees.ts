@@ -72,6 +72,9 @@ class Forest {
 // which of them were met.
 let order: usize = 0, met: usize = 0;
 
+/** Words that there is room for: no more than all sets take, each once. */
+let wordRoom: u64 = 0;
+
 /** Fills in the results of a `Forest`. */
 export function flatten(address: usize): void {
   const forest = changetype<Forest>(address);
@@ -87,7 +90,8 @@ export function flatten(address: usize): void {
     forest.setStart = claim(nodes << 2);
     forest.setSize = claim(nodes << 2);
     memory.fill(forest.setStart, 0xff, <usize> nodes << 2);
-    forest.words = claim(min(mostWords(forest), MOST_WORDS) << 2);
+    wordRoom = min(mostWords(forest), MOST_WORDS);
+    forest.words = claim(wordRoom << 2);
   }
   order = claim(nodes << 2), met = claim(nodes);
   let first: u32 = 0;
@@ -217,7 +221,7 @@ function appendSet(forest: Forest, tree: u32, node: u32, set: u32, to: u32): voi
   }
   const start = forest.wordCount;
   const size = <u32> (largest >> 5) + 1;
-  if (<u64> start + size > MOST_WORDS) refuseNode(NodeProblem.WORDS, tree, node, 0, 0);
+  if (<u64> start + size > wordRoom) refuseNode(NodeProblem.WORDS, tree, node, 0, 0);
   forest.wordCount += size;
   for (let c = begin; c < end; c++) {
     const category = at(forest.categories, c);

@@ -153,6 +153,7 @@ function readHeader(): void {
   if (peek() == TYPE) {
     at++;
     type = readMarker();
+    if (!isType(type)) refuse(Problem.TYPE, offset() - 1, <f64> type, 0);
     if (peek() != COUNT) refuse(Problem.NO_COUNT, offset(), 0, 0);
   }
   if (peek() != COUNT) return;
@@ -165,6 +166,23 @@ function readHeader(): void {
   }
   need(expected * max<u64>(1, widthOf(type)));
   count = <i64> expected;
+}
+
+/** Whether a letter is a type of values. */
+function isType(letter: u32): bool {
+  switch (letter) {
+    case Kind.NULL:
+    case Kind.TRUE:
+    case Kind.FALSE:
+    case Kind.TEXT:
+    case Kind.LETTER:
+    case Kind.ARRAY:
+    case Kind.OBJECT:
+    case HIGH_PRECISION:
+      return true;
+    default:
+      return widthOf(letter) > 0;
+  }
 }
 
 function readArray(key: u32): Node {

@@ -1,0 +1,40 @@
+/** Decimal numbers that become float32, as C's `strtof` rounds them: once. */
+
+/**
+ * The double nearest to a decimal, or, where that one lies between two float32
+ * and the decimal does not, a double next to it on the decimal's side. Rounded
+ * to float32 it is then what the decimal itself rounds to, which the nearest
+ * double need not be.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(toDouble("0.1"), 0.1);
+ * // XGBoost writes this float as its shortest decimal, whose nearest double rounds to the next float.
+ * strictEqual(Math.fround(toDouble("7.038531E-26")), 7.038530691851209e-26);
+ * strictEqual(Math.fround(Number("7.038531E-26")), 7.038531308148791e-26);
+ * ```
+ *
+ * @param text Digits with or without sign, point and exponent.
+ */
+export function toDouble(text: string): number {
+  const nearest = Number(text);
+  const float = Math.fround(nearest);
+  const otherFloat = 2 * nearest - float;
+  const isBetween = float !== nearest && Number.isFinite(float) &&
+    Math.fround(otherFloat) === otherFloat;
+  if (!isBetween) return nearest;
+  const [, whole = "", part = "", power = "0"] =
+    /^-?(\d+)\.?(\d*)(?:[eE]([-+]?\d+))?$/.exec(text) ?? [];
+  const ten = Number(power) - part.length;
+  // Both sides times 2^160, which makes every double between two floats a whole number.
+  const decimal = BigInt(whole + part) * 10n ** BigInt(Math.max(ten, 0)) <<
+    160n;
+  const double = BigInt(Math.abs(nearest) * 2 ** 160) *
+    10n ** BigInt(Math.max(-ten, 0));
+  if (decimal === double) return nearest;
+  const isOutwards =
+    decimal > double === Math.abs(otherFloat) > Math.abs(float);
+  const side = isOutwards ? otherFloat : float;
+  return nearest + (side - nearest) / 4;
+}
