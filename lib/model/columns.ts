@@ -40,7 +40,7 @@ export interface Column {
   readonly memory: WebAssembly.Memory;
 }
 
-/** How arrays shall be: with so many numbers in each object, and whether they may be missing. */
+/** How arrays shall be: with so many numbers in each object, and whether they may be missing, then in all of them where sizes are wanted. */
 interface Wanted {
   readonly sizes?: ArrayLike<number>;
   readonly isOptional?: boolean;
@@ -57,7 +57,7 @@ export function rowsOf(list: Place, path: (row: number) => string): Rows {
 export function selectRows(rows: Rows, numbers: readonly number[]): Rows {
   const { document } = rows;
   const nodes = Uint32Array.from(numbers, (row) => placeOf(rows, row).node);
-  const [addresses = 0] = copyIn(document, [nodes]);
+  const addresses = copyIn(document, nodes);
   return { ...rows, addresses, count: numbers.length };
 }
 
@@ -184,10 +184,11 @@ function gather(
   if (at === 0) fail(code.wrongOne());
   const present = code.presentCount();
   const sizes = new Int32Array(memory.buffer, sizesAt, rows.count).slice();
+  const isSized = expected !== undefined && !(isOptional && present === 0);
   let count = 0;
   for (let row = 0; row < sizes.length; row++) {
     count += sizes[row] ?? 0;
-    if (expected && sizes[row] !== expected[row]) fail(row);
+    if (isSized && sizes[row] !== expected?.[row]) fail(row);
   }
   return { at, count, present, sizes, sizesAt, memory };
 }

@@ -54,6 +54,7 @@ export function modelError(where: string, problem: string): InputError {
   return new InputError(`Cannot read model: ${where}: ${problem}`);
 }
 
+const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** `Kind` of `wasm/assembly/tape.ts`. */
@@ -110,9 +111,8 @@ export function isThere(place: Place): boolean {
 export function keyNumber(document: Document, key: string): number {
   const known = document.keys.get(key);
   if (known !== undefined) return known;
-  const bytes = new TextEncoder().encode(key);
-  const [at = 0] = copyIn(document, [bytes]);
-  const number = document.code.findKey(at, bytes.length);
+  const bytes = encoder.encode(key);
+  const number = document.code.findKey(copyIn(document, bytes), bytes.length);
   document.keys.set(key, number);
   return number;
 }
@@ -153,8 +153,8 @@ export function valuesOf(place: Place): { addresses: number; count: number } {
   return { addresses, count };
 }
 
-/** How many values an array has. @throws {InputError} If the place is no array. */
-export function lengthOf(place: Place): number {
+/** How many values an array has. */
+function lengthOf(place: Place): number {
   checkKind(place, [kind.array, kind.numbers], "an array");
   return nodeOf(place).count;
 }
@@ -184,14 +184,10 @@ export function integerOf(
   place: Place,
   range: { least: number; most: number },
 ): number {
-  checkKind(place, [kind.number, kind.text], "a whole number");
-  const value = valueOf(place);
-  const number = typeof value === "string" && /^-?\d{1,15}$/.test(value)
-    ? Number(value)
-    : value;
-  if (typeof number !== "number" || !Number.isInteger(number)) {
-    throw wrongKind(place, "a whole number");
-  }
+  const number = isThere(place)
+    ? place.document.code.toInteger(place.node)
+    : Infinity;
+  if (!Number.isFinite(number)) throw wrongKind(place, "a whole number");
   if (number < range.least || number > range.most) {
     throw modelError(
       place.path,
@@ -267,28 +263,11 @@ export function valueOf(place: Place): Value {
   }
 }
 
-/** Bytes of one number, and the array of them, for each of UBJSON's types. */
-const arrays: Readonly<
-  Record<string, readonly [number, (view: DataView, at: number) => number]>
-> = {
-  i: [1, (view, at) => view.getInt8(at)],
-  U: [1, (view, at) => view.getUint8(at)],
-  I: [2, (view, at) => view.getInt16(at)],
-  l: [4, (view, at) => view.getInt32(at)],
-  L: [8, (view, at) => Number(view.getBigInt64(at))],
-  d: [4, (view, at) => view.getFloat32(at)],
-  D: [8, (view, at) => view.getFloat64(at)],
-  n: [8, (view, at) => view.getFloat64(at, true)],
-};
-
 function numberArray(place: Place): Value {
-  const { type, at, count } = nodeOf(place);
-  const [width, read] = arrays[type] ?? [1, () => NaN];
-  const view = new DataView(place.document.memory.buffer, at, count * width);
-  const numbers = Array.from(
-    { length: count },
-    (_, i) => read(view, i * width),
-  );
+  const { code, memory } = place.document;
+  const { type, count } = nodeOf(place);
+  const at = code.toDoubles(place.node);
+  const numbers = new Float64Array(memory.buffer, at, count);
   switch (type) {
     case "i":
       return Int8Array.from(numbers);
@@ -301,9 +280,9 @@ function numberArray(place: Place): Value {
     case "d":
       return Float32Array.from(numbers);
     case "n":
-      return numbers; // JSON has no types
+      return Array.from(numbers); // JSON has no types
     default:
-      return Float64Array.from(numbers);
+      return numbers.slice();
   }
 }
 

@@ -90,7 +90,7 @@ function open(bytes: Uint8Array, format: "UBJSON" | "JSON"): Place {
     },
   });
   const { code } = place;
-  const [at = 0] = copyIn(place, [bytes]);
+  const at = copyIn(place, bytes);
   const scan = format === "JSON" ? code.scanJson : code.scanUbjson;
   const node = scan(at, bytes.length, maxDepth, maxContainers(bytes.length));
   return { document: { ...place, keys: new Map() }, node, path: "" };

@@ -100,9 +100,10 @@ export function flattenTrees(
     trees.setEnds,
     trees.categories,
   ];
-  const [forest = 0] = copyIn(place, [
+  const forest = copyIn(
+    place,
     Uint32Array.from([...record, ...new Array<number>(results).fill(0)]),
-  ]);
+  );
   place.code.flatten(forest);
   const { buffer } = place.memory;
   const [

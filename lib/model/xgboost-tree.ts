@@ -12,6 +12,7 @@ import {
 import { modelError, type Place } from "./document.ts";
 import { isBefore, type Objective } from "./objective.ts";
 import type { RawTrees } from "./trees.ts";
+import { readSets } from "./xgboost-categories.ts";
 import { copyIn } from "./wasm/module.ts";
 
 /** What the parts of a document share. */
@@ -70,7 +71,7 @@ export function readXgboostTrees(
       threshold: threshold.at,
       defaultLeft: int32s("default_left").at,
       leaf: readLeaves(parts, options),
-      ...readSets(parts),
+      ...readSets(trees, left),
     },
   };
 }
@@ -137,7 +138,7 @@ function readLeaves(
 
 /** Copies an array to the memory that the trees are in. */
 function placed({ trees }: Parts, array: ArrayBufferView): number {
-  return copyIn(trees.document, [array])[0] ?? 0;
+  return copyIn(trees.document, array);
 }
 
 function weighted(
@@ -197,90 +198,6 @@ function vectorLeaves(
     first += (leaves[t] ?? 0) * leafSize;
   });
   return leaf;
-}
-
-/** Categorical splits, since 1.3; the categories of a node go right. */
-function readSets(
-  parts: Parts,
-): Pick<
-  RawTrees,
-  "types" | "setCount" | "setOfNode" | "setEnds" | "categories"
-> {
-  const { trees, left: { sizes, count } } = parts;
-  const none = {
-    types: 0,
-    setCount: 0,
-    setOfNode: 0,
-    setEnds: 0,
-    categories: 0,
-  };
-  const found = int32Column(trees, "split_type", { isOptional: true });
-  if (found.present === 0) return none;
-  const types = int32Column(trees, "split_type", { sizes }).at;
-  const nodes = int32Column(trees, "categories_nodes");
-  const starts = int32Column(trees, "categories_segments", nodes);
-  const counts = int32Column(trees, "categories_sizes", nodes);
-  const all = int32Column(trees, "categories");
-  if (nodes.count === 0) return { ...none, types };
-  const sets = joinSets({ sizes, count, nodes, starts, counts, all });
-  return {
-    types,
-    setCount: nodes.count,
-    setOfNode: placed(parts, sets.ofNode),
-    setEnds: placed(parts, sets.ends),
-    categories: placed(parts, Int32Array.from(sets.categories)),
-  };
-}
-
-/** The sets of all trees, one behind the other. */
-function joinSets(
-  columns: {
-    sizes: Int32Array;
-    count: number;
-    nodes: Column;
-    starts: Column;
-    counts: Column;
-    all: Column;
-  },
-): { ofNode: Int32Array; ends: Int32Array; categories: number[] } {
-  const { sizes, count, nodes } = columns;
-  const nodeOfSet = int32sOfColumn(nodes);
-  const starts = int32sOfColumn(columns.starts);
-  const counts = int32sOfColumn(columns.counts);
-  const all = int32sOfColumn(columns.all);
-  const ofNode = new Int32Array(count).fill(-1);
-  const ends = new Int32Array(nodes.count);
-  const categories: number[] = [];
-  let set = 0;
-  let firstNode = 0;
-  let firstCategory = 0;
-  nodes.sizes.forEach((setCount, t) => {
-    const size = sizes[t] ?? 0;
-    const most = columns.all.sizes[t] ?? 0;
-    let left = most;
-    for (const last = set + setCount; set < last; set++) {
-      const node = nodeOfSet[set] ?? -1;
-      const start = starts[set] ?? -1;
-      const end = start + (counts[set] ?? 0);
-      const isNew = node >= 0 && node < size &&
-        ofNode[firstNode + node] === -1;
-      left -= end - start; // sets share nothing, so they are no more than the file has
-      if (!isNew || start < 0 || end <= start || end > most || left < 0) {
-        throw modelError(
-          `tree ${t} node ${node}`,
-          `categories ${start}..${end} of ${most}`,
-        );
-      }
-      ofNode[firstNode + node] = set;
-      for (let c = start; c < end; c++) {
-        categories.push(all[firstCategory + c] ?? -1);
-      }
-      ends[set] = categories.length;
-    }
-    firstNode += size;
-    firstCategory += most;
-  });
-  return { ofNode, ends, categories };
 }
 
 /**

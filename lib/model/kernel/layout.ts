@@ -47,8 +47,8 @@ export function layOut(model: TreeEnsemble): Layout {
   );
   const place = instantiate(bytes);
   const { code, memory } = place;
-  const record = recordOf(model, copyIn(place, arrays));
-  const plan = code.layOut(copyIn(place, [record])[0] ?? 0);
+  const addresses = arrays.map((array) => copyIn(place, array));
+  const plan = code.layOut(copyIn(place, recordOf(model, addresses)));
   const fields = new Uint32Array(memory.buffer, plan);
   return {
     bytes: new Uint8Array(memory.buffer, plan, code.layoutBytes()).slice(),

@@ -40,6 +40,8 @@ export interface Code {
   gatherObjects(objects: number, count: number, key: number): number;
   gatherIntegers(objects: number, count: number, key: number): number;
   toNumbers(array: number, floats: number): number;
+  toDoubles(array: number): number;
+  toInteger(value: number): number;
   wrongOne(): number;
   presentCount(): number;
 
@@ -100,24 +102,18 @@ export function instantiate(
   return { code: exports as unknown as Code, memory }; // as assembly/ exports it
 }
 
-/**
- * Copies arrays into a memory.
- *
- * @returns Their addresses, 0 for those that are not there.
- */
+/** Copies an array into a memory; its address there, 0 for none. */
 export function copyIn(
   { code, memory }: Compiled,
-  arrays: readonly (ArrayBufferView | undefined)[],
-): number[] {
-  return arrays.map((array) => {
-    if (array === undefined) return 0;
-    const { buffer, byteOffset, byteLength } = array;
-    const address = code.room(byteLength);
-    new Uint8Array(memory.buffer, address).set(
-      new Uint8Array(buffer, byteOffset, byteLength),
-    );
-    return address;
-  });
+  array: ArrayBufferView | undefined,
+): number {
+  if (array === undefined) return 0;
+  const { buffer, byteOffset, byteLength } = array;
+  const address = code.room(byteLength);
+  new Uint8Array(memory.buffer, address).set(
+    new Uint8Array(buffer, byteOffset, byteLength),
+  );
+  return address;
 }
 
 function tooLarge(bytes: number): never {

@@ -2,9 +2,9 @@
  * The members of many objects that have the same keys, such as a model's
  * trees, gathered into columns.
  */
-import { copyFloat32s, copyInt32s } from "./numbers";
 import { MOST_KEYS } from "./keys";
 import { claim } from "./memory";
+import { copyFloat32s, copyInt32s, numberAt } from "./numbers";
 import { Kind, Node } from "./tape";
 
 /** The member of an object, 0 for none. */
@@ -48,10 +48,10 @@ export function listKeys(objects: usize, count: u32): usize {
   return found;
 }
 
-/** The first object of the last gathering that has no such array. */
+/** The first object of the last gathering that has not what was wanted, or the first such number of the last array. */
 let wrong: u32 = 0;
 
-export function wrongObject(): u32 {
+export function wrongOne(): u32 {
   return wrong;
 }
 
@@ -104,7 +104,7 @@ export function gather(objects: usize, count: u32, key: u32, wanted: Wanted, opt
     total += size;
   }
   const values = claim(wanted == Wanted.NOTHING ? 0 : (total << 2) + SPARE);
-  let to = wanted == Wanted.NOTHING ? 0 : values;
+  let to: usize = wanted == Wanted.NOTHING ? 0 : values;
   for (wrong = 0; wrong < count; wrong++) {
     const member = memberOf(objects, key);
     if (member == 0) continue;
@@ -128,13 +128,21 @@ function isArray(node: usize): bool {
   return kind == Kind.ARRAY || kind == Kind.NUMBERS;
 }
 
-/** The numbers of an array, or 0; then the first wrong one is {@link wrongNumber}. */
+/** The numbers of an array, or 0; then the first wrong one is {@link wrongOne}. */
 export function toNumbers(array: usize, floats: bool): usize {
   const node = changetype<Node>(array);
   const to = claim((<u64> node.count << 2) + SPARE);
   const first = floats ? copyFloat32s(node, to) : copyInt32s(node, to);
   wrong = <u32> first;
   return first < 0 ? to : 0;
+}
+
+/** The numbers of an array of NUMBERS as doubles. */
+export function toDoubles(array: usize): usize {
+  const node = changetype<Node>(array);
+  const to = claim(<u64> node.count << 3);
+  for (let n: u32 = 0; n < node.count; n++) f64.store(to + (<usize> n << 3), numberAt(node, n));
+  return to;
 }
 
 /**
@@ -146,13 +154,15 @@ export function gatherIntegers(objects: usize, count: u32, key: u32): usize {
   const values = claim(<u64> count << 3);
   for (wrong = 0; wrong < count; wrong++) {
     const member = memberOf(objects, key);
-    const value: f64 = member == 0 ? NaN : integerOf(changetype<Node>(member));
+    const value: f64 = member == 0 ? NaN : toInteger(member);
     f64.store(values + (<usize> wrong << 3), value);
   }
   return values;
 }
 
-function integerOf(node: Node): f64 {
+/** The whole number that a value is, also where it is written as text; infinite where it is none. */
+export function toInteger(value: usize): f64 {
+  const node = changetype<Node>(value);
   if (node.kind == Kind.NUMBER) return trunc(node.number) == node.number ? node.number : Infinity;
   if (node.kind != Kind.TEXT) return Infinity;
   const sign: u32 = node.count > 0 && load<u8>(node.at) == 0x2d ? 1 : 0;

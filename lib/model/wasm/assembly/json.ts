@@ -5,7 +5,7 @@
 import { numberKey } from "./keys";
 import { claim, reach } from "./memory";
 import { Problem, refuse } from "./problems";
-import { add, close, DOUBLES, hasMember, Kind, Node, open, opened, startTape } from "./tape";
+import { add, close, hasMember, Kind, Node, NumberType, open, opened, startTape } from "./tape";
 import { unescape } from "./text";
 
 /** The number that some characters are, which have the form of one (`../../decimal.ts`). */
@@ -36,7 +36,7 @@ export function scanJson(from: usize, length: u32, depth: u32, containers: u32):
 /** The next byte; 0 at the end of the file. */
 @inline
 function peek(): u32 {
-  return at < end ? load<u8>(at) : 0;
+  return byteAt(at);
 }
 
 function skipSpace(): void {
@@ -124,7 +124,7 @@ function readNumbers(node: Node): bool {
     at += length;
     if (closes(0x5d)) {
       claim(to - first);
-      node.kind = <u8> Kind.NUMBERS, node.type = <u8> DOUBLES;
+      node.kind = <u8> Kind.NUMBERS, node.type = <u8> NumberType.DOUBLES;
       node.at = first, node.count = <u32> (to - first) >> 3;
       return true;
     }

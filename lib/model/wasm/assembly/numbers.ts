@@ -1,22 +1,41 @@
 /** The numbers of an array, whichever types the file has them in. */
-import { DOUBLES, Kind, Node } from "./tape";
+import { Kind, Node, NumberType } from "./tape";
+
+/** Bytes of a number of one of UBJSON's types; 0 for what is no number. */
+export function widthOf(type: u32): u32 {
+  switch (type) {
+    case NumberType.INT8:
+    case NumberType.UINT8:
+      return 1;
+    case NumberType.INT16:
+      return 2;
+    case NumberType.INT32:
+    case NumberType.FLOAT32:
+      return 4;
+    case NumberType.INT64:
+    case NumberType.FLOAT64:
+      return 8;
+    default:
+      return 0;
+  }
+}
 
 /** The number of one of UBJSON's types at an address, big-endian; of 64 bits, the nearest double. */
 export function loadBig(at: usize, type: u32): f64 {
   switch (type) {
-    case 0x69: // i
+    case NumberType.INT8:
       return <f64> load<i8>(at);
-    case 0x55: // U
+    case NumberType.UINT8:
       return <f64> load<u8>(at);
-    case 0x49: // I
+    case NumberType.INT16:
       return <f64> bswap<i16>(load<i16>(at));
-    case 0x6c: // l
+    case NumberType.INT32:
       return <f64> bswap<i32>(load<i32>(at));
-    case 0x4c: // L
+    case NumberType.INT64:
       return <f64> bswap<i64>(load<i64>(at));
-    case 0x64: // d
+    case NumberType.FLOAT32:
       return <f64> reinterpret<f32>(bswap<u32>(load<u32>(at)));
-    default: // D
+    default:
       return reinterpret<f64>(bswap<u64>(load<u64>(at)));
   }
 }
@@ -38,12 +57,12 @@ export function copyInt32s(array: Node, to: usize): i32 {
   const count = array.count;
   const from = array.at;
   if (array.kind == Kind.ARRAY) return copyListed(array, to, 0);
-  switch (array.type) {
-    case 0x6c: { // l
+  switch (<u32> array.type) {
+    case NumberType.INT32: {
       copyBig32s(from, to, count);
       return -1;
     }
-    case 0x55: { // U
+    case NumberType.UINT8: {
       for (let n: u32 = 0; n < count; n += 4) {
         const v = i16x8.extend_low_i8x16_u(v128.load32_zero(from + n));
         v128.store(to + (<usize> n << 2), i32x4.extend_low_i16x8_u(v));
@@ -65,7 +84,7 @@ export function copyFloat32s(array: Node, to: usize): i32 {
   const from = array.at;
   if (array.kind == Kind.ARRAY) return copyListed(array, to, 1);
   if (to == 0) return -1;
-  if (array.type == 0x64) {
+  if (array.type == NumberType.FLOAT32) {
     copyBig32s(from, to, count);
     return -1;
   }
@@ -101,7 +120,6 @@ function isInt32(x: f64): bool {
 /** A number of an array of NUMBERS. */
 export function numberAt(array: Node, n: u32): f64 {
   const type: u32 = array.type;
-  if (type == DOUBLES) return f64.load(array.at + (<usize> n << 3));
-  const shift: usize = type == 0x69 || type == 0x55 ? 0 : type == 0x49 ? 1 : type == 0x6c || type == 0x64 ? 2 : 3;
-  return loadBig(array.at + (<usize> n << shift), type);
+  if (type == NumberType.DOUBLES) return f64.load(array.at + (<usize> n << 3));
+  return loadBig(array.at + <usize> n * widthOf(type), type);
 }

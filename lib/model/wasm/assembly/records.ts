@@ -95,7 +95,7 @@ export class Tree {
 /** Exits are numbered in a byte. */
 export const EXITS: u32 = 256;
 
-/** A `TreeEnsemble`, as `../layout.ts` hands it over: its numbers, and the addresses of its arrays. */
+/** A `TreeEnsemble`, as `../../kernel/layout.ts` hands it over: its numbers, and the addresses of its arrays. */
 @unmanaged
 export class Model {
   features: u32;

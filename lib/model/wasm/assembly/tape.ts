@@ -22,13 +22,22 @@ export enum Kind {
   OBJECT = 0x7b, // {
 }
 
-/** Numbers that stand in memory as this machine has doubles; the other types are UBJSON's. */
-export const DOUBLES: u32 = 0x6e; // n
+/** Types of numbers, by their letters in UBJSON, which stand in the file big-endian. */
+export enum NumberType {
+  INT8 = 0x69, // i
+  UINT8 = 0x55, // U
+  INT16 = 0x49, // I
+  INT32 = 0x6c, // l
+  INT64 = 0x4c, // L
+  FLOAT32 = 0x64, // d
+  FLOAT64 = 0x44, // D
+  DOUBLES = 0x6e, // n: not of UBJSON, doubles as this machine has them
+}
 
 @unmanaged
 export class Node {
   kind: u8; // Kind
-  type: u8; // of NUMBERS
+  type: u8; // NumberType, of NUMBERS
   key: u32; // number of the member's key; 0 in an array
   next: usize; // sibling; 0 for none
   owner: usize; // who had the key before

@@ -4,9 +4,9 @@
  * writes its models so since 1.6.
  */
 import { followerOf, numberKey, setFollower } from "./keys";
-import { loadBig } from "./numbers";
+import { loadBig, widthOf } from "./numbers";
 import { Problem, refuse } from "./problems";
-import { add, close, hasMember, Kind, Node, open, opened, startTape } from "./tape";
+import { add, close, hasMember, Kind, Node, NumberType, open, opened, startTape } from "./tape";
 import { isUtf8 } from "./text";
 
 /** Gives the number of a text, or ends the work if it is none. */
@@ -93,29 +93,11 @@ function readValue(marker: u32, key: u32): Node {
   }
 }
 
-/** Bytes of a number of a type; 0 for what is no number. */
-function widthOf(type: u32): u32 {
-  switch (type) {
-    case 0x69: // i
-    case 0x55: // U
-      return 1;
-    case 0x49: // I
-      return 2;
-    case 0x6c: // l
-    case 0x64: // d
-      return 4;
-    case 0x4c: // L
-    case 0x44: // D
-      return 8;
-    default:
-      return 0;
-  }
-}
-
 /** How many of something follow. */
 function readCount(marker: u32): u64 {
   const width = widthOf(marker);
-  if (width == 0 || marker == 0x64 || marker == 0x44) refuse(Problem.LENGTH_TYPE, offset() - 1, <f64> marker, 0);
+  const isFloat = marker == NumberType.FLOAT32 || marker == NumberType.FLOAT64;
+  if (width == 0 || isFloat) refuse(Problem.LENGTH_TYPE, offset() - 1, <f64> marker, 0);
   need(width);
   const count = loadBig(at, marker);
   at += width;
