@@ -1,9 +1,10 @@
 /** The new inputs of one variant: found, scored with one version, and kept once. */
 import { openCache } from "./cache.ts";
-import { digestOf, sha256 } from "./digest.ts";
+import { sha256 } from "./digest.ts";
 import { scoreDistribution } from "./distribution.ts";
 import { InputError } from "./errors.ts";
-import { type Column, parseFeatureNames } from "./features.ts";
+import { parseFeatureNames } from "./featurenames.ts";
+import type { Column } from "./features.ts";
 import {
   type InputFile,
   readNamedFiles,
@@ -21,9 +22,11 @@ import {
   storePredictions,
   type StoreResult,
 } from "./predictions.ts";
+import { digestRecipe, type Recipe } from "./recipe.ts";
 import { type Engine, openScorer, type Scorer } from "./scorer.ts";
 import {
   finishScoringRun,
+  recipeOf,
   type ScoredFile,
   scoreFile,
   startScoringRun,
@@ -149,15 +152,22 @@ export async function scoreInputs(
   options: BatchOptions & { inputs: readonly InputFile[] },
 ): Promise<KeptInput[]> {
   const { settings, output, dryRun, inputs } = options;
+  const { say } = services;
   const columns = await columnsOf(services, scorer, settings);
+  const recipe = recipeOf(scorer, {
+    declared: settings.recipe,
+    columns,
+    say,
+  });
   const score = (file: InputFile) =>
-    scoreFile(scorer, file, { settings, columns, say: services.say });
+    scoreFile(scorer, file, { settings, columns, recipe, say });
   const kept: KeptInput[] = [];
   if (output === "postgres" && !dryRun) {
     for (const file of inputs) {
       kept.push(
         await keepInPostgres(services, scorer, {
           ...options,
+          recipe,
           scored: await score(file),
         }),
       );
@@ -176,7 +186,9 @@ export async function scoreInputs(
   }
   await writeOutput(services, { scorer, all, options });
   for (const scored of all) {
-    kept.push(await keepInFile(services, scorer, { ...options, scored }));
+    kept.push(
+      await keepInFile(services, scorer, { ...options, recipe, scored }),
+    );
   }
   return kept;
 }
@@ -202,7 +214,7 @@ async function columnsOf(
   );
 }
 
-type KeepOptions = BatchOptions & { scored: ScoredFile };
+type KeepOptions = BatchOptions & { recipe: Recipe; scored: ScoredFile };
 
 async function keepInPostgres(
   services: Services,
@@ -290,13 +302,13 @@ async function store(
   scorer: Scorer,
   options: KeepOptions & { mlflowRunId: string },
 ): Promise<StoreResult> {
-  const { settings, version, scored, force, mlflowRunId } = options;
+  const { settings, version, recipe, scored, force, mlflowRunId } = options;
   const database = await services.predictions();
   const input = {
     variant: settings.variant,
     inputUri: scored.file.uri,
     contentSha256: scored.contentSha256,
-    recipeSha256: digestOf(settings.recipe),
+    recipeSha256: digestRecipe(recipe),
     modelName: version.name,
     modelVersion: String(version.version),
     modelSha256: scorer.modelSha256,

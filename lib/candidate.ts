@@ -1,22 +1,26 @@
 /** A model file with everything that belongs to it, read, checked and measured: what `log-model` logs. */
 import { digestOf, sha256 } from "./digest.ts";
 import { InputError } from "./errors.ts";
+import { checkFeatureNames, parseFeatureNames } from "./featurenames.ts";
 import {
-  checkFeatureNames,
+  type Column,
   type Features,
-  parseFeatureNames,
   toFeatures,
   toModelRows,
 } from "./features.ts";
 import { type EvaluationMetrics, evaluationMetrics } from "./metrics.ts";
-import { type ColumnSpec, inferColumns } from "./mlflow/signature.ts";
+import {
+  type ColumnSpec,
+  toColumnSpec,
+  toSchemaJson,
+} from "./mlflow/signature.ts";
 import type { Model } from "./model/ensemble.ts";
 import { evaluate } from "./model/evaluate.ts";
 import { toOnnx } from "./model/onnx.ts";
 import { parseModel } from "./model/parse.ts";
 import { type ReferenceProfile, toProfile } from "./monitoring/profile.ts";
-import type { Recipe } from "./recipe.ts";
-import { parseRows } from "./rows.ts";
+import { digestRecipe, type Recipe, resolveRecipe } from "./recipe.ts";
+import { parseRows, type Row } from "./rows.ts";
 
 /** A file as it was read. */
 export interface SourceFile {
@@ -38,7 +42,7 @@ export interface CandidateFiles {
 /** How rows of the files are read. */
 export interface CandidateOptions {
   readonly recipe: Recipe;
-  readonly idColumn: string;
+  readonly idColumn: string | undefined;
   readonly label: string;
 }
 
@@ -58,6 +62,8 @@ export interface Candidate {
   readonly modelBytes: Uint8Array<ArrayBuffer>;
   readonly onnxBytes: Uint8Array;
   readonly columns: readonly ColumnSpec[];
+  /** With the categories of each step: recorded with the version and used from there. */
+  readonly recipe: Recipe;
   readonly example: InputExample;
   /** The whole sample, rows × columns, for the parity gate. */
   readonly sample: { readonly matrix: Float32Array; readonly rows: number };
@@ -77,14 +83,17 @@ export interface CandidateDigests {
   readonly features: string;
   readonly evaluation: string | undefined;
   readonly recipe: string;
+  /** What the version takes from the sample: types, which columns may be missing, and the input example. */
+  readonly sample: string;
 }
 
 /** Rows of the input example: enough to reach many leaves, few enough to be read. */
 const exampleRows = 20;
 
 /**
- * The candidate that the files make: parsed, converted to ONNX, its signature
- * inferred from the sample, measured on the labelled set.
+ * Returns the candidate that the files make: parsed, converted to ONNX, its
+ * signature taken from the model's types and the sample, measured on the
+ * labelled set.
  *
  * @throws {InputError} If a file cannot be used, or they do not fit together.
  */
@@ -93,31 +102,41 @@ export function toCandidate(
   options: CandidateOptions,
 ): Candidate {
   const model = parseModel(files.model.bytes);
-  const names = parseFeatureNames(files.features.bytes, {
-    file: files.features.uri,
-  });
-  checkFeatureNames(names, {
-    modelNames: model.features.names,
-    modelCount: model.features.count,
-    file: files.features.uri,
-  });
-  const sampleRows = [
-    ...parseRows(files.sample.bytes, { file: files.sample.uri }),
+  const names = readNames(files.features, model);
+  const rowsOf = (file: SourceFile) => [
+    ...parseRows(file.bytes, { file: file.uri }),
   ];
-  const anyType = names.map((name) => ({ name, type: "double" }));
-  const { recipe, idColumn } = options;
+  const sampleRows = rowsOf(files.sample);
+  // A labelled set for a model without one probability per row is left unread rather than misread.
+  const labelledRows = files.evaluation && givesProbability(model)
+    ? rowsOf(files.evaluation)
+    : undefined;
+  const { columns, recipe } = toColumns(model, {
+    names,
+    recipe: options.recipe,
+    sample: sampleRows,
+    rows: [...sampleRows, ...labelledRows ?? []],
+  });
+  const { idColumn } = options;
+  const binding = { columns: columns.map(toColumn), recipe, idColumn };
   const sample = toFeatures(sampleRows, {
-    columns: anyType,
-    recipe,
-    idColumn,
+    ...binding,
     file: files.sample.uri,
   });
-  const modelRows = toModelRows(sampleRows, { columns: names, recipe });
   const count = Math.min(exampleRows, sample.rows);
   const matrix = sample.matrix.slice(0, count * names.length);
-  const labelled = files.evaluation &&
-    readLabelled(model, { file: files.evaluation, names, options });
-  const metrics = labelled?.scores && evaluationMetrics({
+  const rows = toModelRows(sampleRows.slice(0, count), binding)
+    .map((row) => names.map((name) => row[name] ?? null));
+  const labelled = files.evaluation && labelledRows &&
+    scoreLabelled(
+      model,
+      toFeatures(labelledRows, {
+        ...binding,
+        labelColumn: options.label,
+        file: files.evaluation.uri,
+      }),
+    );
+  const metrics = labelled && evaluationMetrics({
     probabilities: labelled.scores,
     outcomes: labelled.outcomes,
   });
@@ -125,11 +144,10 @@ export function toCandidate(
     model,
     modelBytes: files.model.bytes,
     onnxBytes: toOnnx(model),
-    columns: inferColumns(modelRows, names),
+    columns,
+    recipe,
     example: {
-      rows: modelRows.slice(0, count).map((row) =>
-        names.map((name) => row[name] ?? null)
-      ),
+      rows,
       matrix,
       scores: evaluate(model, matrix, { rows: count }).predictions,
     },
@@ -146,10 +164,58 @@ export function toCandidate(
       model: sha256(files.model.bytes),
       features: sha256(JSON.stringify(names)),
       evaluation: files.evaluation && sha256(files.evaluation.bytes),
-      recipe: digestOf(recipe),
+      recipe: digestRecipe(recipe),
+      sample: digestOf({ columns: toSchemaJson(columns), rows }),
     },
     trainingDate: findTrainingDate(files),
   };
+}
+
+function readNames(features: SourceFile, model: Model): string[] {
+  const names = parseFeatureNames(features.bytes, { file: features.uri });
+  checkFeatureNames(names, {
+    modelNames: model.features.names,
+    modelCount: model.features.count,
+    file: features.uri,
+  });
+  return names;
+}
+
+/** The signature's columns and the recipe's categories, which depend on each other: types prove categories, and categories are booleans. */
+function toColumns(
+  model: Model,
+  { names, recipe, sample, rows }: {
+    names: readonly string[];
+    recipe: Recipe;
+    sample: readonly Row[];
+    rows: readonly Row[];
+  },
+): { columns: ColumnSpec[]; recipe: Recipe } {
+  const specsOf = (cells: readonly Readonly<Record<string, unknown>>[]) =>
+    names.map((name, index) =>
+      toColumnSpec({
+        name,
+        // LightGBM's file says which features are categories, not their types.
+        modelType: model.library === "xgboost"
+          ? model.features.types[index]
+          : undefined,
+        values: cells.map((row) => Object.hasOwn(row, name) ? row[name] : null),
+      })
+    );
+  const raw = specsOf(sample.map(({ value }) => value));
+  const resolved = resolveRecipe(recipe, {
+    columns: raw.map(toColumn),
+    rows: rows.map(({ value }) => value),
+  });
+  const modelRows = toModelRows(sample, {
+    columns: names.map((name) => ({ name, type: "" })),
+    recipe: resolved,
+  });
+  return { columns: specsOf(modelRows), recipe: resolved };
+}
+
+function toColumn({ name = "", type }: ColumnSpec): Column {
+  return { name, type };
 }
 
 /** Rows as the model takes them, and its one probability a row where it gives one. */
@@ -171,30 +237,16 @@ function givesProbability(model: Model): boolean {
   return model.predictionKind === "probability" && model.outputs === 1;
 }
 
-/** Metrics exist only for one probability a row; a labelled set for any other model is left unread rather than misread. */
-function readLabelled(
+function scoreLabelled(
   model: Model,
-  { file, names, options }: {
-    file: SourceFile;
-    names: readonly string[];
-    options: CandidateOptions;
-  },
-): ScoredRows & { readonly outcomes: Uint8Array } | undefined {
-  if (!givesProbability(model)) return undefined;
-  const columns = names.map((name) => ({ name, type: "double" }));
-  const rows = parseRows(file.bytes, { file: file.uri });
-  const { recipe, idColumn, label: labelColumn } = options;
-  const features = toFeatures(rows, {
-    columns,
-    recipe,
-    idColumn,
-    labelColumn,
-    file: file.uri,
-  });
-  return {
-    ...score(model, features),
-    outcomes: features.labels ?? new Uint8Array(),
-  };
+  features: Features,
+): ScoredRows & {
+  readonly scores: Float32Array;
+  readonly outcomes: Uint8Array;
+} {
+  const { matrix, rows, labels = new Uint8Array() } = features;
+  const scores = evaluate(model, matrix, { rows }).predictions;
+  return { matrix, rows, scores, outcomes: labels };
 }
 
 /** The set that the reference profile is of. */

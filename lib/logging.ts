@@ -23,8 +23,19 @@ export const digestTags = {
   model: "churn.model_sha256",
   features: "churn.features_sha256",
   evaluation: "churn.evaluation_sha256",
+  recipe: "churn.recipe_sha256",
+  sample: "churn.sample_sha256",
   mlmodel: "churn.mlmodel_sha256",
 } as const;
+
+/** Tags that together say what a version is made of. */
+const contentTags = [
+  digestTags.model,
+  digestTags.features,
+  digestTags.evaluation,
+  digestTags.recipe,
+  digestTags.sample,
+];
 
 /** Tag of a registered model: the key of the variant it belongs to. */
 const variantTag = "churn.variant";
@@ -59,8 +70,9 @@ export async function getExperiment(
 }
 
 /**
- * The newest version, when it was made of the same model, features and labelled
- * set; undefined when a new version would differ from it, or there is none.
+ * Returns the newest version when it was made of the same model, features,
+ * labelled set, recipe, signature and input example; undefined when a new
+ * version would differ from it, or there is none.
  *
  * @throws {InputError} If the registered model belongs to another variant.
  */
@@ -73,12 +85,9 @@ export async function findSameVersion(
   if (!registered) return undefined;
   refuseForeign(registered.tags, variant);
   const [newest] = await mlflow.listModelVersions(variant.modelName);
-  const same = newest &&
-    newest.tags[digestTags.model] === candidate.digests.model &&
-    newest.tags[digestTags.features] === candidate.digests.features &&
-    (newest.tags[digestTags.evaluation] ?? undefined) ===
-      candidate.digests.evaluation;
-  return same ? newest : undefined;
+  const own = toDigestTags(candidate);
+  const isSame = contentTags.every((tag) => newest?.tags[tag] === own[tag]);
+  return isSame ? newest : undefined;
 }
 
 /**
@@ -348,6 +357,8 @@ function toDigestTags({ digests }: Candidate): Record<string, string> {
   return {
     [digestTags.model]: digests.model,
     [digestTags.features]: digests.features,
+    [digestTags.recipe]: digests.recipe,
+    [digestTags.sample]: digests.sample,
     ...(digests.evaluation === undefined
       ? {}
       : { [digestTags.evaluation]: digests.evaluation }),

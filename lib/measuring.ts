@@ -7,6 +7,7 @@ import { digestTags } from "./logging.ts";
 import { type EvaluationMetrics, evaluationMetrics } from "./metrics.ts";
 import type { ModelVersion } from "./mlflow/store.ts";
 import { parseRows } from "./rows.ts";
+import { recipeOf } from "./scoring.ts";
 import type { Services } from "./services.ts";
 import type { VariantSettings } from "./variants.ts";
 
@@ -38,11 +39,13 @@ export async function measureVersion(
       `Cannot measure ${version.name} version ${version.version}: it needs named columns and one probability a row`,
     );
   }
+  const { idColumn, recipe: declared } = settings;
   const features = toFeatures(
     parseRows(labelled.bytes, { file: labelled.uri }),
     {
-      ...settings,
       columns,
+      recipe: recipeOf(scorer, { declared, columns, say: services.say }),
+      idColumn,
       labelColumn: settings.label,
       file: labelled.uri,
     },

@@ -17,6 +17,7 @@ import {
   parseReferenceProfile,
   type ReferenceProfile,
 } from "./monitoring/profile.ts";
+import { parseRecorded, type RecordedRecipe, toRecorded } from "./recipe.ts";
 
 /** Where a model is logged. */
 export interface ModelPlace {
@@ -96,6 +97,7 @@ export function toModelFolder(
       [metadataKey]: {
         native: native.file,
         objective: model.objective,
+        recipe: toRecorded(candidate.recipe),
         sha256: Object.fromEntries(
           [...files].map(([path, bytes]) => [path, sha256(bytes)]),
         ),
@@ -146,6 +148,8 @@ export interface LoadedFolder {
   readonly expected: ExpectedScores | undefined;
   /** Names in the model's order, where the folder has them. */
   readonly featureNames: readonly string[] | undefined;
+  /** How rows become the model's columns; undefined for a model that was logged without, by Python or before it was recorded. */
+  readonly recipe: RecordedRecipe | undefined;
   /** False when the model was logged without digests, as MLflow itself does. */
   readonly verified: boolean;
 }
@@ -195,34 +199,48 @@ export async function readModelFolder(
     onnx: file.onnxFile === undefined ? undefined : await read(file.onnxFile),
     expected: own ? await decode<ExpectedScores>(expectedFile) : undefined,
     featureNames: own ? await decode<string[]>(featuresFile) : undefined,
+    recipe: own?.recipe,
     verified: own !== undefined && mlmodelSha256 !== undefined,
   };
 }
 
+/** What was recorded about rows when a model was logged; each part is undefined for a model that was logged without it. */
+export interface RecordedRows {
+  readonly profile: ReferenceProfile | undefined;
+  readonly recipe: RecordedRecipe | undefined;
+}
+
 /**
- * The profile that was frozen when the model in the folder was logged;
- * undefined for a model that was logged without one, by Python or before there
- * were any.
+ * Returns the reference profile and the recipe that were recorded with the
+ * model in a folder.
  *
- * @throws {InputError} If it differs from its digest on record.
+ * @throws {InputError} If a file differs from its digest on record.
  */
-export async function readReferenceProfile(
+export async function readRecordedRows(
   store: ArtifactStore,
   { mlmodelSha256: digest, cache }: FolderOptions,
-): Promise<ReferenceProfile | undefined> {
+): Promise<RecordedRows> {
   const bytes = await readVerified(store, { path: mlmodelFile, digest, cache });
   const text = new TextDecoder().decode(bytes);
   const file = parseMLmodel(text, { file: uriOf(store, mlmodelFile) });
-  const profile = ownMetadata(file.metadata)?.sha256[referenceFile];
-  if (profile === undefined) return undefined;
-  return parseReferenceProfile(
-    await readVerified(store, { path: referenceFile, digest: profile, cache }),
-    { file: uriOf(store, referenceFile) },
-  );
+  const own = ownMetadata(file.metadata);
+  const profile = own?.sha256[referenceFile];
+  return {
+    recipe: own?.recipe,
+    profile: profile === undefined ? undefined : parseReferenceProfile(
+      await readVerified(store, {
+        path: referenceFile,
+        digest: profile,
+        cache,
+      }),
+      { file: uriOf(store, referenceFile) },
+    ),
+  };
 }
 
 interface OwnMetadata {
   readonly native: string;
+  readonly recipe: RecordedRecipe | undefined;
   readonly sha256: Readonly<Record<string, string>>;
 }
 
@@ -230,10 +248,16 @@ interface OwnMetadata {
 function ownMetadata(
   metadata: Readonly<Record<string, unknown>>,
 ): OwnMetadata | undefined {
-  const own = metadata[metadataKey] as Partial<OwnMetadata> | undefined;
-  return own?.native !== undefined && own.sha256 !== undefined
-    ? { native: own.native, sha256: own.sha256 }
-    : undefined;
+  const own = metadata[metadataKey] as
+    | Partial<Omit<OwnMetadata, "recipe">> & { recipe?: unknown }
+    | undefined;
+  if (own?.native === undefined || own.sha256 === undefined) return undefined;
+  const { native, sha256, recipe } = own;
+  return {
+    native,
+    sha256,
+    recipe: recipe === undefined ? undefined : parseRecorded(recipe),
+  };
 }
 
 async function readVerified(

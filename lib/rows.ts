@@ -1,22 +1,25 @@
-/** Rows out of JSON text: JSON Lines, or one array, of objects or of arrays. */
+/** Rows out of JSON text: JSON Lines of objects, one array of objects, or pandas' `split`. */
 import { InputError } from "./errors.ts";
 
 /** One row and where it stands. */
 export interface Row {
   /** Counts from 1. */
   readonly number: number;
-  /** Line of the file, from 1; undefined inside one JSON array. */
+  /** Line of the file, from 1; undefined inside one JSON value. */
   readonly line: number | undefined;
-  /** An object by column name, or the values in the order of the model's columns. */
-  readonly value: Readonly<Record<string, unknown>> | readonly unknown[];
+  /** Cells by column name. */
+  readonly value: Readonly<Record<string, unknown>>;
 }
 
 const newline = 10;
 
 /**
- * The rows of a file, one after the other. The form is told by the content, not
- * by the name: `[` begins an array when the whole text is one, else each line
- * is a row. Blank lines, CRLF and a byte order mark are passed over.
+ * Yields the rows of a file, one after the other. The form is told by the
+ * content, not by the name: JSON Lines of objects, one JSON array of objects
+ * (pandas' `records`), or pandas' `split` (`columns` and `data`). Blank lines,
+ * CRLF and a byte order mark are skipped. Rows that are arrays are refused
+ * unless `split` names their columns: their order says nothing of which column
+ * a value belongs to.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -27,50 +30,110 @@ const newline = 10;
  * ```
  *
  * @param options `file`: what the bytes are called in an error.
- * @throws {InputError} If a line is not JSON, a row is neither object nor array, or there is no row at all; names the line.
+ * @throws {InputError} If a line is not JSON, a row is no object, or there is no row at all; names the line.
  */
 export function* parseRows(
   bytes: Uint8Array,
   options: { file: string },
 ): Generator<Row, void, undefined> {
-  const whole = wholeArray(bytes);
+  const { file } = options;
   let count = 0;
-  for (
-    const row of whole
-      ? rowsOfArray(whole, options.file)
-      : rowsOfLines(bytes, options.file)
-  ) {
+  for (const row of rowsOf(bytes, file)) {
     count++;
     yield row;
   }
   if (count === 0) {
-    throw new InputError(`Cannot read rows of ${options.file}: it has none`);
+    throw new InputError(`Cannot read rows of ${file}: it has none`);
   }
 }
 
-/** The text as one JSON array, or undefined when it is not that: `[1]\n[2]` is two rows. */
-function wholeArray(bytes: Uint8Array): unknown[] | undefined {
-  const first = bytes.find((byte) => byte > 32 && byte < 128);
-  if (first !== "[".charCodeAt(0)) return undefined;
+function rowsOf(bytes: Uint8Array, file: string): Generator<Row> {
+  const start = bytes.findIndex((byte) => byte > 32 && byte < 128);
+  const head = start < 0
+    ? ""
+    : String.fromCharCode(...bytes.subarray(start, start + 64));
+  if (head.startsWith("[")) {
+    const values = tryParse(bytes);
+    if (isRows(values)) return rowsOfArray(values, file);
+  }
+  // The keys that pandas writes first; a line of JSON Lines may begin so, too.
+  if (/^\{\s*"(columns|index|data)"\s*:\s*\[/.test(head)) {
+    const split = toSplit(tryParse(bytes));
+    if (split) return rowsOfSplit(split, file);
+  }
+  return rowsOfLines(bytes, file);
+}
+
+/** The text as one JSON value; undefined when it is not that: `[1]\n[2]` is two lines. */
+function tryParse(bytes: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(
-      new TextDecoder("utf-8", { fatal: true }).decode(bytes),
-    );
-    // One row of plain numbers is a JSON line, not an array of rows.
-    const isRows = Array.isArray(value) &&
-      value.every((item) => typeof item === "object" && item !== null);
-    return isRows ? value as unknown[] : undefined;
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
-function* rowsOfArray(values: unknown[], file: string): Generator<Row> {
+/** One array of plain values is a line, not an array of rows. */
+function isRows(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) &&
+    value.every((item) => typeof item === "object" && item !== null);
+}
+
+function* rowsOfArray(
+  values: readonly unknown[],
+  file: string,
+): Generator<Row> {
   for (const [index, value] of values.entries()) {
     yield {
       number: index + 1,
       line: undefined,
       value: checkedRow(value, { file, where: `row ${index + 1}` }),
+    };
+  }
+}
+
+/** A frame as `DataFrame.to_json(orient="split")` writes it. */
+interface Split {
+  readonly columns: readonly unknown[];
+  readonly data: readonly unknown[];
+}
+
+function toSplit(value: unknown): Split | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { columns, data }: { columns?: unknown; data?: unknown } = value;
+  return Array.isArray(columns) && isRows(data) ? { columns, data } : undefined;
+}
+
+function* rowsOfSplit({ columns, data }: Split, file: string): Generator<Row> {
+  const names = columns.map((name) => {
+    if (typeof name === "string") return name;
+    throw new InputError(
+      `Cannot use ${file}: "columns" should hold the names of the columns, found ${
+        JSON.stringify(name)
+      }`,
+    );
+  });
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new InputError(
+      `Cannot use ${file}: "columns" names "${twice}" twice`,
+    );
+  }
+  for (const [index, cells] of data.entries()) {
+    if (!Array.isArray(cells) || cells.length !== names.length) {
+      throw new InputError(
+        `Cannot use ${file}, row ${
+          index + 1
+        }: expected an array of ${names.length} values, found ${
+          Array.isArray(cells) ? `${cells.length} values` : "an object"
+        }`,
+      );
+    }
+    yield {
+      number: index + 1,
+      line: undefined,
+      value: Object.fromEntries(names.map((name, at) => [name, cells[at]])),
     };
   }
 }
@@ -118,8 +181,8 @@ function parseLine(
     throw new InputError(
       `Cannot parse ${where}: ${
         (error as Error).message
-      }; expected one JSON object or array a line ` +
-        `(a missing value is null, not NaN), or one JSON array of rows`,
+      }; expected one JSON object per line ` +
+        `(a missing value is null, not NaN), or one JSON array of objects`,
     );
   }
 }
@@ -128,10 +191,17 @@ function checkedRow(
   value: unknown,
   { file, where }: { file: string; where: string },
 ): Row["value"] {
-  if (typeof value === "object" && value !== null) return value as Row["value"];
+  if (isObject(value)) return value;
   throw new InputError(
-    `Cannot use ${file}, ${where}: expected an object or an array, found ${
-      JSON.stringify(value)
-    }`,
+    `Cannot use ${file}, ${where}: expected an object, found ${
+      JSON.stringify(value).slice(0, 60)
+    }` +
+      (Array.isArray(value)
+        ? '; values without column names can be bound to the wrong columns: write one object per row, or pandas\' orient="split", which names the columns'
+        : ""),
   );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

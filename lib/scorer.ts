@@ -1,5 +1,5 @@
 /** A registered version that is ready to score: read, verified, replayed on its own example. */
-import type { Column } from "./features.ts";
+import { type Column, toFeatures } from "./features.ts";
 import { sha256 } from "./digest.ts";
 import { InputError, UsageError } from "./errors.ts";
 import type { Schema } from "./mlflow/signature.ts";
@@ -9,6 +9,7 @@ import { openKernel } from "./model/kernel.ts";
 import { openOnnx } from "./model/onnxruntime.ts";
 import { parseModel } from "./model/parse.ts";
 import type { ExpectedScores, LoadedFolder } from "./modelfolder.ts";
+import { fromRecorded, plainRecipe, type RecordedRecipe } from "./recipe.ts";
 
 /** What computes the scores. */
 export type Engine = "trees" | "onnxruntime";
@@ -19,6 +20,8 @@ export interface Scorer extends AsyncDisposable {
   /** The model's columns in the model's order; undefined when neither model nor signature names them. */
   readonly columns: readonly Column[] | undefined;
   readonly features: number | undefined;
+  /** How rows become those columns, as it was recorded with the model; undefined for a model without. */
+  readonly recipe: RecordedRecipe | undefined;
   readonly predictionKind: "probability" | "score";
   /** Predictions a row. */
   readonly outputs: number;
@@ -75,6 +78,7 @@ function openTrees(
     engine: "trees",
     columns: toColumns(namesOf(model, folder), folder.file.signature.inputs),
     features: model.features.count,
+    recipe: folder.recipe,
     predictionKind: model.predictionKind,
     outputs: model.outputs,
     modelSha256: sha256(bytes),
@@ -113,6 +117,7 @@ async function openGraph(
     engine: "onnxruntime",
     columns: toColumns(names, folder.file.signature.inputs),
     features: session.features,
+    recipe: folder.recipe,
     // A graph does not say what its numbers are; storing refuses what is outside 0 to 1.
     predictionKind: model?.predictionKind ?? "probability",
     outputs: model?.outputs ?? 1,
@@ -157,11 +162,24 @@ async function replay(
   expected: ExpectedScores,
   uri: string,
 ): Promise<void> {
-  const { rows, scores } = expected;
-  const cells = rows.flatMap((row) =>
-    row.map((cell) => cell === null ? NaN : Number(cell))
+  const { columns: names, rows, scores } = expected;
+  const features = toFeatures(
+    rows.map((row, index) => ({
+      number: index + 1,
+      line: undefined,
+      value: Object.fromEntries(names.map((name, at) => [name, row[at]])),
+    })),
+    {
+      columns: scorer.columns ??
+        names.map((name) => ({ name, type: "double" })),
+      recipe: scorer.recipe
+        ? fromRecorded(scorer.recipe, plainRecipe)
+        : plainRecipe,
+      idColumn: undefined,
+      file: `${uri}'s input example`,
+    },
   );
-  const found = await scorer.predict(Float32Array.from(cells), rows.length);
+  const found = await scorer.predict(features.matrix, rows.length);
   const at = scores.findIndex((score, index) =>
     !(Math.abs(score - (found[index] ?? NaN)) <= tolerance)
   );

@@ -6,6 +6,12 @@ import { type Column, type Features, toFeatures } from "./features.ts";
 import type { InputFile } from "./inputs.ts";
 import { toDataset } from "./logging.ts";
 import type { Experiment, MlflowStore, ModelVersion } from "./mlflow/store.ts";
+import {
+  differsFrom,
+  fromRecorded,
+  type Recipe,
+  resolveRecipe,
+} from "./recipe.ts";
 import { parseRows } from "./rows.ts";
 import type { Scorer } from "./scorer.ts";
 import type { VariantSettings } from "./variants.ts";
@@ -21,24 +27,29 @@ export interface ScoredFile {
   readonly startedAt: Date;
 }
 
+/** How rows of a file become what the scorer takes. */
+export interface Binding {
+  readonly columns: readonly Column[];
+  readonly recipe: Recipe;
+}
+
 /**
- * The scores of all rows of a file. What was noticed on the way (columns that
- * were ignored, unknown categories, no player ids) is said.
+ * Returns the scores of all rows of a file. What was noticed on the way (columns
+ * that were ignored, unknown categories, absent cells, rows without a player)
+ * is said.
  *
- * @throws {InputError} If a row cannot be used; names row, line and column.
+ * @throws {InputError} If a row cannot be used (names row, line and column), or no row names a player though the variant has an id column.
  */
 export async function scoreFile(
   scorer: Scorer,
   file: InputFile,
-  options: {
+  options: Binding & {
     settings: VariantSettings;
-    columns: readonly Column[];
     say: (message: string) => void;
   },
 ): Promise<ScoredFile> {
-  const { settings, columns, say } = options;
+  const { settings: { idColumn }, columns, recipe, say } = options;
   const startedAt = new Date();
-  const { recipe, idColumn } = settings;
   const rows = parseRows(file.bytes, { file: file.uri });
   const features = toFeatures(rows, {
     columns,
@@ -46,9 +57,9 @@ export async function scoreFile(
     idColumn,
     file: file.uri,
   });
-  for (const remark of remarksOn(features, idColumn)) {
-    say(`${file.uri}: ${remark}`);
-  }
+  requirePlayers(features, { idColumn, file: file.uri });
+  requireValues(features, { columns, file: file.uri });
+  for (const remark of remarksOn(features)) say(`${file.uri}: ${remark}`);
   const scores = await scorer.predict(features.matrix, features.rows);
   if (scores.length !== features.rows * scorer.outputs) {
     throw new InputError(
@@ -65,13 +76,42 @@ export async function scoreFile(
   };
 }
 
-function remarksOn(
-  { extraColumns, unknownCategories, ids }: Features,
-  idColumn: string,
-): string[] {
-  const counts = Object.entries(unknownCategories).map(([column, count]) =>
-    `${count} of ${column}`
+/** Scores that belong to nobody are of no use, unless the variant says that its rows name nobody. */
+function requirePlayers(
+  { ids, rows }: Features,
+  { idColumn, file }: { idColumn: string | undefined; file: string },
+): void {
+  if (idColumn === undefined || ids?.some((id) => id !== null)) return;
+  const found = ids === undefined
+    ? `none of the ${rows} rows has the column "${idColumn}"`
+    : `"${idColumn}" is null in all ${rows} rows`;
+  throw new InputError(
+    `Cannot use ${file}: ${found}, which names the player; ` +
+      `name the right column as "id_column" in variants.yaml, or write "id_column: none" if the rows name nobody`,
   );
+}
+
+function requireValues(
+  { emptyColumns, rows }: Features,
+  { columns, file }: { columns: readonly Column[]; file: string },
+): void {
+  if (emptyColumns.length < columns.length) return;
+  throw new InputError(
+    `Cannot use ${file}: every column of the model is missing in all ${rows} rows`,
+  );
+}
+
+/** The share of unknown categories from which a remark is a warning. */
+const unknownWarning = 0.05;
+
+function remarksOn(features: Features): string[] {
+  const { extraColumns, unknownCategories, absentCells, emptyColumns, ids } =
+    features;
+  const withoutPlayer = ids?.filter((id) => id === null).length ?? 0;
+  const ofRows = (count: number) =>
+    `${count} of ${features.rows} rows (${
+      (count / features.rows * 100).toFixed(1)
+    } %)`;
   return [
     ...(extraColumns.length > 0
       ? [
@@ -80,26 +120,46 @@ function remarksOn(
         }`,
       ]
       : []),
-    ...(counts.length > 0
+    ...Object.entries(unknownCategories).map(([column, count]) =>
+      `${count / features.rows > unknownWarning ? "WARNING: " : ""}${
+        ofRows(count)
+      } have a value in "${column}" that the model was not trained on; they were scored as none of its categories`
+    ),
+    ...Object.entries(absentCells).map(([column, count]) =>
+      `${ofRows(count)} lack the column "${column}"; it counts as missing there`
+    ),
+    ...(emptyColumns.length > 0
       ? [
-        `categories that the model was not trained on, scored as none: ${
-          counts.join(", ")
-        }`,
+        `WARNING: missing in every row: ${emptyColumns.join(", ")}`,
       ]
       : []),
-    ...(ids?.includes(null)
-      ? [
-        `WARNING: ${
-          ids.filter((id) => id === null).length
-        } of ${ids.length} rows name no player in "${idColumn}"`,
-      ]
-      : []),
-    ...(ids === undefined
-      ? [
-        `WARNING: no row has the column "${idColumn}", so the scores name no player`,
-      ]
+    ...(withoutPlayer > 0
+      ? [`WARNING: ${ofRows(withoutPlayer)} name no player`]
       : []),
   ];
+}
+
+/**
+ * Returns the recipe that a version is scored with: the one recorded with it,
+ * or the one of `variants.yaml` for a version without. When `variants.yaml` has
+ * changed since, that is said.
+ */
+export function recipeOf(
+  scorer: Scorer,
+  options: {
+    declared: Recipe;
+    columns: readonly Column[];
+    say: (message: string) => void;
+  },
+): Recipe {
+  const { declared, columns, say } = options;
+  if (!scorer.recipe) return resolveRecipe(declared, { columns, rows: [] });
+  if (differsFrom(scorer.recipe, declared)) {
+    say(
+      "WARNING: the recipe in variants.yaml is not the one that this version was logged with; the recorded one is used. Log the model again to use the new one",
+    );
+  }
+  return fromRecorded(scorer.recipe, declared);
 }
 
 /** What a scoring run was about. */

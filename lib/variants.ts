@@ -1,6 +1,6 @@
 /** `variants.yaml`: which variants there are, and what differs between them. */
 import { UsageError } from "./errors.ts";
-import { type OneHot, type Recipe } from "./recipe.ts";
+import { defaultUnknownLimit, type OneHot, type Recipe } from "./recipe.ts";
 import { toVariant, type Variant } from "./variant.ts";
 
 /** Where a variant's files stand, below its prefix in the bucket. */
@@ -26,8 +26,8 @@ export interface VariantSettings {
   readonly files: VariantFiles;
   /** Column of the labelled set that holds the outcome, 0 or 1. */
   readonly label: string;
-  /** Column that names the player, carried beside the score. */
-  readonly idColumn: string;
+  /** Column that names the player, carried beside the score; undefined where the variant says there is none. */
+  readonly idColumn: string | undefined;
   readonly recipe: Recipe;
   /** What `predict` scores with when no flag says otherwise. */
   readonly modelUri: string;
@@ -98,12 +98,13 @@ const knownKeys = {
     "files",
     "label",
     "id_column",
+    "missing_value",
     "recipe",
     "promotion",
   ],
   files: ["model", "features", "sample", "evaluation"],
   recipe: ["one_hot"],
-  oneHot: ["column", "prefix"],
+  oneHot: ["column", "prefix", "categories", "unknown"],
   promotion: ["min_auc_gain", "max_log_loss_increase"],
 } as const;
 
@@ -122,8 +123,11 @@ function toSettings(entry: Json, at: string): VariantSettings {
     variant,
     files: toFiles(asObject(entry.files ?? {}, `${at}.files`), at),
     label: asText(entry.label, `${at}.label`) ?? "churned",
-    idColumn: asText(entry.id_column, `${at}.id_column`) ?? "player_id",
-    recipe: toRecipe(entry.recipe, at),
+    idColumn: toIdColumn(entry.id_column, at),
+    recipe: {
+      ...toRecipe(entry.recipe, at),
+      missingValue: asNumber(entry.missing_value, `${at}.missing_value`),
+    },
     modelUri: asText(entry.model_uri, `${at}.model_uri`) ??
       `models:/${variant.modelName}/Production`,
     promotion: {
@@ -148,7 +152,13 @@ function toFiles(files: Json, at: string): VariantFiles {
   };
 }
 
-function toRecipe(value: unknown, at: string): Recipe {
+/** `none` says that the variant's rows name nobody. */
+function toIdColumn(value: unknown, at: string): string | undefined {
+  const text = asText(value, `${at}.id_column`) ?? "player_id";
+  return text === "none" ? undefined : text;
+}
+
+function toRecipe(value: unknown, at: string): Pick<Recipe, "oneHot"> {
   const recipe = asObject(value ?? {}, `${at}.recipe`);
   refuseUnknown(recipe, { kind: "recipe", at: `${at}.recipe` });
   const { one_hot: oneHot = [] } = recipe;
@@ -156,20 +166,49 @@ function toRecipe(value: unknown, at: string): Recipe {
     throw wrong(`${at}.recipe.one_hot`, "a list", oneHot);
   }
   return {
-    oneHot: oneHot.map((item, index): OneHot => {
-      const place = `${at}.recipe.one_hot[${index}]`;
-      const entry = asObject(item, place);
-      refuseUnknown(entry, { kind: "oneHot", at: place });
-      const column = asText(entry.column, `${place}.column`);
-      if (column === undefined) {
-        throw wrong(`${place}.column`, "the name of a column", undefined);
-      }
-      return {
-        column,
-        prefix: asText(entry.prefix, `${place}.prefix`) ?? `${column}_`,
-      };
-    }),
+    oneHot: oneHot.map((item, index) =>
+      toOneHot(item, `${at}.recipe.one_hot[${index}]`)
+    ),
   };
+}
+
+function toOneHot(item: unknown, at: string): OneHot {
+  const entry = asObject(item, at);
+  refuseUnknown(entry, { kind: "oneHot", at });
+  const column = asText(entry.column, `${at}.column`);
+  if (column === undefined) {
+    throw wrong(`${at}.column`, "the name of a column", undefined);
+  }
+  return {
+    column,
+    prefix: asText(entry.prefix, `${at}.prefix`) ?? `${column}_`,
+    categories: toCategories(entry.categories, `${at}.categories`),
+    unknownLimit: toUnknownLimit(entry.unknown, `${at}.unknown`),
+  };
+}
+
+function toCategories(value: unknown, at: string): string[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (!Array.isArray(value) || value.length === 0) {
+    throw wrong(at, "a list of categories", value);
+  }
+  const texts = value.map((item, index) => {
+    const text = asText(item, `${at}[${index}]`);
+    if (text !== undefined) return text;
+    throw wrong(`${at}[${index}]`, "a category", item);
+  });
+  const twice = texts.find((text, index) => texts.indexOf(text) !== index);
+  if (twice !== undefined) throw wrong(at, "a list without repeats", twice);
+  return texts;
+}
+
+/** `error`: no unknown category is allowed; `none`: any share is; a number from 0 to 1: that share. */
+function toUnknownLimit(value: unknown, at: string): number {
+  if (value === undefined || value === null) return defaultUnknownLimit;
+  if (value === "error") return 0;
+  if (value === "none") return 1;
+  if (typeof value === "number" && value >= 0 && value <= 1) return value;
+  throw wrong(at, "error, none, or a share from 0 to 1", value);
 }
 
 function refuseShared(

@@ -36,7 +36,7 @@ const { listed } = toVariants(
 );
 
 for (const settings of listed) {
-  const { variant, files, label, idColumn } = settings;
+  const { variant, files, label, idColumn = "" } = settings;
   const title = `shipped data of ${variant.title}`;
 
   Deno.test(`${title} has the digests of its manifest and of the README`, async () => {

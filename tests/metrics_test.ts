@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { parseFeatureNames, toFeatures } from "../lib/features.ts";
+import { parseFeatureNames } from "../lib/featurenames.ts";
+import { toFeatures } from "../lib/features.ts";
 import { areaUnderCurve, evaluationMetrics } from "../lib/metrics.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { parseModel } from "../lib/model/parse.ts";

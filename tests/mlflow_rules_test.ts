@@ -12,7 +12,7 @@ import {
   checkModelName,
   parseStage,
 } from "../lib/mlflow/rules.ts";
-import { inferColumns, toSchemaJson } from "../lib/mlflow/signature.ts";
+import { toColumnSpec, toSchemaJson } from "../lib/mlflow/signature.ts";
 import {
   checkDataset,
   checkExperimentTag,
@@ -131,6 +131,13 @@ const frames: Record<string, unknown>[][] = [
   [{ a: true, b: "x" }, { a: null, b: null }],
 ];
 
+/** Frames that XGBoost takes; it says `float`, `int` or `i` of their columns. */
+const numberFrames: Record<string, unknown>[][] = [
+  [{ a: 1, b: 1.5, c: true }, { a: 2, b: 2, c: false }],
+  [{ a: 1, b: null, c: 0 }, { a: null, b: 2.5, c: -3 }],
+  [{ a: 1.5, b: 1e30, c: -0.5 }],
+];
+
 /** True for every text that the check lets pass. */
 const accepts = (check: (text: string) => void) =>
   texts.map((text) => {
@@ -147,6 +154,7 @@ const script = `
 import json, sys, warnings
 warnings.simplefilter("ignore")
 import pandas as pd
+import xgboost as xgb
 from mlflow.entities.model_registry.model_version_stages import get_canonical_stage
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
@@ -194,7 +202,8 @@ print(json.dumps({
     "stages": [stage(t) for t in asked["stages"]],
     "uris": [append_to_uri_path(*t) for t in asked["uris"]],
     "modelUris": [model_uri(t) for t in asked["modelUris"]],
-    "signatures": [infer_signature(pd.DataFrame(f)).inputs.to_json() for f in asked["frames"]],
+    "signatures": [infer_signature(pd.DataFrame(f)).inputs.to_json() for f in asked["numberFrames"]],
+    "types": [xgb.DMatrix(pd.DataFrame(f)).feature_types for f in asked["numberFrames"]],
     "json": [json.dumps(f) for f in asked["frames"]],
 }))
 `;
@@ -239,6 +248,7 @@ testWithPython(
       uris,
       modelUris,
       frames,
+      numberFrames,
     };
     const { stdout } = await runPython("mlflow-3.17.2", script, {
       args: [JSON.stringify(asked)],
@@ -288,14 +298,23 @@ testWithPython(
         deepStrictEqual(readUri(uri), canonical(theirs.modelUris[index]), uri);
       }
     });
-    await t.step("inferColumns()", () => {
-      deepStrictEqual(
-        frames.map((rows) =>
-          toSchemaJson(inferColumns(rows, Object.keys(rows[0] ?? {})))
-        ),
-        theirs.signatures,
-      );
-    });
+    await t.step(
+      "toColumnSpec() of XGBoost's types is what MLflow infers from the same frame",
+      () => {
+        const ours = numberFrames.map((rows, index) =>
+          toSchemaJson(
+            Object.keys(rows[0] ?? {}).map((name, at) =>
+              toColumnSpec({
+                name,
+                modelType: theirs.types[index][at],
+                values: rows.map((row) => row[name]),
+              })
+            ),
+          )
+        );
+        deepStrictEqual(ours, theirs.signatures);
+      },
+    );
     await t.step("toPythonJson()", () => {
       // Python writes a whole float as 1e+300, JavaScript too; both read alike.
       deepStrictEqual(frames.map((rows) => toPythonJson(rows)), theirs.json);
@@ -347,12 +366,28 @@ Deno.test("checkDataset() names the part that is too long", () => {
   );
 });
 
-Deno.test("inferColumns() refuses a column that no row has, and mixed values", () => {
-  throws(() => inferColumns([{ a: 1 }], ["b"]), /has the column "b"/);
-  throws(
-    () => inferColumns([{ a: 1 }, { a: true }], ["a"]),
-    /boolean and number values/,
-  );
+Deno.test("toColumnSpec() believes the model first, then true and false of the sample, and else says double", () => {
+  const cases: [string | undefined, unknown[], string, boolean][] = [
+    ["float", [true, false], "double", true],
+    ["float", [1, 2], "double", true],
+    ["q", [1], "double", true],
+    ["int", [1, 2], "long", true],
+    ["int", [1, null], "double", false],
+    ["i", [0, 1], "boolean", true],
+    ["i", [true, null], "boolean", false],
+    ["c", [0, 1], "double", true],
+    [undefined, [1, 2], "double", true],
+    [undefined, [true, false], "boolean", true],
+    [undefined, [null, undefined], "double", false],
+  ];
+  for (const [modelType, values, type, required] of cases) {
+    deepStrictEqual(toColumnSpec({ name: "x", modelType, values }), {
+      kind: "column",
+      name: "x",
+      type,
+      required,
+    });
+  }
 });
 
 Deno.test("parseModelUri() refuses a URI without a name or a version, and says what to write", () => {

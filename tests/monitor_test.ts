@@ -14,6 +14,7 @@ import { toHtmlReport } from "../lib/monitoring/page.ts";
 import { toMetricKey } from "../lib/monitoring/log.ts";
 import { toProfile } from "../lib/monitoring/profile.ts";
 import { thresholds } from "../lib/monitoring/verdict.ts";
+import { plainRecipe } from "../lib/recipe.ts";
 import { putObject } from "./support/aws.ts";
 import { findChromium, openPages } from "./support/browser.ts";
 import { type Ended, runCommand } from "./support/commands.ts";
@@ -363,7 +364,7 @@ Deno.test("toCandidate() freezes the sample where there is no labelled set, and 
     manifest: undefined,
   };
   const { reference } = toCandidate(files, {
-    recipe: { oneHot: [] },
+    recipe: plainRecipe,
     idColumn: "player_id",
     label: "churned",
   });

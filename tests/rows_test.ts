@@ -34,15 +34,44 @@ for (const [form, text] of Object.entries(forms)) {
   });
 }
 
-Deno.test("parseRows() reads rows that are arrays, in lines and in one array", () => {
+/** `DataFrame(...).to_json(orient="split")` of pandas 3.1.1, and with its keys in another order. */
+const splits = [
+  '{"columns":["a","b"],"index":[0,1],"data":[[1,"x"],[null,"ø, \\n"]]}',
+  ' {"index": [0, 1], "data": [[1, "x"], [null, "ø, \\n"]], "columns": ["a", "b"]}\n',
+];
+
+Deno.test("parseRows() reads pandas' split, which names the columns of its arrays", () => {
+  for (const text of splits) deepStrictEqual(values(text), objects);
+  const refused = {
+    '{"columns":["a","a"],"data":[[1,2]]}': /names "a" twice/,
+    '{"columns":["a"],"data":[[1],[1,2]]}':
+      /row 2: expected an array of 1 values, found 2 values/,
+    '{"columns":["a"],"data":[{"a":1}]}': /expected an array .*found an object/,
+    '{"columns":["a",1],"data":[[1,2]]}': /names of the columns, found 1/,
+    '{"columns":["a"],"data":[]}': /it has none/,
+  };
+  for (const [text, message] of Object.entries(refused)) {
+    throws(() => parse(text), message);
+  }
+  // Lines whose first key happens to be one of pandas'.
+  deepStrictEqual(values('{"data":[1]}\n{"data":[2]}'), [{ data: [1] }, {
+    data: [2],
+  }]);
+});
+
+Deno.test("parseRows() refuses arrays without column names, and says the way out", () => {
   const rows = [[1, null, true], [2, 0.5, false]];
-  deepStrictEqual(values(JSON.stringify(rows)), rows);
-  deepStrictEqual(
-    values(rows.map((row) => JSON.stringify(row)).join("\n")),
-    rows,
-  );
-  deepStrictEqual(values("[1, null, true]"), [[1, null, true]]);
-  deepStrictEqual(values("[1]\n[2]\n"), [[1], [2]]);
+  const forms = [
+    JSON.stringify(rows),
+    rows.map((row) => JSON.stringify(row)).join("\n"),
+    "[1, null, true]",
+  ];
+  for (const text of forms) {
+    throws(
+      () => parse(text),
+      /(line|row) 1: expected an object, found \[1,null,true\]; .*orient="split"/,
+    );
+  }
 });
 
 Deno.test("parseRows() counts lines as an editor does", () => {
@@ -62,11 +91,11 @@ Deno.test("parseRows() reads a line longer than any buffer", () => {
 
 Deno.test("parseRows() names the line of what it cannot read", () => {
   const refused: Record<string, string | Uint8Array> = {
-    "line 2: .*expected one JSON object or array a line": '{"a":1}\n{"a":',
+    "line 2: .*expected one JSON object per line": '{"a":1}\n{"a":',
     "line 1: .*missing value is null, not NaN": '{"a": NaN}',
-    "line 2: expected an object or an array, found 7": '{"a":1}\n7',
-    'line 1: expected an object or an array, found "x"': '"x"',
-    "line 1: expected an object or an array, found null": "null",
+    "line 2: expected an object, found 7": '{"a":1}\n7',
+    'line 1: expected an object, found "x"': '"x"',
+    "line 1: expected an object, found null": "null",
     "line 3: it is not UTF-8 text": new Uint8Array([
       ...encode('{"a":1}\n\n{"a":"'),
       0xff,

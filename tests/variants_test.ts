@@ -146,5 +146,38 @@ Deno.test("toVariants() takes the column and an underscore where a recipe gives 
   deepStrictEqual(listed[0]!.recipe.oneHot, [{
     column: "brand",
     prefix: "brand_",
+    categories: undefined,
+    unknownLimit: 0.5,
   }]);
+});
+
+Deno.test("toVariants() reads categories, limits, missing values, and that rows name nobody", () => {
+  const step = (text: string) =>
+    parse(`variants: [{ recipe: { one_hot: [{ column: b, ${text} }] } }]`)
+      .listed[0]!.recipe.oneHot[0];
+  deepStrictEqual(step('categories: [US, "1"]')?.categories, ["US", "1"]);
+  strictEqual(step("unknown: error")?.unknownLimit, 0);
+  strictEqual(step("unknown: none")?.unknownLimit, 1);
+  strictEqual(step("unknown: 0.2")?.unknownLimit, 0.2);
+  const { listed } = parse(
+    "missing_value: -999\nvariants: [{}, { id_column: none, geography: US }]",
+  );
+  deepStrictEqual(listed.map(({ recipe }) => recipe.missingValue), [
+    -999,
+    -999,
+  ]);
+  deepStrictEqual(listed.map(({ idColumn }) => idColumn), [
+    "player_id",
+    undefined,
+  ]);
+  const bad = (text: string) =>
+    `variants: [{ recipe: { one_hot: [{ column: b, ${text} }] } }]`;
+  refuses(bad("categories: [NO, 1]"), /categories\[1\] should be a text/);
+  refuses(bad("categories: []"), /categories should be a list/);
+  refuses(bad("categories: [a, a]"), /without repeats, found "a"/);
+  refuses(bad("unknown: 2"), /unknown should be error, none, or a share/);
+  refuses(
+    "variants: [{ missing_value: x }]",
+    /missing_value should be a number/,
+  );
 });

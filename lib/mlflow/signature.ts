@@ -48,46 +48,66 @@ export const scoreOutput: Schema = [
   { kind: "column", name: undefined, type: "float", required: true },
 ];
 
+/** What decides the type of a column, strongest first. */
+export interface ColumnFacts {
+  readonly name: string;
+  /** XGBoost's `feature_types` word (`float`, `int`, `i`, `q`, `c`); undefined where the model says none. */
+  readonly modelType: string | undefined;
+  /** The sample's cells; null and undefined are missing. */
+  readonly values: readonly unknown[];
+}
+
 /**
- * The columns that `mlflow.models.infer_signature` would find in a pandas
- * frame of these rows, as `pandas.read_json` makes it: whole numbers without
- * missing values are `long`, other numbers `double`, booleans `boolean`; a
- * column with missing values (null, NaN or absent) is not required.
+ * Returns the column that a signature has for a feature: the type that the
+ * model's own `feature_types` state, else `boolean` where all values of the
+ * sample are `true` or `false`, else `double`. A feature is `long` only where
+ * the model says `int` and the sample has no missing value of it, which pandas
+ * could not hold in an integer column. A column with missing values is not
+ * required.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * const rows = [{ months: 4, spend: 1.5, vip: true }, { months: 5, spend: null, vip: false }];
- * const types = inferColumns(rows, ["months", "spend", "vip"]).map(({ type, required }) => [type, required]);
- * deepStrictEqual(types, [["long", true], ["double", false], ["boolean", true]]);
+ * const typeOf = (modelType: string | undefined, values: unknown[]) =>
+ *   toColumnSpec({ name: "x", modelType, values }).type;
+ * deepStrictEqual(
+ *   [typeOf("float", [4]), typeOf("int", [4]), typeOf("int", [4, null]), typeOf(undefined, [4])],
+ *   ["double", "long", "double", "double"],
+ * );
  * ```
- *
- * @param columns Names in the model's order; what else the rows hold is left out.
- * @throws {InputError} If a column is in none of the rows, or mixes kinds of values.
  */
-export function inferColumns(
-  rows: readonly Readonly<Record<string, unknown>>[],
-  columns: readonly string[],
-): ColumnSpec[] {
-  return columns.map((name) => {
-    if (!rows.some((row) => Object.hasOwn(row, name))) {
-      throw new InputError(
-        `Cannot infer the signature: none of the ${rows.length} sample rows has the column "${name}"`,
-      );
-    }
-    const values = rows.map((row) => row[name]);
-    const missing = values.some(isMissing);
-    return {
-      kind: "column",
-      name,
-      type: inferType(
-        name,
-        values.filter((value) => !isMissing(value)),
-        missing,
-      ),
-      required: !missing,
-    };
-  });
+export function toColumnSpec(
+  { name, modelType, values }: ColumnFacts,
+): ColumnSpec {
+  const present = values.filter((value) => !isMissing(value));
+  const anyMissing = present.length < values.length;
+  return {
+    kind: "column",
+    name,
+    type: toColumnType(modelType, present, anyMissing),
+    required: !anyMissing,
+  };
+}
+
+function toColumnType(
+  modelType: string | undefined,
+  present: readonly unknown[],
+  anyMissing: boolean,
+): ColumnType {
+  switch (modelType) {
+    case "int":
+      return anyMissing ? "double" : "long";
+    case "i":
+      return "boolean";
+    case "float":
+    case "q":
+      return "double";
+    default:
+      return present.length > 0 &&
+          present.every((value) => typeof value === "boolean")
+        ? "boolean"
+        : "double";
+  }
 }
 
 /**
@@ -198,25 +218,4 @@ function isColumnType(value: unknown): value is ColumnType {
 
 function isMissing(value: unknown): boolean {
   return value === null || value === undefined || Number.isNaN(value);
-}
-
-function inferType(
-  name: string,
-  values: readonly unknown[],
-  missing: boolean,
-): ColumnType {
-  const kinds = new Set(values.map((value) => typeof value));
-  const [kind = "number"] = kinds;
-  if (kinds.size <= 1 && kind === "boolean") return "boolean";
-  if (kinds.size <= 1 && kind === "string") return "string";
-  if (kinds.size <= 1 && kind === "number") {
-    const whole = values.length > 0 && !missing &&
-      values.every(Number.isSafeInteger);
-    return whole ? "long" : "double";
-  }
-  throw new InputError(
-    `Cannot infer the type of the column "${name}": it holds ${
-      [...kinds].sort().join(" and ")
-    } values`,
-  );
 }

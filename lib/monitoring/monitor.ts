@@ -107,9 +107,10 @@ export async function lookAt(
   const notes: string[] = [];
   const database = await services.predictions();
   const previous = await findPreviousRun(database, run);
-  const { version, reference, columns } = await readModel(services, run, notes);
+  const model = await readModel(services, run, notes);
+  const { version, reference, columns } = model;
   const rows = (of: LedgerRun) =>
-    readRows(services, settings, { run: of, columns, notes });
+    readRows(services, settings, { run: of, model, notes });
   const { ids, scores } = await readScores(database, run);
   const features = await rows(run);
   const current = { features: features && named(features, columns), scores };
@@ -205,6 +206,11 @@ function toPerformance(
   },
 ): Performance {
   const { idColumn, label } = settings;
+  if (idColumn === undefined) {
+    throw new UsageError(
+      `Cannot use --outcomes for ${settings.variant.title}: variants.yaml says "id_column: none", so no outcome can be joined to a score`,
+    );
+  }
   const rows = parseRows(file.bytes, { file: file.uri });
   return measurePerformance({ ids, scores }, {
     outcomes: toOutcomes(rows, { idColumn, label, file: file.uri }),

@@ -1,15 +1,21 @@
 /** What a scoring run was made of, found again: its model, the model's reference, and its rows, verified. */
 import { openVersion } from "../batch.ts";
 import { openCache } from "../cache.ts";
-import { digestOf, sha256 } from "../digest.ts";
+import { sha256 } from "../digest.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { type Column, type Features, toFeatures } from "../features.ts";
 import { readNamedFiles } from "../inputs.ts";
 import { digestTags } from "../logging.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
-import { readReferenceProfile } from "../modelfolder.ts";
+import { readRecordedRows } from "../modelfolder.ts";
 import type { LedgerRun } from "./runs.ts";
 import type { ReferenceProfile } from "./profile.ts";
+import {
+  digestRecipe,
+  fromRecorded,
+  type RecordedRecipe,
+  resolveRecipe,
+} from "../recipe.ts";
 import { parseRows } from "../rows.ts";
 import type { Services } from "../services.ts";
 import type { VariantSettings } from "../variants.ts";
@@ -22,6 +28,8 @@ export interface ModelFacts {
   readonly reference: ReferenceProfile | undefined;
   /** Undefined when nothing says what the columns are. */
   readonly columns: readonly Column[] | undefined;
+  /** Undefined for a model that was logged without one. */
+  readonly recipe: RecordedRecipe | undefined;
 }
 
 /**
@@ -46,13 +54,18 @@ export async function readModel(
     notes.push(
       `${name} version ${modelVersion} is not in the registry any more, so there is no reference and no list of its columns`,
     );
-    return { version, reference: undefined, columns: undefined };
+    return {
+      version,
+      reference: undefined,
+      columns: undefined,
+      recipe: undefined,
+    };
   }
   const store = artifacts(version.artifactUri);
-  const reference = await attempt(
+  const { profile: reference, recipe } = await attempt(
     `read the reference in ${store.uri}`,
     () =>
-      readReferenceProfile(store, {
+      readRecordedRows(store, {
         mlmodelSha256: version.tags[digestTags.mlmodel],
         cache: openCache(`${config.home}/cache/models`),
       }),
@@ -62,22 +75,22 @@ export async function readModel(
       name,
       type: "double",
     }));
-    return { version, reference, columns };
+    return { version, reference, columns, recipe };
   }
   notes.push(
     `${name} version ${modelVersion} was logged without a reference profile, so only the scoring run before is compared with`,
   );
   await using scorer = await openVersion(services, version, { engine: "auto" });
-  return { version, reference, columns: scorer.columns };
+  return { version, reference, columns: scorer.columns, recipe };
 }
 
 /** The rows that a run scored, as they were; undefined, with a note, when they are gone or changed. */
 export async function readRows(
   services: Services,
   settings: VariantSettings,
-  { run, columns, notes }: {
+  { run, model: { columns, recipe: recorded }, notes }: {
     run: LedgerRun;
-    columns: readonly Column[] | undefined;
+    model: Pick<ModelFacts, "columns" | "recipe">;
     notes: string[];
   },
 ): Promise<Features | undefined> {
@@ -85,10 +98,13 @@ export async function readRows(
     notes.push(`feature drift of scoring run ${run.id} is unknown: ${why}`);
     return undefined;
   };
-  const { recipe, idColumn } = settings;
+  const { idColumn } = settings;
   if (!columns) return unknown("the model names no columns");
-  if (digestOf(recipe) !== run.recipeSha256) {
-    return unknown("the feature recipe in variants.yaml changed since");
+  const recipe = recorded
+    ? fromRecorded(recorded, settings.recipe)
+    : resolveRecipe(settings.recipe, { columns, rows: [] });
+  if (digestRecipe(recipe) !== run.recipeSha256) {
+    return unknown("it was scored with another feature recipe");
   }
   try {
     const [file] = await services.attempt(
