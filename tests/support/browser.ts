@@ -42,7 +42,14 @@ export function findChromium(): string | undefined {
 export async function openPages(tour: Tour): Promise<void> {
   const program = fileURLToPath(new URL("pages.ts", import.meta.url));
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", program, JSON.stringify(tour)],
+    args: [
+      "run",
+      "--quiet",
+      "--allow-all",
+      `--lock=${fileURLToPath(new URL("../deno.lock", import.meta.url))}`,
+      program,
+      JSON.stringify(tour),
+    ],
     stdin: "null",
     stdout: "null",
   }).output();
