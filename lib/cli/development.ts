@@ -1,0 +1,147 @@
+/** The tasks of people who work on this project: checks, tests, benchmarks, generated files. */
+import type { Command } from "./flags.ts";
+
+/** A task that runs Deno one or more times; the user's own arguments go to the last step. */
+export interface DevelopmentTask extends Command {
+  /** Arguments of Deno, step by step. */
+  readonly steps: readonly (readonly string[])[];
+  /** Variables of the environment that the steps get. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Packages that only tests and maintenance need are in this lock file, not in the production one. */
+const lock = "--lock=tests/deno.lock";
+const paths = {
+  name: "FILE…",
+  help: "only these test files, or further arguments of deno test",
+};
+
+/** Every task that a launcher may start beside the commands. */
+export const developmentTasks: readonly DevelopmentTask[] = [
+  {
+    name: "check",
+    summary: "Checks format, lint and types: the gate before every commit.",
+    flags: {},
+    steps: [
+      ["fmt", "--check", "--quiet"],
+      ["lint", "--quiet"],
+      ["check", "--quiet", lock],
+    ],
+  },
+  {
+    name: "test",
+    summary:
+      "Installs what the tests need, then runs them and the examples in the docs.",
+    flags: {},
+    words: paths,
+    steps: [
+      [
+        "run",
+        "--quiet",
+        "--allow-read",
+        "--allow-env",
+        "--allow-run",
+        "--allow-sys=uid",
+        "tests/install.ts",
+      ],
+      [
+        "test",
+        "--doc",
+        lock,
+        "--no-prompt",
+        "--quiet",
+        "--allow-read",
+        "--allow-write",
+        "--allow-net",
+        "--allow-env",
+        "--allow-run",
+        "--allow-sys",
+      ],
+    ],
+  },
+  {
+    name: "fuzz",
+    summary:
+      "Breaks model files and reads them; FUZZ_FILES and FUZZ_SEED say how many and which.",
+    flags: {},
+    steps: [["test", lock, "--allow-all", "tests/fuzz_test.ts"]],
+  },
+  {
+    name: "parity-table",
+    summary: "Writes docs/parity.md from a run of the parity suite (needs uv).",
+    flags: {},
+    steps: [
+      ["test", lock, "--allow-all", "tests/parity_test.ts"],
+      ["fmt", "--quiet", "docs/parity.md"],
+    ],
+    environment: { PARITY_TABLE: "docs/parity.md" },
+  },
+  {
+    name: "schema",
+    summary:
+      "Writes sql/mlflow.sql from the pinned MLflow (needs Postgres and uv).",
+    flags: {},
+    steps: [[
+      "run",
+      "--allow-read",
+      "--allow-write",
+      "--allow-run",
+      "--allow-env",
+      "--allow-net=127.0.0.1",
+      "--allow-sys=uid",
+      "sql/regenerate.ts",
+    ]],
+  },
+  {
+    name: "wasm",
+    summary: "Compiles the WebAssembly of the scoring kernel.",
+    flags: {},
+    steps: [[
+      "run",
+      lock,
+      "--allow-read=.",
+      "--allow-env",
+      "--allow-write=lib/model/wasm/bytes.ts",
+      "lib/model/wasm/build.ts",
+    ]],
+  },
+  {
+    name: "bench-predict",
+    summary: "Measures a whole predict: read, score, store.",
+    flags: {
+      rows: {
+        kind: "text",
+        value: "N,N…",
+        default: "1000,10000,100000,300000",
+        help: "how many rows, one run per number",
+      },
+    },
+    steps: [[
+      "run",
+      "--no-prompt",
+      "--quiet",
+      "--allow-read",
+      "--allow-write",
+      "--allow-run",
+      "--allow-env",
+      "--allow-net=127.0.0.1",
+      "--allow-sys=uid,cpus",
+      "bench/predict.ts",
+    ]],
+  },
+  {
+    name: "bench-score",
+    summary:
+      "Measures the kernel beside XGBoost, tl2cgen, treelite and onnxruntime (needs uv and gcc).",
+    flags: {},
+    steps: [[
+      "run",
+      "--allow-read",
+      "--allow-write=.cache,docs/benchmarks.md",
+      "--allow-run",
+      "--allow-env",
+      "--allow-sys=loadavg",
+      "bench/score.ts",
+    ]],
+  },
+];

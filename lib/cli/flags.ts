@@ -1,0 +1,279 @@
+/**
+ * The flags of a command, declared once as a table: parsing, `--help` and the
+ * launcher's permissions all come from it.
+ */
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { UsageError } from "../errors.ts";
+
+/** What a command does with a file or folder that a flag names. */
+export interface FileUse {
+  readonly use: "read" | "write";
+  /** Files in the same folder that the command looks for, too. */
+  readonly beside?: readonly string[];
+  /** A value that names no file. */
+  readonly except?: string;
+}
+
+/** One flag: on or off, one text, or several. */
+export type Flag =
+  | { readonly kind: "switch"; readonly help: string }
+  | {
+    readonly kind: "text";
+    /** What stands for the value in the help, such as `URI`. */
+    readonly value: string;
+    readonly help: string;
+    readonly default?: string;
+    readonly file?: FileUse;
+  }
+  | {
+    readonly kind: "list";
+    readonly value: string;
+    readonly help: string;
+    readonly file?: FileUse;
+  };
+
+/** Flags by their names, without dashes. */
+export type FlagTable = Readonly<Record<string, Flag>>;
+
+/** What a command is called, says of itself, and accepts. */
+export interface Command<Table extends FlagTable = FlagTable> {
+  readonly name: string;
+  /** One sentence: what it does. */
+  readonly summary: string;
+  readonly flags: Table;
+  /** What words without a flag mean; undefined where none are allowed. */
+  readonly words?: {
+    readonly name: string;
+    readonly help: string;
+    readonly file?: FileUse;
+  };
+}
+
+/** The values of a table's flags; a flag that was not given is undefined, unless it has a default. */
+export type FlagValues<Table extends FlagTable> = {
+  readonly [Name in keyof Table]: Table[Name] extends { kind: "switch" }
+    ? boolean | undefined
+    : Table[Name] extends { kind: "list" } ? string[] | undefined
+    : Table[Name] extends { default: string } ? string
+    : string | undefined;
+};
+
+/** What a command line says. */
+export interface ParsedArgs<Table extends FlagTable> {
+  readonly values: FlagValues<Table>;
+  /** Words without a flag, in order. */
+  readonly words: readonly string[];
+}
+
+/** What the command line asks for instead of the command's work. */
+export type Request = "help" | "version";
+
+/**
+ * Returns what a command line asks for before anything else: `-h` or `--help`
+ * anywhere, or `--version` where the command has no flag of that name (or the
+ * flag has no value); undefined for the command's own work.
+ */
+export function findRequest(
+  { flags }: Command,
+  args: readonly string[],
+): Request | undefined {
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  if (own.some((arg) => arg === "-h" || arg === "--help")) return "help";
+  const version = own.indexOf("--version");
+  if (version < 0) return undefined;
+  const next = own[version + 1];
+  const isValue = flags["version"] !== undefined && next !== undefined &&
+    !next.startsWith("-");
+  return isValue ? undefined : "version";
+}
+
+/**
+ * Returns the flags and words of a command line.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const command = {
+ *   name: "x",
+ *   summary: "",
+ *   flags: { all: { kind: "switch", help: "" }, input: { kind: "list", value: "URI", help: "" } },
+ * } as const;
+ * const { values } = parseFlags(command, ["--input=a", "--all", "--input", "b"]);
+ * deepStrictEqual({ ...values }, { all: true, input: ["a", "b"] });
+ * ```
+ *
+ * @throws {UsageError} If a flag is unknown (names the nearest one), is given twice, lacks its value, or a word stands where none is allowed.
+ */
+export function parseFlags<const Table extends FlagTable>(
+  command: Command<Table>,
+  args: readonly string[],
+): ParsedArgs<Table> {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: toOptions(command.flags),
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  });
+  const values = new Map<string, boolean | string | string[]>();
+  const words: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") words.push(token.value);
+    if (token.kind !== "option") continue;
+    const flag = flagOf(command, token);
+    values.set(
+      token.name,
+      toValue(command, { ...token, flag, before: values.get(token.name) }),
+    );
+  }
+  if (words.length > 0 && !command.words) {
+    throw wrong(command, `it takes no word, found "${words[0]}"`);
+  }
+  for (const [name, flag] of Object.entries(command.flags)) {
+    if (
+      flag.kind === "text" && flag.default !== undefined && !values.has(name)
+    ) {
+      values.set(name, flag.default);
+    }
+  }
+  return { values: Object.fromEntries(values) as FlagValues<Table>, words };
+}
+
+function toOptions(table: FlagTable): ParseArgsOptionsConfig {
+  return Object.fromEntries(
+    Object.entries(table).map(([name, { kind }]) => [
+      name,
+      { type: kind === "switch" ? "boolean" : "string", multiple: true },
+    ]),
+  );
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function flagOf(command: Command, { name, rawName }: OptionToken): Flag {
+  const flag = Object.hasOwn(command.flags, name)
+    ? command.flags[name]
+    : undefined;
+  if (flag && rawName.startsWith("--")) return flag;
+  const near = nearest(name, Object.keys(command.flags));
+  throw wrong(
+    command,
+    `there is no flag ${rawName}${
+      near === undefined ? "" : `; did you mean --${near}?`
+    }`,
+  );
+}
+
+function toValue(
+  command: Command,
+  { name, value, inlineValue, flag, before }: OptionToken & {
+    flag: Flag;
+    before: boolean | string | string[] | undefined;
+  },
+): boolean | string | string[] {
+  if (flag.kind === "switch") {
+    if (value === undefined) return true;
+    throw wrong(command, `--${name} takes no value, found "${value}"`);
+  }
+  if (value === undefined || (!inlineValue && value.startsWith("-"))) {
+    throw wrong(
+      command,
+      `--${name} ${flag.value} lacks its value` +
+        (value === undefined
+          ? ""
+          : ` (for a value that begins with "-" write --${name}=${value})`),
+    );
+  }
+  if (flag.kind === "list") {
+    return [...Array.isArray(before) ? before : [], value];
+  }
+  if (before === undefined) return value;
+  throw wrong(command, `--${name} is given twice, "${before}" and "${value}"`);
+}
+
+function wrong({ name }: Command, what: string): UsageError {
+  return new UsageError(
+    `${what}; \`deno task ${name} --help\` lists the flags`,
+  );
+}
+
+/**
+ * Returns the candidate that a misspelled word most likely means: the one with
+ * the smallest edit distance, at most 2 (1 for words of up to 4 letters);
+ * undefined when none is that near.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(nearest("inptu", ["input", "output"]), "input");
+ * strictEqual(nearest("x", ["input", "all"]), undefined);
+ * ```
+ */
+export function nearest(
+  word: string,
+  candidates: readonly string[],
+): string | undefined {
+  const limit = word.length > 4 ? 2 : 1;
+  const ranked = candidates
+    .map((candidate) => ({
+      candidate,
+      distance: editDistance(word, candidate),
+    }))
+    .filter(({ distance }) => distance <= limit)
+    .sort((a, b) => a.distance - b.distance);
+  return ranked[0]?.candidate;
+}
+
+/** Levenshtein's distance, where two neighbours that changed places count once (Damerau's variant, restricted). */
+function editDistance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const isSame = a[i - 1] === b[j - 1];
+      row[j] = Math.min(
+        rows[i - 1]![j]! + 1,
+        row[j - 1]! + 1,
+        rows[i - 1]![j - 1]! + (isSame ? 0 : 1),
+      );
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] &&
+        a[i - 2] === b[j - 1];
+      if (isSwap) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1);
+    }
+    rows.push(row);
+  }
+  return rows[a.length]![b.length]!;
+}
+
+/** Returns what `--help` prints: the summary, how the command is called, and one line per flag. */
+export function toHelp({ name, summary, flags, words }: Command): string {
+  const lines = [
+    ...(words ? [[words.name, words.help]] : []),
+    ...Object.entries(flags).map(([flag, { kind, help, ...rest }]) => [
+      kind === "switch"
+        ? `--${flag}`
+        : `--${flag} ${"value" in rest ? rest.value : ""}`,
+      "default" in rest && rest.default !== undefined
+        ? `${help} (${rest.default})`
+        : help,
+    ]),
+    ["-h, --help", "print this"],
+    ...(flags["version"] ? [] : [["--version", "print the version"]]),
+  ];
+  const width = Math.max(...lines.map(([left]) => left!.length));
+  const usage = ["deno task", name, words?.name, "[flags]"]
+    .filter((word) => word !== undefined).join(" ");
+  return [
+    summary,
+    "",
+    `Usage: ${usage}`,
+    "",
+    ...lines.map(([left, right]) => `  ${left!.padEnd(width)}  ${right}`),
+  ].join("\n");
+}

@@ -1,0 +1,198 @@
+// deno-lint-ignore-file no-console -- prints the help and the version of every task
+/**
+ * Starts a task: `deno run … lib/cli/launch.ts NAME [flags]`. Answers `--help`
+ * and `--version` itself, and runs everything else in a second process of Deno
+ * with the permissions that the command needs. This is the only process that
+ * may start another, and Deno is the only program that it may start.
+ */
+import { fileURLToPath } from "node:url";
+import {
+  type NamedFile,
+  permissionsFor,
+  toLocalPath,
+} from "../config/permissions.ts";
+import { UsageError } from "../errors.ts";
+import { commands } from "./commands.ts";
+import { developmentTasks } from "./development.ts";
+import {
+  type Command,
+  findRequest,
+  type Flag,
+  nearest,
+  parseFlags,
+  toHelp,
+} from "./flags.ts";
+import { version } from "./version.ts";
+
+const project = fileURLToPath(new URL("../../", import.meta.url)).replace(
+  /\/$/,
+  "",
+);
+
+/** What the user's shell passes on. */
+interface Place {
+  /** Where the user stands; `deno task` itself runs in the project's folder. */
+  readonly folder: string;
+  readonly home: string | undefined;
+}
+
+if (import.meta.main) Deno.exit(await launch(Deno.args));
+
+/** Runs the task that the first argument names. Returns its exit code. */
+async function launch(
+  [name = "", ...args]: readonly string[],
+): Promise<number> {
+  const command = commands.find((known) => known.name === name);
+  const task = developmentTasks.find((known) => known.name === name);
+  const known = command ?? task;
+  if (!known) return explainUnknown(name);
+  switch (findRequest(known, args)) {
+    case "help":
+      console.log(toHelp(known));
+      return 0;
+    case "version":
+      console.log(version);
+      return 0;
+  }
+  if (command) return await run(argumentsFor(command, args));
+  for (const step of task?.steps ?? []) {
+    const code = await run(
+      step === task?.steps.at(-1) ? [...step, ...args] : step,
+    );
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+function explainUnknown(name: string): number {
+  const names = [...commands, ...developmentTasks].map((known) => known.name);
+  const near = nearest(name, names);
+  console.error(
+    `There is no task "${name}"${
+      near === undefined ? "" : `; did you mean ${near}?`
+    } The tasks are ${names.join(", ")}`,
+  );
+  return 2;
+}
+
+/** The arguments of Deno for a command: permissions, script, and the user's own with absolute paths. */
+function argumentsFor(command: Command, args: readonly string[]): string[] {
+  const environment = Deno.env.toObject();
+  const place = {
+    folder: environment.INIT_CWD ?? Deno.cwd(),
+    home: environment.HOME,
+  };
+  const { read, write } = permissionsFor(environment, {
+    named: findFiles(command, args, place),
+    exists: (path) => existsSync(path),
+  });
+  const list = (paths: readonly string[]) =>
+    paths.map((path) => path.replaceAll(",", ",,")).join(",");
+  return [
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "--allow-env",
+    "--allow-net",
+    "--allow-sys=osRelease,homedir,uid",
+    `--allow-read=${list(read)}`,
+    `--allow-write=${list(write)}`,
+    `scripts/${command.name}.ts`,
+    ...resolvePaths(command, args, place),
+  ];
+}
+
+/** The files that the command line names; none where it cannot be used, which the command itself says. */
+function findFiles(
+  command: Command,
+  args: readonly string[],
+  place: Place,
+): NamedFile[] {
+  const found: NamedFile[] = [];
+  const add = (text: string, use: NamedFile["use"]) => {
+    const path = toLocalPath(text, place);
+    if (path !== undefined) found.push({ path, use });
+  };
+  try {
+    const { values, words } = parseFlags(command, args);
+    for (const [name, flag] of Object.entries(command.flags)) {
+      const file = fileOf(flag);
+      if (file === undefined) continue;
+      for (const text of [values[name] ?? []].flat()) {
+        if (typeof text !== "string" || text === file.except) continue;
+        add(text, file.use);
+        for (const beside of file.beside ?? []) {
+          add(text.replace(/[^/]*$/, beside), file.use);
+        }
+      }
+    }
+    if (command.words?.file) {
+      for (const word of words) add(word, command.words.file.use);
+    }
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+  }
+  return found;
+}
+
+/** Where the user stands elsewhere than in the project, relative paths become absolute; `~` always does. */
+function resolvePaths(
+  command: Command,
+  args: readonly string[],
+  place: Place,
+): string[] {
+  const resolved = (text: string) => {
+    const isRelative = !/^(~|\/)/.test(text);
+    if (isRelative && place.folder === project) return text;
+    return toLocalPath(text, place) ?? text;
+  };
+  return args.map((arg, index) => {
+    const [, inline, value] = /^--([^=]+)=([^]*)$/.exec(arg) ?? [];
+    if (inline !== undefined && value !== undefined) {
+      const file = fileOf(command.flags[inline]);
+      return file && value !== file.except
+        ? `--${inline}=${resolved(value)}`
+        : arg;
+    }
+    const before = args[index - 1];
+    const isFlag = arg.startsWith("-") && arg !== "-";
+    const flag = before?.startsWith("--")
+      ? command.flags[before.slice(2)]
+      : undefined;
+    const isValue = flag !== undefined && flag.kind !== "switch";
+    const file = isValue ? fileOf(flag) : command.words?.file;
+    return file && !isFlag && arg !== file.except ? resolved(arg) : arg;
+  });
+}
+
+function fileOf(flag: Flag | undefined) {
+  return flag && flag.kind !== "switch" ? flag.file : undefined;
+}
+
+/** Runs Deno to its end. An interrupted terminal reaches it by itself; a signal to this process is passed on. */
+async function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const child = new Deno.Command("deno", {
+    args: [...args],
+    env,
+    cwd: project,
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  Deno.addSignalListener("SIGINT", () => {});
+  Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  const { code } = await child.status;
+  return code;
+}
+
+function existsSync(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,132 @@
+/** What a command may read and write, from the environment and from what its command line names. */
+import { fileURLToPath } from "node:url";
+import { isAbsolute, resolve } from "node:path";
+
+/** Settings by their names. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A file, folder or pattern that the command line names. */
+export interface NamedFile {
+  readonly path: string;
+  readonly use: "read" | "write";
+}
+
+/** Paths for `--allow-read` and `--allow-write`. */
+export interface Permissions {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+}
+
+/**
+ * Returns the local path that a text on the command line names, absolute;
+ * undefined for the URI of another place (`s3://…`), for `-` and for no text.
+ * `~` is the user's home, a relative path starts where the user stands.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const place = { folder: "/work", home: "/home/me" };
+ * strictEqual(toLocalPath("week.jsonl", place), "/work/week.jsonl");
+ * strictEqual(toLocalPath("~/week.jsonl", place), "/home/me/week.jsonl");
+ * strictEqual(toLocalPath("s3://bucket/week.jsonl", place), undefined);
+ * ```
+ */
+export function toLocalPath(
+  text: string,
+  place: { folder: string; home: string | undefined },
+): string | undefined {
+  if (text === "" || text === "-") return undefined;
+  if (text.startsWith("file:")) return fileURLToPath(text);
+  if (/^[a-z][a-z0-9+.-]+:/i.test(text)) return undefined;
+  return resolve(place.folder, expandHome(text, place.home));
+}
+
+/** Returns a path with `~` at its start replaced by the user's home. */
+export function expandHome(path: string, home: string | undefined): string {
+  return home !== undefined && /^~(\/|$)/.test(path)
+    ? `${home}${path.slice(1)}`
+    : path;
+}
+
+/**
+ * Returns the paths that a command may use: for reading the project, the folder
+ * `CHURN_HOME`, a local `MLFLOW_ARTIFACT_ROOT`, the folders in `CHURN_FILES`,
+ * the files that TLS and AWS settings point to, and what the command line
+ * names; for writing the same without the project and those files.
+ *
+ * A written file is completed beside its place, in `FILE.part/`, and renamed,
+ * so that path is writable, too. A folder that is not there yet is writable as
+ * a whole.
+ *
+ * @param options `exists`: tells whether there is a file or folder.
+ */
+export function permissionsFor(
+  environment: Environment,
+  options: {
+    named: readonly NamedFile[];
+    exists: (path: string) => boolean;
+  },
+): Permissions {
+  const { named, exists } = options;
+  const expand = (path: string) => expandHome(path.trim(), environment.HOME);
+  const root = environment.MLFLOW_ARTIFACT_ROOT ?? "";
+  const settings = [
+    environment.CHURN_HOME || ".local",
+    isFolder(root) ? root : "",
+    ...(environment.CHURN_FILES ?? "").split(","),
+  ].map(expand).filter((path) => path !== "");
+  const readOnly = [
+    environment.PGSSLROOTCERT,
+    environment.AWS_WEB_IDENTITY_TOKEN_FILE,
+    environment.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
+    environment.AWS_CONFIG_FILE,
+    environment.AWS_SHARED_CREDENTIALS_FILE,
+    ...awsFolder(environment),
+  ].map((path) => expand(path ?? "")).filter((path) => path !== "");
+  const written = named.filter(({ use }) => use === "write").flatMap((
+    { path },
+  ) => [firstMissing(path, exists) ?? path, `${path}.part`]);
+  const read = named.map(({ path }) => withoutPattern(path));
+  return {
+    read: unique([".", ...readOnly, ...settings, ...read, ...written]),
+    write: unique([...settings, ...written]),
+  };
+}
+
+/** The SDK reads it for profiles and single sign-on; only asked for once a service is configured. */
+function awsFolder(environment: Environment): string[] {
+  const configured = Object.keys(environment).some((name) =>
+    /^(MLFLOW|PREDICTIONS)_/.test(name)
+  );
+  return configured && environment.HOME ? [`${environment.HOME}/.aws`] : [];
+}
+
+function isFolder(uri: string): boolean {
+  return !/^[a-z][a-z0-9+.-]*:/i.test(uri);
+}
+
+/** The folder above the first `*` of a pattern. */
+function withoutPattern(path: string): string {
+  const star = path.indexOf("*");
+  if (star < 0) return path;
+  return path.slice(0, path.lastIndexOf("/", star)) || "/";
+}
+
+/** The highest folder above `path` that is not there; undefined when its own folder is. */
+function firstMissing(
+  path: string,
+  exists: (path: string) => boolean,
+): string | undefined {
+  if (!isAbsolute(path)) return undefined;
+  let missing: string | undefined;
+  for (
+    let folder = resolve(path, "..");
+    folder !== "/" && !exists(folder);
+    folder = resolve(folder, "..")
+  ) missing = folder;
+  return missing;
+}
+
+function unique(paths: readonly string[]): string[] {
+  return [...new Set(paths)];
+}
