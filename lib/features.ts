@@ -356,19 +356,25 @@ function toFeature(cell: unknown, column: Column, where: string): number {
   return cell;
 }
 
-function toId(
+/**
+ * The player that a cell names, as the predictions hold it; null where it names
+ * none.
+ *
+ * @param options `where`: file and row, for errors.
+ * @throws {InputError} If the id could only be kept changed: it names row and column.
+ */
+export function toId(
   cell: unknown,
   { idColumn, where }: { idColumn: string; where: string },
 ): string | null {
   if (cell === undefined || cell === null) return null;
   if (typeof cell === "string" && !cell.includes("\0")) return cell;
-  // JSON.parse has rounded larger numbers already: they would name other players.
-  const isExact = typeof cell === "number" && Math.abs(cell) <= 2 ** 53 - 1;
-  if (isExact) return String(cell);
+  // JSON.parse has rounded larger numbers, and long fractions, already: they would name other players.
+  if (Number.isSafeInteger(cell)) return String(cell);
   throw wrongType({
     where,
     column: idColumn,
-    wanted: "a text without NUL, or a number of at most 15 digits",
+    wanted: "a text without NUL, or a whole number of at most 15 digits",
     found: cell,
   });
 }
