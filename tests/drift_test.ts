@@ -479,8 +479,8 @@ Deno.test("measurePerformance() counts a player once, with the last of the rows"
     [6, 5, 4, 0.8, 5],
   );
   deepStrictEqual(found.warnings, [
-    "1 scored rows repeat a player; each player counts once, with the score of the last row",
-    "1 scored rows name no player",
+    "scored rows that repeat a player: 1; each player counts once, with the score of the last row",
+    "scored rows that name no player: 1",
   ]);
 });
 

@@ -120,11 +120,11 @@ export function describeCoverage(
   const repeated = counts.rows - players;
   if (repeated > 0) {
     warnings.push(
-      `${repeated} scored rows repeat a player; each player counts once, with the score of the last row`,
+      `scored rows that repeat a player: ${repeated}; each player counts once, with the score of the last row`,
     );
   }
   if (unnamed > 0) {
-    warnings.push(`${unnamed} scored rows name no player`);
+    warnings.push(`scored rows that name no player: ${unnamed}`);
   }
   return warnings;
 }

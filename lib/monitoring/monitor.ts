@@ -202,7 +202,8 @@ function toPerformance(
     file: uri,
   });
   if (unnamed === 0) return performance;
-  const left = `${unnamed} rows of ${uri} name no player and were left out`;
+  const left =
+    `rows of ${uri} that name no player and were left out: ${unnamed}`;
   return { ...performance, warnings: [left, ...performance.warnings ?? []] };
 }
 

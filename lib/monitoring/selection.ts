@@ -167,7 +167,7 @@ async function findByOutcomes(
   const [run, ...more] = candidates.filter(({ id }) => counts.has(id));
   if (!run) {
     throw new InputError(
-      `Cannot measure performance: none of the ${players.length} outcomes of ${outcomes.uri} belongs to a player of scoring ${
+      `Cannot measure performance: none of the ${players.length} outcomes of ${outcomes.uri} belongs to a player of a scoring run that could be meant: ${
         list(candidates)
       }; ids are compared as text, the outcomes have "${players[0]}"`,
     );
