@@ -4,6 +4,7 @@ import {
   doesNotMatch,
   match,
   ok,
+  rejects,
   strictEqual,
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -14,8 +15,10 @@ import { compareWith } from "../lib/monitoring/columns.ts";
 import type { Evidence } from "../lib/monitoring/evidence.ts";
 import { toHtmlReport } from "../lib/monitoring/page.ts";
 import { toMetricKey } from "../lib/monitoring/log.ts";
+import { listRuns } from "../lib/monitoring/runs.ts";
 import { toProfile } from "../lib/monitoring/profile.ts";
 import { thresholds } from "../lib/monitoring/verdict.ts";
+import { ensurePredictionsSchema } from "../lib/schema.ts";
 import { putObject } from "./support/aws.ts";
 import { findChromium, openPages } from "./support/browser.ts";
 import { type Ended, runCommand } from "./support/commands.ts";
@@ -599,6 +602,19 @@ Deno.test("monitor refuses outcomes and runs that it cannot tell apart, and says
     report.notes.filter((note: string) => note.startsWith("only ")).length,
     2,
   );
+});
+
+Deno.test("listRuns() names setup when the tables are absent or an earlier release's", async () => {
+  await using folder = await tempFolder();
+  await using database = await openPglite(`${folder.path}/database`);
+  const wanted = { name: "UsageError", message: /run `deno task setup`/ };
+  await rejects(listRuns(database, "base"), wanted);
+  await ensurePredictionsSchema(database);
+  deepStrictEqual(await listRuns(database, "base"), []);
+  await database.query(
+    "alter table monitoring_runs drop column earlier_performance_id",
+  );
+  await rejects(listRuns(database, "base"), wanted);
 });
 
 Deno.test("monitor leaves feature drift unknown when the scored rows changed since, and still looks at the scores", async () => {

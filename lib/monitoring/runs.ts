@@ -179,7 +179,7 @@ export async function readHistory(
      from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
      where s.variant = (select variant from scoring_runs where id = $1)
        and s.id < $1 and s.content_sha256 <> $2
-     order by s.id desc, (m.performance <> 'unknown') desc, m.id desc limit 12`,
+     order by s.id desc, ${isJudgedSql} desc, m.performance <> 'unknown' desc, m.id desc limit 12`,
     [run.id, run.contentSha256],
   );
   return rows.map((row) => ({
