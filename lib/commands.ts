@@ -111,10 +111,13 @@ ${commonUsage}`,
 export const monitorCommand = {
   name: "monitor",
   summary:
-    "Compares a variant's newest scores with what its model was logged with, with the run before, and with matured outcomes.",
+    "Compares a variant's scores with what its model was logged with, with the run before, and with matured outcomes.",
   usage: `${variantUsage}
   --all                   every variant of variants.yaml
   --outcomes URI          what became of players, JSON Lines with player and label, s3:// or a file
+  --run N                 the scoring run to look at, and the one that the outcomes belong to (the newest)
+  --period DAY            the run scored on this day (UTC), such as 2026-11-16
+  --as-of DAY             the newest run scored on or before this day: the day that the outcomes count from
   --report DIR            where the page and the JSON go (CHURN_HOME/reports/VARIANT)
   --fail-on WHAT          drift, performance or never: which failure ends with exit code 3 (never)
 ${commonUsage}`,
@@ -124,6 +127,9 @@ ${commonUsage}`,
     ...commonOptions,
     all: { type: "boolean" },
     outcomes: { type: "string" },
+    run: { type: "string" },
+    period: { type: "string" },
+    "as-of": { type: "string" },
     report: { type: "string" },
     "fail-on": { type: "string", default: "never" },
   },

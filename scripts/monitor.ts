@@ -1,14 +1,13 @@
-/** Compares a variant's newest scores with what its model was logged with, with the run before, and with matured outcomes. */
+/** Compares a variant's scores with what its model was logged with, with the run before, and with matured outcomes. */
 import { monitorCommand } from "../lib/commands.ts";
-import { sha256 } from "../lib/digest.ts";
 import { UsageError } from "../lib/errors.ts";
-import {
-  getNewestRun,
-  lookAt,
-  readOutcomes,
-} from "../lib/monitoring/monitor.ts";
+import { lookAt, readOutcomes } from "../lib/monitoring/monitor.ts";
 import { keepEvidence } from "../lib/monitoring/log.ts";
-import { findMonitoringRun } from "../lib/monitoring/runs.ts";
+import {
+  findEarlierPerformance,
+  findMonitoringRun,
+} from "../lib/monitoring/runs.ts";
+import { chooseRun, parseRunChoice } from "../lib/monitoring/selection.ts";
 import {
   describeMonitoring,
   parseFailOn,
@@ -24,13 +23,15 @@ type MonitorFlags = Flags<typeof monitorCommand.options>;
 if (import.meta.main) {
   await runForVariants(monitorCommand, {
     body: monitor,
-    ownFlags: ["outcomes"],
+    ownFlags: ["outcomes", "run"],
   });
 }
 
 /**
- * Looks at the newest scoring run of a variant. What was looked at before, with
- * the same outcomes, is reported again from what was kept then.
+ * Looks at a scoring run of a variant: the one that flags or outcomes choose,
+ * otherwise the newest. What was looked at before, with the same outcomes, is
+ * reported again from what was kept then; without outcomes, the latest look with
+ * some is.
  */
 export async function monitor(
   services: Services,
@@ -44,20 +45,27 @@ export async function monitor(
       "Cannot use --fail-on performance without --outcomes: performance is then unknown",
     );
   }
-  const run = await getNewestRun(services, variant);
+  const choice = parseRunChoice(flags);
   const outcomes = flags.outcomes === undefined
     ? undefined
-    : await readOutcomes(services, flags.outcomes);
+    : await readOutcomes(services, settings, { uri: flags.outcomes });
+  const run = await chooseRun(services, variant, { choice, outcomes });
 
-  const known = await findMonitoringRun(await services.predictions(), {
+  const database = await services.predictions();
+  const earlier = await findEarlierPerformance(database, run);
+  const known = await findMonitoringRun(database, {
     run,
-    outcomesSha256: outcomes ? sha256(outcomes.bytes) : "",
+    outcomesSha256: outcomes?.sha256 ?? "",
+    earlier,
   });
   const found = known ? { ...known, saved: false } : await keepEvidence(
     services,
-    await lookAt(services, settings, { run, outcomes }),
+    await lookAt(services, settings, { run, outcomes, earlier }),
     variant,
   );
+  for (const warning of found.evidence.performance?.warnings ?? []) {
+    services.say(`WARNING: ${warning}`);
+  }
 
   const folder = flags.report ??
     `${services.config.home}/reports/${variant.key}`;

@@ -14,10 +14,11 @@ import {
   stabilityNoise,
 } from "../lib/monitoring/drift.ts";
 import { compareWith } from "../lib/monitoring/columns.ts";
+import { describeCoverage, joinOutcomes } from "../lib/monitoring/coverage.ts";
+import { toOutcomes } from "../lib/monitoring/outcomes.ts";
 import {
   areaInterval,
   measurePerformance,
-  toOutcomes,
 } from "../lib/monitoring/performance.ts";
 import {
   countColumn,
@@ -25,7 +26,8 @@ import {
   toColumnProfile,
   toProfile,
 } from "../lib/monitoring/profile.ts";
-import { decide } from "../lib/monitoring/verdict.ts";
+import { decide, type Severity } from "../lib/monitoring/verdict.ts";
+import { parseRows } from "../lib/rows.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 
 /** Uniform numbers in [0, 1) that are the same at every run (mulberry32). */
@@ -461,36 +463,156 @@ Deno.test("measurePerformance() fails only on a drop that chance did not make, a
   );
 });
 
+Deno.test("measurePerformance() counts a player once, with the last of the rows", () => {
+  const ids = ["a", "b", "a", "c", "d", null];
+  const scores = [0.99, 0.2, 0.1, 0.8, 0.9, 0.5];
+  const outcomes = new Map([["a", 0], ["b", 0], ["c", 1], ["d", 1], ["z", 1]]);
+  const found = measurePerformance({ ids, scores }, {
+    outcomes,
+    referenceAuc: undefined,
+    file: "o.jsonl",
+  });
+  // With the first row of "a", 0.99, half of the four pairs would be in the wrong order.
+  strictEqual(found.metrics["auc"], 1);
+  deepStrictEqual(
+    [found.rows, found.players, found.matured, found.coverage, found.outcomes],
+    [6, 5, 4, 0.8, 5],
+  );
+  deepStrictEqual(found.warnings, [
+    "scored rows that repeat a player: 1; each player counts once, with the score of the last row",
+    "scored rows that name no player: 1",
+  ]);
+});
+
+Deno.test("describeCoverage() warns of few players, of other players, and of a selection by score", () => {
+  const rows = 1000;
+  const ids = Array.from({ length: rows }, (_, row) => `P-${row}`);
+  const random = randomFrom(3);
+  const scores = ids.map(() => random());
+  const warningsOf = (isCovered: (score: number) => boolean, others = 0) => {
+    const covered = ids.filter((_, row) => isCovered(scores[row]!));
+    const outcomes = new Map(covered.map((id) => [id, 1]));
+    for (let other = 0; other < others; other++) outcomes.set(`X-${other}`, 0);
+    const joined = joinOutcomes({ ids, scores }, outcomes);
+    return describeCoverage(joined, { rows, outcomes: outcomes.size });
+  };
+  deepStrictEqual(warningsOf(() => true), []);
+  deepStrictEqual(warningsOf(() => random() < 0.9), []);
+  match(
+    warningsOf(() => random() < 0.3).join(),
+    /^only \d+ of 1000 scored [^;]*; the numbers are of those only$/,
+  );
+  deepStrictEqual(warningsOf(() => true, 3000), [
+    "only 1000 of 4000 outcomes (25.0 %) belong to a player of this scoring run",
+  ]);
+  // All churners and 15 % of the others, where the score is the chance of churn.
+  match(
+    warningsOf((score) => random() < score + 0.15 * (1 - score)).at(-1)!,
+    /depends on the score: [12]\d\.\d % to (9\d\.\d|100\.0) % by tenth/,
+  );
+  // One score for all: the first rows are no selection by score.
+  const same = joinOutcomes(
+    { ids, scores: scores.map(() => 0.5) },
+    new Map(ids.slice(0, 850).map((id) => [id, 1])),
+  );
+  deepStrictEqual(describeCoverage(same, { rows, outcomes: 850 }), []);
+});
+
+Deno.test("describeCoverage() takes chance for a selection in at most 2 of 300 weeks", () => {
+  const random = randomFrom(11);
+  let false_ = 0;
+  for (let week = 0; week < 300; week++) {
+    const ids = Array.from({ length: 300 }, (_, row) => `P-${row}`);
+    const scores = ids.map(() => random());
+    const outcomes = new Map(
+      ids.filter(() => random() < 0.5).map((id) => [id, 1]),
+    );
+    const joined = joinOutcomes({ ids, scores }, outcomes);
+    const warnings = describeCoverage(joined, {
+      rows: 300,
+      outcomes: outcomes.size,
+    });
+    if (warnings.some((each) => each.includes("depends"))) false_++;
+  }
+  ok(false_ <= 2, `${false_}`);
+});
+
 Deno.test("toOutcomes() leaves out what has not matured and refuses contradictions", () => {
   const read = (...values: Record<string, unknown>[]) =>
     toOutcomes(
-      values.map((value, index) => ({ number: index + 1, line: 1, value })),
+      values.map((value, index) => ({
+        number: index + 1,
+        line: index + 1,
+        value,
+      })),
       { idColumn: "player_id", label: "churned", file: "o.jsonl" },
     );
-  deepStrictEqual(
-    [
-      ...read(
-        { player_id: "a", churned: 1 },
-        {
-          player_id: 7,
-          churned: false,
-        },
-        { player_id: "b", churned: null },
-        { player_id: "a", churned: true },
-      ),
-    ],
-    [["a", 1], ["7", 0]],
+  const { byPlayer, unnamed } = read(
+    { player_id: "a", churned: 1 },
+    { player_id: 7, churned: false },
+    { player_id: "b", churned: null },
+    { player_id: "a", churned: true },
+    { player_id: "007", churned: 1 },
+    { player_id: null, churned: 1 },
+    { churned: 0 },
   );
+  deepStrictEqual([...byPlayer], [["a", 1], ["7", 0], ["007", 1]]);
+  strictEqual(unnamed, 2);
   throws(
     () => read({ player_id: "a", churned: 1 }, { player_id: "a", churned: 0 }),
-    /o.jsonl, row 2: the player "a" has another outcome in an earlier row/,
+    /o.jsonl, row 2 \(line 2\): the player "a" has another outcome in an earlier row/,
   );
   throws(
     () => read({ player_id: "a", churned: 0.5 }),
-    /expected the outcome 0, 1 or null in "churned", found 0.5/,
+    /row 1 \(line 1\), column "churned": expected the outcome 0, 1 or null, found 0.5/,
   );
-  throws(() => read({ churned: 1 }), /expected a player in "player_id"/);
-  throws(() => read({ player_id: "a" }), /in "churned", found nothing/);
+  throws(() => read({ player_id: "a" }), /column "churned".*found nothing/);
+  throws(
+    () => read({ churned: 1 }, { player_id: null, churned: 0 }),
+    /o.jsonl: none of its 2 rows names a player in "player_id"/,
+  );
+  throws(
+    () => read({ player_id: "a", churned: null }),
+    /no outcome has matured, "churned" is null in each of its 1 rows/,
+  );
+});
+
+Deno.test("toOutcomes() takes an id as predict does: exact, or not at all", () => {
+  const text = (id: string) =>
+    `{"player_id":"P","churned":1}\n{"player_id":${id},"churned":1}`;
+  const read = (id: string) => {
+    const rows = parseRows(new TextEncoder().encode(text(id)), {
+      file: "o.jsonl",
+    });
+    const options = {
+      idColumn: "player_id",
+      label: "churned",
+      file: "o.jsonl",
+    };
+    return [...toOutcomes(rows, options).byPlayer.keys()][1];
+  };
+  strictEqual(read("9007199254740991"), "9007199254740991");
+  strictEqual(read('"9007199254740993"'), "9007199254740993");
+  strictEqual(read("7.0"), "7");
+  for (
+    const id of [
+      "9007199254740993",
+      "-9007199254740993",
+      "1e300",
+      "1e999",
+      "7.5",
+      "true",
+      "[7]",
+      "{}",
+      '"P\\u0000"',
+    ]
+  ) {
+    throws(
+      () => read(id),
+      /o\.jsonl, row 2 \(line 2\), column "player_id": expected a text without NUL, or a whole number of at most 15 digits, found/,
+      id,
+    );
+  }
 });
 
 Deno.test("decide() advises to retrain on fallen performance, or drift twice in a row", () => {
@@ -502,5 +624,16 @@ Deno.test("decide() advises to retrain on fallen performance, or drift twice in 
   strictEqual(
     decide({ ...twice, drift: "warn", performance: "warn" }).retrain,
     false,
+  );
+  // An earlier run's performance counts until this run has its own.
+  const earlier = { severity: "fail", scoring_run_id: 4 } as const;
+  const advice = (performance: Severity) =>
+    decide({ ...drift, drift: "ok", performance, earlier });
+  match(advice("unknown").reason, /of scoring run 4,/);
+  deepStrictEqual(
+    (["unknown", "not-enough-data", "ok", "warn", "fail"] as const).map((
+      each,
+    ) => advice(each).retrain),
+    [true, true, false, false, true],
   );
 });

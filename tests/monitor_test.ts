@@ -4,17 +4,22 @@ import {
   doesNotMatch,
   match,
   ok,
+  rejects,
   strictEqual,
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { toCandidate } from "../lib/candidate.ts";
+import { openPglite } from "../lib/database/pglite.ts";
+import { openPostgres } from "../lib/database/postgres.ts";
 import { compareWith } from "../lib/monitoring/columns.ts";
 import type { Evidence } from "../lib/monitoring/evidence.ts";
 import { toHtmlReport } from "../lib/monitoring/page.ts";
 import { toMetricKey } from "../lib/monitoring/log.ts";
+import { listRuns } from "../lib/monitoring/runs.ts";
 import { toProfile } from "../lib/monitoring/profile.ts";
 import { thresholds } from "../lib/monitoring/verdict.ts";
 import { plainRecipe } from "../lib/recipe.ts";
+import { ensurePredictionsSchema } from "../lib/schema.ts";
 import { putObject } from "./support/aws.ts";
 import { findChromium, openPages } from "./support/browser.ts";
 import { type Ended, runCommand } from "./support/commands.ts";
@@ -256,6 +261,362 @@ print(json.dumps({"auc": roc_auc_score(y, p), "log_loss": log_loss(y, p), "brier
     match(nobody.stderr, /none of the 1 outcomes .*belongs to a player/);
   },
 );
+
+/** Where the commands of a story run, and how the test reaches the databases behind them. */
+interface Stage extends AsyncDisposable {
+  readonly path: string;
+  end(code: number, name: string, ...args: string[]): Promise<Ended>;
+  /** Changes the predictions, as weeks that pass would. */
+  change(sql: string): Promise<void>;
+  /** The tags of an MLflow run. */
+  tags(runId: string): Promise<Record<string, string>>;
+}
+
+const tagQuery = "select key, value from tags where run_uuid = $1";
+
+async function startEmbedded(): Promise<Stage> {
+  const home = await startHome();
+  const open = () => openPglite(`${home.path}/home/database`);
+  return {
+    path: home.path,
+    end: home.end,
+    change: async (sql) => {
+      await using database = await open();
+      await database.query(sql);
+    },
+    tags: async (runId) => {
+      await using database = await open();
+      const rows = await database.query<{ key: string; value: string }>(
+        tagQuery,
+        [runId],
+      );
+      return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+    },
+    [Symbol.asyncDispose]: () => home[Symbol.asyncDispose](),
+  };
+}
+
+async function startConfigured(): Promise<Stage> {
+  const world = await startWorld("geography-us", "mlflow-3.17.2");
+  const flags = ["--geography", "US", "--retries", "0"];
+  const { host, port, user, password } = world.postgres;
+  const open = (database: string) =>
+    openPostgres({ host, port, user, password, database });
+  const end = (code: number, name: string, ...args: string[]) => {
+    const own = name === "query" ? [] : flags;
+    return runCommand(name, [...own, ...args], { env: world.env, code });
+  };
+  await end(0, "setup");
+  await end(0, "log-model");
+  await end(0, "promote", "--version", "1");
+  return {
+    path: world.folder,
+    end,
+    change: async (sql) => {
+      await using database = await open("predictions");
+      await database.query(sql);
+    },
+    tags: async (runId) => {
+      await using database = await open("mlflow_db");
+      const rows = await database.query<{ key: string; value: string }>(
+        tagQuery,
+        [runId],
+      );
+      return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+    },
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  };
+}
+
+/** Weeks of the same 400 players, whose rows are others' each week; the runs are seven days apart from 2026-09-07 on. */
+async function scoreWeeks(stage: Stage, weeks: number): Promise<void> {
+  const players = (await readPlayers(sample)).slice(0, 400);
+  await Deno.mkdir(`${stage.path}/weeks`);
+  for (let week = 1; week <= weeks; week++) {
+    await writePlayers(
+      `${stage.path}/weeks/${week}.jsonl`,
+      players.map((player, row) => ({
+        ...player,
+        player_id: players[(row + 37 * week) % players.length]!.player_id!,
+      })),
+    );
+    await stage.end(
+      0,
+      "predict",
+      "--input",
+      `${stage.path}/weeks/${week}.jsonl`,
+    );
+  }
+  await stage.change(
+    "update scoring_runs set finished_at = timestamptz '2026-08-31 23:59:59Z' + id * interval '7 days'",
+  );
+}
+
+/**
+ * Outcomes drawn with the scores of one run as their chances, written as JSON
+ * Lines beside their negation, and what scikit-learn says of the run's scores.
+ */
+async function drawOutcomes(
+  stage: Stage,
+  run: number,
+): Promise<{ file: string; flipped: string; auc: number; brier: number }> {
+  const { report } = await stage.end(
+    0,
+    "query",
+    `select player_id, churn_probability from churn_predictions where scoring_run_id = ${run} order by row_number`,
+  );
+  const base = `${stage.path}/outcomes-${run}`;
+  await Deno.writeTextFile(
+    `${base}.scores.json`,
+    JSON.stringify(report.result),
+  );
+  const { stdout } = await runPython(
+    "mlflow-3.17.2",
+    `import json, sys
+import numpy, pandas
+from sklearn.metrics import brier_score_loss, roc_auc_score
+base = sys.argv[1]
+scored = pandas.read_json(base + ".scores.json", dtype={"player_id": str})
+p = scored.churn_probability
+y = (numpy.random.default_rng(4).random(len(p)) < p).astype(int)
+for name, values in ((".jsonl", y), (".flipped.jsonl", 1 - y)):
+    scored[["player_id"]].assign(churned=values).to_json(base + name, orient="records", lines=True)
+print(json.dumps({"auc": roc_auc_score(y, p), "brier": brier_score_loss(y, p)}))`,
+    { args: [base] },
+  );
+  return {
+    ...JSON.parse(stdout),
+    file: `${base}.jsonl`,
+    flipped: `${base}.flipped.jsonl`,
+  };
+}
+
+for (
+  const [where, start] of [
+    ["embedded", startEmbedded],
+    ["on Postgres and S3", startConfigured],
+  ] as const
+) {
+  testWithPython(
+    `monitor joins week 4's outcomes to week 4's scores after week 8, ${where}`,
+    async () => {
+      await using stage = await start();
+      await scoreWeeks(stage, 8);
+      const monitor = async (...args: string[]) =>
+        (await stage.end(0, "monitor", ...args)).report;
+      const newest = await monitor();
+      deepStrictEqual(
+        [newest.scoring_run_id, newest.retrain, newest.earlier_performance],
+        [8, false, null],
+      );
+      const { file, flipped, auc, brier } = await drawOutcomes(stage, 4);
+
+      // Every week has these players: which week is meant is not guessed.
+      const { stderr } = await stage.end(2, "monitor", "--outcomes", file);
+      match(stderr, /8 scored some of their 400 players/);
+      for (let week = 1; week <= 8; week++) {
+        match(
+          stderr,
+          new RegExp(
+            `--run ${week} \\(scored 2026-\\d\\d-\\d\\d, 400 rows of [^ ]*/weeks/${week}.jsonl, [^ ]+ version 1, 400 players\\)`,
+          ),
+        );
+      }
+
+      const chosen = ["--outcomes", file, "--period", "2026-09-28"];
+      const fourth = await monitor(...chosen);
+      deepStrictEqual(
+        [fourth.scoring_run_id, fourth.scored_at.slice(0, 10), fourth.coverage],
+        [4, "2026-09-28", 1],
+      );
+      const evidence: Evidence = JSON.parse(
+        await Deno.readTextFile(fourth.report_json),
+      );
+      ok(Math.abs(fourth.auc - auc) < 1e-9, `${fourth.auc}, not ${auc}`);
+      const { metrics } = evidence.performance!;
+      ok(Math.abs(metrics["brier"]! - brier) < 1e-9);
+      strictEqual(evidence.previous?.id, 3); // the run before is before the chosen one
+      strictEqual(fourth.retrain, false);
+      for (const flags of [["--run", "4"], ["--as-of", "2026-10-04"]]) {
+        const same = await monitor("--outcomes", file, ...flags);
+        deepStrictEqual(
+          [same.status, same.run_id],
+          ["nothing-new", fourth.run_id],
+        );
+      }
+      // The same outcomes tell nothing of week 8's scores, whose players have other rows.
+      const eighth = await monitor("--outcomes", file, "--run", "8");
+      ok(Math.abs(eighth.auc - auc) > 0.1, `${eighth.auc}`);
+      await stage.change(
+        "delete from drift_metrics where monitoring_run_id = (select max(id) from monitoring_runs)",
+      );
+      await stage.change(
+        "delete from monitoring_runs where id = (select max(id) from monitoring_runs)",
+      );
+
+      // Week 4 fell: a look at it without outcomes, and one at week 8, say so still.
+      const fallen = await stage.end(
+        3,
+        "monitor",
+        "--outcomes",
+        flipped,
+        "--run",
+        "4",
+        "--fail-on",
+        "performance",
+      );
+      strictEqual(fallen.report.retrain, true);
+      const again = await stage.end(0, "monitor", "--run", "4");
+      deepStrictEqual(
+        [
+          again.report.status,
+          again.report.run_id,
+          again.report.performance,
+          again.report.retrain,
+          again.report.outcomes,
+        ],
+        ["nothing-new", fallen.report.run_id, "fail", true, flipped],
+      );
+      const after = await monitor();
+      deepStrictEqual(
+        [after.status, after.scoring_run_id, after.performance, after.retrain],
+        ["created", 8, "unknown", true],
+      );
+      match(after.reason, /matured outcomes of scoring run 4/);
+      deepStrictEqual(
+        [
+          after.earlier_performance.scoring_run_id,
+          after.earlier_performance.severity,
+          after.earlier_performance.outcomes_uri,
+        ],
+        [4, "fail", flipped],
+      );
+      const tags = await stage.tags(after.run_id);
+      deepStrictEqual(
+        [tags["churn.retrain"], tags["churn.earlier_performance"]],
+        ["true", "fail"],
+      );
+      strictEqual((await monitor()).run_id, after.run_id);
+      strictEqual((await monitor()).status, "nothing-new");
+
+      // Of two attempts of one version the newest counts; two versions are told apart.
+      await stage.end(
+        0,
+        "predict",
+        "--force",
+        "--input",
+        `${stage.path}/weeks/4.jsonl`,
+      );
+      await stage.change(
+        "update scoring_runs set finished_at = '2026-09-28 23:59:59.5Z' where id = 9",
+      );
+      const forced = await stage.end(0, "monitor", ...chosen);
+      strictEqual(forced.report.scoring_run_id, 9);
+      match(forced.stderr, /others: --run 4 \(scored 2026-09-28/);
+      await stage.change(
+        "update scoring_runs set model_version = '2' where id = 9",
+      );
+      const versions = await stage.end(2, "monitor", ...chosen);
+      match(
+        versions.stderr,
+        /--run 9 \(.* version 2, 400 players\); --run 4 \(.* version 1, 400 players\); add one of these flags in place of --period/,
+      );
+      const without = await stage.end(2, "monitor", "--period", "2026-09-28");
+      match(without.stderr, /2 match: --run 9 .*; --run 4 /);
+    },
+  );
+}
+
+Deno.test("monitor refuses outcomes and runs that it cannot tell apart, and says how many players are covered", async () => {
+  await using home = await startHome();
+  const players = (await readPlayers(sample)).slice(0, 300);
+  const numbered = players.map((player, row) => ({
+    ...player,
+    player_id: row,
+  }));
+  const input = await writePlayers(`${home.path}/week.jsonl`, numbered);
+  await home.run("predict", "--input", input);
+  const file = `${home.path}/outcomes.jsonl`;
+  const look = async (
+    code: number,
+    lines: readonly string[],
+    ...flags: string[]
+  ) => {
+    await Deno.writeTextFile(file, lines.join("\n"));
+    return await home.end(code, "monitor", "--outcomes", file, ...flags);
+  };
+  const row = (id: string, outcome: number) =>
+    `{"player_id": ${id}, "churned": ${outcome}}`;
+
+  // 2^53 + 1 would be read as 2^53, another player.
+  const inexact = await look(1, [row("1", 0), row("9007199254740993", 1)]);
+  match(
+    inexact.stderr,
+    /outcomes.jsonl, row 2 \(line 2\), column "player_id": expected a text without NUL, or a whole number of at most 15 digits, found 9007199254740992/,
+  );
+  const missing = await look(1, ['{"player": 1, "churned": 1}']);
+  match(missing.stderr, /none of its 1 rows names a player in "player_id"/);
+  const padded = await look(1, [row('"007"', 1), row('"008"', 0)]);
+  match(
+    padded.stderr,
+    /none of the 2 outcomes .* belongs to a player of a scoring run .*: --run 1 .*compared as text, the outcomes have "007"/,
+  );
+  const nobody = await look(1, [row('"007"', 1)], "--run", "1");
+  match(nobody.stderr, /the outcomes have "007", the run has "0"/);
+  const unknown = await look(1, [row("1", 1)], "--run", "2");
+  match(unknown.stderr, /Cannot find scoring run 2 of base .*: --run 1 /);
+  const early = await look(1, [row("1", 1)], "--as-of", "2020-02-29");
+  match(early.stderr, /scored on or before 2020-02-29 \(UTC\).*--run 1 /);
+  for (
+    const flags of [["--period", "2026-02-30"], ["--run", "one"], [
+      "--run",
+      "1",
+      "--as-of",
+      "2026-02-28",
+    ], ["--run", "1", "--all"]]
+  ) await look(2, [row("1", 1)], ...flags);
+
+  // 120 of the 300, as text, twice; 30 rows without a player and 80 of other players.
+  const known = numbered.slice(0, 120).flatMap((_, id) => [
+    row(`"${id}"`, id % 2),
+    row(`${id}`, id % 2),
+  ]);
+  const more = [
+    ...Array.from({ length: 30 }, () => row("null", 1)),
+    ...Array.from({ length: 80 }, (_, id) => row(`"X-${id}"`, 1)),
+  ];
+  const { report, stderr } = await look(0, [...known, ...more]);
+  deepStrictEqual(
+    [
+      report.scoring_run_id,
+      report.matured,
+      report.scored_players,
+      report.outcome_players,
+      report.coverage,
+    ],
+    [1, 120, 300, 200, 0.4],
+  );
+  match(stderr, /WARNING: rows of .* name no player and were left out: 30/);
+  match(stderr, /WARNING: only 120 of 300 scored players \(40.0 %\)/);
+  match(stderr, /WARNING: only 120 of 200 outcomes \(60.0 %\)/);
+  strictEqual(
+    report.notes.filter((note: string) => note.startsWith("only ")).length,
+    2,
+  );
+});
+
+Deno.test("listRuns() names setup when the tables are absent or an earlier release's", async () => {
+  await using folder = await tempFolder();
+  await using database = await openPglite(`${folder.path}/database`);
+  const wanted = { name: "UsageError", message: /run `deno task setup`/ };
+  await rejects(listRuns(database, "base"), wanted);
+  await ensurePredictionsSchema(database);
+  deepStrictEqual(await listRuns(database, "base"), []);
+  await database.query(
+    "alter table monitoring_runs drop column earlier_performance_id",
+  );
+  await rejects(listRuns(database, "base"), wanted);
+});
 
 Deno.test("monitor leaves feature drift unknown when the scored rows changed since, and still looks at the scores", async () => {
   await using home = await startHome();

@@ -296,7 +296,11 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
   await using database = await open((await emptyDatabase()).name);
   deepStrictEqual(await ensurePredictionsSchema(database), {
     status: "created",
-    applied: ["001_churn_predictions.sql", "002_monitoring.sql"],
+    applied: [
+      "001_churn_predictions.sql",
+      "002_monitoring.sql",
+      "004_monitoring_earlier_performance.sql",
+    ],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
     status: "unchanged",

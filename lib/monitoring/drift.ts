@@ -75,11 +75,25 @@ export function stabilityNoise(
 ): StabilityNoise {
   const scale = 1 / rows.expectedRows + 1 / rows.actualRows;
   const freedom = Math.max(0, bins - 1);
-  if (freedom === 0) return { expected: 0, limit: 0 };
+  return { expected: freedom * scale, limit: chiSquareLimit(freedom) * scale };
+}
+
+/**
+ * The 99.9 % quantile of the chi-square distribution by Wilson and Hilferty's
+ * cube root formula, 0 for no degree of freedom.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(chiSquareLimit(9).toFixed(2), "28.06"); // scipy.stats.chi2.ppf(0.999, 9) is 27.88
+ * ```
+ */
+export function chiSquareLimit(freedom: number): number {
+  if (freedom <= 0) return 0;
   const normalQuantile999 = 3.090232306167813;
   const spread = 2 / (9 * freedom);
   const root = 1 - spread + normalQuantile999 * Math.sqrt(spread);
-  return { expected: freedom * scale, limit: freedom * root ** 3 * scale };
+  return freedom * root ** 3;
 }
 
 /**

@@ -30,6 +30,8 @@ export interface Evidence {
   /** The one that decides first: the baseline where there is one. */
   readonly comparisons: readonly DriftComparison[];
   readonly performance?: Performance;
+  /** The latest judged performance among the earlier runs of this model version; it decides on `retrain` while this run has none. */
+  readonly earlier_performance?: EarlierPerformance;
   /** Share of rows whose category the model has no column for, by raw column. */
   readonly unseen_categories: Readonly<Record<string, number>>;
   /** What could not be looked at, and why. */
@@ -49,6 +51,15 @@ export interface RunFacts {
   readonly rows: number;
   readonly finished_at: string;
   readonly mlflow_run_id: string | null;
+}
+
+/** What an earlier scoring run's outcomes said of the same model version; null is what was not known. */
+export interface EarlierPerformance {
+  readonly scoring_run_id: number;
+  readonly severity: Severity;
+  readonly auc: number | null;
+  readonly outcomes_uri: string | null;
+  readonly monitored_at: string;
 }
 
 /** One earlier look at a variant, for a line in the report; null is what was not known. */

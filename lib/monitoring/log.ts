@@ -24,7 +24,7 @@ export async function keepEvidence(
   variant: Variant,
 ): Promise<MonitoringRun & { saved: boolean }> {
   const { attempt } = services;
-  const { evidence } = look;
+  const { evidence, earlierId } = look;
   const mlflow = await services.mlflow();
   const runId = await startRun(services, mlflow, { ...look, variant });
   const end = (status: "FINISHED" | "FAILED" | "KILLED") =>
@@ -38,7 +38,11 @@ export async function keepEvidence(
     const database = await services.predictions();
     const kept = await attempt(
       "keep what was found",
-      () => saveMonitoringRun(database, evidence, { mlflowRunId: runId }),
+      () =>
+        saveMonitoringRun(database, evidence, {
+          mlflowRunId: runId,
+          earlierId,
+        }),
     );
     await attempt(
       "finish the monitoring run",
@@ -105,7 +109,8 @@ async function startRun(
 }
 
 function toParams(
-  { scoring_run: run, reference, outcomes }: Evidence,
+  { scoring_run: run, reference, outcomes, earlier_performance: earlier }:
+    Evidence,
 ): Record<string, string> {
   return {
     scoring_run_id: String(run.id),
@@ -117,14 +122,20 @@ function toParams(
       : { scoring_mlflow_run_id: run.mlflow_run_id }),
     ...(reference ? { reference_uri: reference.uri } : {}),
     ...(outcomes ? { outcomes_uri: outcomes.uri } : {}),
+    ...(earlier
+      ? { earlier_performance_scoring_run_id: String(earlier.scoring_run_id) }
+      : {}),
   };
 }
 
-function toTags({ verdict }: Evidence): Record<string, string> {
+function toTags(
+  { verdict, earlier_performance: earlier }: Evidence,
+): Record<string, string> {
   return {
     "churn.drift": verdict.drift,
     "churn.performance": verdict.performance,
     "churn.retrain": String(verdict.retrain),
+    ...(earlier ? { "churn.earlier_performance": earlier.severity } : {}),
   };
 }
 

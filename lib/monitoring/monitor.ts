@@ -1,93 +1,86 @@
-/** One look at the newest scoring run of a variant: what it is compared with, and what came out. */
+/** One look at a scoring run of a variant: what it is compared with, and what came out. */
 import { sha256 } from "../digest.ts";
-import { InputError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import type { Evidence, RunFacts } from "./evidence.ts";
 import type { Column, Features } from "../features.ts";
-import { type InputFile, readNamedFiles } from "../inputs.ts";
+import { readNamedFiles } from "../inputs.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import {
-  findNewestRun,
+  type EarlierLook,
   findPreviousRun,
   type LedgerRun,
   readHistory,
   readScores,
 } from "./runs.ts";
-import {
-  measurePerformance,
-  type Performance,
-  toOutcomes,
-} from "./performance.ts";
+import { type Outcomes, toOutcomes } from "./outcomes.ts";
+import { measurePerformance, type Performance } from "./performance.ts";
 import { type ReferenceProfile, toProfile } from "./profile.ts";
 import { parseRows } from "../rows.ts";
-import { ensurePredictionsSchema } from "../schema.ts";
 import { readModel, readRows } from "./rows.ts";
 import type { Services } from "../services.ts";
-import { commandFor, type Variant } from "../variant.ts";
 import type { VariantSettings } from "../variants.ts";
 import {
   compareWith,
   type CurrentRows,
   type DriftComparison,
 } from "./columns.ts";
-import { decide, thresholds } from "./verdict.ts";
+import { decide, isJudged, thresholds } from "./verdict.ts";
 
-/**
- * The scoring run that is looked at: the variant's newest. The embedded default
- * gets the tables of `monitor` by itself; configured services get them from
- * `setup`.
- *
- * @throws {InputError} If nothing was scored yet; names the command that does it.
- * @throws {UsageError} If the tables are not there.
- */
-export async function getNewestRun(
-  services: Services,
-  variant: Variant,
-): Promise<LedgerRun> {
-  const { config, attempt } = services;
-  const nothing = new InputError(
-    `Cannot monitor ${variant.title}: nothing was scored yet; run \`${
-      commandFor("predict", variant)
-    }\` first`,
-  );
-  if (config.embedded && !await isThere(`${config.home}/database`)) {
-    throw nothing;
-  }
-  const database = await services.predictions();
-  if (config.embedded) await ensurePredictionsSchema(database);
-  const run = await attempt(
-    "look into the ledger",
-    () => findNewestRun(database, variant.key),
-  );
-  if (run) return run;
-  throw nothing;
+/** An outcomes file that was read. */
+export interface OutcomesFile extends Outcomes {
+  readonly uri: string;
+  readonly sha256: string;
 }
 
-/** The file of outcomes that a flag names. @throws {UsageError} If it names several. */
+/**
+ * Reads the file of outcomes that a flag names.
+ *
+ * @throws {UsageError} If it names several, or the variant's rows name no players.
+ * @throws {InputError} If it cannot be read or used.
+ */
 export async function readOutcomes(
   { attempt, artifacts }: Services,
-  uri: string,
-): Promise<InputFile> {
+  { variant, idColumn, label }: VariantSettings,
+  options: { uri: string },
+): Promise<OutcomesFile> {
+  const { uri } = options;
+  if (idColumn === undefined) {
+    throw new UsageError(
+      `Cannot use --outcomes for ${variant.title}: variants.yaml says "id_column: none", so no outcome can be joined to a score`,
+    );
+  }
   const files = await attempt(
     `read ${uri}`,
     () => readNamedFiles(uri, artifacts),
   );
   const [file, ...more] = files;
-  if (file && more.length === 0) return file;
-  throw new UsageError(
-    `Cannot use --outcomes ${uri}: it names ${files.length} files, expected one`,
-  );
+  if (!file || more.length > 0) {
+    throw new UsageError(
+      `Cannot use --outcomes ${uri}: it names ${files.length} files, expected one`,
+    );
+  }
+  const rows = parseRows(file.bytes, { file: file.uri });
+  return {
+    uri: file.uri,
+    sha256: sha256(file.bytes),
+    ...toOutcomes(rows, { idColumn, label, file: file.uri }),
+  };
 }
 
 /** What is looked at. */
 export interface LookOptions {
   readonly run: LedgerRun;
   /** Matured outcomes; undefined when none were named. */
-  readonly outcomes: InputFile | undefined;
+  readonly outcomes: OutcomesFile | undefined;
+  /** The latest judged performance of the same model version; undefined when there is none. */
+  readonly earlier: EarlierLook | undefined;
 }
 
 /** What a look gives: the evidence, and the model version that the registry still has. */
 export interface Look {
   readonly evidence: Evidence;
+  /** The look whose performance the advice rests on; 0 for none. */
+  readonly earlierId: number;
   readonly version: ModelVersion | undefined;
 }
 
@@ -102,7 +95,7 @@ export interface Look {
 export async function lookAt(
   services: Services,
   settings: VariantSettings,
-  { run, outcomes }: LookOptions,
+  { run, outcomes, earlier }: LookOptions,
 ): Promise<Look> {
   const notes: string[] = [];
   const database = await services.predictions();
@@ -132,16 +125,19 @@ export async function lookAt(
     }
   } else notes.push("no earlier run of this variant scored other data");
   const performance = outcomes && toPerformance(outcomes, {
-    settings,
     ids,
     scores,
     reference,
   });
+  notes.push(...performance?.warnings ?? []);
+  const severity = performance?.severity ?? "unknown";
+  const restsOn = isJudged(severity) ? undefined : earlier;
   const history = await readHistory(database, run);
   const [last] = history;
   const drift = comparisons[0]?.severity ?? "unknown";
   return {
     version,
+    earlierId: restsOn?.id ?? 0,
     evidence: {
       version: 1,
       variant: settings.variant.key,
@@ -153,14 +149,15 @@ export async function lookAt(
         ? { reference: { ...reference.source, rows: reference.rows } }
         : {}),
       ...(outcomes
-        ? { outcomes: { uri: outcomes.uri, sha256: sha256(outcomes.bytes) } }
+        ? { outcomes: { uri: outcomes.uri, sha256: outcomes.sha256 } }
         : {}),
       verdict: {
         drift,
-        performance: performance?.severity ?? "unknown",
+        performance: severity,
         ...decide({
           drift,
-          performance: performance?.severity ?? "unknown",
+          performance: severity,
+          earlier: restsOn?.performance,
           previousDrift: last?.model_version === run.modelVersion
             ? last.drift
             : undefined,
@@ -168,6 +165,7 @@ export async function lookAt(
       },
       comparisons,
       ...(performance ? { performance } : {}),
+      ...(restsOn ? { earlier_performance: restsOn.performance } : {}),
       unseen_categories: toShares(features),
       notes,
       thresholds,
@@ -197,26 +195,22 @@ function toEarlier(
 }
 
 function toPerformance(
-  file: InputFile,
-  { settings, ids, scores, reference }: {
-    settings: VariantSettings;
+  { uri, byPlayer, unnamed }: OutcomesFile,
+  { ids, scores, reference }: {
     ids: readonly (string | null)[];
     scores: Float64Array;
     reference: ReferenceProfile | undefined;
   },
 ): Performance {
-  const { idColumn, label } = settings;
-  if (idColumn === undefined) {
-    throw new UsageError(
-      `Cannot use --outcomes for ${settings.variant.title}: variants.yaml says "id_column: none", so no outcome can be joined to a score`,
-    );
-  }
-  const rows = parseRows(file.bytes, { file: file.uri });
-  return measurePerformance({ ids, scores }, {
-    outcomes: toOutcomes(rows, { idColumn, label, file: file.uri }),
+  const performance = measurePerformance({ ids, scores }, {
+    outcomes: byPlayer,
     referenceAuc: reference?.metrics?.["auc"],
-    file: file.uri,
+    file: uri,
   });
+  if (unnamed === 0) return performance;
+  const left =
+    `rows of ${uri} that name no player and were left out: ${unnamed}`;
+  return { ...performance, warnings: [left, ...performance.warnings ?? []] };
 }
 
 function toShares(features: Features | undefined): Record<string, number> {
@@ -239,8 +233,4 @@ function toFacts(run: LedgerRun): RunFacts {
     finished_at: run.finishedAt.toISOString(),
     mlflow_run_id: run.mlflowRunId,
   };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -28,6 +28,7 @@ small{opacity:.75}summary{cursor:pointer}`;
  */
 export function toHtmlReport(evidence: Evidence): string {
   const { title, scoring_run: run, verdict, comparisons } = evidence;
+  const { earlier_performance: earlier } = evidence;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -53,6 +54,17 @@ ${
       ["looked at", text(evidence.monitored_at)],
       ["scoring run", text(`${run.id}, in MLflow ${run.mlflow_run_id ?? "–"}`)],
       ["reference", text(describeReference(evidence))],
+      ["outcomes", text(evidence.outcomes?.uri ?? "none")],
+      ...(earlier
+        ? [[
+          "latest known performance",
+          `${badge(earlier.severity)} ${
+            text(
+              `scoring run ${earlier.scoring_run_id}, looked at ${earlier.monitored_at}`,
+            )
+          }`,
+        ]]
+        : []),
     ])
   }
 ${list(evidence.notes)}
@@ -211,11 +223,9 @@ function binTable(score: ColumnDrift): string {
 function performancePart(performance: Performance): string {
   const { metrics, auc_interval: interval, auc_reference } = performance;
   return `<h2>Performance ${badge(performance.severity)}</h2>
-<p>${
-    text(performance.reasons.join("; "))
-  }. ${performance.matured} of ${performance.rows} scored rows have an outcome (${
-    percent(performance.coverage)
-  }).</p>
+<p>${text(performance.reasons.join("; "))}. ${performance.matured} of ${
+    performance.players ?? performance.rows
+  } scored players have an outcome (${percent(performance.coverage)}).</p>
 ${
     table(["metric", ""], [
       ...Object.entries(metrics).map((

@@ -1,17 +1,24 @@
 /** How well stored scores met the outcomes that matured since. */
 import { InputError } from "../errors.ts";
 import { areaUnderCurve, evaluationMetrics, type Scored } from "../metrics.ts";
-import type { Row } from "../rows.ts";
+import { describeCoverage, joinOutcomes } from "./coverage.ts";
 import { type Severity, thresholds } from "./verdict.ts";
 
 /** Performance on matured outcomes; fields are those of the JSON report, and a number that is not known is absent. */
 export interface Performance {
   readonly severity: Severity;
   readonly reasons: readonly string[];
-  /** Scored rows, and how many of them have an outcome. */
+  /** Scored rows. */
   readonly rows: number;
+  /** Scored players: distinct ids, and each row that names none; absent in looks before 2026-12, as the next two are. */
+  readonly players?: number;
+  /** Scored players with an outcome, and their share of the scored players. */
   readonly matured: number;
   readonly coverage: number;
+  /** Players with an outcome, scored or not. */
+  readonly outcomes?: number;
+  /** Why the numbers are not those of all scored players; empty when outcomes cover nearly all. */
+  readonly warnings?: readonly string[];
   /** By `lib/metrics.ts`, on the matured rows. */
   readonly metrics: Readonly<Record<string, number>>;
   /** 95 % interval of AUC. */
@@ -21,48 +28,8 @@ export interface Performance {
 }
 
 /**
- * The outcome of each player. A null outcome has not matured and is left out.
- *
- * @param options `idColumn`, `label`: the columns of player and outcome; `file`: what the rows come from, for errors.
- * @throws {InputError} If a row lacks a column, an outcome is not 0 or 1, or a player has two different ones; names the row.
- */
-export function toOutcomes(
-  rows: Iterable<Row>,
-  options: { idColumn: string; label: string; file: string },
-): Map<string, number> {
-  const { idColumn, label, file } = options;
-  const outcomes = new Map<string, number>();
-  for (const { number, value } of rows) {
-    const where = `Cannot use ${file}, row ${number}`;
-    const row = value as Readonly<Record<string, unknown>>;
-    const id = row[idColumn];
-    const outcome = row[label];
-    if (typeof id !== "string" && typeof id !== "number") {
-      throw new InputError(
-        `${where}: expected a player in "${idColumn}", found ${shown(id)}`,
-      );
-    }
-    if (outcome === null) continue;
-    if (outcome !== 0 && outcome !== 1 && typeof outcome !== "boolean") {
-      throw new InputError(
-        `${where}: expected the outcome 0, 1 or null in "${label}", found ${
-          shown(outcome)
-        }`,
-      );
-    }
-    const known = outcomes.get(String(id));
-    if (known !== undefined && known !== Number(outcome)) {
-      throw new InputError(
-        `${where}: the player "${id}" has another outcome in an earlier row`,
-      );
-    }
-    outcomes.set(String(id), Number(outcome));
-  }
-  return outcomes;
-}
-
-/**
- * The performance of scores whose players have an outcome by now.
+ * The performance of scores whose players have an outcome by now. A player
+ * counts once, with the last of the player's rows.
  *
  * AUC warns when it is 0.02 under the reference and fails when it is 0.05 under
  * it and the reference lies above the whole interval; a drop that chance may
@@ -81,17 +48,15 @@ export function measurePerformance(
   },
 ): Performance {
   const { outcomes, referenceAuc, file } = options;
-  const probabilities: number[] = [];
-  const found: number[] = [];
-  for (const [row, id] of scored.ids.entries()) {
-    const outcome = id === null ? undefined : outcomes.get(id);
-    if (outcome === undefined) continue;
-    probabilities.push(scored.scores[row]!);
-    found.push(outcome);
-  }
+  const joined = joinOutcomes(scored, outcomes);
+  const { probabilities, found } = joined;
   if (found.length === 0) {
+    const [wanted] = outcomes.keys();
+    const there = scored.ids.find((id) => id !== null);
     throw new InputError(
-      `Cannot measure performance: none of the ${outcomes.size} outcomes of ${file} belongs to a player of the newest scoring run`,
+      `Cannot measure performance: none of the ${outcomes.size} outcomes of ${file} belongs to a player of the scoring run; ids are compared as text, the outcomes have "${
+        wanted ?? ""
+      }", the run has ${there === undefined ? "no ids" : `"${there}"`}`,
     );
   }
   const sample = { probabilities, outcomes: found };
@@ -104,8 +69,14 @@ export function measurePerformance(
       rows: found.length,
     }),
     rows: scored.ids.length,
+    players: joined.players,
     matured: found.length,
-    coverage: found.length / scored.ids.length,
+    coverage: found.length / joined.players,
+    outcomes: outcomes.size,
+    warnings: describeCoverage(joined, {
+      rows: scored.ids.length,
+      outcomes: outcomes.size,
+    }),
     metrics,
     ...(interval ? { auc_interval: interval } : {}),
     ...(referenceAuc === undefined ? {} : { auc_reference: referenceAuc }),
@@ -203,8 +174,4 @@ function variance(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) /
     (values.length - 1);
-}
-
-function shown(value: unknown): string {
-  return JSON.stringify(value)?.slice(0, 60) ?? "nothing";
 }

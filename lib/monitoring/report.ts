@@ -84,6 +84,8 @@ export function describeMonitoring(
       model_version: Number(run.model_version),
       rows: run.rows,
       scoring_run_id: run.id,
+      scored_at: run.finished_at,
+      monitored_at: evidence.monitored_at,
       drift: verdict.drift,
       performance: verdict.performance,
       retrain: verdict.retrain,
@@ -91,7 +93,12 @@ export function describeMonitoring(
       drifted_share: main?.drifted_share ?? null,
       score_psi: main?.score?.psi ?? null,
       auc: performance?.metrics["auc"] ?? null,
+      outcomes: evidence.outcomes?.uri ?? null,
       coverage: performance?.coverage ?? null,
+      matured: performance?.matured ?? null,
+      scored_players: performance?.players ?? null,
+      outcome_players: performance?.outcomes ?? null,
+      earlier_performance: evidence.earlier_performance ?? null,
       report: facts.files.html,
       report_json: facts.files.json,
       notes: evidence.notes,
@@ -105,13 +112,15 @@ export function describeMonitoring(
 }
 
 function toText(evidence: Evidence, facts: MonitoringFacts): string {
-  const { scoring_run: run, verdict, comparisons, performance } = evidence;
+  const { scoring_run: run, verdict, comparisons } = evidence;
   const players =
     `the ${run.rows} players of ${evidence.title}, scored with ${run.model_name} version ${run.model_version}`;
+  const day = run.finished_at.slice(0, 10);
   return [
     facts.isNew
       ? `Monitored ${players}`
       : `Nothing new: ${players}, were looked at before`,
+    `  scoring run: ${run.id} of ${day}, ${run.input_uri}`,
     `  drift: ${verdict.drift}`,
     ...comparisons.map((each) =>
       `    ${describeOther(each, evidence)}: ${each.severity}, ${
@@ -121,15 +130,43 @@ function toText(evidence: Evidence, facts: MonitoringFacts): string {
     ...drifted(comparisons[0]).slice(0, 3).map(({ name, reasons }) =>
       `    ${name}: ${reasons.join("; ")}`
     ),
-    performance
-      ? `  performance: ${verdict.performance}, ${
-        performance.reasons.join("; ")
-      }; ${performance.matured} of ${performance.rows} outcomes are known`
-      : "  performance: unknown, no outcomes were named (--outcomes)",
+    ...performanceLines(evidence),
     ...evidence.notes.map((note) => `  note: ${note}`),
     `  retrain: ${verdict.retrain ? "yes" : "no"}, ${verdict.reason}`,
     `The report is in ${facts.files.html}`,
   ].join("\n");
+}
+
+/** How the scores met outcomes, with which and when; without any, what an earlier run's said. */
+function performanceLines(
+  {
+    verdict,
+    performance,
+    outcomes,
+    monitored_at,
+    earlier_performance: earlier,
+  }: Evidence,
+): string[] {
+  const own = performance
+    ? [
+      `  performance: ${verdict.performance}, ${
+        performance.reasons.join("; ")
+      }`,
+      `    ${performance.matured} of ${
+        performance.players ?? performance.rows
+      } scored players have one of the ${
+        performance.outcomes ?? "–"
+      } outcomes of ${outcomes?.uri}, looked at ${monitored_at.slice(0, 10)}`,
+    ]
+    : ["  performance: unknown, no outcomes were named (--outcomes)"];
+  if (!earlier) return own;
+  const auc = earlier.auc === null ? "" : `, AUC ${earlier.auc.toFixed(4)}`;
+  return [
+    ...own,
+    `    latest known, of scoring run ${earlier.scoring_run_id}: ${earlier.severity}${auc}, outcomes of ${earlier.outcomes_uri}, looked at ${
+      earlier.monitored_at.slice(0, 10)
+    }`,
+  ];
 }
 
 /** Columns that warn or fail, worst first. */

@@ -5,7 +5,7 @@ import {
   type Queryable,
 } from "../database/database.ts";
 import { UsageError } from "../errors.ts";
-import type { Evidence, PastVerdict } from "./evidence.ts";
+import type { EarlierPerformance, Evidence, PastVerdict } from "./evidence.ts";
 
 /** A completed scoring run with what it was made of. */
 export interface LedgerRun {
@@ -26,29 +26,55 @@ export interface MonitoringRun {
   readonly evidence: Evidence;
 }
 
+/** The performance that an earlier run's outcomes gave, and the look that found it. */
+export interface EarlierLook {
+  /** Of `monitoring_runs`. */
+  readonly id: number;
+  readonly performance: EarlierPerformance;
+}
+
+/** {@linkcode isJudged} in SQL. */
+const isJudgedSql = "m.performance in ('ok', 'warn', 'fail')";
+
 const runColumns =
   `id, input_uri as "inputUri", content_sha256 as "contentSha256",
   recipe_sha256 as "recipeSha256", model_name as "modelName", model_version as "modelVersion",
   mlflow_run_id as "mlflowRunId", row_count as rows, finished_at as "finishedAt"`;
 
 /**
- * The newest completed scoring run of a variant; undefined when nothing was
- * scored yet.
+ * All completed scoring runs of a variant, newest first.
  *
- * @throws {UsageError} If the predictions' tables are not there, or lack those of `monitor`.
+ * @throws {UsageError} If the predictions' tables are not there, or lack what `monitor` needs.
  */
-export async function findNewestRun(
+export async function listRuns(
   database: Queryable,
   variant: string,
-): Promise<LedgerRun | undefined> {
-  await database.query("select from monitoring_runs limit 0")
+): Promise<LedgerRun[]> {
+  await database.query(
+    "select earlier_performance_id from monitoring_runs limit 0",
+  )
     .catch(explainMissingTable);
-  const [run] = await database.query<LedgerRun>(
+  return await database.query<LedgerRun>(
     `select ${runColumns} from scoring_runs
-     where variant = $1 and status = 'completed' order by id desc limit 1`,
+     where variant = $1 and status = 'completed' order by id desc`,
     [variant],
   );
-  return run;
+}
+
+/** How many of `players` each of the runs scored, by the run's id; a run without any is absent. */
+export async function countPlayers(
+  database: Queryable,
+  runs: readonly LedgerRun[],
+  options: { players: readonly string[] },
+): Promise<Map<number, number>> {
+  const rows = await database.query<{ id: number; players: number }>(
+    `select p.scoring_run_id as id, count(distinct p.player_id) as players
+     from churn_predictions p
+     join unnest($1::text[]) as wanted (player_id) on wanted.player_id = p.player_id
+     where p.scoring_run_id = any($2::bigint[]) group by p.scoring_run_id`,
+    [options.players, runs.map(({ id }) => id)],
+  );
+  return new Map(rows.map(({ id, players }) => [id, players]));
 }
 
 /** The completed run before `run` that scored other data; undefined when there is none. */
@@ -82,15 +108,60 @@ export async function readScores(
   };
 }
 
-/** What was found about a scoring run with these outcomes (`""` for none); undefined when nobody looked yet. */
+/**
+ * The latest judged performance among the runs before `run` that the same model
+ * version scored, and the look that found it; undefined when there is none.
+ */
+export async function findEarlierPerformance(
+  database: Queryable,
+  run: LedgerRun,
+): Promise<EarlierLook | undefined> {
+  const [row] = await database.query<
+    Omit<EarlierPerformance, "monitored_at"> & {
+      id: number;
+      monitored_at: Date;
+    }
+  >(
+    `select m.id, m.scoring_run_id, m.performance as severity, m.auc,
+       m.report -> 'outcomes' ->> 'uri' as outcomes_uri, m.monitored_at
+     from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
+     where s.variant = (select variant from scoring_runs where id = $1) and s.id < $1
+       and s.model_name = $2 and s.model_version = $3 and ${isJudgedSql}
+     order by s.id desc, m.id desc limit 1`,
+    [run.id, run.modelName, run.modelVersion],
+  );
+  if (!row) return undefined;
+  const { id, monitored_at, ...performance } = row;
+  return {
+    id,
+    performance: { ...performance, monitored_at: monitored_at.toISOString() },
+  };
+}
+
+/**
+ * What was found about a scoring run; undefined when nobody looked yet.
+ *
+ * Without outcomes this is the latest look that judged its performance with
+ * any, so that a look without outcomes takes nothing back. A look that judged no
+ * performance is found only while it knows of the same earlier performance:
+ * otherwise its advice is out of date.
+ *
+ * @param key `outcomesSha256`: `""` for none.
+ */
 export async function findMonitoringRun(
   database: Queryable,
-  key: { run: LedgerRun; outcomesSha256: string },
+  key: {
+    run: LedgerRun;
+    outcomesSha256: string;
+    earlier: EarlierLook | undefined;
+  },
 ): Promise<MonitoringRun | undefined> {
   const [known] = await database.query<MonitoringRun>(
-    `select mlflow_run_id as "mlflowRunId", report as evidence from monitoring_runs
-     where scoring_run_id = $1 and outcomes_sha256 = $2`,
-    [key.run.id, key.outcomesSha256],
+    `select m.mlflow_run_id as "mlflowRunId", m.report as evidence from monitoring_runs m
+     where m.scoring_run_id = $1 and ($2 = '' or m.outcomes_sha256 = $2)
+       and (${isJudgedSql} or m.earlier_performance_id = $3)
+     order by ${isJudgedSql} desc, m.outcomes_sha256 <> '' desc, m.id desc limit 1`,
+    [key.run.id, key.outcomesSha256, key.earlier?.id ?? 0],
   );
   return known;
 }
@@ -108,7 +179,7 @@ export async function readHistory(
      from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
      where s.variant = (select variant from scoring_runs where id = $1)
        and s.id < $1 and s.content_sha256 <> $2
-     order by s.id desc, (m.performance <> 'unknown') desc, m.id desc limit 12`,
+     order by s.id desc, ${isJudgedSql} desc, m.performance <> 'unknown' desc, m.id desc limit 12`,
     [run.id, run.contentSha256],
   );
   return rows.map((row) => ({
@@ -121,38 +192,42 @@ export async function readHistory(
  * Keeps what was found, with a row a column and comparison, in one transaction.
  * Evidence of the same scores and outcomes that is there already stays, and is
  * given back; `saved` is true when this MLflow run's is there.
+ *
+ * @param options `earlierId`: the look whose performance the advice rests on; 0 when the run has its own, or there is none.
  */
 export async function saveMonitoringRun(
   database: Database,
   evidence: Evidence,
-  options: { mlflowRunId: string },
+  options: { mlflowRunId: string; earlierId: number },
 ): Promise<MonitoringRun & { saved: boolean }> {
+  const { mlflowRunId, earlierId } = options;
   return await database.transaction(async (tx) => {
     const id = await insertRun(tx, evidence, options);
     if (id !== undefined) {
       await insertMetrics(tx, evidence, id);
-      return { saved: true, evidence, ...options };
+      return { saved: true, evidence, mlflowRunId };
     }
     const [known] = await tx.query<MonitoringRun>(
       `select mlflow_run_id as "mlflowRunId", report as evidence from monitoring_runs
-       where scoring_run_id = $1 and outcomes_sha256 = $2`,
-      [evidence.scoring_run.id, evidence.outcomes?.sha256 ?? ""],
+       where scoring_run_id = $1 and outcomes_sha256 = $2 and earlier_performance_id = $3`,
+      [evidence.scoring_run.id, evidence.outcomes?.sha256 ?? "", earlierId],
     );
-    return { saved: known!.mlflowRunId === options.mlflowRunId, ...known! };
+    return { saved: known!.mlflowRunId === mlflowRunId, ...known! };
   });
 }
 
 async function insertRun(
   tx: Queryable,
   evidence: Evidence,
-  { mlflowRunId }: { mlflowRunId: string },
+  { mlflowRunId, earlierId }: { mlflowRunId: string; earlierId: number },
 ): Promise<number | undefined> {
   const { verdict, performance } = evidence;
   const main = evidence.comparisons[0];
   const [row] = await tx.query<{ id: number }>(
     `insert into monitoring_runs (variant, scoring_run_id, previous_scoring_run_id, reference_sha256, outcomes_sha256,
-       mlflow_run_id, drift, performance, retrain, drifted_share, score_psi, auc, report, monitored_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+       mlflow_run_id, drift, performance, retrain, drifted_share, score_psi, auc, report, monitored_at,
+       earlier_performance_id)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
      on conflict on constraint monitoring_runs_once do nothing returning id`,
     [
       evidence.variant,
@@ -169,6 +244,7 @@ async function insertRun(
       performance?.metrics["auc"] ?? null,
       JSON.stringify(evidence),
       evidence.monitored_at,
+      earlierId,
     ],
   );
   return row?.id;
@@ -203,7 +279,10 @@ async function insertMetrics(
 
 function explainMissingTable(error: unknown): never {
   const undefinedTable = "42P01";
-  if (error instanceof DatabaseError && error.code === undefinedTable) {
+  const undefinedColumn = "42703"; // tables of an earlier release
+  const isAbsent = error instanceof DatabaseError &&
+    [undefinedTable, undefinedColumn].includes(error.code);
+  if (isAbsent) {
     throw new UsageError(
       "Cannot find the tables of monitor in the predictions' database; run `deno task setup`, which adds them",
       { cause: error },

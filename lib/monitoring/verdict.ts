@@ -12,6 +12,7 @@ export const thresholds = {
   out_of_range_share: { warn: 0.02, fail: 0.1 },
   drifted_share: { fail: 0.5 },
   auc_drop: { warn: 0.02, fail: 0.05 },
+  coverage: { warn: 0.8, score_spread: 0.2 },
   drift_fails_to_retrain: 2,
 } as const;
 
@@ -38,9 +39,15 @@ export interface Decision {
   readonly reason: string;
 }
 
+/** True for a performance that was measured and judged: only such a verdict replaces an earlier one. */
+export function isJudged(severity: Severity): boolean {
+  return severity === "ok" || severity === "warn" || severity === "fail";
+}
+
 /**
  * The advice to retrain: when performance failed, or drift failed in two
- * monitored scoring runs of this model in a row.
+ * monitored scoring runs of this model in a row. While the run itself has no
+ * judged performance, the latest one of the same model version counts.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -48,20 +55,31 @@ export interface Decision {
  * const quiet = { performance: "unknown", drift: "fail", previousDrift: "ok" } as const;
  * strictEqual(decide(quiet).retrain, false);
  * strictEqual(decide({ ...quiet, previousDrift: "fail" }).retrain, true);
+ * const earlier = { severity: "fail", scoring_run_id: 4 } as const;
+ * strictEqual(decide({ ...quiet, earlier }).retrain, true);
+ * strictEqual(decide({ ...quiet, earlier, performance: "ok" }).retrain, false);
  * ```
  *
- * @param found `previousDrift`: the verdict on the scoring run before, undefined when there is none.
+ * @param found `previousDrift`: the verdict on the scoring run before, undefined when there is none; `earlier`: the latest judged performance among the earlier runs of this model version, absent when there is none.
  */
 export function decide(
   found: {
     performance: Severity;
     drift: Severity;
     previousDrift: Severity | undefined;
+    earlier?: { severity: Severity; scoring_run_id: number } | undefined;
   },
 ): Decision {
-  const { performance, drift, previousDrift } = found;
+  const { performance, drift, previousDrift, earlier } = found;
   if (performance === "fail") {
     return { retrain: true, reason: "performance fell on matured outcomes" };
+  }
+  if (!isJudged(performance) && earlier?.severity === "fail") {
+    return {
+      retrain: true,
+      reason:
+        `performance fell on the matured outcomes of scoring run ${earlier.scoring_run_id}, the latest of this model version that are known`,
+    };
   }
   if (drift === "fail" && previousDrift === "fail") {
     return { retrain: true, reason: "drift failed in two runs in a row" };

@@ -1,0 +1,159 @@
+/** Which scored players have an outcome, and what that means for the numbers. */
+import { chiSquareLimit } from "./drift.ts";
+import { thresholds } from "./verdict.ts";
+
+/** Scores with the outcome of their player. */
+export interface JoinedOutcomes {
+  /** Score and outcome of each player that has both. */
+  readonly probabilities: readonly number[];
+  readonly found: readonly number[];
+  /** Scored players: distinct ids, and each row that names none. */
+  readonly players: number;
+  /** Scored rows that name no player; they cannot have an outcome. */
+  readonly unnamed: number;
+  /** Players with an outcome in each tenth of the scores, lowest first. */
+  readonly tenths: readonly Tenth[];
+}
+
+/** Players whose scores lie in one tenth, and how many of them have an outcome. */
+interface Tenth {
+  readonly players: number;
+  readonly matured: number;
+}
+
+/**
+ * Joins outcomes to scores by the exact text of the player's id. A player with
+ * several rows counts once, with the last of them.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const scored = { ids: ["a", "b", "a", null], scores: [0.1, 0.2, 0.3, 0.4] };
+ * const { probabilities, found, players } = joinOutcomes(scored, new Map([["a", 1]]));
+ * deepStrictEqual([probabilities, found, players], [[0.3], [1], 3]);
+ * ```
+ *
+ * @param scored `ids`: the player of each score in the order of the rows; null for a score that names none.
+ */
+export function joinOutcomes(
+  scored: { ids: readonly (string | null)[]; scores: ArrayLike<number> },
+  outcomes: ReadonlyMap<string, number>,
+): JoinedOutcomes {
+  const lastRow = new Map<string, number>();
+  let unnamed = 0;
+  for (const [row, id] of scored.ids.entries()) {
+    if (id === null) unnamed++;
+    else lastRow.set(id, row);
+  }
+  const players = [...lastRow].map(([id, row]) => ({
+    score: scored.scores[row]!,
+    outcome: outcomes.get(id),
+  }));
+  const probabilities: number[] = [];
+  const found: number[] = [];
+  for (const { score, outcome } of players) {
+    if (outcome === undefined) continue;
+    probabilities.push(score);
+    found.push(outcome);
+  }
+  return {
+    probabilities,
+    found,
+    players: players.length + unnamed,
+    unnamed,
+    tenths: countTenths(players),
+  };
+}
+
+/** Equal scores share the tenth that the first of them falls into, so the order of rows does not matter. */
+function countTenths(
+  players: readonly { score: number; outcome: number | undefined }[],
+): Tenth[] {
+  const sorted = players.toSorted((a, b) => a.score - b.score);
+  const tenths = Array.from({ length: 10 }, () => ({ players: 0, matured: 0 }));
+  let first = 0;
+  for (const [rank, { score, outcome }] of sorted.entries()) {
+    if (score !== sorted[first]!.score) first = rank;
+    const tenth = tenths[Math.floor(10 * first / sorted.length)]!;
+    tenth.players++;
+    if (outcome !== undefined) tenth.matured++;
+  }
+  return tenths.filter(({ players }) => players > 0);
+}
+
+/**
+ * What a person must know before trusting numbers of these outcomes, a sentence
+ * each: few players covered, many outcomes of other players, a coverage that
+ * depends on the score, rows that repeat a player or name none.
+ */
+export function describeCoverage(
+  joined: JoinedOutcomes,
+  counts: { rows: number; outcomes: number },
+): string[] {
+  const { players, unnamed, found } = joined;
+  const warnings: string[] = [];
+  const { warn } = thresholds.coverage;
+  if (found.length < warn * players) {
+    warnings.push(
+      `only ${found.length} of ${players} scored players (${
+        percent(found.length / players)
+      }) have an outcome; the numbers are of those only`,
+    );
+  }
+  if (found.length < warn * counts.outcomes) {
+    warnings.push(
+      `only ${found.length} of ${counts.outcomes} outcomes (${
+        percent(found.length / counts.outcomes)
+      }) belong to a player of this scoring run`,
+    );
+  }
+  const spread = scoreSpread(joined.tenths);
+  if (spread) {
+    warnings.push(
+      `the share of players with an outcome depends on the score: ${
+        percent(spread.low)
+      } to ${
+        percent(spread.high)
+      } by tenth of the scores, so the numbers are those of a selection`,
+    );
+  }
+  const repeated = counts.rows - players;
+  if (repeated > 0) {
+    warnings.push(
+      `scored rows that repeat a player: ${repeated}; each player counts once, with the score of the last row`,
+    );
+  }
+  if (unnamed > 0) {
+    warnings.push(`scored rows that name no player: ${unnamed}`);
+  }
+  return warnings;
+}
+
+/**
+ * The lowest and the highest coverage of a tenth of the scores; undefined when
+ * they are close, or chance explains it (chi-square test of equal shares, p
+ * 0.001).
+ */
+function scoreSpread(
+  tenths: readonly Tenth[],
+): { low: number; high: number } | undefined {
+  const players = tenths.reduce((sum, each) => sum + each.players, 0);
+  const matured = tenths.reduce((sum, each) => sum + each.matured, 0);
+  const share = matured / players;
+  if (players < thresholds.min_rows || share === 1) return undefined;
+  const shares = tenths.map((each) => each.matured / each.players);
+  const statistic = tenths.reduce(
+    (sum, each, index) =>
+      sum +
+      each.players * (shares[index]! - share) ** 2 / (share * (1 - share)),
+    0,
+  );
+  const [low, high] = [Math.min(...shares), Math.max(...shares)];
+  const isLarge = high - low >= thresholds.coverage.score_spread;
+  const isCertain = statistic > chiSquareLimit(tenths.length - 1);
+  return isLarge && isCertain ? { low, high } : undefined;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

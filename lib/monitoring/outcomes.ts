@@ -1,0 +1,76 @@
+/** The rows of an outcomes file: which player churned and which did not. */
+import { InputError } from "../errors.ts";
+import { toId } from "../features.ts";
+import type { Row } from "../rows.ts";
+
+/** What is known of players by now. */
+export interface Outcomes {
+  /** 0 or 1 by player; only players whose outcome has matured. */
+  readonly byPlayer: ReadonlyMap<string, number>;
+  /** Rows that name no player; they were left out. */
+  readonly unnamed: number;
+}
+
+/**
+ * The outcome of each player. A null outcome has not matured and is left out, a
+ * row without a player is left out and counted, and equal outcomes of one
+ * player count once.
+ *
+ * @param options `idColumn`, `label`: the columns of player and outcome; `file`: what the rows come from, for errors.
+ * @throws {InputError} If no row names a player or no outcome has matured; if an id is not exact, an outcome is not 0 or 1, or a player has two different ones: names row, line and column.
+ */
+export function toOutcomes(
+  rows: Iterable<Row>,
+  options: { idColumn: string; label: string; file: string },
+): Outcomes {
+  const { idColumn, label, file } = options;
+  const byPlayer = new Map<string, number>();
+  let unnamed = 0;
+  let named = 0;
+  for (const { number, line, value } of rows) {
+    const where = `${file}, row ${number}${
+      line === undefined ? "" : ` (line ${line})`
+    }`;
+    const id = toId(value[idColumn], { idColumn, where });
+    const outcome = toOutcome(value[label], { label, where });
+    if (id === null) {
+      unnamed++;
+      continue;
+    }
+    named++;
+    if (outcome === undefined) continue;
+    const known = byPlayer.get(id);
+    if (known !== undefined && known !== outcome) {
+      throw new InputError(
+        `Cannot use ${where}: the player "${id}" has another outcome in an earlier row`,
+      );
+    }
+    byPlayer.set(id, outcome);
+  }
+  if (named === 0) {
+    throw new InputError(
+      `Cannot use ${file}: none of its ${unnamed} rows names a player in "${idColumn}"; variants.yaml says which column it is (id_column)`,
+    );
+  }
+  if (byPlayer.size > 0) return { byPlayer, unnamed };
+  throw new InputError(
+    `Cannot use ${file}: no outcome has matured, "${label}" is null in each of its ${named} rows with a player`,
+  );
+}
+
+function toOutcome(
+  cell: unknown,
+  { label, where }: { label: string; where: string },
+): number | undefined {
+  if (cell === null) return undefined;
+  if (cell === 0 || cell === 1 || typeof cell === "boolean") {
+    return Number(cell);
+  }
+  throw new InputError(
+    `Cannot use ${where}, column "${label}": expected the outcome 0, 1 or null, found ${
+      typeof cell === "number"
+        ? cell // JSON has no Infinity, which 1e999 is read as
+        : JSON.stringify(cell)?.slice(0, 60) ?? "nothing"
+    }`,
+  );
+}

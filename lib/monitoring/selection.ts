@@ -1,0 +1,248 @@
+/** Which scoring run `monitor` looks at: the one that flags name, the one that outcomes belong to, or the newest. */
+import { dayOf } from "../choice.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
+import { ensurePredictionsSchema } from "../schema.ts";
+import { toCount } from "../script.ts";
+import type { Services } from "../services.ts";
+import { commandFor, type Variant } from "../variant.ts";
+
+/** What the flags say of the run; `newest` when they say nothing. */
+export type RunChoice =
+  | { readonly by: "newest" }
+  | { readonly by: "run"; readonly id: number }
+  | { readonly by: "period" | "as-of"; readonly day: string };
+
+/**
+ * The choice that `--run`, `--period` or `--as-of` states.
+ *
+ * @throws {UsageError} If several are given, or one cannot be used.
+ */
+export function parseRunChoice(
+  flags: {
+    readonly run?: string | undefined;
+    readonly period?: string | undefined;
+    readonly "as-of"?: string | undefined;
+  },
+): RunChoice {
+  const { run, period, "as-of": asOf } = flags;
+  const given = (["run", "period", "as-of"] as const)
+    .filter((name) => flags[name] !== undefined);
+  if (given.length > 1) {
+    throw new UsageError(
+      `Cannot use --${
+        given.join(" together with --")
+      }: each chooses a scoring run`,
+    );
+  }
+  if (run !== undefined) {
+    return { by: "run", id: toCount(run, { flag: "run", integer: true }) };
+  }
+  if (period !== undefined) return { by: "period", day: dayOf(period) };
+  if (asOf !== undefined) return { by: "as-of", day: dayOf(asOf) };
+  return { by: "newest" };
+}
+
+/** Outcomes as far as they choose a run. */
+interface ChoosingOutcomes {
+  readonly uri: string;
+  readonly byPlayer: ReadonlyMap<string, number>;
+}
+
+/**
+ * The scoring run to look at. With outcomes and no `--run` it is the only run,
+ * among those that the choice allows, that scored any of their players. Attempts
+ * of one model version at the same rows count once, as the newest of them. It
+ * says which run the outcomes are joined to, and which other attempts there are.
+ *
+ * The embedded default gets the tables of `monitor` by itself; configured
+ * services get them from `setup`.
+ *
+ * @throws {InputError} If no run matches; names the next command or the runs that there are.
+ * @throws {UsageError} If several match, which it names, or the tables are not there.
+ */
+export async function chooseRun(
+  services: Services,
+  variant: Variant,
+  { choice, outcomes }: {
+    choice: RunChoice;
+    outcomes: ChoosingOutcomes | undefined;
+  },
+): Promise<LedgerRun> {
+  const runs = await readLedger(services, variant);
+  const run = choice.by === "run"
+    ? findRun(runs, choice.id, variant)
+    : outcomes
+    ? await findByOutcomes(services, runs, { choice, outcomes, variant })
+    : findByDay(runs, { choice, variant });
+  if (outcomes) {
+    services.say(
+      `Outcomes of ${outcomes.uri} are joined to scoring ${describe(run)}`,
+    );
+  }
+  const attempts = runs.filter(({ id, contentSha256 }) =>
+    id !== run.id && contentSha256 === run.contentSha256
+  );
+  if (attempts.length > 0) {
+    services.say(
+      `Scoring run ${run.id} is one of ${
+        attempts.length + 1
+      } that scored the same rows; the others: ${list(attempts)}`,
+    );
+  }
+  return run;
+}
+
+/** All completed runs, newest first; at least one. */
+async function readLedger(
+  services: Services,
+  variant: Variant,
+): Promise<LedgerRun[]> {
+  const { config, attempt } = services;
+  const nothing = new InputError(
+    `Cannot monitor ${variant.title}: nothing was scored yet; run \`${
+      commandFor("predict", variant)
+    }\` first`,
+  );
+  if (config.embedded && !await isThere(`${config.home}/database`)) {
+    throw nothing;
+  }
+  const database = await services.predictions();
+  if (config.embedded) await ensurePredictionsSchema(database);
+  const runs = await attempt(
+    "look into the ledger",
+    () => listRuns(database, variant.key),
+  );
+  if (runs.length > 0) return runs;
+  throw nothing;
+}
+
+function findRun(
+  runs: readonly LedgerRun[],
+  id: number,
+  variant: Variant,
+): LedgerRun {
+  const run = runs.find((each) => each.id === id);
+  if (run) return run;
+  throw new InputError(
+    `Cannot find scoring run ${id} of ${variant.title} among its completed ones: ${
+      list(runs)
+    }`,
+  );
+}
+
+interface Search {
+  readonly choice: RunChoice;
+  readonly variant: Variant;
+}
+
+function findByDay(
+  runs: readonly LedgerRun[],
+  { choice, variant }: Search,
+): LedgerRun {
+  if (choice.by === "newest") return runs[0]!;
+  const [run, ...more] = candidatesOf(runs, { choice, variant });
+  if (more.length === 0) return run!;
+  throw new UsageError(
+    `Cannot tell which scoring run of ${variant.title} is meant, ${
+      more.length + 1
+    } match: ${
+      list([run!, ...more])
+    }; add one of these flags in place of --${choice.by}`,
+  );
+}
+
+async function findByOutcomes(
+  services: Services,
+  runs: readonly LedgerRun[],
+  { choice, variant, outcomes }: Search & { outcomes: ChoosingOutcomes },
+): Promise<LedgerRun> {
+  const candidates = candidatesOf(runs, { choice, variant });
+  const players = [...outcomes.byPlayer.keys()];
+  const database = await services.predictions();
+  const counts = await services.attempt(
+    "find the players of the outcomes",
+    () => countPlayers(database, candidates, { players }),
+  );
+  const [run, ...more] = candidates.filter(({ id }) => counts.has(id));
+  if (!run) {
+    throw new InputError(
+      `Cannot measure performance: none of the ${players.length} outcomes of ${outcomes.uri} belongs to a player of a scoring run that could be meant: ${
+        list(candidates)
+      }; ids are compared as text, the outcomes have "${players[0]}"`,
+    );
+  }
+  if (more.length === 0) return run;
+  throw new UsageError(
+    `Cannot tell which scoring run of ${variant.title} the outcomes of ${outcomes.uri} belong to, ${
+      more.length + 1
+    } scored some of their ${players.length} players: ${
+      list([run, ...more], (each) => `${counts.get(each.id)} players`)
+    }; add one of these flags${
+      choice.by === "newest" ? "" : ` in place of --${choice.by}`
+    }`,
+  );
+}
+
+/** The runs that a choice allows, equal attempts once. */
+function candidatesOf(
+  runs: readonly LedgerRun[],
+  { choice, variant }: Search,
+): LedgerRun[] {
+  if (choice.by === "newest" || choice.by === "run") {
+    return newestAttempts(runs);
+  }
+  const days = runs.map(scoredOn).filter((day) =>
+    choice.by === "period" ? day === choice.day : day <= choice.day
+  ).sort();
+  const day = days.at(-1);
+  if (day === undefined) {
+    throw new InputError(
+      `Cannot find a run of ${variant.title} that was scored ${
+        choice.by === "period" ? "on" : "on or before"
+      } ${choice.day} (UTC); its completed ones: ${list(runs)}`,
+    );
+  }
+  return newestAttempts(runs.filter((run) => scoredOn(run) === day));
+}
+
+/** Attempts of one model and recipe at the same rows have the same scores; those of another version are other scores. */
+function newestAttempts(runs: readonly LedgerRun[]): LedgerRun[] {
+  const newest = new Map<string, LedgerRun>();
+  for (const run of runs) {
+    const { contentSha256, recipeSha256, modelName, modelVersion } = run;
+    const key = [contentSha256, recipeSha256, modelName, modelVersion].join();
+    if (!newest.has(key)) newest.set(key, run);
+  }
+  return [...newest.values()];
+}
+
+function scoredOn({ finishedAt }: LedgerRun): string {
+  return finishedAt.toISOString().slice(0, 10);
+}
+
+/** Runs as the flags that choose them, newest first. */
+function list(
+  runs: readonly LedgerRun[],
+  more?: (run: LedgerRun) => string,
+): string {
+  const most = 30;
+  const shown = runs.slice(0, most).map((run) =>
+    `--${describe(run, more?.(run))}`
+  ).join("; ");
+  return runs.length > most
+    ? `${shown}; and ${runs.length - most} older ones`
+    : shown;
+}
+
+function describe(run: LedgerRun, more?: string): string {
+  return `run ${run.id} (scored ${
+    scoredOn(run)
+  }, ${run.rows} rows of ${run.inputUri}, ${run.modelName} version ${run.modelVersion}${
+    more === undefined ? "" : `, ${more}`
+  })`;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
