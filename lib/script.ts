@@ -14,7 +14,7 @@ import {
   oneLine,
   withoutCommands,
 } from "./printable.ts";
-import { redact } from "./redact.ts";
+import { redact, withoutUriSecrets } from "./redact.ts";
 
 /** What a command is called, says of itself, and accepts. */
 export interface Command<Options extends ParseArgsOptionsConfig> {
@@ -117,9 +117,11 @@ export async function runScript<Options extends ParseArgsOptionsConfig>(
     Deno.exit(outcome.exitCode ?? 0);
   } catch (error) {
     const code = exitCode(error);
-    const message = redact(messageOf(error));
+    const message = withoutSecrets(messageOf(error));
     console.error(oneLine(`${command.name}: ${message}`));
-    if (isDefect(error)) console.error(manyLines(redact(error.stack ?? "")));
+    if (isDefect(error)) {
+      console.error(manyLines(withoutSecrets(error.stack ?? "")));
+    }
     if (json) {
       console.log(
         toLine({
@@ -235,7 +237,7 @@ function failed(
   error: unknown,
   say: (message: string) => void,
 ): Outcome {
-  const message = redact(messageOf(error));
+  const message = withoutSecrets(messageOf(error));
   const code = exitCode(error);
   say(`${title}: ${message}`);
   if (isDefect(error)) { for (const line of stackOf(error)) say(line); }
@@ -263,6 +265,11 @@ function isDefect(error: unknown): error is Error {
   return error instanceof Error && !expectedErrors.has(error.name);
 }
 
+/** For messages; a report and an outcome's text hold data, which must stay as it is. */
+function withoutSecrets(message: string): string {
+  return withoutUriSecrets(redact(message));
+}
+
 function stackOf(error: Error): string[] {
   return (error.stack ?? "").split("\n");
 }
@@ -282,7 +289,7 @@ function toLine(report: Readonly<Record<string, unknown>>): string {
 }
 
 function say(message: string): void {
-  console.error(oneLine(redact(message)));
+  console.error(oneLine(withoutSecrets(message)));
 }
 
 function helpOf(
