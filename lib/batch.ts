@@ -140,8 +140,9 @@ export async function sortInputs(
 /**
  * The scorer of a registered version. Its files are read through the cache in
  * `CHURN_HOME` and verified against the digests of the day it was logged; a
- * version that MLflow logged has none, which is said. A dry run adds nothing to
- * the cache.
+ * version that MLflow logged has none, which is said. A dry run leaves the
+ * embedded default's folder as it is; elsewhere the cache is no part of the
+ * store, and a dry run fills it.
  */
 export async function openVersion(
   services: Services,
@@ -156,7 +157,7 @@ export async function openVersion(
     () =>
       readModelFolder(store, {
         mlmodelSha256: version.tags[digestTags.mlmodel],
-        cache: options.dryRun
+        cache: options.dryRun && config.embedded
           ? { ...cache, keep: () => Promise.resolve() }
           : cache,
       }),
