@@ -57,6 +57,8 @@ export interface KeptInput {
   /** The ledger row that holds it; undefined for files and dry runs. */
   readonly ledger: ScoringRun | undefined;
   readonly mlflowRunId: string | undefined;
+  /** The earlier input of the same call that has this content, so that this one was left out. */
+  readonly sameAs?: InputFile;
 }
 
 /** Inputs told apart by whether a completed run of the variant has their content. */
@@ -89,6 +91,31 @@ export async function readInputs(
   return (await Promise.all(files)).flat();
 }
 
+/**
+ * The inputs without those that have the content of an earlier one, which would
+ * store the same rows twice, and those apart.
+ */
+export function withoutCopies(
+  inputs: readonly InputFile[],
+): { inputs: InputFile[]; copies: KeptInput[] } {
+  const first = new Map<string, InputFile>();
+  const copies: KeptInput[] = [];
+  for (const file of inputs) {
+    const digest = sha256(file.bytes);
+    const sameAs = first.get(digest);
+    if (sameAs) {
+      copies.push({
+        file,
+        scored: undefined,
+        ledger: undefined,
+        mlflowRunId: undefined,
+        sameAs,
+      });
+    } else first.set(digest, file);
+  }
+  return { inputs: [...first.values()], copies };
+}
+
 /** Sorts the inputs into new and known; `force` and a file as output make all of them new. */
 export async function sortInputs(
   services: Services,
@@ -116,21 +143,26 @@ export async function sortInputs(
 /**
  * The scorer of a registered version. Its files are read through the cache in
  * `CHURN_HOME` and verified against the digests of the day it was logged; a
- * version that MLflow logged has none, which is said.
+ * version that MLflow logged has none, which is said. A dry run leaves the
+ * embedded default's folder as it is; elsewhere the cache is no part of the
+ * store, and a dry run fills it.
  */
 export async function openVersion(
   services: Services,
   version: ModelVersion,
-  options: { engine: "auto" | Engine },
+  options: { engine: "auto" | Engine; dryRun?: boolean },
 ): Promise<Scorer> {
   const { attempt, artifacts, config, say } = services;
+  const cache = openCache(`${config.home}/cache/models`);
   const store = artifacts(version.artifactUri);
   const folder = await attempt(
     `read ${store.uri}`,
     () =>
       readModelFolder(store, {
         mlmodelSha256: version.tags[digestTags.mlmodel],
-        cache: openCache(`${config.home}/cache/models`),
+        cache: options.dryRun && config.embedded
+          ? { ...cache, keep: () => Promise.resolve() }
+          : cache,
       }),
   );
   if (!folder.verified) {

@@ -4,6 +4,7 @@ import { checkAlias, parseStage } from "./mlflow/rules.ts";
 import type { Stage } from "./mlflow/store.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { toCount } from "./script.ts";
+import { commandFor, type Variant } from "./variant.ts";
 import type { Variants, VariantSettings } from "./variants.ts";
 
 /** The flags that choose variants. */
@@ -36,12 +37,55 @@ export function stageOf(text: string): Stage {
   return asUsage(() => parseStage(text));
 }
 
-/** The alias that a flag names. @throws {UsageError} If MLflow allows no such alias. */
+/**
+ * The alias that a flag names.
+ *
+ * @throws {UsageError} If MLflow allows no such alias, or it is `champion` with a slip of one or two letters.
+ */
 export function aliasOf(text: string): string {
+  const champion = "champion";
+  if (text !== champion && editDistance(text.toLowerCase(), champion) <= 2) {
+    throw new UsageError(
+      `Cannot use --alias ${text}: did you mean --alias ${champion}?`,
+    );
+  }
   return asUsage(() => {
     checkAlias(text);
     return text;
   });
+}
+
+/** How many letters to insert, delete or replace (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (const [index, letter] of [...from].entries()) {
+    const next = [index + 1];
+    for (let at = 1; at <= to.length; at++) {
+      next.push(Math.min(
+        row[at]! + 1,
+        next[at - 1]! + 1,
+        row[at - 1]! + (letter === to[at - 1] ? 0 : 1),
+      ));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}
+
+/**
+ * The command of a task that acts on a registered model: with the flags of the
+ * variant at hand, or of the listed one that the model belongs to. Undefined
+ * when no variant is known to have a model of that name.
+ */
+export function commandForModel(
+  variants: Variants,
+  own: Variant,
+  { task, model }: { task: string; model: string },
+): string | undefined {
+  const owner = [own, ...variants.listed.map(({ variant }) => variant)].find(
+    ({ modelName }) => modelName === model,
+  );
+  return owner && commandFor(task, owner);
 }
 
 /** The day that a flag names, such as 2026-11-16. @throws {UsageError} If it is no day of the calendar. */

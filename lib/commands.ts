@@ -64,16 +64,16 @@ export const promoteCommand = {
     "Moves an alias and a stage to a version, archives the stage's other versions, and records the move.",
   usage: `${variantUsage}
   --version N             the version to promote
-  --alias NAME            the alias that moves (champion)
-  --stage NAME            the stage that moves (Production)
+  --alias NAME            the alias that moves (champion; with --stage alone, none)
+  --stage NAME            the stage that moves (Production; with another alias alone, none)
 ${commonUsage}`,
   options: {
     ...variantOptions,
     ...retryOptions,
     ...commonOptions,
     version: { type: "string" },
-    alias: { type: "string", default: "champion" },
-    stage: { type: "string", default: "Production" },
+    alias: { type: "string" },
+    stage: { type: "string" },
   },
 } as const;
 

@@ -197,7 +197,18 @@ function parseTrackingUri(uri: string, read: Read): Tracking {
 }
 
 function parseServerUri(uri: string, read: Read): ServerLogin {
-  const parts = /^(https?:\/\/)(?:(.*)@)?([^@/]+)(\/.*)?$/i.exec(uri);
+  const [address = "", ...extra] = uri.split(/[?#](?!.*@)/s);
+  if (extra.length > 0) {
+    throw new UsageError(
+      `Cannot use MLFLOW_TRACKING_URI: it has a query string or fragment, which no MLflow client sends on; ` +
+        `expected http(s)://HOST/PATH, and a token in MLFLOW_TRACKING_TOKEN`,
+    );
+  }
+  // A password may hold "?" and "/"; a path with a piece of a query string is none.
+  const parts =
+    /^(https?:\/\/)(?:([^/?#:@]*(?::.*)?)@)?([\w.~:[\]-]+)(\/[^?#&=]*)?$/i.exec(
+      address,
+    );
   if (!parts) {
     throw new UsageError(
       "Cannot use MLFLOW_TRACKING_URI: it names no host after http(s)://",

@@ -44,6 +44,27 @@ export function redact(text: string): string {
   return result;
 }
 
+/**
+ * The text with user and password, and the query string, of every `http(s)`
+ * and Postgres URI replaced by `***`, because either may hold a token that
+ * nobody announced.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(withoutUriSecrets("see https://me:pw@h/a?token=x, please"), "see https://***@h/a?***, please");
+ * ```
+ */
+export function withoutUriSecrets(text: string): string {
+  return text.replace(
+    /\b((?:https?|postgres(?:ql)?(?:\+\w+)?):\/\/)([^\s"'`<>]+)/gi,
+    (_, scheme: string, rest: string) =>
+      scheme +
+      rest.replace(/^[^/?#]*@/, `${mark}@`)
+        .replace(/\?.*?(?=[,;.:)]*$)/, `?${mark}`),
+  );
+}
+
 function formsOf(secret: string): string[] {
   const text = secret.toWellFormed(); // the encoders throw on half a surrogate pair
   const escaped = JSON.stringify(secret).slice(1, -1);

@@ -7,10 +7,13 @@ import { type BatchOptions, distributionOf, type KeptInput } from "./batch.ts";
 import type { Config } from "./config.ts";
 import type { ModelVersion } from "./mlflow/store.ts";
 import type { Outcome } from "./script.ts";
+import { oneLine } from "./printable.ts";
 import { commandFor } from "./variant.ts";
 
 /** What is reported of a prediction beside its inputs. */
 export interface PredictionFacts extends BatchOptions {
+  /** The command of this call, or of one input of it, without what makes it score again or not at all. */
+  readonly command: (input?: string) => string;
   /** Undefined when nothing was scored. */
   readonly engine: string | undefined;
   readonly kept: readonly KeptInput[];
@@ -32,7 +35,7 @@ export function describePrediction(
     : dryRun
     ? "dry-run"
     : "scored";
-  const first = scored[0] ?? kept[0];
+  const first = scored[0] ?? kept.find(({ sameAs }) => !sameAs);
   return {
     report: {
       status,
@@ -110,10 +113,19 @@ function describeMetrics(metrics: EvaluationMetrics): string {
   ).join(", ");
 }
 
-/** Alias and stage are promoted together; this warns when somebody moved only one of them. */
+/**
+ * Alias and stage are promoted together; this warns when somebody moved only
+ * one of them.
+ *
+ * @param options `promote`: the command for the variant that the model belongs to; undefined when none is known.
+ */
 export function warnOfSplitPromotion(
   version: ModelVersion,
-  options: { modelUri: string; say: (message: string) => void },
+  options: {
+    modelUri: string;
+    promote: string | undefined;
+    say: (message: string) => void;
+  },
 ): void {
   const isProduction = version.stage === "Production";
   const isChampion = version.aliases.includes("champion");
@@ -126,7 +138,11 @@ export function warnOfSplitPromotion(
     : ["the alias champion", "the stage Production"];
   options.say(
     `WARNING: ${version.name} version ${version.version} has ${has} but not ${lacks}; ` +
-      `somebody moved only one, \`deno task promote --version ${version.version}\` moves both`,
+      `somebody moved only one${
+        options.promote === undefined
+          ? ""
+          : `, \`${options.promote} --version ${version.version}\` moves both`
+      }`,
   );
 }
 
@@ -149,10 +165,13 @@ function toInputReport(
   input: KeptInput,
   { version, dryRun }: PredictionFacts,
 ): Record<string, unknown> {
-  const { file, scored, ledger, mlflowRunId } = input;
+  const { file, scored, ledger, mlflowRunId, sameAs } = input;
+  const same = { input: file.uri, data_source: file.source };
+  if (sameAs) {
+    return { ...same, status: "same-content", same_as: sameAs.uri, rows: 0 };
+  }
   return {
-    input: file.uri,
-    data_source: file.source,
+    ...same,
     status: !scored ? "nothing-new" : dryRun ? "dry-run" : "scored",
     rows: scored?.features.rows ?? ledger?.rows ?? 0,
     ...modelOf(input, version),
@@ -165,19 +184,26 @@ function toInputReport(
 }
 
 function describeInput(
-  { file, scored, ledger }: KeptInput,
-  { settings, version, dryRun }: PredictionFacts,
+  { file, scored, ledger, sameAs }: KeptInput,
+  { settings, version, dryRun, command }: PredictionFacts,
 ): string {
   const { title } = settings.variant;
+  const uri = oneLine(file.uri);
+  if (sameAs) {
+    return `Not scored again: ${uri} has the same content as ${
+      sameAs.uri === file.uri ? "itself, named twice" : oneLine(sameAs.uri)
+    }`;
+  }
   if (!scored) {
-    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${file.uri} were scored before, ` +
-      `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()} (--force scores them again)`;
+    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were scored before, ` +
+      `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()}\n` +
+      `  \`${command(file.uri)} --force\` scores them again`;
   }
   const { mean, p10, p90 } = scored.distribution;
   return `${
     dryRun ? "Would store" : "Scored"
   } ${scored.features.rows} players of ${title} with ${version.name} version ${version.version}\n` +
-    `  from ${file.uri}${
+    `  from ${uri}${
       file.source === "local-fallback"
         ? " (FALLBACK: the bucket was not used)"
         : ""
@@ -189,29 +215,28 @@ function describeInput(
 
 function whereTheyAre(
   config: Config,
-  { output, dryRun, settings }: PredictionFacts,
+  { output, dryRun, settings, command }: PredictionFacts,
   anyScored: boolean,
 ): string[] {
-  if (dryRun) return ["No scores were stored or logged (--dry-run)"];
+  if (dryRun) return ["Nothing was stored or logged (--dry-run)"];
   if (output !== "postgres") {
-    return anyScored ? [`The scores are in ${output}`] : [];
+    return anyScored ? [`The scores are in ${oneLine(output)}`] : [];
   }
+  const { key, title } = settings.variant;
+  // By the ledger: geography and company are spelled as they were when a row was stored.
   const select =
-    "select player_id, churn_probability, model_version from churn_predictions_current order by 2 desc limit 10";
+    `select player_id, churn_probability, model_version from churn_predictions_current ` +
+    `where scoring_run_id in (select id from scoring_runs where variant = '${key}') order by 2 desc limit 10`;
   return [
     `The scores are in the table churn_predictions${
       config.embedded
         ? ` of the embedded database in ${config.home}/database`
         : ""
-    }; look at them with`,
+    }; the ten highest of ${title}:`,
     `  deno task query "${select}"`,
     ...(config.embedded ? ["  deno task database    (lets psql in)"] : []),
     ...(anyScored
-      ? [
-        `Run \`${
-          commandFor("predict", settings.variant)
-        }\` again: nothing is scored twice`,
-      ]
+      ? [`Run \`${command()}\` again: nothing is scored twice`]
       : []),
   ];
 }

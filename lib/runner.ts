@@ -10,6 +10,7 @@ import {
   runScript,
 } from "./script.ts";
 import { openServices, type Services } from "./services.ts";
+import { commandFor, type Variant } from "./variant.ts";
 import type { VariantSettings } from "./variants.ts";
 
 /** Flags that every command about variants has. */
@@ -56,10 +57,35 @@ export async function runForVariants<Options extends ParseArgsOptionsConfig>(
     const work = chosen.map((settings) => ({
       key: settings.variant.key,
       title: settings.variant.title,
-      run: () => script.body(services, settings, flags),
+      run: () =>
+        namingVariant(
+          settings.variant,
+          () => script.body(services, settings, flags),
+        ),
     }));
     return await runEach(work, { all: flags.all ?? false, say });
   });
+}
+
+/**
+ * Runs `work`, and completes the commands in its error with the flags of the
+ * variant: what databases and the registry say knows of none.
+ */
+export async function namingVariant<T>(
+  variant: Variant,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Error) {
+      error.message = error.message.replace(
+        /`deno task (setup|log-model)`/g,
+        (_, task: string) => `\`${commandFor(task, variant)}\``,
+      );
+    }
+    throw error;
+  }
 }
 
 function refuseOwnFlags<F extends RunnerFlags>(

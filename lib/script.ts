@@ -8,7 +8,13 @@ import {
   UsageError,
   worstExitCode,
 } from "./errors.ts";
-import { redact } from "./redact.ts";
+import {
+  escapeControls,
+  manyLines,
+  oneLine,
+  withoutCommands,
+} from "./printable.ts";
+import { redact, withoutUriSecrets } from "./redact.ts";
 
 /** What a command is called, says of itself, and accepts. */
 export interface Command<Options extends ParseArgsOptionsConfig> {
@@ -31,7 +37,7 @@ export type Flags<Options extends ParseArgsOptionsConfig> = ReturnType<
 export interface Context {
   /** Words without a flag, in order. */
   readonly positionals: readonly string[];
-  /** Tells a person something, on stderr. */
+  /** Tells a person something, on stderr, in one line. */
   readonly say: (message: string) => void;
 }
 
@@ -46,6 +52,8 @@ export interface Outcome {
   readonly report: Report;
   /** Printed to stdout unless `--json` asks for the object. */
   readonly text: string;
+  /** True where `text` is data in a form of its own, such as CSV: its control characters stay. */
+  readonly isData?: boolean;
   /** 0 when left out. */
   readonly exitCode?: ExitCode;
 }
@@ -83,7 +91,8 @@ export const commonUsage =
 /**
  * Runs `body` as a program: prints what it gives back, and ends the process
  * with its exit code. Errors become one line on stderr that names what to do;
- * only a defect shows its stack. With `--json` the last line of stdout is an
+ * only a defect shows its stack. Nothing that is printed is a command to
+ * GitHub's runner or a terminal. With `--json` the last line of stdout is an
  * object even then: `{"status":"failed","error":…,"exit_code":…}`.
  */
 export async function runScript<Options extends ParseArgsOptionsConfig>(
@@ -103,14 +112,16 @@ export async function runScript<Options extends ParseArgsOptionsConfig>(
     console.log(
       json
         ? toLine({ ...outcome.report, seconds: seconds() })
-        : redact(outcome.text),
+        : toText(outcome),
     );
     Deno.exit(outcome.exitCode ?? 0);
   } catch (error) {
     const code = exitCode(error);
-    const message = redact(messageOf(error));
-    console.error(`${command.name}: ${message}`);
-    if (isDefect(error)) console.error(redact(error.stack ?? ""));
+    const message = withoutSecrets(messageOf(error));
+    console.error(oneLine(`${command.name}: ${message}`));
+    if (isDefect(error)) {
+      console.error(manyLines(withoutSecrets(error.stack ?? "")));
+    }
     if (json) {
       console.log(
         toLine({
@@ -226,10 +237,10 @@ function failed(
   error: unknown,
   say: (message: string) => void,
 ): Outcome {
-  const message = redact(messageOf(error));
+  const message = withoutSecrets(messageOf(error));
   const code = exitCode(error);
   say(`${title}: ${message}`);
-  if (isDefect(error)) say(error.stack ?? "");
+  if (isDefect(error)) { for (const line of stackOf(error)) say(line); }
   return {
     report: {
       status: "failed",
@@ -237,7 +248,7 @@ function failed(
       error: message,
       exit_code: code,
     },
-    text: `${title}: failed, ${message}`,
+    text: oneLine(`${title}: failed, ${message}`),
     exitCode: code,
   };
 }
@@ -254,16 +265,31 @@ function isDefect(error: unknown): error is Error {
   return error instanceof Error && !expectedErrors.has(error.name);
 }
 
+/** For messages; a report and an outcome's text hold data, which must stay as it is. */
+function withoutSecrets(message: string): string {
+  return withoutUriSecrets(redact(message));
+}
+
+function stackOf(error: Error): string[] {
+  return (error.stack ?? "").split("\n");
+}
+
+function toText({ text, isData = false }: Outcome): string {
+  const shown = redact(text);
+  return isData ? withoutCommands(shown) : manyLines(shown);
+}
+
 /** Redacts text by text: in the whole line a secret such as `true` or `1000` would take JSON's own words with it. */
 function toLine(report: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(
+  const line = JSON.stringify(
     report,
     (_, value: unknown) => typeof value === "string" ? redact(value) : value,
   );
+  return withoutCommands(escapeControls(line));
 }
 
 function say(message: string): void {
-  console.error(redact(message));
+  console.error(oneLine(withoutSecrets(message)));
 }
 
 function helpOf(

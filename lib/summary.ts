@@ -1,4 +1,5 @@
 /** What the commands did, from their JSON objects, as the Markdown of GitHub's step summaries. */
+import { escapeControls } from "./printable.ts";
 
 /** The JSON object of one command; it need not have any field. */
 export type Result = Readonly<Record<string, unknown>>;
@@ -130,7 +131,7 @@ function toTitle(name: string): string {
   return name.replaceAll("_", " ");
 }
 
-/** Numbers as people read them; texts with what Markdown or HTML would take for its own made harmless. */
+/** Numbers as people read them; texts with nothing that Markdown or HTML takes for a link, an image, code, a tag or the end of a cell. */
 function toCell(value: unknown): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "number") {
@@ -138,8 +139,13 @@ function toCell(value: unknown): string {
       ? value.toLocaleString("en-US")
       : String(Number(value.toPrecision(5)));
   }
-  return String(value).replaceAll(/\s+/g, " ")
-    .replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("|", "\\|");
+  return escapeControls(String(value).replaceAll(/\s+/g, " "))
+    .replace(/[&<\\|[\]`]|:(?=\/\/)|\.(?<=www\.)/gi, toEntity);
+}
+
+/** Entities, because a backslash would itself need one, and none reaches a URL that GitHub makes a link by itself. */
+function toEntity(character: string): string {
+  return `&#${character.charCodeAt(0)};`;
 }
 
 function isPlain(value: unknown): boolean {

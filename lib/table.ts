@@ -1,5 +1,6 @@
 /** Rows as a person or a program wants to read them. */
 import { UsageError } from "./errors.ts";
+import { escapeControls } from "./printable.ts";
 
 /** How rows are shown. */
 export type TableFormat = "table" | "csv" | "json";
@@ -16,7 +17,8 @@ export function parseFormat(text: string): TableFormat {
 
 /**
  * Rows as text, without a final line break: aligned columns, CSV by RFC 4180,
- * or a JSON array. Null is empty in the first two, and `null` in JSON.
+ * or a JSON array. Null is empty in the first two, and `null` in JSON. In a
+ * table control characters show as escapes, so that a row is a line.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -34,15 +36,21 @@ export function formatRows(rows: Rows, format: TableFormat): string {
     );
   }
   if (rows.length === 0) return "(no rows)";
-  const widths = names.map((name, index) =>
-    Math.max(name.length, ...cells.map((line) => line[index]!.length))
+  const [head = [], ...lines] = [names, ...cells].map((line) =>
+    line.map(escapeControls)
+  );
+  const widths = head.map((name, index) =>
+    lines.reduce(
+      (width, line) => Math.max(width, line[index]!.length),
+      name.length,
+    )
   );
   const align = (line: readonly string[]) =>
     line.map((cell, index) => cell.padEnd(widths[index]!)).join("  ").trimEnd();
   return [
-    align(names),
+    align(head),
     align(widths.map((width) => "-".repeat(width))),
-    ...cells.map(align),
+    ...lines.map(align),
   ].join("\n");
 }
 

@@ -108,6 +108,23 @@ export function commandFor(task: string, variant: Variant): string {
 }
 
 /**
+ * A word of a command line, in single quotes where a shell would read it
+ * otherwise.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(shellWord("s3://bucket/week-1.jsonl"), "s3://bucket/week-1.jsonl");
+ * strictEqual(shellWord("it's *.jsonl"), "'it'\\''s *.jsonl'");
+ * ```
+ */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text)
+    ? text
+    : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/**
  * Where a variant's file stands in the repository: there the prefix is inside
  * the two top folders, in a bucket it comes first.
  *

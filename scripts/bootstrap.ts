@@ -2,6 +2,7 @@
 import { setupDatabases } from "../lib/databases.ts";
 import { InputError } from "../lib/errors.ts";
 import { findVariantFile } from "../lib/inputs.ts";
+import type { Outcome } from "../lib/script.ts";
 import type { Services } from "../lib/services.ts";
 import { commandFor } from "../lib/variant.ts";
 import type { VariantSettings } from "../lib/variants.ts";
@@ -29,31 +30,41 @@ export async function bootstrap(
   const mlflow = await services.mlflow();
   const [newest] = await mlflow.listModelVersions(variant.modelName);
   if (newest) return;
-  const shipped = await findVariantFile(
-    services.places(variant),
-    settings.files.model,
-  );
-  if (!shipped) {
-    const listed = services.variants.listed.map((known) => known.variant.title);
-    throw new InputError(
-      `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +
-        `variants.yaml lists ${listed.join("; ")}. For one of your own: ${
-          commandFor("setup", variant)
-        }, then log-model with --model, --features and --sample, and promote`,
-    );
-  }
+  await refuseUnshipped(services, settings);
   say(
     `The embedded store in ${config.home} has no model for ${variant.title} yet: setting it up with the shipped one`,
   );
-  say((await setupExperiment(services, settings)).text);
+  const tell = ({ text }: Outcome) => text.split("\n").forEach(say);
+  tell(await setupExperiment(services, settings));
   const logged = await logModel(services, settings);
-  say(logged.text);
-  const promoted = await promote(services, variant, {
-    version: Number(logged.report["model_version"]),
-  });
-  say(promoted.text);
+  tell(logged);
+  tell(
+    await promote(services, variant, {
+      version: Number(logged.report["model_version"]),
+    }),
+  );
 }
 
-async function isThere(path: string): Promise<boolean> {
+/** Refuses a variant that the project ships no model of. @throws {InputError} That lists the variants and the commands for a new one. */
+export async function refuseUnshipped(
+  services: Services,
+  { variant, files }: VariantSettings,
+): Promise<void> {
+  if (await findVariantFile(services.places(variant), files.model)) return;
+  const listed = services.variants.listed.map((known) => known.variant.title);
+  throw new InputError(
+    `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +
+      `variants.yaml lists ${listed.join("; ")}. For one of your own: \`${
+        commandFor("setup", variant)
+      }\`, then \`${
+        commandFor("log-model", variant)
+      }\` with --model, --features and --sample, and \`${
+        commandFor("promote", variant)
+      } --version 1\``,
+  );
+}
+
+/** Whether there is a file or folder. */
+export async function isThere(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }

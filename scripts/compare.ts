@@ -1,5 +1,5 @@
 /** Measures a candidate and the champion on the same labelled set, and says whether promotion is worth asking for. */
-import { retryPolicyOf } from "../lib/choice.ts";
+import { commandForModel, retryPolicyOf } from "../lib/choice.ts";
 import { compareCommand } from "../lib/commands.ts";
 import { compareMetrics } from "../lib/comparison.ts";
 import { UsageError } from "../lib/errors.ts";
@@ -7,6 +7,7 @@ import { readVariantFile } from "../lib/inputs.ts";
 import { isSameModel, measureVersion } from "../lib/measuring.ts";
 import { resolveModel } from "../lib/mlflow/resolve.ts";
 import type { ModelVersion } from "../lib/mlflow/store.ts";
+import { namingVariant } from "../lib/runner.ts";
 import { type Outcome, runScript } from "../lib/script.ts";
 import { openServices, type Services } from "../lib/services.ts";
 import type { VariantSettings } from "../lib/variants.ts";
@@ -15,7 +16,11 @@ if (import.meta.main) {
   await runScript(compareCommand, async (flags, { say }) => {
     const retryPolicy = retryPolicyOf(flags);
     await using services = await openServices({ say, retryPolicy });
-    return await compare(services, services.variants.settings(flags), flags);
+    const settings = services.variants.settings(flags);
+    return await namingVariant(
+      settings.variant,
+      () => compare(services, settings, flags),
+    );
   });
 }
 
@@ -40,7 +45,14 @@ export async function compare(
   const uri = flags.candidate ?? `models:/${variant.modelName}@challenger`;
   const mlflow = await services.mlflow();
   const resolve = (uri: string) =>
-    services.attempt(`resolve ${uri}`, () => resolveModel(mlflow, uri));
+    services.attempt(
+      `resolve ${uri}`,
+      () =>
+        resolveModel(mlflow, uri, {
+          commandFor: (task, model) =>
+            commandForModel(services.variants, variant, { task, model }),
+        }),
+    );
   const candidate = await resolve(uri);
   const champion = await resolve(modelUri);
   const labelled = await readVariantFile(

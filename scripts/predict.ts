@@ -1,6 +1,8 @@
 /** Scores a variant's new data with its production model and stores each row once. */
+import { commandForModel } from "../lib/choice.ts";
 import { getExperiment } from "../lib/logging.ts";
 import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
+import type { Experiment, ModelVersion } from "../lib/mlflow/store.ts";
 import { parseEngine } from "../lib/scorer.ts";
 import { predictCommand } from "../lib/commands.ts";
 import { runForVariants } from "../lib/runner.ts";
@@ -12,10 +14,13 @@ import {
   readInputs,
   scoreInputs,
   sortInputs,
+  withoutCopies,
 } from "../lib/batch.ts";
 import { outputFormat } from "../lib/output.ts";
 import { describePrediction, warnOfSplitPromotion } from "../lib/report.ts";
+import { commandFor, shellWord, type Variant } from "../lib/variant.ts";
 import { bootstrap } from "./bootstrap.ts";
+import { rehearseBootstrap } from "./rehearsal.ts";
 
 type PredictFlags = Flags<typeof predictCommand.options>;
 
@@ -26,53 +31,54 @@ if (import.meta.main) {
   });
 }
 
-/** Scores what is new of a variant; with `--force` also what was scored before. */
+/**
+ * Scores what is new of a variant; with `--force` also what was scored before.
+ * A dry run changes nothing, in a store that is not there yet neither.
+ */
 export async function predict(
   services: Services,
   settings: VariantSettings,
   flags: PredictFlags,
 ): Promise<Outcome> {
-  const { attempt, config, say } = services;
-  const { variant } = settings;
+  const { config, say } = services;
   const engine = parseEngine(flags.engine);
   const modelUri = flags["model-uri"] ?? settings.modelUri;
   parseModelUri(modelUri);
-  const { output = "postgres" } = flags;
+  const { output = "postgres", "dry-run": dryRun = false } = flags;
   if (output !== "postgres") outputFormat(output);
-  if (config.embedded) await bootstrap(services, settings);
+  const rehearsal = config.embedded && dryRun
+    ? await rehearseBootstrap(services, settings, { modelUri, engine })
+    : undefined;
+  if (config.embedded && !dryRun) await bootstrap(services, settings);
 
   // First of all, so that a missing setting is found before anything is scored.
-  if (output === "postgres") await services.predictions();
-  const mlflow = await services.mlflow();
-  const experiment = await attempt(
-    "find the experiment",
-    () => getExperiment(mlflow, variant),
-  );
-  const version = await attempt(
-    `resolve ${modelUri}`,
-    () => resolveModel(mlflow, modelUri),
-  );
-  warnOfSplitPromotion(version, { modelUri, say });
-
+  if (output === "postgres" && !rehearsal) await services.predictions();
+  const { experiment, version } = rehearsal ??
+    await findProduction(services, settings, modelUri);
   const options = {
     settings,
     experiment,
     version,
     modelUri,
     force: flags.force ?? false,
-    dryRun: flags["dry-run"] ?? false,
+    dryRun,
     output,
+    command: (input?: string) => commandOf(settings.variant, flags, input),
   };
-  const inputs = await readInputs(services, settings, {
-    named: flags.input,
-    fallback: !flags["no-fallback"],
-  });
-  const { fresh, known } = await sortInputs(services, inputs, options);
+  const { inputs, copies } = withoutCopies(
+    await readInputs(services, settings, {
+      named: flags.input,
+      fallback: !flags["no-fallback"],
+    }),
+  );
+  const { fresh, known } = rehearsal
+    ? { fresh: inputs, known: [] }
+    : await sortInputs(services, inputs, options);
   if (fresh.length === 0) {
     return describePrediction(config, {
       ...options,
       engine: undefined,
-      kept: known,
+      kept: [...known, ...copies],
     });
   }
   say(
@@ -80,7 +86,8 @@ export async function predict(
       fresh.map(({ uri }) => uri).join(", ")
     } with ${version.name} version ${version.version}`,
   );
-  await using scorer = await openVersion(services, version, { engine });
+  await using scorer = rehearsal?.scorer ??
+    await openVersion(services, version, { engine, dryRun });
   const kept = await scoreInputs(services, scorer, {
     ...options,
     inputs: fresh,
@@ -88,6 +95,50 @@ export async function predict(
   return describePrediction(config, {
     ...options,
     engine: scorer.engine,
-    kept: [...known, ...kept],
+    kept: [...known, ...kept, ...copies],
   });
+}
+
+/** The experiment of the variant and the version that the URI stands for. */
+async function findProduction(
+  services: Services,
+  { variant }: VariantSettings,
+  modelUri: string,
+): Promise<{ experiment: Experiment; version: ModelVersion }> {
+  const { attempt, say, variants } = services;
+  const mlflow = await services.mlflow();
+  const commandFor = (task: string, model: string) =>
+    commandForModel(variants, variant, { task, model });
+  const experiment = await attempt(
+    "find the experiment",
+    () => getExperiment(mlflow, variant),
+  );
+  const version = await attempt(
+    `resolve ${modelUri}`,
+    () => resolveModel(mlflow, modelUri, { commandFor }),
+  );
+  const promote = commandFor("promote", version.name);
+  warnOfSplitPromotion(version, { modelUri, promote, say });
+  return { experiment, version };
+}
+
+/** The command line of this call, fit to be pasted; `input` names one of its inputs alone. */
+function commandOf(
+  variant: Variant,
+  flags: PredictFlags,
+  input?: string,
+): string {
+  const inputs = flags.input === undefined
+    ? []
+    : input === undefined
+    ? flags.input
+    : [input];
+  const words = [
+    ...inputs.flatMap((uri) => ["--input", uri]),
+    ...(["model-uri", "output"] as const).flatMap((name) => {
+      const value = flags[name];
+      return value === undefined ? [] : [`--${name}`, value];
+    }),
+  ];
+  return [commandFor("predict", variant), ...words.map(shellWord)].join(" ");
 }

@@ -2,7 +2,9 @@
 import { aliasOf, retryPolicyOf, stageOf } from "../lib/choice.ts";
 import { InputError, UsageError } from "../lib/errors.ts";
 import { promoteCommand } from "../lib/commands.ts";
+import { namingVariant } from "../lib/runner.ts";
 import { type Outcome, runScript, toCount } from "../lib/script.ts";
+import type { Stage } from "../lib/mlflow/store.ts";
 import { openServices, type Services } from "../lib/services.ts";
 import { commandFor, type Variant } from "../lib/variant.ts";
 
@@ -17,31 +19,35 @@ if (import.meta.main) {
       throw new UsageError("Cannot promote: --version N is missing");
     }
     const version = toCount(flags.version, { flag: "version", integer: true });
-    return await promote(services, variant, {
-      version,
-      alias: flags.alias,
-      stage: flags.stage,
-    });
+    const { alias, stage } = flags;
+    return await namingVariant(
+      variant,
+      () => promote(services, variant, { version, alias, stage }),
+    );
   });
 }
 
 /**
- * Promotes a version of the variant's model. A second call with the same
- * version changes nothing.
+ * Promotes a version of the variant's model: alias `champion` and stage
+ * Production together. An alias or a stage that is named alone moves alone, so
+ * that `--alias challenger` moves no stage. A second call with the same version
+ * changes nothing.
  *
  * @throws {InputError} If there is no such model or version; names the versions that there are.
  */
 export async function promote(
   services: Services,
   variant: Variant,
-  options: { version: number; alias?: string; stage?: string },
+  options: {
+    version: number;
+    alias?: string | undefined;
+    stage?: string | undefined;
+  },
 ): Promise<Outcome> {
-  const { version, alias = "champion", stage: stageText = "Production" } =
-    options;
+  const { version } = options;
+  const { alias, stage } = movesOf(options);
   const { attempt, config } = services;
   const mlflow = await services.mlflow();
-  const stage = stageOf(stageText);
-  aliasOf(alias);
   const name = variant.modelName;
   const versions = await attempt(
     `list the versions of ${name}`,
@@ -66,6 +72,7 @@ export async function promote(
     `promote version ${version}`,
     () => mlflow.promote(name, promotion),
   );
+  const marks = [alias && `@${alias}`, stage].filter(Boolean).join(" and ");
   return {
     report: {
       status: changed ? "promoted" : "unchanged",
@@ -74,14 +81,32 @@ export async function promote(
       model_version: version,
       from_version: from ?? null,
       archived_versions: archived,
-      alias,
-      stage,
+      alias: alias ?? null,
+      stage: stage ?? null,
       by: config.user,
     },
     text: changed
-      ? `${name} version ${version} is now @${alias} and ${stage}${
+      ? `${name} version ${version} is now ${marks}${
         from === undefined ? "" : `, before it version ${from}`
       }`
-      : `${name} version ${version} already was @${alias} and ${stage}`,
+      : `${name} version ${version} already was ${marks}`,
+  };
+}
+
+/** Champion and Production belong together; any other alias or stage is moved alone unless both are named. */
+function movesOf(
+  options: { alias?: string | undefined; stage?: string | undefined },
+): { alias: string | undefined; stage: Stage | undefined } {
+  const alias = options.alias === undefined
+    ? undefined
+    : aliasOf(options.alias);
+  const stage = options.stage === undefined
+    ? undefined
+    : stageOf(options.stage);
+  return {
+    alias: alias ??
+      (stage === undefined || stage === "Production" ? "champion" : undefined),
+    stage: stage ??
+      (alias === undefined || alias === "champion" ? "Production" : undefined),
   };
 }

@@ -9,7 +9,7 @@ import { formatRows, parseFormat } from "../lib/table.ts";
 if (import.meta.main) {
   await runScript(queryCommand, async (flags, { say, positionals }) => {
     const [sql, ...more] = positionals;
-    if (sql === undefined || more.length > 0) {
+    if (!sql || /^[\s;]*$/.test(sql) || more.length > 0) {
       throw new UsageError(
         'Cannot query: expected one SQL text in quotes, such as "select count(*) from churn_predictions"',
       );
@@ -22,11 +22,12 @@ if (import.meta.main) {
     const database = await services.predictions();
     const rows = await database.transaction(async (tx) => {
       await tx.query("set transaction read only");
-      return await tx.query(sql);
+      return await tx.query(sql, [], { exact: true });
     });
     return {
       report: { status: "done", rows: rows.length, result: rows },
       text: formatRows(rows, format),
+      isData: format !== "table",
     };
   });
 }

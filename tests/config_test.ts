@@ -232,6 +232,22 @@ Deno.test("loadConfig() refuses a URI it cannot use, without showing it", () => 
   bad("sqlite:///mlflow.db", /scheme is "sqlite"/);
   bad("u:hidden-word@h/d", /MLFLOW_TRACKING_URI/);
   refuses({ MLFLOW_TRACKING_URI: "https://" }, /names no host/);
+  for (
+    const uri of [
+      "https://mlflow?token=canary-in-uri",
+      "https://mlflow/?token=canary-in-uri",
+      "https://mlflow:8443/sub/path?a=b&token=canary-in-uri",
+      "https://me:pass@mlflow/?token=canary-in-uri",
+      "https://mlflow/?mail=a@b&token=canary-in-uri",
+      "https://mlflow:80/?mail=a@b/&token=canary-in-uri",
+      "https://mlflow/#canary-in-uri",
+    ]
+  ) {
+    refuses(
+      { MLFLOW_TRACKING_URI: uri },
+      /^(?!.*canary-in-uri).*(query string|names no host)/,
+    );
+  }
 });
 
 Deno.test("loadConfig() refuses other settings it cannot use, by name", () => {

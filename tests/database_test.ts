@@ -11,7 +11,6 @@ import process from "node:process";
 import {
   type Database,
   DatabaseError,
-  exactNumber,
   MissingDatabaseError,
   quoteIdentifier,
 } from "../lib/database/database.ts";
@@ -22,6 +21,7 @@ import {
 } from "../lib/database/postgres.ts";
 import { ensureDatabase } from "../lib/database/setup.ts";
 import { InputError, TransientError, UsageError } from "../lib/errors.ts";
+import { exactNumber } from "../lib/database/values.ts";
 import {
   type PostgresServer,
   startPostgres,
@@ -70,6 +70,90 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       /Cannot read the int8 9007199254740993/,
     );
     deepStrictEqual(await database.query("select 1 as one"), [{ one: 1 }]);
+  },
+
+  "query() gives back days and times as they are stored, in any time zone":
+    async (database) => {
+      // The texts are those that psql 15 prints with its time zone at UTC.
+      const sql =
+        `select '2026-11-25'::date as day, '2026-11-25 00:30:00'::timestamp as time,
+           '2026-11-25 00:30:00.123456+00'::timestamptz as moment, 'infinity'::timestamptz as never,
+           '-infinity'::date as always, '0044-03-15 BC'::date as ides, '1 day 02:00:00'::interval as span,
+           array['2026-11-25', null]::date[] as days, array['2026-11-25 00:30:00']::timestamp[] as times,
+           array['2026-11-25 00:30:00+00']::timestamptz[] as moments`;
+      const texts = {
+        day: "2026-11-25",
+        time: "2026-11-25 00:30:00",
+        never: "infinity",
+        always: "-infinity",
+        ides: "0044-03-15 BC",
+        span: "1 day 02:00:00",
+        days: ["2026-11-25", null],
+        times: ["2026-11-25 00:30:00"],
+      };
+      const zone = Deno.env.get("TZ");
+      try {
+        for (const name of ["Asia/Tokyo", "America/Los_Angeles", "UTC"]) {
+          Deno.env.set("TZ", name);
+          const [row] = await database.query<Record<string, unknown>>(sql);
+          deepStrictEqual({ ...row }, {
+            ...texts,
+            moment: new Date("2026-11-25T00:30:00.123Z"),
+            moments: [new Date("2026-11-25T00:30:00Z")],
+          });
+          const [exact] = await database.query<Record<string, unknown>>(
+            sql,
+            [],
+            { exact: true },
+          );
+          deepStrictEqual({ ...exact }, {
+            ...texts,
+            moment: "2026-11-25T00:30:00.123456Z",
+            moments: ["2026-11-25T00:30:00.000Z"],
+          });
+        }
+      } finally {
+        if (zone === undefined) Deno.env.delete("TZ");
+        else Deno.env.set("TZ", zone);
+      }
+    },
+
+  "query() with exact changes no number, and has text where JSON has no number":
+    async (database) => {
+      const [row] = await database.query<Record<string, unknown>>(
+        `select 9007199254740991::int8 as safe, 9007199254740993::int8 as big, '-9223372036854775808'::int8 as least,
+           sum(x) as total, 12345678901234567.89::numeric as money, 0.5::numeric as half, 'NaN'::numeric as no,
+           'NaN'::float8 as nan, '-Infinity'::float4 as low, 0.1::float8 as tenth,
+           array[9007199254740993, null, 1]::int8[] as bigs, '\\x00ff'::bytea as bytes
+         from (values (9007199254740993::int8), (2)) as two (x)`,
+        [],
+        { exact: true },
+      );
+      deepStrictEqual({ ...row }, {
+        safe: 9007199254740991,
+        big: "9007199254740993",
+        least: "-9223372036854775808",
+        total: "9007199254740995",
+        money: "12345678901234567.89",
+        half: 0.5,
+        no: "NaN",
+        nan: "NaN",
+        low: "-Infinity",
+        tenth: 0.1,
+        bigs: ["9007199254740993", null, 1],
+        bytes: "\\x00ff",
+      });
+    },
+
+  "query() refuses an answer that an object cannot hold": async (database) => {
+    for (const name of ["a", "__proto__"]) {
+      await rejects(
+        database.query(`select 1 as "${name}", 2 as "${name}"`),
+        (error) =>
+          error instanceof DatabaseError && error.message.includes(name),
+      );
+    }
+    await rejects(database.query('select 1 as "__proto__"'), DatabaseError);
   },
 
   "query() stores what it is given, unchanged": async (database) => {

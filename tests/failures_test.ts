@@ -224,7 +224,7 @@ testWithPython(
       await fails(["log-model", ...us], {
         env,
         code: 1,
-        says: /Cannot find MLflow's tables .*`deno task setup`/,
+        says: /Cannot find MLflow's tables .*`deno task setup --geography US`/,
       });
     });
 
@@ -250,13 +250,14 @@ testWithPython(
         await fails(["predict", ...us], {
           env,
           code: 1,
-          says: /churn-prediction-model-us.*`deno task log-model`/,
+          says:
+            /churn-prediction-model-us.*`deno task log-model --geography US`/,
         });
         await runCommand("log-model", us, { env });
         await fails(["predict", ...us], {
           env,
           code: 1,
-          says: /Production.*`deno task promote/,
+          says: /Production.*`deno task promote --geography US --version 1`/,
         });
         await fails(["promote", ...us, "--version", "9"], {
           env,

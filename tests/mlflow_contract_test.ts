@@ -466,6 +466,59 @@ const contract: Record<string, (place: Place) => Promise<void>> = {
       await rejects(() => move(7, 5000), refused(/versions 1, 2/));
     },
 
+  "promote() moves an alias alone, or a stage alone, and records it": async (
+    { store },
+  ) => {
+    const name = "alone";
+    for (let i = 0; i < 2; i++) await newVersion(store, name);
+    const move = (
+      version: number,
+      marks: { alias?: string; stage?: "Production" | "Staging" },
+      timeMs: number,
+    ) =>
+      store.promote(name, {
+        version,
+        alias: marks.alias,
+        stage: marks.stage,
+        by: "ada",
+        timeMs,
+      });
+    await move(1, { alias: "champion", stage: "Production" }, 1000);
+    const challenger = { alias: "challenger" };
+    deepStrictEqual(await move(2, challenger, 2000), {
+      from: undefined,
+      archived: [],
+      changed: true,
+    });
+    strictEqual((await move(2, challenger, 3000)).changed, false);
+    const marks = async () =>
+      (await store.listModelVersions(name)).map(({ stage, aliases }) => [
+        stage,
+        ...aliases,
+      ]);
+    deepStrictEqual(await marks(), [
+      ["None", "challenger"],
+      ["Production", "champion"],
+    ]);
+    deepStrictEqual(await move(2, { stage: "Production" }, 4000), {
+      from: undefined,
+      archived: [1],
+      changed: true,
+    });
+    deepStrictEqual(await marks(), [
+      ["Production", "challenger"],
+      ["Archived", "champion"],
+    ]);
+    const [second] = await store.listModelVersions(name);
+    deepStrictEqual(
+      readPromotions(second?.tags ?? {}).map(({ alias, stage }) => [
+        alias,
+        stage,
+      ]),
+      [["challenger", ""], ["", "Production"]],
+    );
+  },
+
   "promote() finishes what was half done": async ({ store }) => {
     for (let i = 0; i < 2; i++) await newVersion(store, "halfway");
     const promotion = {

@@ -311,6 +311,96 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       });
     },
 
+  "churn_predictions_current shows each player of eight deliveries once per variant, with the newest score":
+    async (database) => {
+      const us = toVariant({ geography: "Weeks" });
+      const eu = toVariant({ geography: "Weeks", company: "Other" });
+      // Week by week: a first file, a superset, the same rows in another order, a corrected export, fewer players,
+      // a player twice, rows without a player, and the first week scored again.
+      const weeks: (readonly [typeof us, readonly (string | null)[]])[] = [
+        [us, ["A", "B", "C", null]],
+        [us, ["A", "B", "C", "D", "E"]],
+        [eu, ["A", "E", "Z"]],
+        [us, ["E", "D", "C", "B", "A"]],
+        [us, ["A", "B", "C", "D"]],
+        [us, ["B"]],
+        [us, ["C", "F", "C"]],
+        [eu, ["A", null, "Y", null]],
+        [us, ["A", "B", "C", null]],
+        [eu, ["Q", null]],
+      ];
+      const expected = new Map<string, readonly unknown[]>();
+      for (const [index, [variant, ids]] of weeks.entries()) {
+        const probabilities = Float32Array.from(
+          ids,
+          (_, row) => (index * 8 + row) / 128,
+        );
+        const contentSha256 = sha256(`${variant.key} ${ids}`);
+        const { run } = await storePredictions(
+          database,
+          newInput({ variant, ids, probabilities, contentSha256 }),
+          { force: true },
+        );
+        // Rows that name no player are those of the variant's newest run alone.
+        for (const key of expected.keys()) {
+          if (key.startsWith(`${variant.key}|null`)) expected.delete(key);
+        }
+        for (const [row, id] of ids.entries()) {
+          expected.set(
+            `${variant.key}|${id ?? `null ${row}`}`,
+            [variant.key, id, probabilities[row], run.id, row + 1],
+          );
+        }
+      }
+      const rows = await database.query<Record<string, unknown>>(
+        `select variant, player_id, churn_probability, scoring_run_id, row_number
+         from churn_predictions_current c join scoring_runs r on r.id = c.scoring_run_id
+         where c.geography_id = 'Weeks'`,
+      );
+      const sorted = (values: Iterable<readonly unknown[]>) =>
+        [...values].map((value) => JSON.stringify(value)).sort();
+      deepStrictEqual(
+        sorted(rows.map((row) => Object.values(row))),
+        sorted(expected.values()),
+      );
+      // A, B, C, D, E, F of the one, A, E, Z, Y, Q of the other, and one row without a player of each.
+      strictEqual(rows.length, 6 + 5 + 2);
+      const one = await database.query(
+        "select churn_probability from churn_predictions_current where player_id = 'D' and geography_id = 'Weeks'",
+      );
+      deepStrictEqual(one, [{ churn_probability: (4 * 8 + 3) / 128 }]);
+    },
+
+  "churn_predictions_current leaves out runs that are not completed, and rows of before the ledger":
+    async (database) => {
+      const input = newInput();
+      const { run } = await storePredictions(database, input);
+      const { run: later } = await storePredictions(
+        database,
+        { ...input, mlflowRunId: "later" },
+        { force: true },
+      );
+      await database.query(
+        "update scoring_runs set status = 'failed' where id = $1",
+        [later.id],
+      );
+      await database.query(
+        `insert into churn_predictions (prediction_timestamp, geography_id, churn_probability, model_version, player_id)
+         values (now(), $1, 0.5, '0', 'P-1')`,
+        [input.variant.geography],
+      );
+      deepStrictEqual(
+        await database.query(
+          "select player_id, scoring_run_id from churn_predictions_current where geography_id = $1 order by row_number",
+          [input.variant.geography],
+        ),
+        ["P-1", null, "P-3"].map((player_id) => ({
+          player_id,
+          scoring_run_id: run.id,
+        })),
+      );
+    },
+
   "storePredictions() without players stores them as null": async (
     database,
   ) => {

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { announceSecret, redact } from "../lib/redact.ts";
+import { announceSecret, redact, withoutUriSecrets } from "../lib/redact.ts";
 import { difficultPassword } from "./support/servers.ts";
 
 // Each test announces a secret of its own: what was announced stays for the process.
@@ -67,4 +67,22 @@ Deno.test("announceSecret() takes characters that patterns and encoders trip ove
     secrets.map((secret) => redact(`<${secret}>`)),
     secrets.map(() => "<***>"),
   );
+});
+
+Deno.test("withoutUriSecrets() hides what nobody announced in the URIs of a message", () => {
+  const cases = {
+    "Cannot reach https://h/a?token=canary: refused":
+      "Cannot reach https://h/a?***: refused",
+    "HTTP://canary:canary@h:80": "HTTP://***@h:80",
+    "(https://canary@h/x?canary=1#canary)": "(https://***@h/x?***)",
+    'at "postgresql+psycopg2://me:canary@h/d?password=canary"':
+      'at "postgresql+psycopg2://***@h/d?***"',
+    "https://a/?canary, https://b/?canary": "https://a/?***, https://b/?***",
+    "s3://bucket/what?.json and models:/NAME@champion":
+      "s3://bucket/what?.json and models:/NAME@champion",
+    "https://h/api/2.0/mlflow": "https://h/api/2.0/mlflow",
+  };
+  for (const [message, expected] of Object.entries(cases)) {
+    strictEqual(withoutUriSecrets(message), expected);
+  }
 });

@@ -299,6 +299,7 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
     applied: [
       "001_churn_predictions.sql",
       "002_monitoring.sql",
+      "003_current.sql",
       "004_monitoring_earlier_performance.sql",
     ],
   });
@@ -322,7 +323,7 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
     attempt: 1,
     content: "b".repeat(64),
   });
-  await insertScore(database, { run: other, row: 1, score: 1 });
+  await insertScore(database, { run: other, row: 1, score: 1, player: "P-2" });
   const current =
     "select scoring_run_id, churn_probability from churn_predictions_current order by 1";
   deepStrictEqual(await database.query(current), [
@@ -350,6 +351,59 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
   await rejects(
     database.query("update scoring_runs set data_source = 'elsewhere'"),
     { code: "23514" },
+  );
+});
+
+Deno.test("ensurePredictionsSchema() replaces churn_predictions_current below the grants and views on it", async () => {
+  await using database = await open((await emptyDatabase()).name);
+  const folder = new URL("../sql/predictions/", import.meta.url);
+  await database.query(
+    "create table predictions_schema_migrations (number integer primary key, name text not null, applied_at timestamptz not null default now())",
+  );
+  for (const name of ["001_churn_predictions.sql", "002_monitoring.sql"]) {
+    await database.runScript(await Deno.readTextFile(new URL(name, folder)));
+    await database.query(
+      "insert into predictions_schema_migrations (number, name) values ($1, $2)",
+      [Number(name.slice(0, 3)), name],
+    );
+  }
+  await database.query(
+    "create view retention as select * from churn_predictions_current where churn_probability > 0.5",
+  );
+  const reader = `reader_${crypto.randomUUID().slice(0, 8)}`;
+  await database.query(`create role ${reader}`);
+  await database.query(
+    `grant select on churn_predictions_current to ${reader}`,
+  );
+  const columns = () =>
+    database.query(
+      "select column_name, data_type from information_schema.columns where table_name = 'churn_predictions_current' order by ordinal_position",
+    );
+  const before = await columns();
+  for (const [index, content] of ["a", "b"].entries()) {
+    const run = await insertScoringRun(database, {
+      version: "1",
+      attempt: 1,
+      content: content.repeat(64),
+    });
+    await insertScore(database, { run, row: 1, score: 0.75 + index / 8 });
+  }
+  strictEqual((await database.query("select * from retention")).length, 2);
+
+  deepStrictEqual((await ensurePredictionsSchema(database)).applied, [
+    "003_current.sql",
+  ]);
+  deepStrictEqual(await columns(), before);
+  deepStrictEqual(
+    await database.query("select churn_probability as score from retention"),
+    [{ score: 0.875 }],
+  );
+  deepStrictEqual(
+    await database.query(
+      "select has_table_privilege($1, 'churn_predictions_current', 'select') as granted",
+      [reader],
+    ),
+    [{ granted: true }],
   );
 });
 
@@ -577,11 +631,16 @@ async function insertScoringRun(
 
 async function insertScore(
   database: Database,
-  { run, row, score }: { run: number; row: number; score: number },
+  { run, row, score, player = "P-1" }: {
+    run: number;
+    row: number;
+    score: number;
+    player?: string;
+  },
 ): Promise<void> {
   await database.query(
-    `insert into churn_predictions (prediction_timestamp, churn_probability, model_name, model_version, scoring_run_id, row_number)
-     values (now(), $1, 'model', '1', $2, $3)`,
-    [score, run, row],
+    `insert into churn_predictions (prediction_timestamp, churn_probability, model_name, model_version, scoring_run_id, row_number, player_id)
+     values (now(), $1, 'model', '1', $2, $3, $4)`,
+    [score, run, row, player],
   );
 }

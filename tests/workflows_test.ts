@@ -358,6 +358,34 @@ Deno.test("retry.sh lets no shell read its command", async () => {
   strictEqual((await retried([0])).injected, false);
 });
 
+Deno.test("plan.sh prints one command of its own, whatever the inputs hold", async () => {
+  for (
+    const hostile of [
+      "US\n::warning::forged",
+      "US\r::stop-commands::x",
+      "##[add-mask]x",
+    ]
+  ) {
+    const { code, stdout, stderr } = await run("bash", [
+      `${actionsFolder}plan/plan.sh`,
+    ], {
+      env: {
+        GEOGRAPHY: hostile,
+        COMPANY: "",
+        CHANGED: "",
+        GITHUB_OUTPUT: "/dev/null",
+        GITHUB_STEP_SUMMARY: "/dev/null",
+      },
+    });
+    strictEqual(code, 2);
+    const commands = `${stdout}\n${stderr}`.split(/[\r\n]+/).filter((line) =>
+      /^\s*::|##\[/.test(line)
+    );
+    strictEqual(commands.length, 1, commands.join("\n"));
+    match(commands[0]!, /^::error::Cannot find geography /);
+  }
+});
+
 /** Runs settings.sh on variables; gives back what the job's environment gains. */
 async function settings(variables: Record<string, string>) {
   await using folder = await tempFolder();

@@ -2,11 +2,21 @@
  * What the rest of the code sees of a database, wherever it runs: one way to
  * ask, one way to be atomic, and the rules that make PGlite and Postgres
  * answer alike. Values are JavaScript's: `int8` comes back as a number where
- * that is exact (else an error), `numeric` as the nearest number, timestamps as
- * `Date`, `json` parsed, `bytea` as `Uint8Array`, arrays as arrays of these.
+ * that is exact (else an error), `numeric` as the nearest number, `timestamptz`
+ * as `Date`, `date`, `timestamp` and `interval` as Postgres prints them, `json`
+ * parsed, `bytea` as `Uint8Array`, arrays as arrays of these.
  */
 
 import { UsageError } from "../errors.ts";
+
+/** How an answer is read. */
+export interface QueryOptions {
+  /**
+   * True for people's own questions: a number over 2^53, NaN, an infinity and a
+   * `timestamptz` (all its digits, in ISO 8601 and UTC) come back as text.
+   */
+  readonly exact?: boolean;
+}
 
 /** One statement at a time, inside or outside a transaction. */
 export interface Queryable {
@@ -20,6 +30,7 @@ export interface Queryable {
   query<Row = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
+    options?: QueryOptions,
   ): Promise<Row[]>;
 }
 
@@ -78,28 +89,8 @@ export function quoteIdentifier(name: string): string {
 }
 
 /**
- * The number that an `int8` in text form stands for.
- *
- * ```ts
- * import { strictEqual, throws } from "node:assert/strict";
- *
- * strictEqual(exactNumber("1764"), 1764);
- * throws(() => exactNumber("9007199254740993"), RangeError);
- * ```
- *
- * @throws {RangeError} If a JavaScript number cannot hold it exactly.
- */
-export function exactNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value)) return value;
-  throw new RangeError(
-    `Cannot read the int8 ${text} as a number: it is over 2^53`,
-  );
-}
-
-/**
- * Refuses an answer with two columns of one name: as an object it would keep
- * only the last of them.
+ * Refuses an answer with two columns of one name, or one named `__proto__`: an
+ * object would keep only the last of them, and nothing.
  *
  * @throws {DatabaseError} With Postgres's own code for a duplicate column, 42701.
  */
@@ -107,6 +98,12 @@ export function refuseSameNames(
   fields: readonly { readonly name: string }[],
 ): void {
   const names = fields.map(({ name }) => name);
+  if (names.includes("__proto__")) {
+    throw new DatabaseError(
+      'the answer has a column named "__proto__"; rename it with "as"',
+      { code: "42602" },
+    );
+  }
   const same = names.find((name, index) => names.indexOf(name) !== index);
   if (same === undefined) return;
   throw new DatabaseError(

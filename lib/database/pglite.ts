@@ -5,10 +5,10 @@ import {
   abortedTransaction,
   type Database,
   DatabaseError,
-  exactNumber,
   type Queryable,
   refuseSameNames,
 } from "./database.ts";
+import { type Parser, typeParsers } from "./values.ts";
 import { TransientError } from "../errors.ts";
 
 /** The embedded database, which can also be served to other programs. */
@@ -42,7 +42,7 @@ export async function openPglite(
   const lock = await lockFolder(folder, options);
   const openedMs = Date.now();
   const pglite = await PGlite.create(folder, {
-    parsers: { [types.INT8]: exactNumber, [types.NUMERIC]: Number },
+    parsers: parsersOf("value"),
   })
     .catch((error) => {
       lock.close();
@@ -53,10 +53,18 @@ export async function openPglite(
 
   const run =
     (target: Pick<PGlite, "query">): Queryable["query"] =>
-    async <Row>(text: string, values: readonly unknown[] = []) => {
+    async <Row>(
+      text: string,
+      values: readonly unknown[] = [],
+      { exact = false } = {},
+    ) => {
       wrote ||= !/^\s*select\b/i.test(text);
       try {
-        const { rows, fields } = await target.query<Row>(text, [...values]);
+        const { rows, fields } = await target.query<Row>(
+          text,
+          [...values],
+          exact ? { parsers: exactParsers } : {},
+        );
         refuseSameNames(fields);
         return rows;
       } catch (error) {
@@ -101,6 +109,22 @@ export async function openPglite(
     },
   };
 }
+
+/** The parsers by oid; `null` reaches those of PGlite too. */
+function parsersOf(kind: "value" | "exact"): Record<number, Parser> {
+  return Object.fromEntries(typeParsers.flatMap((type) => [
+    [type.oid, type[kind]],
+    [
+      type.arrayOid,
+      (text: string) => types.arrayParser(text, type[kind], type.arrayOid),
+    ],
+  ]));
+}
+
+const exactParsers = {
+  ...parsersOf("exact"),
+  [types.BYTEA]: (text: string) => text,
+};
 
 async function lockFolder(
   folder: string,

@@ -4,11 +4,11 @@ import {
   abortedTransaction,
   type Database,
   DatabaseError,
-  exactNumber,
   MissingDatabaseError,
   type Queryable,
   refuseSameNames,
 } from "./database.ts";
+import { type Parser, typeParsers } from "./values.ts";
 import { TransientError, UsageError } from "../errors.ts";
 
 /** TLS as libpq names it (`PGSSLMODE`), its meaning libpq's too. */
@@ -151,10 +151,7 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     application_name: "churn",
-    types: {
-      getTypeParser: (oid: number) =>
-        parsers.get(oid) ?? pg.types.getTypeParser(oid),
-    },
+    types: { getTypeParser: parserIn(valueParsers) },
   } as pg.PoolConfig;
 }
 
@@ -172,24 +169,35 @@ function sessionSettings(
     `set idle_in_transaction_session_timeout = 600000`;
 }
 
-/** Type oids of `pg_type`: of the type itself, and of its array. */
-const oids = {
-  int8: 20,
-  int8Array: 1016,
-  numeric: 1700,
-  numericArray: 1231,
-  textArray: 1009,
-};
+const oids = { textArray: 1009, bytea: 17, point: 600, circle: 718 };
 
-const parsers = new Map<number, (text: string) => unknown>([
-  [oids.int8, exactNumber],
-  [oids.int8Array, eachOf(exactNumber)],
-  [oids.numeric, Number],
-  [oids.numericArray, eachOf(Number)],
+const valueParsers = parsersOf("value");
+
+const exactParsers = new Map<number, Parser>([
+  ...parsersOf("exact"),
+  // `pg` makes objects of them.
+  ...[oids.bytea, oids.point, oids.circle].map((oid): [number, Parser] => [
+    oid,
+    (text) => text,
+  ]),
 ]);
 
+function parsersOf(kind: "value" | "exact"): Map<number, Parser> {
+  return new Map(
+    typeParsers.flatMap((type): [number, Parser][] => [
+      [type.oid, type[kind]],
+      [type.arrayOid, eachOf(type[kind])],
+    ]),
+  );
+}
+
+function parserIn(parsers: ReadonlyMap<number, Parser>) {
+  return (oid: number): Parser =>
+    parsers.get(oid) ?? pg.types.getTypeParser(oid);
+}
+
 /** The parser of an array's text, from the parser of one item's. */
-function eachOf(parse: (text: string) => number): (text: string) => unknown {
+function eachOf(parse: Parser): Parser {
   const parseTexts = pg.types.getTypeParser(oids.textArray);
   const parseItem = (item: unknown): unknown =>
     Array.isArray(item)
@@ -204,10 +212,19 @@ function queryWith(
   client: pg.Pool | pg.PoolClient,
   description: string,
 ): Queryable["query"] {
-  return async <Row>(text: string, values: readonly unknown[] = []) => {
+  return async <Row>(
+    text: string,
+    values: readonly unknown[] = [],
+    { exact = false } = {},
+  ) => {
     try {
-      // Extended also without values: the simple protocol would run `commit; …` out of a read-only transaction.
-      const query = { text, values: [...values], queryMode: "extended" };
+      const query = {
+        text,
+        values: [...values],
+        // Extended also without values: the simple protocol would run `commit; …` out of a read-only transaction.
+        queryMode: "extended",
+        ...(exact ? { types: { getTypeParser: parserIn(exactParsers) } } : {}),
+      };
       const { rows, fields } = await client.query(query);
       refuseSameNames(fields);
       return rows as Row[];

@@ -33,7 +33,7 @@ export function planPromotion(
   const { versions, promotion } = options;
   const { version, alias, stage, by } = promotion;
   checkModelName(name);
-  checkAlias(alias);
+  if (alias !== undefined) checkAlias(alias);
   const target = versions.find((known) => known.version === version);
   if (!target) throw missingVersion(name, { version, versions });
   if (target.status !== "READY") {
@@ -41,14 +41,17 @@ export function planPromotion(
       `Cannot promote version ${version} of "${name}": its status is ${target.status}, not READY`,
     );
   }
-  const from = versions.find((known) => known.aliases.includes(alias))?.version;
-  const archived = isActiveStage(stage)
+  const from = alias === undefined
+    ? undefined
+    : versions.find((known) => known.aliases.includes(alias))?.version;
+  const archived = stage !== undefined && isActiveStage(stage)
     ? versions.filter((known) =>
       known.stage === stage && known.version !== version
     ).map((known) => known.version).sort((a, b) => a - b)
     : [];
-  const movesAlias = from !== version;
-  const movesStage = target.stage !== stage || archived.length > 0;
+  const movesAlias = alias !== undefined && from !== version;
+  const movesStage = stage !== undefined &&
+    (target.stage !== stage || archived.length > 0);
   return {
     from,
     archived,
@@ -61,8 +64,8 @@ export function planPromotion(
         by,
         from: from ?? null,
         to: version,
-        alias,
-        stage,
+        alias: alias ?? null,
+        stage: stage ?? null,
         archived,
       }),
     },

@@ -64,15 +64,39 @@ export function parseModelUri(uri: string): ModelReference {
 export async function resolveModel(
   store: MlflowStore,
   uri: string,
+  options: ResolveOptions = {},
 ): Promise<ModelVersion> {
   const reference = parseModelUri(uri);
   const found = reference.kind === "model"
     ? await findByModelId(store, reference.modelId)
-    : pick(reference, await listVersions(store, reference.name));
+    : pick(
+      reference,
+      await listVersions(store, reference.name, options),
+      options,
+    );
   if (found.status === "READY") return found;
   throw new InputError(
     `Cannot score with ${uri}: version ${found.version} of "${found.name}" has the status ${found.status}, not READY`,
   );
+}
+
+/** What the errors of {@linkcode resolveModel} print. */
+export interface ResolveOptions {
+  /** The command of a task for the variant that a registered model belongs to; undefined when none is known. */
+  readonly commandFor?:
+    | ((task: string, model: string) => string | undefined)
+    | undefined;
+}
+
+/** The command in backquotes, with what to add to it where the variant is not known. */
+function quoteCommand(
+  { commandFor }: ResolveOptions,
+  { task, model, flags = "" }: { task: string; model: string; flags?: string },
+): string {
+  const known = commandFor?.(task, model);
+  return known === undefined
+    ? `\`deno task ${task}${flags}\` and the variant's flags`
+    : `\`${known}${flags}\``;
 }
 
 type NamedReference = Exclude<ModelReference, { kind: "model" }>;
@@ -80,6 +104,7 @@ type NamedReference = Exclude<ModelReference, { kind: "model" }>;
 function pick(
   reference: NamedReference,
   versions: readonly ModelVersion[],
+  options: ResolveOptions,
 ): ModelVersion {
   const { kind, name } = reference;
   const newest = (wanted: (version: ModelVersion) => boolean) =>
@@ -90,8 +115,8 @@ function pick(
   if (kind === "version") {
     const { version } = reference;
     const found = newest((each) => each.version === version);
-    if (!found) throw missingVersion(name, { version, versions });
-    return found;
+    if (found) return found;
+    if (versions.length > 0) throw missingVersion(name, { version, versions });
   }
   const found = kind === "stage"
     ? newest((each) => each.stage === reference.stage)
@@ -102,7 +127,7 @@ function pick(
   throw new InputError(
     `Cannot find a version of the registered model "${name}"${
       describe(reference)
-    }: ${adviceFor(reference, versions)}`,
+    }: ${adviceFor(reference, versions, options)}`,
   );
 }
 
@@ -116,36 +141,48 @@ function describe(reference: NamedReference): string {
 function adviceFor(
   reference: NamedReference,
   versions: readonly ModelVersion[],
+  options: ResolveOptions,
 ): string {
+  const { name: model } = reference;
   const numbers = versions.map(({ version }) => version).sort((a, b) => a - b);
   if (numbers.length === 0) {
-    return "it has none; log one with `deno task log-model`";
+    return `it has none; log one with ${
+      quoteCommand(options, { task: "log-model", model })
+    }`;
   }
   const none = `none of its versions (${numbers.join(", ")}) is`;
   const isProduction = reference.kind === "stage"
     ? reference.stage === "Production"
     : reference.kind === "alias" && reference.alias === "champion";
   if (isProduction) {
-    return `${none}; choose one with \`deno task promote --version ${
-      numbers.at(-1)
-    }\` and the variant's flags`;
+    const flags = ` --version ${numbers.at(-1)}`;
+    return `${none}; choose one with ${
+      quoteCommand(options, { task: "promote", model, flags })
+    }`;
   }
-  const flag = reference.kind === "alias"
-    ? `--alias ${reference.alias}`
-    : "--stage and its name";
-  return `${none}; \`deno task log-model\` gives it to a new version with ${flag}`;
+  const flags = reference.kind === "alias"
+    ? ` --alias ${reference.alias}`
+    : reference.kind === "stage"
+    ? ` --stage ${reference.stage}`
+    : "";
+  return `${none}; ${
+    quoteCommand(options, { task: "log-model", model, flags })
+  } gives it to a new version`;
 }
 
 async function listVersions(
   store: MlflowStore,
   name: string,
+  options: ResolveOptions,
 ): Promise<ModelVersion[]> {
   const versions = await store.listModelVersions(name);
   if (versions.length > 0 || await store.findRegisteredModel(name)) {
     return versions;
   }
   throw new InputError(
-    `Cannot find the registered model "${name}" in ${store.description}: log a variant's own model with \`deno task log-model\` and its flags`,
+    `Cannot find the registered model "${name}" in ${store.description}: log a variant's own model with ${
+      quoteCommand(options, { task: "log-model", model: name })
+    }`,
   );
 }
 

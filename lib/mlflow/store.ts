@@ -101,11 +101,11 @@ export interface ModelVersion {
   readonly createdMs: number;
 }
 
-/** One move of an alias and a stage, as asked. */
+/** One move of an alias and a stage, as asked; one that is undefined does not move. */
 export interface Promotion {
   readonly version: number;
-  readonly alias: string;
-  readonly stage: Stage;
+  readonly alias: string | undefined;
+  readonly stage: Stage | undefined;
   /** Who asked: a login, or a workflow's actor. */
   readonly by: string;
   readonly timeMs: number;
@@ -113,7 +113,7 @@ export interface Promotion {
 
 /** What a promotion changed. */
 export interface PromotionResult {
-  /** The version that the alias named before; undefined when it named none. */
+  /** The version that the alias named before; undefined when it named none, or no alias moves. */
   readonly from: number | undefined;
   /** Versions that left the stage and are now `Archived`. */
   readonly archived: readonly number[];

@@ -10,10 +10,13 @@ import { lightgbmObjective } from "./lightgbm-objective.ts";
 import { buildTrees } from "./lightgbm-forest.ts";
 import { integersOf } from "./lightgbm-tree.ts";
 
-/** The keys of one block of lines; a line without `=` has an empty value. */
+/** The keys of one block of lines; {@linkcode flags} have an empty value. */
 export type Keys = ReadonlyMap<string, string>;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The lines without `=`; elsewhere LightGBM would read on to the next `=`, whichever line has it. */
+const flags = ["tree", "average_output"];
 
 /** More than any model has. */
 const most = { features: 10_000_000, groups: 100_000 };
@@ -38,6 +41,8 @@ export function parseLightgbm(bytes: Uint8Array): Model {
     least: 1,
     most: most.groups,
   });
+  // LightGBM writes both from one number, and shapes its predictions by this one.
+  count(head.keys, "num_class", { least: groups, most: groups });
   const features = readFeatures(head.keys);
   const trees = readTrees(lines, head);
   const total = trees.length / groups;
@@ -64,7 +69,7 @@ export function parseLightgbm(bytes: Uint8Array): Model {
       objective: head.keys.get("objective") ?? "custom",
       num_iterations: String(total),
       num_trees: String(trees.length),
-      num_class: head.keys.get("num_class") ?? "1",
+      num_class: String(groups),
       num_feature: String(features.count),
       max_depth_found: String(shape.maxDepth),
       ...trainingParameters(lines),
@@ -96,6 +101,12 @@ function readKeys(
   for (; at < lines.length && lines[at] !== ""; at++) {
     const line = lines[at] ?? "";
     const cut = line.indexOf("=");
+    if (cut < 0 && (where !== "header" || !flags.includes(line))) {
+      throw modelError(
+        `${where} line ${at + 1}`,
+        `no "=" in ${JSON.stringify(line.slice(0, 40))}`,
+      );
+    }
     const key = cut < 0 ? line : line.slice(0, cut);
     if (keys.has(key)) {
       throw modelError(`${where} line ${at + 1}`, `${key} stands twice`);

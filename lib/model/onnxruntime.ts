@@ -4,6 +4,7 @@
  */
 import * as ort from "onnxruntime-web/wasm";
 import { InputError } from "../errors.ts";
+import { refuseCycles } from "./onnx-cycles.ts";
 import { checkSeal } from "./onnx-seal.ts";
 import { withoutZipMap } from "./onnx-zipmap.ts";
 
@@ -45,6 +46,7 @@ ort.env.logLevel = "error";
  */
 export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
   checkSeal(bytes);
+  refuseCycles(bytes);
   const graph = withoutZipMap(bytes);
   const session = await create(graph.bytes);
   try {

@@ -131,6 +131,18 @@ export function fieldsOf(bytes: Uint8Array): Field[] | undefined {
   return fields;
 }
 
+/** The whole numbers of a field's content, one or packed; those that are cut off are left out. */
+export function varintsOf(content: Uint8Array): number[] {
+  const values: number[] = [];
+  for (let at = 0; at < content.length;) {
+    const number = readVarint(content, at);
+    if (!number) break;
+    values.push(number.value);
+    at = number.end;
+  }
+  return values;
+}
+
 /** Where the content of a field of a wire type starts and ends. */
 function contentAt(
   bytes: Uint8Array,

@@ -2,12 +2,14 @@
 # Asks scripts/matrix.ts for the matrix, and hands it to the workflow.
 set -euo pipefail
 
-plan=$(deno task matrix --json \
+# Quiet, because deno task prints its arguments, line breaks and all.
+plan=$(deno task --quiet matrix --json \
   ${GEOGRAPHY:+--geography "$GEOGRAPHY"} \
   ${COMPANY:+--company "$COMPANY"} \
   ${CHANGED:+--changed "$CHANGED"}) || {
   code=$?
-  echo "::error::$(jq --raw-output .error <<<"$plan")"
+  # A line break in an input must not begin a workflow command of its own.
+  jq --raw-output '"::error::" + (.error | gsub("[\r\n]+"; " "))' <<<"$plan"
   exit "$code"
 }
 count=$(jq '.jobs' <<<"$plan")

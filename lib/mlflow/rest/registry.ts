@@ -165,8 +165,8 @@ export async function promote(
     const tags = { [plan.tag.key]: plan.tag.value };
     await setModelVersionTags(rest, name, { version, tags });
   }
-  if (plan.movesStage) await setStage(rest, name, { stage, version });
-  if (plan.movesAlias) await setAlias(rest, name, { alias, version });
+  if (stage && plan.movesStage) await setStage(rest, name, { stage, version });
+  if (alias && plan.movesAlias) await setAlias(rest, name, { alias, version });
   return { from, archived, changed };
 }
 

@@ -209,8 +209,12 @@ export async function promote(
   await lockRegisteredModel(tables, name);
   const versions = await listModelVersions(tables, name);
   const plan = planPromotion(name, { versions, promotion });
-  if (plan.movesStage) await setStage(tables, name, { stage, version });
-  if (plan.movesAlias) await setAlias(tables, name, { alias, version });
+  if (stage && plan.movesStage) {
+    await setStage(tables, name, { stage, version });
+  }
+  if (alias && plan.movesAlias) {
+    await setAlias(tables, name, { alias, version });
+  }
   if (plan.changed) {
     const tags = { [plan.tag.key]: plan.tag.value };
     await setTags(tables, { name, version, tags });

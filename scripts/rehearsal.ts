@@ -1,0 +1,130 @@
+/** The first run on the embedded default as `predict --dry-run` makes it: in memory, with nothing written. No command of its own. */
+import type { ArtifactStore } from "../lib/artifacts/store.ts";
+import { toCandidate } from "../lib/candidate.ts";
+import { readCandidateFiles } from "../lib/candidatefiles.ts";
+import { InputError } from "../lib/errors.ts";
+import { artifactPath } from "../lib/logging.ts";
+import { type ModelReference, parseModelUri } from "../lib/mlflow/resolve.ts";
+import type { Experiment, ModelVersion } from "../lib/mlflow/store.ts";
+import { readModelFolder, toModelFolder } from "../lib/modelfolder.ts";
+import { type Engine, openScorer, type Scorer } from "../lib/scorer.ts";
+import type { Services } from "../lib/services.ts";
+import type { Variant } from "../lib/variant.ts";
+import type { VariantSettings } from "../lib/variants.ts";
+import { isThere, refuseUnshipped } from "./bootstrap.ts";
+
+/** Whether the first run is still to come. Opens no store that is not there, and changes none. */
+async function isEmpty(
+  services: Services,
+  { variant }: VariantSettings,
+): Promise<boolean> {
+  if (!await isThere(`${services.config.home}/database`)) return true;
+  const database = await services.predictions();
+  const [found] = await database.query<{ ready: boolean }>(
+    "select to_regclass('model_versions') is not null and to_regclass('scoring_runs') is not null as ready",
+  );
+  if (!found?.ready) return true;
+  const mlflow = await services.mlflow();
+  return (await mlflow.listModelVersions(variant.modelName)).length === 0;
+}
+
+/** What the first run would leave, in memory alone. */
+export interface Rehearsal {
+  readonly experiment: Experiment;
+  readonly version: ModelVersion;
+  readonly scorer: Scorer;
+}
+
+/**
+ * Says what the first run on the embedded default would do, and gives back the
+ * model that it would log, written and read as in a store but in memory.
+ * Undefined when the variant has a model already, so that there is no first run.
+ *
+ * @param options `modelUri`: what would be scored with; `engine`: with what.
+ * @throws {InputError} If there is no shipped model, or the URI names another one than it would become.
+ */
+export async function rehearseBootstrap(
+  services: Services,
+  settings: VariantSettings,
+  options: { modelUri: string; engine: "auto" | Engine },
+): Promise<Rehearsal | undefined> {
+  if (!await isEmpty(services, settings)) return undefined;
+  const { say, config } = services;
+  const { variant } = settings;
+  const { modelUri, engine } = options;
+  await refuseUnshipped(services, settings);
+  if (!isFirst(parseModelUri(modelUri), variant)) {
+    throw new InputError(
+      `Cannot find ${modelUri}: the embedded store in ${config.home} has no model yet, and would have ${variant.modelName} version 1`,
+    );
+  }
+  const files = await readCandidateFiles(services, settings, {});
+  const place = {
+    artifactPath,
+    modelId: undefined,
+    runId: "dry-run",
+    createdMs: Date.now(),
+  };
+  const folder = toModelFolder(toCandidate(files, settings), place);
+  const store = inMemory(folder.files);
+  const loaded = await readModelFolder(store, {
+    mlmodelSha256: undefined,
+    cache: {
+      find: () => Promise.resolve(undefined),
+      keep: () => Promise.resolve(),
+    },
+  });
+  const scorer = await openScorer(loaded, engine);
+  if (!await isThere(`${config.home}/database`)) {
+    say(`Would create the embedded store in ${config.home}`);
+  }
+  say(
+    `Would log ${files.model.uri} as ${variant.modelName} version 1 and promote it`,
+  );
+  return {
+    experiment: {
+      name: variant.experiment,
+      experimentId: "",
+      artifactLocation: store.uri,
+      lifecycleStage: "active",
+    },
+    version: {
+      name: variant.modelName,
+      version: 1,
+      stage: "Production",
+      aliases: ["champion"],
+      status: "READY",
+      source: store.uri,
+      artifactUri: store.uri,
+      runId: undefined,
+      modelId: undefined,
+      description: undefined,
+      tags: {},
+      createdMs: place.createdMs,
+    },
+    scorer,
+  };
+}
+
+/** Whether a URI would stand for the first version of the variant's model once it is promoted. */
+function isFirst(reference: ModelReference, variant: Variant): boolean {
+  if (reference.kind === "model" || reference.name !== variant.modelName) {
+    return false;
+  }
+  return reference.kind === "latest" ||
+    (reference.kind === "version" && reference.version === 1) ||
+    (reference.kind === "stage" && reference.stage === "Production") ||
+    (reference.kind === "alias" && reference.alias === "champion");
+}
+
+function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
+  return {
+    uri: "memory:",
+    find: (path) => {
+      const bytes = files.get(path);
+      return Promise.resolve(bytes && new Uint8Array(bytes));
+    },
+    write: () => Promise.reject(new TypeError("a dry run writes nothing")),
+    list: () => Promise.resolve([...files.keys()].sort()),
+  };
+}
