@@ -6,7 +6,7 @@ import type { VariantSettings } from "./variants.ts";
 import { type BatchOptions, distributionOf, type KeptInput } from "./batch.ts";
 import type { Config } from "./config.ts";
 import type { ModelVersion } from "./mlflow/store.ts";
-import type { Outcome } from "./script.ts";
+import type { Outcome } from "./outcome.ts";
 import { oneLine } from "./printable.ts";
 import { commandFor } from "./variant.ts";
 

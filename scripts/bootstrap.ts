@@ -2,7 +2,7 @@
 import { setupDatabases } from "../lib/databases.ts";
 import { InputError } from "../lib/errors.ts";
 import { findVariantFile } from "../lib/inputs.ts";
-import type { Outcome } from "../lib/script.ts";
+import type { Outcome } from "../lib/outcome.ts";
 import type { Services } from "../lib/services.ts";
 import { commandFor } from "../lib/variant.ts";
 import type { VariantSettings } from "../lib/variants.ts";

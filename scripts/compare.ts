@@ -1,14 +1,15 @@
 /** Measures a candidate and the champion on the same labelled set, and says whether promotion is worth asking for. */
-import { commandForModel, retryPolicyOf } from "../lib/choice.ts";
-import { compareCommand } from "../lib/commands.ts";
+import { commandForModel, retryPolicyOf } from "../lib/cli/flag-values.ts";
+import { compareCommand } from "../lib/cli/commands.ts";
 import { compareMetrics } from "../lib/comparison.ts";
 import { UsageError } from "../lib/errors.ts";
 import { readVariantFile } from "../lib/inputs.ts";
 import { isSameModel, measureVersion } from "../lib/measuring.ts";
 import { resolveModel } from "../lib/mlflow/resolve.ts";
 import type { ModelVersion } from "../lib/mlflow/store.ts";
-import { namingVariant } from "../lib/runner.ts";
-import { type Outcome, runScript } from "../lib/script.ts";
+import { namingVariant } from "../lib/cli/for-variants.ts";
+import { runScript } from "../lib/cli/program.ts";
+import type { Outcome } from "../lib/outcome.ts";
 import { openServices, type Services } from "../lib/services.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 

@@ -1,8 +1,9 @@
 /** Lets psql and other programs into the embedded database until it is interrupted. */
-import { retryPolicyOf } from "../lib/choice.ts";
+import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/errors.ts";
-import { databaseCommand } from "../lib/commands.ts";
-import { runScript, toCount } from "../lib/script.ts";
+import { databaseCommand } from "../lib/cli/commands.ts";
+import { runScript } from "../lib/cli/program.ts";
+import { toCount } from "../lib/flagvalue.ts";
 import { openServices } from "../lib/services.ts";
 
 if (import.meta.main) {

@@ -1,8 +1,9 @@
 /** Logs a variant's model with its true parameters, real metrics and an enforced signature, and registers a version. */
 import { toCandidate } from "../lib/candidate.ts";
 import { readCandidateFiles } from "../lib/candidatefiles.ts";
-import { aliasOf, dayOf, stageOf } from "../lib/choice.ts";
-import { logModelCommand } from "../lib/commands.ts";
+import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
+import { dayOf } from "../lib/flagvalue.ts";
+import { logModelCommand } from "../lib/cli/commands.ts";
 import {
   findSameVersion,
   getExperiment,
@@ -11,13 +12,14 @@ import {
 } from "../lib/logging.ts";
 import { describeParity, proveParity } from "../lib/proof.ts";
 import { describeLogging } from "../lib/report.ts";
-import { runForVariants } from "../lib/runner.ts";
-import type { Flags, Outcome } from "../lib/script.ts";
+import { runForVariants } from "../lib/cli/for-variants.ts";
+import type { FlagValues } from "../lib/cli/flags.ts";
+import type { Outcome } from "../lib/outcome.ts";
 import type { Services } from "../lib/services.ts";
 import { sourceTags, trainingDateTags } from "../lib/source.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 
-type LogModelFlags = Partial<Flags<typeof logModelCommand.options>>;
+type LogModelFlags = Partial<FlagValues<typeof logModelCommand.flags>>;
 
 if (import.meta.main) {
   await runForVariants(logModelCommand, {

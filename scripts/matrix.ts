@@ -1,29 +1,11 @@
 /** Prints the matrix of a workflow's jobs: the variants that a run works on. Needs no configuration and no service. */
 import { toMatrix } from "../lib/matrix.ts";
-import {
-  commonOptions,
-  commonUsage,
-  runScript,
-  variantOptions,
-} from "../lib/script.ts";
+import { matrixCommand } from "../lib/cli/commands.ts";
+import { runScript } from "../lib/cli/program.ts";
 import { toVariants } from "../lib/variants.ts";
 import { parseYaml } from "../lib/yaml.ts";
 
-const command = {
-  name: "matrix",
-  summary: "Prints the jobs that GitHub's matrix runs, from variants.yaml.",
-  usage: `  --geography G           only its variants; "-" for those without one
-  --company C             only its variants; "-" for those without one
-  --changed FILE          only variants whose model file is a line of FILE
-${commonUsage}`,
-  options: {
-    ...variantOptions,
-    ...commonOptions,
-    changed: { type: "string" },
-  },
-} as const;
-
-await runScript(command, async ({ geography, company, changed }) => {
+await runScript(matrixCommand, async ({ geography, company, changed }) => {
   const variants = toVariants(
     parseYaml(
       await Deno.readTextFile(new URL("../variants.yaml", import.meta.url)),

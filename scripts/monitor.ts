@@ -1,5 +1,5 @@
 /** Compares a variant's scores with what its model was logged with, with the run before, and with matured outcomes. */
-import { monitorCommand } from "../lib/commands.ts";
+import { monitorCommand } from "../lib/cli/commands.ts";
 import { UsageError } from "../lib/errors.ts";
 import { lookAt, readOutcomes } from "../lib/monitoring/monitor.ts";
 import { keepEvidence } from "../lib/monitoring/log.ts";
@@ -13,12 +13,13 @@ import {
   parseFailOn,
   writeReport,
 } from "../lib/monitoring/report.ts";
-import { runForVariants } from "../lib/runner.ts";
-import type { Flags, Outcome } from "../lib/script.ts";
+import { runForVariants } from "../lib/cli/for-variants.ts";
+import type { FlagValues } from "../lib/cli/flags.ts";
+import type { Outcome } from "../lib/outcome.ts";
 import type { Services } from "../lib/services.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 
-type MonitorFlags = Flags<typeof monitorCommand.options>;
+type MonitorFlags = FlagValues<typeof monitorCommand.flags>;
 
 if (import.meta.main) {
   await runForVariants(monitorCommand, {

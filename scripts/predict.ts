@@ -1,12 +1,13 @@
 /** Scores a variant's new data with its production model and stores each row once. */
-import { commandForModel } from "../lib/choice.ts";
+import { commandForModel } from "../lib/cli/flag-values.ts";
 import { getExperiment } from "../lib/logging.ts";
 import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
 import type { Experiment, ModelVersion } from "../lib/mlflow/store.ts";
 import { parseEngine } from "../lib/scorer.ts";
-import { predictCommand } from "../lib/commands.ts";
-import { runForVariants } from "../lib/runner.ts";
-import type { Flags, Outcome } from "../lib/script.ts";
+import { predictCommand } from "../lib/cli/commands.ts";
+import { runForVariants } from "../lib/cli/for-variants.ts";
+import type { FlagValues } from "../lib/cli/flags.ts";
+import type { Outcome } from "../lib/outcome.ts";
 import type { Services } from "../lib/services.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 import {
@@ -22,7 +23,7 @@ import { commandFor, shellWord, type Variant } from "../lib/variant.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { rehearseBootstrap } from "./rehearsal.ts";
 
-type PredictFlags = Flags<typeof predictCommand.options>;
+type PredictFlags = FlagValues<typeof predictCommand.flags>;
 
 if (import.meta.main) {
   await runForVariants(predictCommand, {

@@ -1,14 +1,14 @@
 /** Answers one SQL question about the predictions, embedded or not; the transaction is read-only. */
-import { retryPolicyOf } from "../lib/choice.ts";
+import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/errors.ts";
-import { queryCommand } from "../lib/commands.ts";
-import { runScript } from "../lib/script.ts";
+import { queryCommand } from "../lib/cli/commands.ts";
+import { runScript } from "../lib/cli/program.ts";
 import { openServices } from "../lib/services.ts";
 import { formatRows, parseFormat } from "../lib/table.ts";
 
 if (import.meta.main) {
-  await runScript(queryCommand, async (flags, { say, positionals }) => {
-    const [sql, ...more] = positionals;
+  await runScript(queryCommand, async (flags, { say, words }) => {
+    const [sql, ...more] = words;
     if (!sql || /^[\s;]*$/.test(sql) || more.length > 0) {
       throw new UsageError(
         'Cannot query: expected one SQL text in quotes, such as "select count(*) from churn_predictions"',

@@ -1,9 +1,9 @@
 /** Makes what the other commands need: MLflow's database, the predictions' tables, and an experiment a variant. */
-import { setupCommand } from "../lib/commands.ts";
+import { setupCommand } from "../lib/cli/commands.ts";
 import { InputError } from "../lib/errors.ts";
-import { runForVariants } from "../lib/runner.ts";
+import { runForVariants } from "../lib/cli/for-variants.ts";
 import { setupDatabases } from "../lib/databases.ts";
-import type { Outcome } from "../lib/script.ts";
+import type { Outcome } from "../lib/outcome.ts";
 import type { Services } from "../lib/services.ts";
 import type { VariantSettings } from "../lib/variants.ts";
 

@@ -1,15 +1,22 @@
-// deno-lint-ignore-file no-console -- its output is Markdown, not a report for --json
 /** Prints the Markdown of a workflow's step summary: `deno task summary RESULT.json …`. */
 import { basename } from "node:path";
+import { summaryCommand } from "../lib/cli/commands.ts";
+import { runScript } from "../lib/cli/program.ts";
 import { type Result, toJobSummary, toRunSummary } from "../lib/summary.ts";
 
-const results = (await Promise.all(Deno.args.map(readResult))).flatMap((
-  result,
-) => Array.isArray(result.variants) ? result.variants as Result[] : [result]);
-const [only] = results;
-console.log(
-  only && results.length === 1 ? toJobSummary(only) : toRunSummary(results),
-);
+await runScript(summaryCommand, async (_, { words }) => {
+  const results = (await Promise.all(words.map(readResult))).flatMap((result) =>
+    Array.isArray(result.variants) ? result.variants as Result[] : [result]
+  );
+  const [only] = results;
+  return {
+    report: { status: "done" },
+    text: only && results.length === 1
+      ? toJobSummary(only)
+      : toRunSummary(results),
+    isData: true,
+  };
+});
 
 /** The last line's object; a job that ended before its command did leaves none. */
 async function readResult(path: string): Promise<Result> {

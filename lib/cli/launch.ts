@@ -11,7 +11,7 @@ import {
   permissionsFor,
   toLocalPath,
 } from "../config/permissions.ts";
-import { UsageError } from "../errors.ts";
+import { exitCode, messageOf, UsageError } from "../errors.ts";
 import { commands } from "./commands.ts";
 import { developmentTasks } from "./development.ts";
 import {
@@ -36,7 +36,14 @@ interface Place {
   readonly home: string | undefined;
 }
 
-if (import.meta.main) Deno.exit(await launch(Deno.args));
+if (import.meta.main) {
+  try {
+    Deno.exit(await launch(Deno.args));
+  } catch (error) {
+    console.error(messageOf(error));
+    Deno.exit(exitCode(error));
+  }
+}
 
 /** Runs the task that the first argument names. Returns its exit code. */
 async function launch(
@@ -86,8 +93,6 @@ function argumentsFor(command: Command, args: readonly string[]): string[] {
     named: findFiles(command, args, place),
     exists: (path) => existsSync(path),
   });
-  const list = (paths: readonly string[]) =>
-    paths.map((path) => path.replaceAll(",", ",,")).join(",");
   return [
     "run",
     "--quiet",
@@ -95,11 +100,20 @@ function argumentsFor(command: Command, args: readonly string[]): string[] {
     "--allow-env",
     "--allow-net",
     "--allow-sys=osRelease,homedir,uid",
-    `--allow-read=${list(read)}`,
-    `--allow-write=${list(write)}`,
+    `--allow-read=${toList(read)}`,
+    `--allow-write=${toList(write)}`,
     `scripts/${command.name}.ts`,
     ...resolvePaths(command, args, place),
   ];
+}
+
+/** Deno's flags divide paths at commas, and have no way to write one. */
+function toList(paths: readonly string[]): string {
+  const divided = paths.find((path) => path.includes(","));
+  if (divided === undefined) return paths.join(",");
+  throw new UsageError(
+    `Cannot use "${divided}": Deno's permissions know no path with a comma; rename it`,
+  );
 }
 
 /** The files that the command line names; none where it cannot be used, which the command itself says. */

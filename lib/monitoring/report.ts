@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Evidence } from "./evidence.ts";
 import { describeOther, sortedByConcern, toHtmlReport } from "./page.ts";
 import type { Services } from "../services.ts";
-import type { Outcome } from "../script.ts";
+import type { Outcome } from "../outcome.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
 /** The versioned JSON, indented for people. */

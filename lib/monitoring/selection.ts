@@ -1,9 +1,8 @@
 /** Which scoring run `monitor` looks at: the one that flags name, the one that outcomes belong to, or the newest. */
-import { dayOf } from "../choice.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
 import { ensurePredictionsSchema } from "../schema.ts";
-import { toCount } from "../script.ts";
+import { dayOf, toCount } from "../flagvalue.ts";
 import type { Services } from "../services.ts";
 import { commandFor, type Variant } from "../variant.ts";
 

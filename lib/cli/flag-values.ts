@@ -1,11 +1,12 @@
-/** Which variants a command line means. */
-import { messageOf, UsageError } from "./errors.ts";
-import { checkAlias, parseStage } from "./mlflow/rules.ts";
-import type { Stage } from "./mlflow/store.ts";
-import type { RetryPolicy } from "./retry.ts";
-import { toCount } from "./script.ts";
-import { commandFor, type Variant } from "./variant.ts";
-import type { Variants, VariantSettings } from "./variants.ts";
+/** What the values of flags stand for: variants, stages, aliases, retries. */
+import { messageOf, UsageError } from "../errors.ts";
+import { checkAlias, parseStage } from "../mlflow/rules.ts";
+import type { Stage } from "../mlflow/store.ts";
+import type { RetryPolicy } from "../retry.ts";
+import { toCount } from "../flagvalue.ts";
+import { nearest } from "./flags.ts";
+import { commandFor, type Variant } from "../variant.ts";
+import type { Variants, VariantSettings } from "../variants.ts";
 
 /** The flags that choose variants. */
 export interface VariantFlags {
@@ -43,33 +44,16 @@ export function stageOf(text: string): Stage {
  * @throws {UsageError} If MLflow allows no such alias, or it is `champion` with a slip of one or two letters.
  */
 export function aliasOf(text: string): string {
-  const champion = "champion";
-  if (text !== champion && editDistance(text.toLowerCase(), champion) <= 2) {
+  const near = nearest(text.toLowerCase(), ["champion"]);
+  if (near !== undefined && text !== near) {
     throw new UsageError(
-      `Cannot use --alias ${text}: did you mean --alias ${champion}?`,
+      `Cannot use --alias ${text}: did you mean --alias ${near}?`,
     );
   }
   return asUsage(() => {
     checkAlias(text);
     return text;
   });
-}
-
-/** How many letters to insert, delete or replace (Levenshtein). */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
-  for (const [index, letter] of [...from].entries()) {
-    const next = [index + 1];
-    for (let at = 1; at <= to.length; at++) {
-      next.push(Math.min(
-        row[at]! + 1,
-        next[at - 1]! + 1,
-        row[at - 1]! + (letter === to[at - 1] ? 0 : 1),
-      ));
-    }
-    row = next;
-  }
-  return row[to.length]!;
 }
 
 /**
@@ -86,18 +70,6 @@ export function commandForModel(
     ({ modelName }) => modelName === model,
   );
   return owner && commandFor(task, owner);
-}
-
-/** The day that a flag names, such as 2026-11-16. @throws {UsageError} If it is no day of the calendar. */
-export function dayOf(text: string): string {
-  const time = new Date(`${text}T00:00:00Z`);
-  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text) &&
-    !Number.isNaN(time.getTime()) &&
-    time.toISOString().startsWith(text);
-  if (isDay) return text;
-  throw new UsageError(
-    `Cannot use the day "${text}": expected one such as 2026-11-16`,
-  );
 }
 
 /** What is bad input in a database is wrong usage in a flag. */

@@ -1,17 +1,16 @@
 /** Runs a script's body for the variants that its flags choose, with the services opened and closed around it. */
-import type { ParseArgsOptionsConfig } from "node:util";
-import { chosenVariants, retryPolicyOf, type VariantFlags } from "./choice.ts";
-import { UsageError } from "./errors.ts";
+import { UsageError } from "../errors.ts";
+import type { Outcome } from "../outcome.ts";
+import { openServices, type Services } from "../services.ts";
+import { commandFor, type Variant } from "../variant.ts";
+import type { VariantSettings } from "../variants.ts";
 import {
-  type Command,
-  type Flags,
-  type Outcome,
-  runEach,
-  runScript,
-} from "./script.ts";
-import { openServices, type Services } from "./services.ts";
-import { commandFor, type Variant } from "./variant.ts";
-import type { VariantSettings } from "./variants.ts";
+  chosenVariants,
+  retryPolicyOf,
+  type VariantFlags,
+} from "./flag-values.ts";
+import type { Command, FlagTable, FlagValues } from "./flags.ts";
+import { runEach, runScript } from "./program.ts";
 
 /** Flags that every command about variants has. */
 type RunnerFlags = VariantFlags & {
@@ -39,12 +38,12 @@ export interface VariantScript<F> {
  * Runs `script` as a program: one variant, or with `--all` every listed one
  * after the other, whatever happened before it. Ends the process.
  */
-export async function runForVariants<Options extends ParseArgsOptionsConfig>(
-  command: Command<Options>,
-  script: VariantScript<Flags<Options> & RunnerFlags>,
+export async function runForVariants<const Table extends FlagTable>(
+  command: Command<Table>,
+  script: VariantScript<FlagValues<Table> & RunnerFlags>,
 ): Promise<never> {
   return await runScript(command, async (parsed, { say }) => {
-    const flags = parsed as Flags<Options> & RunnerFlags;
+    const flags = parsed as FlagValues<Table> & RunnerFlags;
     refuseOwnFlags(flags, script.ownFlags ?? []);
     const { createDatabases = false } = script;
     await using services = await openServices({

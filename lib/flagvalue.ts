@@ -1,0 +1,36 @@
+/** Texts of flags as the numbers and days that they stand for. */
+import { UsageError } from "./errors.ts";
+
+/**
+ * Returns the number of 0 or more that a flag's text stands for.
+ *
+ * @param options `flag`: its name in errors; `integer`: refuse fractions.
+ * @throws {UsageError} If it is not such a number.
+ */
+export function toCount(
+  text: string,
+  options: { flag: string; integer?: boolean },
+): number {
+  const { flag, integer = false } = options;
+  const value = Number(text);
+  const fits = text.trim() !== "" && Number.isFinite(value) && value >= 0 &&
+    (!integer || Number.isInteger(value));
+  if (fits) return value;
+  throw new UsageError(
+    `Cannot use --${flag} "${text}": expected a ${
+      integer ? "whole " : ""
+    }number of 0 or more`,
+  );
+}
+
+/** Returns the day that a flag names, such as 2026-11-16. @throws {UsageError} If it is no day of the calendar. */
+export function dayOf(text: string): string {
+  const time = new Date(`${text}T00:00:00Z`);
+  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text) &&
+    !Number.isNaN(time.getTime()) &&
+    time.toISOString().startsWith(text);
+  if (isDay) return text;
+  throw new UsageError(
+    `Cannot use the day "${text}": expected one such as 2026-11-16`,
+  );
+}
