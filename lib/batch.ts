@@ -21,7 +21,13 @@ import {
   storePredictions,
   type StoreResult,
 } from "./predictions.ts";
-import { type Engine, openScorer, type Scorer } from "./scorer.ts";
+import type { OutputSettings } from "./modeloutput.ts";
+import {
+  type Engine,
+  isProbability,
+  openScorer,
+  type Scorer,
+} from "./scorer.ts";
 import {
   finishScoringRun,
   type ScoredFile,
@@ -118,7 +124,7 @@ export async function sortInputs(
 export async function openVersion(
   services: Services,
   version: ModelVersion,
-  options: { engine: "auto" | Engine },
+  options: { engine: "auto" | Engine; settings: OutputSettings },
 ): Promise<Scorer> {
   const { attempt, artifacts, config, say } = services;
   const store = artifacts(version.artifactUri);
@@ -135,7 +141,7 @@ export async function openVersion(
       `${version.name} version ${version.version} has no digests on record, so its files are taken as they are`,
     );
   }
-  return await openScorer(folder, options.engine);
+  return await openScorer(folder, options);
 }
 
 /**
@@ -149,6 +155,7 @@ export async function scoreInputs(
   options: BatchOptions & { inputs: readonly InputFile[] },
 ): Promise<KeptInput[]> {
   const { settings, output, dryRun, inputs } = options;
+  if (output === "postgres") checkStorable(scorer, options);
   const columns = await columnsOf(services, scorer, settings);
   const score = (file: InputFile) =>
     scoreFile(scorer, file, { settings, columns, say: services.say });
@@ -181,6 +188,29 @@ export async function scoreInputs(
   return kept;
 }
 
+/** Refuses, before anything is scored or logged, a model whose numbers are no churn probability. */
+function checkStorable(
+  scorer: Scorer,
+  { version, settings }: BatchOptions,
+): void {
+  if (isProbability(scorer)) return;
+  const { predictionKind, outputs, engine } = scorer;
+  const isOpen = engine === "onnxruntime" && predictionKind === "score" &&
+    outputs <= 2 && settings.modelOutput === undefined;
+  const found = predictionKind === "score"
+    ? outputs === 1
+      ? "it gives a score that is not known to be a probability"
+      : `it gives ${outputs} scores per row`
+    : `it gives the probabilities of ${outputs} classes`;
+  throw new InputError(
+    `Cannot store the scores of ${version.name} version ${version.version} in churn_predictions, which holds one probability per row: ${found}; ` +
+      `write them to a file with --output FILE.csv, .jsonl or .parquet` +
+      (isOpen
+        ? ", or set `model_output: probability` in variants.yaml if it is one"
+        : ""),
+  );
+}
+
 /** A graph without names is bound by the variant's own list of features. */
 async function columnsOf(
   services: Services,
@@ -209,12 +239,6 @@ async function keepInPostgres(
   scorer: Scorer,
   options: KeepOptions,
 ): Promise<KeptInput> {
-  if (scorer.predictionKind !== "probability" || scorer.outputs !== 1) {
-    throw new InputError(
-      `Cannot store the scores of ${options.version.name} in churn_predictions: they are not one probability a row; ` +
-        `write them with --output FILE.csv, .jsonl or .parquet`,
-    );
-  }
   return await withScoringRun(
     services,
     scorer,
@@ -336,9 +360,7 @@ function toOutputRows(
   { scorer, options }: { scorer: Scorer; options: BatchOptions },
 ): OutputRow[] {
   const { version } = options;
-  const name = scorer.predictionKind === "probability" && scorer.outputs === 1
-    ? "churn_probability"
-    : "score";
+  const name = isProbability(scorer) ? "churn_probability" : "score";
   const columns = scorer.outputs === 1
     ? [name]
     : Array.from({ length: scorer.outputs }, (_, index) => `${name}_${index}`);

@@ -6,6 +6,8 @@ import type { VariantSettings } from "./variants.ts";
 import { type BatchOptions, distributionOf, type KeptInput } from "./batch.ts";
 import type { Config } from "./config.ts";
 import type { ModelVersion } from "./mlflow/store.ts";
+import { isProbability } from "./scorer.ts";
+import type { ScoredFile } from "./scoring.ts";
 import type { Outcome } from "./script.ts";
 import { commandFor } from "./variant.ts";
 
@@ -173,7 +175,6 @@ function describeInput(
     return `Nothing new for ${title}: the ${ledger?.rows} rows of ${file.uri} were scored before, ` +
       `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()} (--force scores them again)`;
   }
-  const { mean, p10, p90 } = scored.distribution;
   return `${
     dryRun ? "Would store" : "Scored"
   } ${scored.features.rows} players of ${title} with ${version.name} version ${version.version}\n` +
@@ -182,9 +183,23 @@ function describeInput(
         ? " (FALLBACK: the bucket was not used)"
         : ""
     }\n` +
-    `  churn probability: mean ${mean.toFixed(3)}, 10 % under ${
-      p10.toFixed(3)
-    }, 10 % over ${p90.toFixed(3)}`;
+    `  ${describeScores(scored)}`;
+}
+
+/** One number per player is summed up; the columns of several are not mixed. */
+function describeScores({ output, distribution }: ScoredFile): string {
+  const { outputs, predictionKind } = output;
+  if (outputs > 1) {
+    const what = predictionKind === "probability"
+      ? "class probabilities"
+      : "scores";
+    return `${outputs} ${what} per player: score_0 to score_${outputs - 1}`;
+  }
+  const name = isProbability(output) ? "churn probability" : "score";
+  const { mean, p10, p90 } = distribution;
+  return `${name}: mean ${mean.toFixed(3)}, 10 % under ${
+    p10.toFixed(3)
+  }, 10 % over ${p90.toFixed(3)}`;
 }
 
 function whereTheyAre(

@@ -18,6 +18,8 @@ export interface ScoredFile {
   /** Rows × outputs. */
   readonly scores: Float32Array;
   readonly distribution: ScoreDistribution;
+  /** What the scores are, and how many per row. */
+  readonly output: Pick<Scorer, "predictionKind" | "outputs">;
   readonly startedAt: Date;
 }
 
@@ -61,6 +63,10 @@ export async function scoreFile(
     features,
     scores,
     distribution: scoreDistribution(scores),
+    output: {
+      predictionKind: scorer.predictionKind,
+      outputs: scorer.outputs,
+    },
     startedAt,
   };
 }

@@ -80,7 +80,10 @@ export async function predict(
       fresh.map(({ uri }) => uri).join(", ")
     } with ${version.name} version ${version.version}`,
   );
-  await using scorer = await openVersion(services, version, { engine });
+  await using scorer = await openVersion(services, version, {
+    engine,
+    settings,
+  });
   const kept = await scoreInputs(services, scorer, {
     ...options,
     inputs: fresh,

@@ -107,7 +107,10 @@ export async function lookAt(
   const notes: string[] = [];
   const database = await services.predictions();
   const previous = await findPreviousRun(database, run);
-  const { version, reference, columns } = await readModel(services, run, notes);
+  const { version, reference, columns } = await readModel(services, run, {
+    settings,
+    notes,
+  });
   const rows = (of: LedgerRun) =>
     readRows(services, settings, { run: of, columns, notes });
   const { ids, scores } = await readScores(database, run);
