@@ -23,7 +23,13 @@ import {
   type StoreResult,
 } from "./predictions.ts";
 import { digestRecipe, type Recipe } from "./recipe.ts";
-import { type Engine, openScorer, type Scorer } from "./scorer.ts";
+import type { OutputSettings } from "./modeloutput.ts";
+import {
+  type Engine,
+  isProbability,
+  openScorer,
+  type Scorer,
+} from "./scorer.ts";
 import {
   finishScoringRun,
   recipeOf,
@@ -150,7 +156,11 @@ export async function sortInputs(
 export async function openVersion(
   services: Services,
   version: ModelVersion,
-  options: { engine: "auto" | Engine; dryRun?: boolean },
+  options: {
+    engine: "auto" | Engine;
+    settings: OutputSettings;
+    dryRun?: boolean;
+  },
 ): Promise<Scorer> {
   const { attempt, artifacts, config, say } = services;
   const cache = openCache(`${config.home}/cache/models`);
@@ -170,7 +180,7 @@ export async function openVersion(
       `${version.name} version ${version.version} has no digests on record, so its files are taken as they are`,
     );
   }
-  return await openScorer(folder, options.engine);
+  return await openScorer(folder, options);
 }
 
 /**
@@ -185,6 +195,7 @@ export async function scoreInputs(
 ): Promise<KeptInput[]> {
   const { settings, output, dryRun, inputs } = options;
   const { say } = services;
+  if (output === "postgres") checkStorable(scorer, options);
   const columns = await columnsOf(services, scorer, settings);
   const recipe = recipeOf(scorer, {
     declared: settings.recipe,
@@ -225,6 +236,29 @@ export async function scoreInputs(
   return kept;
 }
 
+/** Refuses, before anything is scored or logged, a model whose numbers are no churn probability. */
+function checkStorable(
+  scorer: Scorer,
+  { version, settings }: BatchOptions,
+): void {
+  if (isProbability(scorer)) return;
+  const { predictionKind, outputs, engine } = scorer;
+  const isOpen = engine === "onnxruntime" && predictionKind === "score" &&
+    outputs <= 2 && settings.modelOutput === undefined;
+  const found = predictionKind === "score"
+    ? outputs === 1
+      ? "it gives a score that is not known to be a probability"
+      : `it gives ${outputs} scores per row`
+    : `it gives the probabilities of ${outputs} classes`;
+  throw new InputError(
+    `Cannot store the scores of ${version.name} version ${version.version} in churn_predictions, which holds one probability per row: ${found}; ` +
+      `write them to a file with --output FILE.csv, .jsonl or .parquet` +
+      (isOpen
+        ? ", or set `model_output: probability` in variants.yaml if it is one"
+        : ""),
+  );
+}
+
 /** A graph without names is bound by the variant's own list of features. */
 async function columnsOf(
   services: Services,
@@ -253,12 +287,6 @@ async function keepInPostgres(
   scorer: Scorer,
   options: KeepOptions,
 ): Promise<KeptInput> {
-  if (scorer.predictionKind !== "probability" || scorer.outputs !== 1) {
-    throw new InputError(
-      `Cannot store the scores of ${options.version.name} in churn_predictions: they are not one probability a row; ` +
-        `write them with --output FILE.csv, .jsonl or .parquet`,
-    );
-  }
   return await withScoringRun(
     services,
     scorer,
@@ -380,9 +408,7 @@ function toOutputRows(
   { scorer, options }: { scorer: Scorer; options: BatchOptions },
 ): OutputRow[] {
   const { version } = options;
-  const name = scorer.predictionKind === "probability" && scorer.outputs === 1
-    ? "churn_probability"
-    : "score";
+  const name = isProbability(scorer) ? "churn_probability" : "score";
   const columns = scorer.outputs === 1
     ? [name]
     : Array.from({ length: scorer.outputs }, (_, index) => `${name}_${index}`);

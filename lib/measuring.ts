@@ -8,6 +8,7 @@ import { type EvaluationMetrics, evaluationMetrics } from "./metrics.ts";
 import type { ModelVersion } from "./mlflow/store.ts";
 import { parseRows } from "./rows.ts";
 import { recipeOf } from "./scoring.ts";
+import { isProbability } from "./scorer.ts";
 import type { Services } from "./services.ts";
 import type { VariantSettings } from "./variants.ts";
 
@@ -32,9 +33,12 @@ export async function measureVersion(
   version: ModelVersion,
   { settings, labelled }: { settings: VariantSettings; labelled: InputFile },
 ): Promise<EvaluationMetrics> {
-  await using scorer = await openVersion(services, version, { engine: "auto" });
-  const { columns, predictionKind, outputs } = scorer;
-  if (!columns || predictionKind !== "probability" || outputs !== 1) {
+  await using scorer = await openVersion(services, version, {
+    engine: "auto",
+    settings,
+  });
+  const { columns } = scorer;
+  if (!columns || !isProbability(scorer)) {
     throw new InputError(
       `Cannot measure ${version.name} version ${version.version}: it needs named columns and one probability a row`,
     );

@@ -8,6 +8,8 @@ import type { Config } from "./config.ts";
 import type { ModelVersion } from "./mlflow/store.ts";
 import type { Outcome } from "./outcome.ts";
 import { oneLine } from "./printable.ts";
+import { isProbability } from "./scorer.ts";
+import type { ScoredFile } from "./scoring.ts";
 import { commandFor } from "./variant.ts";
 
 /** What is reported of a prediction beside its inputs. */
@@ -199,7 +201,6 @@ function describeInput(
       `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()}\n` +
       `  \`${command(file.uri)} --force\` scores them again`;
   }
-  const { mean, p10, p90 } = scored.distribution;
   return `${
     dryRun ? "Would store" : "Scored"
   } ${scored.features.rows} players of ${title} with ${version.name} version ${version.version}\n` +
@@ -208,9 +209,23 @@ function describeInput(
         ? " (FALLBACK: the bucket was not used)"
         : ""
     }\n` +
-    `  churn probability: mean ${mean.toFixed(3)}, 10 % under ${
-      p10.toFixed(3)
-    }, 10 % over ${p90.toFixed(3)}`;
+    `  ${describeScores(scored)}`;
+}
+
+/** One number per player is summed up; the columns of several are not mixed. */
+function describeScores({ output, distribution }: ScoredFile): string {
+  const { outputs, predictionKind } = output;
+  if (outputs > 1) {
+    const what = predictionKind === "probability"
+      ? "class probabilities"
+      : "scores";
+    return `${outputs} ${what} per player: score_0 to score_${outputs - 1}`;
+  }
+  const name = isProbability(output) ? "churn probability" : "score";
+  const { mean, p10, p90 } = distribution;
+  return `${name}: mean ${mean.toFixed(3)}, 10 % under ${
+    p10.toFixed(3)
+  }, 10 % over ${p90.toFixed(3)}`;
 }
 
 function whereTheyAre(

@@ -10,6 +10,11 @@ import { openOnnx } from "./model/onnxruntime.ts";
 import { parseModel } from "./model/parse.ts";
 import type { ExpectedScores, LoadedFolder } from "./modelfolder.ts";
 import { fromRecorded, plainRecipe, type RecordedRecipe } from "./recipe.ts";
+import {
+  checkUnnamed,
+  type OutputSettings,
+  toModelOutput,
+} from "./modeloutput.ts";
 
 /** What computes the scores. */
 export type Engine = "trees" | "onnxruntime";
@@ -40,16 +45,21 @@ const tolerance = 1e-6;
  * expected scores again.
  *
  * @throws {InputError} If the model cannot be scored, or its example gives other scores: then the file or the runtime is not what was logged.
- * @throws {UsageError} If the engine asked for does not fit the model.
+ * @param options `settings`: what the variant says of an ONNX graph's output.
+ * @throws {UsageError} If the engine asked for does not fit the model, or the positive class of an ONNX classifier is not known.
  */
 export async function openScorer(
   folder: LoadedFolder,
-  engine: "auto" | Engine,
+  options: { engine: "auto" | Engine; settings: OutputSettings },
 ): Promise<Scorer> {
+  const { engine, settings } = options;
   const scorer = engine !== "onnxruntime" && folder.native
     ? openTrees(folder, folder.native)
-    : await openGraph(folder, engine);
+    : await openGraph(folder, options);
   try {
+    if (folder.native && isProbability(scorer)) {
+      checkUnnamed(settings, folder.uri);
+    }
     if (folder.expected) await replay(scorer, folder.expected, folder.uri);
     return scorer;
   } catch (error) {
@@ -98,10 +108,18 @@ function toPredict(
   return (matrix, rows) => kernel.predict(matrix, rows);
 }
 
+/** Whether a model gives one probability per row, which is what `churn_predictions` holds. */
+export function isProbability(
+  { predictionKind, outputs }: Pick<Scorer, "predictionKind" | "outputs">,
+): boolean {
+  return predictionKind === "probability" && outputs === 1;
+}
+
 async function openGraph(
   folder: LoadedFolder,
-  engine: "auto" | Engine,
+  options: { engine: "auto" | Engine; settings: OutputSettings },
 ): Promise<Scorer> {
+  const { engine, settings } = options;
   const { onnx, native, uri } = folder;
   if (!onnx || engine === "trees") {
     throw new UsageError(
@@ -110,21 +128,36 @@ async function openGraph(
       } only; use --engine auto`,
     );
   }
-  const session = await openOnnx(onnx);
   const model = native && parseModel(native);
   const names = model ? namesOf(model, folder) : folder.featureNames ?? [];
-  return {
-    engine: "onnxruntime",
-    columns: toColumns(names, folder.file.signature.inputs),
-    features: session.features,
-    recipe: folder.recipe,
-    // A graph does not say what its numbers are; storing refuses what is outside 0 to 1.
-    predictionKind: model?.predictionKind ?? "probability",
-    outputs: model?.outputs ?? 1,
-    modelSha256: sha256(onnx),
-    predict: (matrix, rows) => session.predict(matrix, rows),
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
-  };
+  const columns = toColumns(names, folder.file.signature.inputs);
+  const session = await openOnnx(onnx);
+  try {
+    // The graph beside a native model is ours: all its columns are the model's outputs.
+    const output = model ? { ...model, take: asIs } : toModelOutput(
+      session.facts,
+      { columns: session.outputs, settings, what: uri },
+    );
+    return {
+      engine: "onnxruntime",
+      columns,
+      features: session.features,
+      recipe: folder.recipe,
+      predictionKind: output.predictionKind,
+      outputs: output.outputs,
+      modelSha256: sha256(onnx),
+      predict: async (matrix, rows) =>
+        output.take(await session.predict(matrix, rows)),
+      [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function asIs(values: Float32Array): Float32Array {
+  return values;
 }
 
 function namesOf(model: Model, folder: LoadedFolder): readonly string[] {

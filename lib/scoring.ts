@@ -24,6 +24,8 @@ export interface ScoredFile {
   /** Rows × outputs. */
   readonly scores: Float32Array;
   readonly distribution: ScoreDistribution;
+  /** What the scores are, and how many per row. */
+  readonly output: Pick<Scorer, "predictionKind" | "outputs">;
   readonly startedAt: Date;
 }
 
@@ -72,6 +74,10 @@ export async function scoreFile(
     features,
     scores,
     distribution: scoreDistribution(scores),
+    output: {
+      predictionKind: scorer.predictionKind,
+      outputs: scorer.outputs,
+    },
     startedAt,
   };
 }

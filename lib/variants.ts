@@ -32,6 +32,10 @@ export interface VariantSettings {
   /** What `predict` scores with when no flag says otherwise. */
   readonly modelUri: string;
   readonly promotion: PromotionThresholds;
+  /** The class of an ONNX classifier whose probability is the score; undefined where the model's 0 and 1 say it. */
+  readonly positiveClass: string | undefined;
+  /** `probability` where an ONNX graph gives one and its nodes do not show it. */
+  readonly modelOutput: "probability" | undefined;
 }
 
 /** Everything of `variants.yaml`: the listed variants in their order, and the defaults for any other. */
@@ -101,6 +105,8 @@ const knownKeys = {
     "missing_value",
     "recipe",
     "promotion",
+    "positive_class",
+    "model_output",
   ],
   files: ["model", "features", "sample", "evaluation"],
   recipe: ["one_hot"],
@@ -138,6 +144,8 @@ function toSettings(entry: Json, at: string): VariantSettings {
         `${at}.promotion.max_log_loss_increase`,
       ) ?? 0,
     },
+    positiveClass: asClass(entry.positive_class, `${at}.positive_class`),
+    modelOutput: asOutput(entry.model_output, `${at}.model_output`),
   };
 }
 
@@ -255,6 +263,20 @@ function asText(value: unknown, at: string): string | undefined {
     'a text (put quotes around words like NO, "007" and numbers)',
     value,
   );
+}
+
+/** A class label as text: labels may be texts, whole numbers or booleans. */
+function asClass(value: unknown, at: string): string | undefined {
+  if (typeof value === "boolean" || Number.isSafeInteger(value)) {
+    return String(value);
+  }
+  return asText(value, at);
+}
+
+function asOutput(value: unknown, at: string): "probability" | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (value === "probability") return value;
+  throw wrong(at, '"probability", or left out', value);
 }
 
 function asNumber(value: unknown, at: string): number | undefined {

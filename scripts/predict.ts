@@ -88,7 +88,7 @@ export async function predict(
     } with ${version.name} version ${version.version}`,
   );
   await using scorer = rehearsal?.scorer ??
-    await openVersion(services, version, { engine, dryRun });
+    await openVersion(services, version, { engine, settings, dryRun });
   const kept = await scoreInputs(services, scorer, {
     ...options,
     inputs: fresh,

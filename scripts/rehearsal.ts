@@ -74,7 +74,7 @@ export async function rehearseBootstrap(
       keep: () => Promise.resolve(),
     },
   });
-  const scorer = await openScorer(loaded, engine);
+  const scorer = await openScorer(loaded, { engine, settings });
   if (!await isThere(`${config.home}/database`)) {
     say(`Would create the embedded store in ${config.home}`);
   }

@@ -23,18 +23,38 @@ import { differences, largestError } from "./parity/compare.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 
 const folder = new URL("golden/onnx/", import.meta.url);
-const golden = JSON.parse(
-  Deno.readTextFileSync(new URL("expected.json", folder)),
-) as { rows: number[]; expected: Record<string, number[]> };
 
-for (const [name, expected] of Object.entries(golden.expected)) {
-  Deno.test(`openOnnx() scores ${name} as the library does`, async () => {
+/** What a model's own library said of it, by `golden/make_onnx.py`. */
+interface Golden {
+  readonly rows: number[];
+  readonly models: Record<string, {
+    classes: string[] | null;
+    kind: "probability" | "unknown";
+    /** Rows × columns. */
+    expected: number[];
+  }>;
+}
+
+const golden: Golden = JSON.parse(
+  Deno.readTextFileSync(new URL("expected.json", folder)),
+);
+const rows = Float32Array.from(golden.rows);
+const rowCount = rows.length / 5;
+
+for (const [name, model] of Object.entries(golden.models)) {
+  Deno.test(`openOnnx() scores ${name} as the library does, and reads its classes`, async () => {
     const bytes = await Deno.readFile(new URL(`${name}.onnx`, folder));
     await using session = await openOnnx(bytes);
     strictEqual(session.features, 5);
-    const rows = Float32Array.from(golden.rows);
-    const found = await session.predict(rows, rows.length / 5);
-    ok(largestError(Float64Array.from(expected), found) <= 1e-6);
+    const found = await session.predict(rows, rowCount);
+    const expected = Float64Array.from(model.expected);
+    strictEqual(session.outputs, expected.length / rowCount);
+    const size = Math.max(1, ...expected.map(Math.abs)); // margins are relative
+    ok(largestError(expected, found) <= 1e-6 * size);
+    deepStrictEqual(session.facts, {
+      kind: model.kind,
+      classes: model.classes ?? undefined,
+    });
   });
 }
 

@@ -14,7 +14,7 @@ const others: readonly [string, string, RegExp][] = [
   ["a pickle of protocol 0", "ccopy_reg\n_reconstructor\n", /pickle/],
   ["gzip", "\x1f\x8b\x08\x00", /gzip archive; unpack/],
   ["zip", "PK\x03\x04", /zip archive; unpack/],
-  ["ONNX", "\x08\x08\x12\x10churn", /ONNX graph.*--engine onnxruntime/],
+  ["ONNX", "\x08\x08\x12\x10churn", /ONNX graph.*mlflow\.onnx\.log_model/],
   ["a dump", '[\n  { "nodeid": 0', /dump_model.*lacks the objective/],
   ["XML", '<?xml version="1.0"?><Error>', /XML or HTML.*download/],
   ["HTML", "<!DOCTYPE html>", /XML or HTML/],

@@ -3,28 +3,25 @@
  * operator `ZipMap`, which turns the matrix of probabilities into a list of
  * maps that onnxruntime-web cannot hand out. This takes it off again.
  */
+import { fieldNumbers, labelsOf, readGraph } from "./onnx-nodes.ts";
 import {
   bytesField,
   concat,
-  type Field,
   fieldsOf,
+  findText,
   integerField,
   textField,
 } from "./protobuf.ts";
 
-/** Numbers of ONNX's fields (onnx.proto): of a model, a graph, a node and a value. */
-const graphField = 7;
-const nodeField = 1;
-const outputField = 12;
-const nodeInput = 1;
-const nodeOutput = 2;
-const operator = 4;
-const valueName = 1;
-
-/** A graph, and the name of the matrix that `ZipMap` had zipped, where there was one. */
+/** A graph, and what its `ZipMap` said, where it had one. */
 export interface Unzipped {
   readonly bytes: Uint8Array;
-  readonly probabilities?: string;
+  readonly zipped?: {
+    /** The name of the matrix of probabilities. */
+    readonly name: string;
+    /** The class of each of its columns; undefined where the operator names none. */
+    readonly classes: readonly string[] | undefined;
+  };
 }
 
 /**
@@ -33,36 +30,34 @@ export interface Unzipped {
  * are none, come back as they are.
  */
 export function withoutZipMap(bytes: Uint8Array): Unzipped {
+  const zip = readGraph(bytes)?.nodes.find(({ op }) => op === "ZipMap");
+  const [matrix] = zip?.inputs ?? [];
+  const [maps] = zip?.outputs ?? [];
   const model = fieldsOf(bytes);
-  const graph = model?.find(({ number }) => number === graphField);
+  const graph = model?.find(({ number }) =>
+    number === fieldNumbers.model.graph
+  );
   const fields = graph && fieldsOf(graph.content);
-  if (!model || !graph || !fields) return { bytes };
-  const zip = fields.find((field) =>
-    field.number === nodeField && textIn(field, operator) === "ZipMap"
-  );
-  const matrix = zip && textIn(zip, nodeInput);
-  const maps = zip && textIn(zip, nodeOutput);
-  if (!zip || !matrix || !maps) return { bytes };
-  const parts = fields.filter((field) => field !== zip).map((field) =>
-    field.number === outputField && textIn(field, valueName) === maps
-      ? bytesField(outputField, floatMatrix(matrix))
-      : field.bytes
-  );
-  const unzipped = bytesField(graphField, concat(parts));
+  if (!zip || !matrix || !maps || !model || !fields) return { bytes };
+  const { output } = fieldNumbers.graph;
+  const parts = fields.flatMap((field) => {
+    if (sameBytes(field.bytes, zip.field.bytes)) return [];
+    const isMaps = field.number === output &&
+      findText(field.content, fieldNumbers.value.name) === maps;
+    return [isMaps ? bytesField(output, floatMatrix(matrix)) : field.bytes];
+  });
+  const unzipped = bytesField(fieldNumbers.model.graph, concat(parts));
   return {
     bytes: concat(
       model.map((field) => field === graph ? unzipped : field.bytes),
     ),
-    probabilities: matrix,
+    zipped: { name: matrix, classes: labelsOf(zip) },
   };
 }
 
-/** The first text of a number inside a message; undefined where there is none. */
-function textIn(message: Field, number: number): string | undefined {
-  const field = fieldsOf(message.content)?.find((field) =>
-    field.number === number
-  );
-  return field && new TextDecoder().decode(field.content);
+/** Whether two parts of one file are the same part. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteOffset === b.byteOffset && a.length === b.length;
 }
 
 /** A `ValueInfoProto` of float32 and two open dimensions. */
@@ -73,7 +68,7 @@ function floatMatrix(name: string): Uint8Array {
   ]);
   const tensor = concat([integerField(1, 1), bytesField(2, shape)]);
   return concat([
-    textField(valueName, name),
+    textField(fieldNumbers.value.name, name),
     bytesField(2, bytesField(1, tensor)),
   ]);
 }

@@ -5,6 +5,8 @@
 import * as ort from "onnxruntime-web/wasm";
 import { InputError } from "../errors.ts";
 import { refuseCycles } from "./onnx-cycles.ts";
+import { readGraph } from "./onnx-nodes.ts";
+import { describeOutput, type OutputFacts } from "./onnx-output.ts";
 import { checkSeal } from "./onnx-seal.ts";
 import { withoutZipMap } from "./onnx-zipmap.ts";
 
@@ -14,6 +16,10 @@ export interface OnnxSession extends AsyncDisposable {
   readonly features: number | undefined;
   /** The name of the output that the predictions come from. */
   readonly output: string;
+  /** Predictions per row: the output's columns. */
+  readonly outputs: number;
+  /** What the graph says of them. */
+  readonly facts: OutputFacts;
   /**
    * The predictions of rows, rows × outputs.
    *
@@ -39,32 +45,64 @@ ort.env.logLevel = "error";
  * The graph must read one float32 matrix, rows × features. Of its outputs, a
  * float32 tensor named `probabilities` or `probability` is taken, otherwise the
  * only float32 tensor. The maps into which CatBoost and scikit-learn's
- * converters zip probabilities are unzipped. Where probabilities have two
- * columns, the prediction is the second: the positive class.
+ * converters zip probabilities are unzipped. All columns of the output are
+ * given: which of them is churn is for the caller to know.
  *
  * @throws {InputError} If the bytes are no graph that this runtime can run, or ours and changed since, or its inputs or outputs are of another kind, by name.
  */
 export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
   checkSeal(bytes);
   refuseCycles(bytes);
-  const graph = withoutZipMap(bytes);
-  const session = await create(graph.bytes);
+  const { bytes: unzipped, zipped } = withoutZipMap(bytes);
+  const session = await create(unzipped);
   try {
     const input = findInput(session);
-    const output = graph.probabilities ?? findOutput(session);
-    const isProbability = graph.probabilities !== undefined ||
-      output === "probabilities";
+    const name = zipped?.name ?? findOutput(session);
+    const graph = readGraph(unzipped);
+    const facts: OutputFacts = graph
+      ? describeOutput(graph, { name, zipped: zipped?.classes })
+      : { kind: "unknown", classes: undefined };
+    const outputs = await measureWidth(session, { input, output: name }) ??
+      widthOf(session, name) ?? facts.classes?.length ?? 1;
     return {
       features: input.features,
-      output,
+      output: name,
+      outputs,
+      facts,
       predict: (matrix, rows) =>
-        predict(session, matrix, { rows, input, output, isProbability }),
+        predict(session, matrix, { rows, input, output: { name, outputs } }),
       [Symbol.asyncDispose]: () => session.release(),
     };
   } catch (error) {
     await session.release();
     throw error;
   }
+}
+
+/** Columns that the output's shape states: one for a shape of rows only; undefined where they are open. */
+function widthOf(
+  session: ort.InferenceSession,
+  name: string,
+): number | undefined {
+  const output = session.outputMetadata.find((output) => output.name === name);
+  const shape = output?.isTensor ? output.shape : [];
+  if (shape.length === 1) return 1;
+  const columns = shape.slice(1);
+  const isKnown = columns.length > 0 &&
+    columns.every((size) => typeof size === "number" && isFixed(size));
+  if (!isKnown) return undefined;
+  return columns.reduce<number>((product, size) => product * Number(size), 1);
+}
+
+/** Columns that the output has for a row of zeros; undefined where the number of features is open. */
+async function measureWidth(
+  session: ort.InferenceSession,
+  { input, output }: { input: Input; output: string },
+): Promise<number | undefined> {
+  if (input.features === undefined) return undefined;
+  const zeros = new Float32Array(input.features);
+  const tensor = new ort.Tensor("float32", zeros, [1, input.features]);
+  return (await run(session, { [input.name]: tensor }, output)).length;
 }
 
 async function create(bytes: Uint8Array): Promise<ort.InferenceSession> {
@@ -135,11 +173,10 @@ async function predict(
   options: {
     rows: number;
     input: Input;
-    output: string;
-    isProbability: boolean;
+    output: { name: string; outputs: number };
   },
 ): Promise<Float32Array> {
-  const { rows, input, output, isProbability } = options;
+  const { rows, input, output: { name, outputs } } = options;
   const columns = input.features ?? (rows > 0 ? matrix.length / rows : 0);
   if (matrix.length !== rows * columns) {
     throw new InputError(
@@ -153,8 +190,15 @@ async function predict(
     const size = Math.min(batchRows, rows - start);
     const part = matrix.subarray(start * columns, (start + size) * columns);
     const tensor = new ort.Tensor("float32", part, [size, columns]);
-    const feeds = { [input.name]: tensor };
-    parts.push(await run(session, feeds, { output, size, isProbability }));
+    const values = await run(session, { [input.name]: tensor }, name);
+    if (values.length !== size * outputs) {
+      throw new InputError(
+        `Cannot score ONNX graph: output ${name} has ${values.length} values for ${size} rows, expected ${
+          size * outputs
+        } (${size} × ${outputs})`,
+      );
+    }
+    parts.push(values);
   }
   return join(parts);
 }
@@ -162,9 +206,8 @@ async function predict(
 async function run(
   session: ort.InferenceSession,
   feeds: ort.InferenceSession.FeedsType,
-  options: { output: string; size: number; isProbability: boolean },
+  output: string,
 ): Promise<Float32Array> {
-  const { output, size, isProbability } = options;
   let result: ort.Tensor | undefined;
   try {
     result = (await session.run(feeds, [output], quiet))[output];
@@ -172,13 +215,10 @@ async function run(
     throw new InputError("Cannot score ONNX graph", { cause });
   }
   const values = result?.data;
-  if (!(values instanceof Float32Array) || values.length % size !== 0) {
-    throw new InputError(
-      `Cannot score ONNX graph: output ${output} is ${result?.type} [${result?.dims}] for ${size} rows`,
-    );
-  }
-  const isPair = isProbability && values.length === 2 * size;
-  return isPair ? values.filter((_, i) => i % 2 === 1) : values.slice();
+  if (values instanceof Float32Array) return values.slice();
+  throw new InputError(
+    `Cannot score ONNX graph: output ${output} is ${result?.type} [${result?.dims}], expected float32`,
+  );
 }
 
 function join(parts: readonly Float32Array[]): Float32Array {

@@ -42,7 +42,7 @@ const others: readonly (readonly [(start: string) => boolean, string])[] = [
   ],
   [
     (start) => isOnnx(start),
-    "this is an ONNX graph, which has no trees to read; it is scored as it is, with --engine onnxruntime",
+    "this is an ONNX graph, which has no trees to read; log it from Python with mlflow.onnx.log_model, and predict scores that version",
   ],
   [
     (start) => /^\s*\[/.test(start),

@@ -5,6 +5,7 @@
  */
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** The bytes of a message: its fields in the given order. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
@@ -116,19 +117,30 @@ export interface Field {
  */
 export function fieldsOf(bytes: Uint8Array): Field[] | undefined {
   const fields: Field[] = [];
+  for (const field of eachField(bytes)) {
+    if (field === undefined) return undefined;
+    fields.push(field);
+  }
+  return fields;
+}
+
+/** The fields of a message one after the other, then undefined where the bytes go on as no message. */
+function* eachField(bytes: Uint8Array): Generator<Field | undefined> {
   let at = 0;
   while (at < bytes.length) {
     const tag = readVarint(bytes, at);
     const inside = tag && contentAt(bytes, tag.end, tag.value & 7);
-    if (!tag || !inside || inside.end > bytes.length) return undefined;
-    fields.push({
+    if (!tag || !inside || inside.end > bytes.length) {
+      yield undefined;
+      return;
+    }
+    yield {
       number: Math.floor(tag.value / 8),
       bytes: bytes.subarray(at, inside.end),
       content: bytes.subarray(inside.start, inside.end),
-    });
+    };
     at = inside.end;
   }
-  return fields;
 }
 
 /** The whole numbers of a field's content, one or packed; those that are cut off are left out. */
@@ -165,6 +177,66 @@ function contentAt(
     default:
       return undefined;
   }
+}
+
+/**
+ * The first field of a number in a message, found without reading what stands
+ * behind it; undefined where there is none.
+ */
+export function findField(
+  bytes: Uint8Array,
+  number: number,
+): Field | undefined {
+  for (const field of eachField(bytes)) {
+    if (field === undefined) return undefined;
+    if (field.number === number) return field;
+  }
+  return undefined;
+}
+
+/** The text of the first field of a number in a message; undefined where there is none. */
+export function findText(
+  bytes: Uint8Array,
+  number: number,
+): string | undefined {
+  const field = findField(bytes, number);
+  return field && decoder.decode(field.content);
+}
+
+/** All texts of one field number, in their order. */
+export function textsOf(fields: readonly Field[], number: number): string[] {
+  return fields.filter((field) => field.number === number)
+    .map(({ content }) => decoder.decode(content));
+}
+
+/**
+ * All signed whole numbers of one field number, packed or not, in their order.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const packed = fieldsOf(integersField(8, [1, 300])) ?? [];
+ * deepStrictEqual(integersOf(packed, 8), [1n, 300n]);
+ * ```
+ */
+export function integersOf(
+  fields: readonly Field[],
+  number: number,
+): bigint[] {
+  const result: bigint[] = [];
+  for (const field of fields) {
+    if (field.number !== number) continue;
+    let value = 0n;
+    let shift = 0n;
+    for (const byte of field.content) {
+      value |= BigInt(byte & 0x7f) << shift;
+      shift += 7n;
+      if (byte >= 0x80) continue;
+      result.push(BigInt.asIntN(64, value));
+      value = shift = 0n;
+    }
+  }
+  return result;
 }
 
 function readVarint(

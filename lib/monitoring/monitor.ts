@@ -100,7 +100,7 @@ export async function lookAt(
   const notes: string[] = [];
   const database = await services.predictions();
   const previous = await findPreviousRun(database, run);
-  const model = await readModel(services, run, notes);
+  const model = await readModel(services, run, { settings, notes });
   const { version, reference, columns } = model;
   const rows = (of: LedgerRun) =>
     readRows(services, settings, { run: of, model, notes });

@@ -35,13 +35,13 @@ export interface ModelFacts {
 /**
  * The version that scored, its reference, and the columns it takes.
  *
- * @param notes Told what is missing.
+ * @param options `notes`: told what is missing.
  * @throws {InputError} If the reference is not what was logged.
  */
 export async function readModel(
   services: Services,
   run: LedgerRun,
-  notes: string[],
+  { settings, notes }: { settings: VariantSettings; notes: string[] },
 ): Promise<ModelFacts> {
   const { attempt, artifacts, config } = services;
   const { modelName: name, modelVersion } = run;
@@ -80,7 +80,10 @@ export async function readModel(
   notes.push(
     `${name} version ${modelVersion} was logged without a reference profile, so only the scoring run before is compared with`,
   );
-  await using scorer = await openVersion(services, version, { engine: "auto" });
+  await using scorer = await openVersion(services, version, {
+    engine: "auto",
+    settings,
+  });
   return { version, reference, columns: scorer.columns, recipe };
 }
 

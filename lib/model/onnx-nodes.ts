@@ -1,0 +1,175 @@
+/**
+ * The nodes, outputs and constants of an ONNX file, as far as it takes to know
+ * what an output is. Field numbers are those of
+ * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+ */
+import {
+  type Field,
+  fieldsOf,
+  findField,
+  findText,
+  integersOf,
+  textsOf,
+} from "./protobuf.ts";
+
+/** One computation of a graph. */
+export interface OnnxNode {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** The node as it stands in the graph's bytes. */
+  readonly field: Field;
+  /** The fields of an attribute; undefined where the node has none of that name. */
+  attribute(name: string): readonly Field[] | undefined;
+}
+
+/** A graph that can be followed from its outputs to its inputs. */
+export interface OnnxGraph {
+  readonly nodes: readonly OnnxNode[];
+  /** Names of the graph's outputs, in their order. */
+  readonly outputs: readonly string[];
+  /** The node that computes a tensor; undefined for inputs and constants. */
+  producerOf(tensor: string): OnnxNode | undefined;
+  /** The fields of a constant tensor (`TensorProto`); undefined where there is none of that name. */
+  constant(name: string): readonly Field[] | undefined;
+}
+
+/** Field numbers of `ModelProto`, `GraphProto`, `NodeProto`, `AttributeProto`, `TensorProto`. */
+export const fieldNumbers = {
+  model: { graph: 7 },
+  graph: { node: 1, initializer: 5, output: 12 },
+  node: { input: 1, output: 2, op: 4, attribute: 5 },
+  value: { name: 1, type: 2 },
+  attribute: { name: 1, text: 4, tensor: 5, integers: 8, texts: 9 },
+  tensor: {
+    type: 2,
+    floats: 4,
+    int32s: 5,
+    texts: 6,
+    int64s: 7,
+    name: 8,
+    raw: 9,
+  },
+} as const;
+
+/** The graph in the bytes of a `.onnx` file; undefined where they hold none. */
+export function readGraph(bytes: Uint8Array): OnnxGraph | undefined {
+  const { model, graph, value, tensor } = fieldNumbers;
+  const content = findField(bytes, model.graph)?.content;
+  const fields = content && fieldsOf(content);
+  if (!fields) return undefined;
+  const of = (number: number) =>
+    fields.filter((field) => field.number === number);
+  const nodes = of(graph.node).map(toNode);
+  const producers = new Map(
+    nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)),
+  );
+  const constants = new Map(
+    of(graph.initializer).map(({ content }) =>
+      [findText(content, tensor.name), content] as const
+    ),
+  );
+  return {
+    nodes,
+    outputs: of(graph.output).map(({ content }) =>
+      findText(content, value.name) ?? ""
+    ),
+    producerOf: (name) => producers.get(name),
+    constant: (name) => {
+      const stored = constants.get(name);
+      if (stored) return fieldsOf(stored);
+      const node = producers.get(name);
+      const inside = node?.op === "Constant" && node.attribute("value")?.find(
+        (field) => field.number === fieldNumbers.attribute.tensor,
+      );
+      return inside ? fieldsOf(inside.content) : undefined;
+    },
+  };
+}
+
+function toNode(field: Field): OnnxNode {
+  const { node, attribute } = fieldNumbers;
+  const fields = fieldsOf(field.content) ?? [];
+  return {
+    op: findText(field.content, node.op) ?? "",
+    inputs: textsOf(fields, node.input),
+    outputs: textsOf(fields, node.output),
+    field,
+    attribute(name) {
+      const found = fields.find(({ number, content }) =>
+        number === node.attribute && findText(content, attribute.name) === name
+      );
+      return found && fieldsOf(found.content);
+    },
+  };
+}
+
+/** The text of an attribute; undefined where the node has none of that name. */
+export function textAttributeOf(
+  node: OnnxNode,
+  name: string,
+): string | undefined {
+  return textsOf(node.attribute(name) ?? [], fieldNumbers.attribute.text)[0];
+}
+
+/** The class labels that a node's attributes hold, integers as their digits; undefined where there are none. */
+export function labelsOf(node: OnnxNode): string[] | undefined {
+  const { integers, texts } = fieldNumbers.attribute;
+  const names = [
+    "classlabels_strings",
+    "classlabels_int64s",
+    "classlabels_ints",
+  ];
+  for (const name of names) {
+    const fields = node.attribute(name) ?? [];
+    const labels = [
+      ...textsOf(fields, texts),
+      ...integersOf(fields, integers).map(String),
+    ];
+    if (labels.length > 0) return labels;
+  }
+  return undefined;
+}
+
+/** `TensorProto.DataType` of the tensors that hold class labels, by bytes per raw value. */
+const integerSizes: ReadonlyMap<bigint, 1 | 4 | 8> = new Map([
+  [6n, 4], // int32
+  [7n, 8], // int64
+  [9n, 1], // bool
+]);
+
+/** The values of a constant of texts or whole numbers, as texts; undefined for any other kind. */
+export function constantLabels(tensor: readonly Field[]): string[] | undefined {
+  const { type, int32s, texts, int64s, raw } = fieldNumbers.tensor;
+  const [kind = 0n] = integersOf(tensor, type);
+  const words = textsOf(tensor, texts);
+  if (words.length > 0) return words;
+  const size = integerSizes.get(kind);
+  if (size === undefined) return undefined;
+  const bytes = tensor.find(({ number }) => number === raw)?.content;
+  const numbers = bytes ? rawIntegers(bytes, size) : [
+    ...integersOf(tensor, int64s),
+    ...integersOf(tensor, int32s),
+  ];
+  return numbers.length > 0 ? numbers.map(String) : undefined;
+}
+
+function rawIntegers(bytes: Uint8Array, size: 1 | 4 | 8): bigint[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: Math.floor(bytes.length / size) }, (_, index) => {
+    const at = index * size;
+    if (size === 8) return view.getBigInt64(at, true);
+    return BigInt(size === 4 ? view.getInt32(at, true) : view.getUint8(at));
+  });
+}
+
+/** The value of a constant of one float32 or double; undefined for any other kind. */
+export function constantNumber(tensor: readonly Field[]): number | undefined {
+  const { floats, raw } = fieldNumbers.tensor;
+  const bytes = tensor.find(({ number }) => number === raw || number === floats)
+    ?.content;
+  if (!bytes) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length === 4) return view.getFloat32(0, true);
+  return bytes.length === 8 ? view.getFloat64(0, true) : undefined;
+}
