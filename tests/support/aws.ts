@@ -49,17 +49,34 @@ export async function putSecret(
   name: string,
   value: unknown,
 ): Promise<void> {
+  await writeSecret(moto, "CreateSecret", { Name: name, value });
+}
+
+/** Stores a new version of a secret, as a rotation does. */
+export async function rotateSecret(
+  moto: MotoServer,
+  name: string,
+  value: unknown,
+): Promise<void> {
+  await writeSecret(moto, "PutSecretValue", { SecretId: name, value });
+}
+
+async function writeSecret(
+  moto: MotoServer,
+  action: string,
+  { value, ...which }: { value: unknown; Name?: string; SecretId?: string },
+): Promise<void> {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   await expectOk(
     await fetch(moto.endpoint, {
       method: "POST",
       headers: {
-        "x-amz-target": "secretsmanager.CreateSecret",
+        "x-amz-target": `secretsmanager.${action}`,
         "content-type": "application/x-amz-json-1.1",
         authorization: credentialFor("secretsmanager"),
       },
       body: JSON.stringify({
-        Name: name,
+        ...which,
         SecretString: text,
         ClientRequestToken: crypto.randomUUID(),
       }),
