@@ -117,14 +117,15 @@ function withRenewal(
   { renewLogin }: PostgresSettings,
 ): <T>(work: () => Promise<T>) => Promise<T> {
   return async (work) => {
+    const { options } = pool; // read by the pool for each new connection
+    const { user, password } = options;
     try {
       return await work();
     } catch (error) {
       if (!renewLogin || !isRefusedLogin(error)) throw error;
-      const { user, password } = await renewLogin();
-      const { options } = pool; // read by the pool for each new connection
-      if (options.user === user && options.password === password) throw error;
-      Object.assign(options, { user, password });
+      const login = await renewLogin();
+      if (login.user === user && login.password === password) throw error;
+      Object.assign(options, login);
       return await work();
     }
   };
