@@ -23,7 +23,9 @@ import {
   UsageError,
 } from "../lib/errors.ts";
 import { openHttp } from "../lib/mlflow/http.ts";
-import { makeBucket, putObject } from "./support/aws.ts";
+import { redact } from "../lib/redact.ts";
+import { makeBucket, putObject, uploadParts } from "./support/aws.ts";
+import { setEnvironment } from "./support/environment.ts";
 import { answer, type Fault, s3Error, startFaults } from "./support/faults.ts";
 import { startMlflowServer } from "./support/mlflow.ts";
 import { testWithPython } from "./support/python.ts";
@@ -235,6 +237,14 @@ Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
     );
     const found = await openS3("s3://churn-models/at/", s3).find("root");
     deepStrictEqual(found, everyByte);
+  });
+  await t.step("and reads what was stored in several parts", async () => {
+    const large = Uint8Array.from({ length: 6_000_000 }, (_, at) => at * 7);
+    await uploadParts(moto, "churn-models/parts", [
+      large.slice(0, 5_500_000),
+      large.slice(5_500_000),
+    ]);
+    deepStrictEqual(await openS3("s3://churn-models", s3).find("parts"), large);
   });
   await t.step("and lists more keys than one page holds", async () => {
     const names = Array.from(
@@ -629,6 +639,149 @@ Deno.test("openS3() refuses bytes that are not the object's, as transient and wi
       });
     });
   }
+});
+
+/** A profile as `aws configure` writes it. */
+const profile = (word: string) =>
+  `[default]\naws_access_key_id = AKIA${word}\naws_secret_access_key = secret/key+${word}\naws_session_token = session//token+${word}\n`;
+
+Deno.test("openS3() asks once more for credentials that expired, and hides what any file of them holds", async (t) => {
+  await using folder = await tempFolder();
+  const file = `${folder.path}/credentials`;
+  using _ = setEnvironment({
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+    AWS_EC2_METADATA_DISABLED: "true",
+    AWS_CONFIG_FILE: `${folder.path}/absent`,
+    AWS_SHARED_CREDENTIALS_FILE: file,
+  });
+  /** Expired is whoever does not send the token of `valid`; the first refusal renews the file with `next`. */
+  const openWith = (valid: string, next: string) => {
+    const answered: string[] = [];
+    const server = startFaults(async (request) => {
+      const token = /x-amz-security-token: .*\+(\w+)/i.exec(request)?.[1] ?? "";
+      answered.push(token);
+      if (answered.length === 1) await Deno.writeTextFile(file, profile(next));
+      return {
+        bytes: token === valid
+          ? answer(200, digits, { headers: { etag: md5 } })
+          : s3Error(400, "ExpiredToken"),
+      };
+    });
+    return { server, answered };
+  };
+  const open = (endpoint: string) =>
+    openS3("s3://bucket", { region: "us-east-1", endpoint });
+
+  await t.step("a renewed file of credentials", async () => {
+    await Deno.writeTextFile(file, profile("old"));
+    const { server, answered } = openWith("new", "new");
+    await using _ = server;
+    const store = open(server.endpoint);
+    deepStrictEqual(await store.find("a"), bytesOf(digits));
+    deepStrictEqual(await store.find("a"), bytesOf(digits));
+    deepStrictEqual(answered, ["old", "new", "new"]);
+    for (const word of ["old", "new"]) {
+      strictEqual(redact(`<secret/key+${word}>`), "<***>");
+      strictEqual(redact(`<session//token+${word}>`), "<***>");
+    }
+  });
+
+  await t.step("a file that was not renewed", async () => {
+    await Deno.writeTextFile(file, profile("late"));
+    const { server, answered } = openWith("never", "late");
+    await using _ = server;
+    await rejects(open(server.endpoint).find("a"), {
+      name: "UsageError",
+      message: /refused \(ExpiredToken.*check the AWS credentials/,
+    });
+    deepStrictEqual(answered, ["late", "late"]);
+  });
+});
+
+/** A file whose time of change is a minute ago. */
+async function writeOld(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(path, text);
+  const then = new Date(Date.now() - 60_000);
+  await Deno.utime(path, then, then);
+}
+
+const pause = (milliseconds: number) =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+Deno.test("openLocal() waits for files that are still being written, and for no others", async (t) => {
+  await using folder = await tempFolder();
+  const store = openLocal(folder.path);
+  const path = `${folder.path}/weekly.jsonl`;
+  const find = async () => {
+    const startMs = performance.now();
+    const bytes = await store.find("weekly.jsonl", { settled: true });
+    const text = bytes && new TextDecoder().decode(bytes);
+    return { text, ms: performance.now() - startMs };
+  };
+
+  await t.step("an old file is read at once", async () => {
+    await writeOld(path, "old\n");
+    const { text, ms } = await find();
+    strictEqual(text, "old\n");
+    ok(ms < 500, `${ms} ms`);
+  });
+  await t.step("a new file is read when two seconds passed", async () => {
+    await Deno.writeTextFile(path, "new\n");
+    const { text, ms } = await find();
+    strictEqual(text, "new\n");
+    ok(ms > 1500 && ms < 3500, `${ms} ms`);
+    ok((await find()).ms < 500);
+  });
+  await t.step("so is one whose time of change is in the future", async () => {
+    const future = new Date(Date.now() + 3_600_000);
+    await Deno.utime(path, future, future);
+    const { text, ms } = await find();
+    strictEqual(text, "new\n");
+    ok(ms > 1500 && ms < 3500, `${ms} ms`);
+  });
+  await t.step("a file that grows line by line is read whole", async () => {
+    const lines = ["1\n", "2\n", "3\n", "4\n", "5\n"];
+    await Deno.writeTextFile(path, "0\n");
+    const writing = (async () => {
+      for (const line of lines) {
+        await pause(700);
+        await Deno.writeTextFile(path, line, { append: true });
+      }
+    })();
+    strictEqual((await find()).text, ["0\n", ...lines].join(""));
+    await writing;
+  });
+  await t.step("an old file that grows while it is waited for", async () => {
+    await writeOld(path, "0\n");
+    await Deno.writeTextFile(path, "1\n", { append: true });
+    const found = find();
+    await pause(500);
+    await writeOld(`${path}.new`, "renamed\n");
+    await Deno.rename(`${path}.new`, path);
+    strictEqual((await found).text, "renamed\n");
+  });
+  await t.step("what is absent or a folder is no file", async () => {
+    strictEqual(await store.find("absent", { settled: true }), undefined);
+    await Deno.mkdir(`${folder.path}/made`);
+    strictEqual(await store.find("made", { settled: true }), undefined);
+  });
+  await t.step("a file that never rests is refused, as transient", async () => {
+    await Deno.writeTextFile(path, "first\n");
+    const timer = setInterval(
+      () => Deno.writeTextFileSync(path, "more\n", { append: true }),
+      300,
+    );
+    try {
+      await rejects(find(), {
+        name: "TransientError",
+        message:
+          /^Cannot read .*weekly\.jsonl: it is still being written .*write it under another name and rename it/,
+      });
+    } finally {
+      clearInterval(timer);
+    }
+  });
 });
 
 Deno.test("openS3() takes a missing object for absent, not for an error", async () => {

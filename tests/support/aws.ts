@@ -21,6 +21,37 @@ export async function putObject(
   );
 }
 
+/** Stores one object in several parts, so that its ETag is no MD5; `path` is `BUCKET/KEY`. */
+export async function uploadParts(
+  moto: MotoServer,
+  path: string,
+  parts: readonly Uint8Array<ArrayBuffer>[],
+): Promise<void> {
+  const headers = { authorization: credentialFor("s3") };
+  const url = `${moto.endpoint}/${path}`;
+  const started = await fetch(`${url}?uploads`, { method: "POST", headers });
+  const [, id] = /<UploadId>(.*)<\/UploadId>/.exec(await started.text()) ?? [];
+  const etags = await Promise.all(parts.map(async (body, index) => {
+    const part = await fetch(`${url}?partNumber=${index + 1}&uploadId=${id}`, {
+      method: "PUT",
+      body,
+      headers,
+    });
+    await part.body?.cancel();
+    return part.headers.get("etag");
+  }));
+  const list = etags.map((etag, index) =>
+    `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`
+  ).join("");
+  await expectOk(
+    await fetch(`${url}?uploadId=${id}`, {
+      method: "POST",
+      body: `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`,
+      headers,
+    }),
+  );
+}
+
 /** The bytes of one object; `path` is `BUCKET/KEY`. */
 export async function getObject(
   moto: MotoServer,
