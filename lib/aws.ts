@@ -52,11 +52,6 @@ interface AwsClient {
  * chain gives are announced to the redactor. If the service says that they
  * expired, a new client asks the chain again, and the call is repeated once.
  *
- * ```ts no-eval
- * const call = withCredentials(() => new S3Client(awsClientSettings("us-east-1")));
- * await call((client) => client.send(command));
- * ```
- *
  * @param open Makes a client; nothing connects until the first call.
  * @returns Throws, beside what the call throws, {@linkcode UsageError} without usable credentials and {@linkcode TransientError} if whoever issues them is away.
  */
