@@ -1,10 +1,14 @@
 /** From the configuration to open databases: secrets are read here, logins completed, absent databases created. */
 import type { Config, DatabaseLogin, TlsSettings } from "./config.ts";
 import { type Database, MissingDatabaseError } from "./database/database.ts";
-import { openPostgres, type PostgresSettings } from "./database/postgres.ts";
+import {
+  openPostgres,
+  type PostgresLogin,
+  type PostgresSettings,
+} from "./database/postgres.ts";
 import { ensureDatabase } from "./database/setup.ts";
 import { UsageError } from "./errors.ts";
-import { readDatabaseSecret } from "./secrets.ts";
+import { type DatabaseSecret, readDatabaseSecret } from "./secrets.ts";
 
 /**
  * The login of MLflow's database; undefined when tracking is embedded or a
@@ -21,10 +25,8 @@ export async function trackingSettings(
     return await withTls(tracking.login, config.tls);
   }
   if (tracking.kind !== "secret") return undefined;
-  const secret = await readDatabaseSecret(
-    tracking.name,
-    secretsSettings(config),
-  );
+  const read = () => readDatabaseSecret(tracking.name, secretsSettings(config));
+  const secret = await read();
   const login = {
     username: secret.username,
     password: secret.password,
@@ -32,7 +34,7 @@ export async function trackingSettings(
     port: secret.port ?? tracking.port,
     database: secret.database ?? tracking.database,
   };
-  return await withTls(login, config.tls);
+  return { ...await withTls(login, config.tls), renewLogin: renewal(read) };
 }
 
 /**
@@ -55,7 +57,8 @@ export async function predictionsSettings(
     return await withTls(predictions.login, config.tls);
   }
   const { name } = predictions;
-  const secret = await readDatabaseSecret(name, secretsSettings(config));
+  const read = () => readDatabaseSecret(name, secretsSettings(config));
+  const secret = await read();
   const need = (part: string, value: string | undefined) => {
     if (value !== undefined) return value;
     throw new UsageError(
@@ -69,7 +72,7 @@ export async function predictionsSettings(
     port: secret.port ?? 5432,
     database: need("dbname", secret.database),
   };
-  return await withTls(login, config.tls);
+  return { ...await withTls(login, config.tls), renewLogin: renewal(read) };
 }
 
 /**
@@ -91,6 +94,16 @@ export async function openOrCreate(
     const created = await ensureDatabase(admin, settings.database);
     return { database: await openPostgres(settings), created };
   }
+}
+
+/** A secret may be rotated while a script runs. */
+function renewal(
+  read: () => Promise<DatabaseSecret>,
+): () => Promise<PostgresLogin> {
+  return async () => {
+    const { username, password } = await read();
+    return { user: username, password };
+  };
 }
 
 function secretsSettings(

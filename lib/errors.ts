@@ -13,9 +13,22 @@ export class InputError extends Error {
   override readonly name = "InputError";
 }
 
+/** How a service was away: nobody answered in time, or it answered that it cannot serve now (HTTP 5xx). */
+export type Outage = "unreachable" | "unavailable";
+
 /** A service was away or slow: the same command may pass in a minute. Exit code 75. */
 export class TransientError extends Error {
   override readonly name = "TransientError";
+  /** Undefined for everything else that may pass, such as a body that was cut short. */
+  readonly outage: Outage | undefined;
+
+  constructor(
+    message: string,
+    options: ErrorOptions & { outage?: Outage | undefined } = {},
+  ) {
+    super(message, options);
+    this.outage = options.outage;
+  }
 }
 
 /** What a process says to whoever started it; 75 is `EX_TEMPFAIL` of BSD's `sysexits.h`. */

@@ -1,7 +1,13 @@
 /** Where models and data are read: the variant's prefix of the bucket, its local folder, or a place that a flag names. */
 import { type ArtifactStore, uriOf } from "./artifacts/store.ts";
 import { sha256 } from "./digest.ts";
-import { InputError, messageOf, TransientError, UsageError } from "./errors.ts";
+import {
+  InputError,
+  messageOf,
+  type Outage,
+  TransientError,
+  UsageError,
+} from "./errors.ts";
 import type { DataSource } from "./predictions.ts";
 import { localPath, type Variant } from "./variant.ts";
 
@@ -62,10 +68,22 @@ export async function readVariantFile(
 }
 
 /**
- * The variant's new data. When S3 is unreachable or has no such object, the
- * same variant's local folder is read in its stead, which is said and shows in
- * `source`; never when S3 refuses the credentials, and never the sample that
- * this project ships.
+ * The outages of S3 in which the local folder may be read instead. With "S3 has
+ * no such object" this is the whole list: refused credentials, another region,
+ * redirects, wrong checksums and replies that are not S3's are errors.
+ */
+const fallbackOutages: readonly Outage[] = ["unreachable", "unavailable"];
+
+function allowsFallback(error: unknown): error is TransientError {
+  return error instanceof TransientError && error.outage !== undefined &&
+    fallbackOutages.includes(error.outage);
+}
+
+/**
+ * The variant's new data. If S3 is unreachable, answers 5xx after all retries,
+ * or has no such object, the same variant's local folder is read, which is
+ * said and shows in `source`. Any other failure is thrown as it is, and the
+ * sample that this project ships is never read.
  *
  * @param options `fallback`: false refuses the local folder; `say`: told of a fallback.
  * @throws {TransientError} If S3 is unreachable and the local folder is not used.
@@ -77,14 +95,15 @@ export async function readNewData(
   options: { fallback: boolean; say: (message: string) => void },
 ): Promise<InputFile> {
   if (places.embedded) return await readVariantFile(places, path);
-  const problem = await findVariantFile(places, path).then(
-    (file) => file ?? new InputError(`Cannot find ${placeOf(places, path)}`),
-    (error) => error as Error,
-  );
-  if (!(problem instanceof Error)) return problem;
-  const mayFallBack = problem instanceof TransientError ||
-    problem instanceof InputError;
-  if (!mayFallBack) throw problem;
+  let problem: Error;
+  try {
+    const file = await findVariantFile(places, path);
+    if (file) return file;
+    problem = new InputError(`Cannot find ${placeOf(places, path)}`);
+  } catch (error) {
+    if (!allowsFallback(error)) throw error;
+    problem = error;
+  }
   if (!options.fallback) {
     throw withReason(problem, "and --no-fallback keeps the local folder out");
   }
@@ -115,6 +134,7 @@ export async function readNewData(
  *
  * @param open The place that serves a folder's URI.
  * @throws {InputError} If none is there.
+ * @throws {TransientError} If a file is still being written.
  */
 export async function readNamedFiles(
   uri: string,
@@ -125,7 +145,7 @@ export async function readNamedFiles(
   const source: DataSource = uri.startsWith("s3://") ? "s3" : "local";
   const paths = path.includes("*") ? await matching(store, path) : [path];
   const files = await Promise.all(paths.map(async (found) => {
-    const bytes = await store.find(found);
+    const bytes = await store.find(found, { settled: true });
     return bytes && { uri: uriOf(store, found), bytes, source };
   }));
   const present = files.filter((file) => file !== undefined);
@@ -169,7 +189,7 @@ async function findLocal(
   source: DataSource,
 ): Promise<InputFile | undefined> {
   const local = localPath(variant, path);
-  const bytes = await project.find(local);
+  const bytes = await project.find(local, { settled: true });
   return bytes && { uri: uriOf(project, local), bytes, source };
 }
 

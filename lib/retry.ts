@@ -68,9 +68,7 @@ function exhausted(
   if (attempts === 1) return error;
   return new TransientError(
     `Cannot ${what} after ${attempts} attempts: ${messageOf(error)}`,
-    {
-      cause: error.cause,
-    },
+    { cause: error.cause, outage: error.outage },
   );
 }
 

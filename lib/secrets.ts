@@ -3,7 +3,7 @@ import {
   GetSecretValueCommand,
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
-import { awsClientSettings, explainAwsError } from "./aws.ts";
+import { awsClientSettings, explainAwsError, withCredentials } from "./aws.ts";
 import { UsageError } from "./errors.ts";
 import { announceSecret } from "./redact.ts";
 
@@ -42,13 +42,17 @@ async function readSecret(
   name: string,
   settings: SecretsSettings,
 ): Promise<string> {
-  const client = new SecretsManagerClient({
-    ...awsClientSettings(settings.region),
-    ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint }),
-  });
+  const call = withCredentials(() =>
+    new SecretsManagerClient({
+      ...awsClientSettings(settings.region),
+      ...(settings.endpoint === undefined
+        ? {}
+        : { endpoint: settings.endpoint }),
+    })
+  );
   try {
-    const { SecretString } = await client.send(
-      new GetSecretValueCommand({ SecretId: name }),
+    const { SecretString } = await call((client) =>
+      client.send(new GetSecretValueCommand({ SecretId: name }))
     );
     if (SecretString === undefined) {
       throw new UsageError(

@@ -14,7 +14,7 @@ const secrets = [password, encodeURIComponent(password), token];
 
 /** Holds an error to its kind and words, and to silence about credentials. */
 const refusal =
-  (kind: new (message: string, code: string) => Error, words: RegExp) =>
+  (kind: abstract new (...args: never[]) => Error, words: RegExp) =>
   (error: unknown) => {
     ok(error instanceof kind, String(error));
     ok(words.test(error.message), error.message);

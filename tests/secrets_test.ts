@@ -7,7 +7,7 @@ import { runCommand } from "./support/commands.ts";
 import { s3Error, startFaults } from "./support/faults.ts";
 import { openDatabase } from "./support/mlflow_places.ts";
 import { testWithPython } from "./support/python.ts";
-import { difficultPassword, freePort } from "./support/servers.ts";
+import { difficultPassword, freePort, tempFolder } from "./support/servers.ts";
 import { startWorld, type World } from "./support/world.ts";
 
 /** Every secret of this test; none occurs in ordinary text. */
@@ -18,6 +18,8 @@ const secrets = {
   token: "canary-mlflow-token",
   secretKey: "canary/AWS+secret=access&key",
   sessionToken: "canary//AWS+session==token",
+  fileSecretKey: "canary/file+secret=access&key",
+  fileSessionToken: "canary//file+session==token",
   badSecret: `canary of a secret that is "no" JSON`,
 };
 
@@ -200,6 +202,24 @@ async function failures(
     }, 2);
   }
   await run(["predict", ...us, "--geografy"], env, 2);
+  // Credentials that only the SDK reads.
+  await using folder = await tempFolder();
+  const file = `${folder.path}/credentials`;
+  await Deno.writeTextFile(
+    file,
+    `[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = ${secrets.fileSecretKey}\naws_session_token = ${secrets.fileSessionToken}\n`,
+  );
+  const {
+    AWS_ACCESS_KEY_ID: _,
+    AWS_SECRET_ACCESS_KEY: __,
+    AWS_SESSION_TOKEN: ___,
+    ...rest
+  } = env;
+  const byFile = { ...rest, AWS_SHARED_CREDENTIALS_FILE: file };
+  for (const word of [secrets.fileSecretKey, secrets.fileSessionToken]) {
+    await run(["query", `select '${word}' as shown`], byFile);
+    await run(["query", `select 1 from "${word}"`], byFile, 1);
+  }
 }
 
 /** Every row of every table of both databases, as Postgres writes it. */

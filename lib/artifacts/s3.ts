@@ -2,11 +2,15 @@
 import {
   GetObjectCommand,
   type GetObjectCommandOutput,
+  HeadObjectCommand,
   ListObjectsV2Command,
+  NoSuchKey,
+  NotFound,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { awsClientSettings, explainAwsError } from "../aws.ts";
+import { createHash } from "node:crypto";
+import { awsClientSettings, explainAwsError, withCredentials } from "../aws.ts";
 import { InputError, TransientError, UsageError } from "../errors.ts";
 import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
 
@@ -26,12 +30,14 @@ export interface S3Settings {
  */
 export function openS3(uri: string, settings: S3Settings): ArtifactStore {
   const { bucket, prefix } = parseS3Uri(uri);
-  const client = new S3Client({
-    ...awsClientSettings(settings.region, settings),
-    ...(settings.endpoint === undefined
-      ? {}
-      : { endpoint: settings.endpoint, forcePathStyle: true }),
-  });
+  const call = withCredentials(() =>
+    new S3Client({
+      ...awsClientSettings(settings.region, settings),
+      ...(settings.endpoint === undefined
+        ? {}
+        : { endpoint: settings.endpoint, forcePathStyle: true }),
+    })
+  );
   const root = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
   const keyOf = (path: string) =>
     prefix === "" ? checkedPath(path) : `${prefix}/${checkedPath(path)}`;
@@ -39,11 +45,9 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
   return {
     uri: root,
     async find(path) {
-      const Key = keyOf(path);
+      const object = { Bucket: bucket, Key: keyOf(path) };
       try {
-        return await readWhole(
-          await client.send(new GetObjectCommand({ Bucket: bucket, Key })),
-        );
+        return await call((client) => readChecked(client, object));
       } catch (error) {
         if (isAbsent(error)) return undefined;
         throw explain(error, `read ${at(path)}`, bucket);
@@ -55,7 +59,7 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
         Key: keyOf(path),
         Body: bytes,
       });
-      await client.send(command).catch((error) => {
+      await call((client) => client.send(command)).catch((error) => {
         throw explain(error, `write ${at(path)}`, bucket);
       });
     },
@@ -63,9 +67,10 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
       const start = below === ""
         ? (prefix && `${prefix}/`)
         : `${keyOf(below.replace(/\/$/, ""))}/`;
-      const keys = await listKeys(client, bucket, start).catch((error) => {
-        throw explain(error, `list ${at(below)}`, bucket);
-      });
+      const keys = await call((client) => listKeys(client, bucket, start))
+        .catch((error) => {
+          throw explain(error, `list ${at(below)}`, bucket);
+        });
       const cut = prefix === "" ? 0 : prefix.length + 1;
       return keys.map((key) => key.slice(cut)).sort();
     },
@@ -96,21 +101,121 @@ export function parseS3Uri(uri: string): { bucket: string; prefix: string } {
   };
 }
 
+/** One object's address, as the SDK's commands take it. */
+interface ObjectAddress {
+  readonly Bucket: string;
+  readonly Key: string;
+}
+
 /**
- * The whole body. The SDK's own retries end at the headers, and a body that
- * was cut short can come back as success, so its length is checked here.
+ * The object's bytes, from one GET, so that two versions never mix. Refuses
+ * what differs from the length, the checksum (the SDK compares it) or the MD5
+ * that S3 sent with it. Where S3 sent neither checksum nor MD5 of the whole
+ * object, its length and ETag are asked for again and must be the same.
+ *
+ * @throws {TransientError} If the bytes are not those of the object.
  */
-async function readWhole(
-  response: GetObjectCommandOutput,
+async function readChecked(
+  client: S3Client,
+  object: ObjectAddress,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const body = await response.Body?.transformToByteArray() ?? new Uint8Array();
-  const { ContentLength: expected } = response;
-  if (expected !== undefined && body.length !== expected) {
+  const response = await client.send(
+    new GetObjectCommand({ ...object, ChecksumMode: "ENABLED" }),
+  );
+  const { ContentLength: length, ETag: etag, $metadata } = response;
+  const { bytes, md5 } = await readBody(response);
+  if (length !== undefined && bytes.length !== length) {
     throw new TransientError(
-      `the body was cut short: ${body.length} of ${expected} bytes`,
+      `the body was cut short: expected ${length} bytes, found ${bytes.length}`,
     );
   }
-  return new Uint8Array(body);
+  if ($metadata.httpStatusCode !== 200 || etag === undefined) {
+    throw new TransientError(
+      `the answer is not an S3 object: expected HTTP 200 with an ETag, found HTTP ${$metadata.httpStatusCode} ${
+        etag === undefined ? "without one" : "with one"
+      }; check the endpoint and the proxies before it`,
+    );
+  }
+  const expected = md5Of(response);
+  if (expected !== undefined && expected !== md5) {
+    throw new TransientError(
+      `the bytes are not the object's: expected the MD5 ${expected} of its ETag, found ${md5}`,
+    );
+  }
+  if (expected === undefined && !hasChecksum(response)) {
+    await compareWithHead(client, object, { length: bytes.length, etag });
+  }
+  return bytes;
+}
+
+/** Received into one array where the length is known, so that the body is held once. */
+async function readBody(
+  { Body: body, ContentLength: length }: GetObjectCommandOutput,
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; md5: string }> {
+  const hash = createHash("md5");
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const whole = new Uint8Array(length ?? 0);
+  let received = 0;
+  const stream: ReadableStream<Uint8Array> | undefined = body
+    ?.transformToWebStream();
+  for await (const chunk of stream ?? []) {
+    hash.update(chunk);
+    if (length === undefined) chunks.push(new Uint8Array(chunk));
+    else if (received + chunk.length <= length) whole.set(chunk, received);
+    received += chunk.length;
+  }
+  const md5 = hash.digest("hex");
+  if (length === undefined) {
+    return { bytes: await new Blob(chunks).bytes(), md5 };
+  }
+  if (received > length) {
+    throw new TransientError(
+      `the body is too long: expected ${length} bytes, found ${received}`,
+    );
+  }
+  return { bytes: whole.subarray(0, received), md5 };
+}
+
+/**
+ * The MD5 that an ETag holds. Undefined for objects of several parts (`-N`),
+ * encrypted with a key of KMS or of the client, and in directory buckets, whose
+ * ETag is something else
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
+ */
+function md5Of(response: GetObjectCommandOutput): string | undefined {
+  const { ServerSideEncryption: encryption, StorageClass: storage } = response;
+  const isMd5 = response.SSECustomerAlgorithm === undefined &&
+    !encryption?.startsWith("aws:kms") && storage !== "EXPRESS_ONEZONE";
+  const [, digits] = /^"?([0-9a-f]{32})"?$/i.exec(response.ETag ?? "") ?? [];
+  return isMd5 ? digits?.toLowerCase() : undefined;
+}
+
+/** True if a checksum of the whole object came with it; the SDK has compared it. One of the parts ends in `-N`. */
+function hasChecksum(response: GetObjectCommandOutput): boolean {
+  return [
+    response.ChecksumCRC32,
+    response.ChecksumCRC32C,
+    response.ChecksumCRC64NVME,
+    response.ChecksumSHA1,
+    response.ChecksumSHA256,
+  ].some((checksum) => checksum !== undefined && !/-\d+$/.test(checksum));
+}
+
+async function compareWithHead(
+  client: S3Client,
+  object: ObjectAddress,
+  found: { length: number; etag: string },
+): Promise<void> {
+  const head = await client.send(new HeadObjectCommand(object)).catch(
+    (error) => {
+      if (!(error instanceof NotFound)) throw error;
+      throw new TransientError("the object was deleted while it was read");
+    },
+  );
+  if (head.ContentLength === found.length && head.ETag === found.etag) return;
+  throw new TransientError(
+    `the bytes are not the object's: expected ${head.ContentLength} bytes with the ETag ${head.ETag}, found ${found.length} with ${found.etag}`,
+  );
 }
 
 async function listKeys(
@@ -141,8 +246,10 @@ async function listKeys(
   return keys;
 }
 
+/** True for S3's own answer that there is no such object; a page of a proxy with status 404 is none. */
 function isAbsent(error: unknown): boolean {
-  return (error as Error).name === "NoSuchKey";
+  return error instanceof NoSuchKey && error.$metadata.httpStatusCode === 404 &&
+    !/html/i.test(error.$response?.headers["content-type"] ?? "");
 }
 
 function explain(error: unknown, what: string, bucket: string): Error {

@@ -8,10 +8,14 @@ export interface ArtifactStore {
   /**
    * The bytes of a file, or undefined where there is none.
    *
-   * @throws {TransientError} If the place cannot be reached.
+   * @param options `settled`: the file is written by somebody else, so a folder waits until it no longer changes; other places show whole files only.
+   * @throws {TransientError} If the place cannot be reached, its bytes do not agree with what it says of them, or the file keeps changing.
    * @throws {UsageError} If it refuses the credentials.
    */
-  find(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  find(
+    path: string,
+    options?: { settled?: boolean },
+  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Stores a file whole or not at all, replacing what was there. */
   write(path: string, bytes: Uint8Array): Promise<void>;
   /** Paths of the files below `folder` ("" for all), sorted. */

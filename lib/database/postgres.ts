@@ -9,7 +9,7 @@ import {
   refuseSameNames,
 } from "./database.ts";
 import { type Parser, typeParsers } from "./values.ts";
-import { TransientError, UsageError } from "../errors.ts";
+import { InputError, TransientError, UsageError } from "../errors.ts";
 
 /** TLS as libpq names it (`PGSSLMODE`), its meaning libpq's too. */
 export type SslMode =
@@ -20,13 +20,19 @@ export type SslMode =
   | "verify-ca"
   | "verify-full";
 
-/** Where a Postgres is and who asks. The password is never part of a text. */
-export interface PostgresSettings {
+/** Who asks. The password is never part of a text. */
+export interface PostgresLogin {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Where a Postgres is and who asks. */
+export interface PostgresSettings extends PostgresLogin {
   readonly host: string;
   readonly port: number;
   readonly database: string;
-  readonly user: string;
-  readonly password: string;
+  /** Reads the login again after a refusal: it may have been rotated since. Undefined where it cannot change. */
+  readonly renewLogin?: (() => Promise<PostgresLogin>) | undefined;
   /** `prefer` when left out: TLS where the server has it, unverified. */
   readonly sslMode?: SslMode | undefined;
   /** PEM text of the certificates to trust, for `verify-ca` and `verify-full`. */
@@ -39,9 +45,10 @@ const connectTimeoutMs = 10_000;
 
 /**
  * A pool of at most four connections to one Postgres database, proven to
- * answer before it is given back.
+ * answer before it is given back. If the server refuses the login of any
+ * connection, the login is read again and, where it differs, tried once more.
  *
- * @throws {UsageError} If the server refuses the login or the database is not there.
+ * @throws {UsageError} If the server refuses the login, or the database is not there.
  * @throws {TransientError} If the server cannot be reached.
  */
 export async function openPostgres(
@@ -50,21 +57,21 @@ export async function openPostgres(
   const description =
     `${settings.user}@${settings.host}:${settings.port}/${settings.database}`;
   const pool = await connect(settings, description);
-  const run = (client: pg.Pool | pg.PoolClient) =>
-    queryWith(client, description);
+  const renewing = withRenewal(pool, settings);
+  const run = (send: Send) => queryWith(send, description);
 
   const database: Database = {
     description,
     embedded: false,
-    query: run(pool),
+    query: run((query) => renewing(() => pool.query(query))),
     transaction: (work) =>
       inTransaction(
-        pool,
-        (client) => work({ query: run(client) }),
+        () => renewing(() => pool.connect()),
+        (client) => work({ query: run((query) => client.query(query)) }),
         description,
       ),
     async runScript(sql) {
-      await pool.query(sql).catch((error) => {
+      await renewing(() => pool.query(sql)).catch((error) => {
         throw translate(error, description);
       });
     },
@@ -89,7 +96,7 @@ async function connect(
       client.query(sessionSettings(settings)).catch(() => {});
     });
     try {
-      await pool.query("select 1");
+      await withRenewal(pool, settings)(() => pool.query("select 1"));
       return pool;
     } catch (error) {
       await pool.end();
@@ -98,6 +105,36 @@ async function connect(
     }
   }
   throw new TypeError("unreachable: every sslMode allows at least one attempt");
+}
+
+/**
+ * Runs work that may open a connection. If the server refuses the login, reads
+ * it again and, where it differs, runs the work once more. That repeats nothing:
+ * a refused connection or statement had no effect.
+ */
+function withRenewal(
+  pool: pg.Pool,
+  { renewLogin }: PostgresSettings,
+): <T>(work: () => Promise<T>) => Promise<T> {
+  return async (work) => {
+    const { options } = pool; // read by the pool for each new connection
+    const { user, password } = options;
+    try {
+      return await work();
+    } catch (error) {
+      if (!renewLogin || !isRefusedLogin(error)) throw error;
+      const login = await renewLogin();
+      if (login.user === user && login.password === password) throw error;
+      Object.assign(options, login);
+      return await work();
+    }
+  };
+}
+
+/** SQLSTATE 28P01: a wrong password; 28000: a role that is not there or may not log in. */
+function isRefusedLogin(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "28P01" || code === "28000";
 }
 
 type Tls = false | {
@@ -208,10 +245,10 @@ function eachOf(parse: Parser): Parser {
   return (text) => parseItem(parseTexts(text));
 }
 
-function queryWith(
-  client: pg.Pool | pg.PoolClient,
-  description: string,
-): Queryable["query"] {
+/** Sends one statement on some connection. */
+type Send = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
+
+function queryWith(send: Send, description: string): Queryable["query"] {
   return async <Row>(
     text: string,
     values: readonly unknown[] = [],
@@ -225,7 +262,7 @@ function queryWith(
         queryMode: "extended",
         ...(exact ? { types: { getTypeParser: parserIn(exactParsers) } } : {}),
       };
-      const { rows, fields } = await client.query(query);
+      const { rows, fields } = await send(query);
       refuseSameNames(fields);
       return rows as Row[];
     } catch (error) {
@@ -235,14 +272,14 @@ function queryWith(
 }
 
 async function inTransaction<T>(
-  pool: pg.Pool,
+  connect: () => Promise<pg.PoolClient>,
   work: (client: pg.PoolClient) => Promise<T>,
   description: string,
 ): Promise<T> {
   const explain = (error: unknown) => {
     throw translate(error, description);
   };
-  const client = await pool.connect().catch(explain);
+  const client = await connect().catch(explain);
   let broken: Error | undefined;
   try {
     await client.query("begin").catch(explain);
@@ -298,7 +335,9 @@ const transientMessages =
 
 function translate(error: unknown, description: string): Error {
   if (!(error instanceof Error)) return new Error(String(error));
-  if (error instanceof DatabaseError || !isFromDriver(error)) return error;
+  if (error instanceof DatabaseError || isOurs(error) || !isFromDriver(error)) {
+    return error;
+  }
   const { code = "", constraint } = error as Error & {
     code?: string;
     constraint?: string;
@@ -333,6 +372,12 @@ function translate(error: unknown, description: string): Error {
     );
   }
   return new DatabaseError(error.message, { code, constraint, cause: error });
+}
+
+/** Of reading the login again, whose words may be like the driver's. */
+function isOurs(error: Error): boolean {
+  return error instanceof UsageError || error instanceof InputError ||
+    error instanceof TransientError;
 }
 
 /** A defect of ours, such as a number that cannot be read exactly, is no failure of the database. */

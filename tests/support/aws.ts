@@ -21,6 +21,37 @@ export async function putObject(
   );
 }
 
+/** Stores one object in several parts, so that its ETag is no MD5; `path` is `BUCKET/KEY`. */
+export async function uploadParts(
+  moto: MotoServer,
+  path: string,
+  parts: readonly Uint8Array<ArrayBuffer>[],
+): Promise<void> {
+  const headers = { authorization: credentialFor("s3") };
+  const url = `${moto.endpoint}/${path}`;
+  const started = await fetch(`${url}?uploads`, { method: "POST", headers });
+  const [, id] = /<UploadId>(.*)<\/UploadId>/.exec(await started.text()) ?? [];
+  const etags = await Promise.all(parts.map(async (body, index) => {
+    const part = await fetch(`${url}?partNumber=${index + 1}&uploadId=${id}`, {
+      method: "PUT",
+      body,
+      headers,
+    });
+    await part.body?.cancel();
+    return part.headers.get("etag");
+  }));
+  const list = etags.map((etag, index) =>
+    `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`
+  ).join("");
+  await expectOk(
+    await fetch(`${url}?uploadId=${id}`, {
+      method: "POST",
+      body: `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`,
+      headers,
+    }),
+  );
+}
+
 /** The bytes of one object; `path` is `BUCKET/KEY`. */
 export async function getObject(
   moto: MotoServer,
@@ -49,17 +80,34 @@ export async function putSecret(
   name: string,
   value: unknown,
 ): Promise<void> {
+  await writeSecret(moto, "CreateSecret", { Name: name, value });
+}
+
+/** Stores a new version of a secret, as a rotation does. */
+export async function rotateSecret(
+  moto: MotoServer,
+  name: string,
+  value: unknown,
+): Promise<void> {
+  await writeSecret(moto, "PutSecretValue", { SecretId: name, value });
+}
+
+async function writeSecret(
+  moto: MotoServer,
+  action: string,
+  { value, ...which }: { value: unknown; Name?: string; SecretId?: string },
+): Promise<void> {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   await expectOk(
     await fetch(moto.endpoint, {
       method: "POST",
       headers: {
-        "x-amz-target": "secretsmanager.CreateSecret",
+        "x-amz-target": `secretsmanager.${action}`,
         "content-type": "application/x-amz-json-1.1",
         authorization: credentialFor("secretsmanager"),
       },
       body: JSON.stringify({
-        Name: name,
+        ...which,
         SecretString: text,
         ClientRequestToken: crypto.randomUUID(),
       }),

@@ -13,18 +13,28 @@ export interface FaultServer extends AsyncDisposable {
   readonly requests: number;
 }
 
-/** Starts it on a free port of loopback; each request gets the same fault. */
-export function startFaults(fault: Fault): FaultServer {
+/**
+ * Starts it on a free port of loopback; each request gets the same fault, or
+ * the one that a function makes of the request's head.
+ */
+export function startFaults(
+  fault: Fault | ((request: string) => Fault | Promise<Fault>),
+): FaultServer {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.TcpConn>();
   let requests = 0;
   const serve = async (connection: Deno.TcpConn) => {
     open.add(connection);
     try {
-      await connection.read(new Uint8Array(65_536));
+      const buffer = new Uint8Array(65_536);
+      const length = await connection.read(buffer) ?? 0;
       requests++;
-      await connection.write(new TextEncoder().encode(fault.bytes));
-      if (fault.thenSilent) {
+      const request = new TextDecoder().decode(buffer.subarray(0, length));
+      const { bytes, thenSilent } = typeof fault === "function"
+        ? await fault(request)
+        : fault;
+      await connection.write(new TextEncoder().encode(bytes));
+      if (thenSilent) {
         while (await connection.read(new Uint8Array(65_536)) !== null);
       }
     } catch {
@@ -54,10 +64,21 @@ export function startFaults(fault: Fault): FaultServer {
 export function answer(
   status: number,
   body: string,
-  options: { type?: string; length?: number } = {},
+  options: {
+    type?: string;
+    length?: number;
+    headers?: Readonly<Record<string, string>>;
+  } = {},
 ): string {
-  const { type = "application/xml", length = body.length } = options;
-  return `HTTP/1.1 ${status} Status\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\nconnection: close\r\n\r\n${body}`;
+  const { type = "application/xml", length = body.length, headers = {} } =
+    options;
+  const lines = Object.entries({
+    "content-type": type,
+    "content-length": String(length),
+    connection: "close",
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} Status\r\n${lines.join("")}\r\n${body}`;
 }
 
 /** An error as S3 words it (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). */
