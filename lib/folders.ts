@@ -27,6 +27,8 @@ export function allowedFolders(
   const folders = [".", home, isFolder(root) ? root : "", ...extra];
   const readOnly = [
     environment.PGSSLROOTCERT,
+    certificateOf(environment.MLFLOW_TRACKING_URI),
+    certificateOf(environment.PREDICTIONS_DATABASE_URL),
     environment.AWS_WEB_IDENTITY_TOKEN_FILE,
     environment.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
     environment.AWS_CONFIG_FILE,
@@ -36,6 +38,21 @@ export function allowedFolders(
   return [...(permission === "read" ? readOnly : []), ...folders]
     .map((folder) => folder?.trim() ?? "")
     .filter((folder) => folder !== "");
+}
+
+/** The file that a Postgres URI's parameter `sslrootcert` names. */
+function certificateOf(uri: string | undefined): string | undefined {
+  const [, path] =
+    /^postgres[^:]*:.*[?&]sslrootcert=([^&]+)/i.exec(uri ?? "") ?? [];
+  return path && decodePath(path);
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 /** The SDK reads them for profiles and single sign-on; only asked for once a service is configured. */

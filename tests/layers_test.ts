@@ -27,7 +27,7 @@ const rows: readonly (readonly string[])[] = [
   // Formats and rules, the databases, the runner of scripts: know errors and words.
   [
     "lib/aws.ts",
-    "lib/config.ts",
+    "lib/config/",
     "lib/database/",
     "lib/model/",
     "lib/monitoring/profile.ts",
@@ -43,6 +43,7 @@ const rows: readonly (readonly string[])[] = [
     "lib/artifacts/",
     "lib/monitoring/columns.ts",
     "lib/commands.ts",
+    "lib/config.ts",
     "lib/features.ts",
     "lib/mlflow/",
     "lib/model/onnxruntime.ts",
@@ -51,7 +52,6 @@ const rows: readonly (readonly string[])[] = [
     "lib/predictions.ts",
     "lib/roles.ts",
     "lib/secrets.ts",
-    "lib/source.ts",
     "lib/variants.ts",
   ],
   // Composition from here on, step upon step.
@@ -64,6 +64,7 @@ const rows: readonly (readonly string[])[] = [
     "lib/inputs.ts",
     "lib/matrix.ts",
     "lib/schema.ts",
+    "lib/source.ts",
   ],
   [
     "lib/modelfolder.ts",
@@ -110,6 +111,7 @@ const pure: readonly string[] = [
   "lib/candidate.ts",
   "lib/monitoring/columns.ts",
   "lib/comparison.ts",
+  "lib/config/",
   "lib/digest.ts",
   "lib/distribution.ts",
   "lib/monitoring/drift.ts",
