@@ -6,6 +6,7 @@
 import { UsageError } from "../errors.ts";
 import {
   ApiError,
+  ForbiddenError,
   type HttpSettings,
   type MlflowHttp,
   openHttp,
@@ -84,12 +85,17 @@ export async function openRest(
   };
 }
 
-/** A generation without logged models has no such call; the others say that there is no such model. */
+/**
+ * A generation without logged models has no such call. The others say that
+ * there is no such model; with MLflow's permissions, from 3.17.2 on, they refuse
+ * it to everybody but administrators.
+ */
 async function askForLoggedModels(http: MlflowHttp): Promise<boolean> {
   try {
     await http.json("GET", `/mlflow/logged-models/m-${"0".repeat(32)}`);
     return true;
   } catch (error) {
+    if (error instanceof ForbiddenError) return true;
     if (!(error instanceof ApiError)) throw error;
     if (error.code !== "ENDPOINT_NOT_FOUND") return true;
   }
