@@ -11,6 +11,7 @@ import {
   type MlflowHttp,
   openHttp,
 } from "./http.ts";
+import { readsRequired } from "./generation.ts";
 import {
   createLoggedModel,
   finalizeLoggedModel,
@@ -61,6 +62,7 @@ export async function openRest(
     })`,
     mlflowVersion,
     hasLoggedModels,
+    writesRequired: !mlflowVersion || readsRequired(mlflowVersion),
     findExperiment: (name) => findExperiment(rest, name),
     createExperiment: (name, more) => createExperiment(rest, name, more),
     createRun: (experimentId, more) => createRun(rest, experimentId, more),
