@@ -184,6 +184,12 @@ function toReachable(
   const why = error instanceof DOMException && error.name === "TimeoutError"
     ? `no answer in ${timeoutMs} ms`
     : messageOf(error);
+  // Waiting does not make a certificate trusted.
+  if (/invalid peer certificate|UnknownIssuer|CertNotValid/i.test(why)) {
+    return new UsageError(
+      `Cannot trust the MLflow server at ${baseUrl}: ${why}; let DENO_CERT name the PEM file of its authority, or set DENO_TLS_CA_STORE=system`,
+    );
+  }
   return new TransientError(
     `Cannot reach the MLflow server at ${baseUrl}: ${why}`,
   );
