@@ -1,30 +1,17 @@
 /** The only reader of the environment: settings in, one frozen {@linkcode Config} out. */
 import { resolve } from "node:path";
+import {
+  type DatabaseLogin,
+  isWeaker,
+  parsePostgresUri,
+  splitUserinfo,
+  type TlsSettings,
+  toPort,
+  toSslMode,
+} from "./config/postgres-uri.ts";
+import { checkSessionOptions } from "./config/session-options.ts";
 import { UsageError } from "./errors.ts";
 import { announceSecret } from "./redact.ts";
-
-/** TLS settings of every Postgres connection, as libpq names them. */
-export interface TlsSettings {
-  readonly sslMode:
-    | "disable"
-    | "allow"
-    | "prefer"
-    | "require"
-    | "verify-ca"
-    | "verify-full";
-  /** Path of a PEM file. */
-  readonly sslRootCertificate: string | undefined;
-}
-
-/** Who asks, and where; parts that a URI or secret left open are undefined. */
-export interface DatabaseLogin {
-  readonly username: string;
-  readonly password: string;
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly sslMode?: TlsSettings["sslMode"] | undefined;
-}
 
 /** A secret that is still to be read, and what fills its gaps. */
 export interface SecretReference {
@@ -87,6 +74,8 @@ export interface Config {
   readonly bucket: string | undefined;
   readonly aws: AwsSettings;
   readonly tls: TlsSettings;
+  /** What is likely a mistake but is done as asked; to be printed once. */
+  readonly warnings: readonly string[];
   /** Who runs this, for tags and the promotion history. */
   readonly user: string;
   /** Undefined outside GitHub Actions. */
@@ -135,18 +124,28 @@ export function loadConfig(environment: Environment): Config {
   // Only the AWS SDK reads them; here they are kept out of what is printed.
   announced(read("AWS_SECRET_ACCESS_KEY"));
   announced(read("AWS_SESSION_TOKEN"));
+  checkUnsupported(read);
+  if (!embedded) checkSessionOptions(read("PGOPTIONS") ?? "", "PGOPTIONS");
   const tracking = embedded ? { kind: "embedded" } as const : toTracking(read);
+  const predictions = embedded
+    ? { kind: "embedded" } as const
+    : toPredictions(read, bucket);
+  const tls = toTls(read);
   const config: Config = {
     embedded,
     home,
     tracking,
-    predictions: embedded ? { kind: "embedded" } : toPredictions(read, bucket),
+    predictions,
     artifactRoot: embedded
       ? resolve(home, "artifacts")
       : toArtifactRoot(read("MLFLOW_ARTIFACT_ROOT"), bucket, tracking),
     bucket,
     aws: toAws(read),
-    tls: toTls(read),
+    tls,
+    warnings: read("PGSSLMODE") === undefined ? [] : [
+      ...warnOfTls(tracking, { tls, setting: "MLFLOW_TRACKING_URI" }),
+      ...warnOfTls(predictions, { tls, setting: "PREDICTIONS_DATABASE_URL" }),
+    ],
     user: read("GITHUB_ACTOR") ?? read("MLFLOW_TRACKING_USER") ??
       read("USER") ?? read("LOGNAME") ?? "unknown",
     job: toJob(read),
@@ -225,83 +224,6 @@ function parseServerUri(uri: string, read: Read): ServerLogin {
   };
 }
 
-/**
- * The parts of `postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`, any
- * SQLAlchemy driver suffix allowed. It is cut by hand, at the last `@`, because
- * `URL` puts the whole text, password included, into its error; so a password
- * may hold `@:/?#` as they are, or percent-encoded. Port 5432 by default.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const login = parsePostgresUri("postgresql+psycopg2://me:p%40s/s:#w@db.example:6543/mlflow", { setting: "X" });
- * strictEqual(login.password, "p@s/s:#w");
- * strictEqual(login.port, 6543);
- * ```
- *
- * @param options `setting`: the variable to name in an error.
- * @throws {UsageError} If it is no such URI, or user, host or database is missing; never shows the URI.
- */
-export function parsePostgresUri(
-  uri: string,
-  options: { setting: string },
-): DatabaseLogin {
-  const [, rest] = /^postgres(?:ql)?(?:\+\w+)?:\/\/(.*)$/is.exec(uri) ?? [];
-  if (rest === undefined) {
-    throw new UsageError(
-      `Cannot use ${options.setting}: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE`,
-    );
-  }
-  const at = rest.lastIndexOf("@");
-  const [username, password] = splitUserinfo(
-    at < 0 ? undefined : rest.slice(0, at),
-  );
-  const place =
-    /^(\[[^\]]+\]|[^/:?#]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?(.*))?$/.exec(
-      rest.slice(at + 1),
-    );
-  const [, host, port, database, query] = place ?? [];
-  const need = (part: string, value: string | undefined) => {
-    if (value) return decoded(value);
-    throw new UsageError(
-      `Cannot use ${options.setting}: it has no ${part}; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE`,
-    );
-  };
-  return {
-    username: need("user", username),
-    password: announceSecret(password ?? ""),
-    host: need("host", host).replace(/^\[|\]$/g, ""),
-    port: toPort(port || "5432", options.setting),
-    database: need("database", database),
-    sslMode: toSslMode(
-      new URLSearchParams(query).get("sslmode") ?? undefined,
-      options.setting,
-    ),
-  };
-}
-
-function splitUserinfo(
-  userinfo: string | undefined,
-): [string | undefined, string | undefined] {
-  if (userinfo === undefined) return [undefined, undefined];
-  const colon = userinfo.indexOf(":");
-  if (colon < 0) return [decoded(userinfo), undefined];
-  // Announced as it was written, too: an encoding of the user's own stays hidden.
-  const written = announceSecret(userinfo.slice(colon + 1));
-  return [decoded(userinfo.slice(0, colon)), decoded(written)];
-}
-
-/** Decodes the valid percent-escapes and leaves every other `%` as it is. */
-function decoded(text: string): string {
-  return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => {
-    try {
-      return decodeURIComponent(escapes);
-    } catch {
-      return escapes;
-    }
-  });
-}
-
 function announced(secret: string | undefined): string | undefined {
   return secret === undefined ? undefined : announceSecret(secret);
 }
@@ -377,40 +299,72 @@ function toAws(read: Read): AwsSettings {
 }
 
 function toTls(read: Read): TlsSettings {
+  const sslRootCertificate = read("PGSSLROOTCERT");
+  const usual = sslRootCertificate === "system" ? "verify-full" : "prefer";
   return {
-    sslMode: toSslMode(read("PGSSLMODE"), "PGSSLMODE") ?? "prefer",
-    sslRootCertificate: read("PGSSLROOTCERT"),
+    sslMode: toSslMode(read("PGSSLMODE"), "PGSSLMODE") ?? usual,
+    sslRootCertificate,
   };
 }
 
-const sslModes = [
-  "disable",
-  "allow",
-  "prefer",
-  "require",
-  "verify-ca",
-  "verify-full",
-] as const;
-
-function toSslMode(
-  value: string | undefined,
-  setting: string,
-): TlsSettings["sslMode"] | undefined {
-  if (value === undefined) return undefined;
-  const mode = sslModes.find((known) => known === value);
-  if (mode) return mode;
-  throw new UsageError(
-    `Cannot use ${setting}: its sslmode is "${value}", expected one of ${
-      sslModes.join(", ")
-    }`,
-  );
+/** A URI wins over the environment, as in libpq; where that weakens TLS it is said. */
+function warnOfTls(
+  place: Tracking | Predictions,
+  options: { tls: TlsSettings; setting: string },
+): string[] {
+  const { tls: { sslMode }, setting } = options;
+  const own = place.kind === "login" ? place.login.sslMode : undefined;
+  if (own === undefined || !isWeaker(own, sslMode)) return [];
+  return [
+    `${setting} says sslmode=${own}, which is weaker than PGSSLMODE=${sslMode} and wins over it, as in libpq; remove it from the URI to have ${sslMode}`,
+  ];
 }
 
-function toPort(text: string, setting: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port;
-  // Not shown: with an odd URI a piece of the password can end up here.
-  throw new UsageError(
-    `Cannot use the port of ${setting}: expected a number from 1 to 65535`,
-  );
+/** Settings of MLflow's Python client that nothing here corresponds to, and the values that change nothing. */
+const unsupported: Readonly<
+  Record<string, { readonly harmless: RegExp; readonly instead: string }>
+> = {
+  MLFLOW_WORKSPACE: {
+    harmless: /^default$/,
+    instead: "only the default workspace is supported; unset it",
+  },
+  MLFLOW_TRACKING_INSECURE_TLS: {
+    harmless: /^(false|0|no|off)$/i,
+    instead:
+      "certificates are always verified; unset it and let DENO_CERT name the PEM file of the server's authority",
+  },
+  MLFLOW_TRACKING_CLIENT_CERT_PATH: {
+    harmless: /^$/,
+    instead:
+      "client certificates are not supported; unset it and log in with MLFLOW_TRACKING_USERNAME or MLFLOW_TRACKING_TOKEN",
+  },
+  MLFLOW_TRACKING_AWS_SIGV4: {
+    harmless: /^(false|0|no|off)$/i,
+    instead: "requests are not signed for AWS; unset it",
+  },
+  MLFLOW_TRACKING_AUTH: {
+    harmless: /^$/,
+    instead:
+      "plug-ins for authentication are not supported; unset it and set MLFLOW_TRACKING_TOKEN",
+  },
+};
+
+function checkUnsupported(read: Read): void {
+  for (const [name, { harmless, instead }] of Object.entries(unsupported)) {
+    const value = read(name);
+    if (value === undefined || harmless.test(value)) continue;
+    throw new UsageError(`Cannot use ${name}: ${instead}`);
+  }
+  const registry = read("MLFLOW_REGISTRY_URI");
+  if (registry !== undefined && registry !== read("MLFLOW_TRACKING_URI")) {
+    throw new UsageError(
+      "Cannot use MLFLOW_REGISTRY_URI: the registry is where the runs are; unset it, or set it to what MLFLOW_TRACKING_URI is",
+    );
+  }
+  const certificate = read("MLFLOW_TRACKING_SERVER_CERT_PATH");
+  if (certificate !== undefined && certificate !== read("DENO_CERT")) {
+    throw new UsageError(
+      "Cannot use MLFLOW_TRACKING_SERVER_CERT_PATH: let DENO_CERT name the same PEM file, which Deno trusts beside its own authorities",
+    );
+  }
 }

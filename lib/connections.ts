@@ -1,12 +1,13 @@
 /** From the configuration to open databases: secrets are read here, logins completed, absent databases created. */
-import type { Config, DatabaseLogin, TlsSettings } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { DatabaseLogin, TlsSettings } from "./config/postgres-uri.ts";
 import { type Database, MissingDatabaseError } from "./database/database.ts";
 import {
   openPostgres,
   type PostgresLogin,
   type PostgresSettings,
 } from "./database/postgres.ts";
-import { ensureDatabase } from "./database/setup.ts";
+import { ensureDatabase, ensureNamedSchema } from "./database/setup.ts";
 import { UsageError } from "./errors.ts";
 import { type DatabaseSecret, readDatabaseSecret } from "./secrets.ts";
 
@@ -76,11 +77,23 @@ export async function predictionsSettings(
 }
 
 /**
- * The database of a login, created first when the server does not have it.
+ * The database of a login, created first when the server does not have it, and
+ * the schema in it that the login's own `search_path` begins with.
  *
  * @throws {UsageError} If the login may not create it.
  */
 export async function openOrCreate(
+  settings: PostgresSettings,
+): Promise<{ database: Database; created: boolean }> {
+  await using stack = new AsyncDisposableStack();
+  const { database, created } = await openDatabase(settings);
+  stack.use(database);
+  await ensureNamedSchema(database);
+  stack.move();
+  return { database, created };
+}
+
+async function openDatabase(
   settings: PostgresSettings,
 ): Promise<{ database: Database; created: boolean }> {
   try {
@@ -116,25 +129,32 @@ async function withTls(
   login: DatabaseLogin,
   tls: TlsSettings,
 ): Promise<PostgresSettings> {
-  const { username, password, host, port, database } = login;
+  const { username, sslMode = tls.sslMode, sslRootCertificate, ...rest } =
+    login;
+  const path = sslRootCertificate ?? tls.sslRootCertificate;
+  if (path === "system" && sslMode !== "verify-full") {
+    throw new UsageError(
+      `Cannot trust the system's authorities with sslmode=${sslMode}: anybody can have a certificate of theirs; set sslmode=verify-full, as libpq demands`,
+    );
+  }
   return {
-    host,
-    port,
-    database,
+    ...rest,
     user: username,
-    password,
-    sslMode: login.sslMode ?? tls.sslMode,
-    sslRootCertificate: await readCertificate(tls.sslRootCertificate),
+    sslMode,
+    sslRootCertificate: await readCertificate(path),
   };
 }
 
 async function readCertificate(
   path: string | undefined,
 ): Promise<string | undefined> {
-  if (path === undefined) return undefined;
+  if (path === undefined || path === "system") return undefined;
   try {
     return await Deno.readTextFile(path);
   } catch (cause) {
-    throw new UsageError(`Cannot read PGSSLROOTCERT ${path}`, { cause });
+    throw new UsageError(
+      `Cannot read the certificates in ${path}, which sslrootcert or PGSSLROOTCERT names`,
+      { cause },
+    );
   }
 }

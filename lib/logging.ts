@@ -289,6 +289,7 @@ async function writeFolder(
     modelId,
     runId: run.runId,
     createdMs,
+    writesRequired: mlflow.writesRequired,
   };
   const { files, description } = toModelFolder(candidate, described);
   try {

@@ -25,6 +25,8 @@ export interface ModelPlace {
   readonly modelId: string | undefined;
   readonly runId: string;
   readonly createdMs: number;
+  /** The store's `writesRequired`; true when left out. */
+  readonly writesRequired?: boolean | undefined;
 }
 
 /** A folder that is ready to be written: its files by path, and its description. */

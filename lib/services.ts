@@ -72,6 +72,7 @@ export async function openServices(
     parseYaml(await Deno.readTextFile(file), { file: "variants.yaml" }),
   );
   const { say } = options;
+  for (const warning of config.warnings) say(warning);
   const attempt = <T>(what: string, step: () => Promise<T>) =>
     retry(what, { ...options.retryPolicy, say }, step);
   const stack = new AsyncDisposableStack();

@@ -7,6 +7,7 @@ import {
 import { type Environment, loadConfig } from "../lib/config.ts";
 import { UsageError } from "../lib/errors.ts";
 import { redact } from "../lib/redact.ts";
+import { runPython, testWithPython } from "./support/python.ts";
 import { difficultPassword } from "./support/servers.ts";
 
 /** Throws a UsageError whose message matches; never one that shows `hidden`. */
@@ -250,6 +251,218 @@ Deno.test("loadConfig() refuses a URI it cannot use, without showing it", () => 
   }
 });
 
+/** The login of `postgresql://…`, read from both settings that take one. */
+function loginOf(uri: string) {
+  const { tracking, predictions } = loadConfig({
+    ...root,
+    MLFLOW_TRACKING_URI: uri,
+    PREDICTIONS_DATABASE_URL: uri,
+  });
+  if (tracking.kind !== "login" || predictions.kind !== "login") {
+    throw new TypeError("expected a login");
+  }
+  deepStrictEqual(predictions.login, tracking.login);
+  return tracking.login;
+}
+
+const parameterUris = [
+  "postgresql://u:word@h/d?options=-csearch_path%3Dmlflow",
+  "postgresql://u:word@h/d?options=-c%20search_path%3Dmlflow%20--statement-timeout%3D5s",
+  "postgresql://u:word@h/d?options=-csearch_path%3Da%5C%20b&application_name=score%20job",
+  "postgresql://u:word@h:1/d?port=6543&host=db.example&user=other&dbname=second&password=p%40%3D%26w",
+  "postgresql://h/d?user=u&password=p@ss/w:rd?x",
+  "postgresql://u:word@h/d?sslmode=verify-ca&sslrootcert=%2Fetc%2Fca%20of%20ours.pem",
+  "postgresql://u:word@h/d?connect_timeout=7&application_name=é%26✓",
+  "postgresql://u:word@h/d?ssl=true",
+  "postgresql://u:word@[2001:db8::1]:6543/my%20db?target_session_attrs=any&gssencmode=disable&keepalives=1",
+  "postgres://u:word@h/d?host=&sslmode=require&",
+];
+
+testWithPython(
+  "loadConfig() reads a URI's parameters as libpq does (psycopg2 2.9)",
+  async () => {
+    const code = `import json, sys
+from psycopg2.extensions import parse_dsn
+print(json.dumps([parse_dsn(uri) for uri in json.loads(sys.argv[1])]))`;
+    const { stdout } = await runPython("mlflow-3.17.2", code, {
+      args: [JSON.stringify(parameterUris)],
+    });
+    const expected: Record<string, string>[] = JSON.parse(stdout);
+    strictEqual(expected.length, parameterUris.length);
+    for (const [index, uri] of parameterUris.entries()) {
+      const dsn = expected[index] ?? {};
+      const login = loginOf(uri);
+      const found = {
+        user: login.username,
+        password: login.password,
+        host: login.host,
+        port: String(login.port),
+        dbname: login.database,
+        sslmode: login.sslMode,
+        sslrootcert: login.sslRootCertificate,
+        options: login.options,
+        application_name: login.applicationName,
+        connect_timeout: login.connectTimeoutMs,
+      };
+      const seconds = dsn["connect_timeout"];
+      deepStrictEqual(found, {
+        user: dsn["user"],
+        password: dsn["password"],
+        host: dsn["host"] || "h", // an empty host is libpq's default, which we have not
+        port: dsn["port"] ?? "5432",
+        dbname: dsn["dbname"],
+        sslmode: dsn["sslmode"],
+        sslrootcert: dsn["sslrootcert"],
+        options: dsn["options"],
+        application_name: dsn["application_name"],
+        connect_timeout: seconds === undefined
+          ? undefined
+          : Number(seconds) * 1000,
+      }, uri);
+    }
+  },
+);
+
+Deno.test("loadConfig() reads parameters as SQLAlchemy does where libpq reads them otherwise", () => {
+  const { host, port } = loginOf("postgresql+psycopg2://u:w0rd@/d?host=h:6543");
+  deepStrictEqual([host, port], ["h", 6543]);
+  strictEqual(
+    loginOf("postgresql://u:w0rd@h/d?options=-c+search_path%3Dmlflow").options,
+    "-c search_path=mlflow",
+  );
+  strictEqual(
+    loginOf("postgresql://u:w0rd@h/d?sslrootcert=system").sslMode,
+    "verify-full",
+  );
+});
+
+Deno.test("loadConfig() refuses every parameter that it does not honour, by name, without showing values", () => {
+  const bad = (
+    parameters: string,
+    message: RegExp,
+    start = "u:hidden-word@h/d",
+  ) => {
+    const uri = `postgresql://${start}?${parameters}`;
+    refuses({ ...root, MLFLOW_TRACKING_URI: uri }, message, "hidden-word");
+    refuses(
+      { MLFLOW_TRACKING_URI: "http://mlflow", PREDICTIONS_DATABASE_URL: uri },
+      message,
+      "hidden-word",
+    );
+  };
+  /** What libpq 17 knows beside what is honoured (manual, 32.1.2), SQLAlchemy's and psycopg's own, and slips. */
+  const names =
+    `hostaddr passfile require_auth channel_binding client_encoding keepalives keepalives_idle keepalives_interval
+    keepalives_count tcp_user_timeout replication gssencmode sslnegotiation sslcompression sslcert sslkey sslkeylogfile sslpassword
+    sslcertmode sslcrl sslcrldir sslsni requirepeer ssl_min_protocol_version ssl_max_protocol_version krbsrvname gsslib gssdelegation
+    service servicefile target_session_attrs load_balance_hosts requiressl min_protocol_version username database prepare_threshold
+    prepared_statement_cache_size pgbouncer schema currentSchema SSLMODE searchpath`
+      .split(/\s+/);
+  for (const name of names) {
+    const message = new RegExp(
+      `parameter "${name}" is not supported.*remove it`,
+    );
+    bad(`${name}=hidden-word`, message);
+    bad(`sslmode=require&${name}=x@y/z`, message);
+    if (name !== "schema") bad(`${name}=`, message);
+  }
+  bad("hostaddr=10.0.0.1", /give the address as the host/);
+  bad("channel_binding=require", /sslmode=verify-full/);
+  bad("target_session_attrs=read-write", /name the host that has the role/);
+  bad("sslmode=require&sslmode=disable", /"sslmode" is there twice/);
+  bad("password=hidden-word+1", /"\+" in its parameter "password".*%2B/);
+  bad("connect_timeout=soon", /connect_timeout/);
+  bad("hidden-word%20x=1", /one of its parameters/);
+  bad("host=%2Fvar%2Frun%2Fpostgresql", /Unix sockets/);
+  bad("host=a,b", /several hosts/);
+  bad("sslmode=prefer", /several hosts/, "u:hidden-word@a:1,b:2/d");
+  bad("sslmode=prefer", /several hosts/, "u:hidden-word@a,b/d");
+  bad("host=a&host=b", /"host" is there twice/);
+  bad("port=6543,6544", /several hosts/);
+});
+
+Deno.test("loadConfig() refuses options of a session that would change what is read or stored", () => {
+  const uri = (options: string) =>
+    `postgresql://u:word@h/d?options=${encodeURIComponent(options)}`;
+  for (
+    const options of [
+      "-ctimezone=Europe/Paris",
+      "-c TimeZone=CET",
+      "--datestyle=german",
+      "-c search_path=mlflow -c extra_float_digits=0",
+      "-cclient_encoding=LATIN1",
+      "-c synchronous-commit=off",
+      "search_path=mlflow",
+      "-c search_path",
+      "-c",
+      "-d 5",
+    ]
+  ) {
+    refuses(
+      { ...root, MLFLOW_TRACKING_URI: uri(options) },
+      /the options of MLFLOW_TRACKING_URI/,
+    );
+    refuses({ ...whole, PGOPTIONS: options }, /the options of PGOPTIONS/);
+    strictEqual(loadConfig({ PGOPTIONS: options }).embedded, true);
+  }
+  for (
+    const options of [
+      "-ctimezone=UTC",
+      "-c search_path=mlflow,public",
+      '--search-path="My\\ Schema"',
+      "-c lock_timeout=5s -c role=churn",
+    ]
+  ) {
+    strictEqual(loginOf(uri(options)).options, options);
+  }
+});
+
+Deno.test("loadConfig() warns where a URI weakens PGSSLMODE", () => {
+  const { warnings } = loadConfig({
+    ...root,
+    PGSSLMODE: "verify-full",
+    MLFLOW_TRACKING_URI: "postgresql://u:word@h/d?sslmode=disable",
+    PREDICTIONS_DATABASE_URL: "postgresql://u:word@h/d?sslmode=verify-full",
+  });
+  strictEqual(warnings.length, 1);
+  match(
+    warnings[0] ?? "",
+    /MLFLOW_TRACKING_URI says sslmode=disable.*PGSSLMODE=verify-full.*remove it/,
+  );
+  const uri = "postgresql://u:word@h/d?sslmode=disable";
+  deepStrictEqual(
+    loadConfig({ ...root, MLFLOW_TRACKING_URI: uri }).warnings,
+    [],
+  );
+});
+
+Deno.test("loadConfig() refuses settings of MLflow's client that it would have to ignore", () => {
+  const uri = "https://mlflow.example";
+  const given: Record<string, string> = {
+    MLFLOW_REGISTRY_URI: "https://registry.example",
+    MLFLOW_WORKSPACE: "team",
+    MLFLOW_TRACKING_INSECURE_TLS: "true",
+    MLFLOW_TRACKING_SERVER_CERT_PATH: "/etc/ca.pem",
+    MLFLOW_TRACKING_CLIENT_CERT_PATH: "/etc/client.pem",
+    MLFLOW_TRACKING_AWS_SIGV4: "true",
+    MLFLOW_TRACKING_AUTH: "databricks",
+  };
+  for (const [name, value] of Object.entries(given)) {
+    const message = new RegExp(`^Cannot use ${name}: .*(unset|DENO_CERT)`);
+    refuses({ MLFLOW_TRACKING_URI: uri, [name]: value }, message);
+    refuses({ [name]: value }, message);
+  }
+  const harmless = {
+    MLFLOW_REGISTRY_URI: uri,
+    MLFLOW_WORKSPACE: "default",
+    MLFLOW_TRACKING_INSECURE_TLS: "false",
+    MLFLOW_TRACKING_SERVER_CERT_PATH: "/etc/ca.pem",
+    DENO_CERT: "/etc/ca.pem",
+  };
+  const { tracking } = loadConfig({ MLFLOW_TRACKING_URI: uri, ...harmless });
+  strictEqual(tracking.kind, "server");
+});
+
 Deno.test("loadConfig() refuses other settings it cannot use, by name", () => {
   refuses({ ...whole, MLFLOW_DB_PORT: "0" }, /port of MLFLOW_DB_PORT/);
   refuses({ ...whole, MLFLOW_DB_PORT: "5432.5" }, /port of MLFLOW_DB_PORT/);
@@ -267,13 +480,14 @@ Deno.test("loadConfig() announces every secret of the environment to the redacto
     ...root,
     MLFLOW_TRACKING_URI: "http://me:canary-in-uri@mlflow",
     MLFLOW_TRACKING_TOKEN: "canary-token",
-    PREDICTIONS_DATABASE_URL: "postgresql://u:canary%2Durl@h/d",
+    PREDICTIONS_DATABASE_URL:
+      "postgresql://u:canary%2Durl@h/d?password=canary%2Dparameter",
     AWS_SECRET_ACCESS_KEY: "canary-aws-key",
     AWS_SESSION_TOKEN: "canary-aws-session",
   });
   const text =
-    "canary-in-uri canary-token canary-url canary%2Durl canary-aws-key canary-aws-session";
-  strictEqual(redact(text), "*** *** *** *** *** ***");
+    "canary-in-uri canary-token canary-url canary%2Durl canary-aws-key canary-aws-session canary-parameter canary%2Dparameter";
+  strictEqual(redact(text), "*** *** *** *** *** *** *** ***");
 });
 
 Deno.test("loadConfig() reads the endpoints in the order that is documented", () => {

@@ -19,7 +19,7 @@ import {
   openPostgres,
   type PostgresSettings,
 } from "../lib/database/postgres.ts";
-import { ensureDatabase } from "../lib/database/setup.ts";
+import { ensureDatabase, ensureNamedSchema } from "../lib/database/setup.ts";
 import { InputError, TransientError, UsageError } from "../lib/errors.ts";
 import { exactNumber } from "../lib/database/values.ts";
 import {
@@ -519,6 +519,97 @@ Deno.test("openPostgres() does with TLS what libpq's sslmode promises", async (t
       },
     );
   }
+});
+
+Deno.test("openPostgres() passes on options, name and time limit of a connection", async () => {
+  await using server = await startPostgres();
+  await using plain = await openPostgres(settingsOf(server));
+  await plain.query("create schema mlflow");
+  const shown = async (database: Database) => {
+    const [row] = await database.query(
+      `select current_schema()::text as schema, current_setting('statement_timeout') as statement,
+              current_setting('idle_in_transaction_session_timeout') as idle, current_setting('lock_timeout') as lock,
+              current_setting('application_name') as name, current_setting('TimeZone') as zone`,
+    );
+    return row;
+  };
+  deepStrictEqual(await shown(plain), {
+    schema: "public",
+    statement: "10min",
+    idle: "10min",
+    lock: "0",
+    name: "churn",
+    zone: "UTC",
+  });
+  await using named = await openPostgres(settingsOf(server, {
+    options: "-csearch_path=mlflow -c statement_timeout=7s --lock-timeout=3s",
+    applicationName: "weekly scores",
+  }));
+  const expected = {
+    schema: "mlflow",
+    statement: "7s",
+    idle: "10min",
+    lock: "3s",
+    name: "weekly scores",
+    zone: "UTC",
+  };
+  // Each connection of the pool, also those that are opened later.
+  const all = Array.from({ length: 4 }, () =>
+    named.transaction(async (tx) => {
+      await tx.query("select pg_sleep(0.2)");
+      const [row] = await tx.query("select pg_backend_pid() as pid");
+      return [row?.["pid"], await shown({ ...named, query: tx.query })];
+    }));
+  const found = await Promise.all(all);
+  strictEqual(new Set(found.map(([pid]) => pid)).size, 4);
+  for (const [, row] of found) deepStrictEqual(row, expected);
+  await rejects(
+    openPostgres(settingsOf(server, { options: "-c no_such_setting=1" })),
+    /unrecognized configuration parameter "no_such_setting"/,
+  );
+  // A listener that never answers: the time limit ends the wait.
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const startedMs = Date.now();
+  await rejects(
+    openPostgres(
+      settingsOf(server, { port: silent.addr.port, connectTimeoutMs: 1000 }),
+    ),
+    TransientError,
+  );
+  const seconds = (Date.now() - startedMs) / 1000;
+  ok(seconds > 0.9 && seconds < 5, String(seconds));
+});
+
+Deno.test("ensureNamedSchema() makes the schema that the options name first, and no other", async () => {
+  await using server = await startPostgres();
+  await using plain = await openPostgres(settingsOf(server));
+  const schemas = async () =>
+    (await plain.query<{ name: string }>(
+      "select nspname::text as name from pg_namespace where nspname !~ '^(pg_|information_schema)' order by 1",
+    )).map(({ name }) => name);
+  await ensureNamedSchema(plain);
+  deepStrictEqual(await schemas(), ["public"]);
+  const paths: Record<string, string[]> = {
+    '"$user",public': ["public"],
+    "MLflow,public": ["mlflow", "public"],
+    '"My\\ ""Schema"""': ['My "Schema"', "mlflow", "public"],
+  };
+  for (const [path, expected] of Object.entries(paths)) {
+    const options = `-csearch_path=${path}`;
+    await using database = await openPostgres(settingsOf(server, { options }));
+    await Promise.all([1, 2, 3].map(() => ensureNamedSchema(database)));
+    deepStrictEqual(await schemas(), expected);
+  }
+  await plain.query("create role small login password 'smallword'");
+  const small = { user: "small", password: "smallword" };
+  await using granted = await openPostgres(
+    settingsOf(server, { ...small, options: "-csearch_path=mlflow" }),
+  );
+  await ensureNamedSchema(granted);
+  await using other = await openPostgres(
+    settingsOf(server, { ...small, options: "-csearch_path=other" }),
+  );
+  await rejects(ensureNamedSchema(other), UsageError);
 });
 
 Deno.test("openPglite() keeps what was stored, and refuses a second process by name", async () => {

@@ -50,6 +50,7 @@ Deno.test("detectGeneration() knows the pinned schema, and what is not one", asy
       head: "dc11669786a5",
       mlflowVersion: "3.17.2",
       hasLoggedModels: true,
+      writesRequired: true,
       hasWorkspaces: true,
       warning: undefined,
     });

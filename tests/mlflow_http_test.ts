@@ -7,6 +7,7 @@ import { startMlflowServer } from "./support/mlflow.ts";
 import { addDatabase } from "./support/mlflow_places.ts";
 import { testWithPython } from "./support/python.ts";
 import { freePort, startPostgres, tempFolder } from "./support/servers.ts";
+import { makeCertificates } from "./support/tls.ts";
 
 const password = "p@ss:w/rd#1%";
 const token = "token-0123456789";
@@ -159,6 +160,18 @@ Deno.test("openRest() says that nobody answers", async () => {
   await rejects(
     openRest({ uri, token }),
     refusal(TransientError, /Cannot reach the MLflow server at http:\/\/127/),
+  );
+});
+
+Deno.test("openRest() takes a certificate that it cannot trust for a setting that is wrong, not for trouble", async () => {
+  const { certificate: cert, key } = await makeCertificates("localhost");
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, cert, key, onListen() {} },
+    () => new Response("{}"),
+  );
+  await rejects(
+    openRest({ uri: `https://localhost:${server.addr.port}`, token }),
+    refusal(UsageError, /Cannot trust the MLflow server.*DENO_CERT/),
   );
 });
 

@@ -1,6 +1,8 @@
 /** MLflow's rules, held against MLflow 3.17.2's own validation of the same names. */
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
+import { planPromotion, readPromotions } from "../lib/mlflow/promotion.ts";
+import type { ModelVersion } from "../lib/mlflow/store.ts";
 import { toPythonJson } from "../lib/mlflow/json.ts";
 import { parseModelUri } from "../lib/mlflow/resolve.ts";
 import {
@@ -12,7 +14,11 @@ import {
   checkModelName,
   parseStage,
 } from "../lib/mlflow/rules.ts";
-import { toColumnSpec, toSchemaJson } from "../lib/mlflow/signature.ts";
+import {
+  parseSchema,
+  toColumnSpec,
+  toSchemaJson,
+} from "../lib/mlflow/signature.ts";
 import {
   checkDataset,
   checkExperimentTag,
@@ -70,6 +76,7 @@ const texts = [
   "version-1",
   "champion",
   "promotion.2026-11-23T12:00:00.000Z",
+  "promotion.2026-11-23T12-00-00.000Z",
   long(250),
   long(251),
   long(255),
@@ -396,4 +403,63 @@ Deno.test("parseModelUri() refuses a URI without a name or a version, and says w
     () => parseModelUri("models:/churn"),
     /names no version; write models:\/churn\/3/,
   );
+});
+
+const version: ModelVersion = {
+  name: "churn",
+  version: 1,
+  stage: "None",
+  aliases: [],
+  status: "READY",
+  source: "models:/m-1",
+  artifactUri: "s3://mlflow/1",
+  runId: undefined,
+  modelId: "m-1",
+  description: undefined,
+  tags: {
+    "promotion.2026-11-23T12:00:00.000Z":
+      '{"by": "ada", "from": null, "to": 1, "alias": "champion", "stage": "Production", "archived": []}',
+  },
+  createdMs: 0,
+};
+
+Deno.test("a promotion's tag has a key that MLflow 2.9.2 accepts, and the history of before goes on", () => {
+  const timeMs = Date.UTC(2026, 10, 23, 12);
+  const promotion = {
+    version: 1,
+    alias: "champion",
+    stage: "Production",
+    by: "bob",
+    timeMs: timeMs + 1000,
+  } as const;
+  const plan = planPromotion("churn", { versions: [version], promotion });
+  // _VALID_PARAM_AND_METRIC_NAMES of mlflow/utils/validation.py 2.9.2, which holds for the tags of versions.
+  strictEqual(/^[/\w.\- ]*$/.test(plan.tag.key), true);
+  strictEqual(plan.tag.key, "promotion.2026-11-23T12-00-01.000Z");
+  const tags = { [plan.tag.key]: plan.tag.value, ...version.tags };
+  deepStrictEqual(
+    readPromotions(tags).map(({ timeMs, by }) => [timeMs, by]),
+    [[timeMs, "ada"], [timeMs + 1000, "bob"]],
+  );
+  const again = planPromotion("churn", {
+    versions: [{ ...version, tags }],
+    promotion,
+  });
+  strictEqual(again.tag.key, "promotion.2026-11-23T12-00-01.001Z");
+});
+
+Deno.test("a signature for MLflow before 2.10 has the form of mlflow/types/schema.py 2.9.2", () => {
+  const schema = [
+    { kind: "column", name: "a", type: "double", required: true },
+    { kind: "column", name: "b", type: "long", required: false },
+    { kind: "column", name: undefined, type: "float", required: true },
+  ] as const;
+  const text = toSchemaJson(schema, { writesRequired: false });
+  // Measured: Schema.from_json(TEXT).to_json() of MLflow 2.9.2 gives the two named columns back, and the unnamed one.
+  strictEqual(
+    text,
+    '[{"type": "double", "name": "a"}, {"type": "long", "name": "b", "optional": true}, {"type": "float"}]',
+  );
+  deepStrictEqual(parseSchema(text), schema);
+  deepStrictEqual(parseSchema(toSchemaJson(schema)), schema);
 });

@@ -77,6 +77,8 @@ export function permissionsFor(
   ].map(expand).filter((path) => path !== "");
   const readOnly = [
     environment.PGSSLROOTCERT,
+    certificateOf(environment.MLFLOW_TRACKING_URI),
+    certificateOf(environment.PREDICTIONS_DATABASE_URL),
     environment.AWS_WEB_IDENTITY_TOKEN_FILE,
     environment.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
     environment.AWS_CONFIG_FILE,
@@ -91,6 +93,18 @@ export function permissionsFor(
     read: unique([".", ...readOnly, ...settings, ...read, ...written]),
     write: unique([...settings, ...written]),
   };
+}
+
+/** The file that a Postgres URI's parameter `sslrootcert` names. */
+function certificateOf(uri: string | undefined): string | undefined {
+  const [, path] =
+    /^postgres[^:]*:.*[?&]sslrootcert=([^&]+)/i.exec(uri ?? "") ?? [];
+  if (path === undefined) return undefined;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 /** The SDK reads it for profiles and single sign-on; only asked for once a service is configured. */

@@ -39,9 +39,13 @@ export interface PostgresSettings extends PostgresLogin {
   readonly sslRootCertificate?: string | undefined;
   /** Longest time one statement may run, in milliseconds; 10 minutes by default. */
   readonly statementTimeoutMs?: number | undefined;
+  /** Settings of each session as libpq's `options` has them: `-c search_path=mlflow`. */
+  readonly options?: string | undefined;
+  /** What the server's lists call the connection; `churn` by default. */
+  readonly applicationName?: string | undefined;
+  /** Longest wait for a connection, in milliseconds; 10 seconds by default, 0 for no limit. */
+  readonly connectTimeoutMs?: number | undefined;
 }
-
-const connectTimeoutMs = 10_000;
 
 /**
  * A pool of at most four connections to one Postgres database, proven to
@@ -185,15 +189,17 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
     password: settings.password,
     ssl,
     max: 4,
-    connectionTimeoutMillis: connectTimeoutMs,
+    connectionTimeoutMillis: settings.connectTimeoutMs ?? 10_000,
     keepAlive: true,
-    application_name: "churn",
+    application_name: settings.applicationName ?? "churn",
+    options: settings.options,
     types: { getTypeParser: parserIn(valueParsers) },
   } as pg.PoolConfig;
 }
 
 /**
- * What every session is set to. Statements and not start-up parameters, which
+ * What every session is set to; a time limit that came with the connection's
+ * options stays. Statements and not start-up parameters, which
  * poolers such as PgBouncer and RDS Proxy refuse: a role whose commits are
  * asynchronous would lose some that were acknowledged, and a table of before
  * may keep its times without a zone, which are then UTC.
@@ -201,9 +207,14 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
 function sessionSettings(
   { statementTimeoutMs = 600_000 }: PostgresSettings,
 ): string {
+  const limits = {
+    statement_timeout: Math.round(statementTimeoutMs),
+    idle_in_transaction_session_timeout: 600_000,
+  };
   return `set synchronous_commit = on; set timezone = 'UTC'; ` +
-    `set statement_timeout = ${Math.round(statementTimeoutMs)}; ` +
-    `set idle_in_transaction_session_timeout = 600000`;
+    Object.entries(limits).map(([name, limitMs]) =>
+      `select set_config('${name}', '${limitMs}', false) from pg_settings where name = '${name}' and source <> 'client'`
+    ).join("; ");
 }
 
 const oids = { textArray: 1009, bytea: 17, point: 600, circle: 718 };

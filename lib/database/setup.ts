@@ -44,6 +44,34 @@ export async function ensureDatabase(
 }
 
 /**
+ * Creates the schema that the connection's own `search_path` begins with (its
+ * `options`, not a default of the role or database), unless it is there. New
+ * tables would otherwise go to the next schema of the path, or nowhere.
+ *
+ * @throws {UsageError} If the login may not create schemas.
+ */
+export async function ensureNamedSchema(database: Queryable): Promise<void> {
+  const [row] = await database.query<{ path: string }>(
+    "select setting as path from pg_settings where name = 'search_path' and source = 'client'",
+  );
+  const [, quoted, plain] =
+    /^\s*(?:"((?:[^"]|"")+)"|([^\s,"]+))/.exec(row?.path ?? "") ?? [];
+  const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
+  if (name === undefined || name === "$user") return;
+  const found = await database.query(
+    "select 1 from pg_namespace where nspname = $1",
+    [name],
+  );
+  if (found.length > 0) return;
+  await database.query(`create schema ${quoteIdentifier(name)}`).catch(
+    (error) => {
+      // 42P06 it is there by now; 23505 two created it in the same moment.
+      if (!isCode(error, "42P06", "23505")) throw error;
+    },
+  );
+}
+
+/**
  * One statement that runs a whole script, so that a script can be part of a
  * transaction on any {@linkcode Queryable}, which takes one statement at a time.
  *

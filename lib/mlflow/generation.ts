@@ -13,6 +13,8 @@ export interface Generation {
   readonly mlflowVersion: string | undefined;
   /** False for MLflow 2.x: models are folders of their runs. */
   readonly hasLoggedModels: boolean;
+  /** False where the schema is one that MLflow before 2.10 makes, too. */
+  readonly writesRequired: boolean;
   /** True where every registry key starts with a workspace, as in MLflow 3.17.2. */
   readonly hasWorkspaces: boolean;
   /** `table.column` → the most characters that it can hold; columns without a limit are absent. */
@@ -27,6 +29,26 @@ export const releases: Readonly<Record<string, string>> = {
   "71994744cf8e": "3.4.0",
   "dc11669786a5": "3.17.2",
 };
+
+/** The newest head of MLflow 2.9.2, which 2.10.2 shares: no older one has all tables that we need. */
+const lastHeadBeforeRequired = "acf3f17fdcc7";
+
+/**
+ * Whether a release reads `required` in a signature's columns, which came with
+ * 2.10; measured with 2.9.2 (`ColSpec.__init__() got an unexpected keyword
+ * argument 'required'`) and 2.10.2.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(readsRequired("2.9.2"), false);
+ * strictEqual(readsRequired("2.10.0"), true);
+ * ```
+ */
+export function readsRequired(release: string): boolean {
+  const [major = 0, minor = 0] = release.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= 10);
+}
 
 type Shape = Readonly<Record<string, string>>;
 
@@ -127,6 +149,7 @@ export async function detectGeneration(db: Queryable): Promise<Generation> {
     head,
     mlflowVersion,
     hasLoggedModels,
+    writesRequired: head !== lastHeadBeforeRequired,
     hasWorkspaces,
     widths,
     warning,

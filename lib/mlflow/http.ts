@@ -60,6 +60,12 @@ export class ApiError extends InputError {
 }
 
 /**
+ * The login may not do this. A server with permissions gives the same answer
+ * about what does not exist to a login that may not read everything.
+ */
+export class ForbiddenError extends UsageError {}
+
+/**
  * The server at a URI; nothing is asked of it yet.
  *
  * @throws {UsageError} If the URI is not `http:` or `https:`.
@@ -79,7 +85,8 @@ export function openHttp(settings: HttpSettings): MlflowHttp {
         headers,
         signal: AbortSignal.timeout(ownTimeoutMs),
       });
-      await refuseStatus(response, baseUrl);
+      const call = `${request.method ?? "GET"} ${path.split("?")[0]}`;
+      await refuseStatus(response, { baseUrl, call });
       return response;
     } catch (error) {
       throw toReachable(error, { baseUrl, timeoutMs: ownTimeoutMs });
@@ -133,8 +140,9 @@ function toQuery(data: Readonly<Record<string, unknown>>): string {
 
 async function refuseStatus(
   response: Response,
-  baseUrl: string,
+  options: { baseUrl: string; call: string },
 ): Promise<void> {
+  const { baseUrl, call } = options;
   const { status } = response;
   if (status !== 401 && status !== 403 && status !== 429 && status < 500) {
     return;
@@ -154,8 +162,10 @@ async function refuseStatus(
     );
   }
   if (status === 403) {
-    throw new UsageError(
-      `${start}: whoever asks may not do this (403)${said && `: ${said}`}`,
+    throw new ForbiddenError(
+      `${start}: ${call} was refused (403)${
+        said && `: ${said}`
+      }; the login has no permission for it, or what it asks for does not exist`,
     );
   }
   throw new TransientError(
@@ -174,6 +184,12 @@ function toReachable(
   const why = error instanceof DOMException && error.name === "TimeoutError"
     ? `no answer in ${timeoutMs} ms`
     : messageOf(error);
+  // Waiting does not make a certificate trusted.
+  if (/invalid peer certificate|UnknownIssuer|CertNotValid/i.test(why)) {
+    return new UsageError(
+      `Cannot trust the MLflow server at ${baseUrl}: ${why}; let DENO_CERT name the PEM file of its authority, or set DENO_TLS_CA_STORE=system`,
+    );
+  }
   return new TransientError(
     `Cannot reach the MLflow server at ${baseUrl}: ${why}`,
   );

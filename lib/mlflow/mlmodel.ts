@@ -32,6 +32,8 @@ export interface ModelDescription {
   /** Version of the package `onnx` for Python to install, where `model.onnx` is beside the native file. */
   readonly onnxVersion: string | undefined;
   readonly signature: Signature;
+  /** False where a reader before MLflow 2.10 may come (`MlflowStore.writesRequired`); true when left out. */
+  readonly writesRequired?: boolean | undefined;
   /** True when {@linkcode toInputExample}'s two files are in the folder. */
   readonly hasInputExample: boolean;
   /** Size of the folder's files, in bytes. */
@@ -89,8 +91,10 @@ export function toMLmodel(model: ModelDescription): string {
     run_id: model.runId,
     ...model.hasInputExample ? { saved_input_example_info: exampleInfo } : {},
     signature: {
-      inputs: signature.inputs ? toSchemaJson(signature.inputs) : null,
-      outputs: signature.outputs ? toSchemaJson(signature.outputs) : null,
+      inputs: signature.inputs ? toSchemaJson(signature.inputs, model) : null,
+      outputs: signature.outputs
+        ? toSchemaJson(signature.outputs, model)
+        : null,
       params: null,
     },
     type_hint_from_example: false,

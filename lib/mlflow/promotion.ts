@@ -20,6 +20,9 @@ export interface PromotionPlan extends PromotionResult {
 
 const tagPrefix = "promotion.";
 
+/** With colons, as the project wrote it once, or with dashes: servers before MLflow 2.16 refuse colons in a key. */
+const keyTime = /^(\d{4}-\d\d-\d\dT\d\d)[:-](\d\d)[:-](\d\d\.\d{3}Z)$/;
+
 /**
  * The steps from how things are to what was asked.
  *
@@ -91,7 +94,7 @@ export interface RecordedPromotion {
  * import { strictEqual } from "node:assert/strict";
  *
  * const [move] = readPromotions({
- *   "promotion.2026-11-23T12:00:00.000Z":
+ *   "promotion.2026-11-23T12-00-00.000Z":
  *     '{"by": "ada", "from": 1, "to": 2, "alias": "champion", "stage": "Production", "archived": [1]}',
  * });
  * strictEqual(move?.timeMs, Date.UTC(2026, 10, 23, 12));
@@ -103,7 +106,7 @@ export function readPromotions(
 ): RecordedPromotion[] {
   return Object.entries(tags).flatMap(([key, text]) => {
     const timeMs = key.startsWith(tagPrefix)
-      ? Date.parse(key.slice(tagPrefix.length))
+      ? Date.parse(key.slice(tagPrefix.length).replace(keyTime, "$1:$2:$3"))
       : NaN;
     const value = Number.isNaN(timeMs) ? undefined : parseObject(text);
     if (!value || typeof value["to"] !== "number") return [];
@@ -140,7 +143,9 @@ export function missingVersion(
 
 /** Two moves in one millisecond are two records. */
 function freshKey(target: ModelVersion, timeMs: number): string {
-  const key = `${tagPrefix}${new Date(timeMs).toISOString()}`;
+  const key = `${tagPrefix}${
+    new Date(timeMs).toISOString().replaceAll(":", "-")
+  }`;
   return key in target.tags ? freshKey(target, timeMs + 1) : key;
 }
 

@@ -6,10 +6,12 @@
 import { UsageError } from "../errors.ts";
 import {
   ApiError,
+  ForbiddenError,
   type HttpSettings,
   type MlflowHttp,
   openHttp,
 } from "./http.ts";
+import { readsRequired } from "./generation.ts";
 import {
   createLoggedModel,
   finalizeLoggedModel,
@@ -60,6 +62,7 @@ export async function openRest(
     })`,
     mlflowVersion,
     hasLoggedModels,
+    writesRequired: !mlflowVersion || readsRequired(mlflowVersion),
     findExperiment: (name) => findExperiment(rest, name),
     createExperiment: (name, more) => createExperiment(rest, name, more),
     createRun: (experimentId, more) => createRun(rest, experimentId, more),
@@ -84,12 +87,17 @@ export async function openRest(
   };
 }
 
-/** A generation without logged models has no such call; the others say that there is no such model. */
+/**
+ * A generation without logged models has no such call. The others say that
+ * there is no such model; with MLflow's permissions, from 3.17.2 on, they refuse
+ * it to everybody but administrators.
+ */
 async function askForLoggedModels(http: MlflowHttp): Promise<boolean> {
   try {
     await http.json("GET", `/mlflow/logged-models/m-${"0".repeat(32)}`);
     return true;
   } catch (error) {
+    if (error instanceof ForbiddenError) return true;
     if (!(error instanceof ApiError)) throw error;
     if (error.code !== "ENDPOINT_NOT_FOUND") return true;
   }

@@ -113,6 +113,10 @@ function toColumnType(
 /**
  * A schema as the JSON text that MLmodel files hold.
  *
+ * @param options `writesRequired`: false for the form before MLflow 2.10, whose
+ * readers stop at `required` and have `optional` in its place (`ColSpec` in
+ * `mlflow/types/schema.py` of 2.9.2); 2.10 reads both forms.
+ *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
@@ -122,11 +126,17 @@ function toColumnType(
  * );
  * ```
  */
-export function toSchemaJson(schema: Schema): string {
+export function toSchemaJson(
+  schema: Schema,
+  options: { writesRequired?: boolean | undefined } = {},
+): string {
+  const { writesRequired = true } = options;
+  const need = (required: boolean) =>
+    writesRequired ? { required } : required ? {} : { optional: true };
   return toPythonJson(
     schema.map((spec) =>
       spec.kind === "column"
-        ? { type: spec.type, name: spec.name, required: spec.required }
+        ? { type: spec.type, name: spec.name, ...need(spec.required) }
         : {
           type: "tensor",
           name: spec.name,
@@ -137,7 +147,8 @@ export function toSchemaJson(schema: Schema): string {
 }
 
 /**
- * The schema in a JSON text of MLflow's; a column without `required` is required, as before MLflow 2.4.
+ * The schema in a JSON text of MLflow's; a column is
+ * required unless it says `"required": false`, or `"optional": true` as before MLflow 2.10.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -191,10 +202,11 @@ function parseSpec(value: unknown): ColumnSpec | TensorSpec {
   const spec: Record<string, unknown> = typeof value === "object"
     ? { ...value }
     : {};
-  const { type, required } = spec;
+  const { type } = spec;
+  const required = spec["required"] !== false && spec["optional"] !== true;
   const name = typeof spec["name"] === "string" ? spec["name"] : undefined;
   if (isColumnType(type)) {
-    return { kind: "column", name, type, required: required !== false };
+    return { kind: "column", name, type, required };
   }
   const tensor = spec["tensor-spec"];
   if (type === "tensor" && typeof tensor === "object" && tensor !== null) {

@@ -129,6 +129,8 @@ export interface MlflowStore extends AsyncDisposable {
   readonly mlflowVersion: string | undefined;
   /** False for MLflow 2.x, where a model is a folder of its run. */
   readonly hasLoggedModels: boolean;
+  /** False where Python's MLflow may be older than 2.10: it cannot load a signature whose columns say `required`. */
+  readonly writesRequired: boolean;
 
   /** The experiment of that name, deleted or not. */
   findExperiment(name: string): Promise<Experiment | undefined>;

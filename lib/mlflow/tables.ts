@@ -59,6 +59,7 @@ export async function openTables(
     description: `${database.description} (${describeGeneration(generation)})`,
     mlflowVersion: generation.mlflowVersion,
     hasLoggedModels: generation.hasLoggedModels,
+    writesRequired: generation.writesRequired,
 
     findExperiment: (name) => findExperiment(tables, name),
     createExperiment: (name, more) =>

@@ -19,7 +19,7 @@ import type {
 import { checkRegistryTag } from "../values.ts";
 import { type Rest, toKeyValues } from "./server.ts";
 import {
-  findRegisteredModel,
+  readRegisteredModel,
   searchVersions,
   toVersion,
   withArtifactUri,
@@ -43,7 +43,7 @@ export async function ensureRegisteredModel(
       error.code === "RESOURCE_ALREADY_EXISTS";
     if (!isThere) throw error;
   });
-  const model = await findRegisteredModel(rest, name);
+  const model = await readRegisteredModel(rest, name);
   if (model) return model;
   throw missingModel(rest, name);
 }

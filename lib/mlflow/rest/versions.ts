@@ -1,12 +1,30 @@
 /** Registered models and their versions, read from an MLflow server. */
 import { InputError } from "../../errors.ts";
+import { ForbiddenError } from "../http.ts";
 import { toPairs, toRecord, toRecords, toText } from "../json.ts";
 import { appendToUri, parseStage, toModelId } from "../rules.ts";
 import type { ModelVersion, RegisteredModel } from "../store.ts";
 import { type Rest, unlessMissing } from "./server.ts";
 
-/** The registered model with its tags and aliases; undefined when there is none of that name. */
+/**
+ * Returns the registered model with its tags and aliases; undefined when there
+ * is none of that name, or none that the login may read: a server with
+ * permissions refuses both alike, and only making it tells them apart.
+ */
 export async function findRegisteredModel(
+  rest: Rest,
+  name: string,
+): Promise<RegisteredModel | undefined> {
+  try {
+    return await readRegisteredModel(rest, name);
+  } catch (error) {
+    if (error instanceof ForbiddenError) return undefined;
+    throw error;
+  }
+}
+
+/** Like {@linkcode findRegisteredModel}. @throws {ForbiddenError} If the login may not read it. */
+export async function readRegisteredModel(
   rest: Rest,
   name: string,
 ): Promise<RegisteredModel | undefined> {
@@ -55,7 +73,7 @@ export async function searchVersions(
   rest: Rest,
   name: string,
 ): Promise<ModelVersion[]> {
-  const model = await findRegisteredModel(rest, name);
+  const model = await readRegisteredModel(rest, name);
   if (!model) return [];
   const versions: ModelVersion[] = [];
   let pageToken: string | undefined;

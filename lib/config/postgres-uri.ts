@@ -1,0 +1,221 @@
+/**
+ * Reads `postgresql://…` as libpq and SQLAlchemy do: every parameter of the URI
+ * is honoured or refused by its name, none is ignored.
+ */
+import { UsageError } from "../errors.ts";
+import { announceSecret } from "../redact.ts";
+import { checkSessionOptions } from "./session-options.ts";
+import { decoded, parseParameters, splitParameters } from "./uri-parameters.ts";
+
+/** TLS settings of every Postgres connection, as libpq names them. */
+export interface TlsSettings {
+  readonly sslMode: (typeof sslModes)[number];
+  /** Path of a PEM file, or `system` for the authorities that Deno trusts. */
+  readonly sslRootCertificate: string | undefined;
+}
+
+/** Who asks, and where; what the URI or secret does not say is undefined. */
+export interface DatabaseLogin {
+  readonly username: string;
+  readonly password: string;
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly sslMode?: TlsSettings["sslMode"] | undefined;
+  readonly sslRootCertificate?: string;
+  /** Settings of each session as the server's command line takes them: `-c search_path=mlflow`. */
+  readonly options?: string;
+  readonly applicationName?: string;
+  /** Longest wait for a connection, in milliseconds; 0 for no limit. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** libpq's modes, weakest first. */
+const sslModes = [
+  "disable",
+  "allow",
+  "prefer",
+  "require",
+  "verify-ca",
+  "verify-full",
+] as const;
+
+/**
+ * The parts of `postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`, any
+ * SQLAlchemy driver suffix allowed. It is cut by hand, at the last `@`, because
+ * `URL` puts the whole text, password included, into its error; so a password
+ * may hold `@:/?#` as they are, or percent-encoded. Port 5432 by default.
+ * Parameters win over the parts before them, as in libpq.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const login = parsePostgresUri(
+ *   "postgresql+psycopg2://me:p%40s/s:#w@db.example:6543/mlflow?options=-csearch_path%3Dmlflow",
+ *   { setting: "X" },
+ * );
+ * strictEqual(login.password, "p@s/s:#w");
+ * strictEqual(login.port, 6543);
+ * strictEqual(login.options, "-csearch_path=mlflow");
+ * ```
+ *
+ * @param options `setting`: the variable to name in an error.
+ * @throws {UsageError} If it is no such URI, user, host or database is missing, or a parameter cannot be honoured; never shows the URI.
+ */
+export function parsePostgresUri(
+  uri: string,
+  options: { setting: string },
+): DatabaseLogin {
+  const { setting } = options;
+  const [, rest] = /^postgres(?:ql)?(?:\+\w+)?:\/\/(.*)$/is.exec(uri) ?? [];
+  if (rest === undefined) {
+    throw new UsageError(
+      `Cannot use ${setting}: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE`,
+    );
+  }
+  const { main, query } = splitParameters(rest);
+  const at = main.lastIndexOf("@");
+  const [username, password] = splitUserinfo(
+    at < 0 ? undefined : main.slice(0, at),
+  );
+  const [, host, port, database, unknown] =
+    /^(\[[^\]]+\]|[^/:?#]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?(.*))?$/s.exec(
+      main.slice(at + 1),
+    ) ?? [];
+  const given = parseParameters(query ?? unknown, setting);
+  const need = (part: string, value: string | undefined) => {
+    if (value) return value;
+    throw new UsageError(
+      `Cannot use ${setting}: it has no ${part}; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE`,
+    );
+  };
+  const word = given.get("password");
+  const place = toPlace(
+    need("host", given.get("host") || (host && decoded(host))),
+    { port: given.get("port") || port, setting },
+  );
+  return {
+    username: need("user", given.get("user") || username),
+    password: announceSecret(word || password || ""),
+    ...place,
+    database: need(
+      "database",
+      given.get("dbname") || (database && decoded(database)),
+    ),
+    ...toTls(given, setting),
+    ...toSession(given, setting),
+  };
+}
+
+function toPlace(
+  text: string,
+  options: { port: string | undefined; setting: string },
+): { host: string; port: number } {
+  const { setting } = options;
+  if (/[,]/.test(text) || options.port?.includes(",")) {
+    throw new UsageError(
+      `Cannot use ${setting}: it names several hosts; name one, such as the writer's endpoint of a cluster`,
+    );
+  }
+  if (/^[/@]/.test(text)) {
+    throw new UsageError(
+      `Cannot use ${setting}: its host is a folder of Unix sockets; name a host that listens on TCP, such as localhost`,
+    );
+  }
+  // SQLAlchemy's form of the parameter: host=NAME:PORT.
+  const [, host = text, port] = /^([^:[\]]+):([^:]*)$/.exec(text) ?? [];
+  if (port !== undefined && options.port) {
+    throw new UsageError(
+      `Cannot use ${setting}: it names the port twice, in the parameter "host" and beside it`,
+    );
+  }
+  return {
+    host: host.replace(/^\[|\]$/g, ""),
+    port: toPort(port || options.port || "5432", setting),
+  };
+}
+
+function toTls(
+  given: ReadonlyMap<string, string>,
+  setting: string,
+): Pick<DatabaseLogin, "sslMode" | "sslRootCertificate"> {
+  const certificate = given.get("sslrootcert") || undefined;
+  const usual = certificate === "system"
+    ? "verify-full"
+    : given.has("ssl")
+    ? "require"
+    : undefined;
+  return {
+    sslMode: toSslMode(given.get("sslmode"), setting) ?? usual,
+    ...certificate === undefined ? {} : { sslRootCertificate: certificate },
+  };
+}
+
+function toSession(
+  given: ReadonlyMap<string, string>,
+  setting: string,
+): Pick<DatabaseLogin, "options" | "applicationName" | "connectTimeoutMs"> {
+  const session = given.get("options");
+  if (session) checkSessionOptions(session, setting);
+  const name = given.get("application_name") ||
+    given.get("fallback_application_name");
+  const timeout = given.get("connect_timeout") || undefined;
+  if (timeout !== undefined && !/^-?\d{1,6}$/.test(timeout)) {
+    throw new UsageError(
+      `Cannot use ${setting}: its connect_timeout should be a whole number of seconds`,
+    );
+  }
+  return {
+    ...session ? { options: session } : {},
+    ...name ? { applicationName: name } : {},
+    // As in libpq: zero and less wait for ever.
+    ...timeout === undefined
+      ? {}
+      : { connectTimeoutMs: Math.max(0, Number(timeout)) * 1000 },
+  };
+}
+
+/** True when the first mode protects less than the second. */
+export function isWeaker(
+  mode: TlsSettings["sslMode"],
+  than: TlsSettings["sslMode"],
+): boolean {
+  return sslModes.indexOf(mode) < sslModes.indexOf(than);
+}
+
+/** User and password of a URI, decoded; the password is announced to the redactor. */
+export function splitUserinfo(
+  userinfo: string | undefined,
+): [string | undefined, string | undefined] {
+  if (userinfo === undefined) return [undefined, undefined];
+  const colon = userinfo.indexOf(":");
+  if (colon < 0) return [decoded(userinfo), undefined];
+  // Announced as it was written, too: an encoding of the user's own stays hidden.
+  const written = announceSecret(userinfo.slice(colon + 1));
+  return [decoded(userinfo.slice(0, colon)), announceSecret(decoded(written))];
+}
+
+/** One of libpq's modes; undefined stays undefined. @throws {UsageError} For any other word. */
+export function toSslMode(
+  value: string | undefined,
+  setting: string,
+): TlsSettings["sslMode"] | undefined {
+  if (value === undefined) return undefined;
+  const mode = sslModes.find((known) => known === value);
+  if (mode) return mode;
+  throw new UsageError(
+    `Cannot use ${setting}: its sslmode is "${value}", expected one of ${
+      sslModes.join(", ")
+    }`,
+  );
+}
+
+/** The number of a TCP port. @throws {UsageError} If it is none; names the setting. */
+export function toPort(text: string, setting: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port;
+  // Not shown: with an odd URI a piece of the password can end up here.
+  throw new UsageError(
+    `Cannot use the port of ${setting}: expected a number from 1 to 65535`,
+  );
+}

@@ -1,0 +1,43 @@
+/** The `options` of a Postgres connection (`PGOPTIONS`, or a URI's parameter). */
+import { UsageError } from "../errors.ts";
+
+/** Settings that this project's reading and writing depends on, and the values that it works with. */
+const owned: Readonly<Record<string, RegExp>> = {
+  bytea_output: /^hex$/i,
+  client_encoding: /^utf-?8$/i,
+  datestyle: /^iso\b/i,
+  extra_float_digits: /^[123]$/,
+  intervalstyle: /^postgres$/i,
+  standard_conforming_strings: /^(on|true|1)$/i,
+  synchronous_commit: /^on$/i,
+  timezone: /^(utc|etc\/utc|gmt)$/i,
+};
+
+/**
+ * Checks libpq's `options`: `-c NAME=VALUE` or `--NAME=VALUE`, spaces and
+ * backslashes in a value with a backslash before them. The server reads the
+ * text itself, so a name or value that it does not know is its error.
+ *
+ * @throws {UsageError} For other flags, and for settings that would change what is read or stored.
+ */
+export function checkSessionOptions(text: string, setting: string): void {
+  const words = text.match(/(?:\\.|[^\s\\])+/gs) ?? [];
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? "";
+    const isSplit = word === "-c";
+    const [, name = "", value = ""] =
+      /^(?:-c|--)?([A-Za-z_][\w.-]*)=(.*)$/s.exec(
+        isSplit ? words[++index] ?? "" : word,
+      ) ?? [];
+    if (name === "" || (!isSplit && !word.startsWith("-"))) {
+      throw new UsageError(
+        `Cannot use the options of ${setting}: expected -c NAME=VALUE, such as -c search_path=mlflow (percent-encoded: -csearch_path%3Dmlflow)`,
+      );
+    }
+    const wanted = owned[name.toLowerCase().replaceAll("-", "_")];
+    if (!wanted || wanted.test(value.replaceAll(/\\(.)/gs, "$1"))) continue;
+    throw new UsageError(
+      `Cannot use the options of ${setting}: they set ${name} to a value that would change what is read or stored here; remove it`,
+    );
+  }
+}

@@ -1,0 +1,149 @@
+/** The parameters of a `postgresql://` URI: libpq's, each honoured, accepted or refused. */
+import { UsageError } from "../errors.ts";
+import { announceSecret } from "../redact.ts";
+
+/** Parameters that say where and who, in place of the URI's own parts. */
+const places = ["host", "port", "user", "password", "dbname"] as const;
+
+/** What is honoured beside them. */
+const honoured = [
+  ...places,
+  "sslmode",
+  "sslrootcert",
+  "options",
+  "application_name",
+  "fallback_application_name",
+  "connect_timeout",
+];
+
+/** Parameters that are accepted where they ask for what happens anyway. */
+const accepted: Readonly<Record<string, RegExp>> = {
+  channel_binding: /^(disable|prefer)$/,
+  client_encoding: /^(utf-?8|auto)$/i,
+  gssencmode: /^(disable|prefer)$/,
+  keepalives: /^1$/,
+  load_balance_hosts: /^(disable|random)$/,
+  sslcompression: /^0$/,
+  sslnegotiation: /^postgres$/,
+  sslsni: /^1$/,
+  ssl: /^true$/, // libpq reads it as sslmode=require
+  target_session_attrs: /^(any|prefer-standby)$/,
+};
+
+/** What to do instead of a refused parameter. */
+const advice: Readonly<Record<string, string>> = {
+  channel_binding: "sslmode=verify-full protects the login as well",
+  hostaddr: "give the address as the host",
+  passfile: "give the password in the URI or in a secret",
+  service: "write its settings into the URI",
+  servicefile: "write its settings into the URI",
+  sslcert: "client certificates are not supported; log in with a password",
+  sslkey: "client certificates are not supported; log in with a password",
+  sslpassword: "client certificates are not supported; log in with a password",
+  target_session_attrs: "name the host that has the role",
+};
+
+/** libpq's other names; nothing here corresponds to them. */
+const refused =
+  "gssdelegation gsslib keepalives_count keepalives_idle keepalives_interval krbsrvname max_protocol_version min_protocol_version replication require_auth requirepeer requiressl ssl_max_protocol_version ssl_min_protocol_version sslcertmode sslcrl sslcrldir sslkeylogfile tcp_user_timeout";
+
+/** A `?` with one of these behind it begins the parameters; any other may stand in a password. */
+const start = new RegExp(
+  `\\?(?=(?:${
+    [
+      ...honoured,
+      ...Object.keys(accepted),
+      ...Object.keys(advice),
+      ...refused.split(" "),
+    ].join("|")
+  })=)`,
+);
+
+/**
+ * Splits a URI before its parameters. A `@` in a parameter is thus no part of
+ * the login, while `?` may stand in a password.
+ */
+export function splitParameters(
+  uri: string,
+): { main: string; query: string | undefined } {
+  const at = uri.search(start);
+  return at < 0
+    ? { main: uri, query: undefined }
+    : { main: uri.slice(0, at), query: uri.slice(at + 1) };
+}
+
+/**
+ * Returns name and value of each parameter, decoded.
+ *
+ * @throws {UsageError} If one is given twice, or cannot be honoured; names it and the setting.
+ */
+export function parseParameters(
+  query: string | undefined,
+  setting: string,
+): Map<string, string> {
+  const given = new Map<string, string>();
+  for (const pair of (query ?? "").split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const name = decoded(equals < 0 ? pair : pair.slice(0, equals));
+    const written = equals < 0 ? "" : pair.slice(equals + 1);
+    if (name === "password") announceSecret(written);
+    const value = toValue(name, { written, setting });
+    if (given.has(name)) {
+      throw new UsageError(
+        `Cannot use ${setting}: its parameter "${name}" is there twice`,
+      );
+    }
+    checkParameter(name, { value, setting });
+    given.set(name, value);
+  }
+  return given;
+}
+
+/** Only known names are shown: with an odd URI a piece of the password can end up here. */
+function checkParameter(
+  name: string,
+  options: { value: string; setting: string },
+): void {
+  const { value, setting } = options;
+  if (honoured.includes(name)) return;
+  const wanted = accepted[name];
+  if (wanted?.test(value)) return;
+  const start = /^[A-Za-z_]{1,40}$/.test(name)
+    ? `Cannot use ${setting}: its parameter "${name}" is not supported`
+    : `Cannot use ${setting}: one of its parameters is not supported`;
+  const but = wanted ? ` with this value` : "";
+  const known = [...honoured, ...Object.keys(accepted)].sort().join(", ");
+  throw new UsageError(
+    `${start}${but}: remove it${
+      advice[name] === undefined ? "" : `; ${advice[name]}`
+    } (supported: ${known})`,
+  );
+}
+
+/**
+ * SQLAlchemy reads `+` as a space and libpq as itself. In `options` only the
+ * space makes sense; elsewhere it must be written in a way that both read alike.
+ */
+function toValue(
+  name: string,
+  options: { written: string; setting: string },
+): string {
+  const { written, setting } = options;
+  if (!written.includes("+")) return decoded(written);
+  if (name === "options") return decoded(written.replaceAll("+", " "));
+  throw new UsageError(
+    `Cannot use ${setting}: the "+" in its parameter "${name}" is a space to SQLAlchemy and a plus sign to libpq; write %20 or %2B`,
+  );
+}
+
+/** Decodes the valid percent-escapes and leaves every other `%` as it is. */
+export function decoded(text: string): string {
+  return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
+}
