@@ -3,6 +3,7 @@ import { digestOf, sha256 } from "./digest.ts";
 import { InputError } from "./errors.ts";
 import {
   checkFeatureNames,
+  type Column,
   type Features,
   parseFeatureNames,
   toFeatures,
@@ -11,8 +12,10 @@ import {
 import { type EvaluationMetrics, evaluationMetrics } from "./metrics.ts";
 import { type ColumnSpec, inferColumns } from "./mlflow/signature.ts";
 import type { Model } from "./model/ensemble.ts";
+import { kindOfLabels, type Label, unseenCategory } from "./model/labels.ts";
 import { evaluate } from "./model/evaluate.ts";
 import { toOnnx } from "./model/onnx.ts";
+import { toColumnGraph } from "./model/onnx-columns.ts";
 import { parseModel } from "./model/parse.ts";
 import { type ReferenceProfile, toProfile } from "./monitoring/profile.ts";
 import type { Recipe } from "./recipe.ts";
@@ -57,10 +60,17 @@ export interface Candidate {
   readonly model: Model;
   readonly modelBytes: Uint8Array<ArrayBuffer>;
   readonly onnxBytes: Uint8Array;
+  /** The ONNX graph that takes rows as they are sent: typed columns, labels of categories. */
+  readonly columnGraph: Uint8Array;
   readonly columns: readonly ColumnSpec[];
   readonly example: InputExample;
   /** The whole sample, rows × columns, for the parity gate. */
-  readonly sample: { readonly matrix: Float32Array; readonly rows: number };
+  readonly sample: {
+    readonly matrix: Float32Array;
+    readonly rows: number;
+    /** The rows as they were sent, a cell per column in the model's order: labels of categories, null for missing. */
+    readonly cells: readonly (readonly unknown[])[];
+  };
   /** Undefined when there is no labelled set, or the model gives no single probability. */
   readonly metrics: EvaluationMetrics | undefined;
   readonly evaluation: SourceFile | undefined;
@@ -104,7 +114,7 @@ export function toCandidate(
   const sampleRows = [
     ...parseRows(files.sample.bytes, { file: files.sample.uri }),
   ];
-  const anyType = names.map((name) => ({ name, type: "double" }));
+  const anyType = anyTypeColumns(model, names);
   const { recipe, idColumn } = options;
   const sample = toFeatures(sampleRows, {
     columns: anyType,
@@ -113,6 +123,10 @@ export function toCandidate(
     file: files.sample.uri,
   });
   const modelRows = toModelRows(sampleRows, { columns: names, recipe });
+  const cells = modelRows.map((row) => names.map((name) => row[name] ?? null));
+  const columns = inferColumns(modelRows, names).map((column, feature) =>
+    toServable(column, model.features.labels?.[feature])
+  );
   const count = Math.min(exampleRows, sample.rows);
   const matrix = sample.matrix.slice(0, count * names.length);
   const labelled = files.evaluation &&
@@ -125,15 +139,20 @@ export function toCandidate(
     model,
     modelBytes: files.model.bytes,
     onnxBytes: toOnnx(model),
-    columns: inferColumns(modelRows, names),
+    columnGraph: toColumnGraph(
+      model,
+      columns.map(({ type }, feature) => ({
+        name: names[feature] ?? "",
+        type,
+      })),
+    ),
+    columns,
     example: {
-      rows: modelRows.slice(0, count).map((row) =>
-        names.map((name) => row[name] ?? null)
-      ),
+      rows: cells.slice(0, count),
       matrix,
       scores: evaluate(model, matrix, { rows: count }).predictions,
     },
-    sample: { matrix: sample.matrix, rows: sample.rows },
+    sample: { matrix: sample.matrix, rows: sample.rows, cells },
     metrics,
     evaluation: files.evaluation,
     reference: {
@@ -150,6 +169,31 @@ export function toCandidate(
     },
     trainingDate: findTrainingDate(files),
   };
+}
+
+/** Columns before their types are known; any number is accepted, and the labels of categories. */
+function anyTypeColumns(model: Model, names: readonly string[]): Column[] {
+  return names.map((name, feature) => ({
+    name,
+    type: "double",
+    labels: model.features.labels?.[feature],
+    unseen: unseenCategory(model.library),
+  }));
+}
+
+/**
+ * The column with a type that MLflow serves: that of its labels, and `double`
+ * for booleans with missing values, which MLflow's server would read as false.
+ */
+function toServable(
+  column: ColumnSpec,
+  labels: readonly Label[] | undefined,
+): ColumnSpec {
+  const kind = labels && kindOfLabels(labels);
+  if (kind === "text") return { ...column, type: "string" };
+  const isBoolean = kind === "boolean" || column.type === "boolean";
+  if (!isBoolean) return column;
+  return { ...column, type: column.required ? "boolean" : "double" };
 }
 
 /** Rows as the model takes them, and its one probability a row where it gives one. */
@@ -181,7 +225,7 @@ function readLabelled(
   },
 ): ScoredRows & { readonly outcomes: Uint8Array } | undefined {
   if (!givesProbability(model)) return undefined;
-  const columns = names.map((name) => ({ name, type: "double" }));
+  const columns = anyTypeColumns(model, names);
   const rows = parseRows(file.bytes, { file: file.uri });
   const { recipe, idColumn, label: labelColumn } = options;
   const features = toFeatures(rows, {

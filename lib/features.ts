@@ -1,13 +1,18 @@
 /** Rows to the matrix that a model scores: bound by name, checked by type, nothing guessed. */
 import { InputError } from "./errors.ts";
+import { type Label, toCode } from "./model/labels.ts";
 import type { Recipe } from "./recipe.ts";
 import type { Row } from "./rows.ts";
 
 /** A column that the model was trained on. */
 export interface Column {
   readonly name: string;
-  /** MLflow's type of it: `double`, `float`, `long`, `integer`, `boolean`. */
+  /** MLflow's type of it: `double`, `float`, `long`, `integer`, `boolean`, `string`. */
   readonly type: string;
+  /** Labels of the column's categories, index = code; undefined where the column has none. */
+  readonly labels?: readonly Label[] | undefined;
+  /** What a label that is not among them does; an error unless stated. */
+  readonly unseen?: "missing" | "error";
 }
 
 /** How rows become features. */
@@ -248,7 +253,7 @@ function encodeRow(value: Row["value"], encoding: Encoding): void {
   const { columns, plan, where, into } = encoding;
   if (isArray(value)) {
     for (const [index, column] of columns.entries()) {
-      into[index] = toFeature(value[index], column, where);
+      into[index] = encodeCell(value[index], column, encoding);
     }
     return;
   }
@@ -268,8 +273,48 @@ function encodeRow(value: Row["value"], encoding: Encoding): void {
     if (isAbsent(cell, value, column.name)) {
       throw missing(column.name, value, where);
     }
-    into[index] = toFeature(cell, column, where);
+    into[index] = encodeCell(cell, column, encoding);
   }
+}
+
+function encodeCell(
+  cell: unknown,
+  column: Column,
+  { where, unknown }: Encoding,
+): number {
+  if (column.labels === undefined) return toFeature(cell, column, where);
+  if (cell === null) return NaN;
+  const code = toCategoryCode(
+    cell,
+    { ...column, labels: column.labels },
+    where,
+  );
+  if (code !== undefined) return code;
+  unknown.set(column.name, (unknown.get(column.name) ?? 0) + 1);
+  return NaN;
+}
+
+/** The code of a label; undefined for one that is not known and may be missing. */
+function toCategoryCode(
+  cell: unknown,
+  { name, labels, unseen }: Column & { labels: readonly Label[] },
+  where: string,
+): number | undefined {
+  const isLabel = typeof cell === "string" || typeof cell === "number" ||
+    typeof cell === "boolean";
+  const isKind = labels.length === 0 ||
+    labels.some((label) => typeof label === typeof cell);
+  const code = isLabel ? toCode(labels, cell) : undefined;
+  if (code !== undefined) return code;
+  if (isLabel && isKind && unseen === "missing") return undefined;
+  throw wrongType({
+    where,
+    column: name,
+    wanted: `one of the ${labels.length} categories of the training data (${
+      JSON.stringify(labels).slice(1, 60)
+    }) or null`,
+    found: cell,
+  });
 }
 
 /** A name such as "constructor" finds something on every object, which is not of the row. */

@@ -1,11 +1,12 @@
 /** A registered version that is ready to score: read, verified, replayed on its own example. */
-import type { Column } from "./features.ts";
+import { type Column, toFeatures } from "./features.ts";
 import { sha256 } from "./digest.ts";
 import { InputError, UsageError } from "./errors.ts";
 import type { Schema } from "./mlflow/signature.ts";
 import type { Model, TreeEnsemble } from "./model/ensemble.ts";
 import { evaluate } from "./model/evaluate.ts";
 import { openKernel } from "./model/kernel.ts";
+import { unseenCategory } from "./model/labels.ts";
 import { openOnnx } from "./model/onnxruntime.ts";
 import { parseModel } from "./model/parse.ts";
 import type { ExpectedScores, LoadedFolder } from "./modelfolder.ts";
@@ -73,7 +74,10 @@ function openTrees(
   const score = toPredict(model);
   return {
     engine: "trees",
-    columns: toColumns(namesOf(model, folder), folder.file.signature.inputs),
+    columns: withLabels(
+      toColumns(namesOf(model, folder), folder.file.signature.inputs),
+      model,
+    ),
     features: model.features.count,
     predictionKind: model.predictionKind,
     outputs: model.outputs,
@@ -111,7 +115,10 @@ async function openGraph(
   const names = model ? namesOf(model, folder) : folder.featureNames ?? [];
   return {
     engine: "onnxruntime",
-    columns: toColumns(names, folder.file.signature.inputs),
+    columns: withLabels(
+      toColumns(names, folder.file.signature.inputs),
+      model,
+    ),
     features: session.features,
     // A graph does not say what its numbers are; storing refuses what is outside 0 to 1.
     predictionKind: model?.predictionKind ?? "probability",
@@ -152,16 +159,39 @@ function toColumns(
   });
 }
 
+/** Columns in the model's order with the labels that it has for them. */
+function withLabels(
+  columns: Column[] | undefined,
+  model: Model | undefined,
+): Column[] | undefined {
+  const labels = model?.features.labels;
+  if (!labels) return columns;
+  const unseen = unseenCategory(model.library);
+  return columns?.map((column, feature) => ({
+    ...column,
+    labels: labels[feature],
+    unseen,
+  }));
+}
+
 async function replay(
   scorer: Scorer,
   expected: ExpectedScores,
   uri: string,
 ): Promise<void> {
   const { rows, scores } = expected;
-  const cells = rows.flatMap((row) =>
-    row.map((cell) => cell === null ? NaN : Number(cell))
+  const columns = scorer.columns ??
+    expected.columns.map((name) => ({ name, type: "double" }));
+  const { matrix } = toFeatures(
+    rows.map((value, row) => ({ number: row + 1, line: undefined, value })),
+    {
+      columns,
+      recipe: { oneHot: [] },
+      idColumn: "",
+      file: `the input example of ${uri}`,
+    },
   );
-  const found = await scorer.predict(Float32Array.from(cells), rows.length);
+  const found = await scorer.predict(matrix, rows.length);
   const at = scores.findIndex((score, index) =>
     !(Math.abs(score - (found[index] ?? NaN)) <= tolerance)
   );

@@ -58,6 +58,10 @@ function toMatrix(model: Model, rows: Entry["rows"]): Float32Array {
   return Float32Array.from(cells);
 }
 
+function toSent({ columns, rows }: Entry, model: Model): unknown[][] {
+  return toGraphRows(model, { types: columns.map(({ type }) => type), rows });
+}
+
 for (const peer of ["parity", "xgboost"] as const) {
   testWithPython(
     `labels of categories score as ${peer}'s XGBoost and LightGBM score the frame`,
@@ -112,7 +116,7 @@ async function checkEntry(entry: Entry, bytes: Uint8Array): Promise<void> {
     return;
   }
   await using graph = await openColumnGraph(toColumnGraph(model, columns));
-  check("ONNX columns", await graph.predict(toGraphRows(model, entry)));
+  check("ONNX columns", await graph.predict(toSent(entry, model)));
   await checkUnseen(entry, model);
 }
 
@@ -125,7 +129,7 @@ async function checkUnseen(entry: Entry, model: Model): Promise<void> {
   await using graph = await openColumnGraph(
     toColumnGraph(model, entry.columns),
   );
-  const [first = []] = toGraphRows(model, entry);
+  const [first = []] = toSent(entry, model);
   const row = (cell: Cell) => first.map((old, f) => f === feature ? cell : old);
   if (unseenCategory(entry.library) === "error") {
     await rejects(graph.predict([row(unseen)]), /Cannot score ONNX graph/);

@@ -107,16 +107,16 @@ export function toColumnGraph(
  * booleans in a column of doubles are 0 and 1, and a missing text is a text
  * that is no label.
  *
- * @param rows A cell per column each; missing is null.
+ * @param options `types`: those of the graph's columns. `rows`: a cell per column each; missing is null.
  */
 export function toGraphRows(
   { features }: Model,
-  { columns, rows }: {
-    columns: readonly GraphColumn[];
+  { types, rows }: {
+    types: readonly string[];
     rows: readonly (readonly unknown[])[];
   },
 ): unknown[][] {
-  const missing = columns.map(({ type }, feature) => {
+  const missing = types.map((type, feature) => {
     const labels = features.labels?.[feature] ?? [];
     return type === "string"
       ? missingTexts.find((text) => !labels.includes(text)) ?? null
@@ -124,7 +124,7 @@ export function toGraphRows(
   });
   return rows.map((row) =>
     row.map((cell, column) => {
-      const isNumber = columns[column]?.type === "double";
+      const isNumber = types[column] === "double";
       if (cell === null) return missing[column];
       return isNumber && typeof cell === "boolean" ? Number(cell) : cell;
     })
