@@ -16,7 +16,9 @@ import {
 } from "./mlflow/signature.ts";
 import type { Model } from "./model/ensemble.ts";
 import { evaluate } from "./model/evaluate.ts";
+import { unseenCategory } from "./model/labels.ts";
 import { toOnnx } from "./model/onnx.ts";
+import { toColumnGraph } from "./model/onnx-columns.ts";
 import { parseModel } from "./model/parse.ts";
 import { type ReferenceProfile, toProfile } from "./monitoring/profile.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "./recipe.ts";
@@ -61,12 +63,19 @@ export interface Candidate {
   readonly model: Model;
   readonly modelBytes: Uint8Array<ArrayBuffer>;
   readonly onnxBytes: Uint8Array;
+  /** The ONNX graph that takes rows as they are sent: typed columns, labels of categories. */
+  readonly columnGraph: Uint8Array;
   readonly columns: readonly ColumnSpec[];
   /** With the categories of each step: recorded with the version and used from there. */
   readonly recipe: Recipe;
   readonly example: InputExample;
   /** The whole sample, rows × columns, for the parity gate. */
-  readonly sample: { readonly matrix: Float32Array; readonly rows: number };
+  readonly sample: {
+    readonly matrix: Float32Array;
+    readonly rows: number;
+    /** The rows as they were sent, a cell per column in the model's order: labels of categories, null for missing. */
+    readonly cells: readonly (readonly unknown[])[];
+  };
   /** Undefined when there is no labelled set, or the model gives no single probability. */
   readonly metrics: EvaluationMetrics | undefined;
   readonly evaluation: SourceFile | undefined;
@@ -118,15 +127,24 @@ export function toCandidate(
     rows: [...sampleRows, ...labelledRows ?? []],
   });
   const { idColumn } = options;
-  const binding = { columns: columns.map(toColumn), recipe, idColumn };
+  const binding = {
+    columns: columns.map((column, feature) => ({
+      ...toColumn(column),
+      labels: model.features.labels?.[feature],
+      unseen: unseenCategory(model.library),
+    })),
+    recipe,
+    idColumn,
+  };
   const sample = toFeatures(sampleRows, {
     ...binding,
     file: files.sample.uri,
   });
   const count = Math.min(exampleRows, sample.rows);
   const matrix = sample.matrix.slice(0, count * names.length);
-  const rows = toModelRows(sampleRows.slice(0, count), binding)
+  const cells = toModelRows(sampleRows, binding)
     .map((row) => names.map((name) => row[name] ?? null));
+  const rows = cells.slice(0, count);
   const labelled = files.evaluation && labelledRows &&
     scoreLabelled(
       model,
@@ -144,6 +162,10 @@ export function toCandidate(
     model,
     modelBytes: files.model.bytes,
     onnxBytes: toOnnx(model),
+    columnGraph: toColumnGraph(model, {
+      columns: binding.columns,
+      missingValue: recipe.missingValue,
+    }),
     columns,
     recipe,
     example: {
@@ -151,7 +173,7 @@ export function toCandidate(
       matrix,
       scores: evaluate(model, matrix, { rows: count }).predictions,
     },
-    sample: { matrix: sample.matrix, rows: sample.rows },
+    sample: { matrix: sample.matrix, rows: sample.rows, cells },
     metrics,
     evaluation: files.evaluation,
     reference: {
@@ -191,27 +213,36 @@ function toColumns(
     rows: readonly Row[];
   },
 ): { columns: ColumnSpec[]; recipe: Recipe } {
-  const specsOf = (cells: readonly Readonly<Record<string, unknown>>[]) =>
+  const specsOf = (valuesOf: (name: string) => unknown[]) =>
     names.map((name, index) =>
       toColumnSpec({
         name,
+        labels: model.features.labels?.[index],
         // LightGBM's file says which features are categories, not their types.
         modelType: model.library === "xgboost"
           ? model.features.types[index]
           : undefined,
-        values: cells.map((row) => Object.hasOwn(row, name) ? row[name] : null),
+        values: valuesOf(name),
       })
     );
-  const raw = specsOf(sample.map(({ value }) => value));
+  // Gaps do not count here: a raw sample lacks all encoded columns.
+  const known = specsOf((name) =>
+    sample.flatMap(({ value }) =>
+      Object.hasOwn(value, name) && value[name] !== null ? [value[name]] : []
+    )
+  );
   const resolved = resolveRecipe(recipe, {
-    columns: raw.map(toColumn),
+    columns: known.map(toColumn),
     rows: rows.map(({ value }) => value),
   });
   const modelRows = toModelRows(sample, {
     columns: names.map((name) => ({ name, type: "" })),
     recipe: resolved,
   });
-  return { columns: specsOf(modelRows), recipe: resolved };
+  return {
+    columns: specsOf((name) => modelRows.map((row) => row[name])),
+    recipe: resolved,
+  };
 }
 
 function toColumn({ name = "", type }: ColumnSpec): Column {

@@ -1,5 +1,6 @@
 /** Rows to the matrix that a model scores: bound by name, checked by type, nothing guessed. */
 import { InputError } from "./errors.ts";
+import { type Label, toCode } from "./model/labels.ts";
 import {
   type CategoryFinder,
   type OneHot,
@@ -11,8 +12,12 @@ import type { Row } from "./rows.ts";
 /** A column that the model was trained on. */
 export interface Column {
   readonly name: string;
-  /** MLflow's type of it: `double`, `float`, `long`, `integer`, `boolean`. */
+  /** MLflow's type of it: `double`, `float`, `long`, `integer`, `boolean`, `string`. */
   readonly type: string;
+  /** Labels of the column's categories, index = code; undefined where the column has none. */
+  readonly labels?: readonly Label[] | undefined;
+  /** What a label that is not among them does; an error unless stated. */
+  readonly unseen?: "missing" | "error";
 }
 
 /** How rows become features. */
@@ -218,6 +223,8 @@ class RowEncoder {
   readonly #missing: number | undefined;
   /** Rows that lack the column, by position. */
   readonly #absent: Uint32Array;
+  /** Rows with a label that the model's categories do not have, by column. */
+  readonly #unseen = new Map<string, number>();
 
   constructor(options: FeatureOptions) {
     const { columns, recipe } = options;
@@ -242,7 +249,9 @@ class RowEncoder {
       const column = columns[index]!;
       const cell = cellOf(value, column.name);
       if (cell === undefined) this.#absent[index]!++;
-      into[index] = cell === undefined ? NaN : toFeature(cell, column, where);
+      into[index] = cell === undefined
+        ? NaN
+        : this.#encodeCell(cell, column, where);
     }
     for (const group of this.#groups) {
       this.#encodeGroup(group, value, { where, into });
@@ -254,6 +263,18 @@ class RowEncoder {
       }
     }
     this.rows++;
+  }
+
+  /** A number, or the code of a label of the model's own categories. */
+  #encodeCell(cell: unknown, column: Column, where: string): number {
+    const { name, labels } = column;
+    if (labels === undefined) return toFeature(cell, column, where);
+    if (cell === null) return NaN;
+    const code = toCategoryCode(cell, { ...column, labels }, where);
+    if (code === undefined) {
+      this.#unseen.set(name, (this.#unseen.get(name) ?? 0) + 1);
+    }
+    return code ?? NaN;
   }
 
   #encodeGroup(
@@ -316,11 +337,12 @@ class RowEncoder {
     });
     return {
       absentCells: absent,
-      unknownCategories: Object.fromEntries(
-        this.#groups.filter(({ unknown }) => unknown > 0).map((
+      unknownCategories: Object.fromEntries([
+        ...this.#groups.filter(({ unknown }) => unknown > 0).map((
           { step, unknown },
-        ) => [step.column, unknown]),
-      ),
+        ): [string, number] => [step.column, unknown]),
+        ...this.#unseen,
+      ]),
       emptyColumns: emptyColumns(matrix, columns),
     };
   }
@@ -421,6 +443,29 @@ function cellOf(value: Row["value"], name: string): unknown {
 
 function placeOf({ number, line }: Row, file: string): string {
   return `${file}, row ${number}${line === undefined ? "" : ` (line ${line})`}`;
+}
+
+/** The code of a label; undefined for one that is not known and may be missing. */
+function toCategoryCode(
+  cell: unknown,
+  { name, labels, unseen }: Column & { labels: readonly Label[] },
+  where: string,
+): number | undefined {
+  const isLabel = typeof cell === "string" || typeof cell === "number" ||
+    typeof cell === "boolean";
+  const isKind = labels.length === 0 ||
+    labels.some((label) => typeof label === typeof cell);
+  const code = isLabel ? toCode(labels, cell) : undefined;
+  if (code !== undefined) return code;
+  if (isLabel && isKind && unseen === "missing") return undefined;
+  throw wrongType({
+    where,
+    column: name,
+    wanted: `one of the ${labels.length} categories of the training data (${
+      JSON.stringify(labels).slice(1, 60)
+    }) or null`,
+    found: cell,
+  });
 }
 
 /** The float32 that XGBoost would see for a cell; NaN for null. Every lossless conversion is accepted. */

@@ -5,6 +5,7 @@ import { sha256 } from "./digest.ts";
 import { InputError } from "./errors.ts";
 import { type ModelFile, parseMLmodel } from "./mlflow/flavors.ts";
 import {
+  columnGraphFile,
   mlmodelFile,
   type ModelDescription,
   onnxFile,
@@ -46,6 +47,8 @@ export interface ExpectedScores {
 /** What an MLflow of our time is asked for by `requirements.txt`; the tests load our models with it. */
 const mlflowVersion = "3.17.2";
 const onnxVersion = "1.23.2";
+/** LightGBM's files do not say which release wrote them; this one reads all formats that we do. */
+const lightgbmVersion = "4.7.0";
 const expectedFile = "expected_scores.json";
 const featuresFile = "feature_names.json";
 const referenceFile = "reference_profile.json";
@@ -70,9 +73,11 @@ export function toModelFolder(
     rows: example.rows,
     scores: [...example.scores],
   };
+  const isDescribable = describable(candidate);
   const environment = {
-    native: describable(candidate) ? native : undefined,
+    native: isDescribable ? native : undefined,
     onnxVersion,
+    hasColumnGraph: !isDescribable,
     mlflowVersion,
   };
   const texts = {
@@ -85,6 +90,7 @@ export function toModelFolder(
   const files = new Map<string, Uint8Array>([
     [native.file, candidate.modelBytes],
     [onnxFile, candidate.onnxBytes],
+    ...isDescribable ? [] : [[columnGraphFile, candidate.columnGraph] as const],
     ...Object.entries(texts).map(([path, text]) =>
       [path, new TextEncoder().encode(text)] as const
     ),
@@ -118,7 +124,7 @@ function toNative(
     return {
       flavor: "lightgbm",
       file: "model.lgb",
-      version: model.libraryVersion,
+      version: lightgbmVersion,
     };
   }
   const isUbjson = modelBytes[0] === 0x7b &&
@@ -132,12 +138,15 @@ function toNative(
 
 /**
  * Whether MLflow's own loader of the native file would score as we do: it loads
- * a Booster, which uses all rounds, and pip must know the library's version.
- * Otherwise Python loads the ONNX file, which holds exactly what scores.
+ * a Booster, which uses all rounds, takes NaN alone for missing, and refuses
+ * labels of categories outside a pandas `category`, a type that MLflow's
+ * signatures do not have. Otherwise Python loads an ONNX file, which holds
+ * exactly what scores.
  */
-function describable({ model }: Candidate): boolean {
+function describable({ model, recipe }: Candidate): boolean {
   return model.rounds.used === model.rounds.total &&
-    /^\d+\.\d+\.\d+$/.test(model.libraryVersion);
+    model.features.labels === undefined &&
+    recipe.missingValue === undefined;
 }
 
 /** A logged model's folder as it was read; every file whose digest is on record was verified. */

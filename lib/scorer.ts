@@ -6,6 +6,7 @@ import type { Schema } from "./mlflow/signature.ts";
 import type { Model, TreeEnsemble } from "./model/ensemble.ts";
 import { evaluate } from "./model/evaluate.ts";
 import { openKernel } from "./model/kernel.ts";
+import { unseenCategory } from "./model/labels.ts";
 import { openOnnx } from "./model/onnxruntime.ts";
 import { parseModel } from "./model/parse.ts";
 import type { ExpectedScores, LoadedFolder } from "./modelfolder.ts";
@@ -86,7 +87,10 @@ function openTrees(
   const score = toPredict(model);
   return {
     engine: "trees",
-    columns: toColumns(namesOf(model, folder), folder.file.signature.inputs),
+    columns: withLabels(
+      toColumns(namesOf(model, folder), folder.file.signature.inputs),
+      model,
+    ),
     features: model.features.count,
     recipe: folder.recipe,
     predictionKind: model.predictionKind,
@@ -130,7 +134,10 @@ async function openGraph(
   }
   const model = native && parseModel(native);
   const names = model ? namesOf(model, folder) : folder.featureNames ?? [];
-  const columns = toColumns(names, folder.file.signature.inputs);
+  const columns = withLabels(
+    toColumns(names, folder.file.signature.inputs),
+    model,
+  );
   const session = await openOnnx(onnx);
   try {
     // The graph beside a native model is ours: all its columns are the model's outputs.
@@ -188,6 +195,21 @@ function toColumns(
       `Cannot use the model: it was trained on "${name}", which its signature does not have`,
     );
   });
+}
+
+/** Columns in the model's order with the labels that it has for them. */
+function withLabels(
+  columns: Column[] | undefined,
+  model: Model | undefined,
+): Column[] | undefined {
+  const labels = model?.features.labels;
+  if (!labels) return columns;
+  const unseen = unseenCategory(model.library);
+  return columns?.map((column, feature) => ({
+    ...column,
+    labels: labels[feature],
+    unseen,
+  }));
 }
 
 async function replay(

@@ -129,7 +129,7 @@ function remarksOn(features: Features): string[] {
     ...Object.entries(unknownCategories).map(([column, count]) =>
       `${count / features.rows > unknownWarning ? "WARNING: " : ""}${
         ofRows(count)
-      } have a value in "${column}" that the model was not trained on; they were scored as none of its categories`
+      } have a value in "${column}" that the model was not trained on`
     ),
     ...Object.entries(absentCells).map(([column, count]) =>
       `${ofRows(count)} lack the column "${column}"; it counts as missing there`

@@ -28,6 +28,7 @@ function describe(artifactPath: string): ModelDescription {
     createdMs: Date.UTC(2026, 10, 23, 12, 2, 2, 368),
     native: { flavor: "xgboost", file: "model.ubj", version: "3.2.0" },
     onnxVersion: "1.23.2",
+    hasColumnGraph: false,
     signature: { inputs: columns, outputs: scoreOutput },
     hasInputExample: true,
     sizeBytes: 123,
@@ -241,11 +242,21 @@ Deno.test("toMLmodel() and parseMLmodel() agree", () => {
 
 Deno.test("toMLmodel() lets ONNX be loaded where there is no native file", () => {
   const text = toMLmodel({ ...describe("a"), native: undefined });
-  const { flavors } = parseYaml(text, { file: "MLmodel" }) as {
+  const parsed = parseYaml(text, { file: "MLmodel" }) as {
     flavors: Record<string, Record<string, unknown>>;
   };
+  const { flavors } = parsed;
   strictEqual(flavors["python_function"]?.["loader_module"], "mlflow.onnx");
   strictEqual(flavors["python_function"]?.["data"], "model.onnx");
+  const byColumns = parseYaml(
+    toMLmodel({ ...describe("a"), native: undefined, hasColumnGraph: true }),
+    { file: "MLmodel" },
+  ) as typeof parsed;
+  strictEqual(
+    byColumns.flavors["python_function"]?.["data"],
+    "columns.onnx",
+  );
+  strictEqual(byColumns.flavors["onnx"]?.["data"], "model.onnx");
   throws(
     () =>
       toMLmodel({

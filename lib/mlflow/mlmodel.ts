@@ -31,6 +31,8 @@ export interface ModelDescription {
   readonly native: NativeModel | undefined;
   /** Version of the package `onnx` for Python to install, where `model.onnx` is beside the native file. */
   readonly onnxVersion: string | undefined;
+  /** True when {@linkcode columnGraphFile} is in the folder: what `mlflow.pyfunc` loads where there is no native model. */
+  readonly hasColumnGraph: boolean;
   readonly signature: Signature;
   /** False where a reader before MLflow 2.10 may come (`MlflowStore.writesRequired`); true when left out. */
   readonly writesRequired?: boolean | undefined;
@@ -47,6 +49,8 @@ export interface ModelDescription {
 export const mlmodelFile = "MLmodel";
 /** Name of the ONNX file beside the native one. */
 export const onnxFile = "model.onnx";
+/** Name of the ONNX file that takes a frame's columns, with labels of categories, where `model.onnx` takes a matrix. */
+export const columnGraphFile = "columns.onnx";
 
 const exampleFile = "input_example.json";
 const servingExampleFile = "serving_input_example.json";
@@ -56,7 +60,8 @@ const pythonVersion = "3.11.7";
 /**
  * The text of the `MLmodel` file. `python_function` loads the native file as
  * a Booster, whose `predict` gives probabilities (an `XGBClassifier` would
- * give labels), or the ONNX file where there is no native one.
+ * give labels), or an ONNX file where there is no native model: the one that
+ * takes columns, where the folder has it.
  *
  * @throws {RangeError} If there is neither a native nor an ONNX model.
  */
@@ -71,7 +76,8 @@ export function toMLmodel(model: ModelDescription): string {
       : {},
     ...onnxVersion === undefined ? {} : { onnx: onnxFlavor(onnxVersion) },
     python_function: {
-      data: native?.file ?? onnxFile,
+      data: native?.file ??
+        (model.hasColumnGraph ? columnGraphFile : onnxFile),
       env: { conda: "conda.yaml", virtualenv: "python_env.yaml" },
       loader_module: `mlflow.${native?.flavor ?? "onnx"}`,
       python_version: pythonVersion,

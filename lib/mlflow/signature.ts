@@ -53,17 +53,21 @@ export interface ColumnFacts {
   readonly name: string;
   /** XGBoost's `feature_types` word (`float`, `int`, `i`, `q`, `c`); undefined where the model says none. */
   readonly modelType: string | undefined;
+  /** The labels of the model's own categories; undefined for a feature without. */
+  readonly labels?: readonly (string | number | boolean)[] | undefined;
   /** The sample's cells; null and undefined are missing. */
   readonly values: readonly unknown[];
 }
 
 /**
  * Returns the column that a signature has for a feature: the type that the
- * model's own `feature_types` state, else `boolean` where all values of the
- * sample are `true` or `false`, else `double`. A feature is `long` only where
- * the model says `int` and the sample has no missing value of it, which pandas
- * could not hold in an integer column. A column with missing values is not
- * required.
+ * model's own `feature_types` or the labels of its categories state, else
+ * `boolean` where all values of the sample are `true` or `false`, else
+ * `double`. A feature is `long` only where the model says `int` (or has whole
+ * numbers as labels). Where the sample has missing values of a `long` or
+ * `boolean` feature it is `double`: pandas has no missing integer, and MLflow's
+ * server would read a missing boolean as false. A column with missing values is
+ * not required.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -77,14 +81,16 @@ export interface ColumnFacts {
  * ```
  */
 export function toColumnSpec(
-  { name, modelType, values }: ColumnFacts,
+  { name, modelType, labels, values }: ColumnFacts,
 ): ColumnSpec {
   const present = values.filter((value) => !isMissing(value));
   const anyMissing = present.length < values.length;
   return {
     kind: "column",
     name,
-    type: toColumnType(modelType, present, anyMissing),
+    type: labels
+      ? toLabelType(labels, anyMissing)
+      : toColumnType(modelType, present, anyMissing),
     required: !anyMissing,
   };
 }
@@ -98,16 +104,27 @@ function toColumnType(
     case "int":
       return anyMissing ? "double" : "long";
     case "i":
-      return "boolean";
+      return anyMissing ? "double" : "boolean";
     case "float":
     case "q":
       return "double";
     default:
-      return present.length > 0 &&
+      return !anyMissing && present.length > 0 &&
           present.every((value) => typeof value === "boolean")
         ? "boolean"
         : "double";
   }
+}
+
+/** Texts, or what numbers and booleans need: pandas holds missing ones among them in no column of integers or booleans. */
+function toLabelType(
+  labels: readonly (string | number | boolean)[],
+  anyMissing: boolean,
+): ColumnType {
+  if (labels.every((label) => typeof label === "string")) return "string";
+  if (anyMissing) return "double";
+  if (labels.every((label) => typeof label === "boolean")) return "boolean";
+  return labels.every(Number.isSafeInteger) ? "long" : "double";
 }
 
 /**

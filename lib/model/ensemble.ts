@@ -20,6 +20,8 @@
  *   best one are not here; see {@linkcode Rounds}.
  */
 
+import type { Label } from "./labels.ts";
+
 /** A model that can be scored: trees, or a weighted sum of the features. */
 export type Model = TreeEnsemble | LinearModel;
 
@@ -54,6 +56,12 @@ export interface Features {
   readonly names: readonly string[];
   /** The library's own words (`float`, `int`, `i`, `q`, `c` …); empty where the file has none. */
   readonly types: readonly string[];
+  /**
+   * Labels of pandas' categories per feature, index = code; undefined for a
+   * feature without; absent where the file has none. Matrices hold codes:
+   * `toCode` maps a row's labels to them.
+   */
+  readonly labels?: readonly (readonly Label[] | undefined)[];
 }
 
 /** Boosting rounds: how many the file holds, and how many of them score. */

@@ -8,6 +8,7 @@ import { modelError } from "./document.ts";
 import type { Model, TreeEnsemble } from "./ensemble.ts";
 import { lightgbmObjective } from "./lightgbm-objective.ts";
 import { buildTrees } from "./lightgbm-forest.ts";
+import { readLightgbmLabels } from "./lightgbm-labels.ts";
 import { integersOf } from "./lightgbm-tree.ts";
 
 /** The keys of one block of lines; {@linkcode flags} have an empty value. */
@@ -43,7 +44,7 @@ export function parseLightgbm(bytes: Uint8Array): Model {
   });
   // LightGBM writes both from one number, and shapes its predictions by this one.
   count(head.keys, "num_class", { least: groups, most: groups });
-  const features = readFeatures(head.keys);
+  const features = readFeatures(head.keys, lines);
   const trees = readTrees(lines, head);
   const total = trees.length / groups;
   if (total < 1 || !Number.isInteger(total)) {
@@ -117,7 +118,10 @@ function readKeys(
   return { keys, end: at + 1 };
 }
 
-function readFeatures(keys: Keys): TreeEnsemble["features"] {
+function readFeatures(
+  keys: Keys,
+  lines: readonly string[],
+): TreeEnsemble["features"] {
   const featureCount = 1 + count(keys, "max_feature_idx", {
     least: 0,
     most: most.features,
@@ -139,7 +143,13 @@ function readFeatures(keys: Keys): TreeEnsemble["features"] {
   const types = infos.map((info) =>
     info === "none" ? "none" : info.startsWith("[") ? "float" : "c"
   );
-  return { count: featureCount, names, types };
+  const labels = readLightgbmLabels(lines, infos);
+  return {
+    count: featureCount,
+    names,
+    types,
+    ...(labels ? { labels } : {}),
+  };
 }
 
 /** The blocks `Tree=0`, `Tree=1` …, up to `end of trees`. */

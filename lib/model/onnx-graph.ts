@@ -26,34 +26,48 @@ export interface GraphNode {
   readonly domain?: string;
 }
 
-/** Everything that a graph with one input and one output is made of. */
+/** A tensor that a graph takes or gives. */
+export interface TensorInfo {
+  readonly name: string;
+  /** One of {@linkcode elementType}. */
+  readonly type: number;
+  /** Columns of a matrix, whose rows are free; undefined of a list of rows. */
+  readonly columns: number | undefined;
+}
+
+/** Everything that a graph with one output is made of. */
 export interface Graph {
   readonly name: string;
   readonly doc: string;
   readonly nodes: readonly GraphNode[];
   readonly constants: readonly Uint8Array[];
-  /** Columns of the input matrix, whose rows are free. */
-  readonly input: { readonly name: string; readonly columns: number };
-  /** Columns of the output matrix. */
-  readonly output: { readonly name: string; readonly columns: number };
+  readonly inputs: readonly TensorInfo[];
+  readonly output: TensorInfo;
   /** Shown by ONNX's tools as metadata. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** ONNX 1.10's format and operators, which every runtime since 2021 reads. */
-const versions = { format: 8, operators: 15, trees: 3 };
+/** ONNX 1.10's format and operators, which every runtime since 2021 reads; those with labels of ONNX 1.15, of 2023. */
+const versions = {
+  numbers: { format: 8, operators: 15, trees: 3 },
+  labels: { format: 9, operators: 15, trees: 4 },
+} as const;
 
-/** The bytes of a `.onnx` file, sealed. */
-export function encodeModel(graph: Graph): Uint8Array {
+/** The bytes of a `.onnx` file, sealed. @param use Whether the graph only computes with numbers, or encodes labels as well. */
+export function encodeModel(
+  graph: Graph,
+  use: keyof typeof versions = "numbers",
+): Uint8Array {
+  const { format, operators, trees } = versions[use];
   const opset = (domain: string, version: number) =>
     bytesField(8, concat([textField(1, domain), integerField(2, version)]));
   return seal(concat([
-    integerField(1, versions.format),
+    integerField(1, format),
     textField(2, producer),
     textField(6, graph.doc),
     bytesField(7, encodeGraph(graph)),
-    opset("", versions.operators),
-    opset("ai.onnx.ml", versions.trees),
+    opset("", operators),
+    opset("ai.onnx.ml", trees),
     ...Object.entries(graph.metadata).map(([key, value]) =>
       bytesField(14, concat([textField(1, key), textField(2, value)]))
     ),
@@ -66,8 +80,8 @@ function encodeGraph(graph: Graph): Uint8Array {
     textField(2, graph.name),
     ...graph.constants.map((tensor) => bytesField(5, tensor)),
     textField(10, graph.doc),
-    bytesField(11, encodeMatrix(graph.input)),
-    bytesField(12, encodeMatrix(graph.output)),
+    ...graph.inputs.map((info) => bytesField(11, encodeTensor(info))),
+    bytesField(12, encodeTensor(graph.output)),
   ]);
 }
 
@@ -83,21 +97,28 @@ function encodeNode(node: GraphNode): Uint8Array {
   ]);
 }
 
-function encodeMatrix(shape: { name: string; columns: number }): Uint8Array {
+/** A list of rows, or a matrix. */
+function encodeTensor({ name, type, columns }: TensorInfo): Uint8Array {
   const rows = bytesField(1, textField(2, "rows"));
-  const columns = bytesField(1, integerField(1, shape.columns));
+  const size = columns === undefined
+    ? []
+    : [bytesField(1, integerField(1, columns))];
   const tensor = concat([
-    integerField(1, elementType.float),
-    bytesField(2, concat([rows, columns])),
+    integerField(1, type),
+    bytesField(2, concat([rows, ...size])),
   ]);
-  return concat([
-    textField(1, shape.name),
-    bytesField(2, bytesField(1, tensor)),
-  ]);
+  return concat([textField(1, name), bytesField(2, bytesField(1, tensor))]);
 }
 
-/** `TensorProto.DataType`, of which casts and constants need these. */
-export const elementType = { float: 1, int64: 7, bool: 9, double: 11 } as const;
+/** `TensorProto.DataType`, of which inputs, casts and constants need these. */
+export const elementType = {
+  float: 1,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  double: 11,
+} as const;
 
 /** A constant tensor: float32, double, int64 or bool by the kind of array. */
 export function constant(
@@ -185,10 +206,10 @@ export function textsAttribute(
   return attribute(name, "texts", parts);
 }
 
-/** An attribute that is a tensor of doubles. */
-export function doublesAttribute(
+/** An attribute that is a list of numbers as a tensor, of the type that the array has. */
+export function tensorAttribute(
   name: string,
-  values: Float64Array,
+  values: Float64Array | BigInt64Array,
 ): Uint8Array {
   const tensor = constant(name, values, [values.length]);
   return attribute(name, "tensor", [bytesField(5, tensor)]);

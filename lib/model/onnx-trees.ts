@@ -5,10 +5,10 @@
 import { modelError } from "./document.ts";
 import type { TreeEnsemble } from "./ensemble.ts";
 import {
-  doublesAttribute,
   floatsAttribute,
   integerAttribute,
   integersAttribute,
+  tensorAttribute,
   textAttribute,
   textsAttribute,
 } from "./onnx-graph.ts";
@@ -242,7 +242,7 @@ function encode(lists: Lists, model: TreeEnsemble): Uint8Array[] {
   const numbers = (name: string, values: number[]) =>
     model.precision === "float32"
       ? floatsAttribute(name, Float32Array.from(values))
-      : doublesAttribute(`${name}_as_tensor`, Float64Array.from(values));
+      : tensorAttribute(`${name}_as_tensor`, Float64Array.from(values));
   return [
     integersAttribute("nodes_treeids", lists.tree),
     integersAttribute("nodes_nodeids", lists.node),

@@ -10,15 +10,18 @@ import {
   constant,
   elementType,
   encodeModel,
+  type Graph,
   type GraphNode,
   integerAttribute,
 } from "./onnx-graph.ts";
 import { treeAttributes } from "./onnx-trees.ts";
 
 /** A graph while it is written: each step appends, and names what it made. */
-interface Draft {
+export interface Draft {
   readonly nodes: GraphNode[];
   readonly constants: Uint8Array[];
+  /** What the names of all results and constants begin with, so that none is an input's. */
+  readonly prefix: string;
 }
 
 /** The graph's input, rows × features in the model's order, float32, NaN for missing. */
@@ -37,34 +40,58 @@ const deepest = 1000;
  * @throws {InputError} If a category set is too large for a graph, or a tree too deep.
  */
 export function toOnnx(model: Model): Uint8Array {
+  const draft: Draft = { nodes: [], constants: [], prefix: "" };
+  const { float: type } = elementType;
+  const output = model.predictionKind;
+  addModel(draft, model, { matrix: input, output });
+  return encodeModel({
+    ...describe(model),
+    ...draft,
+    inputs: [{ name: input, type, columns: model.features.count }],
+    output: { name: output, type, columns: model.outputs },
+  });
+}
+
+/** What a graph says about the model in it. */
+export function describe(
+  model: Model,
+): Pick<Graph, "name" | "doc" | "metadata"> {
+  return {
+    name: "predictions",
+    doc:
+      `${model.objective} of ${model.library} ${model.libraryVersion}; NaN is missing`,
+    metadata: {
+      ...model.parameters,
+      feature_names: JSON.stringify(model.features.names),
+    },
+  };
+}
+
+/**
+ * Appends all of a model, from a matrix (rows × features, codes of categories)
+ * to its predictions, which get the name `output`.
+ *
+ * @throws {InputError} As {@linkcode toOnnx}.
+ */
+export function addModel(
+  draft: Draft,
+  model: Model,
+  { matrix, output }: { matrix: string; output: string },
+): void {
   if (model.kind === "trees" && model.maxDepth > deepest) {
     throw modelError(
       "trees",
       `depth ${model.maxDepth} is over ${deepest}, too deep for an ONNX graph`,
     );
   }
-  const draft: Draft = { nodes: [], constants: [] };
   const margins = model.kind === "trees"
-    ? addTrees(draft, model)
-    : addWeights(draft, model);
-  const output = model.predictionKind;
+    ? addTrees(draft, model, matrix)
+    : addWeights(draft, model, matrix);
   addTransform(draft, model.transform, { margins, output, model });
-  return encodeModel({
-    name: "predictions",
-    doc:
-      `${model.objective} of ${model.library} ${model.libraryVersion}; NaN is missing`,
-    ...draft,
-    input: { name: input, columns: model.features.count },
-    output: { name: output, columns: model.outputs },
-    metadata: {
-      ...model.parameters,
-      feature_names: JSON.stringify(model.features.names),
-    },
-  });
 }
 
 /** Appends one step and gives back the name of its result. */
-function add(
+export function add(
   draft: Draft,
   op: string,
   options: {
@@ -75,25 +102,59 @@ function add(
     domain?: string;
   },
 ): string {
-  const output = options.output ?? `${op.toLowerCase()}_${draft.nodes.length}`;
+  const output = options.output ??
+    `${draft.prefix}${op.toLowerCase()}_${draft.nodes.length}`;
   draft.nodes.push({ ...options, op, output });
   return output;
 }
 
-/** Adds a constant float32 of one value, which every operator spreads over a matrix. */
-function number(draft: Draft, value: number): string {
-  const name = `constant_${draft.constants.length}`;
-  draft.constants.push(constant(name, Float32Array.of(value), []));
-  return name;
+/** Appends a conversion to another type of element. */
+export function addCast(
+  draft: Draft,
+  from: string,
+  to: keyof typeof elementType,
+  output?: string,
+): string {
+  return add(draft, "Cast", {
+    inputs: [from],
+    ...(output === undefined ? {} : { output }),
+    attributes: [integerAttribute("to", elementType[to])],
+  });
 }
 
-function addTrees(draft: Draft, model: TreeEnsemble): string {
-  const present = addZeroIsMissing(draft, model);
+/** Adds a constant float32 of one value, which every operator spreads over a matrix. */
+function number(draft: Draft, value: number): string {
+  return addConstant(
+    draft,
+    `constant_${draft.constants.length}`,
+    { values: Float32Array.of(value), dims: [] },
+  );
+}
+
+/** Adds a constant tensor and gives back its name. */
+export function addConstant(
+  draft: Draft,
+  name: string,
+  { values, dims }: {
+    values: Parameters<typeof constant>[1];
+    dims: readonly number[];
+  },
+): string {
+  const full = `${draft.prefix}${name}`;
+  draft.constants.push(constant(full, values, dims));
+  return full;
+}
+
+function addTrees(
+  draft: Draft,
+  model: TreeEnsemble,
+  input: string,
+): string {
+  const present = addZeroIsMissing(draft, model, input);
   const { columns, categoryColumn } = addCategories(draft, model, present);
-  const matrix = model.precision === "float32" ? columns : add(draft, "Cast", {
-    inputs: [columns],
-    attributes: [integerAttribute("to", elementType.double)],
-  });
+  const matrix = model.precision === "float32"
+    ? columns
+    : addCast(draft, columns, "double");
   const sum = add(draft, "TreeEnsembleRegressor", {
     inputs: [matrix],
     attributes: treeAttributes(model, { categoryColumn }),
@@ -104,17 +165,22 @@ function addTrees(draft: Draft, model: TreeEnsemble): string {
 }
 
 /** NaN in place of |x| ≤ 1e-35 in the columns where the model takes 0 for missing. */
-function addZeroIsMissing(draft: Draft, model: TreeEnsemble): string {
+function addZeroIsMissing(
+  draft: Draft,
+  model: TreeEnsemble,
+  input: string,
+): string {
   const { zeroIsMissing } = model;
   if (zeroIsMissing === undefined) return input;
-  draft.constants.push(
-    constant("zero_is_missing", zeroIsMissing, [1, zeroIsMissing.length]),
-  );
+  const mayBe = addConstant(draft, "zero_is_missing", {
+    values: zeroIsMissing,
+    dims: [1, zeroIsMissing.length],
+  });
   const size = add(draft, "Abs", { inputs: [input] });
   const isZero = add(draft, "LessOrEqual", {
     inputs: [size, number(draft, 1e-35)],
   });
-  const isMissing = add(draft, "And", { inputs: [isZero, "zero_is_missing"] });
+  const isMissing = add(draft, "And", { inputs: [isZero, mayBe] });
   return add(draft, "Where", {
     inputs: [isMissing, number(draft, NaN), input],
   });
@@ -135,9 +201,12 @@ function addCategories(
   });
   if (categoryColumn.size === 0) return { columns: matrix, categoryColumn };
   const indices = BigInt64Array.from([...categoryColumn.keys()], BigInt);
-  draft.constants.push(constant("categorical", indices, [indices.length]));
+  const categorical = addConstant(draft, "categorical", {
+    values: indices,
+    dims: [indices.length],
+  });
   const values = add(draft, "Gather", {
-    inputs: [matrix, "categorical"],
+    inputs: [matrix, categorical],
     attributes: [integerAttribute("axis", 1)],
   });
   const floor = add(draft, "Floor", { inputs: [values] });
@@ -157,19 +226,26 @@ function addCategories(
   return { columns, categoryColumn };
 }
 
-function addWeights(draft: Draft, model: LinearModel): string {
-  const { features: { count }, groups, weights, bias, baseMargins } = model;
-  const start = bias.map((value, g) => value + (baseMargins[g] ?? 0));
-  draft.constants.push(
-    constant("weights", weights, [count, groups]),
-    constant("start", start, [1, groups]),
-  );
+function addWeights(
+  draft: Draft,
+  model: LinearModel,
+  input: string,
+): string {
+  const { features: { count }, groups, bias, baseMargins } = model;
+  const weights = addConstant(draft, "weights", {
+    values: model.weights,
+    dims: [count, groups],
+  });
+  const start = addConstant(draft, "start", {
+    values: bias.map((value, g) => value + (baseMargins[g] ?? 0)),
+    dims: [1, groups],
+  });
   const isMissing = add(draft, "IsNaN", { inputs: [input] });
   const present = add(draft, "Where", {
     inputs: [isMissing, number(draft, 0), input],
   });
-  const product = add(draft, "MatMul", { inputs: [present, "weights"] });
-  return add(draft, "Add", { inputs: [product, "start"] });
+  const product = add(draft, "MatMul", { inputs: [present, weights] });
+  return add(draft, "Add", { inputs: [product, start] });
 }
 
 /** Appends the steps from margins to predictions; the last one has the output's name. */
@@ -181,12 +257,7 @@ function addTransform(
   const { margins, output, model } = options;
   const one = (op: string, into?: string) =>
     add(draft, op, { inputs: [margins], ...(into ? { output: into } : {}) });
-  const toFloat = (from: string) =>
-    add(draft, "Cast", {
-      inputs: [from],
-      output,
-      attributes: [integerAttribute("to", elementType.float)],
-    });
+  const toFloat = (from: string) => addCast(draft, from, "float", output);
   switch (transform.kind) {
     case "identity":
       return void one("Identity", output);
@@ -245,13 +316,14 @@ function addSort(
   options: { margins: string; output: string; groups: number },
 ): void {
   const { margins, output, groups } = options;
-  draft.constants.push(
-    constant("all", BigInt64Array.of(BigInt(groups)), [1]),
-  );
+  const all = addConstant(draft, "all", {
+    values: BigInt64Array.of(BigInt(groups)),
+    dims: [1],
+  });
   add(draft, "TopK", {
-    inputs: [margins, "all"],
+    inputs: [margins, all],
     output,
-    unused: "order",
+    unused: `${draft.prefix}order`,
     attributes: [integerAttribute("axis", 1), integerAttribute("largest", 0)],
   });
 }

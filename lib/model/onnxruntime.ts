@@ -105,6 +105,101 @@ async function measureWidth(
   return (await run(session, { [input.name]: tensor }, output)).length;
 }
 
+/** A graph of `toColumnGraph` that is ready to score; disposing it frees its memory. */
+export interface ColumnSession extends AsyncDisposable {
+  /**
+   * The predictions of rows as users send them, rows × outputs.
+   *
+   * @param rows A cell per column each, in the graph's order: number, text or boolean; missing is null.
+   * @throws {InputError} If a row has a category that the graph refuses.
+   */
+  predict(rows: readonly (readonly unknown[])[]): Promise<Float32Array>;
+}
+
+/**
+ * A session for the bytes of a graph with one input per column, or one matrix
+ * of texts.
+ *
+ * @throws {InputError} If the bytes are no such graph, or ours and changed since.
+ */
+export async function openColumnGraph(
+  bytes: Uint8Array,
+): Promise<ColumnSession> {
+  checkSeal(bytes);
+  const session = await create(bytes);
+  const output = findOutput(session);
+  return {
+    predict: async (rows) => {
+      const parts: Float32Array[] = [];
+      for (let start = 0; start < rows.length; start += batchRows) {
+        const part = rows.slice(start, start + batchRows);
+        const feeds = toFeeds(session, part);
+        parts.push(await run(session, feeds, output));
+      }
+      return join(parts);
+    },
+    [Symbol.asyncDispose]: () => session.release(),
+  };
+}
+
+function toFeeds(
+  session: ort.InferenceSession,
+  rows: readonly (readonly unknown[])[],
+): ort.InferenceSession.FeedsType {
+  const inputs = session.inputMetadata;
+  const isMatrix = inputs.length === 1 && inputs[0]?.isTensor &&
+    inputs[0].type === "string";
+  return Object.fromEntries(inputs.map((input, column) => {
+    const type = input.isTensor ? input.type : "no tensor";
+    const cells = isMatrix ? rows.flat() : rows.map((row) => row[column]);
+    const dims = isMatrix ? [rows.length, cells.length / rows.length] : [
+      rows.length,
+      ...inputs.length === 1 ? [1] : [],
+    ];
+    return [input.name, toTensor(type, cells, dims)];
+  }));
+}
+
+function toTensor(
+  type: string,
+  cells: readonly unknown[],
+  dims: readonly number[],
+): ort.Tensor {
+  const numbers = () => cells.map((cell) => cell === null ? NaN : Number(cell));
+  const present = () => {
+    if (!cells.includes(null)) return numbers();
+    throw new InputError(
+      `Cannot score ONNX graph: a missing value in a column of ${type}, which has none`,
+    );
+  };
+  switch (type) {
+    case "string":
+      return new ort.Tensor("string", cells.map(toPythonText), dims);
+    case "float32":
+      return new ort.Tensor("float32", Float32Array.from(numbers()), dims);
+    case "float64":
+      return new ort.Tensor("float64", Float64Array.from(numbers()), dims);
+    case "int32":
+      return new ort.Tensor("int32", Int32Array.from(present()), dims);
+    case "int64": {
+      const whole = BigInt64Array.from(present(), BigInt);
+      return new ort.Tensor("int64", whole, dims);
+    }
+    case "bool":
+      return new ort.Tensor("bool", present().map(Boolean), dims);
+    default:
+      throw new InputError(
+        `Cannot score ONNX graph: an input is ${type}, expected numbers, booleans or texts`,
+      );
+  }
+}
+
+/** What `str()` makes of a cell of a frame. */
+function toPythonText(cell: unknown): string {
+  if (cell === null) return "nan";
+  return typeof cell === "boolean" ? (cell ? "True" : "False") : String(cell);
+}
+
 async function create(bytes: Uint8Array): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(bytes, {

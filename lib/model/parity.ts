@@ -26,7 +26,7 @@ export interface ParityReport {
  * A report on how far engines are from the reference evaluator, when none is
  * too far.
  *
- * @param options `sample`: rows of real data, row-major. `engines`: by the names that a message shall use. `tolerance`: largest difference, absolute up to 1 and relative beyond; 1e-6 by default. `limit`: most generated rows; 20,000 by default.
+ * @param options `sample`: rows of real data, row-major. `engines`: by the names that a message shall use. `sampleEngines`: those that only score the sample, in its order. `tolerance`: largest difference, absolute up to 1 and relative beyond; 1e-6 by default. `limit`: most generated rows; 20,000 by default.
  * @throws {InputError} With the engine, the row and both values, if one is.
  */
 export async function checkParity(
@@ -34,11 +34,12 @@ export async function checkParity(
   options: {
     sample: { matrix: Float32Array; rows: number };
     engines: Readonly<Record<string, Scorer>>;
+    sampleEngines?: Readonly<Record<string, () => Promise<Float32Array>>>;
     tolerance?: number;
     limit?: number;
   },
 ): Promise<ParityReport> {
-  const { sample, engines, tolerance = 1e-6 } = options;
+  const { sample, engines, sampleEngines = {}, tolerance = 1e-6 } = options;
   const generated = hardRows(model, {
     sample: sample.matrix,
     ...(options.limit === undefined ? {} : { limit: options.limit }),
@@ -59,6 +60,13 @@ export async function checkParity(
       largest = Math.max(largest, compare(expected, found, where));
     }
     maxAbsoluteError[engine] = largest;
+  }
+  const [onSample] = parts;
+  for (const [engine, score] of Object.entries(sampleEngines)) {
+    if (!onSample) break;
+    const { expected, describe } = onSample;
+    const where = { engine, tolerance, outputs: model.outputs, describe };
+    maxAbsoluteError[engine] = compare(expected, await score(), where);
   }
   return {
     sampleRows: sample.rows,

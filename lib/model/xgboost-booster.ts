@@ -25,6 +25,7 @@ import type {
 import { isBefore } from "./objective.ts";
 import { flattenTrees } from "./trees.ts";
 import { checkKeys, checkKeysOfRows } from "./xgboost-keys.ts";
+import { readXgboostLabels } from "./xgboost-labels.ts";
 import {
   type BoosterTrees,
   checkDeleted,
@@ -81,14 +82,17 @@ export function readTrees(
   });
   const deleted = sizes.map((size, t) => size - (reached[t] ?? 0));
   checkDeleted(scoring, deleted, learner.version);
+  const common = facts(rounds, {
+    num_trees: String(used),
+    num_parallel_tree: parallelTrees(model),
+    max_depth: String(finished.maxDepth),
+    ...(leafSize > 1 ? { multi_strategy: "multi_output_tree" } : {}),
+  });
+  const labels = readXgboostLabels(model, learner);
   return {
     kind: "trees",
-    ...facts(rounds, {
-      num_trees: String(used),
-      num_parallel_tree: parallelTrees(model),
-      max_depth: String(finished.maxDepth),
-      ...(leafSize > 1 ? { multi_strategy: "multi_output_tree" } : {}),
-    }),
+    ...common,
+    features: { ...common.features, ...(labels ? { labels } : {}) },
     precision: "float32",
     treeGroups: leafSize > 1
       ? new Int32Array(used).fill(-1)

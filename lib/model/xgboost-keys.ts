@@ -37,6 +37,8 @@ const known = {
     "weight_drop",
     "weights",
   ],
+  cats: ["enc", "feature_segments", "sorted_idx"],
+  enc: ["offsets", "type", "values"],
   gbtree_model_param: ["num_parallel_tree", "num_trees", "size_leaf_vector"],
   tree: [
     "base_weights",
