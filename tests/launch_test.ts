@@ -121,10 +121,12 @@ Deno.test("parseFlags() refuses what it would have to guess", () => {
     "--input",
     "a",
     "--input=-b",
+    "--input",
+    "-",
     "--all",
   ]);
   deepStrictEqual({ ...values }, {
-    input: ["a", "-b"],
+    input: ["a", "-b", "-"],
     all: true,
     output: "postgres",
   });

@@ -392,6 +392,7 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current below th
 
   deepStrictEqual((await ensurePredictionsSchema(database)).applied, [
     "003_current.sql",
+    "004_monitoring_earlier_performance.sql",
   ]);
   deepStrictEqual(await columns(), before);
   deepStrictEqual(

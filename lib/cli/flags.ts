@@ -181,7 +181,8 @@ function toValue(
     if (value === undefined) return true;
     throw wrong(command, `--${name} takes no value, found "${value}"`);
   }
-  if (value === undefined || (!inlineValue && value.startsWith("-"))) {
+  const isFlag = !inlineValue && value !== "-" && value?.startsWith("-");
+  if (value === undefined || isFlag) {
     throw wrong(
       command,
       `--${name} ${flag.value} lacks its value` +

@@ -183,7 +183,7 @@ function fileOf(flag: Flag | undefined) {
   return flag && flag.kind !== "switch" ? flag.file : undefined;
 }
 
-/** Runs Deno to its end. An interrupted terminal reaches it by itself; a signal to this process is passed on. */
+/** Runs Deno to its end; a signal to this process is passed on. */
 async function run(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -196,8 +196,15 @@ async function run(
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
-  Deno.addSignalListener("SIGINT", () => {});
-  Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended meanwhile.
+      }
+    });
+  }
   const { code } = await child.status;
   return code;
 }
