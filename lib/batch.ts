@@ -12,9 +12,8 @@ import {
   readVariantFile,
   writeNamedFile,
 } from "./inputs.ts";
-import { digestTags } from "./logging.ts";
 import type { Experiment, ModelVersion } from "./mlflow/store.ts";
-import { readModelFolder } from "./modelfolder.ts";
+import { readModelFolder } from "./mlflow/model-folder/read.ts";
 import { outputFormat, type OutputRow, toOutput } from "./output.ts";
 import {
   findScoringRun,
@@ -38,7 +37,7 @@ import {
   startScoringRun,
 } from "./scoring.ts";
 import type { Services } from "./services.ts";
-import { sourceTags } from "./source.ts";
+import { digestTags, sourceTags } from "./source.ts";
 import type { VariantSettings } from "./variants.ts";
 
 /** What is the same for all inputs of one call. */

@@ -1,6 +1,11 @@
 /** Model files below `CHURN_HOME`, by the digest of their content. */
 import { readIfThere, writeWhole } from "./artifacts/local.ts";
-import type { FileCache } from "./modelfolder.ts";
+
+/** Files by their digest, so that scoring survives an artifact store that is briefly away. */
+export interface FileCache {
+  find(digest: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  keep(digest: string, bytes: Uint8Array): Promise<void>;
+}
 
 /**
  * A cache in `folder`. A file is verified by whoever asks for it, so a damaged

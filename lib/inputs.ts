@@ -8,8 +8,10 @@ import {
   TransientError,
   UsageError,
 } from "./errors.ts";
-import type { DataSource } from "./predictions.ts";
 import { localPath, type Variant } from "./variant.ts";
+
+/** Where the scored rows were read. */
+export type DataSource = "s3" | "local" | "local-fallback";
 
 /** A file that was read, and where. */
 export interface InputFile {

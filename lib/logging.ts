@@ -5,7 +5,6 @@ import { sha256 } from "./digest.ts";
 import { InputError } from "./errors.ts";
 import { mlmodelFile, toModelHistory } from "./mlflow/mlmodel.ts";
 import type {
-  DatasetInput,
   Experiment,
   MlflowStore,
   ModelVersion,
@@ -13,20 +12,11 @@ import type {
   Stage,
 } from "./mlflow/store.ts";
 import { toModelFolder } from "./modelfolder.ts";
-import { commandFor, type Variant } from "./variant.ts";
+import { digestTags, toDataset } from "./source.ts";
+import type { Variant } from "./variant.ts";
 
 /** Name of the logged model, and of its folder where a model is a folder of its run. */
 export const artifactPath = "churn_model";
-
-/** Tags that tie a version to the bytes it was made of. */
-export const digestTags = {
-  model: "churn.model_sha256",
-  features: "churn.features_sha256",
-  evaluation: "churn.evaluation_sha256",
-  recipe: "churn.recipe_sha256",
-  sample: "churn.sample_sha256",
-  mlmodel: "churn.mlmodel_sha256",
-} as const;
 
 /** Tags that together say what a version is made of. */
 const contentTags = [
@@ -48,25 +38,6 @@ export interface LoggingOptions {
   readonly tags: Readonly<Record<string, string>>;
   readonly artifacts: (uri: string) => ArtifactStore;
   readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
-}
-
-/**
- * The experiment that a variant's runs belong to.
- *
- * @throws {InputError} If there is none; prints the command that makes it.
- */
-export async function getExperiment(
-  mlflow: MlflowStore,
-  variant: Variant,
-): Promise<Experiment> {
-  const experiment = await mlflow.findExperiment(variant.experiment);
-  if (experiment?.lifecycleStage === "active") return experiment;
-  throw new InputError(
-    `Cannot find the experiment "${variant.experiment}"${
-      experiment ? " (it was deleted)" : ""
-    }: ` +
-      `make it with \`${commandFor("setup", variant)}\``,
-  );
 }
 
 /**
@@ -255,25 +226,6 @@ async function logMetrics(
     "log the metrics",
     () => mlflow.logBatch(run.runId, { metrics: entries }),
   );
-}
-
-/**
- * A set of rows as MLflow files it under a run.
- *
- * @param options `digest`: SHA-256 of its bytes, of which MLflow keeps 36 characters; `context`: what it was used for.
- */
-export function toDataset(
-  uri: string,
-  options: { digest: string; rows: number; context: string },
-): DatasetInput {
-  return {
-    name: uri.slice(uri.lastIndexOf("/") + 1),
-    digest: options.digest.slice(0, 36),
-    sourceType: uri.startsWith("s3://") ? "s3" : "local",
-    source: JSON.stringify({ uri }),
-    profile: JSON.stringify({ num_rows: options.rows }),
-    context: options.context,
-  };
 }
 
 /** Writes all files, MLmodel last, so that a folder with an MLmodel is whole. Gives back MLmodel's digest. */

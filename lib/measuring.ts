@@ -3,7 +3,7 @@ import { openVersion } from "./batch.ts";
 import { InputError } from "./errors.ts";
 import { toFeatures } from "./features.ts";
 import type { InputFile } from "./inputs.ts";
-import { digestTags } from "./logging.ts";
+import { digestTags } from "./source.ts";
 import { type EvaluationMetrics, evaluationMetrics } from "./metrics.ts";
 import type { ModelVersion } from "./mlflow/store.ts";
 import { parseRows } from "./rows.ts";

@@ -9,10 +9,8 @@ import {
   type Queryable,
 } from "./database/database.ts";
 import { InputError, UsageError } from "./errors.ts";
+import type { DataSource } from "./inputs.ts";
 import type { Variant } from "./variant.ts";
-
-/** Where the scored rows were read. */
-export type DataSource = "s3" | "local" | "local-fallback";
 
 /** One input, scored, before it is stored. */
 export interface ScoredInput {

@@ -9,7 +9,10 @@ import { openKernel } from "./model/kernel.ts";
 import { unseenCategory } from "./model/labels.ts";
 import { openOnnx } from "./model/onnxruntime.ts";
 import { parseModel } from "./model/parse.ts";
-import type { ExpectedScores, LoadedFolder } from "./modelfolder.ts";
+import type {
+  ExpectedScores,
+  LoadedFolder,
+} from "./mlflow/model-folder/read.ts";
 import { fromRecorded, plainRecipe, type RecordedRecipe } from "./recipe.ts";
 import {
   checkUnnamed,

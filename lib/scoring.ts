@@ -4,7 +4,7 @@ import { type ScoreDistribution, scoreDistribution } from "./distribution.ts";
 import { InputError } from "./errors.ts";
 import { type Column, type Features, toFeatures } from "./features.ts";
 import type { InputFile } from "./inputs.ts";
-import { toDataset } from "./logging.ts";
+import { toDataset } from "./source.ts";
 import type { Experiment, MlflowStore, ModelVersion } from "./mlflow/store.ts";
 import {
   differsFrom,

@@ -1,5 +1,6 @@
-/** Where a run came from, as MLflow's own tags say it. */
+/** Tags and inputs of runs and versions: where a run came from, what a version was made of. */
 import type { Config } from "./config.ts";
+import type { DatasetInput } from "./mlflow/store.ts";
 
 /** The names of MLflow's tags (`mlflow/utils/mlflow_tags.py`). */
 const commitTag = "mlflow.source.git.commit";
@@ -49,5 +50,34 @@ export function trainingDateTags(
   return {
     training_date: new Date().toISOString().slice(0, 10),
     training_date_source: "date of logging",
+  };
+}
+
+/** Tags that tie a version to the bytes it was made of. */
+export const digestTags = {
+  model: "churn.model_sha256",
+  features: "churn.features_sha256",
+  evaluation: "churn.evaluation_sha256",
+  recipe: "churn.recipe_sha256",
+  sample: "churn.sample_sha256",
+  mlmodel: "churn.mlmodel_sha256",
+} as const;
+
+/**
+ * A set of rows as MLflow files it under a run.
+ *
+ * @param options `digest`: SHA-256 of its bytes, of which MLflow keeps 36 characters; `context`: what it was used for.
+ */
+export function toDataset(
+  uri: string,
+  options: { digest: string; rows: number; context: string },
+): DatasetInput {
+  return {
+    name: uri.slice(uri.lastIndexOf("/") + 1),
+    digest: options.digest.slice(0, 36),
+    sourceType: uri.startsWith("s3://") ? "s3" : "local",
+    source: JSON.stringify({ uri }),
+    profile: JSON.stringify({ num_rows: options.rows }),
+    context: options.context,
   };
 }

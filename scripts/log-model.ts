@@ -4,14 +4,10 @@ import { readCandidateFiles } from "../lib/candidatefiles.ts";
 import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
 import { dayOf } from "../lib/flagvalue.ts";
 import { logModelCommand } from "../lib/cli/commands.ts";
-import {
-  findSameVersion,
-  getExperiment,
-  logCandidate,
-  markVersion,
-} from "../lib/logging.ts";
+import { findSameVersion, logCandidate, markVersion } from "../lib/logging.ts";
 import { describeParity, proveParity } from "../lib/proof.ts";
-import { describeLogging } from "../lib/report.ts";
+import { describeLogging } from "../lib/registrationreport.ts";
+import { getExperiment } from "../lib/mlflow/experiment.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { FlagValues } from "../lib/cli/flags.ts";
 import type { Outcome } from "../lib/outcome.ts";

@@ -1,6 +1,6 @@
 /** Scores a variant's new data with its production model and stores each row once. */
 import { commandForModel } from "../lib/cli/flag-values.ts";
-import { getExperiment } from "../lib/logging.ts";
+import { getExperiment } from "../lib/mlflow/experiment.ts";
 import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
 import type { Experiment, ModelVersion } from "../lib/mlflow/store.ts";
 import { parseEngine } from "../lib/scorer.ts";

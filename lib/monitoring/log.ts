@@ -1,14 +1,14 @@
 /** A look as an MLflow run "Monitoring …": its numbers as metrics, its verdicts as tags, its report as artifacts. */
 import { sha256 } from "../digest.ts";
 import type { Evidence } from "./evidence.ts";
-import { getExperiment, toDataset } from "../logging.ts";
+import { getExperiment } from "../mlflow/experiment.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
 import type { Look } from "./monitor.ts";
 import { toJsonReport } from "./report.ts";
 import { toHtmlReport } from "./page.ts";
 import { type MonitoringRun, saveMonitoringRun } from "./runs.ts";
 import type { Services } from "../services.ts";
-import { sourceTags } from "../source.ts";
+import { sourceTags, toDataset } from "../source.ts";
 import type { Variant } from "../variant.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
 

@@ -5,9 +5,9 @@ import { sha256 } from "../digest.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { type Column, type Features, toFeatures } from "../features.ts";
 import { readNamedFiles } from "../inputs.ts";
-import { digestTags } from "../logging.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
-import { readRecordedRows } from "../modelfolder.ts";
+import { readRecordedRows } from "../mlflow/model-folder/read.ts";
+import { digestTags } from "../source.ts";
 import type { LedgerRun } from "./runs.ts";
 import type { ReferenceProfile } from "./profile.ts";
 import {

@@ -1,0 +1,23 @@
+/** The experiment of a variant. */
+import { InputError } from "../errors.ts";
+import { commandFor, type Variant } from "../variant.ts";
+import type { Experiment, MlflowStore } from "./store.ts";
+
+/**
+ * The experiment that a variant's runs belong to.
+ *
+ * @throws {InputError} If there is none; prints the command that makes it.
+ */
+export async function getExperiment(
+  mlflow: MlflowStore,
+  variant: Variant,
+): Promise<Experiment> {
+  const experiment = await mlflow.findExperiment(variant.experiment);
+  if (experiment?.lifecycleStage === "active") return experiment;
+  throw new InputError(
+    `Cannot find the experiment "${variant.experiment}"${
+      experiment ? " (it was deleted)" : ""
+    }: ` +
+      `make it with \`${commandFor("setup", variant)}\``,
+  );
+}
