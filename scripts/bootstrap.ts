@@ -1,11 +1,11 @@
 /** The first run on the embedded default: set up, log and promote the model that the project ships. No command of its own: `predict` begins with it. */
-import { setupDatabases } from "../lib/databases.ts";
-import { InputError } from "../lib/errors.ts";
-import { findVariantFile } from "../lib/inputs.ts";
-import type { Outcome } from "../lib/outcome.ts";
-import type { Services } from "../lib/services.ts";
-import { commandFor } from "../lib/variant.ts";
-import type { VariantSettings } from "../lib/variants.ts";
+import { setupDatabases } from "../lib/services/setup.ts";
+import { InputError } from "../lib/base/errors.ts";
+import { findVariantFile } from "../lib/services/variant-files.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
+import type { Services } from "../lib/services/services.ts";
+import { commandFor } from "../lib/config/variant.ts";
+import type { VariantSettings } from "../lib/config/variants.ts";
 import { logModel } from "./log-model.ts";
 import { promote } from "./promote.ts";
 import { setupExperiment } from "./setup.ts";

@@ -1,17 +1,17 @@
 /** Measures a candidate and the champion on the same labelled set, and says whether promotion is worth asking for. */
 import { commandForModel, retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { compareCommand } from "../lib/cli/commands.ts";
-import { compareMetrics } from "../lib/comparison.ts";
-import { UsageError } from "../lib/errors.ts";
-import { readVariantFile } from "../lib/inputs.ts";
-import { isSameModel, measureVersion } from "../lib/measuring.ts";
-import { resolveModel } from "../lib/mlflow/resolve.ts";
+import { compareMetrics } from "../lib/registration/compare.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import { readVariantFile } from "../lib/services/variant-files.ts";
+import { isSameModel, measureVersion } from "../lib/registration/measure.ts";
+import { resolveModel } from "../lib/mlflow/model-uri.ts";
 import type { ModelVersion } from "../lib/mlflow/store.ts";
 import { namingVariant } from "../lib/cli/for-variants.ts";
 import { runScript } from "../lib/cli/program.ts";
-import type { Outcome } from "../lib/outcome.ts";
-import { openServices, type Services } from "../lib/services.ts";
-import type { VariantSettings } from "../lib/variants.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
+import { openServices, type Services } from "../lib/services/services.ts";
+import type { VariantSettings } from "../lib/config/variants.ts";
 
 if (import.meta.main) {
   await runScript(compareCommand, async (flags, { say }) => {

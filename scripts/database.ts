@@ -1,10 +1,10 @@
 /** Lets psql and other programs into the embedded database until it is interrupted. */
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
-import { UsageError } from "../lib/errors.ts";
+import { UsageError } from "../lib/base/errors.ts";
 import { databaseCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
-import { toCount } from "../lib/flagvalue.ts";
-import { openServices } from "../lib/services.ts";
+import { toCount } from "../lib/base/flag-value.ts";
+import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
   await runScript(databaseCommand, async (flags, { say }) => {

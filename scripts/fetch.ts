@@ -1,11 +1,11 @@
 /** Copies one file of a variant out of the bucket: the labelled players that `retrain.yml` trains with. */
 import { dirname } from "node:path";
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
-import { UsageError } from "../lib/errors.ts";
-import { readVariantFile } from "../lib/inputs.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import { readVariantFile } from "../lib/services/variant-files.ts";
 import { fetchCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
-import { openServices } from "../lib/services.ts";
+import { openServices } from "../lib/services/services.ts";
 
 await runScript(fetchCommand, async (flags, { say }) => {
   const { file, output } = flags;

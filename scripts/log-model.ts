@@ -1,19 +1,26 @@
 /** Logs a variant's model with its true parameters, real metrics and an enforced signature, and registers a version. */
-import { toCandidate } from "../lib/candidate.ts";
-import { readCandidateFiles } from "../lib/candidatefiles.ts";
+import { toCandidate } from "../lib/registration/candidate.ts";
+import { readCandidateFiles } from "../lib/registration/candidate-files.ts";
 import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
-import { dayOf } from "../lib/flagvalue.ts";
+import { dayOf } from "../lib/base/flag-value.ts";
 import { logModelCommand } from "../lib/cli/commands.ts";
-import { findSameVersion, logCandidate, markVersion } from "../lib/logging.ts";
-import { describeParity, proveParity } from "../lib/proof.ts";
-import { describeLogging } from "../lib/registrationreport.ts";
+import {
+  findSameVersion,
+  logCandidate,
+  markVersion,
+} from "../lib/registration/log.ts";
+import {
+  describeParity,
+  proveParity,
+} from "../lib/registration/parity-gate.ts";
+import { describeLogging } from "../lib/registration/report.ts";
 import { getExperiment } from "../lib/mlflow/experiment.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { FlagValues } from "../lib/cli/flags.ts";
-import type { Outcome } from "../lib/outcome.ts";
-import type { Services } from "../lib/services.ts";
-import { sourceTags, trainingDateTags } from "../lib/source.ts";
-import type { VariantSettings } from "../lib/variants.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
+import type { Services } from "../lib/services/services.ts";
+import { sourceTags, trainingDateTags } from "../lib/mlflow/tags.ts";
+import type { VariantSettings } from "../lib/config/variants.ts";
 
 type LogModelFlags = Partial<FlagValues<typeof logModelCommand.flags>>;
 

@@ -1,9 +1,9 @@
 /** Prints the matrix of a workflow's jobs: the variants that a run works on. Needs no configuration and no service. */
-import { toMatrix } from "../lib/matrix.ts";
+import { toMatrix } from "../lib/cli/github-matrix.ts";
 import { matrixCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
-import { toVariants } from "../lib/variants.ts";
-import { parseYaml } from "../lib/yaml.ts";
+import { toVariants } from "../lib/config/variants.ts";
+import { parseYaml } from "../lib/base/yaml.ts";
 
 await runScript(matrixCommand, async ({ geography, company, changed }) => {
   const variants = toVariants(

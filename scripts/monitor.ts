@@ -1,6 +1,6 @@
 /** Compares a variant's scores with what its model was logged with, with the run before, and with matured outcomes. */
 import { monitorCommand } from "../lib/cli/commands.ts";
-import { UsageError } from "../lib/errors.ts";
+import { UsageError } from "../lib/base/errors.ts";
 import { lookAt, readOutcomes } from "../lib/monitoring/monitor.ts";
 import { keepEvidence } from "../lib/monitoring/log.ts";
 import {
@@ -15,9 +15,9 @@ import {
 } from "../lib/monitoring/report.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { FlagValues } from "../lib/cli/flags.ts";
-import type { Outcome } from "../lib/outcome.ts";
-import type { Services } from "../lib/services.ts";
-import type { VariantSettings } from "../lib/variants.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
+import type { Services } from "../lib/services/services.ts";
+import type { VariantSettings } from "../lib/config/variants.ts";
 
 type MonitorFlags = FlagValues<typeof monitorCommand.flags>;
 

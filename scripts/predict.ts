@@ -1,25 +1,28 @@
 /** Scores a variant's new data with its production model and stores each row once. */
 import { commandForModel } from "../lib/cli/flag-values.ts";
 import { getExperiment } from "../lib/mlflow/experiment.ts";
-import { parseModelUri, resolveModel } from "../lib/mlflow/resolve.ts";
+import { parseModelUri, resolveModel } from "../lib/mlflow/model-uri.ts";
 import type { Experiment, ModelVersion } from "../lib/mlflow/store.ts";
-import { parseEngine } from "../lib/scorer.ts";
+import { parseEngine } from "../lib/scoring/scorer.ts";
 import { predictCommand } from "../lib/cli/commands.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { FlagValues } from "../lib/cli/flags.ts";
-import type { Outcome } from "../lib/outcome.ts";
-import type { Services } from "../lib/services.ts";
-import type { VariantSettings } from "../lib/variants.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
+import type { Services } from "../lib/services/services.ts";
+import type { VariantSettings } from "../lib/config/variants.ts";
 import {
   openVersion,
   readInputs,
   scoreInputs,
   sortInputs,
   withoutCopies,
-} from "../lib/batch.ts";
-import { outputFormat } from "../lib/output.ts";
-import { describePrediction, warnOfSplitPromotion } from "../lib/report.ts";
-import { commandFor, shellWord, type Variant } from "../lib/variant.ts";
+} from "../lib/scoring/batch.ts";
+import { outputFormat } from "../lib/rows/write.ts";
+import {
+  describePrediction,
+  warnOfSplitPromotion,
+} from "../lib/scoring/report.ts";
+import { commandFor, shellWord, type Variant } from "../lib/config/variant.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { rehearseBootstrap } from "./rehearsal.ts";
 

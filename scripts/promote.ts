@@ -1,14 +1,14 @@
 /** Makes a version the one that predictions are made with, and keeps who did it, when, from which and to which. */
 import { aliasOf, retryPolicyOf, stageOf } from "../lib/cli/flag-values.ts";
-import { InputError, UsageError } from "../lib/errors.ts";
+import { InputError, UsageError } from "../lib/base/errors.ts";
 import { promoteCommand } from "../lib/cli/commands.ts";
 import { namingVariant } from "../lib/cli/for-variants.ts";
 import { runScript } from "../lib/cli/program.ts";
-import { toCount } from "../lib/flagvalue.ts";
-import type { Outcome } from "../lib/outcome.ts";
+import { toCount } from "../lib/base/flag-value.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
 import type { Stage } from "../lib/mlflow/store.ts";
-import { openServices, type Services } from "../lib/services.ts";
-import { commandFor, type Variant } from "../lib/variant.ts";
+import { openServices, type Services } from "../lib/services/services.ts";
+import { commandFor, type Variant } from "../lib/config/variant.ts";
 
 if (import.meta.main) {
   await runScript(promoteCommand, async (flags, { say }) => {

@@ -1,10 +1,10 @@
 /** Answers one SQL question about the predictions, embedded or not; the transaction is read-only. */
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
-import { UsageError } from "../lib/errors.ts";
+import { UsageError } from "../lib/base/errors.ts";
 import { queryCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
-import { openServices } from "../lib/services.ts";
-import { formatRows, parseFormat } from "../lib/table.ts";
+import { openServices } from "../lib/services/services.ts";
+import { formatRows, parseFormat } from "../lib/rows/table.ts";
 
 if (import.meta.main) {
   await runScript(queryCommand, async (flags, { say, words }) => {

@@ -1,17 +1,17 @@
 /** The first run on the embedded default as `predict --dry-run` makes it: in memory, with nothing written. No command of its own. */
-import type { ArtifactStore } from "../lib/artifacts/store.ts";
-import { toCandidate } from "../lib/candidate.ts";
-import { readCandidateFiles } from "../lib/candidatefiles.ts";
-import { InputError } from "../lib/errors.ts";
-import { artifactPath } from "../lib/logging.ts";
-import { type ModelReference, parseModelUri } from "../lib/mlflow/resolve.ts";
+import type { ArtifactStore } from "../lib/storage/store.ts";
+import { toCandidate } from "../lib/registration/candidate.ts";
+import { readCandidateFiles } from "../lib/registration/candidate-files.ts";
+import { InputError } from "../lib/base/errors.ts";
+import { artifactPath } from "../lib/registration/log.ts";
+import { type ModelReference, parseModelUri } from "../lib/mlflow/model-uri.ts";
 import type { Experiment, ModelVersion } from "../lib/mlflow/store.ts";
 import { readModelFolder } from "../lib/mlflow/model-folder/read.ts";
-import { toModelFolder } from "../lib/modelfolder.ts";
-import { type Engine, openScorer, type Scorer } from "../lib/scorer.ts";
-import type { Services } from "../lib/services.ts";
-import type { Variant } from "../lib/variant.ts";
-import type { VariantSettings } from "../lib/variants.ts";
+import { toModelFolder } from "../lib/registration/model-folder.ts";
+import { type Engine, openScorer, type Scorer } from "../lib/scoring/scorer.ts";
+import type { Services } from "../lib/services/services.ts";
+import type { Variant } from "../lib/config/variant.ts";
+import type { VariantSettings } from "../lib/config/variants.ts";
 import { isThere, refuseUnshipped } from "./bootstrap.ts";
 
 /** Whether the first run is still to come. Opens no store that is not there, and changes none. */

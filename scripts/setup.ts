@@ -1,11 +1,11 @@
 /** Makes what the other commands need: MLflow's database, the predictions' tables, and an experiment a variant. */
 import { setupCommand } from "../lib/cli/commands.ts";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
-import { setupDatabases } from "../lib/databases.ts";
-import type { Outcome } from "../lib/outcome.ts";
-import type { Services } from "../lib/services.ts";
-import type { VariantSettings } from "../lib/variants.ts";
+import { setupDatabases } from "../lib/services/setup.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
+import type { Services } from "../lib/services/services.ts";
+import type { VariantSettings } from "../lib/config/variants.ts";
 
 /** By this tag MLflow's UI opens the experiment among the models, not among the language models. */
 const experimentKind = {

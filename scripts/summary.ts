@@ -2,7 +2,11 @@
 import { basename } from "node:path";
 import { summaryCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
-import { type Result, toJobSummary, toRunSummary } from "../lib/summary.ts";
+import {
+  type Result,
+  toJobSummary,
+  toRunSummary,
+} from "../lib/cli/github-summary.ts";
 
 await runScript(summaryCommand, async (_, { words }) => {
   const results = (await Promise.all(words.map(readResult))).flatMap((result) =>

@@ -8,22 +8,22 @@ import {
   throws,
 } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { openLocal } from "../lib/artifacts/local.ts";
-import { openArtifacts } from "../lib/artifacts/open.ts";
-import { openS3, parseS3Uri } from "../lib/artifacts/s3.ts";
+import { openLocal } from "../lib/storage/local.ts";
+import { openArtifacts } from "../lib/storage/open.ts";
+import { openS3, parseS3Uri } from "../lib/storage/s3.ts";
 import {
   type ArtifactStore,
   readArtifact,
   uriOf,
-} from "../lib/artifacts/store.ts";
+} from "../lib/storage/store.ts";
 import {
   InputError,
   type Outage,
   TransientError,
   UsageError,
-} from "../lib/errors.ts";
+} from "../lib/base/errors.ts";
 import { openHttp } from "../lib/mlflow/http.ts";
-import { redact } from "../lib/redact.ts";
+import { redact } from "../lib/base/redact.ts";
 import { makeBucket, putObject, uploadParts } from "./support/aws.ts";
 import { setEnvironment } from "./support/environment.ts";
 import { answer, type Fault, s3Error, startFaults } from "./support/faults.ts";

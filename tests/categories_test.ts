@@ -43,7 +43,7 @@ interface Index {
 }
 
 const generator = fileURLToPath(
-  new URL("parity/category_models.py", import.meta.url),
+  new URL("./parity/category_models.py", import.meta.url),
 );
 
 /** Rows with labels as the matrix of codes that models read; a label that is not known is missing. */
@@ -297,7 +297,7 @@ for (
 
 /** A golden model of XGBoost with other `cats`. */
 function xgboostWith(cats: unknown, version = [3, 4, 1]): Uint8Array {
-  const path = new URL("golden/fuzz/categories.json", import.meta.url);
+  const path = new URL("./golden/fuzz/categories.json", import.meta.url);
   const document = JSON.parse(Deno.readTextFileSync(path)) as {
     version: number[];
     learner: { gradient_booster: { model: Record<string, unknown> } };

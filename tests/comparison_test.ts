@@ -1,6 +1,6 @@
 import { strictEqual, throws } from "node:assert/strict";
-import { compareMetrics } from "../lib/comparison.ts";
-import { InputError } from "../lib/errors.ts";
+import { compareMetrics } from "../lib/registration/compare.ts";
+import { InputError } from "../lib/base/errors.ts";
 
 const champion = { auc: 0.75, log_loss: 0.5 };
 const thresholds = { minAucGain: 0.125, maxLogLossIncrease: 0.25 };

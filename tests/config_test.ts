@@ -4,9 +4,9 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { type Environment, loadConfig } from "../lib/config.ts";
-import { UsageError } from "../lib/errors.ts";
-import { redact } from "../lib/redact.ts";
+import { type Environment, loadConfig } from "../lib/config/environment.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import { redact } from "../lib/base/redact.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 import { difficultPassword } from "./support/servers.ts";
 

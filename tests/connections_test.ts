@@ -1,13 +1,16 @@
 /** Logins that are rotated while a script runs: a real Postgres with SCRAM passwords, and moto's Secrets Manager. */
 import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
-import { loadConfig } from "../lib/config.ts";
-import { predictionsSettings, trackingSettings } from "../lib/connections.ts";
+import { loadConfig } from "../lib/config/environment.ts";
+import {
+  predictionsSettings,
+  trackingSettings,
+} from "../lib/services/connections.ts";
 import type { Database } from "../lib/database/database.ts";
 import { openPostgres } from "../lib/database/postgres.ts";
-import { redact } from "../lib/redact.ts";
+import { redact } from "../lib/base/redact.ts";
 import { putSecret, rotateSecret } from "./support/aws.ts";
 import { setEnvironment } from "./support/environment.ts";
-import { openDatabase } from "./support/mlflow_places.ts";
+import { openDatabase } from "./support/mlflow_stores.ts";
 import { testWithPython } from "./support/python.ts";
 import { startMoto, startPostgres } from "./support/servers.ts";
 

@@ -2,8 +2,8 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { toVariants, type VariantSettings } from "../lib/variants.ts";
-import { parseYaml } from "../lib/yaml.ts";
+import { toVariants, type VariantSettings } from "../lib/config/variants.ts";
+import { parseYaml } from "../lib/base/yaml.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 import { tempFolder } from "./support/servers.ts";
 

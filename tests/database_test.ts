@@ -19,8 +19,8 @@ import {
   openPostgres,
   type PostgresSettings,
 } from "../lib/database/postgres.ts";
-import { ensureDatabase, ensureNamedSchema } from "../lib/database/setup.ts";
-import { InputError, TransientError, UsageError } from "../lib/errors.ts";
+import { ensureDatabase, ensureNamedSchema } from "../lib/database/admin.ts";
+import { InputError, TransientError, UsageError } from "../lib/base/errors.ts";
 import { exactNumber } from "../lib/database/values.ts";
 import {
   type PostgresServer,

@@ -12,7 +12,7 @@ import {
   kolmogorovTail,
   stabilityIndex,
   stabilityNoise,
-} from "../lib/monitoring/drift.ts";
+} from "../lib/statistics/drift.ts";
 import { compareWith } from "../lib/monitoring/columns.ts";
 import { describeCoverage, joinOutcomes } from "../lib/monitoring/coverage.ts";
 import { toOutcomes } from "../lib/monitoring/outcomes.ts";
@@ -25,9 +25,9 @@ import {
   parseReferenceProfile,
   toColumnProfile,
   toProfile,
-} from "../lib/monitoring/profile.ts";
+} from "../lib/statistics/profile.ts";
 import { decide, type Severity } from "../lib/monitoring/verdict.ts";
-import { parseRows } from "../lib/rows.ts";
+import { parseRows } from "../lib/rows/json.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 
 /** Uniform numbers in [0, 1) that are the same at every run (mulberry32). */

@@ -5,7 +5,7 @@ import { copyProject } from "./support/checkout.ts";
 import { type Ended, runCommand } from "./support/commands.ts";
 import { type Fault, s3Error, startFaults } from "./support/faults.ts";
 import { makeMlflowDatabase } from "./support/mlflow.ts";
-import { addDatabase, openDatabase } from "./support/mlflow_places.ts";
+import { addDatabase, openDatabase } from "./support/mlflow_stores.ts";
 import { testWithPython } from "./support/python.ts";
 import { freePort, tempFolder } from "./support/servers.ts";
 import { startWorld, type World } from "./support/world.ts";

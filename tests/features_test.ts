@@ -4,18 +4,21 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
-import { checkFeatureNames, parseFeatureNames } from "../lib/featurenames.ts";
+import { InputError } from "../lib/base/errors.ts";
+import {
+  checkFeatureNames,
+  parseFeatureNames,
+} from "../lib/rows/feature-names.ts";
 import {
   type Column,
   type FeatureOptions,
   toFeatures,
   toModelRows,
-} from "../lib/features.ts";
-import { type OneHot, plainRecipe, resolveRecipe } from "../lib/recipe.ts";
-import { parseRows } from "../lib/rows.ts";
-import { toVariants } from "../lib/variants.ts";
-import { parseYaml } from "../lib/yaml.ts";
+} from "../lib/rows/encode.ts";
+import { type OneHot, plainRecipe, resolveRecipe } from "../lib/rows/recipe.ts";
+import { parseRows } from "../lib/rows/json.ts";
+import { toVariants } from "../lib/config/variants.ts";
+import { parseYaml } from "../lib/base/yaml.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const root = new URL("../", import.meta.url);

@@ -14,7 +14,7 @@
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import { openUbjson } from "../lib/model/scan.ts";
 import { type Value, valueOf } from "../lib/model/document.ts";
 import type { Model } from "../lib/model/ensemble.ts";
@@ -36,9 +36,9 @@ import { runPython, testWithPython } from "./support/python.ts";
 
 const total = Number(Deno.env.get("FUZZ_FILES") ?? 200_000);
 const seed = Number(Deno.env.get("FUZZ_SEED") ?? 1);
-const folder = fileURLToPath(new URL("golden/fuzz/", import.meta.url));
+const folder = fileURLToPath(new URL("./golden/fuzz/", import.meta.url));
 const scorer = fileURLToPath(
-  new URL("parity/score_files.py", import.meta.url),
+  new URL("./parity/score_files.py", import.meta.url),
 );
 
 /** A file to break. */

@@ -19,7 +19,7 @@ interface Golden {
   }[];
 }
 
-const folder = fileURLToPath(new URL("golden/models/", import.meta.url));
+const folder = fileURLToPath(new URL("./golden/models/", import.meta.url));
 
 function numbers(base64: string): ArrayBuffer {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;

@@ -7,8 +7,8 @@ import {
   PutMetricDataCommand,
   // deno-lint-ignore no-import-prefix -- only this test needs it: Lambda brings its own
 } from "npm:@aws-sdk/client-cloudwatch@3.1164.0";
-import { loadConfig } from "../lib/config.ts";
-import { parseDatabaseSecret } from "../lib/secrets.ts";
+import { loadConfig } from "../lib/config/environment.ts";
+import { parseDatabaseSecret } from "../lib/aws/secrets.ts";
 import { startMoto, startPostgres, tempFolder } from "./support/servers.ts";
 import { lint, projectFolder, run, testWithTools } from "./support/tools.ts";
 

@@ -5,11 +5,11 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
-import { openLocal } from "../lib/artifacts/local.ts";
-import { openArtifacts } from "../lib/artifacts/open.ts";
-import type { ArtifactStore } from "../lib/artifacts/store.ts";
-import { sha256 } from "../lib/digest.ts";
-import { InputError, TransientError, UsageError } from "../lib/errors.ts";
+import { openLocal } from "../lib/storage/local.ts";
+import { openArtifacts } from "../lib/storage/open.ts";
+import type { ArtifactStore } from "../lib/storage/store.ts";
+import { sha256 } from "../lib/base/digest.ts";
+import { InputError, TransientError, UsageError } from "../lib/base/errors.ts";
 import {
   type InputFile,
   readNamedFiles,
@@ -17,9 +17,9 @@ import {
   readVariantFile,
   type VariantPlaces,
   writeNamedFile,
-} from "../lib/inputs.ts";
-import { retry } from "../lib/retry.ts";
-import { toVariant } from "../lib/variant.ts";
+} from "../lib/services/variant-files.ts";
+import { retry } from "../lib/base/retry.ts";
+import { toVariant } from "../lib/config/variant.ts";
 import { setEnvironment } from "./support/environment.ts";
 import { answer, type Fault, s3Error, startFaults } from "./support/faults.ts";
 import { freePort, tempFolder } from "./support/servers.ts";

@@ -1,6 +1,6 @@
 /** The kernel against the reference evaluator, which `parity` compares with the libraries. */
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { openKernel } from "../lib/model/kernel.ts";
@@ -182,7 +182,7 @@ interface Golden {
   }[];
 }
 
-const goldens = new URL("golden/models/", import.meta.url);
+const goldens = new URL("./golden/models/", import.meta.url);
 
 for (const { name: version } of Deno.readDirSync(goldens)) {
   Deno.test(`openKernel() has the library's margins bit for bit: ${version}`, async () => {

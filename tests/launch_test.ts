@@ -12,7 +12,7 @@ import { developmentTasks } from "../lib/cli/development.ts";
 import { findRequest, nearest, parseFlags, toHelp } from "../lib/cli/flags.ts";
 import { version } from "../lib/cli/version.ts";
 import { permissionsFor, toLocalPath } from "../lib/config/permissions.ts";
-import { UsageError } from "../lib/errors.ts";
+import { UsageError } from "../lib/base/errors.ts";
 import { runCommand } from "./support/commands.ts";
 import { tempFolder } from "./support/servers.ts";
 

@@ -4,109 +4,38 @@ import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path/posix";
 
 /**
- * The modules, lowest first. A module imports only modules of rows above its
- * own; the files of one folder may import each other. A file belongs to the
- * longest name that begins its path, so that a new file in `lib/` itself needs a
- * line here, in the highest row that its imports allow.
+ * The rooms of the house, lowest first, with the one purpose of each. A file
+ * imports only files of its own room and of rooms above this line.
  */
-const rows: readonly (readonly string[])[] = [
-  // Words and formulas: import nothing of ours.
-  [
-    "lib/digest.ts",
-    "lib/distribution.ts",
-    "lib/monitoring/drift.ts",
-    "lib/errors.ts",
-    "lib/folders.ts",
-    "lib/monitoring/html.ts",
-    "lib/metrics.ts",
-    "lib/printable.ts",
-    "lib/redact.ts",
-    "lib/monitoring/verdict.ts",
-  ],
-  // Formats and rules, the databases, the runner of scripts: know errors and words.
-  [
-    "lib/aws.ts",
-    "lib/config/",
-    "lib/database/",
-    "lib/featurenames.ts",
-    "lib/model/",
-    "lib/monitoring/coverage.ts",
-    "lib/monitoring/profile.ts",
-    "lib/recipe.ts",
-    "lib/retry.ts",
-    "lib/rows.ts",
-    "lib/script.ts",
-    "lib/summary.ts",
-    "lib/table.ts",
-    "lib/variant.ts",
-    "lib/yaml.ts",
-  ],
-  // Stores and owners of packages: each knows its own place and format.
-  [
-    "lib/artifacts/",
-    "lib/monitoring/columns.ts",
-    "lib/commands.ts",
-    "lib/config.ts",
-    "lib/features.ts",
-    "lib/mlflow/",
-    "lib/model/onnxruntime.ts",
-    "lib/output.ts",
-    "lib/monitoring/performance.ts",
-    "lib/predictions.ts",
-    "lib/roles.ts",
-    "lib/secrets.ts",
-    "lib/variants.ts",
-  ],
-  // Composition from here on, step upon step.
-  [
-    "lib/candidate.ts",
-    "lib/choice.ts",
-    "lib/comparison.ts",
-    "lib/connections.ts",
-    "lib/monitoring/evidence.ts",
-    "lib/monitoring/outcomes.ts",
-    "lib/inputs.ts",
-    "lib/modeloutput.ts",
-    "lib/matrix.ts",
-    "lib/schema.ts",
-    "lib/source.ts",
-  ],
-  [
-    "lib/modelfolder.ts",
-    "lib/monitoring/runs.ts",
-    "lib/monitoring/page.ts",
-    "lib/proof.ts",
-    "lib/services.ts",
-  ],
-  [
-    "lib/cache.ts",
-    "lib/candidatefiles.ts",
-    "lib/logging.ts",
-    "lib/monitoring/report.ts",
-    "lib/monitoring/selection.ts",
-    "lib/databases.ts",
-    "lib/runner.ts",
-    "lib/scorer.ts",
-  ],
-  ["lib/scoring.ts"],
-  ["lib/batch.ts"],
-  ["lib/measuring.ts", "lib/report.ts", "lib/monitoring/rows.ts"],
-  ["lib/monitoring/monitor.ts"],
-  ["lib/monitoring/log.ts"],
-  ["scripts/"],
-];
+const rooms: Readonly<Record<string, string>> = {
+  "lib/base/": "errors, digests, retries and texts: imports nothing of ours",
+  "lib/statistics/": "formulas on numbers: classification, drift, profiles",
+  "lib/model/": "any tree model or ONNX graph: bytes to scores",
+  "lib/rows/": "files to rows, rows to the matrix of a model, scores to files",
+  "lib/config/": "what the environment and variants.yaml say",
+  "lib/database/": "Postgres, real or embedded",
+  "lib/aws/": "credentials, errors and secrets of AWS",
+  "lib/storage/": "artifacts in a folder, in S3 or behind an MLflow server",
+  "lib/mlflow/": "MLflow's runs, registry and model folders",
+  "lib/services/": "everything outside the process, opened and set up",
+  "lib/scoring/": "one batch: found, scored, stored once",
+  "lib/registration/": "one model: checked, measured, logged, registered",
+  "lib/monitoring/": "one scoring run: compared, judged, reported",
+  "lib/cli/": "the command line: flags, permissions, messages",
+  "scripts/": "the stories",
+};
 
 /** The one file that imports each npm package. */
 const owners: Readonly<Record<string, string>> = {
-  "@aws-sdk/client-s3": "lib/artifacts/s3.ts",
-  "@aws-sdk/client-secrets-manager": "lib/secrets.ts",
+  "@aws-sdk/client-s3": "lib/storage/s3.ts",
+  "@aws-sdk/client-secrets-manager": "lib/aws/secrets.ts",
   "@electric-sql/pglite": "lib/database/pglite.ts",
   "@electric-sql/pglite-socket": "lib/database/pglite.ts",
-  "hyparquet-writer": "lib/output.ts",
+  "hyparquet-writer": "lib/rows/write.ts",
   "npm:assemblyscript": "lib/model/wasm/build.ts",
   "onnxruntime-web": "lib/model/onnxruntime.ts",
   pg: "lib/database/postgres.ts",
-  yaml: "lib/yaml.ts",
+  yaml: "lib/base/yaml.ts",
 };
 
 /**
@@ -114,39 +43,37 @@ const owners: Readonly<Record<string, string>> = {
  * environment, process, clock or package. Whatever they import is of this list.
  */
 const pure: readonly string[] = [
-  "lib/candidate.ts",
+  "lib/registration/candidate.ts",
   "lib/monitoring/columns.ts",
   "lib/monitoring/coverage.ts",
-  "lib/comparison.ts",
+  "lib/registration/compare.ts",
   "lib/config/",
-  "lib/digest.ts",
-  "lib/distribution.ts",
-  "lib/monitoring/drift.ts",
-  "lib/errors.ts",
+  "lib/base/digest.ts",
+  "lib/statistics/distribution.ts",
+  "lib/statistics/drift.ts",
+  "lib/base/errors.ts",
   "lib/monitoring/evidence.ts",
-  "lib/featurenames.ts",
-  "lib/features.ts",
+  "lib/rows/feature-names.ts",
+  "lib/rows/encode.ts",
   "lib/monitoring/html.ts",
-  "lib/matrix.ts",
-  "lib/metrics.ts",
+  "lib/cli/github-matrix.ts",
+  "lib/statistics/classification.ts",
   "lib/mlflow/json.ts",
-  "lib/mlflow/rules.ts",
-  "lib/mlflow/signature.ts",
+  "lib/mlflow/validation.ts",
+  "lib/mlflow/model-folder/signature.ts",
   "lib/mlflow/store.ts",
   "lib/mlflow/values.ts",
   "lib/model/",
   "lib/monitoring/outcomes.ts",
-  "lib/modeloutput.ts",
+  "lib/scoring/model-output.ts",
   "lib/monitoring/performance.ts",
-  "lib/monitoring/profile.ts",
-  "lib/printable.ts",
-  "lib/recipe.ts",
-  "lib/redact.ts",
-  "lib/rows.ts",
-  "lib/summary.ts",
-  "lib/table.ts",
-  "lib/variant.ts",
-  "lib/variants.ts",
+  "lib/statistics/profile.ts",
+  "lib/base/printable.ts",
+  "lib/rows/recipe.ts",
+  "lib/base/redact.ts",
+  "lib/rows/json.ts",
+  "lib/cli/github-summary.ts",
+  "lib/rows/table.ts",
   "lib/monitoring/verdict.ts",
 ];
 
@@ -157,7 +84,12 @@ const impure = [
 ];
 
 /** Modules of Node that compute and reach nothing. */
-const pureNode = ["node:assert/strict", "node:crypto", "node:path"];
+const pureNode = [
+  "node:assert/strict",
+  "node:crypto",
+  "node:path",
+  "node:url",
+];
 
 /** The only files that may do it, by what they do. */
 const reserved: readonly {
@@ -168,17 +100,17 @@ const reserved: readonly {
   {
     what: "print",
     pattern: /\bconsole\s*\.|\bDeno\.(stdout|stderr)\b/,
-    files: ["lib/folders.ts", "lib/script.ts", "scripts/summary.ts"],
+    files: ["lib/cli/launch.ts", "lib/cli/program.ts"],
   },
   {
     what: "read the environment",
     pattern: /\bDeno\.env\b|\bprocess\.env\b|from "node:process"/,
-    files: ["lib/folders.ts", "lib/services.ts"],
+    files: ["lib/cli/launch.ts", "lib/services/services.ts"],
   },
   {
     what: "end the process",
     pattern: /\bDeno\.exit\b/,
-    files: ["lib/script.ts"],
+    files: ["lib/cli/launch.ts", "lib/cli/program.ts"],
   },
   {
     what: "call a URL",
@@ -190,7 +122,11 @@ const reserved: readonly {
     pattern: /\bnew Worker\b/,
     files: ["lib/model/kernel/crew.ts"],
   },
-  { what: "run programs", pattern: /\bDeno\.Command\b/, files: [] },
+  {
+    what: "run programs",
+    pattern: /\bDeno\.Command\b/,
+    files: ["lib/cli/launch.ts"],
+  },
 ];
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -242,16 +178,19 @@ async function readSource(path: string): Promise<Source> {
   };
 }
 
-/** The name in `names` that a path belongs to: the longest, where several begin it. */
-function moduleOf(path: string, names: readonly string[]): string | undefined {
-  return names.filter((name) =>
-    name.endsWith("/") ? path.startsWith(name) : path === name
-  ).sort((a, b) => b.length - a.length)[0];
+const order = Object.keys(rooms);
+
+/** The room of a file, as its place in the order; -1 where it has none. */
+function roomOf(path: string): number {
+  return order.findIndex((room) => path.startsWith(room));
 }
 
-const modules = rows.flat();
-const rowOf = (module: string | undefined) =>
-  rows.findIndex((row) => module !== undefined && row.includes(module));
+/** The entry of `names` that a path belongs to: its folder, or the file itself. */
+function moduleOf(path: string, names: readonly string[]): string | undefined {
+  return names.find((name) =>
+    name.endsWith("/") ? path.startsWith(name) : path === name
+  );
+}
 
 /** `pg` of `pg/lib/x`, `@a/b` of `@a/b/c`, `npm:x` of `npm:x@1.0/y`. */
 function packageOf(specifier: string): string {
@@ -259,26 +198,17 @@ function packageOf(specifier: string): string {
   return scoped?.[0] ?? specifier;
 }
 
-Deno.test("every file of lib and scripts stands in the table of rows, and every row in the tree", () => {
-  deepStrictEqual(
-    sources.map(({ path }) => path).filter((path) =>
-      moduleOf(path, modules) === undefined
-    ),
-    [],
-    "add these files to the rows of this test",
-  );
-  const used = new Set(sources.map(({ path }) => moduleOf(path, modules)));
-  deepStrictEqual(modules.filter((module) => !used.has(module)), []);
-  deepStrictEqual(modules.length, new Set(modules).size);
+Deno.test("every file of lib and scripts is in a room, and no room is empty", () => {
+  const homeless = sources.filter(({ path }) => roomOf(path) < 0);
+  deepStrictEqual(homeless.map(({ path }) => path), []);
+  const used = new Set(sources.map(({ path }) => roomOf(path)));
+  deepStrictEqual(order.filter((_, room) => !used.has(room)), []);
 });
 
-Deno.test("a file imports only rows above its own, or its own folder", () => {
+Deno.test("a file imports only its own room and rooms below it", () => {
   const wrong = sources.flatMap(({ path, imports }) =>
-    imports.filter((target) => {
-      const [from, to] = [path, target].map((file) => moduleOf(file, modules));
-      const inOneFolder = from === to && from?.endsWith("/");
-      return !inOneFolder && rowOf(from) <= rowOf(to);
-    }).map((target) => `${path} imports ${target}`)
+    imports.filter((target) => roomOf(target) > roomOf(path))
+      .map((target) => `${path} imports ${target}`)
   );
   deepStrictEqual(wrong, []);
 });

@@ -4,10 +4,10 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { UsageError } from "../lib/errors.ts";
-import { mostJobs, toMatrix, type Wanted } from "../lib/matrix.ts";
-import { toVariants, type Variants } from "../lib/variants.ts";
-import { parseYaml } from "../lib/yaml.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import { mostJobs, toMatrix, type Wanted } from "../lib/cli/github-matrix.ts";
+import { toVariants, type Variants } from "../lib/config/variants.ts";
+import { parseYaml } from "../lib/base/yaml.ts";
 import { projectFolder, run } from "./support/tools.ts";
 
 const variants = toVariants({

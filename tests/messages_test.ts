@@ -6,9 +6,9 @@ import {
   ok,
   strictEqual,
 } from "node:assert/strict";
-import { formatRows } from "../lib/table.ts";
-import { manyLines, oneLine, withoutCommands } from "../lib/printable.ts";
-import { toJobSummary, toRunSummary } from "../lib/summary.ts";
+import { formatRows } from "../lib/rows/table.ts";
+import { manyLines, oneLine, withoutCommands } from "../lib/base/printable.ts";
+import { toJobSummary, toRunSummary } from "../lib/cli/github-summary.ts";
 import { type Ended, runCommand } from "./support/commands.ts";
 import { tempFolder } from "./support/servers.ts";
 

@@ -1,13 +1,16 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { parseFeatureNames } from "../lib/featurenames.ts";
-import { toFeatures } from "../lib/features.ts";
-import { areaUnderCurve, evaluationMetrics } from "../lib/metrics.ts";
+import { parseFeatureNames } from "../lib/rows/feature-names.ts";
+import { toFeatures } from "../lib/rows/encode.ts";
+import {
+  areaUnderCurve,
+  evaluationMetrics,
+} from "../lib/statistics/classification.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { parseModel } from "../lib/model/parse.ts";
-import { parseRows } from "../lib/rows.ts";
-import { localPath } from "../lib/variant.ts";
-import { toVariants } from "../lib/variants.ts";
-import { parseYaml } from "../lib/yaml.ts";
+import { parseRows } from "../lib/rows/json.ts";
+import { localPath } from "../lib/config/variant.ts";
+import { toVariants } from "../lib/config/variants.ts";
+import { parseYaml } from "../lib/base/yaml.ts";
 
 const root = new URL("../", import.meta.url);
 const variants = toVariants(

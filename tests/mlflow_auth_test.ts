@@ -5,7 +5,7 @@ import { ForbiddenError } from "../lib/mlflow/http.ts";
 import { openRest } from "../lib/mlflow/rest.ts";
 import { runCommand } from "./support/commands.ts";
 import { startMlflowServer } from "./support/mlflow.ts";
-import { addDatabase } from "./support/mlflow_places.ts";
+import { addDatabase } from "./support/mlflow_stores.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 import { startPostgres, tempFolder } from "./support/servers.ts";
 

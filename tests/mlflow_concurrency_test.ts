@@ -9,7 +9,7 @@ import {
   openDatabase,
   openEmbeddedPlace,
   startPostgresWith,
-} from "./support/mlflow_places.ts";
+} from "./support/mlflow_stores.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 import { tempFolder } from "./support/servers.ts";
 

@@ -1,8 +1,8 @@
 /** One contract for every place: PGlite, Postgres tables of three MLflow releases, and their servers. */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import { readPromotions } from "../lib/mlflow/promotion.ts";
-import { resolveModel } from "../lib/mlflow/resolve.ts";
+import { resolveModel } from "../lib/mlflow/model-uri.ts";
 import type { MlflowStore, ModelVersion, Run } from "../lib/mlflow/store.ts";
 import { mlflowReleases } from "./support/mlflow.ts";
 import {
@@ -11,7 +11,7 @@ import {
   openTablesPlace,
   type Place,
   startPostgresWith,
-} from "./support/mlflow_places.ts";
+} from "./support/mlflow_stores.ts";
 import { testWithPython } from "./support/python.ts";
 
 const root = "s3://bucket/root";

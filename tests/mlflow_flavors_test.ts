@@ -1,20 +1,20 @@
 /** MLflow's Python loads, validates and serves every kind of model that we log, and gives the library's own scores. */
 import { ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { openLocal } from "../lib/artifacts/local.ts";
-import { type Candidate, toCandidate } from "../lib/candidate.ts";
-import { toFeatures } from "../lib/features.ts";
+import { openLocal } from "../lib/storage/local.ts";
+import { type Candidate, toCandidate } from "../lib/registration/candidate.ts";
+import { toFeatures } from "../lib/rows/encode.ts";
 import { readModelFolder } from "../lib/mlflow/model-folder/read.ts";
-import { toModelFolder } from "../lib/modelfolder.ts";
-import { proveParity } from "../lib/proof.ts";
-import { plainRecipe } from "../lib/recipe.ts";
-import { parseRows } from "../lib/rows.ts";
-import { openScorer } from "../lib/scorer.ts";
+import { toModelFolder } from "../lib/registration/model-folder.ts";
+import { proveParity } from "../lib/registration/parity-gate.ts";
+import { plainRecipe } from "../lib/rows/recipe.ts";
+import { parseRows } from "../lib/rows/json.ts";
+import { openScorer } from "../lib/scoring/scorer.ts";
 import { largestError } from "./parity/compare.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 import { tempFolder } from "./support/servers.ts";
 
-const peers = fileURLToPath(new URL("peers/", import.meta.url));
+const peers = fileURLToPath(new URL("./peers/", import.meta.url));
 
 interface Trained {
   readonly name: string;

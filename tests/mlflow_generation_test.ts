@@ -2,10 +2,10 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import type { Queryable } from "../lib/database/database.ts";
 import { openPglite } from "../lib/database/pglite.ts";
-import { InputError } from "../lib/errors.ts";
-import { detectGeneration } from "../lib/mlflow/generation.ts";
+import { InputError } from "../lib/base/errors.ts";
+import { detectGeneration } from "../lib/mlflow/schema-version.ts";
 import { openTables } from "../lib/mlflow/tables.ts";
-import { ensureMlflowSchema } from "../lib/schema.ts";
+import { ensureMlflowSchema } from "../lib/services/schema.ts";
 import { tempFolder } from "./support/servers.ts";
 
 const newHead = "ffffffffffff";

@@ -1,10 +1,10 @@
 /** What a server's refusals and troubles come to, and that no credential is ever part of a message. */
 import { ok, rejects, strictEqual, throws } from "node:assert/strict";
-import { InputError, TransientError, UsageError } from "../lib/errors.ts";
+import { InputError, TransientError, UsageError } from "../lib/base/errors.ts";
 import { ApiError, openHttp } from "../lib/mlflow/http.ts";
 import { openRest } from "../lib/mlflow/rest.ts";
 import { startMlflowServer } from "./support/mlflow.ts";
-import { addDatabase } from "./support/mlflow_places.ts";
+import { addDatabase } from "./support/mlflow_stores.ts";
 import { testWithPython } from "./support/python.ts";
 import { freePort, startPostgres, tempFolder } from "./support/servers.ts";
 import { makeCertificates } from "./support/tls.ts";

@@ -1,6 +1,6 @@
 /** MLmodel files: ours load in Python, Python's are read here, and what cannot be scored is refused by name. */
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import {
   type ModelDescription,
   parseMLmodel,
@@ -8,9 +8,9 @@ import {
   toInputExample,
   toMLmodel,
   toModelHistory,
-} from "../lib/mlflow/mlmodel.ts";
-import { scoreOutput } from "../lib/mlflow/signature.ts";
-import { parseYaml } from "../lib/yaml.ts";
+} from "../lib/mlflow/model-folder/mlmodel-write.ts";
+import { scoreOutput } from "../lib/mlflow/model-folder/signature.ts";
+import { parseYaml } from "../lib/base/yaml.ts";
 import { type PeerName, runPython, testWithPython } from "./support/python.ts";
 import { tempFolder } from "./support/servers.ts";
 

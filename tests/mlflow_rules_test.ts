@@ -1,10 +1,10 @@
 /** MLflow's rules, held against MLflow 3.17.2's own validation of the same names. */
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import { planPromotion, readPromotions } from "../lib/mlflow/promotion.ts";
 import type { ModelVersion } from "../lib/mlflow/store.ts";
 import { toPythonJson } from "../lib/mlflow/json.ts";
-import { parseModelUri } from "../lib/mlflow/resolve.ts";
+import { parseModelUri } from "../lib/mlflow/model-uri.ts";
 import {
   appendToUri,
   checkAlias,
@@ -13,12 +13,12 @@ import {
   checkLoggedModelName,
   checkModelName,
   parseStage,
-} from "../lib/mlflow/rules.ts";
+} from "../lib/mlflow/validation.ts";
 import {
   parseSchema,
   toColumnSpec,
   toSchemaJson,
-} from "../lib/mlflow/signature.ts";
+} from "../lib/mlflow/model-folder/signature.ts";
 import {
   checkDataset,
   checkExperimentTag,

@@ -15,7 +15,7 @@ import {
   copyDatabase,
   openDatabase,
   startPostgresWith,
-} from "./support/mlflow_places.ts";
+} from "./support/mlflow_stores.ts";
 import { type PeerName, testWithPython } from "./support/python.ts";
 import { type PostgresServer, tempFolder } from "./support/servers.ts";
 

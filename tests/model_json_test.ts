@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import { maxDepth, openJson } from "../lib/model/scan.ts";
 import { toDouble } from "../lib/model/decimal.ts";
 import { float32sOf, type Value, valueOf } from "../lib/model/document.ts";
@@ -109,7 +109,7 @@ Deno.test("openJson() reads every float32 that XGBoost may write", () => {
 });
 
 Deno.test("toDouble() and openJson() round to float32 as C's strtof does", async () => {
-  const path = new URL("golden/strtof.json", import.meta.url);
+  const path = new URL("./golden/strtof.json", import.meta.url);
   const cases: [string, number][] = JSON.parse(await Deno.readTextFile(path));
   const texts = cases.map(([text]) => text);
   const expected = Uint32Array.from(cases, ([, bits]) => bits);

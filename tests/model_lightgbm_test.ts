@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { toFloat32Less } from "../lib/model/lightgbm-tree.ts";
@@ -7,7 +7,7 @@ import { parseModel } from "../lib/model/parse.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 
 const golden = Deno.readTextFileSync(
-  new URL("golden/fuzz/binary.txt", import.meta.url),
+  new URL("./golden/fuzz/binary.txt", import.meta.url),
 );
 
 /** The text with its tree sizes made right again. */

@@ -5,7 +5,7 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { toOnnx } from "../lib/model/onnx.ts";
@@ -22,7 +22,7 @@ import {
 import { differences, largestError } from "./parity/compare.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 
-const folder = new URL("golden/onnx/", import.meta.url);
+const folder = new URL("./golden/onnx/", import.meta.url);
 
 /** What a model's own library said of it, by `golden/make_onnx.py`. */
 interface Golden {
@@ -81,7 +81,7 @@ for (const [name, message] of refusals) {
 }
 
 const model = parseModel(
-  Deno.readFileSync(new URL("golden/fuzz/logistic.ubj", import.meta.url)),
+  Deno.readFileSync(new URL("./golden/fuzz/logistic.ubj", import.meta.url)),
 );
 
 Deno.test("openOnnx() refuses bytes that are no graph", async () => {

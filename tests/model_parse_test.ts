@@ -1,5 +1,5 @@
 import { throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import { parseModel } from "../lib/model/parse.ts";
 
 /** First bytes of other kinds of file, as Latin-1, and what must be said of them. */

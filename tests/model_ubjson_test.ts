@@ -1,5 +1,5 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import { maxDepth, openUbjson } from "../lib/model/scan.ts";
 import { type Value, valueOf } from "../lib/model/document.ts";
 

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
+import { InputError } from "../lib/base/errors.ts";
 import { openUbjson } from "../lib/model/scan.ts";
 import { type Value, valueOf } from "../lib/model/document.ts";
 import type { Model, TreeEnsemble } from "../lib/model/ensemble.ts";
@@ -14,7 +14,7 @@ import {
   testWithSeed,
 } from "./support/seed.ts";
 
-const seeds = new URL("golden/fuzz/", import.meta.url);
+const seeds = new URL("./golden/fuzz/", import.meta.url);
 
 type Members = Map<string, Value>;
 

@@ -1,12 +1,15 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { InputError, UsageError } from "../lib/errors.ts";
+import { InputError, UsageError } from "../lib/base/errors.ts";
 import { openOnnx } from "../lib/model/onnxruntime.ts";
 import type { OutputFacts } from "../lib/model/onnx-output.ts";
-import { type OutputSettings, toModelOutput } from "../lib/modeloutput.ts";
-import { toVariants } from "../lib/variants.ts";
+import {
+  type OutputSettings,
+  toModelOutput,
+} from "../lib/scoring/model-output.ts";
+import { toVariants } from "../lib/config/variants.ts";
 import { largestError } from "./parity/compare.ts";
 
-const folder = new URL("golden/onnx/", import.meta.url);
+const folder = new URL("./golden/onnx/", import.meta.url);
 const golden: {
   rows: number[];
   models: Record<string, { classes: string[] | null; expected: number[] }>;

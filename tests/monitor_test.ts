@@ -8,7 +8,7 @@ import {
   strictEqual,
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { toCandidate } from "../lib/candidate.ts";
+import { toCandidate } from "../lib/registration/candidate.ts";
 import { openPglite } from "../lib/database/pglite.ts";
 import { openPostgres } from "../lib/database/postgres.ts";
 import { compareWith } from "../lib/monitoring/columns.ts";
@@ -16,10 +16,10 @@ import type { Evidence } from "../lib/monitoring/evidence.ts";
 import { toHtmlReport } from "../lib/monitoring/page.ts";
 import { toMetricKey } from "../lib/monitoring/log.ts";
 import { listRuns } from "../lib/monitoring/runs.ts";
-import { toProfile } from "../lib/monitoring/profile.ts";
+import { toProfile } from "../lib/statistics/profile.ts";
 import { thresholds } from "../lib/monitoring/verdict.ts";
-import { plainRecipe } from "../lib/recipe.ts";
-import { ensurePredictionsSchema } from "../lib/schema.ts";
+import { plainRecipe } from "../lib/rows/recipe.ts";
+import { ensurePredictionsSchema } from "../lib/services/schema.ts";
 import { putObject } from "./support/aws.ts";
 import { findChromium, openPages } from "./support/browser.ts";
 import { type Ended, runCommand } from "./support/commands.ts";

@@ -13,7 +13,7 @@ import { runPython, testWithPython } from "./support/python.ts";
 import { hasSeed, readSeed, seedFolder, testWithSeed } from "./support/seed.ts";
 import { tempFolder } from "./support/servers.ts";
 
-const peers = new URL("peers/", import.meta.url);
+const peers = new URL("./peers/", import.meta.url);
 
 /** Margins are XGBoost's to the bit; its `exp` and ours may differ in the last bit of a probability. */
 function assertScores(

@@ -13,7 +13,7 @@ import { parityTable } from "./parity/table.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 
 const generator = fileURLToPath(
-  new URL("parity/generate.py", import.meta.url),
+  new URL("./parity/generate.py", import.meta.url),
 );
 
 testWithPython(
@@ -60,7 +60,7 @@ interface Started {
 testWithPython(
   "parseModel() starts from the margin that XGBoost makes of a base_score, bit for bit",
   async () => {
-    const script = new URL("parity/base_scores.py", import.meta.url);
+    const script = new URL("./parity/base_scores.py", import.meta.url);
     const { stdout } = await runPython("parity", fileURLToPath(script), {
       env: { PYTHONDONTWRITEBYTECODE: "1" },
     });

@@ -9,15 +9,15 @@ import {
 import type { Database } from "../lib/database/database.ts";
 import { openPglite } from "../lib/database/pglite.ts";
 import { openPostgres } from "../lib/database/postgres.ts";
-import { sha256 } from "../lib/digest.ts";
-import { InputError, TransientError, UsageError } from "../lib/errors.ts";
+import { sha256 } from "../lib/base/digest.ts";
+import { InputError, TransientError, UsageError } from "../lib/base/errors.ts";
 import {
   findScoringRun,
   type ScoredInput,
   storePredictions,
-} from "../lib/predictions.ts";
-import { ensurePredictionsSchema } from "../lib/schema.ts";
-import { toVariant } from "../lib/variant.ts";
+} from "../lib/scoring/ledger.ts";
+import { ensurePredictionsSchema } from "../lib/services/schema.ts";
+import { toVariant } from "../lib/config/variant.ts";
 import { startPostgres, tempFolder } from "./support/servers.ts";
 
 let made = 0;

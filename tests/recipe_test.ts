@@ -1,7 +1,7 @@
 /** Recipes against `pandas.get_dummies`, and how a recipe's categories are found. */
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { toFeatures } from "../lib/features.ts";
+import { toFeatures } from "../lib/rows/encode.ts";
 import {
   differsFrom,
   digestRecipe,
@@ -10,8 +10,8 @@ import {
   parseRecorded,
   resolveRecipe,
   toRecorded,
-} from "../lib/recipe.ts";
-import { parseRows } from "../lib/rows.ts";
+} from "../lib/rows/recipe.ts";
+import { parseRows } from "../lib/rows/json.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 
 interface Case {
@@ -27,7 +27,7 @@ testWithPython(
   "a recipe encodes 3 × 200 generated weeks as pandas.get_dummies and reindex do",
   async () => {
     const script = fileURLToPath(
-      new URL("peers/get_dummies.py", import.meta.url),
+      new URL("./peers/get_dummies.py", import.meta.url),
     );
     for (const seed of ["1", "2", "3"]) {
       const { stdout } = await runPython("xgboost", script, { args: [seed] });

@@ -1,6 +1,10 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { announceSecret, redact, withoutUriSecrets } from "../lib/redact.ts";
+import {
+  announceSecret,
+  redact,
+  withoutUriSecrets,
+} from "../lib/base/redact.ts";
 import { difficultPassword } from "./support/servers.ts";
 
 // Each test announces a secret of its own: what was announced stays for the process.

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { InputError, TransientError, UsageError } from "../lib/errors.ts";
-import { retry } from "../lib/retry.ts";
+import { InputError, TransientError, UsageError } from "../lib/base/errors.ts";
+import { retry } from "../lib/base/retry.ts";
 
 /** A policy that waits for nothing and keeps what it was told, and for how long. */
 function recorded(retries: number, delaySeconds = 60) {

@@ -1,6 +1,6 @@
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
-import { InputError } from "../lib/errors.ts";
-import { parseRows } from "../lib/rows.ts";
+import { InputError } from "../lib/base/errors.ts";
+import { parseRows } from "../lib/rows/json.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const parse = (bytes: string | Uint8Array) => [

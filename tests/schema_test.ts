@@ -8,14 +8,14 @@ import {
 import type { Database } from "../lib/database/database.ts";
 import { openPglite } from "../lib/database/pglite.ts";
 import { openPostgres } from "../lib/database/postgres.ts";
-import { ensureDatabase } from "../lib/database/setup.ts";
-import { InputError, UsageError } from "../lib/errors.ts";
-import { ensureRoles } from "../lib/roles.ts";
+import { ensureDatabase } from "../lib/database/admin.ts";
+import { InputError, UsageError } from "../lib/base/errors.ts";
+import { ensureRoles } from "../lib/database/roles.ts";
 import {
   ensureMlflowSchema,
   ensurePredictionsSchema,
   mlflowRevisions,
-} from "../lib/schema.ts";
+} from "../lib/services/schema.ts";
 import { readCatalog } from "./support/catalog.ts";
 import { makeMlflowDatabase, startMlflowServer } from "./support/mlflow.ts";
 import { runPeer, runPython, testWithPython } from "./support/python.ts";

@@ -6,7 +6,7 @@ import { parseModel } from "../lib/model/parse.ts";
 import { runCommand } from "./support/commands.ts";
 import { tempFolder } from "./support/servers.ts";
 
-const folder = fileURLToPath(new URL("golden/fuzz/", import.meta.url));
+const folder = fileURLToPath(new URL("./golden/fuzz/", import.meta.url));
 
 for (
   const [file, objective, found, announced] of [

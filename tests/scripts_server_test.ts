@@ -2,7 +2,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openPostgres } from "../lib/database/postgres.ts";
-import { ensureDatabase } from "../lib/database/setup.ts";
+import { ensureDatabase } from "../lib/database/admin.ts";
 import { runCommand } from "./support/commands.ts";
 import { mlflowReleases, startMlflowServer } from "./support/mlflow.ts";
 import { testWithPython } from "./support/python.ts";

@@ -1,11 +1,11 @@
 /** All that the scripts print, store and upload, over success and failure, searched for every secret they were given. */
 import { ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { openS3 } from "../lib/artifacts/s3.ts";
+import { openS3 } from "../lib/storage/s3.ts";
 import { putSecret } from "./support/aws.ts";
 import { runCommand } from "./support/commands.ts";
 import { s3Error, startFaults } from "./support/faults.ts";
-import { openDatabase } from "./support/mlflow_places.ts";
+import { openDatabase } from "./support/mlflow_stores.ts";
 import { testWithPython } from "./support/python.ts";
 import { difficultPassword, freePort, tempFolder } from "./support/servers.ts";
 import { startWorld, type World } from "./support/world.ts";

@@ -1,5 +1,5 @@
 import { match, ok, strictEqual } from "node:assert/strict";
-import { toJobSummary, toRunSummary } from "../lib/summary.ts";
+import { toJobSummary, toRunSummary } from "../lib/cli/github-summary.ts";
 import { tempFolder } from "./support/servers.ts";
 import { projectFolder, run } from "./support/tools.ts";
 

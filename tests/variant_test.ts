@@ -1,6 +1,6 @@
 import { match, strictEqual, throws } from "node:assert/strict";
-import { UsageError } from "../lib/errors.ts";
-import { commandFor, localPath, toVariant } from "../lib/variant.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import { commandFor, localPath, toVariant } from "../lib/config/variant.ts";
 
 const base = toVariant({});
 const us = toVariant({ geography: "US" });

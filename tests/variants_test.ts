@@ -4,9 +4,9 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { UsageError } from "../lib/errors.ts";
-import { toVariants } from "../lib/variants.ts";
-import { parseYaml } from "../lib/yaml.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import { toVariants } from "../lib/config/variants.ts";
+import { parseYaml } from "../lib/base/yaml.ts";
 
 const parse = (text: string) =>
   toVariants(parseYaml(text, { file: "variants.yaml" }));

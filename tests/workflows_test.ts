@@ -1,6 +1,6 @@
 /** What the workflows promise, read from their files; `act_test.ts` runs them. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { parseYaml } from "../lib/yaml.ts";
+import { parseYaml } from "../lib/base/yaml.ts";
 import {
   actionlint,
   lint,

@@ -1,12 +1,12 @@
 /** What the values of flags stand for: variants, stages, aliases, retries. */
-import { messageOf, UsageError } from "../errors.ts";
-import { checkAlias, parseStage } from "../mlflow/rules.ts";
+import { messageOf, UsageError } from "../base/errors.ts";
+import { checkAlias, parseStage } from "../mlflow/validation.ts";
 import type { Stage } from "../mlflow/store.ts";
-import type { RetryPolicy } from "../retry.ts";
-import { toCount } from "../flagvalue.ts";
+import type { RetryPolicy } from "../base/retry.ts";
+import { toCount } from "../base/flag-value.ts";
 import { nearest } from "./flags.ts";
-import { commandFor, type Variant } from "../variant.ts";
-import type { Variants, VariantSettings } from "../variants.ts";
+import { commandFor, type Variant } from "../config/variant.ts";
+import type { Variants, VariantSettings } from "../config/variants.ts";
 
 /** The flags that choose variants. */
 export interface VariantFlags {

@@ -3,7 +3,7 @@
  * launcher's permissions all come from it.
  */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../base/errors.ts";
 
 /** What a command does with a file or folder that a flag names. */
 export interface FileUse {

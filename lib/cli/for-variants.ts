@@ -1,9 +1,9 @@
 /** Runs a script's body for the variants that its flags choose, with the services opened and closed around it. */
-import { UsageError } from "../errors.ts";
-import type { Outcome } from "../outcome.ts";
-import { openServices, type Services } from "../services.ts";
-import { commandFor, type Variant } from "../variant.ts";
-import type { VariantSettings } from "../variants.ts";
+import { UsageError } from "../base/errors.ts";
+import type { Outcome } from "../base/outcome.ts";
+import { openServices, type Services } from "../services/services.ts";
+import { commandFor, type Variant } from "../config/variant.ts";
+import type { VariantSettings } from "../config/variants.ts";
 import {
   chosenVariants,
   retryPolicyOf,

@@ -11,7 +11,7 @@ import {
   permissionsFor,
   toLocalPath,
 } from "../config/permissions.ts";
-import { exitCode, messageOf, UsageError } from "../errors.ts";
+import { exitCode, messageOf, UsageError } from "../base/errors.ts";
 import { commands } from "./commands.ts";
 import { developmentTasks } from "./development.ts";
 import {

@@ -1,14 +1,14 @@
 // deno-lint-ignore-file no-console -- the one place that prints
 /** Runs the body of a script: flags, messages, the JSON line, and the exit code. */
-import { exitCode, messageOf, worstExitCode } from "../errors.ts";
+import { exitCode, messageOf, worstExitCode } from "../base/errors.ts";
 import {
   escapeControls,
   manyLines,
   oneLine,
   withoutCommands,
-} from "../printable.ts";
-import type { Outcome } from "../outcome.ts";
-import { redact, withoutUriSecrets } from "../redact.ts";
+} from "../base/printable.ts";
+import type { Outcome } from "../base/outcome.ts";
+import { redact, withoutUriSecrets } from "../base/redact.ts";
 import {
   type Command,
   findRequest,

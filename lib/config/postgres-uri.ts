@@ -2,8 +2,8 @@
  * Reads `postgresql://…` as libpq and SQLAlchemy do: every parameter of the URI
  * is honoured or refused by its name, none is ignored.
  */
-import { UsageError } from "../errors.ts";
-import { announceSecret } from "../redact.ts";
+import { UsageError } from "../base/errors.ts";
+import { announceSecret } from "../base/redact.ts";
 import { checkSessionOptions } from "./session-options.ts";
 import { decoded, parseParameters, splitParameters } from "./uri-parameters.ts";
 

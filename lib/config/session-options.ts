@@ -1,5 +1,5 @@
 /** The `options` of a Postgres connection (`PGOPTIONS`, or a URI's parameter). */
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../base/errors.ts";
 
 /** Settings that this project's reading and writing depends on, and the values that it works with. */
 const owned: Readonly<Record<string, RegExp>> = {

@@ -1,6 +1,6 @@
 /** The parameters of a `postgresql://` URI: libpq's, each honoured, accepted or refused. */
-import { UsageError } from "../errors.ts";
-import { announceSecret } from "../redact.ts";
+import { UsageError } from "../base/errors.ts";
+import { announceSecret } from "../base/redact.ts";
 
 /** Parameters that say where and who, in place of the URI's own parts. */
 const places = ["host", "port", "user", "password", "dbname"] as const;

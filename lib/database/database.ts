@@ -7,7 +7,7 @@
  * parsed, `bytea` as `Uint8Array`, arrays as arrays of these.
  */
 
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../base/errors.ts";
 
 /** How an answer is read. */
 export interface QueryOptions {

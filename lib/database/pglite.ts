@@ -9,7 +9,7 @@ import {
   refuseSameNames,
 } from "./database.ts";
 import { type Parser, typeParsers } from "./values.ts";
-import { TransientError } from "../errors.ts";
+import { TransientError } from "../base/errors.ts";
 
 /** The embedded database, which can also be served to other programs. */
 export interface EmbeddedDatabase extends Database {

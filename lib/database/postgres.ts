@@ -9,7 +9,7 @@ import {
   refuseSameNames,
 } from "./database.ts";
 import { type Parser, typeParsers } from "./values.ts";
-import { InputError, TransientError, UsageError } from "../errors.ts";
+import { InputError, TransientError, UsageError } from "../base/errors.ts";
 
 /** TLS as libpq names it (`PGSSLMODE`), its meaning libpq's too. */
 export type SslMode =

@@ -1,6 +1,6 @@
 /** The experiment of a variant. */
-import { InputError } from "../errors.ts";
-import { commandFor, type Variant } from "../variant.ts";
+import { InputError } from "../base/errors.ts";
+import { commandFor, type Variant } from "../config/variant.ts";
 import type { Experiment, MlflowStore } from "./store.ts";
 
 /**

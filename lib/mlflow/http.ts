@@ -4,7 +4,7 @@ import {
   messageOf,
   TransientError,
   UsageError,
-} from "../errors.ts";
+} from "../base/errors.ts";
 import { toRecord, toText } from "./json.ts";
 
 /** Where a server is and who asks. Credentials are never part of a text. */

@@ -3,9 +3,9 @@
  * registry is, and the tag that keeps it on record: MLflow itself writes no
  * history of aliases and stages.
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../base/errors.ts";
 import { toPythonJson, toRecord } from "./json.ts";
-import { checkAlias, checkModelName, isActiveStage } from "./rules.ts";
+import { checkAlias, checkModelName, isActiveStage } from "./validation.ts";
 import type { ModelVersion, Promotion, PromotionResult } from "./store.ts";
 
 /** What a promotion has to write. */

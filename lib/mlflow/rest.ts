@@ -3,7 +3,7 @@
  * this only asks. Calls are those of MLflow's own client
  * (`mlflow/store/tracking/rest_store.py`), which 2.22.5, 3.4.0 and 3.17.2 share.
  */
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../base/errors.ts";
 import {
   ApiError,
   ForbiddenError,
@@ -11,7 +11,7 @@ import {
   type MlflowHttp,
   openHttp,
 } from "./http.ts";
-import { readsRequired } from "./generation.ts";
+import { readsRequired } from "./schema-version.ts";
 import {
   createLoggedModel,
   finalizeLoggedModel,

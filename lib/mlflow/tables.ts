@@ -5,7 +5,7 @@
  */
 import type { Database, Queryable } from "../database/database.ts";
 import { createExperiment, findExperiment } from "./tables/experiments.ts";
-import { describeGeneration, detectGeneration } from "./generation.ts";
+import { describeGeneration, detectGeneration } from "./schema-version.ts";
 import { logInputs } from "./tables/inputs.ts";
 import {
   createLoggedModel,

@@ -5,8 +5,8 @@
  * `mlflow/utils/validation.py` and `mlflow/store/tracking/sqlalchemy_store.py`
  * of mlflow 3.17.2.
  */
-import { InputError } from "../errors.ts";
-import { checkKey, checkLength, countCharacters } from "./rules.ts";
+import { InputError } from "../base/errors.ts";
+import { checkKey, checkLength, countCharacters } from "./validation.ts";
 import type { DatasetInput, Metric } from "./store.ts";
 
 /** The most that one batch of MLflow may hold (`MAX_METRICS_PER_BATCH`, `MAX_PARAMS_TAGS_PER_BATCH`). */

@@ -3,7 +3,7 @@
  * it something is wrong. Values are made when they are asked for: a model's
  * file has thousands, and few are needed one by one.
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../base/errors.ts";
 import { type Code, copyIn } from "./wasm/module.ts";
 
 /** One value of a document. Objects are maps, so no key can reach a prototype. */

@@ -3,7 +3,7 @@
  * The kernel and ONNX are compared with it, and it is compared with the
  * libraries themselves (`docs/parity.md`).
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../base/errors.ts";
 import type { LinearModel, Model, TreeEnsemble } from "./ensemble.ts";
 import { toPredictions } from "./transform.ts";
 

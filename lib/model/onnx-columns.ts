@@ -3,7 +3,7 @@
  * own types and with labels of categories, which `mlflow.onnx` feeds from a
  * pandas frame (`_OnnxModelWrapper.predict` of MLflow 3.17.2).
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../base/errors.ts";
 import type { Model } from "./ensemble.ts";
 import { kindOfLabels, type Label, unseenCategory } from "./labels.ts";
 import {

@@ -3,7 +3,7 @@
  * thread, no native code, no network, and no permission but reading that folder.
  */
 import * as ort from "onnxruntime-web/wasm";
-import { InputError } from "../errors.ts";
+import { InputError } from "../base/errors.ts";
 import { refuseCycles } from "./onnx-cycles.ts";
 import { readGraph } from "./onnx-nodes.ts";
 import { describeOutput, type OutputFacts } from "./onnx-output.ts";

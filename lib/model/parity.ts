@@ -3,7 +3,7 @@
  * score it must agree with the reference evaluator, on the sample and on rows
  * at the model's own thresholds.
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../base/errors.ts";
 import { evaluate } from "./evaluate.ts";
 import type { Model } from "./ensemble.ts";
 import { hardRows } from "./hard-rows.ts";

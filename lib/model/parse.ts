@@ -1,5 +1,5 @@
 /** The front door for model files: looks at the bytes, never at a file's name. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../base/errors.ts";
 import type { Model } from "./ensemble.ts";
 import { openJson, openUbjson } from "./scan.ts";
 import { parseLightgbm } from "./lightgbm.ts";

@@ -3,7 +3,7 @@
  * because it happens once a process, before JavaScript has been made fast.
  * Files come from outside: all work is bounded by the number of bytes.
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../base/errors.ts";
 import { toDouble } from "./decimal.ts";
 import type { Place } from "./document.ts";
 import { copyIn, instantiate } from "./wasm/module.ts";

@@ -7,14 +7,14 @@ import {
   stabilityIndex,
   stabilityNoise,
   type TestResult,
-} from "./drift.ts";
+} from "../statistics/drift.ts";
 import {
   type ColumnCounts,
   columnOf,
   type ColumnProfile,
   countColumn,
   type Profile,
-} from "./profile.ts";
+} from "../statistics/profile.ts";
 import { band, type Severity, thresholds } from "./verdict.ts";
 
 /** One column in both samples; fields are those of the JSON report, and a number that is not known is absent. */

@@ -1,5 +1,5 @@
 /** Which scored players have an outcome, and what that means for the numbers. */
-import { chiSquareLimit } from "./drift.ts";
+import { chiSquareLimit } from "../statistics/drift.ts";
 import { thresholds } from "./verdict.ts";
 
 /** Scores with the outcome of their player. */

@@ -1,5 +1,5 @@
 /** A look as an MLflow run "Monitoring …": its numbers as metrics, its verdicts as tags, its report as artifacts. */
-import { sha256 } from "../digest.ts";
+import { sha256 } from "../base/digest.ts";
 import type { Evidence } from "./evidence.ts";
 import { getExperiment } from "../mlflow/experiment.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
@@ -7,9 +7,9 @@ import type { Look } from "./monitor.ts";
 import { toJsonReport } from "./report.ts";
 import { toHtmlReport } from "./page.ts";
 import { type MonitoringRun, saveMonitoringRun } from "./runs.ts";
-import type { Services } from "../services.ts";
-import { sourceTags, toDataset } from "../source.ts";
-import type { Variant } from "../variant.ts";
+import type { Services } from "../services/services.ts";
+import { sourceTags, toDataset } from "../mlflow/tags.ts";
+import type { Variant } from "../config/variant.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
 /**

@@ -1,9 +1,9 @@
 /** One look at a scoring run of a variant: what it is compared with, and what came out. */
-import { sha256 } from "../digest.ts";
-import { UsageError } from "../errors.ts";
+import { sha256 } from "../base/digest.ts";
+import { UsageError } from "../base/errors.ts";
 import type { Evidence, RunFacts } from "./evidence.ts";
-import type { Column, Features } from "../features.ts";
-import { readNamedFiles } from "../inputs.ts";
+import type { Column, Features } from "../rows/encode.ts";
+import { readNamedFiles } from "../services/variant-files.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import {
   type EarlierLook,
@@ -14,11 +14,11 @@ import {
 } from "./runs.ts";
 import { type Outcomes, toOutcomes } from "./outcomes.ts";
 import { measurePerformance, type Performance } from "./performance.ts";
-import { type ReferenceProfile, toProfile } from "./profile.ts";
-import { parseRows } from "../rows.ts";
+import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
+import { parseRows } from "../rows/json.ts";
 import { readModel, readRows } from "./rows.ts";
-import type { Services } from "../services.ts";
-import type { VariantSettings } from "../variants.ts";
+import type { Services } from "../services/services.ts";
+import type { VariantSettings } from "../config/variants.ts";
 import {
   compareWith,
   type CurrentRows,

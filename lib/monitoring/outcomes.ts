@@ -1,7 +1,7 @@
 /** The rows of an outcomes file: which player churned and which did not. */
-import { InputError } from "../errors.ts";
-import { toId } from "../features.ts";
-import type { Row } from "../rows.ts";
+import { InputError } from "../base/errors.ts";
+import { toId } from "../rows/encode.ts";
+import type { Row } from "../rows/json.ts";
 
 /** What is known of players by now. */
 export interface Outcomes {

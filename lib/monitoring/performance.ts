@@ -1,6 +1,10 @@
 /** How well stored scores met the outcomes that matured since. */
-import { InputError } from "../errors.ts";
-import { areaUnderCurve, evaluationMetrics, type Scored } from "../metrics.ts";
+import { InputError } from "../base/errors.ts";
+import {
+  areaUnderCurve,
+  evaluationMetrics,
+  type Scored,
+} from "../statistics/classification.ts";
 import { describeCoverage, joinOutcomes } from "./coverage.ts";
 import { type Severity, thresholds } from "./verdict.ts";
 
@@ -19,7 +23,7 @@ export interface Performance {
   readonly outcomes?: number;
   /** Why the numbers are not those of all scored players; empty when outcomes cover nearly all. */
   readonly warnings?: readonly string[];
-  /** By `lib/metrics.ts`, on the matured rows. */
+  /** By `lib/statistics/classification.ts`, on the matured rows. */
   readonly metrics: Readonly<Record<string, number>>;
   /** 95 % interval of AUC. */
   readonly auc_interval?: readonly [number, number];

@@ -1,10 +1,10 @@
 /** What `monitor` found, for a program and for a person; the page is in `monitorpage.ts`. */
-import { uriOf } from "../artifacts/store.ts";
-import { UsageError } from "../errors.ts";
+import { uriOf } from "../storage/store.ts";
+import { UsageError } from "../base/errors.ts";
 import type { Evidence } from "./evidence.ts";
 import { describeOther, sortedByConcern, toHtmlReport } from "./page.ts";
-import type { Services } from "../services.ts";
-import type { Outcome } from "../outcome.ts";
+import type { Services } from "../services/services.ts";
+import type { Outcome } from "../base/outcome.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
 /** The versioned JSON, indented for people. */

@@ -1,24 +1,24 @@
 /** What a scoring run was made of, found again: its model, the model's reference, and its rows, verified. */
-import { openVersion } from "../batch.ts";
-import { openCache } from "../cache.ts";
-import { sha256 } from "../digest.ts";
-import { InputError, messageOf } from "../errors.ts";
-import { type Column, type Features, toFeatures } from "../features.ts";
-import { readNamedFiles } from "../inputs.ts";
+import { openVersion } from "../scoring/batch.ts";
+import { openCache } from "../storage/digest-cache.ts";
+import { sha256 } from "../base/digest.ts";
+import { InputError, messageOf } from "../base/errors.ts";
+import { type Column, type Features, toFeatures } from "../rows/encode.ts";
+import { readNamedFiles } from "../services/variant-files.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import { readRecordedRows } from "../mlflow/model-folder/read.ts";
-import { digestTags } from "../source.ts";
+import { digestTags } from "../mlflow/tags.ts";
 import type { LedgerRun } from "./runs.ts";
-import type { ReferenceProfile } from "./profile.ts";
+import type { ReferenceProfile } from "../statistics/profile.ts";
 import {
   digestRecipe,
   fromRecorded,
   type RecordedRecipe,
   resolveRecipe,
-} from "../recipe.ts";
-import { parseRows } from "../rows.ts";
-import type { Services } from "../services.ts";
-import type { VariantSettings } from "../variants.ts";
+} from "../rows/recipe.ts";
+import { parseRows } from "../rows/json.ts";
+import type { Services } from "../services/services.ts";
+import type { VariantSettings } from "../config/variants.ts";
 
 /** The model of a scoring run, as far as it is still there. */
 export interface ModelFacts {

@@ -4,7 +4,7 @@ import {
   DatabaseError,
   type Queryable,
 } from "../database/database.ts";
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../base/errors.ts";
 import type { EarlierPerformance, Evidence, PastVerdict } from "./evidence.ts";
 
 /** A completed scoring run with what it was made of. */

@@ -1,10 +1,10 @@
 /** Which scoring run `monitor` looks at: the one that flags name, the one that outcomes belong to, or the newest. */
-import { InputError, UsageError } from "../errors.ts";
+import { InputError, UsageError } from "../base/errors.ts";
 import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
-import { ensurePredictionsSchema } from "../schema.ts";
-import { dayOf, toCount } from "../flagvalue.ts";
-import type { Services } from "../services.ts";
-import { commandFor, type Variant } from "../variant.ts";
+import { ensurePredictionsSchema } from "../services/schema.ts";
+import { dayOf, toCount } from "../base/flag-value.ts";
+import type { Services } from "../services/services.ts";
+import { commandFor, type Variant } from "../config/variant.ts";
 
 /** What the flags say of the run; `newest` when they say nothing. */
 export type RunChoice =

@@ -40,7 +40,7 @@ export function findChromium(): string | undefined {
 
 /** Opens every page of a tour. @throws {Error} With the text that did not appear. */
 export async function openPages(tour: Tour): Promise<void> {
-  const program = fileURLToPath(new URL("pages.ts", import.meta.url));
+  const program = fileURLToPath(new URL("./pages.ts", import.meta.url));
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",

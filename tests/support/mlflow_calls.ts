@@ -1,7 +1,7 @@
 /** One list of calls, done by our store or by MLflow's own client, and the rows that they leave behind. */
 import { fileURLToPath } from "node:url";
 import type { Queryable } from "../../lib/database/database.ts";
-import { InputError } from "../../lib/errors.ts";
+import { InputError } from "../../lib/base/errors.ts";
 import type {
   DatasetInput,
   FinalStatus,
@@ -98,7 +98,7 @@ export async function callPython(
   uri: string,
   work: { calls: readonly Call[]; names?: Readonly<Record<string, string>> },
 ): Promise<Outcome> {
-  const script = fileURLToPath(new URL("mlflow_calls.py", import.meta.url));
+  const script = fileURLToPath(new URL("./mlflow_calls.py", import.meta.url));
   const { stdout } = await runPython(release, script, {
     args: [uri, JSON.stringify({ names: {}, ...work })],
   });

@@ -1,7 +1,7 @@
 /** Postgres, S3 and an MLflow database of a chosen release, with one variant's files in the bucket. */
 import { fileURLToPath } from "node:url";
 import { openPostgres } from "../../lib/database/postgres.ts";
-import { ensureDatabase } from "../../lib/database/setup.ts";
+import { ensureDatabase } from "../../lib/database/admin.ts";
 import { makeMlflowDatabase } from "./mlflow.ts";
 import type { PeerName } from "./python.ts";
 import {

@@ -3,17 +3,17 @@ import {
   type ArtifactStore,
   readArtifact,
   uriOf,
-} from "../../artifacts/store.ts";
-import type { FileCache } from "../../cache.ts";
-import { sha256 } from "../../digest.ts";
-import { InputError } from "../../errors.ts";
+} from "../../storage/store.ts";
+import type { FileCache } from "../../storage/digest-cache.ts";
+import { sha256 } from "../../base/digest.ts";
+import { InputError } from "../../base/errors.ts";
 import {
   parseReferenceProfile,
   type ReferenceProfile,
-} from "../../monitoring/profile.ts";
-import { parseRecorded, type RecordedRecipe } from "../../recipe.ts";
-import { type ModelFile, parseMLmodel } from "../flavors.ts";
-import { mlmodelFile } from "../mlmodel.ts";
+} from "../../statistics/profile.ts";
+import { parseRecorded, type RecordedRecipe } from "../../rows/recipe.ts";
+import { type ModelFile, parseMLmodel } from "./mlmodel-read.ts";
+import { mlmodelFile } from "./mlmodel-write.ts";
 
 /** Names of our own files in the folder, beside MLflow's. */
 export const ownFiles = {

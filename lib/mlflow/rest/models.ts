@@ -1,7 +1,7 @@
 /** Logged models of an MLflow server. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { toPairs, toRecord, toText } from "../json.ts";
-import { checkLoggedModelName } from "../rules.ts";
+import { checkLoggedModelName } from "../validation.ts";
 import type { LoggedModel, LoggedModelRecord, Run } from "../store.ts";
 import { type Rest, toKeyValues, unlessMissing } from "./server.ts";
 

@@ -1,5 +1,5 @@
 /** What changes the registry of an MLflow server. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { ApiError } from "../http.ts";
 import { planPromotion } from "../promotion.ts";
 import { retryRaces } from "../races.ts";
@@ -8,7 +8,7 @@ import {
   checkModelName,
   isActiveStage,
   toModelId,
-} from "../rules.ts";
+} from "../validation.ts";
 import type {
   ModelVersion,
   Promotion,

@@ -1,8 +1,8 @@
 /** Experiments and runs of an MLflow server. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { ApiError } from "../http.ts";
 import { toRecord, toText } from "../json.ts";
-import { checkExperimentName, checkKey } from "../rules.ts";
+import { checkExperimentName, checkKey } from "../validation.ts";
 import {
   batchLimits,
   checkDataset,

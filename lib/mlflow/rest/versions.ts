@@ -1,8 +1,8 @@
 /** Registered models and their versions, read from an MLflow server. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { ForbiddenError } from "../http.ts";
 import { toPairs, toRecord, toRecords, toText } from "../json.ts";
-import { appendToUri, parseStage, toModelId } from "../rules.ts";
+import { appendToUri, parseStage, toModelId } from "../validation.ts";
 import type { ModelVersion, RegisteredModel } from "../store.ts";
 import { type Rest, unlessMissing } from "./server.ts";
 

@@ -1,9 +1,9 @@
 /** MLflow's `experiments` and `experiment_tags`. */
 import { resolve } from "node:path";
 import { DatabaseError } from "../../database/database.ts";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { checkWidths, insertRows, inWorkspace, type Tables } from "./rows.ts";
-import { appendToUri, checkExperimentName } from "../rules.ts";
+import { appendToUri, checkExperimentName } from "../validation.ts";
 import { checkExperimentTag } from "../values.ts";
 import type { Experiment } from "../store.ts";
 

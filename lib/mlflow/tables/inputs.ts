@@ -1,5 +1,5 @@
 /** What went into a run: MLflow's `datasets`, `inputs` and `input_tags`. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import type { DatasetInput } from "../store.ts";
 import { checkDataset } from "../values.ts";
 import { requireLoggedModels } from "./models.ts";

@@ -1,10 +1,10 @@
 /** MLflow's `logged_models` with their params and tags. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { toPythonJson } from "../json.ts";
 import { toLink } from "./links.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
-import { appendToUri, checkLoggedModelName } from "../rules.ts";
+import { appendToUri, checkLoggedModelName } from "../validation.ts";
 import { getActiveRun } from "./runs.ts";
 import type { LoggedModel, LoggedModelRecord, Run } from "../store.ts";
 

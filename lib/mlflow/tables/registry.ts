@@ -1,7 +1,7 @@
 /** MLflow's `registered_models` and `registered_model_tags`, and locking a model for a change. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { insertRows, inWorkspace, type Tables } from "./rows.ts";
-import { checkModelName } from "../rules.ts";
+import { checkModelName } from "../validation.ts";
 import { checkRegistryTag } from "../values.ts";
 import type { RegisteredModel } from "../store.ts";
 

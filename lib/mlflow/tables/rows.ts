@@ -3,9 +3,9 @@
  * and about the widths of columns, so that the statements beside it need not.
  */
 import { type Queryable, quoteIdentifier } from "../../database/database.ts";
-import { InputError } from "../../errors.ts";
-import type { Generation } from "../generation.ts";
-import { countCharacters } from "../rules.ts";
+import { InputError } from "../../base/errors.ts";
+import type { Generation } from "../schema-version.ts";
+import { countCharacters } from "../validation.ts";
 
 /** MLflow's tables as one connection or one transaction sees them. */
 export interface Tables {

@@ -1,9 +1,9 @@
 /** MLflow's `runs`, `tags` and `params`. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { logMetrics, logModelMetrics } from "./metrics.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
-import { appendToUri, checkKey } from "../rules.ts";
+import { appendToUri, checkKey } from "../validation.ts";
 import { checkMetric, fitParam, fitTag, type Fitted } from "../values.ts";
 import type { FinalStatus, Run, RunData } from "../store.ts";
 

@@ -1,5 +1,5 @@
 /** MLflow's `model_versions`, `model_version_tags` and `registered_model_aliases`. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { getLoggedModel, tagModelVersion } from "./models.ts";
 import { missingVersion, planPromotion } from "../promotion.ts";
 import {
@@ -14,7 +14,7 @@ import {
   checkModelName,
   isActiveStage,
   toModelId,
-} from "../rules.ts";
+} from "../validation.ts";
 import { checkRegistryTag } from "../values.ts";
 import type {
   ModelVersion,

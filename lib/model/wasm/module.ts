@@ -1,5 +1,5 @@
 /** The compiled code of this folder's neighbours: what it exports, and instances of it. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { wasmBase64 } from "./bytes.ts";
 import { nodeError } from "./nodeerror.ts";
 

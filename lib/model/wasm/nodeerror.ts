@@ -1,5 +1,5 @@
 /** What `assembly/trees.ts` says of a node of a tree that cannot be. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../base/errors.ts";
 
 /**
  * The error about a node.

@@ -1,0 +1,121 @@
+/**
+ * The workflows' matrix: which variants a run of GitHub Actions works on. Pure,
+ * so that the job that plans a run needs no secret and no login.
+ */
+import { UsageError } from "../base/errors.ts";
+import { localPath } from "../config/variant.ts";
+import type { Variants, VariantSettings } from "../config/variants.ts";
+
+/** One job of the matrix, all texts. */
+export interface MatrixJob {
+  /** For people, and the job's name: `base`, `geography EU, company ClientB`. */
+  readonly title: string;
+  /** The variant's identity: `geography-eu/company-clientb`. */
+  readonly key: string;
+  /** For names of artifacts and concurrency groups: `geography-eu.company-clientb`. */
+  readonly slug: string;
+  /** The script flags that name the variant; empty for the base. */
+  readonly flags: string;
+  /** The flags by which `log-model` reads the files of this repository instead of the bucket's. */
+  readonly files: string;
+}
+
+/**
+ * What `strategy.matrix` reads. A list of objects, not a product of vectors:
+ * splitting one variant over several jobs needs only further fields and entries.
+ */
+export interface Matrix {
+  readonly include: readonly MatrixJob[];
+}
+
+/** What narrows a run; each is undefined or empty where it does not. */
+export interface Wanted {
+  /** Only variants of this geography, in any case; `-` means those without one. */
+  readonly geography?: string | undefined;
+  /** Only variants of this company, in any case; `-` means those without one. */
+  readonly company?: string | undefined;
+  /** Only variants whose model file is among these paths of the repository. */
+  readonly changed?: readonly string[] | undefined;
+}
+
+/**
+ * GitHub runs at most 256 jobs of one matrix
+ * (https://docs.github.com/en/actions/reference/limits).
+ */
+export const mostJobs = 256;
+
+/**
+ * The matrix of the listed variants that are wanted, in the order of the list.
+ * It is empty when no variant is listed or no model file changed: there is
+ * nothing to do then.
+ *
+ * ```ts
+ * import { deepStrictEqual, throws } from "node:assert/strict";
+ * import { toVariants } from "../config/variants.ts";
+ *
+ * const variants = toVariants({ variants: [{}, { geography: "EU", company: "ClientB" }] });
+ * const { include } = toMatrix(variants, { company: "clientb" });
+ * deepStrictEqual(include.map(({ slug }) => slug), ["geography-eu.company-clientb"]);
+ * throws(() => toMatrix(variants, { geography: "US" }), /Cannot find geography US/);
+ * ```
+ *
+ * @throws {UsageError} If a geography or company names no listed variant, or over {@linkcode mostJobs} jobs are left.
+ */
+export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
+  const named = variants.listed.filter(({ variant }) =>
+    matches(wanted.geography, variant.geography) &&
+    matches(wanted.company, variant.company)
+  );
+  if (named.length === 0 && narrows(wanted)) throw unknown(variants, wanted);
+  const { changed } = wanted;
+  const due = changed
+    ? named.filter((settings) => changed.includes(modelPath(settings)))
+    : named;
+  if (due.length > mostJobs) {
+    throw new UsageError(
+      `Cannot plan ${due.length} jobs: GitHub runs at most ${mostJobs} of one matrix; narrow the run to a geography or a company`,
+    );
+  }
+  return { include: due.map(toJob) };
+}
+
+function toJob(settings: VariantSettings): MatrixJob {
+  const { variant, files } = settings;
+  const given = (["model", "features", "sample", "evaluation"] as const)
+    .map((flag) => [flag, files[flag]] as const)
+    .filter((entry): entry is [typeof entry[0], string] =>
+      entry[1] !== undefined
+    );
+  return {
+    title: variant.title,
+    key: variant.key,
+    slug: variant.key.replaceAll("/", "."), // no part of a variant holds a dot
+    flags: variant.flags,
+    files: given.map(([flag, path]) => `--${flag} ${localPath(variant, path)}`)
+      .join(" "),
+  };
+}
+
+function modelPath({ variant, files }: VariantSettings): string {
+  return localPath(variant, files.model);
+}
+
+function matches(wanted: string | undefined, own: string | undefined): boolean {
+  if (!wanted) return true;
+  if (wanted === "-") return own === undefined;
+  return wanted.toLowerCase() === own?.toLowerCase();
+}
+
+function narrows({ geography, company }: Wanted): boolean {
+  return Boolean(geography) || Boolean(company);
+}
+
+function unknown({ listed }: Variants, wanted: Wanted): UsageError {
+  const asked = (["geography", "company"] as const)
+    .filter((part) => wanted[part])
+    .map((part) => `${part} ${wanted[part]}`).join(", ");
+  const known = listed.map(({ variant }) => variant.title).join("; ");
+  return new UsageError(
+    `Cannot find ${asked} in variants.yaml: it lists ${known || "no variant"}`,
+  );
+}

@@ -1,0 +1,157 @@
+/** What the commands did, from their JSON objects, as the Markdown of GitHub's step summaries. */
+import { escapeControls } from "../base/printable.ts";
+
+/** The JSON object of one command; it need not have any field. */
+export type Result = Readonly<Record<string, unknown>>;
+
+/**
+ * One command's result as Markdown: every plain field as a row of a table, the
+ * distribution of the scores as two small tables where there is one, what is in
+ * `comparison` side by side, and each other object as a table of its own.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const result = { status: "scored", variant: "base", rows: 2000 };
+ * strictEqual(
+ *   toJobSummary(result),
+ *   "### base: scored\n\n|  |  |\n|---|---|\n| rows | 2,000 |\n",
+ * );
+ * ```
+ */
+export function toJobSummary(result: Result): string {
+  const { status, variant, score_distribution, comparison, ...rest } = result;
+  const plain = Object.entries(rest).filter(([, value]) => isPlain(value));
+  const nested = Object.entries(rest).filter(([, value]) => isObject(value));
+  return [
+    `### ${[variant, status].filter(isPlain).map(toCell).join(": ")}`,
+    fieldTable("", plain),
+    ...(isObject(score_distribution)
+      ? distributionTables(score_distribution)
+      : []),
+    ...(isObject(comparison) ? [comparisonTable(comparison)] : []),
+    ...nested.map(([name, value]) => fieldTable(name, flatten(value))),
+  ].filter((part) => part !== "").join("\n\n") + "\n";
+}
+
+/**
+ * Many commands' results as one table, a row each, in the order given.
+ *
+ * ```ts
+ * import { match } from "node:assert/strict";
+ *
+ * match(toRunSummary([{ variant: "base", status: "scored", rows: 3 }]), /\| base \| scored \|/);
+ * ```
+ */
+export function toRunSummary(results: readonly Result[]): string {
+  const head = ["variant", "status", "version", "rows", "median score", "s"];
+  const rows = results.map((result) => [
+    result.variant,
+    result.error === undefined
+      ? result.status
+      : `${result.status}: ${result.error}`,
+    result.model_version,
+    result.rows,
+    isObject(result.score_distribution) ? result.score_distribution.p50 : "",
+    result.seconds,
+  ]);
+  return `### ${results.length} variant(s)\n\n${toTable(head, rows)}\n`;
+}
+
+const quantiles = ["min", "p10", "p25", "p50", "p75", "p90", "max", "mean"];
+
+function distributionTables(scores: Result): string[] {
+  const known = quantiles.filter((name) => isPlain(scores[name]));
+  const { histogram } = scores;
+  return [
+    known.length === 0
+      ? ""
+      : toTable(known, [known.map((name) => scores[name])]),
+    Array.isArray(histogram) ? histogramTable(histogram.map(Number)) : "",
+  ];
+}
+
+const barLength = 20;
+
+/** Bins of equal width from 0 to 1, each with a bar as long as its share of the fullest. */
+function histogramTable(counts: readonly number[]): string {
+  const most = Math.max(...counts, 1);
+  const edge = (bin: number) => (bin / counts.length).toFixed(1);
+  const rows = counts.map((count, bin) => [
+    `${edge(bin)} – ${edge(bin + 1)}`,
+    count,
+    "█".repeat(Math.ceil(count / most * barLength)),
+  ]);
+  return toTable(["score", "rows", ""], rows);
+}
+
+/** Objects with the same fields side by side, such as the metrics of candidate and champion. */
+function comparisonTable(comparison: Result): string {
+  const columns = Object.values(comparison).filter(isObject);
+  const names = [...new Set(columns.flatMap((each) => Object.keys(each)))];
+  return toTable(
+    ["", ...Object.keys(comparison).map(toTitle)],
+    names.map((name) => [
+      toTitle(name),
+      ...columns.map((column) => column[name]),
+    ]),
+  );
+}
+
+function fieldTable(
+  name: string,
+  fields: readonly (readonly [string, unknown])[],
+): string {
+  const rows = fields.map(([field, value]) => [toTitle(field), value]);
+  return toTable([toTitle(name), ""], rows);
+}
+
+/** The plain fields of an object and of those in it, by their joined names. */
+function flatten(value: unknown): [string, unknown][] {
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([name, each]): [string, unknown][] =>
+    isObject(each)
+      ? flatten(each).map(([inner, plain]) => [`${name} ${inner}`, plain])
+      : [[name, each]]
+  );
+}
+
+function toTable(
+  head: readonly string[],
+  rows: readonly (readonly unknown[])[],
+): string {
+  if (rows.length === 0) return "";
+  const line = (cells: readonly unknown[]) =>
+    `| ${cells.map(toCell).join(" | ")} |`;
+  return [line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line)]
+    .join("\n");
+}
+
+function toTitle(name: string): string {
+  return name.replaceAll("_", " ");
+}
+
+/** Numbers as people read them; texts with nothing that Markdown or HTML takes for a link, an image, code, a tag or the end of a cell. */
+function toCell(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  if (typeof value === "number") {
+    return Number.isInteger(value)
+      ? value.toLocaleString("en-US")
+      : String(Number(value.toPrecision(5)));
+  }
+  return escapeControls(String(value).replaceAll(/\s+/g, " "))
+    .replace(/[&<\\|[\]`]|:(?=\/\/)|\.(?<=www\.)/gi, toEntity);
+}
+
+/** Entities, because a backslash would itself need one, and none reaches a URL that GitHub makes a link by itself. */
+function toEntity(character: string): string {
+  return `&#${character.charCodeAt(0)};`;
+}
+
+function isPlain(value: unknown): boolean {
+  return ["string", "number", "boolean"].includes(typeof value);
+}
+
+function isObject(value: unknown): value is Result {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,370 @@
+/** The only reader of the environment: settings in, one frozen {@linkcode Config} out. */
+import { resolve } from "node:path";
+import {
+  type DatabaseLogin,
+  isWeaker,
+  parsePostgresUri,
+  splitUserinfo,
+  type TlsSettings,
+  toPort,
+  toSslMode,
+} from "./postgres-uri.ts";
+import { checkSessionOptions } from "./session-options.ts";
+import { UsageError } from "../base/errors.ts";
+import { announceSecret } from "../base/redact.ts";
+
+/** A secret that is still to be read, and what fills its gaps. */
+export interface SecretReference {
+  readonly kind: "secret";
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+}
+
+/** An MLflow server and how to be let in. */
+export interface ServerLogin {
+  readonly kind: "server";
+  /** Without user, password and trailing slash. */
+  readonly uri: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly token: string | undefined;
+}
+
+/** Where MLflow's runs and registry are. */
+export type Tracking =
+  | { readonly kind: "embedded" }
+  | { readonly kind: "login"; readonly login: DatabaseLogin }
+  | SecretReference
+  | ServerLogin;
+
+/** Where the predictions go; undefined `missing` means usable. */
+export type Predictions =
+  | { readonly kind: "embedded" }
+  | { readonly kind: "login"; readonly login: DatabaseLogin }
+  | { readonly kind: "secret"; readonly name: string }
+  | { readonly kind: "missing"; readonly what: string };
+
+/** What the AWS clients need beside credentials, which they find by themselves. */
+export interface AwsSettings {
+  readonly region: string;
+  readonly secretsRegion: string;
+  readonly s3Endpoint: string | undefined;
+  readonly secretsEndpoint: string | undefined;
+}
+
+/** The GitHub Actions job that this process is part of. */
+export interface Job {
+  readonly commit: string;
+  readonly url: string;
+}
+
+/** Everything that the environment decides. */
+export interface Config {
+  /** True when nothing is configured and everything lives below `home`. */
+  readonly embedded: boolean;
+  /** Folder of the embedded database, artifacts and the model cache. */
+  readonly home: string;
+  readonly tracking: Tracking;
+  readonly predictions: Predictions;
+  /** `s3://…` or an absolute folder; undefined lets an MLflow server decide. */
+  readonly artifactRoot: string | undefined;
+  /** Bucket that models and data are read from; undefined means the local folders. */
+  readonly bucket: string | undefined;
+  readonly aws: AwsSettings;
+  readonly tls: TlsSettings;
+  /** What is likely a mistake but is done as asked; to be printed once. */
+  readonly warnings: readonly string[];
+  /** Who runs this, for tags and the promotion history. */
+  readonly user: string;
+  /** Undefined outside GitHub Actions. */
+  readonly job: Job | undefined;
+}
+
+/** The environment as a mapping, such as `Deno.env.toObject()`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Any of these means that services are configured. */
+const configuring = [
+  "MLFLOW_TRACKING_URI",
+  "MLFLOW_SECRET_NAME",
+  "MLFLOW_DB_NAME",
+  "MLFLOW_DB_HOST",
+  "MLFLOW_DB_PORT",
+  "MLFLOW_S3_BUCKET",
+  "MLFLOW_ARTIFACT_ROOT",
+  "MLFLOW_S3_ENDPOINT_URL",
+  "MLFLOW_SECRET_REGION",
+  "MLFLOW_TRACKING_USERNAME",
+  "MLFLOW_TRACKING_PASSWORD",
+  "MLFLOW_TRACKING_TOKEN",
+  "PREDICTIONS_SECRET_NAME",
+  "PREDICTIONS_DATABASE_URL",
+];
+
+/**
+ * The configuration that an environment describes. Empty values count as
+ * absent. Passwords and tokens are announced to the redactor here.
+ *
+ * ```ts
+ * import { strictEqual, throws } from "node:assert/strict";
+ *
+ * strictEqual(loadConfig({}).embedded, true);
+ * throws(() => loadConfig({ MLFLOW_S3_BUCKET: "models" }), /MLFLOW_SECRET_NAME/);
+ * ```
+ *
+ * @throws {UsageError} If a value cannot be used, or the configuration is only half there; names the setting.
+ */
+export function loadConfig(environment: Environment): Config {
+  const read = (name: string) => environment[name]?.trim() || undefined;
+  const embedded = !configuring.some((name) => read(name) !== undefined);
+  const home = read("CHURN_HOME") ?? ".local";
+  const bucket = checkedBucket(read("MLFLOW_S3_BUCKET"));
+  // Only the AWS SDK reads them; here they are kept out of what is printed.
+  announced(read("AWS_SECRET_ACCESS_KEY"));
+  announced(read("AWS_SESSION_TOKEN"));
+  checkUnsupported(read);
+  if (!embedded) checkSessionOptions(read("PGOPTIONS") ?? "", "PGOPTIONS");
+  const tracking = embedded ? { kind: "embedded" } as const : toTracking(read);
+  const predictions = embedded
+    ? { kind: "embedded" } as const
+    : toPredictions(read, bucket);
+  const tls = toTls(read);
+  const config: Config = {
+    embedded,
+    home,
+    tracking,
+    predictions,
+    artifactRoot: embedded
+      ? resolve(home, "artifacts")
+      : toArtifactRoot(read("MLFLOW_ARTIFACT_ROOT"), bucket, tracking),
+    bucket,
+    aws: toAws(read),
+    tls,
+    warnings: read("PGSSLMODE") === undefined ? [] : [
+      ...warnOfTls(tracking, { tls, setting: "MLFLOW_TRACKING_URI" }),
+      ...warnOfTls(predictions, { tls, setting: "PREDICTIONS_DATABASE_URL" }),
+    ],
+    user: read("GITHUB_ACTOR") ?? read("MLFLOW_TRACKING_USER") ??
+      read("USER") ?? read("LOGNAME") ?? "unknown",
+    job: toJob(read),
+  };
+  return Object.freeze(config);
+}
+
+type Read = (name: string) => string | undefined;
+
+function toTracking(read: Read): Tracking {
+  const uri = read("MLFLOW_TRACKING_URI");
+  if (uri !== undefined) return parseTrackingUri(uri, read);
+  const name = read("MLFLOW_SECRET_NAME");
+  if (name === undefined) {
+    throw new UsageError(
+      `Cannot find MLflow's database: ${
+        configuredNames(read)
+      } set, but neither MLFLOW_TRACKING_URI nor ` +
+        `MLFLOW_SECRET_NAME; set one of them, or unset all for the embedded default`,
+    );
+  }
+  return {
+    kind: "secret",
+    name,
+    host: read("MLFLOW_DB_HOST") ?? "localhost",
+    port: toPort(read("MLFLOW_DB_PORT") ?? "5432", "MLFLOW_DB_PORT"),
+    database: read("MLFLOW_DB_NAME") ?? "mlflow_db",
+  };
+}
+
+function configuredNames(read: Read): string {
+  const names = configuring.filter((name) => read(name) !== undefined);
+  return `${names.join(", ")} ${names.length === 1 ? "is" : "are"}`;
+}
+
+function parseTrackingUri(uri: string, read: Read): Tracking {
+  const scheme = uri.slice(0, Math.max(0, uri.indexOf(":"))).toLowerCase();
+  if (/^postgres(ql)?(\+\w+)?$/.test(scheme)) {
+    return {
+      kind: "login",
+      login: parsePostgresUri(uri, { setting: "MLFLOW_TRACKING_URI" }),
+    };
+  }
+  if (scheme === "http" || scheme === "https") return parseServerUri(uri, read);
+  throw new UsageError(
+    `Cannot use MLFLOW_TRACKING_URI: its scheme is "${scheme}", expected postgresql:// (any driver suffix) or http(s)://`,
+  );
+}
+
+function parseServerUri(uri: string, read: Read): ServerLogin {
+  const [address = "", ...extra] = uri.split(/[?#](?!.*@)/s);
+  if (extra.length > 0) {
+    throw new UsageError(
+      `Cannot use MLFLOW_TRACKING_URI: it has a query string or fragment, which no MLflow client sends on; ` +
+        `expected http(s)://HOST/PATH, and a token in MLFLOW_TRACKING_TOKEN`,
+    );
+  }
+  // A password may hold "?" and "/"; a path with a piece of a query string is none.
+  const parts =
+    /^(https?:\/\/)(?:([^/?#:@]*(?::.*)?)@)?([\w.~:[\]-]+)(\/[^?#&=]*)?$/i.exec(
+      address,
+    );
+  if (!parts) {
+    throw new UsageError(
+      "Cannot use MLFLOW_TRACKING_URI: it names no host after http(s)://",
+    );
+  }
+  const [, scheme = "", userinfo, host = "", path = ""] = parts;
+  const [username, password] = splitUserinfo(userinfo);
+  return {
+    kind: "server",
+    uri: `${scheme}${host}${path.replace(/\/+$/, "")}`,
+    username: read("MLFLOW_TRACKING_USERNAME") ?? username,
+    password: announced(read("MLFLOW_TRACKING_PASSWORD") ?? password),
+    token: announced(read("MLFLOW_TRACKING_TOKEN")),
+  };
+}
+
+function announced(secret: string | undefined): string | undefined {
+  return secret === undefined ? undefined : announceSecret(secret);
+}
+
+function toPredictions(read: Read, bucket: string | undefined): Predictions {
+  const url = read("PREDICTIONS_DATABASE_URL");
+  if (url !== undefined) {
+    return {
+      kind: "login",
+      login: parsePostgresUri(url, { setting: "PREDICTIONS_DATABASE_URL" }),
+    };
+  }
+  const name = read("PREDICTIONS_SECRET_NAME");
+  if (name !== undefined) return { kind: "secret", name };
+  const aws = bucket !== undefined || read("MLFLOW_SECRET_NAME") !== undefined;
+  if (aws) return { kind: "secret", name: "predictions-pg-database" };
+  return {
+    kind: "missing",
+    what:
+      "neither PREDICTIONS_DATABASE_URL nor PREDICTIONS_SECRET_NAME is set, and no AWS setting either",
+  };
+}
+
+function toArtifactRoot(
+  root: string | undefined,
+  bucket: string | undefined,
+  tracking: Tracking,
+): string | undefined {
+  if (root !== undefined) {
+    return /^[a-z][a-z0-9+.-]*:/i.test(root) ? root : resolve(root);
+  }
+  if (bucket !== undefined) return `s3://${bucket}/`;
+  if (tracking.kind === "server") return undefined;
+  throw new UsageError(
+    "Cannot place artifacts: MLflow's database is configured, but neither MLFLOW_S3_BUCKET nor MLFLOW_ARTIFACT_ROOT; set one of them",
+  );
+}
+
+function checkedBucket(bucket: string | undefined): string | undefined {
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+  if (
+    bucket === undefined || /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)
+  ) return bucket;
+  throw new UsageError(
+    `Cannot use MLFLOW_S3_BUCKET "${bucket}": expected a bucket's bare name (3 to 63 of a-z, 0-9, "." and "-"), without s3:// or slashes`,
+  );
+}
+
+function toJob(read: Read): Job | undefined {
+  const [commit, server, repository, run] = [
+    "GITHUB_SHA",
+    "GITHUB_SERVER_URL",
+    "GITHUB_REPOSITORY",
+    "GITHUB_RUN_ID",
+  ].map(read);
+  if (
+    commit === undefined || server === undefined || repository === undefined ||
+    run === undefined
+  ) return undefined;
+  return { commit, url: `${server}/${repository}/actions/runs/${run}` };
+}
+
+function toAws(read: Read): AwsSettings {
+  const secretsRegion = read("MLFLOW_SECRET_REGION") ?? "us-east-1";
+  return {
+    region: read("AWS_REGION") ?? read("AWS_DEFAULT_REGION") ?? secretsRegion,
+    secretsRegion,
+    s3Endpoint: read("MLFLOW_S3_ENDPOINT_URL") ?? read("AWS_ENDPOINT_URL_S3") ??
+      read("AWS_ENDPOINT_URL"),
+    secretsEndpoint: read("AWS_ENDPOINT_URL_SECRETS_MANAGER") ??
+      read("AWS_ENDPOINT_URL"),
+  };
+}
+
+function toTls(read: Read): TlsSettings {
+  const sslRootCertificate = read("PGSSLROOTCERT");
+  const usual = sslRootCertificate === "system" ? "verify-full" : "prefer";
+  return {
+    sslMode: toSslMode(read("PGSSLMODE"), "PGSSLMODE") ?? usual,
+    sslRootCertificate,
+  };
+}
+
+/** A URI wins over the environment, as in libpq; where that weakens TLS it is said. */
+function warnOfTls(
+  place: Tracking | Predictions,
+  options: { tls: TlsSettings; setting: string },
+): string[] {
+  const { tls: { sslMode }, setting } = options;
+  const own = place.kind === "login" ? place.login.sslMode : undefined;
+  if (own === undefined || !isWeaker(own, sslMode)) return [];
+  return [
+    `${setting} says sslmode=${own}, which is weaker than PGSSLMODE=${sslMode} and wins over it, as in libpq; remove it from the URI to have ${sslMode}`,
+  ];
+}
+
+/** Settings of MLflow's Python client that nothing here corresponds to, and the values that change nothing. */
+const unsupported: Readonly<
+  Record<string, { readonly harmless: RegExp; readonly instead: string }>
+> = {
+  MLFLOW_WORKSPACE: {
+    harmless: /^default$/,
+    instead: "only the default workspace is supported; unset it",
+  },
+  MLFLOW_TRACKING_INSECURE_TLS: {
+    harmless: /^(false|0|no|off)$/i,
+    instead:
+      "certificates are always verified; unset it and let DENO_CERT name the PEM file of the server's authority",
+  },
+  MLFLOW_TRACKING_CLIENT_CERT_PATH: {
+    harmless: /^$/,
+    instead:
+      "client certificates are not supported; unset it and log in with MLFLOW_TRACKING_USERNAME or MLFLOW_TRACKING_TOKEN",
+  },
+  MLFLOW_TRACKING_AWS_SIGV4: {
+    harmless: /^(false|0|no|off)$/i,
+    instead: "requests are not signed for AWS; unset it",
+  },
+  MLFLOW_TRACKING_AUTH: {
+    harmless: /^$/,
+    instead:
+      "plug-ins for authentication are not supported; unset it and set MLFLOW_TRACKING_TOKEN",
+  },
+};
+
+function checkUnsupported(read: Read): void {
+  for (const [name, { harmless, instead }] of Object.entries(unsupported)) {
+    const value = read(name);
+    if (value === undefined || harmless.test(value)) continue;
+    throw new UsageError(`Cannot use ${name}: ${instead}`);
+  }
+  const registry = read("MLFLOW_REGISTRY_URI");
+  if (registry !== undefined && registry !== read("MLFLOW_TRACKING_URI")) {
+    throw new UsageError(
+      "Cannot use MLFLOW_REGISTRY_URI: the registry is where the runs are; unset it, or set it to what MLFLOW_TRACKING_URI is",
+    );
+  }
+  const certificate = read("MLFLOW_TRACKING_SERVER_CERT_PATH");
+  if (certificate !== undefined && certificate !== read("DENO_CERT")) {
+    throw new UsageError(
+      "Cannot use MLFLOW_TRACKING_SERVER_CERT_PATH: let DENO_CERT name the same PEM file, which Deno trusts beside its own authorities",
+    );
+  }
+}

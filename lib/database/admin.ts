@@ -1,0 +1,113 @@
+/**
+ * Setting up a database, whatever goes into it: creating it, one set-up at a
+ * time, and scripts as part of a transaction.
+ */
+import {
+  type Database,
+  DatabaseError,
+  type Queryable,
+  quoteIdentifier,
+} from "./database.ts";
+import { UsageError } from "../base/errors.ts";
+
+/**
+ * Creates a database unless it is there; `name` may hold any character.
+ *
+ * @param admin A connection to another database of the same server.
+ * @returns Whether this call created it; false too when somebody else just did.
+ * @throws {UsageError} If the name is empty, longer than 63 bytes, or the login may not create databases.
+ */
+export async function ensureDatabase(
+  admin: Queryable,
+  name: string,
+): Promise<boolean> {
+  const bytes = new TextEncoder().encode(name).length;
+  // Postgres would cut a longer name and use another database than was asked for.
+  if (bytes === 0 || bytes > 63 || name.includes("\0")) {
+    throw new UsageError(
+      `Cannot use the database name "${name}": it has ${bytes} bytes, and Postgres allows 1 to 63 without NUL`,
+    );
+  }
+  const found = await admin.query(
+    "select 1 from pg_database where datname = $1",
+    [name],
+  );
+  if (found.length > 0) return false;
+  try {
+    await admin.query(`create database ${quoteIdentifier(name)}`);
+    return true;
+  } catch (error) {
+    // 42P04 it is there by now; 23505 two created it in the same moment.
+    if (isCode(error, "42P04", "23505")) return false;
+    throw error;
+  }
+}
+
+/**
+ * Creates the schema that the connection's own `search_path` begins with (its
+ * `options`, not a default of the role or database), unless it is there. New
+ * tables would otherwise go to the next schema of the path, or nowhere.
+ *
+ * @throws {UsageError} If the login may not create schemas.
+ */
+export async function ensureNamedSchema(database: Queryable): Promise<void> {
+  const [row] = await database.query<{ path: string }>(
+    "select setting as path from pg_settings where name = 'search_path' and source = 'client'",
+  );
+  const [, quoted, plain] =
+    /^\s*(?:"((?:[^"]|"")+)"|([^\s,"]+))/.exec(row?.path ?? "") ?? [];
+  const name = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
+  if (name === undefined || name === "$user") return;
+  const found = await database.query(
+    "select 1 from pg_namespace where nspname = $1",
+    [name],
+  );
+  if (found.length > 0) return;
+  await database.query(`create schema ${quoteIdentifier(name)}`).catch(
+    (error) => {
+      // 42P06 it is there by now; 23505 two created it in the same moment.
+      if (!isCode(error, "42P06", "23505")) throw error;
+    },
+  );
+}
+
+/**
+ * One statement that runs a whole script, so that a script can be part of a
+ * transaction on any {@linkcode Queryable}, which takes one statement at a time.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const statement = toOneStatement("select 1; select 2");
+ * strictEqual(statement, "do $do$ begin execute $script$select 1; select 2$script$; end $do$");
+ * ```
+ *
+ * @throws {RangeError} If the script holds one of the two quotes, `$do$` and `$script$`.
+ */
+export function toOneStatement(script: string): string {
+  for (const quote of ["$do$", "$script$"]) {
+    if (script.includes(quote)) {
+      throw new RangeError(`Cannot run a script that holds ${quote}`);
+    }
+  }
+  return `do $do$ begin execute $script$${script}$script$; end $do$`;
+}
+
+/**
+ * Runs `work` in a transaction that no other set-up of the same database can be
+ * in: the second one waits, then sees what the first committed.
+ */
+export async function underSetupLock<T>(
+  database: Database,
+  work: (tx: Queryable) => Promise<T>,
+): Promise<T> {
+  return await database.transaction(async (tx) => {
+    await tx.query("select pg_advisory_xact_lock(hashtext('churn setup'))");
+    return await work(tx);
+  });
+}
+
+/** Whether the server refused with one of these SQLSTATEs. */
+export function isCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof DatabaseError && codes.includes(error.code);
+}

@@ -1,0 +1,184 @@
+/**
+ * Two group roles with the least that their members need: `churn_writer` for
+ * the login that scores, `churn_reader` for dashboards. Whoever makes logins
+ * makes them members (`grant churn_writer to …`).
+ */
+import type { Database, Queryable } from "./database.ts";
+import { isCode, underSetupLock } from "./admin.ts";
+
+/** What {@linkcode ensureRoles} changed, and what it could not. */
+export interface Roles {
+  /** Roles that this call created. */
+  readonly created: readonly string[];
+  /** What this call granted, such as `SELECT on TABLE runs to churn_reader`. */
+  readonly granted: readonly string[];
+  /** What was left undone and why; empty when roles and privileges stand. */
+  readonly notes: readonly string[];
+}
+
+const roleNames = ["churn_writer", "churn_reader"] as const;
+
+/** Both roles read these: tracking and registry, none of MLflow's secrets, webhooks or traces. */
+const readTables = [
+  "alembic_version",
+  "experiments",
+  "experiment_tags",
+  "runs",
+  "tags",
+  "params",
+  "metrics",
+  "latest_metrics",
+  "datasets",
+  "inputs",
+  "input_tags",
+  "logged_models",
+  "logged_model_params",
+  "logged_model_tags",
+  "logged_model_metrics",
+  "registered_models",
+  "registered_model_tags",
+  "registered_model_aliases",
+  "model_versions",
+  "model_version_tags",
+  "churn_predictions",
+  "churn_predictions_current",
+  "scoring_runs",
+  "monitoring_runs",
+  "drift_metrics",
+  "predictions_schema_migrations",
+];
+
+/** The writer adds scoring runs and scores; it never changes a score, nor the registry. */
+const writtenTables: readonly (readonly [string, ...string[]])[] = [
+  ["runs", "INSERT", "UPDATE"],
+  ["tags", "INSERT", "UPDATE"],
+  ["latest_metrics", "INSERT", "UPDATE"],
+  ["params", "INSERT"],
+  ["metrics", "INSERT"],
+  ["datasets", "INSERT"],
+  ["inputs", "INSERT"],
+  ["input_tags", "INSERT"],
+  ["churn_predictions", "INSERT"],
+  ["scoring_runs", "INSERT"],
+  ["monitoring_runs", "INSERT"],
+  ["drift_metrics", "INSERT"],
+];
+
+const wanted = [
+  ...roleNames.flatMap((role) =>
+    readTables.map((table) => ({ role, table, privilege: "SELECT" }))
+  ),
+  ...writtenTables.flatMap(([table, ...privileges]) =>
+    privileges.map((privilege) => ({ role: roleNames[0], table, privilege }))
+  ),
+];
+
+/**
+ * Creates the two roles where they are absent, and grants them what they need
+ * of the tables that are there: call it after the schemas are made, once for
+ * each database. Nothing is revoked, and a second call changes nothing.
+ * Roles belong to the whole server; where the login may neither find nor make
+ * them, `notes` says so and nothing else happens. The embedded database has one
+ * user and gets no roles.
+ */
+export async function ensureRoles(database: Database): Promise<Roles> {
+  if (database.embedded) return { created: [], granted: [], notes: [] };
+  const { created, notes } = await createRoles(database);
+  if (notes.length > 0) return { created, granted: [], notes };
+  return await underSetupLock(database, async (tx) => {
+    const granted: string[] = [];
+    const notes: string[] = [];
+    for (const { role, object, privilege, mayGrant } of await findMissing(tx)) {
+      const grant = `${privilege} on ${object} to ${role}`;
+      if (mayGrant) {
+        await tx.query(`grant ${grant}`);
+        granted.push(grant);
+      } else {
+        notes.push(
+          `Cannot grant ${grant}: the login does not own it; run setup as its owner`,
+        );
+      }
+    }
+    return { created, granted, notes };
+  });
+}
+
+async function createRoles(
+  database: Database,
+): Promise<{ created: string[]; notes: string[] }> {
+  const rows = await database.query<{ name: string }>(
+    "select rolname::text as name from pg_roles where rolname = any($1)",
+    [roleNames],
+  );
+  const missing = roleNames.filter((role) =>
+    !rows.some(({ name }) => name === role)
+  );
+  if (missing.length > 0 && !await mayCreateRoles(database)) {
+    const note = `Cannot create the roles ${missing.join(" and ")}: ` +
+      "the login lacks CREATEROLE; all else works without them, and a login that has it can run setup again";
+    return { created: [], notes: [note] };
+  }
+  const created: string[] = [];
+  for (const role of missing) {
+    try {
+      await database.query(`create role ${role} nologin`);
+      created.push(role);
+    } catch (error) {
+      // 42710, 23505: another set-up creates it in this moment.
+      if (!isCode(error, "42710", "23505")) throw error;
+    }
+  }
+  return { created, notes: [] };
+}
+
+async function mayCreateRoles(database: Database): Promise<boolean> {
+  const rows = await database.query<{ may: boolean }>(
+    "select rolsuper or rolcreaterole as may from pg_roles where rolname = current_user",
+  );
+  return rows[0]?.may ?? false;
+}
+
+interface Missing {
+  readonly role: string;
+  /** As it stands in a GRANT, such as `TABLE runs`. */
+  readonly object: string;
+  readonly privilege: string;
+  readonly mayGrant: boolean;
+}
+
+/** What the roles should have and have not: the schema, its tables, and the sequence of an older `churn_predictions`. */
+async function findMissing(tx: Queryable): Promise<Missing[]> {
+  return await tx.query<Missing>(
+    `
+    select role, 'SCHEMA ' || quote_ident(n.nspname) as object, 'USAGE' as privilege,
+      pg_has_role(n.nspowner, 'USAGE') as "mayGrant"
+    from pg_namespace n
+    cross join unnest($4::text[]) role
+    where n.nspname = current_schema() and not has_schema_privilege(role, n.oid, 'USAGE')
+    union all
+    select role, 'TABLE ' || quote_ident(c.relname), privilege,
+      pg_has_role(c.relowner, 'USAGE')
+    from unnest($1::text[], $2::text[], $3::text[]) wanted (role, "table", privilege)
+    join pg_class c on c.relname = wanted."table" and c.relkind in ('r', 'p', 'v')
+    join pg_namespace n on n.oid = c.relnamespace and n.nspname = current_schema()
+    where not has_table_privilege(role, c.oid, privilege)
+    union all
+    select 'churn_writer', 'SEQUENCE ' || quote_ident(s.relname), 'USAGE',
+      pg_has_role(s.relowner, 'USAGE')
+    from pg_class t
+    join pg_namespace n on n.oid = t.relnamespace and n.nspname = current_schema()
+    join pg_depend d on d.refobjid = t.oid and d.classid = 'pg_class'::regclass and d.deptype = 'a'
+    join pg_class s on s.oid = d.objid
+    where t.relname = 'churn_predictions'
+      -- In a CASE, because a plain AND may be tried on what is no sequence.
+      and case when s.relkind = 'S' then not has_sequence_privilege('churn_writer', s.oid, 'USAGE') end
+    order by 2, 1, 3
+  `,
+    [
+      wanted.map(({ role }) => role),
+      wanted.map(({ table }) => table),
+      wanted.map(({ privilege }) => privilege),
+      roleNames,
+    ],
+  );
+}

@@ -1,0 +1,236 @@
+/**
+ * The `MLmodel` file of a logged model and its companions, as MLflow 3.17.2
+ * writes them (`mlflow/models/model.py`, `mlflow/utils/environment.py`).
+ */
+import { toYaml } from "../../base/yaml.ts";
+import { toPythonJson } from "../json.ts";
+import { type Signature, toSchemaJson } from "./signature.ts";
+
+export {
+  type ModelFile,
+  type NativeFile,
+  parseMLmodel,
+} from "./mlmodel-read.ts";
+
+/** The libraries that train the native files that we log, by MLflow's flavor. */
+export type NativeFlavor = "xgboost" | "lightgbm";
+
+/** A model's own file, which `mlflow.pyfunc` loads. */
+export interface NativeModel {
+  readonly flavor: NativeFlavor;
+  /** Name in the model's folder; MLflow wants `model.ubj`, `model.json` or `model.xgb` of XGBoost, `model.lgb` of LightGBM. */
+  readonly file: string;
+  /** Version of the library, such as `3.2.0`: what Python should install to load the file. */
+  readonly version: string;
+}
+
+/** Everything that goes into an `MLmodel` file. */
+export interface ModelDescription {
+  /** On MLflow 3 the logged model's location, on 2.x the folder's name in its run. */
+  readonly artifactPath: string;
+  /** The logged model's id; undefined on MLflow 2.x. */
+  readonly modelId: string | undefined;
+  readonly runId: string;
+  readonly createdMs: number;
+  readonly native: NativeModel | undefined;
+  /** Version of the package `onnx` for Python to install, where `model.onnx` is beside the native file. */
+  readonly onnxVersion: string | undefined;
+  /** True when {@linkcode columnGraphFile} is in the folder: what `mlflow.pyfunc` loads where there is no native model. */
+  readonly hasColumnGraph: boolean;
+  readonly signature: Signature;
+  /** False where a reader before MLflow 2.10 may come (`MlflowStore.writesRequired`); true when left out. */
+  readonly writesRequired?: boolean | undefined;
+  /** True when {@linkcode toInputExample}'s two files are in the folder. */
+  readonly hasInputExample: boolean;
+  /** Size of the folder's files, in bytes. */
+  readonly sizeBytes: number;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** The MLflow that reads it best; what `requirements.txt` asks for. */
+  readonly mlflowVersion: string;
+}
+
+/** Name of the file that makes a folder a model. */
+export const mlmodelFile = "MLmodel";
+/** Name of the ONNX file beside the native one. */
+export const onnxFile = "model.onnx";
+/** Name of the ONNX file that takes a frame's columns, with labels of categories, where `model.onnx` takes a matrix. */
+export const columnGraphFile = "columns.onnx";
+
+const exampleFile = "input_example.json";
+const servingExampleFile = "serving_input_example.json";
+/** The Python that the tests load our models with. */
+const pythonVersion = "3.11.7";
+
+/**
+ * The text of the `MLmodel` file. `python_function` loads the native file as
+ * a Booster, whose `predict` gives probabilities (an `XGBClassifier` would
+ * give labels), or an ONNX file where there is no native model: the one that
+ * takes columns, where the folder has it.
+ *
+ * @throws {RangeError} If there is neither a native nor an ONNX model.
+ */
+export function toMLmodel(model: ModelDescription): string {
+  const { native, onnxVersion, modelId, signature } = model;
+  if (!native && onnxVersion === undefined) {
+    throw new RangeError("An MLmodel file needs a native or an ONNX model");
+  }
+  const flavors = {
+    ...native?.flavor === "lightgbm"
+      ? { lightgbm: lightgbmFlavor(native) }
+      : {},
+    ...onnxVersion === undefined ? {} : { onnx: onnxFlavor(onnxVersion) },
+    python_function: {
+      data: native?.file ??
+        (model.hasColumnGraph ? columnGraphFile : onnxFile),
+      env: { conda: "conda.yaml", virtualenv: "python_env.yaml" },
+      loader_module: `mlflow.${native?.flavor ?? "onnx"}`,
+      python_version: pythonVersion,
+    },
+    ...native?.flavor === "xgboost" ? { xgboost: xgboostFlavor(native) } : {},
+  };
+  return toYaml({
+    artifact_path: model.artifactPath,
+    flavors,
+    is_signature_from_type_hint: false,
+    metadata: model.metadata,
+    mlflow_version: model.mlflowVersion,
+    ...modelId === undefined ? {} : { model_id: modelId },
+    model_size_bytes: model.sizeBytes,
+    model_uuid: modelId ?? crypto.randomUUID().replaceAll("-", ""),
+    prompts: null,
+    run_id: model.runId,
+    ...model.hasInputExample ? { saved_input_example_info: exampleInfo } : {},
+    signature: {
+      inputs: signature.inputs ? toSchemaJson(signature.inputs, model) : null,
+      outputs: signature.outputs
+        ? toSchemaJson(signature.outputs, model)
+        : null,
+      params: null,
+    },
+    type_hint_from_example: false,
+    utc_time_created: toPythonTime(model.createdMs),
+  }, { forPython: true });
+}
+
+/**
+ * The three files that MLflow's tools rebuild a Python environment from:
+ * `requirements.txt`, `conda.yaml` and `python_env.yaml`, by name.
+ */
+export function toEnvironment(
+  model: Pick<ModelDescription, "native" | "onnxVersion" | "mlflowVersion">,
+): Record<string, string> {
+  const { native, onnxVersion, mlflowVersion } = model;
+  const requirements = [
+    `mlflow==${mlflowVersion}`,
+    "numpy",
+    ...onnxVersion === undefined ? [] : [`onnx==${onnxVersion}`, "onnxruntime"],
+    "pandas",
+    ...native ? ["scipy", `${native.flavor}==${native.version}`] : [],
+  ];
+  return {
+    "requirements.txt": requirements.join("\n"),
+    "conda.yaml": toYaml({
+      channels: ["conda-forge"],
+      dependencies: [`python=${pythonVersion}`, "pip", { pip: requirements }],
+      name: "mlflow-env",
+    }, { forPython: true }),
+    "python_env.yaml": toYaml({
+      python: pythonVersion,
+      build_dependencies: ["pip", "setuptools", "wheel"],
+      dependencies: ["-r requirements.txt"],
+    }, { forPython: true }),
+  };
+}
+
+/**
+ * The two files of an input example, by name, as MLflow saves a pandas frame:
+ * the frame itself, and the body of a scoring request that holds it.
+ *
+ * @param columns The frame's columns, in order.
+ * @param options `rows`: a value per column each; missing is null.
+ */
+export function toInputExample(
+  columns: readonly string[],
+  options: { rows: readonly (readonly unknown[])[] },
+): Record<string, string> {
+  const frame = { columns, data: options.rows };
+  return {
+    [exampleFile]: toPythonJson(frame),
+    [servingExampleFile]: JSON.stringify({ dataframe_split: frame }, null, 2),
+  };
+}
+
+/**
+ * The value of the run's tag `mlflow.log-model.history` with one model more:
+ * by it MLflow 2.x finds the models of a run.
+ *
+ * @param before The tag's value so far, if the run has it.
+ */
+export function toModelHistory(
+  model: ModelDescription,
+  before?: string,
+): string {
+  const known: unknown = before === undefined ? [] : JSON.parse(before);
+  const flavor = model.native?.flavor ?? "onnx";
+  const entry = {
+    run_id: model.runId,
+    artifact_path: model.artifactPath,
+    utc_time_created: toPythonTime(model.createdMs),
+    flavors: {
+      python_function: { loader_module: `mlflow.${flavor}` },
+      ...model.native ? { [flavor]: {} } : {},
+      ...model.onnxVersion === undefined ? {} : { onnx: {} },
+    },
+  };
+  return toPythonJson([...Array.isArray(known) ? known : [], entry]);
+}
+
+/**
+ * Python's text of a naive UTC `datetime`.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(toPythonTime(Date.UTC(2026, 10, 23, 12, 2, 2, 368)), "2026-11-23 12:02:02.368000");
+ * ```
+ */
+export function toPythonTime(timeMs: number): string {
+  const iso = new Date(timeMs).toISOString();
+  return iso.replace("T", " ").replace("Z", "000");
+}
+
+const exampleInfo = {
+  artifact_path: exampleFile,
+  pandas_orient: "split",
+  serving_input_path: servingExampleFile,
+  type: "dataframe",
+};
+
+function xgboostFlavor(native: NativeModel) {
+  return {
+    code: null,
+    data: native.file,
+    model_class: "xgboost.core.Booster",
+    model_format: native.file.split(".").at(-1),
+    xgb_version: native.version,
+  };
+}
+
+function lightgbmFlavor(native: NativeModel) {
+  return {
+    code: null,
+    data: native.file,
+    lgb_version: native.version,
+    model_class: "lightgbm.basic.Booster",
+  };
+}
+
+function onnxFlavor(version: string) {
+  return {
+    code: null,
+    data: onnxFile,
+    onnx_session_options: null,
+    onnx_version: version,
+    providers: ["CPUExecutionProvider"],
+  };
+}

@@ -1,0 +1,239 @@
+/**
+ * `models:/…` URIs, as MLflow reads them
+ * (`mlflow/store/artifact/utils/models.py` of mlflow 3.17.2).
+ */
+import { InputError, UsageError } from "../base/errors.ts";
+import { toRecords } from "./json.ts";
+import { missingVersion } from "./promotion.ts";
+import { parseStage } from "./validation.ts";
+import type { MlflowStore, ModelVersion, Stage } from "./store.ts";
+
+/** What a `models:/…` URI asks for. */
+export type ModelReference =
+  | {
+    readonly kind: "version";
+    readonly name: string;
+    readonly version: number;
+  }
+  | { readonly kind: "stage"; readonly name: string; readonly stage: Stage }
+  | { readonly kind: "latest"; readonly name: string }
+  | { readonly kind: "alias"; readonly name: string; readonly alias: string }
+  | { readonly kind: "model"; readonly modelId: string };
+
+/**
+ * What the URI asks for: `models:/NAME/3`, `models:/NAME/Production` (any
+ * case), `models:/NAME/latest`, `models:/NAME@alias` (the last `@` counts) or
+ * `models:/m-…`, a logged model by its id. A host is passed over.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(parseModelUri("models:/churn/production"), { kind: "stage", name: "churn", stage: "Production" });
+ * deepStrictEqual(parseModelUri("models:/churn@champion"), { kind: "alias", name: "churn", alias: "champion" });
+ * ```
+ *
+ * @throws {UsageError} If it is none of these.
+ */
+export function parseModelUri(uri: string): ModelReference {
+  const path = /^models:(?:\/\/[^/]*)?\/(.*)$/.exec(uri)?.[1];
+  const [name = "", suffix, ...more] = path?.replace(/^\/+/, "").split("/") ??
+    [];
+  if (name.trim() === "" || more.length > 0 || suffix?.trim() === "") {
+    throw improper(uri);
+  }
+  if (suffix === undefined) return parseName(uri, name);
+  if (/^\d+$/.test(suffix)) {
+    return { kind: "version", name, version: Number(suffix) };
+  }
+  if (suffix.toLowerCase() === "latest") return { kind: "latest", name };
+  try {
+    return { kind: "stage", name, stage: parseStage(suffix) };
+  } catch (error) {
+    throw new UsageError(`Cannot use the model URI ${uri}`, { cause: error });
+  }
+}
+
+/**
+ * The version that a `models:/…` URI stands for now. A stage stands for its
+ * highest version, `latest` for the highest of all, a logged model's id for
+ * the newest version that was registered from it.
+ *
+ * @throws {UsageError} If the URI is not one of MLflow's forms.
+ * @throws {InputError} If there is no such version, with the command that makes one; or if it is not READY.
+ */
+export async function resolveModel(
+  store: MlflowStore,
+  uri: string,
+  options: ResolveOptions = {},
+): Promise<ModelVersion> {
+  const reference = parseModelUri(uri);
+  const found = reference.kind === "model"
+    ? await findByModelId(store, reference.modelId)
+    : pick(
+      reference,
+      await listVersions(store, reference.name, options),
+      options,
+    );
+  if (found.status === "READY") return found;
+  throw new InputError(
+    `Cannot score with ${uri}: version ${found.version} of "${found.name}" has the status ${found.status}, not READY`,
+  );
+}
+
+/** What the errors of {@linkcode resolveModel} print. */
+export interface ResolveOptions {
+  /** The command of a task for the variant that a registered model belongs to; undefined when none is known. */
+  readonly commandFor?:
+    | ((task: string, model: string) => string | undefined)
+    | undefined;
+}
+
+/** The command in backquotes, with what to add to it where the variant is not known. */
+function quoteCommand(
+  { commandFor }: ResolveOptions,
+  { task, model, flags = "" }: { task: string; model: string; flags?: string },
+): string {
+  const known = commandFor?.(task, model);
+  return known === undefined
+    ? `\`deno task ${task}${flags}\` and the variant's flags`
+    : `\`${known}${flags}\``;
+}
+
+type NamedReference = Exclude<ModelReference, { kind: "model" }>;
+
+function pick(
+  reference: NamedReference,
+  versions: readonly ModelVersion[],
+  options: ResolveOptions,
+): ModelVersion {
+  const { kind, name } = reference;
+  const newest = (wanted: (version: ModelVersion) => boolean) =>
+    versions.filter(wanted).reduce<ModelVersion | undefined>(
+      (best, each) => best && best.version > each.version ? best : each,
+      undefined,
+    );
+  if (kind === "version") {
+    const { version } = reference;
+    const found = newest((each) => each.version === version);
+    if (found) return found;
+    if (versions.length > 0) throw missingVersion(name, { version, versions });
+  }
+  const found = kind === "stage"
+    ? newest((each) => each.stage === reference.stage)
+    : kind === "alias"
+    ? newest((each) => each.aliases.includes(reference.alias))
+    : newest(() => true);
+  if (found) return found;
+  throw new InputError(
+    `Cannot find a version of the registered model "${name}"${
+      describe(reference)
+    }: ${adviceFor(reference, versions, options)}`,
+  );
+}
+
+function describe(reference: NamedReference): string {
+  if (reference.kind === "stage") return ` in the stage ${reference.stage}`;
+  if (reference.kind === "alias") return ` with the alias "${reference.alias}"`;
+  return "";
+}
+
+/** Only what leads to the version that was asked for: a promotion moves production. */
+function adviceFor(
+  reference: NamedReference,
+  versions: readonly ModelVersion[],
+  options: ResolveOptions,
+): string {
+  const { name: model } = reference;
+  const numbers = versions.map(({ version }) => version).sort((a, b) => a - b);
+  if (numbers.length === 0) {
+    return `it has none; log one with ${
+      quoteCommand(options, { task: "log-model", model })
+    }`;
+  }
+  const none = `none of its versions (${numbers.join(", ")}) is`;
+  const isProduction = reference.kind === "stage"
+    ? reference.stage === "Production"
+    : reference.kind === "alias" && reference.alias === "champion";
+  if (isProduction) {
+    const flags = ` --version ${numbers.at(-1)}`;
+    return `${none}; choose one with ${
+      quoteCommand(options, { task: "promote", model, flags })
+    }`;
+  }
+  const flags = reference.kind === "alias"
+    ? ` --alias ${reference.alias}`
+    : reference.kind === "stage"
+    ? ` --stage ${reference.stage}`
+    : "";
+  return `${none}; ${
+    quoteCommand(options, { task: "log-model", model, flags })
+  } gives it to a new version`;
+}
+
+async function listVersions(
+  store: MlflowStore,
+  name: string,
+  options: ResolveOptions,
+): Promise<ModelVersion[]> {
+  const versions = await store.listModelVersions(name);
+  if (versions.length > 0 || await store.findRegisteredModel(name)) {
+    return versions;
+  }
+  throw new InputError(
+    `Cannot find the registered model "${name}" in ${store.description}: log a variant's own model with ${
+      quoteCommand(options, { task: "log-model", model: name })
+    }`,
+  );
+}
+
+async function findByModelId(
+  store: MlflowStore,
+  modelId: string,
+): Promise<ModelVersion> {
+  const model = await store.findLoggedModel(modelId);
+  if (!model) {
+    throw new InputError(
+      `Cannot find the logged model ${modelId} in ${store.description}`,
+    );
+  }
+  const registered = readVersionsTag(model.tags["mlflow.modelVersions"]);
+  for (const { name, version } of registered.reverse()) {
+    const found = await store.findModelVersion(name, version);
+    if (found) return found;
+  }
+  throw new InputError(
+    `Cannot score with the logged model ${modelId}: no registered version comes from it; register it with \`mlflow.register_model("models:/${modelId}", NAME)\` and name the version`,
+  );
+}
+
+function readVersionsTag(
+  text: string | undefined,
+): { name: string; version: number }[] {
+  const value: unknown = text === undefined ? [] : JSON.parse(text);
+  return toRecords(value).flatMap(({ name, version }) =>
+    typeof name === "string" && Number(version) > 0
+      ? [{ name, version: Number(version) }]
+      : []
+  );
+}
+
+function parseName(uri: string, name: string): ModelReference {
+  const at = name.lastIndexOf("@");
+  if (at < 0) {
+    if (name.startsWith("m-")) return { kind: "model", modelId: name };
+    throw new UsageError(
+      `Cannot use the model URI ${uri}: it names no version; write ${uri}/3, ${uri}/Production, ${uri}/latest or ${uri}@champion`,
+    );
+  }
+  const alias = name.slice(at + 1);
+  if (at === 0 || alias.trim() === "") throw improper(uri);
+  return { kind: "alias", name: name.slice(0, at), alias };
+}
+
+function improper(uri: string): UsageError {
+  return new UsageError(
+    `Cannot use the model URI ${
+      JSON.stringify(uri)
+    }: expected models:/NAME/VERSION, models:/NAME/STAGE, models:/NAME/latest, models:/NAME@ALIAS or models:/m-ID`,
+  );
+}

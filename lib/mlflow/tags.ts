@@ -1,0 +1,83 @@
+/** Tags and inputs of runs and versions: where a run came from, what a version was made of. */
+import type { Config } from "../config/environment.ts";
+import type { DatasetInput } from "./store.ts";
+
+/** The names of MLflow's tags (`mlflow/utils/mlflow_tags.py`). */
+const commitTag = "mlflow.source.git.commit";
+
+/**
+ * The tags that every run of ours carries: who, which script, and under GitHub
+ * Actions the commit and the run it belongs to.
+ *
+ * @param script Name of the script, without its suffix.
+ */
+export function sourceTags(
+  script: string,
+  config: Pick<Config, "user" | "job">,
+): Record<string, string> {
+  const { user, job } = config;
+  return {
+    "mlflow.user": user,
+    "mlflow.source.name": `scripts/${script}.ts`,
+    "mlflow.source.type": job ? "JOB" : "LOCAL",
+    ...(job ? { [commitTag]: job.commit, "churn.job": job.url } : {}),
+  };
+}
+
+/**
+ * The tags that say when a model was trained, and who says so: a flag, the
+ * training script's manifest, or nobody, which makes it today.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(trainingDateTags(undefined, "2026-11-16"), {
+ *   training_date: "2026-11-16",
+ *   training_date_source: "manifest",
+ * });
+ * ```
+ */
+export function trainingDateTags(
+  flag: string | undefined,
+  manifest: string | undefined,
+): { training_date: string; training_date_source: string } {
+  if (flag !== undefined) {
+    return { training_date: flag, training_date_source: "flag" };
+  }
+  if (manifest !== undefined) {
+    return { training_date: manifest, training_date_source: "manifest" };
+  }
+  return {
+    training_date: new Date().toISOString().slice(0, 10),
+    training_date_source: "date of logging",
+  };
+}
+
+/** Tags that tie a version to the bytes it was made of. */
+export const digestTags = {
+  model: "churn.model_sha256",
+  features: "churn.features_sha256",
+  evaluation: "churn.evaluation_sha256",
+  recipe: "churn.recipe_sha256",
+  sample: "churn.sample_sha256",
+  mlmodel: "churn.mlmodel_sha256",
+} as const;
+
+/**
+ * A set of rows as MLflow files it under a run.
+ *
+ * @param options `digest`: SHA-256 of its bytes, of which MLflow keeps 36 characters; `context`: what it was used for.
+ */
+export function toDataset(
+  uri: string,
+  options: { digest: string; rows: number; context: string },
+): DatasetInput {
+  return {
+    name: uri.slice(uri.lastIndexOf("/") + 1),
+    digest: options.digest.slice(0, 36),
+    sourceType: uri.startsWith("s3://") ? "s3" : "local",
+    source: JSON.stringify({ uri }),
+    profile: JSON.stringify({ num_rows: options.rows }),
+    context: options.context,
+  };
+}

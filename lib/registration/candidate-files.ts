@@ -1,0 +1,65 @@
+/** Finds the files that make a candidate: the variant's own, or those that flags name. */
+import { uriOf } from "../storage/store.ts";
+import type { CandidateFiles } from "./candidate.ts";
+import {
+  findVariantFile,
+  type InputFile,
+  readNamedFiles,
+  readVariantFile,
+} from "../services/variant-files.ts";
+import type { Services } from "../services/services.ts";
+import type { VariantSettings } from "../config/variants.ts";
+
+/** Files that flags name in place of the variant's own. */
+export interface NamedFiles {
+  readonly model?: string | undefined;
+  readonly features?: string | undefined;
+  readonly sample?: string | undefined;
+  readonly evaluation?: string | undefined;
+}
+
+/**
+ * The files of a candidate. A model that a flag names is not measured on the
+ * variant's labelled set unless a flag names that, too: it may belong elsewhere.
+ *
+ * @throws {InputError} If a file that is needed is not there.
+ */
+export async function readCandidateFiles(
+  services: Services,
+  settings: VariantSettings,
+  named: NamedFiles,
+): Promise<CandidateFiles> {
+  const places = services.places(settings.variant);
+  const readNamed = async (uri: string) =>
+    (await readNamedFiles(uri, services.artifacts))[0]!;
+  const read = (uri: string | undefined, path: string) =>
+    uri === undefined ? readVariantFile(places, path) : readNamed(uri);
+  const findOwn = async (path: string | undefined) =>
+    path === undefined || named.model !== undefined
+      ? undefined
+      : await findVariantFile(places, path);
+  const model = await read(named.model, settings.files.model);
+  return {
+    model,
+    features: await read(named.features, settings.files.features),
+    sample: await read(named.sample, settings.files.sample),
+    evaluation: named.evaluation === undefined
+      ? await findOwn(settings.files.evaluation)
+      : await readNamed(named.evaluation),
+    manifest: await findManifest(services, model),
+  };
+}
+
+/** What a training script left beside the model. */
+async function findManifest(
+  services: Services,
+  model: InputFile,
+): Promise<InputFile | undefined> {
+  const store = services.artifacts(model.uri.replace(/\/[^/]*$/, ""));
+  const bytes = await services.attempt(
+    "look for a manifest",
+    () => store.find("manifest.json"),
+  );
+  return bytes &&
+    { uri: uriOf(store, "manifest.json"), bytes, source: model.source };
+}

@@ -1,0 +1,318 @@
+/** A model file with everything that belongs to it, read, checked and measured: what `log-model` logs. */
+import { digestOf, sha256 } from "../base/digest.ts";
+import { InputError } from "../base/errors.ts";
+import { checkFeatureNames, parseFeatureNames } from "../rows/feature-names.ts";
+import {
+  type Column,
+  type Features,
+  toFeatures,
+  toModelRows,
+} from "../rows/encode.ts";
+import {
+  type EvaluationMetrics,
+  evaluationMetrics,
+} from "../statistics/classification.ts";
+import {
+  type ColumnSpec,
+  toColumnSpec,
+  toSchemaJson,
+} from "../mlflow/model-folder/signature.ts";
+import type { Model } from "../model/ensemble.ts";
+import { evaluate } from "../model/evaluate.ts";
+import { unseenCategory } from "../model/labels.ts";
+import { toOnnx } from "../model/onnx.ts";
+import { toColumnGraph } from "../model/onnx-columns.ts";
+import { parseModel } from "../model/parse.ts";
+import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
+import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
+import { parseRows, type Row } from "../rows/json.ts";
+
+/** A file as it was read. */
+export interface SourceFile {
+  readonly uri: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** The files that make a candidate. */
+export interface CandidateFiles {
+  readonly model: SourceFile;
+  readonly features: SourceFile;
+  readonly sample: SourceFile;
+  /** A labelled set; undefined when there is none. */
+  readonly evaluation: SourceFile | undefined;
+  /** What the training script wrote beside the model. */
+  readonly manifest: SourceFile | undefined;
+}
+
+/** How rows of the files are read. */
+export interface CandidateOptions {
+  readonly recipe: Recipe;
+  readonly idColumn: string | undefined;
+  readonly label: string;
+}
+
+/** Rows of the sample that travel with the model, and what it makes of them. */
+export interface InputExample {
+  /** Rows × columns in the model's order; missing is null. */
+  readonly rows: readonly (readonly unknown[])[];
+  /** The same as the model reads it, row after row; NaN is missing. */
+  readonly matrix: Float32Array;
+  /** One prediction a row and output. */
+  readonly scores: Float32Array;
+}
+
+/** A model that is ready to be logged. */
+export interface Candidate {
+  readonly model: Model;
+  readonly modelBytes: Uint8Array<ArrayBuffer>;
+  readonly onnxBytes: Uint8Array;
+  /** The ONNX graph that takes rows as they are sent: typed columns, labels of categories. */
+  readonly columnGraph: Uint8Array;
+  readonly columns: readonly ColumnSpec[];
+  /** With the categories of each step: recorded with the version and used from there. */
+  readonly recipe: Recipe;
+  readonly example: InputExample;
+  /** The whole sample, rows × columns, for the parity gate. */
+  readonly sample: {
+    readonly matrix: Float32Array;
+    readonly rows: number;
+    /** The rows as they were sent, a cell per column in the model's order: labels of categories, null for missing. */
+    readonly cells: readonly (readonly unknown[])[];
+  };
+  /** Undefined when there is no labelled set, or the model gives no single probability. */
+  readonly metrics: EvaluationMetrics | undefined;
+  readonly evaluation: SourceFile | undefined;
+  /** What the labelled set looked like, or the sample where there is none: what `monitor` compares with. */
+  readonly reference: ReferenceProfile;
+  readonly digests: CandidateDigests;
+  /** The day the training script says; undefined when it says none for this very file. */
+  readonly trainingDate: string | undefined;
+}
+
+/** SHA-256 of each part; equal ones make no new version. */
+export interface CandidateDigests {
+  readonly model: string;
+  readonly features: string;
+  readonly evaluation: string | undefined;
+  readonly recipe: string;
+  /** What the version takes from the sample: types, which columns may be missing, and the input example. */
+  readonly sample: string;
+}
+
+/** Rows of the input example: enough to reach many leaves, few enough to be read. */
+const exampleRows = 20;
+
+/**
+ * Returns the candidate that the files make: parsed, converted to ONNX, its
+ * signature taken from the model's types and the sample, measured on the
+ * labelled set.
+ *
+ * @throws {InputError} If a file cannot be used, or they do not fit together.
+ */
+export function toCandidate(
+  files: CandidateFiles,
+  options: CandidateOptions,
+): Candidate {
+  const model = parseModel(files.model.bytes);
+  const names = readNames(files.features, model);
+  const rowsOf = (file: SourceFile) => [
+    ...parseRows(file.bytes, { file: file.uri }),
+  ];
+  const sampleRows = rowsOf(files.sample);
+  // A labelled set for a model without one probability per row is left unread rather than misread.
+  const labelledRows = files.evaluation && givesProbability(model)
+    ? rowsOf(files.evaluation)
+    : undefined;
+  const { columns, recipe } = toColumns(model, {
+    names,
+    recipe: options.recipe,
+    sample: sampleRows,
+    rows: [...sampleRows, ...labelledRows ?? []],
+  });
+  const { idColumn } = options;
+  const binding = {
+    columns: columns.map((column, feature) => ({
+      ...toColumn(column),
+      labels: model.features.labels?.[feature],
+      unseen: unseenCategory(model.library),
+    })),
+    recipe,
+    idColumn,
+  };
+  const sample = toFeatures(sampleRows, {
+    ...binding,
+    file: files.sample.uri,
+  });
+  const count = Math.min(exampleRows, sample.rows);
+  const matrix = sample.matrix.slice(0, count * names.length);
+  const cells = toModelRows(sampleRows, binding)
+    .map((row) => names.map((name) => row[name] ?? null));
+  const rows = cells.slice(0, count);
+  const labelled = files.evaluation && labelledRows &&
+    scoreLabelled(
+      model,
+      toFeatures(labelledRows, {
+        ...binding,
+        labelColumn: options.label,
+        file: files.evaluation.uri,
+      }),
+    );
+  const metrics = labelled && evaluationMetrics({
+    probabilities: labelled.scores,
+    outcomes: labelled.outcomes,
+  });
+  return {
+    model,
+    modelBytes: files.model.bytes,
+    onnxBytes: toOnnx(model),
+    columnGraph: toColumnGraph(model, {
+      columns: binding.columns,
+      missingValue: recipe.missingValue,
+    }),
+    columns,
+    recipe,
+    example: {
+      rows,
+      matrix,
+      scores: evaluate(model, matrix, { rows: count }).predictions,
+    },
+    sample: { matrix: sample.matrix, rows: sample.rows, cells },
+    metrics,
+    evaluation: files.evaluation,
+    reference: {
+      version: 1,
+      source: toSource(files, labelled ? "evaluation" : "sample"),
+      ...toProfile({ names, ...labelled ?? score(model, sample) }),
+      ...(metrics ? { metrics } : {}),
+    },
+    digests: {
+      model: sha256(files.model.bytes),
+      features: sha256(JSON.stringify(names)),
+      evaluation: files.evaluation && sha256(files.evaluation.bytes),
+      recipe: digestRecipe(recipe),
+      sample: digestOf({ columns: toSchemaJson(columns), rows }),
+    },
+    trainingDate: findTrainingDate(files),
+  };
+}
+
+function readNames(features: SourceFile, model: Model): string[] {
+  const names = parseFeatureNames(features.bytes, { file: features.uri });
+  checkFeatureNames(names, {
+    modelNames: model.features.names,
+    modelCount: model.features.count,
+    file: features.uri,
+  });
+  return names;
+}
+
+/** The signature's columns and the recipe's categories, which depend on each other: types prove categories, and categories are booleans. */
+function toColumns(
+  model: Model,
+  { names, recipe, sample, rows }: {
+    names: readonly string[];
+    recipe: Recipe;
+    sample: readonly Row[];
+    rows: readonly Row[];
+  },
+): { columns: ColumnSpec[]; recipe: Recipe } {
+  const specsOf = (valuesOf: (name: string) => unknown[]) =>
+    names.map((name, index) =>
+      toColumnSpec({
+        name,
+        labels: model.features.labels?.[index],
+        // LightGBM's file says which features are categories, not their types.
+        modelType: model.library === "xgboost"
+          ? model.features.types[index]
+          : undefined,
+        values: valuesOf(name),
+      })
+    );
+  // Gaps do not count here: a raw sample lacks all encoded columns.
+  const known = specsOf((name) =>
+    sample.flatMap(({ value }) =>
+      Object.hasOwn(value, name) && value[name] !== null ? [value[name]] : []
+    )
+  );
+  const resolved = resolveRecipe(recipe, {
+    columns: known.map(toColumn),
+    rows: rows.map(({ value }) => value),
+  });
+  const modelRows = toModelRows(sample, {
+    columns: names.map((name) => ({ name, type: "" })),
+    recipe: resolved,
+  });
+  return {
+    columns: specsOf((name) => modelRows.map((row) => row[name])),
+    recipe: resolved,
+  };
+}
+
+function toColumn({ name = "", type }: ColumnSpec): Column {
+  return { name, type };
+}
+
+/** Rows as the model takes them, and its one probability a row where it gives one. */
+interface ScoredRows extends Pick<Features, "matrix" | "rows"> {
+  readonly scores: Float32Array | undefined;
+}
+
+function score(
+  model: Model,
+  { matrix, rows }: Pick<Features, "matrix" | "rows">,
+): ScoredRows {
+  const scores = givesProbability(model)
+    ? evaluate(model, matrix, { rows }).predictions
+    : undefined;
+  return { matrix, rows, scores };
+}
+
+function givesProbability(model: Model): boolean {
+  return model.predictionKind === "probability" && model.outputs === 1;
+}
+
+function scoreLabelled(
+  model: Model,
+  features: Features,
+): ScoredRows & {
+  readonly scores: Float32Array;
+  readonly outcomes: Uint8Array;
+} {
+  const { matrix, rows, labels = new Uint8Array() } = features;
+  const scores = evaluate(model, matrix, { rows }).predictions;
+  return { matrix, rows, scores, outcomes: labels };
+}
+
+/** The set that the reference profile is of. */
+function toSource(
+  { evaluation, sample }: CandidateFiles,
+  kind: "evaluation" | "sample",
+): ReferenceProfile["source"] {
+  const { uri, bytes } = kind === "evaluation" && evaluation
+    ? evaluation
+    : sample;
+  return { uri, sha256: sha256(bytes), kind };
+}
+
+/** A manifest beside another model file says nothing of this one, so its digest must match. */
+function findTrainingDate(
+  { model, manifest }: CandidateFiles,
+): string | undefined {
+  if (!manifest) return undefined;
+  const { training_date: date, files } = parseManifest(manifest);
+  if (files?.model?.sha256 !== sha256(model.bytes)) return undefined;
+  return typeof date === "string" ? date : undefined;
+}
+
+interface Manifest {
+  readonly training_date?: unknown;
+  readonly files?: { readonly model?: { readonly sha256?: unknown } };
+}
+
+function parseManifest({ uri, bytes }: SourceFile): Manifest {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as Manifest;
+  } catch (cause) {
+    throw new InputError(`Cannot parse ${uri}`, { cause });
+  }
+}

@@ -1,0 +1,335 @@
+/** Logs a candidate as MLflow would have: a run, a logged model with its files, and the next registered version. */
+import { type ArtifactStore, uriOf } from "../storage/store.ts";
+import type { Candidate } from "./candidate.ts";
+import { sha256 } from "../base/digest.ts";
+import { InputError } from "../base/errors.ts";
+import {
+  mlmodelFile,
+  toModelHistory,
+} from "../mlflow/model-folder/mlmodel-write.ts";
+import type {
+  Experiment,
+  MlflowStore,
+  ModelVersion,
+  Run,
+  Stage,
+} from "../mlflow/store.ts";
+import { toModelFolder } from "./model-folder.ts";
+import { digestTags, toDataset } from "../mlflow/tags.ts";
+import type { Variant } from "../config/variant.ts";
+
+/** Name of the logged model, and of its folder where a model is a folder of its run. */
+export const artifactPath = "churn_model";
+
+/** Tags that together say what a version is made of. */
+const contentTags = [
+  digestTags.model,
+  digestTags.features,
+  digestTags.evaluation,
+  digestTags.recipe,
+  digestTags.sample,
+];
+
+/** Tag of a registered model: the key of the variant it belongs to. */
+const variantTag = "churn.variant";
+
+/** Where and as what a candidate is logged. */
+export interface LoggingOptions {
+  readonly variant: Variant;
+  readonly experiment: Experiment;
+  /** Tags of the run beside the candidate's own. */
+  readonly tags: Readonly<Record<string, string>>;
+  readonly artifacts: (uri: string) => ArtifactStore;
+  readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+}
+
+/**
+ * Returns the newest version when it was made of the same model, features,
+ * labelled set, recipe, signature and input example; undefined when a new
+ * version would differ from it, or there is none.
+ *
+ * @throws {InputError} If the registered model belongs to another variant.
+ */
+export async function findSameVersion(
+  mlflow: MlflowStore,
+  candidate: Candidate,
+  variant: Variant,
+): Promise<ModelVersion | undefined> {
+  const registered = await mlflow.findRegisteredModel(variant.modelName);
+  if (!registered) return undefined;
+  refuseForeign(registered.tags, variant);
+  const [newest] = await mlflow.listModelVersions(variant.modelName);
+  const own = toDigestTags(candidate);
+  const isSame = contentTags.every((tag) => newest?.tags[tag] === own[tag]);
+  return isSame ? newest : undefined;
+}
+
+/**
+ * Logs the candidate and registers it as the next version. When a step fails
+ * for good, the run ends as FAILED and no version points at half a model.
+ */
+export async function logCandidate(
+  mlflow: MlflowStore,
+  candidate: Candidate,
+  options: LoggingOptions,
+): Promise<ModelVersion> {
+  const { variant, experiment, attempt } = options;
+  const startTimeMs = Date.now();
+  const tags = { ...options.tags, ...toDigestTags(candidate) };
+  const run = await attempt(
+    "create the run",
+    () =>
+      mlflow.createRun(experiment.experimentId, {
+        name: variant.runName,
+        startTimeMs,
+        tags,
+      }),
+  );
+  try {
+    const version = await fillRun(mlflow, candidate, {
+      ...options,
+      run,
+      createdMs: startTimeMs,
+    });
+    await attempt(
+      "finish the run",
+      () =>
+        mlflow.finishRun(run.runId, {
+          status: "FINISHED",
+          endTimeMs: Date.now(),
+        }),
+    );
+    return version;
+  } catch (error) {
+    await mlflow.finishRun(run.runId, {
+      status: "FAILED",
+      endTimeMs: Date.now(),
+    }).catch(() => {});
+    throw error;
+  }
+}
+
+/** Gives a version the alias and the stage that are named; a second call changes nothing. */
+export async function markVersion(
+  mlflow: MlflowStore,
+  { name, version }: Pick<ModelVersion, "name" | "version">,
+  options: Pick<LoggingOptions, "attempt"> & {
+    alias: string | undefined;
+    stage: Stage | undefined;
+  },
+): Promise<void> {
+  const { alias, stage, attempt } = options;
+  if (alias !== undefined) {
+    await attempt(
+      "set the alias",
+      () => mlflow.setAlias(name, { version, alias }),
+    );
+  }
+  if (stage !== undefined) {
+    await attempt(
+      "set the stage",
+      () => mlflow.setStage(name, { version, stage }),
+    );
+  }
+}
+
+interface RunOptions extends LoggingOptions {
+  readonly run: Run;
+  readonly createdMs: number;
+}
+
+async function fillRun(
+  mlflow: MlflowStore,
+  candidate: Candidate,
+  options: RunOptions,
+): Promise<ModelVersion> {
+  const { run, attempt, variant } = options;
+  const params = { ...candidate.model.parameters };
+  await attempt(
+    "log the parameters",
+    () => mlflow.logBatch(run.runId, { params }),
+  );
+  const place = await placeModel(mlflow, candidate, options);
+  await logMetrics(mlflow, candidate, { ...options, modelId: place.modelId });
+  const mlmodelSha256 = await writeFolder(mlflow, candidate, {
+    ...options,
+    place,
+  });
+  const versionTags = {
+    ...variant.tags,
+    ...toDigestTags(candidate),
+    [digestTags.mlmodel]: mlmodelSha256,
+  };
+  return await register(mlflow, {
+    ...options,
+    place,
+    tags: versionTags,
+  });
+}
+
+interface Place {
+  readonly store: ArtifactStore;
+  readonly modelId: string | undefined;
+  readonly source: string;
+}
+
+/** MLflow 3 gives a logged model a place of its own; before, it is a folder of the run. */
+async function placeModel(
+  mlflow: MlflowStore,
+  candidate: Candidate,
+  options: RunOptions,
+): Promise<Place> {
+  const { run, attempt, artifacts } = options;
+  if (!mlflow.hasLoggedModels) {
+    const source = uriOf({ uri: run.artifactUri }, artifactPath);
+    return { store: artifacts(source), modelId: undefined, source };
+  }
+  const { modelId, artifactLocation } = await attempt(
+    "create the logged model",
+    () =>
+      mlflow.createLoggedModel(run, {
+        name: artifactPath,
+        params: { ...candidate.model.parameters },
+        tags: {},
+      }),
+  );
+  return {
+    store: artifacts(artifactLocation),
+    modelId,
+    source: `models:/${modelId}`,
+  };
+}
+
+async function logMetrics(
+  mlflow: MlflowStore,
+  candidate: Candidate,
+  options: RunOptions & { modelId: string | undefined },
+): Promise<void> {
+  const { metrics, evaluation, digests } = candidate;
+  if (!metrics || !evaluation || digests.evaluation === undefined) return;
+  const { run, modelId, attempt, createdMs: timestampMs } = options;
+  const dataset = toDataset(evaluation.uri, {
+    digest: digests.evaluation,
+    rows: metrics["rows"] ?? 0,
+    context: "evaluation",
+  });
+  await attempt(
+    "log the labelled set",
+    () => mlflow.logInputs(run.runId, { datasets: [dataset] }),
+  );
+  const entries = Object.entries(metrics).map(([key, value]) => ({
+    key,
+    value,
+    timestampMs,
+    datasetName: dataset.name,
+    datasetDigest: dataset.digest,
+    ...(modelId === undefined ? {} : { modelId }),
+  }));
+  await attempt(
+    "log the metrics",
+    () => mlflow.logBatch(run.runId, { metrics: entries }),
+  );
+}
+
+/** Writes all files, MLmodel last, so that a folder with an MLmodel is whole. Gives back MLmodel's digest. */
+async function writeFolder(
+  mlflow: MlflowStore,
+  candidate: Candidate,
+  options: RunOptions & { place: Place },
+): Promise<string> {
+  const { run, place, attempt, createdMs } = options;
+  const { store, modelId } = place;
+  const described = {
+    artifactPath: modelId === undefined ? artifactPath : store.uri,
+    modelId,
+    runId: run.runId,
+    createdMs,
+    writesRequired: mlflow.writesRequired,
+  };
+  const { files, description } = toModelFolder(candidate, described);
+  try {
+    for (const [path, bytes] of files) {
+      await attempt(
+        `write ${uriOf(store, path)}`,
+        () => store.write(path, bytes),
+      );
+    }
+  } catch (error) {
+    if (modelId !== undefined) {
+      await mlflow.finalizeLoggedModel(modelId, "UPLOAD_FAILED").catch(
+        () => {},
+      );
+    }
+    throw error;
+  }
+  if (modelId !== undefined) {
+    await attempt(
+      "finish the logged model",
+      () => mlflow.finalizeLoggedModel(modelId, "READY"),
+    );
+  } else {
+    const history = { "mlflow.log-model.history": toModelHistory(description) };
+    await attempt(
+      "tag the run",
+      () => mlflow.logBatch(run.runId, { tags: history }),
+    );
+  }
+  return sha256(files.get(mlmodelFile)!);
+}
+
+async function register(
+  mlflow: MlflowStore,
+  options: RunOptions & { place: Place; tags: Record<string, string> },
+): Promise<ModelVersion> {
+  const { variant, run, place, attempt, tags } = options;
+  const name = variant.modelName;
+  const registered = await attempt(
+    `find the registered model ${name}`,
+    () =>
+      mlflow.ensureRegisteredModel(name, {
+        tags: { ...variant.tags, [variantTag]: variant.key },
+      }),
+  );
+  refuseForeign(registered.tags, variant);
+  // A broken connection leaves open whether the version was made: only then is it looked for.
+  let asked = false;
+  return await attempt(`register a version of ${name}`, async () => {
+    const made = asked
+      ? (await mlflow.listModelVersions(name)).find(({ runId }) =>
+        runId === run.runId
+      )
+      : undefined;
+    asked = true;
+    return made ?? await mlflow.createModelVersion(name, {
+      source: place.source,
+      runId: run.runId,
+      ...(place.modelId === undefined ? {} : { modelId: place.modelId }),
+      tags,
+    });
+  });
+}
+
+function toDigestTags({ digests }: Candidate): Record<string, string> {
+  return {
+    [digestTags.model]: digests.model,
+    [digestTags.features]: digests.features,
+    [digestTags.recipe]: digests.recipe,
+    [digestTags.sample]: digests.sample,
+    ...(digests.evaluation === undefined
+      ? {}
+      : { [digestTags.evaluation]: digests.evaluation }),
+  };
+}
+
+/** Two variants can meet in one name: geography `us` and company `us`. */
+function refuseForeign(
+  tags: Readonly<Record<string, string>>,
+  variant: Variant,
+): void {
+  const owner = tags[variantTag];
+  if (owner === undefined || owner === variant.key) return;
+  throw new InputError(
+    `Cannot use the registered model "${variant.modelName}" for ${variant.title}: it belongs to the variant ${owner}; ` +
+      `set "model_name" of one of them in variants.yaml`,
+  );
+}

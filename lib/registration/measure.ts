@@ -1,0 +1,64 @@
+/** How well registered versions do on a labelled set. */
+import { openVersion } from "../scoring/batch.ts";
+import { InputError } from "../base/errors.ts";
+import { toFeatures } from "../rows/encode.ts";
+import type { InputFile } from "../services/variant-files.ts";
+import { digestTags } from "../mlflow/tags.ts";
+import {
+  type EvaluationMetrics,
+  evaluationMetrics,
+} from "../statistics/classification.ts";
+import type { ModelVersion } from "../mlflow/store.ts";
+import { parseRows } from "../rows/json.ts";
+import { recipeOf } from "../scoring/scoring-run.ts";
+import { isProbability } from "../scoring/scorer.ts";
+import type { Services } from "../services/services.ts";
+import type { VariantSettings } from "../config/variants.ts";
+
+/** Whether two versions are one, or of the same bytes. */
+export function isSameModel(
+  candidate: ModelVersion,
+  champion: ModelVersion,
+): boolean {
+  const digest = candidate.tags[digestTags.model];
+  return candidate.version === champion.version ||
+    (digest !== undefined && digest === champion.tags[digestTags.model]);
+}
+
+/**
+ * The metrics of one version on the labelled rows, scored as `predict` would
+ * score them.
+ *
+ * @throws {InputError} If the model has no named columns, or gives no probability.
+ */
+export async function measureVersion(
+  services: Services,
+  version: ModelVersion,
+  { settings, labelled }: { settings: VariantSettings; labelled: InputFile },
+): Promise<EvaluationMetrics> {
+  await using scorer = await openVersion(services, version, {
+    engine: "auto",
+    settings,
+  });
+  const { columns } = scorer;
+  if (!columns || !isProbability(scorer)) {
+    throw new InputError(
+      `Cannot measure ${version.name} version ${version.version}: it needs named columns and one probability a row`,
+    );
+  }
+  const { idColumn, recipe: declared } = settings;
+  const features = toFeatures(
+    parseRows(labelled.bytes, { file: labelled.uri }),
+    {
+      columns,
+      recipe: recipeOf(scorer, { declared, columns, say: services.say }),
+      idColumn,
+      labelColumn: settings.label,
+      file: labelled.uri,
+    },
+  );
+  return evaluationMetrics({
+    probabilities: await scorer.predict(features.matrix, features.rows),
+    outcomes: features.labels ?? [],
+  });
+}

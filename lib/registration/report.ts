@@ -1,0 +1,63 @@
+/** What `log-model` did, for a program and for a person. */
+import type { Candidate, CandidateFiles } from "./candidate.ts";
+import type { EvaluationMetrics } from "../statistics/classification.ts";
+import type { ModelVersion } from "../mlflow/store.ts";
+import type { ParityReport } from "../model/parity.ts";
+import type { Outcome } from "../base/outcome.ts";
+import { commandFor } from "../config/variant.ts";
+import type { VariantSettings } from "../config/variants.ts";
+
+/** What is reported of a logged candidate. */
+export interface LoggingFacts {
+  readonly settings: VariantSettings;
+  readonly files: CandidateFiles;
+  readonly version: ModelVersion;
+  /** False when the newest version already was this candidate. */
+  readonly isNew: boolean;
+  readonly parity: ParityReport;
+  readonly trainingDate: string;
+}
+
+/** The outcome of `log-model` for one variant; `status` is `created` or `unchanged`. */
+export function describeLogging(
+  { metrics }: Candidate,
+  facts: LoggingFacts,
+): Outcome {
+  const { settings: { variant }, files, version, isNew, parity, trainingDate } =
+    facts;
+  const promotion = `${
+    commandFor("promote", variant)
+  } --version ${version.version}`;
+  return {
+    report: {
+      status: isNew ? "created" : "unchanged",
+      variant: variant.key,
+      experiment: variant.experiment,
+      run_id: version.runId ?? null,
+      model_name: version.name,
+      model_version: version.version,
+      model_uri: version.artifactUri,
+      metrics: metrics ?? null,
+      parity,
+      training_date: trainingDate,
+    },
+    text: [
+      isNew
+        ? `Logged ${version.name} version ${version.version} in run ${version.runId}`
+        : `${version.name} version ${version.version} already is this model; nothing was logged (--force logs it again)`,
+      `  trees and parameters from ${files.model.uri}`,
+      metrics
+        ? `  on ${files.evaluation?.uri}: ${describeMetrics(metrics)}`
+        : "  no labelled set, so no metrics",
+      ...(version.stage === "Production"
+        ? []
+        : [`  promote it with \`${promotion}\``]),
+    ].join("\n"),
+  };
+}
+
+function describeMetrics(metrics: EvaluationMetrics): string {
+  return Object.entries(metrics).map(([key, value]) =>
+    `${key} ${Number(value.toFixed(4))}`
+  ).join(", ");
+}

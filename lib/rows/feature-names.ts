@@ -1,0 +1,60 @@
+/** The names of a model's features, as the features file lists them. */
+import { InputError } from "../base/errors.ts";
+
+/**
+ * Checks that a list of feature names fits the model: the same names in the
+ * same order.
+ *
+ * @param names The list, as the features file has it.
+ * @param options `modelNames`: the names in the model file, empty when it has none; `modelCount`: how many features it was trained on.
+ * @throws {InputError} If they differ in number, in a name or in order; names the first difference.
+ */
+export function checkFeatureNames(
+  names: readonly string[],
+  options: { modelNames: readonly string[]; modelCount: number; file: string },
+): void {
+  const { modelNames, modelCount, file } = options;
+  const repeated = names.find((name, index) => names.indexOf(name) !== index);
+  if (repeated !== undefined) {
+    throw new InputError(`Cannot use ${file}: it names "${repeated}" twice`);
+  }
+  if (names.length !== modelCount) {
+    throw new InputError(
+      `Cannot use ${file}: it names ${names.length} features, the model was trained on ${modelCount}`,
+    );
+  }
+  if (modelNames.length === 0) return;
+  const at = names.findIndex((name, index) => name !== modelNames[index]);
+  if (at >= 0) {
+    throw new InputError(
+      `Cannot use ${file}: feature ${at + 1} is "${
+        names[at]
+      }", the model has "${modelNames[at]}" there`,
+    );
+  }
+}
+
+/**
+ * Returns the names in a features file: a JSON array of texts.
+ *
+ * @throws {InputError} If it is anything else.
+ */
+export function parseFeatureNames(
+  bytes: Uint8Array,
+  options: { file: string },
+): string[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new InputError(
+      `Cannot parse ${options.file}: ${(error as Error).message}`,
+    );
+  }
+  const isNames = Array.isArray(value) && value.length > 0 &&
+    value.every((name) => typeof name === "string" && name !== "");
+  if (isNames) return value as string[];
+  throw new InputError(
+    `Cannot use ${options.file}: expected a JSON array of feature names`,
+  );
+}

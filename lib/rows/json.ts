@@ -1,0 +1,207 @@
+/** Rows out of JSON text: JSON Lines of objects, one array of objects, or pandas' `split`. */
+import { InputError } from "../base/errors.ts";
+
+/** One row and where it stands. */
+export interface Row {
+  /** Counts from 1. */
+  readonly number: number;
+  /** Line of the file, from 1; undefined inside one JSON value. */
+  readonly line: number | undefined;
+  /** Cells by column name. */
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+const newline = 10;
+
+/**
+ * Yields the rows of a file, one after the other. The form is told by the
+ * content, not by the name: JSON Lines of objects, one JSON array of objects
+ * (pandas' `records`), or pandas' `split` (`columns` and `data`). Blank lines,
+ * CRLF and a byte order mark are skipped. Rows that are arrays are refused
+ * unless `split` names their columns: their order says nothing of which column
+ * a value belongs to.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const bytes = new TextEncoder().encode('{"a":1}\n\n{"a":null}\n');
+ * const lines = [...parseRows(bytes, { file: "x" })].map(({ line }) => line);
+ * deepStrictEqual(lines, [1, 3]);
+ * ```
+ *
+ * @param options `file`: what the bytes are called in an error.
+ * @throws {InputError} If a line is not JSON, a row is no object, or there is no row at all; names the line.
+ */
+export function* parseRows(
+  bytes: Uint8Array,
+  options: { file: string },
+): Generator<Row, void, undefined> {
+  const { file } = options;
+  let count = 0;
+  for (const row of rowsOf(bytes, file)) {
+    count++;
+    yield row;
+  }
+  if (count === 0) {
+    throw new InputError(`Cannot read rows of ${file}: it has none`);
+  }
+}
+
+function rowsOf(bytes: Uint8Array, file: string): Generator<Row> {
+  const start = bytes.findIndex((byte) => byte > 32 && byte < 128);
+  const head = start < 0
+    ? ""
+    : String.fromCharCode(...bytes.subarray(start, start + 64));
+  if (head.startsWith("[")) {
+    const values = tryParse(bytes);
+    if (isRows(values)) return rowsOfArray(values, file);
+  }
+  // The keys that pandas writes first; a line of JSON Lines may begin so, too.
+  if (/^\{\s*"(columns|index|data)"\s*:\s*\[/.test(head)) {
+    const split = toSplit(tryParse(bytes));
+    if (split) return rowsOfSplit(split, file);
+  }
+  return rowsOfLines(bytes, file);
+}
+
+/** The text as one JSON value; undefined when it is not that: `[1]\n[2]` is two lines. */
+function tryParse(bytes: Uint8Array): unknown {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** One array of plain values is a line, not an array of rows. */
+function isRows(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) &&
+    value.every((item) => typeof item === "object" && item !== null);
+}
+
+function* rowsOfArray(
+  values: readonly unknown[],
+  file: string,
+): Generator<Row> {
+  for (const [index, value] of values.entries()) {
+    yield {
+      number: index + 1,
+      line: undefined,
+      value: checkedRow(value, { file, where: `row ${index + 1}` }),
+    };
+  }
+}
+
+/** A frame as `DataFrame.to_json(orient="split")` writes it. */
+interface Split {
+  readonly columns: readonly unknown[];
+  readonly data: readonly unknown[];
+}
+
+function toSplit(value: unknown): Split | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { columns, data }: { columns?: unknown; data?: unknown } = value;
+  return Array.isArray(columns) && isRows(data) ? { columns, data } : undefined;
+}
+
+function* rowsOfSplit({ columns, data }: Split, file: string): Generator<Row> {
+  const names = columns.map((name) => {
+    if (typeof name === "string") return name;
+    throw new InputError(
+      `Cannot use ${file}: "columns" should hold the names of the columns, found ${
+        JSON.stringify(name)
+      }`,
+    );
+  });
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new InputError(
+      `Cannot use ${file}: "columns" names "${twice}" twice`,
+    );
+  }
+  for (const [index, cells] of data.entries()) {
+    if (!Array.isArray(cells) || cells.length !== names.length) {
+      throw new InputError(
+        `Cannot use ${file}, row ${
+          index + 1
+        }: expected an array of ${names.length} values, found ${
+          Array.isArray(cells) ? `${cells.length} values` : "an object"
+        }`,
+      );
+    }
+    yield {
+      number: index + 1,
+      line: undefined,
+      value: Object.fromEntries(names.map((name, at) => [name, cells[at]])),
+    };
+  }
+}
+
+function* rowsOfLines(bytes: Uint8Array, file: string): Generator<Row> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let number = 0;
+  let line = 0;
+  for (let start = 0; start < bytes.length;) {
+    const found = bytes.indexOf(newline, start);
+    const end = found < 0 ? bytes.length : found;
+    line++;
+    const value = parseLine(
+      bytes.subarray(start, end),
+      decoder,
+      `${file}, line ${line}`,
+    );
+    start = end + 1;
+    if (value === undefined) continue;
+    number++;
+    yield {
+      number,
+      line,
+      value: checkedRow(value, { file, where: `line ${line}` }),
+    };
+  }
+}
+
+/** The value of one line, undefined when it is blank. */
+function parseLine(
+  bytes: Uint8Array,
+  decoder: TextDecoder,
+  where: string,
+): unknown {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    throw new InputError(`Cannot read ${where}: it is not UTF-8 text`);
+  }
+  if (text.trim() === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InputError(
+      `Cannot parse ${where}: ${
+        (error as Error).message
+      }; expected one JSON object per line ` +
+        `(a missing value is null, not NaN), or one JSON array of objects`,
+    );
+  }
+}
+
+function checkedRow(
+  value: unknown,
+  { file, where }: { file: string; where: string },
+): Row["value"] {
+  if (isObject(value)) return value;
+  throw new InputError(
+    `Cannot use ${file}, ${where}: expected an object, found ${
+      JSON.stringify(value).slice(0, 60)
+    }` +
+      (Array.isArray(value)
+        ? '; values without column names can be bound to the wrong columns: write one object per row, or pandas\' orient="split", which names the columns'
+        : ""),
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

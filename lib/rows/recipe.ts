@@ -1,0 +1,281 @@
+/**
+ * The feature recipe: how the rows that users have become the columns that a
+ * model was trained on. `variants.yaml` declares it, `log-model` resolves it to
+ * exact columns and records it with the version, and `predict` uses what was
+ * recorded.
+ */
+import { digestOf } from "../base/digest.ts";
+import { InputError } from "../base/errors.ts";
+
+/** One raw column of categories that `pandas.get_dummies` turned into one column per category. */
+export interface OneHot {
+  /** The raw column. */
+  readonly column: string;
+  /** What the names of the model's columns begin with; the category follows. */
+  readonly prefix: string;
+  /**
+   * The categories, as they stand in the names of the model's columns. The
+   * first one may lack its column, as `get_dummies(drop_first=True)` leaves it.
+   * Undefined until {@linkcode resolveRecipe} has found them.
+   */
+  readonly categories: readonly string[] | undefined;
+  /** Largest share of rows, 0 to 1, whose category may be unknown. */
+  readonly unknownLimit: number;
+}
+
+/** All steps of a recipe; a column that no step names passes through. */
+export interface Recipe {
+  readonly oneHot: readonly OneHot[];
+  /** The number that means "missing" beside null and NaN (XGBoost's `DMatrix(missing=…)`); undefined where there is none. */
+  readonly missingValue: number | undefined;
+}
+
+/** A recipe without steps: every column passes through. */
+export const plainRecipe: Recipe = { oneHot: [], missingValue: undefined };
+
+/** The share of unknown categories above which a file is refused, unless `unknown` says otherwise. */
+export const defaultUnknownLimit = 0.5;
+
+/** A recipe as JSON, without its limits: what is recorded with a model version. */
+export interface RecordedRecipe {
+  readonly one_hot: readonly {
+    readonly column: string;
+    readonly prefix: string;
+    readonly categories: readonly string[];
+  }[];
+  readonly missing_value?: number;
+}
+
+/** What a recipe is recorded as. A step without categories is recorded with none. */
+export function toRecorded({ oneHot, missingValue }: Recipe): RecordedRecipe {
+  return {
+    one_hot: oneHot.map(({ column, prefix, categories = [] }) => ({
+      column,
+      prefix,
+      categories,
+    })),
+    ...(missingValue === undefined ? {} : { missing_value: missingValue }),
+  };
+}
+
+/**
+ * Reads a recorded recipe.
+ *
+ * @throws {InputError} If the value is not what {@linkcode toRecorded} gives.
+ */
+export function parseRecorded(value: unknown): RecordedRecipe {
+  const { one_hot: steps, missing_value: missing } = membersOf(value);
+  const isNumber = missing === undefined || typeof missing === "number";
+  if (!Array.isArray(steps) || !isNumber) throw unreadable(value);
+  return {
+    one_hot: steps.map((step) => {
+      const { column, prefix, categories } = membersOf(step);
+      const isStep = typeof column === "string" && typeof prefix === "string" &&
+        Array.isArray(categories) &&
+        categories.every((category) => typeof category === "string");
+      if (!isStep) throw unreadable(step);
+      return { column, prefix, categories };
+    }),
+    ...(missing === undefined ? {} : { missing_value: missing }),
+  };
+}
+
+function membersOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function unreadable(value: unknown): InputError {
+  return new InputError(
+    `Cannot read the recipe recorded with the model: found ${
+      JSON.stringify(value)?.slice(0, 80)
+    }`,
+  );
+}
+
+/** SHA-256 of what a recipe does to rows; limits are not part of it. */
+export function digestRecipe(recipe: Recipe): string {
+  return digestOf(toRecorded(recipe));
+}
+
+/**
+ * A recorded recipe with the limits that hold today, which `variants.yaml`
+ * declares for each raw column.
+ */
+export function fromRecorded(
+  recorded: RecordedRecipe,
+  declared: Recipe,
+): Recipe {
+  const limitOf = (column: string) =>
+    declared.oneHot.find((step) => step.column === column)?.unknownLimit ??
+      defaultUnknownLimit;
+  return {
+    oneHot: recorded.one_hot.map((step) => ({
+      ...step,
+      unknownLimit: limitOf(step.column),
+    })),
+    missingValue: recorded.missing_value,
+  };
+}
+
+/** True when `variants.yaml` declares another encoding than the one recorded; categories count only where they are declared. */
+export function differsFrom(
+  recorded: RecordedRecipe,
+  declared: Recipe,
+): boolean {
+  const { oneHot, missingValue } = declared;
+  return recorded.missing_value !== missingValue ||
+    recorded.one_hot.length !== oneHot.length ||
+    recorded.one_hot.some(({ column, prefix, categories }, index) => {
+      const step = oneHot[index]!;
+      return step.column !== column || step.prefix !== prefix ||
+        (step.categories !== undefined &&
+          step.categories.join("\0") !== categories.join("\0"));
+    });
+}
+
+/** What shows which of a model's columns are categories. */
+export interface RecipeEvidence {
+  /** The model's columns with MLflow's type of each. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** Rows as users send them, raw or encoded; none where there are none to look at. */
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+}
+
+/**
+ * The recipe with the categories of each step. A step that declares its
+ * categories keeps them. Otherwise a model column that begins with the prefix
+ * is a category when the evidence says so:
+ *
+ * - its type is `boolean`, or the raw column holds its category in some row, and
+ * - no row contradicts it: beside the raw column it agrees, and without the raw
+ *   column at most one column of the step is true.
+ *
+ * A column that begins with the prefix and is not proven stays an ordinary
+ * column, which a file must then bring itself.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const step = { column: "brand", prefix: "brand_", categories: undefined, unknownLimit: 0.5 };
+ * const columns = [{ name: "brand_US", type: "boolean" }, { name: "brand_count", type: "double" }];
+ * const recipe = resolveRecipe({ oneHot: [step], missingValue: undefined }, { columns, rows: [] });
+ * deepStrictEqual(recipe.oneHot[0]?.categories, ["US"]);
+ * ```
+ */
+export function resolveRecipe(
+  recipe: Recipe,
+  evidence: RecipeEvidence,
+): Recipe {
+  const { oneHot } = recipe;
+  return {
+    ...recipe,
+    oneHot: oneHot.map((step) => ({
+      ...step,
+      categories: step.categories ?? findCategories(step, {
+        ...evidence,
+        isOwn: (name) => longestPrefix(oneHot, name) === step.prefix,
+      }),
+    })),
+  };
+}
+
+/** Of `brand_` and `brand_id_`, the column `brand_id_NJ` belongs to the second. */
+function longestPrefix(steps: readonly OneHot[], name: string): string {
+  return steps.map(({ prefix }) => prefix)
+    .filter((prefix) => name.startsWith(prefix))
+    .reduce(
+      (longest, prefix) => prefix.length > longest.length ? prefix : longest,
+      "",
+    );
+}
+
+function findCategories(
+  step: OneHot,
+  { columns, rows, isOwn }: RecipeEvidence & {
+    isOwn: (name: string) => boolean;
+  },
+): string[] {
+  const candidates = columns.filter(({ name }) => isOwn(name)).map((
+    { name, type },
+  ) => ({ type, name, category: name.slice(step.prefix.length) }));
+  const find = openCategories(candidates.map(({ category }) => category));
+  const proven = new Set<number>();
+  const refuted = new Set<number>();
+  candidates.forEach(({ type }, index) => {
+    if (type === "boolean") proven.add(index);
+  });
+  const isTrue = (cell: unknown) => cell === true || cell === 1;
+  for (const row of rows) {
+    const raw = Object.hasOwn(row, step.column) ? row[step.column] : undefined;
+    if (raw !== undefined) {
+      const found = find(raw) ?? -1;
+      if (found >= 0) proven.add(found);
+      candidates.forEach(({ name }, index) => {
+        const cell = Object.hasOwn(row, name)
+          ? row[name] ?? undefined
+          : undefined;
+        if (cell !== undefined && isTrue(cell) !== (index === found)) {
+          refuted.add(index);
+        }
+      });
+      continue;
+    }
+    const set = candidates.flatMap(({ name }, index) =>
+      Object.hasOwn(row, name) && isTrue(row[name]) ? [index] : []
+    );
+    if (set.length > 1) set.forEach((index) => refuted.add(index));
+  }
+  return candidates.filter((_, index) =>
+    proven.has(index) && !refuted.has(index)
+  ).map(({ category }) => category);
+}
+
+/** How a cell relates to the categories: the index of its category, -1 for none of them, undefined when it cannot be a category. */
+export type CategoryFinder = (cell: unknown) => number | undefined;
+
+/**
+ * Finds the category of a cell as `pandas.get_dummies` names it: a text by its
+ * own letters, a boolean as `True` or `False`, a number by its value (1 and 1.0
+ * are the same category, however Python spelled it when the model was trained),
+ * null as `nan` where the model has that column (`dummy_na=True`).
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const find = openCategories(["US", "1.0", "True", "nan"]);
+ * deepStrictEqual(["US", 1, true, null, "1", {}].map(find), [0, 1, 2, 3, -1, undefined]);
+ * ```
+ *
+ * A number that two categories spell (`1` and `1.0`), or that JSON could not
+ * hold exactly, is no category: undefined.
+ */
+export function openCategories(
+  categories: readonly string[],
+): CategoryFinder {
+  const texts = new Map(categories.map((text, index) => [text, index]));
+  const numbers = new Map<number, number | undefined>();
+  categories.forEach((text, index) => {
+    const value = readPythonNumber(text);
+    if (value === undefined) return;
+    numbers.set(value, numbers.has(value) ? undefined : index);
+  });
+  return (cell) => {
+    if (typeof cell === "string") return texts.get(cell) ?? -1;
+    if (cell === null) return texts.get("nan") ?? -1;
+    if (typeof cell === "boolean") {
+      return texts.get(cell ? "True" : "False") ?? -1;
+    }
+    const isExact = typeof cell === "number" && Number.isFinite(cell) &&
+      (!Number.isInteger(cell) || Number.isSafeInteger(cell));
+    if (!isExact) return undefined;
+    return numbers.has(cell) ? numbers.get(cell) : -1;
+  };
+}
+
+/** `repr` of a Python int or float; `01` and `1.50` are texts. */
+const pythonNumber =
+  /^-?(0|[1-9]\d*)(\.(0|\d*[1-9]))?$|^-?[1-9](\.\d*[1-9])?e[+-]\d{2,3}$/;
+
+function readPythonNumber(text: string): number | undefined {
+  return pythonNumber.test(text) ? Number(text) : undefined;
+}

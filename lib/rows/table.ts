@@ -1,0 +1,68 @@
+/** Rows as a person or a program wants to read them. */
+import { UsageError } from "../base/errors.ts";
+import { escapeControls } from "../base/printable.ts";
+
+/** How rows are shown. */
+export type TableFormat = "table" | "csv" | "json";
+
+type Rows = readonly Readonly<Record<string, unknown>>[];
+
+/** The format a flag names. @throws {UsageError} If it names none. */
+export function parseFormat(text: string): TableFormat {
+  if (text === "table" || text === "csv" || text === "json") return text;
+  throw new UsageError(
+    `Cannot use --format "${text}": expected table, csv or json`,
+  );
+}
+
+/**
+ * Rows as text, without a final line break: aligned columns, CSV by RFC 4180,
+ * or a JSON array. Null is empty in the first two, and `null` in JSON. In a
+ * table control characters show as escapes, so that a row is a line.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(formatRows([{ a: 1, b: 'x"y' }], "csv"), 'a,b\n1,"x""y"');
+ * ```
+ */
+export function formatRows(rows: Rows, format: TableFormat): string {
+  if (format === "json") return JSON.stringify(rows, null, 2);
+  const names = Object.keys(rows[0] ?? {});
+  const cells = rows.map((row) => names.map((name) => toText(row[name])));
+  if (format === "csv") {
+    return [names, ...cells].map((line) => line.map(quoted).join(",")).join(
+      "\n",
+    );
+  }
+  if (rows.length === 0) return "(no rows)";
+  const [head = [], ...lines] = [names, ...cells].map((line) =>
+    line.map(escapeControls)
+  );
+  const widths = head.map((name, index) =>
+    lines.reduce(
+      (width, line) => Math.max(width, line[index]!.length),
+      name.length,
+    )
+  );
+  const align = (line: readonly string[]) =>
+    line.map((cell, index) => cell.padEnd(widths[index]!)).join("  ").trimEnd();
+  return [
+    align(head),
+    align(widths.map((width) => "-".repeat(width))),
+    ...lines.map(align),
+  ].join("\n");
+}
+
+function toText(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** A leading `=`, `+`, `-` or `@` of a text would run as a formula in a spreadsheet (OWASP, CSV injection). */
+function quoted(cell: string): string {
+  const isNumber = cell !== "" && Number.isFinite(Number(cell));
+  const safe = !isNumber && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
+  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

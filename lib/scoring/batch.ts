@@ -1,0 +1,444 @@
+/** The new inputs of one variant: found, scored with one version, and kept once. */
+import { openCache } from "../storage/digest-cache.ts";
+import { sha256 } from "../base/digest.ts";
+import { scoreDistribution } from "../statistics/distribution.ts";
+import { InputError } from "../base/errors.ts";
+import { parseFeatureNames } from "../rows/feature-names.ts";
+import type { Column } from "../rows/encode.ts";
+import {
+  type InputFile,
+  readNamedFiles,
+  readNewData,
+  readVariantFile,
+  writeNamedFile,
+} from "../services/variant-files.ts";
+import type { Experiment, ModelVersion } from "../mlflow/store.ts";
+import { readModelFolder } from "../mlflow/model-folder/read.ts";
+import { outputFormat, type OutputRow, toOutput } from "../rows/write.ts";
+import {
+  findScoringRun,
+  type ScoringRun,
+  storePredictions,
+  type StoreResult,
+} from "./ledger.ts";
+import { digestRecipe, type Recipe } from "../rows/recipe.ts";
+import type { OutputSettings } from "./model-output.ts";
+import {
+  type Engine,
+  isProbability,
+  openScorer,
+  type Scorer,
+} from "./scorer.ts";
+import {
+  finishScoringRun,
+  recipeOf,
+  type ScoredFile,
+  scoreFile,
+  startScoringRun,
+} from "./scoring-run.ts";
+import type { Services } from "../services/services.ts";
+import { digestTags, sourceTags } from "../mlflow/tags.ts";
+import type { VariantSettings } from "../config/variants.ts";
+
+/** What is the same for all inputs of one call. */
+export interface BatchOptions {
+  readonly settings: VariantSettings;
+  readonly experiment: Experiment;
+  readonly version: ModelVersion;
+  readonly modelUri: string;
+  /** Scores what was scored before, as a new attempt. */
+  readonly force: boolean;
+  /** Scores, but stores and logs nothing. */
+  readonly dryRun: boolean;
+  /** `postgres`, or the path of a file. */
+  readonly output: string;
+}
+
+/** One input and what became of it. */
+export interface KeptInput {
+  readonly file: InputFile;
+  /** Undefined when nothing was scored, because the input had been before. */
+  readonly scored: ScoredFile | undefined;
+  /** The ledger row that holds it; undefined for files and dry runs. */
+  readonly ledger: ScoringRun | undefined;
+  readonly mlflowRunId: string | undefined;
+  /** The earlier input of the same call that has this content, so that this one was left out. */
+  readonly sameAs?: InputFile;
+}
+
+/** Inputs told apart by whether a completed run of the variant has their content. */
+export interface SortedInputs {
+  readonly fresh: readonly InputFile[];
+  readonly known: readonly KeptInput[];
+}
+
+/**
+ * The inputs of one call: what is named, or else the variant's new data with
+ * its declared fallback.
+ *
+ * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may stand in for S3.
+ */
+export async function readInputs(
+  services: Services,
+  settings: VariantSettings,
+  options: { named: readonly string[] | undefined; fallback: boolean },
+): Promise<InputFile[]> {
+  const { attempt, artifacts, say } = services;
+  const { named, fallback } = options;
+  if (named === undefined) {
+    const places = services.places(settings.variant);
+    const { sample } = settings.files;
+    return [await readNewData(places, sample, { fallback, say })];
+  }
+  const files = named.map((uri) =>
+    attempt(`read ${uri}`, () => readNamedFiles(uri, artifacts))
+  );
+  return (await Promise.all(files)).flat();
+}
+
+/**
+ * The inputs without those that have the content of an earlier one, which would
+ * store the same rows twice, and those apart.
+ */
+export function withoutCopies(
+  inputs: readonly InputFile[],
+): { inputs: InputFile[]; copies: KeptInput[] } {
+  const first = new Map<string, InputFile>();
+  const copies: KeptInput[] = [];
+  for (const file of inputs) {
+    const digest = sha256(file.bytes);
+    const sameAs = first.get(digest);
+    if (sameAs) {
+      copies.push({
+        file,
+        scored: undefined,
+        ledger: undefined,
+        mlflowRunId: undefined,
+        sameAs,
+      });
+    } else first.set(digest, file);
+  }
+  return { inputs: [...first.values()], copies };
+}
+
+/** Sorts the inputs into new and known; `force` and a file as output make all of them new. */
+export async function sortInputs(
+  services: Services,
+  inputs: readonly InputFile[],
+  options: BatchOptions,
+): Promise<SortedInputs> {
+  const { settings: { variant }, force, output } = options;
+  if (force || output !== "postgres") return { fresh: inputs, known: [] };
+  const database = await services.predictions();
+  const fresh: InputFile[] = [];
+  const known: KeptInput[] = [];
+  for (const file of inputs) {
+    const input = { variant, contentSha256: sha256(file.bytes) };
+    const ledger = await services.attempt(
+      "look into the ledger",
+      () => findScoringRun(database, input),
+    );
+    if (ledger) {
+      known.push({ file, scored: undefined, ledger, mlflowRunId: undefined });
+    } else fresh.push(file);
+  }
+  return { fresh, known };
+}
+
+/**
+ * The scorer of a registered version. Its files are read through the cache in
+ * `CHURN_HOME` and verified against the digests of the day it was logged; a
+ * version that MLflow logged has none, which is said. A dry run leaves the
+ * embedded default's folder as it is; elsewhere the cache is no part of the
+ * store, and a dry run fills it.
+ */
+export async function openVersion(
+  services: Services,
+  version: ModelVersion,
+  options: {
+    engine: "auto" | Engine;
+    settings: OutputSettings;
+    dryRun?: boolean;
+  },
+): Promise<Scorer> {
+  const { attempt, artifacts, config, say } = services;
+  const cache = openCache(`${config.home}/cache/models`);
+  const store = artifacts(version.artifactUri);
+  const folder = await attempt(
+    `read ${store.uri}`,
+    () =>
+      readModelFolder(store, {
+        mlmodelSha256: version.tags[digestTags.mlmodel],
+        cache: options.dryRun && config.embedded
+          ? { ...cache, keep: () => Promise.resolve() }
+          : cache,
+      }),
+  );
+  if (!folder.verified) {
+    say(
+      `${version.name} version ${version.version} has no digests on record, so its files are taken as they are`,
+    );
+  }
+  return await openScorer(folder, options);
+}
+
+/**
+ * Scores each input and keeps it. In Postgres one after the other: what was
+ * kept stays when a later one fails. In a file all at once: only when it is
+ * whole do MLflow's runs say so.
+ */
+export async function scoreInputs(
+  services: Services,
+  scorer: Scorer,
+  options: BatchOptions & { inputs: readonly InputFile[] },
+): Promise<KeptInput[]> {
+  const { settings, output, dryRun, inputs } = options;
+  const { say } = services;
+  if (output === "postgres") checkStorable(scorer, options);
+  const columns = await columnsOf(services, scorer, settings);
+  const recipe = recipeOf(scorer, {
+    declared: settings.recipe,
+    columns,
+    say,
+  });
+  const score = (file: InputFile) =>
+    scoreFile(scorer, file, { settings, columns, recipe, say });
+  const kept: KeptInput[] = [];
+  if (output === "postgres" && !dryRun) {
+    for (const file of inputs) {
+      kept.push(
+        await keepInPostgres(services, scorer, {
+          ...options,
+          recipe,
+          scored: await score(file),
+        }),
+      );
+    }
+    return kept;
+  }
+  const all: ScoredFile[] = [];
+  for (const file of inputs) all.push(await score(file));
+  if (dryRun) {
+    return all.map((scored) => ({
+      file: scored.file,
+      scored,
+      ledger: undefined,
+      mlflowRunId: undefined,
+    }));
+  }
+  await writeOutput(services, { scorer, all, options });
+  for (const scored of all) {
+    kept.push(
+      await keepInFile(services, scorer, { ...options, recipe, scored }),
+    );
+  }
+  return kept;
+}
+
+/** Refuses, before anything is scored or logged, a model whose numbers are no churn probability. */
+function checkStorable(
+  scorer: Scorer,
+  { version, settings }: BatchOptions,
+): void {
+  if (isProbability(scorer)) return;
+  const { predictionKind, outputs, engine } = scorer;
+  const isOpen = engine === "onnxruntime" && predictionKind === "score" &&
+    outputs <= 2 && settings.modelOutput === undefined;
+  const found = predictionKind === "score"
+    ? outputs === 1
+      ? "it gives a score that is not known to be a probability"
+      : `it gives ${outputs} scores per row`
+    : `it gives the probabilities of ${outputs} classes`;
+  throw new InputError(
+    `Cannot store the scores of ${version.name} version ${version.version} in churn_predictions, which holds one probability per row: ${found}; ` +
+      `write them to a file with --output FILE.csv, .jsonl or .parquet` +
+      (isOpen
+        ? ", or set `model_output: probability` in variants.yaml if it is one"
+        : ""),
+  );
+}
+
+/** A graph without names is bound by the variant's own list of features. */
+async function columnsOf(
+  services: Services,
+  scorer: Scorer,
+  settings: VariantSettings,
+): Promise<readonly Column[]> {
+  if (scorer.columns) return scorer.columns;
+  const file = await readVariantFile(
+    services.places(settings.variant),
+    settings.files.features,
+  );
+  const names = parseFeatureNames(file.bytes, { file: file.uri });
+  if (scorer.features === undefined || scorer.features === names.length) {
+    services.say(`The model names no columns; they are taken from ${file.uri}`);
+    return names.map((name) => ({ name, type: "double" }));
+  }
+  throw new InputError(
+    `Cannot use ${file.uri}: it names ${names.length} features, the model takes ${scorer.features}`,
+  );
+}
+
+type KeepOptions = BatchOptions & { recipe: Recipe; scored: ScoredFile };
+
+async function keepInPostgres(
+  services: Services,
+  scorer: Scorer,
+  options: KeepOptions,
+): Promise<KeptInput> {
+  return await withScoringRun(
+    services,
+    scorer,
+    options,
+    async (mlflowRunId) => {
+      const { stored, run } = await store(services, scorer, {
+        ...options,
+        mlflowRunId,
+      });
+      return { stored, ledger: run };
+    },
+  );
+}
+
+async function keepInFile(
+  services: Services,
+  scorer: Scorer,
+  options: KeepOptions,
+): Promise<KeptInput> {
+  return await withScoringRun(
+    services,
+    scorer,
+    options,
+    () => Promise.resolve({ stored: true, ledger: undefined }),
+  );
+}
+
+/** The MLflow run around the keeping of one input: FINISHED, FAILED, or KILLED when another process was first. */
+async function withScoringRun(
+  services: Services,
+  scorer: Scorer,
+  options: KeepOptions,
+  keep: (
+    mlflowRunId: string,
+  ) => Promise<{ stored: boolean; ledger: ScoringRun | undefined }>,
+): Promise<KeptInput> {
+  const { attempt, config } = services;
+  const { scored } = options;
+  const mlflow = await services.mlflow();
+  const tags = sourceTags("predict", config);
+  const mlflowRunId = await startScoringRun(mlflow, scored, {
+    ...options,
+    engine: scorer.engine,
+    tags,
+    attempt,
+  });
+  const end = (status: "FAILED" | "KILLED") =>
+    mlflow.finishRun(mlflowRunId, { status, endTimeMs: Date.now() });
+  try {
+    const { stored, ledger } = await keep(mlflowRunId);
+    if (!stored) {
+      services.say(
+        `${scored.file.uri} was stored by another process meanwhile; this one stored nothing`,
+      );
+      await end("KILLED");
+      return {
+        file: scored.file,
+        scored: undefined,
+        ledger,
+        mlflowRunId: undefined,
+      };
+    }
+    await finishScoringRun(mlflow, mlflowRunId, { scored, attempt });
+    return { file: scored.file, scored, ledger, mlflowRunId };
+  } catch (error) {
+    await end("FAILED").catch(() => {});
+    throw error;
+  }
+}
+
+async function store(
+  services: Services,
+  scorer: Scorer,
+  options: KeepOptions & { mlflowRunId: string },
+): Promise<StoreResult> {
+  const { settings, version, recipe, scored, force, mlflowRunId } = options;
+  const database = await services.predictions();
+  const input = {
+    variant: settings.variant,
+    inputUri: scored.file.uri,
+    contentSha256: scored.contentSha256,
+    recipeSha256: digestRecipe(recipe),
+    modelName: version.name,
+    modelVersion: String(version.version),
+    modelSha256: scorer.modelSha256,
+    dataSource: scored.file.source,
+    mlflowRunId,
+    startedAt: scored.startedAt,
+    probabilities: scored.scores,
+    ids: scored.features.ids,
+  };
+  return await services.attempt(
+    "store the scores",
+    () => storePredictions(database, input, { force }),
+  );
+}
+
+/** All inputs of the call in one file, in their order. */
+async function writeOutput(
+  services: Services,
+  { scorer, all, options }: {
+    scorer: Scorer;
+    all: readonly ScoredFile[];
+    options: BatchOptions;
+  },
+): Promise<void> {
+  const rows = all.flatMap((scored) =>
+    toOutputRows(scored, { scorer, options })
+  );
+  const bytes = toOutput(rows, outputFormat(options.output));
+  await services.attempt(
+    `write ${options.output}`,
+    () => writeNamedFile(options.output, bytes, services.artifacts),
+  );
+}
+
+function toOutputRows(
+  { file, features, scores }: ScoredFile,
+  { scorer, options }: { scorer: Scorer; options: BatchOptions },
+): OutputRow[] {
+  const { version } = options;
+  const name = isProbability(scorer) ? "churn_probability" : "score";
+  const columns = scorer.outputs === 1
+    ? [name]
+    : Array.from({ length: scorer.outputs }, (_, index) => `${name}_${index}`);
+  return Array.from({ length: features.rows }, (_, row) => ({
+    player_id: features.ids?.[row] ?? null,
+    ...Object.fromEntries(
+      columns.map((
+        column,
+        index,
+      ) => [column, scores[row * scorer.outputs + index]!]),
+    ),
+    model_name: version.name,
+    model_version: version.version,
+    input_uri: file.uri,
+    row_number: row + 1,
+  }));
+}
+
+/** All scores of a call as one distribution; undefined when nothing was scored. */
+export function distributionOf(
+  kept: readonly KeptInput[],
+): ReturnType<typeof scoreDistribution> | undefined {
+  const scores = kept.flatMap(({ scored }) => scored ? [scored.scores] : []);
+  if (scores.length === 0) return undefined;
+  const all = new Float32Array(
+    scores.reduce((sum, { length }) => sum + length, 0),
+  );
+  let at = 0;
+  for (const part of scores) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return scoreDistribution(all);
+}

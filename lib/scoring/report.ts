@@ -1,0 +1,197 @@
+/** What `predict` did, for a program and for a person. */
+import { type BatchOptions, distributionOf, type KeptInput } from "./batch.ts";
+import type { Config } from "../config/environment.ts";
+import type { ModelVersion } from "../mlflow/store.ts";
+import type { Outcome } from "../base/outcome.ts";
+import { oneLine } from "../base/printable.ts";
+import { isProbability } from "./scorer.ts";
+import type { ScoredFile } from "./scoring-run.ts";
+
+/** What is reported of a prediction beside its inputs. */
+export interface PredictionFacts extends BatchOptions {
+  /** The command of this call, or of one input of it, without what makes it score again or not at all. */
+  readonly command: (input?: string) => string;
+  /** Undefined when nothing was scored. */
+  readonly engine: string | undefined;
+  readonly kept: readonly KeptInput[];
+}
+
+/** The outcome of `predict` for one variant; `status` is `scored`, `nothing-new` or `dry-run`. */
+export function describePrediction(
+  config: Config,
+  facts: PredictionFacts,
+): Outcome {
+  const { settings: { variant }, version, kept, dryRun } = facts;
+  const scored = kept.filter((input) => input.scored !== undefined);
+  const rows = scored.reduce(
+    (sum, input) => sum + (input.scored?.features.rows ?? 0),
+    0,
+  );
+  const status = scored.length === 0
+    ? "nothing-new"
+    : dryRun
+    ? "dry-run"
+    : "scored";
+  const first = scored[0] ?? kept.find(({ sameAs }) => !sameAs);
+  return {
+    report: {
+      status,
+      variant: variant.key,
+      experiment: facts.experiment.name,
+      run_id: scored[0]?.mlflowRunId ?? first?.ledger?.mlflowRunId ?? null,
+      ...modelOf(first, version),
+      model_uri: facts.modelUri,
+      engine: facts.engine ?? null,
+      rows,
+      input: first?.file.uri ?? null,
+      data_source: first?.file.source ?? null,
+      inputs: kept.map((input) => toInputReport(input, facts)),
+      score_distribution: distributionOf(kept) ?? null,
+    },
+    text: [
+      ...kept.map((input) => describeInput(input, facts)),
+      ...whereTheyAre(config, facts, scored.length > 0),
+    ].join("\n"),
+  };
+}
+
+/**
+ * Alias and stage are promoted together; this warns when somebody moved only
+ * one of them.
+ *
+ * @param options `promote`: the command for the variant that the model belongs to; undefined when none is known.
+ */
+export function warnOfSplitPromotion(
+  version: ModelVersion,
+  options: {
+    modelUri: string;
+    promote: string | undefined;
+    say: (message: string) => void;
+  },
+): void {
+  const isProduction = version.stage === "Production";
+  const isChampion = version.aliases.includes("champion");
+  if (
+    isProduction === isChampion ||
+    !/\/production$|@champion$/i.test(options.modelUri)
+  ) return;
+  const [has, lacks] = isProduction
+    ? ["the stage Production", "the alias champion"]
+    : ["the alias champion", "the stage Production"];
+  options.say(
+    `WARNING: ${version.name} version ${version.version} has ${has} but not ${lacks}; ` +
+      `somebody moved only one${
+        options.promote === undefined
+          ? ""
+          : `, \`${options.promote} --version ${version.version}\` moves both`
+      }`,
+  );
+}
+
+/** The version that scored an input: the one of this call, or of the run that did it before. */
+function modelOf(
+  input: KeptInput | undefined,
+  version: ModelVersion,
+): { model_name: string; model_version: number } {
+  const { ledger, scored } = input ?? {};
+  if (scored || !ledger) {
+    return { model_name: version.name, model_version: version.version };
+  }
+  return {
+    model_name: ledger.modelName,
+    model_version: Number(ledger.modelVersion),
+  };
+}
+
+function toInputReport(
+  input: KeptInput,
+  { version, dryRun }: PredictionFacts,
+): Record<string, unknown> {
+  const { file, scored, ledger, mlflowRunId, sameAs } = input;
+  const same = { input: file.uri, data_source: file.source };
+  if (sameAs) {
+    return { ...same, status: "same-content", same_as: sameAs.uri, rows: 0 };
+  }
+  return {
+    ...same,
+    status: !scored ? "nothing-new" : dryRun ? "dry-run" : "scored",
+    rows: scored?.features.rows ?? ledger?.rows ?? 0,
+    ...modelOf(input, version),
+    scoring_run_id: ledger?.id ?? null,
+    attempt: ledger?.attempt ?? null,
+    run_id: mlflowRunId ?? ledger?.mlflowRunId ?? null,
+    unknown_categories: scored?.features.unknownCategories ?? {},
+    extra_columns: scored?.features.extraColumns ?? [],
+  };
+}
+
+function describeInput(
+  { file, scored, ledger, sameAs }: KeptInput,
+  { settings, version, dryRun, command }: PredictionFacts,
+): string {
+  const { title } = settings.variant;
+  const uri = oneLine(file.uri);
+  if (sameAs) {
+    return `Not scored again: ${uri} has the same content as ${
+      sameAs.uri === file.uri ? "itself, named twice" : oneLine(sameAs.uri)
+    }`;
+  }
+  if (!scored) {
+    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were scored before, ` +
+      `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()}\n` +
+      `  \`${command(file.uri)} --force\` scores them again`;
+  }
+  return `${
+    dryRun ? "Would store" : "Scored"
+  } ${scored.features.rows} players of ${title} with ${version.name} version ${version.version}\n` +
+    `  from ${uri}${
+      file.source === "local-fallback"
+        ? " (FALLBACK: the bucket was not used)"
+        : ""
+    }\n` +
+    `  ${describeScores(scored)}`;
+}
+
+/** One number per player is summed up; the columns of several are not mixed. */
+function describeScores({ output, distribution }: ScoredFile): string {
+  const { outputs, predictionKind } = output;
+  if (outputs > 1) {
+    const what = predictionKind === "probability"
+      ? "class probabilities"
+      : "scores";
+    return `${outputs} ${what} per player: score_0 to score_${outputs - 1}`;
+  }
+  const name = isProbability(output) ? "churn probability" : "score";
+  const { mean, p10, p90 } = distribution;
+  return `${name}: mean ${mean.toFixed(3)}, 10 % under ${
+    p10.toFixed(3)
+  }, 10 % over ${p90.toFixed(3)}`;
+}
+
+function whereTheyAre(
+  config: Config,
+  { output, dryRun, settings, command }: PredictionFacts,
+  anyScored: boolean,
+): string[] {
+  if (dryRun) return ["Nothing was stored or logged (--dry-run)"];
+  if (output !== "postgres") {
+    return anyScored ? [`The scores are in ${oneLine(output)}`] : [];
+  }
+  const { key, title } = settings.variant;
+  // By the ledger: geography and company are spelled as they were when a row was stored.
+  const select =
+    `select player_id, churn_probability, model_version from churn_predictions_current ` +
+    `where scoring_run_id in (select id from scoring_runs where variant = '${key}') order by 2 desc limit 10`;
+  return [
+    `The scores are in the table churn_predictions${
+      config.embedded
+        ? ` of the embedded database in ${config.home}/database`
+        : ""
+    }; the ten highest of ${title}:`,
+    `  deno task query "${select}"`,
+    ...(config.embedded ? ["  deno task database    (lets psql in)"] : []),
+    ...(anyScored
+      ? [`Run \`${command()}\` again: nothing is scored twice`]
+      : []),
+  ];
+}

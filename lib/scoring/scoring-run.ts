@@ -1,0 +1,279 @@
+/** One input scored: its rows bound to the model's columns, its scores, and the MLflow run that says so. */
+import { sha256 } from "../base/digest.ts";
+import {
+  type ScoreDistribution,
+  scoreDistribution,
+} from "../statistics/distribution.ts";
+import { InputError } from "../base/errors.ts";
+import { type Column, type Features, toFeatures } from "../rows/encode.ts";
+import type { InputFile } from "../services/variant-files.ts";
+import { toDataset } from "../mlflow/tags.ts";
+import type { Experiment, MlflowStore, ModelVersion } from "../mlflow/store.ts";
+import {
+  differsFrom,
+  fromRecorded,
+  type Recipe,
+  resolveRecipe,
+} from "../rows/recipe.ts";
+import { parseRows } from "../rows/json.ts";
+import type { Scorer } from "./scorer.ts";
+import type { VariantSettings } from "../config/variants.ts";
+
+/** An input and its scores. */
+export interface ScoredFile {
+  readonly file: InputFile;
+  readonly contentSha256: string;
+  readonly features: Features;
+  /** Rows × outputs. */
+  readonly scores: Float32Array;
+  readonly distribution: ScoreDistribution;
+  /** What the scores are, and how many per row. */
+  readonly output: Pick<Scorer, "predictionKind" | "outputs">;
+  readonly startedAt: Date;
+}
+
+/** How rows of a file become what the scorer takes. */
+export interface Binding {
+  readonly columns: readonly Column[];
+  readonly recipe: Recipe;
+}
+
+/**
+ * Returns the scores of all rows of a file. What was noticed on the way (columns
+ * that were ignored, unknown categories, absent cells, rows without a player)
+ * is said.
+ *
+ * @throws {InputError} If a row cannot be used (names row, line and column), or no row names a player though the variant has an id column.
+ */
+export async function scoreFile(
+  scorer: Scorer,
+  file: InputFile,
+  options: Binding & {
+    settings: VariantSettings;
+    say: (message: string) => void;
+  },
+): Promise<ScoredFile> {
+  const { settings: { idColumn }, columns, recipe, say } = options;
+  const startedAt = new Date();
+  const rows = parseRows(file.bytes, { file: file.uri });
+  const features = toFeatures(rows, {
+    columns,
+    recipe,
+    idColumn,
+    file: file.uri,
+  });
+  requirePlayers(features, { idColumn, file: file.uri });
+  requireValues(features, { columns, file: file.uri });
+  for (const remark of remarksOn(features)) say(`${file.uri}: ${remark}`);
+  const scores = await scorer.predict(features.matrix, features.rows);
+  if (scores.length !== features.rows * scorer.outputs) {
+    throw new InputError(
+      `Cannot use the scores of ${file.uri}: ${scores.length} came back for ${features.rows} rows`,
+    );
+  }
+  return {
+    file,
+    contentSha256: sha256(file.bytes),
+    features,
+    scores,
+    distribution: scoreDistribution(scores),
+    output: {
+      predictionKind: scorer.predictionKind,
+      outputs: scorer.outputs,
+    },
+    startedAt,
+  };
+}
+
+/** Scores that belong to nobody are of no use, unless the variant says that its rows name nobody. */
+function requirePlayers(
+  { ids, rows }: Features,
+  { idColumn, file }: { idColumn: string | undefined; file: string },
+): void {
+  if (idColumn === undefined || ids?.some((id) => id !== null)) return;
+  const found = ids === undefined
+    ? `none of the ${rows} rows has the column "${idColumn}"`
+    : `"${idColumn}" is null in all ${rows} rows`;
+  throw new InputError(
+    `Cannot use ${file}: ${found}, which names the player; ` +
+      `name the right column as "id_column" in variants.yaml, or write "id_column: none" if the rows name nobody`,
+  );
+}
+
+function requireValues(
+  { emptyColumns, rows }: Features,
+  { columns, file }: { columns: readonly Column[]; file: string },
+): void {
+  if (emptyColumns.length < columns.length) return;
+  throw new InputError(
+    `Cannot use ${file}: every column of the model is missing in all ${rows} rows`,
+  );
+}
+
+/** The share of unknown categories from which a remark is a warning. */
+const unknownWarning = 0.05;
+
+function remarksOn(features: Features): string[] {
+  const { extraColumns, unknownCategories, absentCells, emptyColumns, ids } =
+    features;
+  const withoutPlayer = ids?.filter((id) => id === null).length ?? 0;
+  const ofRows = (count: number) =>
+    `${count} of ${features.rows} rows (${
+      (count / features.rows * 100).toFixed(1)
+    } %)`;
+  return [
+    ...(extraColumns.length > 0
+      ? [
+        `ignored ${extraColumns.length} columns that the model does not know: ${
+          extraColumns.join(", ")
+        }`,
+      ]
+      : []),
+    ...Object.entries(unknownCategories).map(([column, count]) =>
+      `${count / features.rows > unknownWarning ? "WARNING: " : ""}${
+        ofRows(count)
+      } have a value in "${column}" that the model was not trained on`
+    ),
+    ...Object.entries(absentCells).map(([column, count]) =>
+      `${ofRows(count)} lack the column "${column}"; it counts as missing there`
+    ),
+    ...(emptyColumns.length > 0
+      ? [
+        `WARNING: missing in every row: ${emptyColumns.join(", ")}`,
+      ]
+      : []),
+    ...(withoutPlayer > 0
+      ? [`WARNING: ${ofRows(withoutPlayer)} name no player`]
+      : []),
+  ];
+}
+
+/**
+ * Returns the recipe that a version is scored with: the one recorded with it,
+ * or the one of `variants.yaml` for a version without. When `variants.yaml` has
+ * changed since, that is said.
+ */
+export function recipeOf(
+  scorer: Scorer,
+  options: {
+    declared: Recipe;
+    columns: readonly Column[];
+    say: (message: string) => void;
+  },
+): Recipe {
+  const { declared, columns, say } = options;
+  if (!scorer.recipe) return resolveRecipe(declared, { columns, rows: [] });
+  if (differsFrom(scorer.recipe, declared)) {
+    say(
+      "WARNING: the recipe in variants.yaml is not the one that this version was logged with; the recorded one is used. Log the model again to use the new one",
+    );
+  }
+  return fromRecorded(scorer.recipe, declared);
+}
+
+/** What a scoring run was about. */
+export interface ScoringRunOptions {
+  readonly experiment: Experiment;
+  readonly settings: VariantSettings;
+  readonly version: ModelVersion;
+  readonly modelUri: string;
+  readonly engine: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Runs a step again while MLflow is away. */
+  readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+}
+
+/** Starts the MLflow run of one scored input, linked to its rows and to the model; it stays RUNNING. */
+export async function startScoringRun(
+  mlflow: MlflowStore,
+  scored: ScoredFile,
+  options: ScoringRunOptions,
+): Promise<string> {
+  const {
+    experiment,
+    settings: { variant },
+    version,
+    modelUri,
+    engine,
+    attempt,
+  } = options;
+  const { file, features, contentSha256 } = scored;
+  const { runId } = await attempt(
+    "create the scoring run",
+    () =>
+      mlflow.createRun(experiment.experimentId, {
+        name: variant.runName.replace("Model Logging", "Scoring"),
+        startTimeMs: scored.startedAt.getTime(),
+        tags: {
+          ...options.tags,
+          ...variant.tags,
+          "churn.data_source": file.source,
+        },
+      }),
+  );
+  const inputs = {
+    datasets: [
+      toDataset(file.uri, {
+        digest: contentSha256,
+        rows: features.rows,
+        context: "scoring",
+      }),
+    ],
+    ...(version.modelId === undefined ? {} : { modelIds: [version.modelId] }),
+  };
+  const params = {
+    model_uri: modelUri,
+    model_name: version.name,
+    model_version: String(version.version),
+    input_uri: file.uri,
+    data_source: file.source,
+    engine,
+  };
+  await attempt(
+    "link the scoring run to its inputs",
+    () => mlflow.logInputs(runId, inputs),
+  );
+  await attempt(
+    "log what the scoring run uses",
+    () => mlflow.logBatch(runId, { params }),
+  );
+  return runId;
+}
+
+/** Logs what came out and ends the run as FINISHED. */
+export async function finishScoringRun(
+  mlflow: MlflowStore,
+  runId: string,
+  options: { scored: ScoredFile; attempt: ScoringRunOptions["attempt"] },
+): Promise<void> {
+  const { scored, attempt } = options;
+  const timestampMs = Date.now();
+  const { histogram: _, ...quantiles } = scored.distribution;
+  const unknown = Object.entries(scored.features.unknownCategories);
+  const values = {
+    rows: scored.features.rows,
+    ...Object.fromEntries(
+      Object.entries(quantiles).map((
+        [name, value],
+      ) => [`score_${name}`, value]),
+    ),
+    ...Object.fromEntries(
+      unknown.map(([column, count]) => [`unknown_${column}`, count]),
+    ),
+    scoring_seconds: (timestampMs - scored.startedAt.getTime()) / 1000,
+  };
+  const metrics = Object.entries(values).map(([key, value]) => ({
+    key,
+    value,
+    timestampMs,
+  }));
+  await attempt(
+    "log the scores' distribution",
+    () => mlflow.logBatch(runId, { metrics }),
+  );
+  await attempt(
+    "finish the scoring run",
+    () =>
+      mlflow.finishRun(runId, { status: "FINISHED", endTimeMs: timestampMs }),
+  );
+}

@@ -1,0 +1,160 @@
+/** From the configuration to open databases: secrets are read here, logins completed, absent databases created. */
+import type { Config } from "../config/environment.ts";
+import type { DatabaseLogin, TlsSettings } from "../config/postgres-uri.ts";
+import { type Database, MissingDatabaseError } from "../database/database.ts";
+import {
+  openPostgres,
+  type PostgresLogin,
+  type PostgresSettings,
+} from "../database/postgres.ts";
+import { ensureDatabase, ensureNamedSchema } from "../database/admin.ts";
+import { UsageError } from "../base/errors.ts";
+import { type DatabaseSecret, readDatabaseSecret } from "../aws/secrets.ts";
+
+/**
+ * The login of MLflow's database; undefined when tracking is embedded or a
+ * server. Reads the secret where one is configured.
+ *
+ * @throws {UsageError} If the secret cannot be used.
+ * @throws {TransientError} If Secrets Manager cannot be reached.
+ */
+export async function trackingSettings(
+  config: Config,
+): Promise<PostgresSettings | undefined> {
+  const { tracking } = config;
+  if (tracking.kind === "login") {
+    return await withTls(tracking.login, config.tls);
+  }
+  if (tracking.kind !== "secret") return undefined;
+  const read = () => readDatabaseSecret(tracking.name, secretsSettings(config));
+  const secret = await read();
+  const login = {
+    username: secret.username,
+    password: secret.password,
+    host: secret.host ?? tracking.host,
+    port: secret.port ?? tracking.port,
+    database: secret.database ?? tracking.database,
+  };
+  return { ...await withTls(login, config.tls), renewLogin: renewal(read) };
+}
+
+/**
+ * The login of the predictions' database; undefined when it is embedded.
+ *
+ * @throws {UsageError} If it is not configured, or the secret lacks a part.
+ * @throws {TransientError} If Secrets Manager cannot be reached.
+ */
+export async function predictionsSettings(
+  config: Config,
+): Promise<PostgresSettings | undefined> {
+  const { predictions } = config;
+  if (predictions.kind === "embedded") return undefined;
+  if (predictions.kind === "missing") {
+    throw new UsageError(
+      `Cannot find the predictions' database: ${predictions.what}; set one of them`,
+    );
+  }
+  if (predictions.kind === "login") {
+    return await withTls(predictions.login, config.tls);
+  }
+  const { name } = predictions;
+  const read = () => readDatabaseSecret(name, secretsSettings(config));
+  const secret = await read();
+  const need = (part: string, value: string | undefined) => {
+    if (value !== undefined) return value;
+    throw new UsageError(
+      `Cannot use the secret "${name}": its "${part}" is missing; expected {username, password, host, port, dbname}`,
+    );
+  };
+  const login = {
+    username: secret.username,
+    password: secret.password,
+    host: need("host", secret.host),
+    port: secret.port ?? 5432,
+    database: need("dbname", secret.database),
+  };
+  return { ...await withTls(login, config.tls), renewLogin: renewal(read) };
+}
+
+/**
+ * The database of a login, created first when the server does not have it, and
+ * the schema in it that the login's own `search_path` begins with.
+ *
+ * @throws {UsageError} If the login may not create it.
+ */
+export async function openOrCreate(
+  settings: PostgresSettings,
+): Promise<{ database: Database; created: boolean }> {
+  await using stack = new AsyncDisposableStack();
+  const { database, created } = await openDatabase(settings);
+  stack.use(database);
+  await ensureNamedSchema(database);
+  stack.move();
+  return { database, created };
+}
+
+async function openDatabase(
+  settings: PostgresSettings,
+): Promise<{ database: Database; created: boolean }> {
+  try {
+    return { database: await openPostgres(settings), created: false };
+  } catch (error) {
+    if (!(error instanceof MissingDatabaseError)) throw error;
+    await using admin = await openPostgres({
+      ...settings,
+      database: "postgres",
+    });
+    const created = await ensureDatabase(admin, settings.database);
+    return { database: await openPostgres(settings), created };
+  }
+}
+
+/** A secret may be rotated while a script runs. */
+function renewal(
+  read: () => Promise<DatabaseSecret>,
+): () => Promise<PostgresLogin> {
+  return async () => {
+    const { username, password } = await read();
+    return { user: username, password };
+  };
+}
+
+function secretsSettings(
+  { aws }: Config,
+): { region: string; endpoint: string | undefined } {
+  return { region: aws.secretsRegion, endpoint: aws.secretsEndpoint };
+}
+
+async function withTls(
+  login: DatabaseLogin,
+  tls: TlsSettings,
+): Promise<PostgresSettings> {
+  const { username, sslMode = tls.sslMode, sslRootCertificate, ...rest } =
+    login;
+  const path = sslRootCertificate ?? tls.sslRootCertificate;
+  if (path === "system" && sslMode !== "verify-full") {
+    throw new UsageError(
+      `Cannot trust the system's authorities with sslmode=${sslMode}: anybody can have a certificate of theirs; set sslmode=verify-full, as libpq demands`,
+    );
+  }
+  return {
+    ...rest,
+    user: username,
+    sslMode,
+    sslRootCertificate: await readCertificate(path),
+  };
+}
+
+async function readCertificate(
+  path: string | undefined,
+): Promise<string | undefined> {
+  if (path === undefined || path === "system") return undefined;
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    throw new UsageError(
+      `Cannot read the certificates in ${path}, which sslrootcert or PGSSLROOTCERT names`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * The tables of MLflow and of the predictions, created where they are absent.
+ * MLflow's are its own, stamped by its own `alembic_version`, and never altered
+ * once they stand; only the predictions have numbered migrations of ours.
+ */
+import { type Database, type Queryable } from "../database/database.ts";
+import { toOneStatement, underSetupLock } from "../database/admin.ts";
+import { InputError, UsageError } from "../base/errors.ts";
+import { releases } from "../mlflow/schema-version.ts";
+
+/** What {@linkcode ensureMlflowSchema} found or made. */
+export interface MlflowSchema {
+  readonly status: "created" | "unchanged";
+  /** The `alembic_version` of the database: which MLflow its tables belong to. */
+  readonly head: string;
+  /** What a person should know of it; undefined when it is the pinned MLflow's. */
+  readonly note: string | undefined;
+}
+
+/** What {@linkcode ensurePredictionsSchema} did. */
+export interface PredictionsSchema {
+  /** `extended`: a `churn_predictions` of before was there, and has all its rows still. */
+  readonly status: "created" | "extended" | "unchanged";
+  /** File names of the migrations that this call applied, in order. */
+  readonly applied: readonly string[];
+}
+
+const ownTables = [
+  "churn_predictions",
+  "scoring_runs",
+  "monitoring_runs",
+  "drift_metrics",
+];
+const migrationsTable = "predictions_schema_migrations";
+const sqlFolder = new URL("../../sql/", import.meta.url);
+
+/**
+ * Creates MLflow's tables in an empty database, as the pinned MLflow's own
+ * `mlflow db upgrade` would, in one transaction. A database that any MLflow
+ * made is recognised by its `alembic_version` and left as it is. Many calls at
+ * once are safe: one creates, the others wait and find it.
+ *
+ * @param options `artifactRoot`: where the new database's experiment 0, "Default", keeps its files (`<artifactRoot>/0`); without it MLflow's server creates that experiment when it first starts.
+ * @throws {InputError} If the database holds other tables than MLflow's.
+ * @throws {UsageError} If the login may not create tables.
+ */
+export async function ensureMlflowSchema(
+  database: Database,
+  options: { artifactRoot?: string } = {},
+): Promise<MlflowSchema> {
+  const script = await Deno.readTextFile(new URL("mlflow.sql", sqlFolder));
+  const revisions = await mlflowRevisions();
+  return await underSetupLock(database, async (tx) => {
+    const head = await findHead(tx, database);
+    if (head !== undefined) {
+      const note = describeHead(head, revisions);
+      return { status: "unchanged", head, note };
+    }
+    await tx.query(toOneStatement(script));
+    if (options.artifactRoot !== undefined) {
+      await insertDefaultExperiment(tx, options.artifactRoot);
+    }
+    const created = await readHeads(tx);
+    return { status: "created", head: created[0] ?? "", note: undefined };
+  });
+}
+
+/**
+ * Every revision of MLflow's schema up to the pinned one, oldest first: the
+ * last is the head that {@linkcode ensureMlflowSchema} stamps. One that is not
+ * among them is newer, or not MLflow's.
+ */
+export async function mlflowRevisions(): Promise<string[]> {
+  const text = await Deno.readTextFile(
+    new URL("mlflow_revisions.txt", sqlFolder),
+  );
+  return text.split("\n").filter((line) => /^[0-9a-f]+$/.test(line));
+}
+
+/**
+ * Creates or extends the predictions schema: the ledger `scoring_runs`, the
+ * table `churn_predictions`, the view `churn_predictions_current`, and the
+ * tables of `monitor`. A
+ * `churn_predictions` that is there keeps its rows and its columns' types. A
+ * second call changes nothing; many at once are safe.
+ *
+ * @throws {UsageError} If the database is an MLflow server's, or the login may not create tables.
+ */
+export async function ensurePredictionsSchema(
+  database: Database,
+): Promise<PredictionsSchema> {
+  const files = await readMigrations();
+  return await underSetupLock(database, async (tx) => {
+    const tables = await listTables(tx);
+    refuseMlflowDatabase(tables, database);
+    const known = await appliedNumbers(tx, tables);
+    const missing = files.filter(({ number }) => !known.has(number));
+    for (const { number, name, sql } of missing) {
+      await tx.query(toOneStatement(sql));
+      await tx.query(
+        `insert into ${migrationsTable} (number, name) values ($1, $2)`,
+        [number, name],
+      );
+    }
+    const applied = missing.map(({ name }) => name);
+    if (applied.length === 0) return { status: "unchanged", applied };
+    const legacy = tables.includes("churn_predictions");
+    return { status: legacy ? "extended" : "created", applied };
+  });
+}
+
+/** The head of the MLflow database; undefined when there are no tables yet. */
+async function findHead(
+  tx: Queryable,
+  { description, embedded }: Database,
+): Promise<string | undefined> {
+  const tables = await listTables(tx);
+  const own = embedded ? [...ownTables, migrationsTable] : [];
+  const others = tables.filter((name) => !own.includes(name));
+  if (others.length === 0) return undefined;
+  if (!others.includes("alembic_version")) {
+    throw new InputError(
+      `Cannot use ${description} for MLflow: it has tables (${
+        listSome(others)
+      }) but no alembic_version; name an empty database or one that MLflow made`,
+    );
+  }
+  const heads = await readHeads(tx);
+  if (heads.length !== 1 || !others.includes("experiments")) {
+    throw new InputError(
+      `Cannot use ${description} for MLflow: its alembic_version has ${heads.length} rows and its tables are ${
+        listSome(others)
+      }, so it is another program's or a broken upgrade; name an empty database or one that MLflow made`,
+    );
+  }
+  return heads[0];
+}
+
+async function readHeads(tx: Queryable): Promise<string[]> {
+  const rows = await tx.query<{ head: string }>(
+    "select version_num as head from alembic_version",
+  );
+  return rows.map(({ head }) => head);
+}
+
+/** Tables of the schema that new ones go to, without those of extensions such as PostGIS. */
+async function listTables(tx: Queryable): Promise<string[]> {
+  const rows = await tx.query<{ name: string }>(`
+    select c.relname::text as name
+    from pg_class c
+    where c.relnamespace = to_regnamespace(quote_ident(current_schema()))
+      and c.relkind in ('r', 'p')
+      and not exists (
+        select from pg_depend d
+        where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+      )
+    order by c.relname
+  `);
+  return rows.map(({ name }) => name);
+}
+
+function describeHead(
+  head: string,
+  revisions: readonly string[],
+): string | undefined {
+  const pinned = revisions.at(-1) ?? "";
+  if (head === pinned) return undefined;
+  const nameOf = (known: string) =>
+    releases[known] ? `MLflow ${releases[known]}` : "an MLflow release";
+  if (!revisions.includes(head)) {
+    return `Its tables have the head ${head}, which is newer than ${
+      nameOf(pinned)
+    } or not MLflow's; they are left as they are`;
+  }
+  return `Its tables are those of ${
+    nameOf(head)
+  } (head ${head}) and are left as they are; to use ${
+    nameOf(pinned)
+  } with it, back it up and run \`mlflow db upgrade <its URI>\` of that release`;
+}
+
+/** As `_create_default_experiment` of MLflow 3.17.2 does; the sequence is not moved by it. */
+async function insertDefaultExperiment(
+  tx: Queryable,
+  artifactRoot: string,
+): Promise<void> {
+  await tx.query(
+    `insert into experiments
+       (experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time, workspace)
+     values (0, 'Default', $1, 'active', $2, $2, 'default')`,
+    [`${artifactRoot.replace(/\/+$/, "")}/0`, Date.now()],
+  );
+}
+
+function refuseMlflowDatabase(
+  tables: readonly string[],
+  { description, embedded }: Database,
+): void {
+  if (embedded || !tables.includes("alembic_version")) return;
+  throw new UsageError(
+    `Cannot keep predictions in ${description}: it is an MLflow database; name another one for predictions`,
+  );
+}
+
+interface Migration {
+  readonly number: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** The files `NNN_what.sql` of `sql/predictions/`, in the order of their numbers. */
+async function readMigrations(): Promise<Migration[]> {
+  const folder = new URL("predictions/", sqlFolder);
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (/^\d{3}_.*\.sql$/.test(name)) names.push(name);
+  }
+  return await Promise.all(
+    names.sort().map(async (name) => ({
+      number: Number(name.slice(0, 3)),
+      name,
+      sql: await Deno.readTextFile(new URL(name, folder)),
+    })),
+  );
+}
+
+async function appliedNumbers(
+  tx: Queryable,
+  tables: readonly string[],
+): Promise<Set<number>> {
+  if (!tables.includes(migrationsTable)) {
+    await tx.query(`create table ${migrationsTable} (
+      number integer primary key,
+      name text not null,
+      applied_at timestamptz not null default now()
+    )`);
+  }
+  const rows = await tx.query<{ number: number }>(
+    `select number from ${migrationsTable}`,
+  );
+  return new Set(rows.map(({ number }) => number));
+}
+
+function listSome(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}

@@ -1,0 +1,194 @@
+/** Everything outside this process that a script uses, opened when first needed and closed together. */
+import { fileURLToPath } from "node:url";
+import { type ArtifactSettings, openArtifacts } from "../storage/open.ts";
+import type { ArtifactStore } from "../storage/store.ts";
+import {
+  type Config,
+  loadConfig,
+  type ServerLogin,
+} from "../config/environment.ts";
+import {
+  openOrCreate,
+  predictionsSettings,
+  trackingSettings,
+} from "./connections.ts";
+import type { Database } from "../database/database.ts";
+import { type EmbeddedDatabase, openPglite } from "../database/pglite.ts";
+import { openPostgres, type PostgresSettings } from "../database/postgres.ts";
+import { InputError } from "../base/errors.ts";
+import type { VariantPlaces } from "./variant-files.ts";
+import { openHttp } from "../mlflow/http.ts";
+import { openRest } from "../mlflow/rest.ts";
+import type { MlflowStore } from "../mlflow/store.ts";
+import { openTables } from "../mlflow/tables.ts";
+import { retry, type RetryPolicy } from "../base/retry.ts";
+import type { Variant } from "../config/variant.ts";
+import { toVariants, type Variants } from "../config/variants.ts";
+import { parseYaml } from "../base/yaml.ts";
+
+/** The services of one run of a script. */
+export interface Services extends AsyncDisposable {
+  readonly config: Config;
+  readonly variants: Variants;
+  /** Tells a person something. */
+  readonly say: (message: string) => void;
+  /** Runs a critical step, and again while a service is away. */
+  attempt<T>(what: string, step: () => Promise<T>): Promise<T>;
+  /** MLflow's own database; undefined when an MLflow server stands before it. */
+  trackingDatabase(): Promise<Database | undefined>;
+  /** Runs and registry, directly or through a server. */
+  mlflow(): Promise<MlflowStore>;
+  /** Where the scores go. */
+  predictions(): Promise<Database>;
+  /** The embedded database. @throws {InputError} If services are configured. */
+  embeddedDatabase(): Promise<EmbeddedDatabase>;
+  /** The files below any URI. */
+  artifacts(uri: string): ArtifactStore;
+  /** Where a variant's model and data are read. */
+  places(variant: Variant): VariantPlaces;
+}
+
+/** What a script decides about its services. */
+export interface ServicesOptions {
+  readonly say: (message: string) => void;
+  readonly retryPolicy: Pick<RetryPolicy, "retries" | "delaySeconds">;
+  /** Creates databases that are not there; only `setup` asks for it. */
+  readonly createDatabases?: boolean;
+}
+
+const projectFolder = fileURLToPath(new URL("../../", import.meta.url)).replace(
+  /\/$/,
+  "",
+);
+
+/**
+ * The services that the environment and `variants.yaml` describe. Nothing
+ * connects until it is used.
+ *
+ * @throws {UsageError} If the environment or `variants.yaml` cannot be used.
+ */
+export async function openServices(
+  options: ServicesOptions,
+): Promise<Services> {
+  const config = loadConfig(Deno.env.toObject());
+  const file = `${projectFolder}/variants.yaml`;
+  const variants = toVariants(
+    parseYaml(await Deno.readTextFile(file), { file: "variants.yaml" }),
+  );
+  const { say } = options;
+  for (const warning of config.warnings) say(warning);
+  const attempt = <T>(what: string, step: () => Promise<T>) =>
+    retry(what, { ...options.retryPolicy, say }, step);
+  const stack = new AsyncDisposableStack();
+  const server = config.tracking.kind === "server"
+    ? openHttp(config.tracking)
+    : undefined;
+  const artifactSettings: ArtifactSettings = {
+    s3: { region: config.aws.region, endpoint: config.aws.s3Endpoint },
+    server,
+  };
+  const artifacts = (uri: string) => openArtifacts(uri, artifactSettings);
+
+  const embedded = once(async () => {
+    if (!config.embedded) {
+      throw new InputError(
+        "Cannot open the embedded database: services are configured",
+      );
+    }
+    return stack.use(
+      await openPglite(`${config.home}/database`, { onWait: say }),
+    );
+  });
+  const open = async (
+    what: string,
+    settings: () => Promise<PostgresSettings | undefined>,
+  ) => {
+    const login = await attempt(`read the login of ${what}`, settings);
+    if (!login) return undefined;
+    const database = await attempt(
+      `open ${what}`,
+      () => connect(login, options),
+    );
+    return stack.use(database);
+  };
+  const trackingDatabase = once(() =>
+    config.embedded
+      ? embedded()
+      : open("MLflow's database", () => trackingSettings(config))
+  );
+  const predictions = once(async () => {
+    if (config.embedded) return await embedded();
+    const database = await open(
+      "the predictions' database",
+      () => predictionsSettings(config),
+    );
+    if (database) return database;
+    throw new TypeError(
+      "unreachable: predictions have a database of their own unless embedded",
+    );
+  });
+  const mlflow = once(async () => {
+    const { tracking } = config;
+    if (tracking.kind === "server") {
+      return stack.use(await connectServer(tracking, attempt, say));
+    }
+    const database = await trackingDatabase();
+    if (!database) {
+      throw new TypeError("unreachable: without a server there is a database");
+    }
+    return stack.use(await openTables(database, { warn: say }));
+  });
+
+  return {
+    config,
+    variants,
+    say,
+    attempt,
+    trackingDatabase,
+    mlflow,
+    predictions,
+    embeddedDatabase: embedded,
+    artifacts,
+    places: (variant) => ({
+      variant,
+      bucket: config.bucket === undefined ? undefined : artifacts(
+        `s3://${config.bucket}/${variant.prefix}`.replace(/\/$/, ""),
+      ),
+      project: artifacts(projectFolder),
+      embedded: config.embedded,
+      attempt,
+    }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function connect(
+  login: PostgresSettings,
+  { createDatabases, say }: ServicesOptions,
+): Promise<Database> {
+  if (!createDatabases) return await openPostgres(login);
+  const { database, created } = await openOrCreate(login);
+  if (created) say(`Created the database ${database.description}`);
+  return database;
+}
+
+async function connectServer(
+  login: ServerLogin,
+  attempt: Services["attempt"],
+  say: (message: string) => void,
+): Promise<MlflowStore> {
+  return await attempt(
+    `open the MLflow server ${login.uri}`,
+    () => openRest({ ...login, warn: say }),
+  );
+}
+
+/** The same promise at every call; a failure is not kept. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () =>
+    made ??= make().catch((error) => {
+      made = undefined;
+      throw error;
+    });
+}

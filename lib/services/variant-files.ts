@@ -1,0 +1,231 @@
+/** Where models and data are read: the variant's prefix of the bucket, its local folder, or a place that a flag names. */
+import { type ArtifactStore, uriOf } from "../storage/store.ts";
+import { sha256 } from "../base/digest.ts";
+import {
+  InputError,
+  messageOf,
+  type Outage,
+  TransientError,
+  UsageError,
+} from "../base/errors.ts";
+import { localPath, type Variant } from "../config/variant.ts";
+
+/** Where the scored rows were read. */
+export type DataSource = "s3" | "local" | "local-fallback";
+
+/** A file that was read, and where. */
+export interface InputFile {
+  readonly uri: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly source: DataSource;
+}
+
+/** The places that hold one variant's files. */
+export interface VariantPlaces {
+  readonly variant: Variant;
+  /** The variant's prefix of the bucket; undefined when no bucket is configured. */
+  readonly bucket: ArtifactStore | undefined;
+  /** The project's folder. */
+  readonly project: ArtifactStore;
+  /** True when nothing is configured: the local folder is then where files belong. */
+  readonly embedded: boolean;
+  /** Runs a step again while a service is away. */
+  readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+}
+
+/**
+ * A file of the variant: from the bucket, or from the local folder when nothing
+ * is configured. Undefined where there is none.
+ *
+ * @param path Below the variant's prefix, such as `data/churn/feature_names_3.json`.
+ * @throws {UsageError} If services are configured but no bucket is.
+ */
+export async function findVariantFile(
+  places: VariantPlaces,
+  path: string,
+): Promise<InputFile | undefined> {
+  if (places.embedded) return await findLocal(places, path, "local");
+  const bucket = needBucket(places, path);
+  const uri = uriOf(bucket, path);
+  const bytes = await places.attempt(`read ${uri}`, () => bucket.find(path));
+  return bytes && { uri, bytes, source: "s3" };
+}
+
+/**
+ * A file of the variant that must be there.
+ *
+ * @throws {InputError} If it is not; names where it should be.
+ */
+export async function readVariantFile(
+  places: VariantPlaces,
+  path: string,
+): Promise<InputFile> {
+  const file = await findVariantFile(places, path);
+  if (file) return file;
+  throw new InputError(
+    `Cannot find ${
+      placeOf(places, path)
+    }; put the file there, or name another with its flag`,
+  );
+}
+
+/**
+ * The outages of S3 in which the local folder may be read instead. With "S3 has
+ * no such object" this is the whole list: refused credentials, another region,
+ * redirects, wrong checksums and replies that are not S3's are errors.
+ */
+const fallbackOutages: readonly Outage[] = ["unreachable", "unavailable"];
+
+function allowsFallback(error: unknown): error is TransientError {
+  return error instanceof TransientError && error.outage !== undefined &&
+    fallbackOutages.includes(error.outage);
+}
+
+/**
+ * The variant's new data. If S3 is unreachable, answers 5xx after all retries,
+ * or has no such object, the same variant's local folder is read, which is
+ * said and shows in `source`. Any other failure is thrown as it is, and the
+ * sample that this project ships is never read.
+ *
+ * @param options `fallback`: false refuses the local folder; `say`: told of a fallback.
+ * @throws {TransientError} If S3 is unreachable and the local folder is not used.
+ * @throws {InputError} If S3 has no such object and the local folder is not used.
+ */
+export async function readNewData(
+  places: VariantPlaces,
+  path: string,
+  options: { fallback: boolean; say: (message: string) => void },
+): Promise<InputFile> {
+  if (places.embedded) return await readVariantFile(places, path);
+  let problem: Error;
+  try {
+    const file = await findVariantFile(places, path);
+    if (file) return file;
+    problem = new InputError(`Cannot find ${placeOf(places, path)}`);
+  } catch (error) {
+    if (!allowsFallback(error)) throw error;
+    problem = error;
+  }
+  if (!options.fallback) {
+    throw withReason(problem, "and --no-fallback keeps the local folder out");
+  }
+  const local = await findLocal(places, path, "local-fallback");
+  if (!local) {
+    throw withReason(
+      problem,
+      `and there is no ${localPath(places.variant, path)} to fall back to`,
+    );
+  }
+  if (await isShipped(places, local)) {
+    throw withReason(
+      problem,
+      "and the local folder has only the shipped synthetic sample, which needs --input to be scored here",
+    );
+  }
+  options.say(
+    `FALLBACK: ${
+      messageOf(problem)
+    }. Scoring the local ${local.uri} instead; the ledger and the run record it`,
+  );
+  return local;
+}
+
+/**
+ * The files that one `--input` names: one file, or all that a pattern with `*`
+ * (within one folder) or `**` (below it) matches, in the order of their names.
+ *
+ * @param open The place that serves a folder's URI.
+ * @throws {InputError} If none is there.
+ * @throws {TransientError} If a file is still being written.
+ */
+export async function readNamedFiles(
+  uri: string,
+  open: (folder: string) => ArtifactStore,
+): Promise<InputFile[]> {
+  const { folder, path } = splitUri(uri);
+  const store = open(folder);
+  const source: DataSource = uri.startsWith("s3://") ? "s3" : "local";
+  const paths = path.includes("*") ? await matching(store, path) : [path];
+  const files = await Promise.all(paths.map(async (found) => {
+    const bytes = await store.find(found, { settled: true });
+    return bytes && { uri: uriOf(store, found), bytes, source };
+  }));
+  const present = files.filter((file) => file !== undefined);
+  if (present.length > 0) return present;
+  throw new InputError(`Cannot find ${uri}: there is no such file`);
+}
+
+/** Stores a file at a URI or path, whole or not at all. @param open The place that serves a folder's URI. */
+export async function writeNamedFile(
+  uri: string,
+  bytes: Uint8Array,
+  open: (folder: string) => ArtifactStore,
+): Promise<void> {
+  const { folder, path } = splitUri(uri);
+  await open(folder).write(path, bytes);
+}
+
+async function matching(
+  store: ArtifactStore,
+  pattern: string,
+): Promise<string[]> {
+  const expression = pattern.split(/(\*\*\/?|\*)/).map((part) => {
+    if (part.startsWith("**")) return ".*";
+    return part === "*" ? "[^/]*" : part.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
+  }).join("");
+  const paths = await store.list("");
+  return paths.filter((path) => new RegExp(`^${expression}$`).test(path));
+}
+
+/** Cuts before the last plain folder: a pattern may span folders. */
+function splitUri(uri: string): { folder: string; path: string } {
+  const star = uri.indexOf("*");
+  const end = uri.lastIndexOf("/", star < 0 ? undefined : star);
+  if (end < 0) return { folder: ".", path: uri };
+  return { folder: uri.slice(0, end) || "/", path: uri.slice(end + 1) };
+}
+
+async function findLocal(
+  { project, variant }: VariantPlaces,
+  path: string,
+  source: DataSource,
+): Promise<InputFile | undefined> {
+  const local = localPath(variant, path);
+  const bytes = await project.find(local, { settled: true });
+  return bytes && { uri: uriOf(project, local), bytes, source };
+}
+
+/** The manifest beside each shipped model holds the digest of its sample. */
+async function isShipped(
+  { project, variant }: VariantPlaces,
+  file: InputFile,
+): Promise<boolean> {
+  const manifest = await project.find(
+    localPath(variant, "models/churn/manifest.json"),
+  );
+  return manifest !== undefined &&
+    new TextDecoder().decode(manifest).includes(sha256(file.bytes));
+}
+
+function needBucket({ bucket }: VariantPlaces, path: string): ArtifactStore {
+  if (bucket) return bucket;
+  throw new UsageError(
+    `Cannot tell where ${path} is: services are configured but MLFLOW_S3_BUCKET is not; set it, or name the file with its flag`,
+  );
+}
+
+function placeOf(
+  { embedded, bucket, project, variant }: VariantPlaces,
+  path: string,
+): string {
+  return embedded || !bucket
+    ? uriOf(project, localPath(variant, path))
+    : uriOf(bucket, path);
+}
+
+function withReason(problem: Error, reason: string): Error {
+  const message = `${messageOf(problem)}, ${reason}`;
+  return problem instanceof TransientError
+    ? new TransientError(message)
+    : new InputError(message);
+}

@@ -1,0 +1,201 @@
+/**
+ * What a set of rows looked like, column by column, as bins and counts: small
+ * enough to travel with a model, and without any row in it.
+ */
+import { InputError } from "../base/errors.ts";
+
+/** One column of a set of rows. */
+export interface ColumnProfile {
+  readonly name: string;
+  /** `category`: only 0 and 1 occur, as booleans and one-hot columns have it. */
+  readonly kind: "numeric" | "category";
+  /**
+   * Ascending upper ends of all bins but the last: bin i holds the values over
+   * `edges[i - 1]` up to and with `edges[i]`; the first and the last are open.
+   */
+  readonly edges: readonly number[];
+  /** Rows a bin, one more than edges. */
+  readonly counts: readonly number[];
+  /** Rows without a value. */
+  readonly missing: number;
+  /** Smallest and largest value; absent when all are missing. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Absent when all are missing. */
+  readonly mean?: number;
+}
+
+/** The profile of probabilities; `aboveHalf` counts those that 0.5 calls churned. */
+export interface ScoreProfile extends ColumnProfile {
+  readonly aboveHalf: number;
+}
+
+/** A set of rows, frozen: the columns that a model takes and, where it gives one probability a row, its score. */
+export interface Profile {
+  readonly rows: number;
+  readonly features: readonly ColumnProfile[];
+  readonly score: ScoreProfile | undefined;
+}
+
+/** The profile that is logged with a model, as `reference_profile.json`. */
+export interface ReferenceProfile extends Profile {
+  readonly version: 1;
+  readonly source: {
+    readonly uri: string;
+    readonly sha256: string;
+    readonly kind: "evaluation" | "sample";
+  };
+  /** What the model achieved on the labelled set, by `lib/statistics/classification.ts`; absent without one. */
+  readonly metrics?: Readonly<Record<string, number>>;
+}
+
+/** Rows as a model takes them and what it made of them. */
+export interface ProfiledRows {
+  readonly names: readonly string[];
+  /** Rows × names; NaN is missing. */
+  readonly matrix: Float32Array;
+  readonly rows: number;
+  /** One probability a row; undefined when the model gives something else. */
+  readonly scores: ArrayLike<number> | undefined;
+}
+
+/** One column of other rows, counted in a profile's bins. */
+export interface ColumnCounts {
+  readonly counts: readonly number[];
+  readonly missing: number;
+  /** Values below the profile's smallest or above its largest; they are in the outer bins too. */
+  readonly outOfRange: number;
+  /** Undefined when all are missing. */
+  readonly mean: number | undefined;
+}
+
+const quantiles = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+/** The profile of rows: each column in bins of about a tenth of its values, see {@linkcode toColumnProfile}. */
+export function toProfile(data: ProfiledRows): Profile {
+  const { names, rows, scores } = data;
+  return {
+    rows,
+    features: names.map((name, index) =>
+      toColumnProfile(name, columnOf(data, index))
+    ),
+    score: scores && {
+      ...toColumnProfile("score", scores),
+      aboveHalf: Array.from(scores).filter((score) => score > 0.5).length,
+    },
+  };
+}
+
+/** The values of the column at `index`, in the order of the rows. */
+export function columnOf(
+  { names, matrix, rows }: Pick<ProfiledRows, "names" | "matrix" | "rows">,
+  index: number,
+): Float32Array {
+  return Float32Array.from(
+    { length: rows },
+    (_, row) => matrix[row * names.length + index]!,
+  );
+}
+
+/**
+ * The profile of one column. The edges are the deciles of its values (Hyndman
+ * and Fan 1996, definition 1: values that occur), each once, so a value that
+ * many rows share has one bin and there may be fewer than ten; none is empty.
+ * A column of zeros and ones has two bins.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const { edges, counts, missing } = toColumnProfile("spend", [0, 0, 0, NaN, 5, 9]);
+ * deepStrictEqual([edges, counts, missing], [[0, 5], [3, 1, 1], 1]);
+ * ```
+ */
+export function toColumnProfile(
+  name: string,
+  values: ArrayLike<number>,
+): ColumnProfile {
+  const sorted = Float64Array.from(values).filter((value) =>
+    !Number.isNaN(value)
+  ).sort();
+  const min = sorted[0];
+  const max = sorted.at(-1);
+  const isCategory = sorted.length > 0 &&
+    sorted.every((value) => value === 0 || value === 1);
+  const edges = isCategory ? [0] : decilesOf(sorted);
+  const { counts, missing, mean } = countColumn({ edges }, values);
+  return {
+    name,
+    kind: isCategory ? "category" : "numeric",
+    edges,
+    counts,
+    missing,
+    ...(min === undefined || max === undefined || mean === undefined
+      ? {}
+      : { min, max, mean }),
+  };
+}
+
+/**
+ * A column's values in the bins of a profile.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const profile = toColumnProfile("spend", [0, 0, 0, 5, 9]);
+ * const { counts, outOfRange } = countColumn(profile, [0, 5, 6, 10]);
+ * deepStrictEqual([counts, outOfRange], [[1, 1, 2], 1]);
+ * ```
+ */
+export function countColumn(
+  profile: Pick<ColumnProfile, "edges" | "min" | "max">,
+  values: ArrayLike<number>,
+): ColumnCounts {
+  const { edges, min = -Infinity, max = Infinity } = profile;
+  const counts = new Array<number>(edges.length + 1).fill(0);
+  let missing = 0;
+  let outOfRange = 0;
+  let total = 0;
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row]!;
+    if (Number.isNaN(value)) {
+      missing++;
+      continue;
+    }
+    const bin = edges.findIndex((edge) => value <= edge);
+    counts[bin < 0 ? edges.length : bin]!++;
+    if (value < min || value > max) outOfRange++;
+    total += value;
+  }
+  const known = values.length - missing;
+  return {
+    counts,
+    missing,
+    outOfRange,
+    mean: known === 0 ? undefined : total / known,
+  };
+}
+
+/**
+ * The profile in a `reference_profile.json`.
+ *
+ * @param options `file`: what it is called in an error.
+ * @throws {InputError} If it is of a later version of this project, or none.
+ */
+export function parseReferenceProfile(
+  bytes: Uint8Array,
+  options: { file: string },
+): ReferenceProfile {
+  const value = JSON.parse(new TextDecoder().decode(bytes)) as ReferenceProfile;
+  if (value.version === 1 && Array.isArray(value.features)) return value;
+  throw new InputError(
+    `Cannot use ${options.file}: expected a reference profile of version 1, found version ${value.version}`,
+  );
+}
+
+/** Edges below the largest value only: above it would be an empty bin. */
+function decilesOf(sorted: Float64Array): number[] {
+  const edges = quantiles.map((share) =>
+    sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!
+  );
+  return [...new Set(edges)].filter((edge) => edge < sorted.at(-1)!);
+}

@@ -1,0 +1,121 @@
+/** Artifacts behind an MLflow server that proxies them (`mlflow server --serve-artifacts`). */
+import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
+
+/** An MLflow server that lets us in. */
+export interface ServerAccess {
+  /**
+   * Sends one authorised request to a path below the server's root, such as `/api/2.0/mlflow-artifacts/…`.
+   *
+   * @throws {TransientError} If the server does not answer.
+   */
+  send(path: string, init?: RequestInit): Promise<Response>;
+}
+
+/** Root of the proxy's REST calls, in `mlflow/server/handlers.py` and `protos/mlflow_artifacts.proto`. */
+const api = "/api/2.0/mlflow-artifacts/artifacts";
+
+/** The files below `mlflow-artifacts:/PATH` or `mlflow-artifacts://HOST/PATH`, whose host is ignored: it is the tracking server. */
+export function openServerArtifacts(
+  uri: string,
+  server: ServerAccess,
+): ArtifactStore {
+  const root = uri.replace(/^mlflow-artifacts:(\/\/[^/]*)?\/*/, "").replace(
+    /\/+$/,
+    "",
+  );
+  const encode = (path: string) =>
+    path.split("/").map(encodeURIComponent).join("/");
+  const full = (path: string) =>
+    root === "" ? checkedPath(path) : `${root}/${checkedPath(path)}`;
+  const store = {
+    uri: root === "" ? "mlflow-artifacts:/" : `mlflow-artifacts:/${root}`,
+  };
+
+  async function filesBelow(folder: string): Promise<string[]> {
+    const query = new URLSearchParams({
+      path: folder === "" ? root : full(folder),
+    });
+    const response = await server.send(`${api}?${query}`);
+    if (response.status === 404) return [];
+    await refuse(response, `list ${uriOf(store, folder)}`);
+    const { files = [] } = await response.json() as {
+      files?: { path: string; is_dir: boolean }[];
+    };
+    const nested = files.map(({ path, is_dir: isFolder }) => {
+      const name = path.slice(path.lastIndexOf("/") + 1);
+      const below = folder === "" ? name : `${folder}/${name}`;
+      return isFolder ? filesBelow(below) : Promise.resolve([below]);
+    });
+    return (await Promise.all(nested)).flat();
+  }
+
+  return {
+    ...store,
+    async find(path) {
+      const response = await server.send(`${api}/${encode(full(path))}`);
+      if (response.status === 404 || await isFolder(response)) {
+        await response.body?.cancel();
+        return undefined;
+      }
+      await refuse(response, `read ${uriOf(store, path)}`);
+      return await wholeBody(response, uriOf(store, path));
+    },
+    async write(path, bytes) {
+      const init = {
+        method: "PUT",
+        body: new Uint8Array(bytes),
+        headers: { "content-type": "application/octet-stream" },
+      };
+      const response = await server.send(
+        `${api}/${encode(full(path))}`,
+        init,
+      );
+      await refuse(response, `write ${uriOf(store, path)}`);
+      await response.body?.cancel();
+    },
+    list: async (folder) =>
+      (await filesBelow(folder.replace(/\/$/, ""))).sort(),
+  };
+}
+
+/** A folder is no file, as in the places that have no folders; MLflow refuses the call. */
+async function isFolder(response: Response): Promise<boolean> {
+  if (response.status !== 400) return false;
+  return (await response.clone().text()).includes("refers to a directory");
+}
+
+/** A cut connection shows as a rejected or short body; both may pass in a minute. */
+async function wholeBody(
+  response: Response,
+  uri: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await response.bytes().catch((cause) => {
+    throw new TransientError(`Cannot read ${uri}: the body broke off`, {
+      cause,
+    });
+  });
+  const expected = response.headers.get("content-encoding") === null
+    ? response.headers.get("content-length")
+    : null;
+  if (expected !== null && Number(expected) !== bytes.length) {
+    throw new TransientError(
+      `Cannot read ${uri}: the body was cut short, ${bytes.length} of ${expected} bytes`,
+    );
+  }
+  return bytes;
+}
+
+async function refuse(response: Response, what: string): Promise<void> {
+  if (response.ok) return;
+  const said = (await response.text()).slice(0, 300);
+  const message =
+    `Cannot ${what}: the MLflow server answered ${response.status}: ${said}`;
+  if (response.status === 401 || response.status === 403) {
+    throw new UsageError(message);
+  }
+  if (response.status >= 500 || response.status === 429) {
+    throw new TransientError(message);
+  }
+  throw new InputError(message);
+}

@@ -1,0 +1,46 @@
+/** From a URI to the place that serves it. */
+import { InputError } from "../base/errors.ts";
+import { openLocal } from "./local.ts";
+import { openS3, type S3Settings } from "./s3.ts";
+import { openServerArtifacts, type ServerAccess } from "./mlflow-proxy.ts";
+import type { ArtifactStore } from "./store.ts";
+
+/** What the places need beside the URI. */
+export interface ArtifactSettings {
+  readonly s3: S3Settings;
+  /** The MLflow server that proxies `mlflow-artifacts:`, where tracking is one. */
+  readonly server?: ServerAccess | undefined;
+}
+
+/**
+ * The files below a URI: `s3://BUCKET/PREFIX`, `mlflow-artifacts:/PATH`,
+ * `file:///PATH`, or a folder.
+ *
+ * @throws {InputError} If no place serves the URI's scheme.
+ */
+export function openArtifacts(
+  uri: string,
+  settings: ArtifactSettings,
+): ArtifactStore {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case undefined:
+      return openLocal(uri);
+    case "file":
+      return openLocal(
+        decodeURIComponent(uri.replace(/^file:(\/\/(localhost)?)?/i, "")),
+      );
+    case "s3":
+    case "s3a":
+      return openS3(uri, settings.s3);
+    case "mlflow-artifacts":
+      if (settings.server) return openServerArtifacts(uri, settings.server);
+      throw new InputError(
+        `Cannot open ${uri}: such artifacts are reached through an MLflow server; set MLFLOW_TRACKING_URI to its http(s):// address`,
+      );
+    default:
+      throw new InputError(
+        `Cannot open ${uri}: expected s3://, mlflow-artifacts:/, file:// or a folder`,
+      );
+  }
+}

@@ -1,0 +1,266 @@
+/** Artifacts in S3 or what speaks its protocol: the owner of `npm:@aws-sdk/client-s3`. */
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  NoSuchKey,
+  NotFound,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { createHash } from "node:crypto";
+import {
+  awsClientSettings,
+  explainAwsError,
+  withCredentials,
+} from "../aws/client.ts";
+import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
+
+/** Where S3 is; an endpoint of one's own is addressed path style. */
+export interface S3Settings {
+  readonly region: string;
+  readonly endpoint?: string | undefined;
+  /** How long S3 may say nothing before a call is given up, in milliseconds; 30 seconds by default. */
+  readonly silenceMs?: number | undefined;
+}
+
+/**
+ * The objects below `s3://BUCKET/PREFIX`. Nothing connects until the first
+ * call. Credentials come from the AWS SDK's default chain.
+ *
+ * @throws {InputError} If the URI names no bucket.
+ */
+export function openS3(uri: string, settings: S3Settings): ArtifactStore {
+  const { bucket, prefix } = parseS3Uri(uri);
+  const call = withCredentials(() =>
+    new S3Client({
+      ...awsClientSettings(settings.region, settings),
+      ...(settings.endpoint === undefined
+        ? {}
+        : { endpoint: settings.endpoint, forcePathStyle: true }),
+    })
+  );
+  const root = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
+  const keyOf = (path: string) =>
+    prefix === "" ? checkedPath(path) : `${prefix}/${checkedPath(path)}`;
+  const at = (path: string) => uriOf({ uri: root }, path);
+  return {
+    uri: root,
+    async find(path) {
+      const object = { Bucket: bucket, Key: keyOf(path) };
+      try {
+        return await call((client) => readChecked(client, object));
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw explain(error, `read ${at(path)}`, bucket);
+      }
+    },
+    async write(path, bytes) {
+      const command = new PutObjectCommand({
+        Bucket: bucket,
+        Key: keyOf(path),
+        Body: bytes,
+      });
+      await call((client) => client.send(command)).catch((error) => {
+        throw explain(error, `write ${at(path)}`, bucket);
+      });
+    },
+    async list(below) {
+      const start = below === ""
+        ? (prefix && `${prefix}/`)
+        : `${keyOf(below.replace(/\/$/, ""))}/`;
+      const keys = await call((client) => listKeys(client, bucket, start))
+        .catch((error) => {
+          throw explain(error, `list ${at(below)}`, bucket);
+        });
+      const cut = prefix === "" ? 0 : prefix.length + 1;
+      return keys.map((key) => key.slice(cut)).sort();
+    },
+  };
+}
+
+/**
+ * Bucket and prefix of an `s3://` URI; the prefix has no slash at its ends.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(parseS3Uri("s3://models/a/b/"), { bucket: "models", prefix: "a/b" });
+ * ```
+ *
+ * @throws {InputError} If it is no `s3://` URI or names no bucket.
+ */
+export function parseS3Uri(uri: string): { bucket: string; prefix: string } {
+  const parts = /^s3a?:\/\/([^/]+)(?:\/(.*))?$/.exec(uri);
+  if (!parts) {
+    throw new InputError(
+      `Cannot use ${JSON.stringify(uri)}: expected s3://BUCKET/PREFIX`,
+    );
+  }
+  return {
+    bucket: parts[1]!,
+    prefix: (parts[2] ?? "").replace(/^\/+|\/+$/g, ""),
+  };
+}
+
+/** One object's address, as the SDK's commands take it. */
+interface ObjectAddress {
+  readonly Bucket: string;
+  readonly Key: string;
+}
+
+/**
+ * The object's bytes, from one GET, so that two versions never mix. Refuses
+ * what differs from the length, the checksum (the SDK compares it) or the MD5
+ * that S3 sent with it. Where S3 sent neither checksum nor MD5 of the whole
+ * object, its length and ETag are asked for again and must be the same.
+ *
+ * @throws {TransientError} If the bytes are not those of the object.
+ */
+async function readChecked(
+  client: S3Client,
+  object: ObjectAddress,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await client.send(
+    new GetObjectCommand({ ...object, ChecksumMode: "ENABLED" }),
+  );
+  const { ContentLength: length, ETag: etag, $metadata } = response;
+  const { bytes, md5 } = await readBody(response);
+  if (length !== undefined && bytes.length !== length) {
+    throw new TransientError(
+      `the body was cut short: expected ${length} bytes, found ${bytes.length}`,
+    );
+  }
+  if ($metadata.httpStatusCode !== 200 || etag === undefined) {
+    throw new TransientError(
+      `the answer is not an S3 object: expected HTTP 200 with an ETag, found HTTP ${$metadata.httpStatusCode} ${
+        etag === undefined ? "without one" : "with one"
+      }; check the endpoint and the proxies before it`,
+    );
+  }
+  const expected = md5Of(response);
+  if (expected !== undefined && expected !== md5) {
+    throw new TransientError(
+      `the bytes are not the object's: expected the MD5 ${expected} of its ETag, found ${md5}`,
+    );
+  }
+  if (expected === undefined && !hasChecksum(response)) {
+    await compareWithHead(client, object, { length: bytes.length, etag });
+  }
+  return bytes;
+}
+
+/** Received into one array where the length is known, so that the body is held once. */
+async function readBody(
+  { Body: body, ContentLength: length }: GetObjectCommandOutput,
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; md5: string }> {
+  const hash = createHash("md5");
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const whole = new Uint8Array(length ?? 0);
+  let received = 0;
+  const stream: ReadableStream<Uint8Array> | undefined = body
+    ?.transformToWebStream();
+  for await (const chunk of stream ?? []) {
+    hash.update(chunk);
+    if (length === undefined) chunks.push(new Uint8Array(chunk));
+    else if (received + chunk.length <= length) whole.set(chunk, received);
+    received += chunk.length;
+  }
+  const md5 = hash.digest("hex");
+  if (length === undefined) {
+    return { bytes: await new Blob(chunks).bytes(), md5 };
+  }
+  if (received > length) {
+    throw new TransientError(
+      `the body is too long: expected ${length} bytes, found ${received}`,
+    );
+  }
+  return { bytes: whole.subarray(0, received), md5 };
+}
+
+/**
+ * The MD5 that an ETag holds. Undefined for objects of several parts (`-N`),
+ * encrypted with a key of KMS or of the client, and in directory buckets, whose
+ * ETag is something else
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
+ */
+function md5Of(response: GetObjectCommandOutput): string | undefined {
+  const { ServerSideEncryption: encryption, StorageClass: storage } = response;
+  const isMd5 = response.SSECustomerAlgorithm === undefined &&
+    !encryption?.startsWith("aws:kms") && storage !== "EXPRESS_ONEZONE";
+  const [, digits] = /^"?([0-9a-f]{32})"?$/i.exec(response.ETag ?? "") ?? [];
+  return isMd5 ? digits?.toLowerCase() : undefined;
+}
+
+/** True if a checksum of the whole object came with it; the SDK has compared it. One of the parts ends in `-N`. */
+function hasChecksum(response: GetObjectCommandOutput): boolean {
+  return [
+    response.ChecksumCRC32,
+    response.ChecksumCRC32C,
+    response.ChecksumCRC64NVME,
+    response.ChecksumSHA1,
+    response.ChecksumSHA256,
+  ].some((checksum) => checksum !== undefined && !/-\d+$/.test(checksum));
+}
+
+async function compareWithHead(
+  client: S3Client,
+  object: ObjectAddress,
+  found: { length: number; etag: string },
+): Promise<void> {
+  const head = await client.send(new HeadObjectCommand(object)).catch(
+    (error) => {
+      if (!(error instanceof NotFound)) throw error;
+      throw new TransientError("the object was deleted while it was read");
+    },
+  );
+  if (head.ContentLength === found.length && head.ETag === found.etag) return;
+  throw new TransientError(
+    `the bytes are not the object's: expected ${head.ContentLength} bytes with the ETag ${head.ETag}, found ${found.length} with ${found.etag}`,
+  );
+}
+
+async function listKeys(
+  client: S3Client,
+  bucket: string,
+  prefix: string,
+): Promise<string[]> {
+  const keys: string[] = [];
+  let token: string | undefined;
+  do {
+    const page = await client.send(
+      new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: prefix,
+        ContinuationToken: token,
+      }),
+    );
+    keys.push(
+      ...(page.Contents ?? []).flatMap(({ Key }) =>
+        Key === undefined || Key.endsWith("/") ? [] : [Key]
+      ),
+    );
+    token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    if (page.IsTruncated && token === undefined) {
+      throw new TransientError("a truncated listing had no token");
+    }
+  } while (token !== undefined);
+  return keys;
+}
+
+/** True for S3's own answer that there is no such object; a page of a proxy with status 404 is none. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof NoSuchKey && error.$metadata.httpStatusCode === 404 &&
+    !/html/i.test(error.$response?.headers["content-type"] ?? "");
+}
+
+function explain(error: unknown, what: string, bucket: string): Error {
+  if ((error as Error).name === "NoSuchBucket") {
+    return new UsageError(
+      `Cannot ${what}: there is no bucket "${bucket}"; check MLFLOW_S3_BUCKET and the URI`,
+    );
+  }
+  return explainAwsError(error, what);
+}
