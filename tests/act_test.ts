@@ -370,7 +370,7 @@ testWithTools(
         match(first.log, /Gave up after 4 attempts/);
         match(
           first.log,
-          /Summary - ### geography-us: failed\n[^]*\| error \| Cannot read s3:/,
+          /Summary - ### geography-us: failed\n[^]*\| error \| Cannot read s3&#58;/,
         );
         const calls = withoutTokens(first.calls);
         match(

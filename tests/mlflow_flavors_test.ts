@@ -1,5 +1,11 @@
 /** MLflow's Python loads, validates and serves every kind of model that we log, and gives the library's own scores. */
-import { ok, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual,
+} from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openLocal } from "../lib/storage/local.ts";
 import { type Candidate, toCandidate } from "../lib/registration/candidate.ts";
@@ -28,6 +34,9 @@ interface Used {
   readonly loader: string;
   /** Scores, or the error. */
   readonly ways: Readonly<Record<string, readonly number[] | string>>;
+  /** Of a text that no training row had, and of none; null where the model has no texts. */
+  readonly unseen: readonly number[] | string | null;
+  readonly missing: readonly number[] | string | null;
 }
 
 const idColumn = "player_id";
@@ -117,10 +126,28 @@ testWithPython(
         await checkOurs(trained, { folder, logged });
       });
     }
+    await t.step(
+      "the gate refuses rows that were encoded wrongly",
+      async () => {
+        const candidate = await readCandidate(folder, "xgboost-texts");
+        const { sample } = candidate;
+        const column = candidate.columns.findIndex(({ name }) =>
+          name === "brand"
+        );
+        const width = candidate.columns.length;
+        const matrix = sample.matrix.map((value, i) =>
+          i % width === column ? (value + 1) % 5 : value
+        );
+        await rejects(
+          proveParity({ ...candidate, sample: { ...sample, matrix } }),
+          /onnxruntime on the rows as sent gives .*, expected .*, for row \d+ of the sample/,
+        );
+      },
+    );
     const { stdout } = await runPython(
       "mlflow-3.17.2",
       `${peers}use_flavors.py`,
-      { args: [`${folder}/models`] },
+      { args: [`${folder}/models`, folder] },
     );
     const used = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<
       string,
@@ -128,16 +155,20 @@ testWithPython(
     >;
     for (const { name, loader, scores } of index) {
       await t.step(`${name} in Python`, () => {
-        const { loader: found, ways } = used[name] ?? { loader: "", ways: {} };
+        ok(used[name]);
+        const { loader: found, ways, unseen, missing } = used[name];
         strictEqual(found, loader);
-        strictEqual(Object.keys(ways).length, 3);
+        strictEqual(Object.keys(ways).length, 5);
         for (const [way, result] of Object.entries(ways)) {
           ok(typeof result !== "string", `${name} by ${way}: ${result}`);
-          strictEqual(result.length, 20);
-          const expected = Float64Array.from(scores.slice(0, 20));
+          strictEqual(result.length, way.startsWith("frame") ? 400 : 20);
+          const expected = Float64Array.from(scores.slice(0, result.length));
           const error = largestError(expected, Float64Array.from(result));
           ok(error <= 1e-6, `${name} by ${way}: largest error ${error}`);
         }
+        ok(missing === null || typeof missing !== "string", `${missing}`);
+        if (name.startsWith("lightgbm")) deepStrictEqual(unseen, missing);
+        else if (missing !== null) match(`${unseen}`, /out of data bounds/);
       });
     }
   },

@@ -77,7 +77,8 @@ testWithPython(
       `--sample=${files}/sample.jsonl`,
     ];
     await run("setup");
-    strictEqual((await run("log-model", named)).report.status, "created");
+    const { report } = await run("log-model", named);
+    strictEqual(report.status, "created");
     await run("promote", ["--version", "1"]);
     const week = (await Deno.readTextFile(`${files}/week.jsonl`)).split("\n");
     const stored = async (): Promise<{ player_id: string; score: number }[]> =>
@@ -92,6 +93,19 @@ testWithPython(
         `XGBoost ${expected.version}`,
       );
     });
+
+    await t.step(
+      "mlflow.pyfunc reads -999 as missing, too",
+      async () => {
+        const { stdout } = await runPython("mlflow-3.17.2", scoreEncoded, {
+          args: [report.model_uri, `${files}/week.jsonl`],
+        });
+        assertScores(
+          JSON.parse(stdout.trim().split("\n").at(-1) ?? ""),
+          expected.scores,
+        );
+      },
+    );
 
     await t.step(
       "a week without brand_count is refused, not scored as a category that is not set",
@@ -224,6 +238,18 @@ testWithPython(
     );
   },
 );
+
+const scoreEncoded = `
+import json, sys
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[1])
+schema = model.metadata.get_input_schema()
+week = pd.DataFrame([json.loads(line) for line in open(sys.argv[2])])
+frame = pd.get_dummies(week, columns=["brand"]).reindex(columns=schema.input_names(), fill_value=False)
+doubles = [column.name for column in schema if column.type.name == "double"]
+scores = model.predict(frame.astype(dict.fromkeys(doubles, float)))
+print(json.dumps([float(score) for score in scores.to_numpy().ravel()]))
+`;
 
 const seedVariants = `
 recipe: { one_hot: [{ column: brand_id }] }

@@ -71,9 +71,11 @@ export async function readModel(
       }),
   );
   if (reference) {
-    const columns = reference.features.map(({ name }) => ({
+    const columns = reference.features.map(({ name }, feature) => ({
       name,
       type: "double",
+      labels: reference.labels?.[feature] ?? undefined,
+      unseen: "missing" as const,
     }));
     return { version, reference, columns, recipe };
   }

@@ -183,6 +183,9 @@ export function toCandidate(
       version: 1,
       source: toSource(files, labelled ? "evaluation" : "sample"),
       ...toProfile({ names, ...labelled ?? score(model, sample) }),
+      ...(model.features.labels
+        ? { labels: model.features.labels.map((labels) => labels ?? null) }
+        : {}),
       ...(metrics ? { metrics } : {}),
     },
     digests: {

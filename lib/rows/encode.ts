@@ -151,8 +151,9 @@ export function toModelRows(
 
 const numberTypes = ["double", "float", "long", "integer"];
 
-/** Booleans of a number column as 1 and 0, and the reverse: frames whose types are the model's. */
-function toTyped(cell: unknown, { type }: Column): unknown {
+/** Booleans of a number column as 1 and 0, and the reverse: frames whose types are the model's. Labels stay as they are. */
+function toTyped(cell: unknown, { type, labels }: Column): unknown {
+  if (labels !== undefined) return cell;
   if (type === "boolean") return cell === 1 || cell === 0 ? cell === 1 : cell;
   return typeof cell === "boolean" && numberTypes.includes(type)
     ? Number(cell)

@@ -45,6 +45,8 @@ export interface ReferenceProfile extends Profile {
     readonly sha256: string;
     readonly kind: "evaluation" | "sample";
   };
+  /** Labels of categories per feature, whose codes the profile counts; null for a feature without, absent where there are none. */
+  readonly labels?: readonly (readonly (string | number | boolean)[] | null)[];
   /** What the model achieved on the labelled set, by `lib/statistics/classification.ts`; absent without one. */
   readonly metrics?: Readonly<Record<string, number>>;
 }
