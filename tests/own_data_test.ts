@@ -79,6 +79,10 @@ testWithPython(
     await run("setup");
     const { report } = await run("log-model", named);
     strictEqual(report.status, "created");
+    const [{ description }] = (await run("query", [
+      "select description from model_versions",
+    ])).report.result;
+    match(description, /-999 means "missing"[^]*dtype=dict.fromkeys\(doubles/);
     await run("promote", ["--version", "1"]);
     const week = (await Deno.readTextFile(`${files}/week.jsonl`)).split("\n");
     const stored = async (): Promise<{ player_id: string; score: number }[]> =>

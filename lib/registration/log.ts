@@ -162,6 +162,7 @@ async function fillRun(
   };
   return await register(mlflow, {
     ...options,
+    candidate,
     place,
     tags: versionTags,
   });
@@ -279,7 +280,11 @@ async function writeFolder(
 
 async function register(
   mlflow: MlflowStore,
-  options: RunOptions & { place: Place; tags: Record<string, string> },
+  options: RunOptions & {
+    candidate: Candidate;
+    place: Place;
+    tags: Record<string, string>;
+  },
 ): Promise<ModelVersion> {
   const { variant, run, place, attempt, tags } = options;
   const name = variant.modelName;
@@ -305,8 +310,25 @@ async function register(
       runId: run.runId,
       ...(place.modelId === undefined ? {} : { modelId: place.modelId }),
       tags,
+      description: describeInputs(options.candidate),
     });
   });
+}
+
+/** The description of a version, as Markdown: how Python reads rows for it. */
+function describeInputs({ columns, recipe }: Candidate): string {
+  const doubles = columns.filter(({ type }) => type === "double").length;
+  return [
+    `Reads the ${columns.length} columns of its signature, ${doubles} of them \`double\`.`,
+    ...(recipe.missingValue === undefined
+      ? []
+      : [`${recipe.missingValue} means "missing" in any column, like NaN.`]),
+    "MLflow refuses integers in a `double` column, and `pandas.read_json` makes integers of whole floats; read those columns with `dtype=float`:",
+    "```python",
+    'doubles = [c.name for c in model.metadata.get_input_schema() if c.type.name == "double"]',
+    "frame = pandas.read_json(path, lines=True, dtype=dict.fromkeys(doubles, float))",
+    "```",
+  ].join("\n");
 }
 
 function toDigestTags({ digests }: Candidate): Record<string, string> {
