@@ -1,10 +1,10 @@
 /** Copies one file of a variant out of the bucket: the labelled players that `retrain.yml` trains with. */
-import { dirname } from "node:path";
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { readVariantFile } from "../lib/services/variant-files.ts";
 import { fetchCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
+import { writeWhole } from "../lib/storage/local.ts";
 import { openServices } from "../lib/services/services.ts";
 
 await runScript(fetchCommand, async (flags, { say }) => {
@@ -18,8 +18,7 @@ await runScript(fetchCommand, async (flags, { say }) => {
   await using services = await openServices({ say, retryPolicy });
   const { variant } = services.variants.settings(flags);
   const { uri, bytes } = await readVariantFile(services.places(variant), file);
-  await Deno.mkdir(dirname(output), { recursive: true });
-  await Deno.writeFile(output, bytes);
+  await writeWhole(output, bytes);
   return {
     report: { status: "fetched", uri, output, bytes: bytes.length },
     text: `${uri} (${bytes.length} bytes) is in ${output}`,

@@ -814,3 +814,16 @@ Deno.test("parseS3Uri() cuts slashes and refuses a URI without a bucket", () => 
     throws(() => parseS3Uri(uri), InputError);
   }
 });
+
+Deno.test("openLocal() writes one file from many sides at once, whole each time", async () => {
+  await using folder = await tempFolder();
+  const stores = Array.from({ length: 40 }, () => openLocal(folder.path));
+  const bytes = new Uint8Array(10_000).fill(7);
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(stores.map((store) => store.write("a/b", bytes)));
+  }
+  const found = await openLocal(folder.path).find("a/b");
+  deepStrictEqual(found, bytes);
+  const names = await Array.fromAsync(Deno.readDir(`${folder.path}/a`));
+  deepStrictEqual(names.map(({ name }) => name), ["b"]);
+});

@@ -223,6 +223,18 @@ Deno.test("predict reads and writes what the command line names, wherever the us
   strictEqual(code, 0, stderr);
   const csv = await Deno.readTextFile(`${path}/stands/here/new/scores.csv`);
   strictEqual(csv.trim().split("\n").length, 1 + 2 * 5);
+  // Into a folder that is there already: only the file itself may be written.
+  const again = await runTask([
+    "predict",
+    "--input=../../week one.jsonl",
+    "--output=scores.jsonl",
+  ], { cwd: `${path}/stands/here`, env });
+  strictEqual(again.code, 0, again.stderr);
+  const found = await Array.fromAsync(Deno.readDir(`${path}/stands/here`));
+  deepStrictEqual(found.map(({ name }) => name).sort(), [
+    "new",
+    "scores.jsonl",
+  ]);
 });
 
 Deno.test("a flag that cannot be used ends with exit code 2, and with --json in one object", async () => {

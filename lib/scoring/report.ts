@@ -122,6 +122,8 @@ function toInputReport(
     run_id: mlflowRunId ?? ledger?.mlflowRunId ?? null,
     unknown_categories: scored?.features.unknownCategories ?? {},
     extra_columns: scored?.features.extraColumns ?? [],
+    absent_cells: scored?.features.absentCells ?? {},
+    empty_columns: scored?.features.emptyColumns ?? [],
   };
 }
 

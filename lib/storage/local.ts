@@ -108,8 +108,9 @@ function delay(milliseconds: number): Promise<void> {
 }
 
 /**
- * Writes beside the target, syncs, and renames: a reader sees the old file or
- * the new one, never half of it.
+ * Writes in the folder `FILE.part` beside the target, syncs, and renames: a
+ * reader sees the old file or the new one, never half of it. A process that may
+ * write no more than the file and that folder can do it.
  *
  * @throws {UsageError} If this process may not write there.
  */
@@ -117,21 +118,38 @@ export async function writeWhole(
   path: string,
   bytes: Uint8Array,
 ): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID()}.part`;
+  const folder = `${path}.part`;
+  const temporary = `${folder}/${crypto.randomUUID()}`;
   try {
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")) || "/", {
-      recursive: true,
-    });
-    await writeSynced(temporary, bytes);
+    using file = await createIn(folder, temporary);
+    await writeSynced(file, bytes);
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     throw explained(error, path);
+  } finally {
+    // Another process may still write the same file there.
+    await Deno.remove(folder).catch(() => {});
   }
 }
 
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  using file = await Deno.open(path, { createNew: true, write: true });
+/** Creates a file in a folder that another process may remove in between, once it is done with the same target. */
+async function createIn(folder: string, path: string): Promise<Deno.FsFile> {
+  for (let attempt = 1;; attempt++) {
+    await Deno.mkdir(folder, { recursive: true });
+    try {
+      return await Deno.open(path, { createNew: true, write: true });
+    } catch (error) {
+      const isGone = error instanceof Deno.errors.NotFound;
+      if (!isGone || attempt === 100) throw error;
+    }
+  }
+}
+
+async function writeSynced(
+  file: Deno.FsFile,
+  bytes: Uint8Array,
+): Promise<void> {
   for (let written = 0; written < bytes.length;) {
     written += await file.write(bytes.subarray(written));
   }
@@ -143,8 +161,9 @@ async function filesBelow(folder: string): Promise<string[]> {
   try {
     for await (const entry of Deno.readDir(folder)) {
       const path = `${folder}/${entry.name}`;
+      if (entry.name.endsWith(".part")) continue;
       if (entry.isDirectory) paths.push(...await filesBelow(path));
-      else if (entry.isFile && !entry.name.endsWith(".part")) paths.push(path);
+      else if (entry.isFile) paths.push(path);
     }
   } catch (error) {
     if (!isAbsent(error)) throw explained(error, folder);
