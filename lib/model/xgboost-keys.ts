@@ -4,8 +4,7 @@
  * themselves `gbtree`, and a reader that passed over the weights would score
  * wrongly and say nothing.
  */
-import { keysOf, type Rows } from "./columns.ts";
-import { membersOf, modelError, type Place } from "./document.ts";
+import { keysOf, modelError, type Place } from "./document.ts";
 
 /** Source: the `SaveModel` functions of XGBoost's tags v1.0.2 to v3.4.1. */
 const known = {
@@ -64,33 +63,19 @@ const known = {
 } as const;
 
 /**
- * Makes sure that an object has no other keys than XGBoost's models have there.
+ * Checks that an object has no other keys than XGBoost's models have there.
  *
- * @throws {InputError} With the key, if it has.
+ * @throws {InputError} With the first other key.
  */
 export function checkKeys(place: Place, object: keyof typeof known): void {
-  for (const key of membersOf(place).keys()) {
-    if (!isKnown(key, object)) throw unknownKey(place.path || "top level", key);
-  }
-}
-
-/** As {@linkcode checkKeys}, for all of several objects. */
-export function checkKeysOfRows(rows: Rows, object: keyof typeof known): void {
-  for (const [key, row] of keysOf(rows)) {
-    if (!isKnown(key, object)) throw unknownKey(rows.path(row), key);
-  }
-}
-
-function isKnown(key: string, object: keyof typeof known): boolean {
   const names: readonly string[] = known[object];
-  return names.includes(key);
-}
-
-function unknownKey(where: string, key: string): Error {
-  return modelError(
-    where,
-    `unknown key ${
-      JSON.stringify(key)
-    }: no XGBoost from 1.0 to 3.4 writes it, so what the model means is not known; save it with one of these`,
-  );
+  for (const key of keysOf(place)) {
+    if (names.includes(key)) continue;
+    throw modelError(
+      place.path || "top level",
+      `unknown key ${
+        JSON.stringify(key)
+      }: no XGBoost from 1.0 to 3.4 writes it, so what the model means is not known; save it with one of these`,
+    );
+  }
 }

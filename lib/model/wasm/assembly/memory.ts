@@ -1,4 +1,4 @@
-/** Memory of a document that is read, or a model that is laid out: pieces are taken one behind the other, and never given back. */
+/** Memory of a model that is laid out: pieces are taken one behind the other, and never freed. */
 
 /** Ends the work: so many bytes are not to be had. */
 @external("env", "tooLarge")
