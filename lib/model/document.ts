@@ -4,6 +4,7 @@
  * bounds its work by the number of bytes.
  */
 import { InputError } from "../errors.ts";
+import { type NumberArray, PackedNumbers } from "./ubjson-numbers.ts";
 
 /** One value of a document. Objects are maps, so no key can reach a prototype. */
 export type Value =
@@ -15,18 +16,19 @@ export type Value =
   | NumberArray
   | ReadonlyMap<string, Value>;
 
-/** An array that the file itself declares to be of one number type; 64-bit integers are doubles, exact up to 2^53. */
-export type NumberArray =
-  | Float32Array
-  | Float64Array
-  | Int32Array
-  | Int16Array
-  | Int8Array
-  | Uint8Array;
+/** A value as the readers of files leave it: typed arrays are not read yet. */
+export type Stored =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Stored[]
+  | PackedNumbers
+  | ReadonlyMap<string, Stored>;
 
 /** A value of a file, undefined where there is none, and the path to it, for messages. */
 export interface Place {
-  readonly value: Value | undefined;
+  readonly value: Stored | undefined;
   readonly path: string;
 }
 
@@ -113,7 +115,7 @@ export function keysOf(place: Place): Iterable<string> {
   return mapOf(place).keys();
 }
 
-function mapOf(place: Place): ReadonlyMap<string, Value> {
+function mapOf(place: Place): ReadonlyMap<string, Stored> {
   if (place.value instanceof Map) return place.value;
   throw wrongKind(place, "an object");
 }
@@ -122,7 +124,7 @@ function mapOf(place: Place): ReadonlyMap<string, Value> {
 export function elementsOf(place: Place): Place[] {
   const array = arrayOf(place);
   if (array.length === 0) return [];
-  if (ArrayBuffer.isView(array)) {
+  if (array instanceof PackedNumbers) {
     throw wrongKind(place, "an array of other values than numbers");
   }
   return array.map((value, i) => ({ value, path: `${place.path}[${i}]` }));
@@ -133,9 +135,15 @@ export function lengthOf(place: Place): number {
   return arrayOf(place).length;
 }
 
-function arrayOf(place: Place): readonly Value[] | NumberArray {
+function arrayOf(place: Place): readonly Stored[] | PackedNumbers {
   if (isArray(place.value)) return place.value;
   throw wrongKind(place, "an array");
+}
+
+function isArray(
+  value: Stored | undefined,
+): value is readonly Stored[] | PackedNumbers {
+  return Array.isArray(value) || value instanceof PackedNumbers;
 }
 
 /** The text at a place. @throws {InputError} If there is none. */
@@ -175,10 +183,9 @@ export function integerOf(
   return number;
 }
 
-/** Whole numbers of 32 bits; true and false count as 1 and 0. The array may be the document's own: it is not to be changed. @throws {InputError} If one is none, or the length is not `length`. */
+/** Whole numbers of 32 bits; true and false count as 1 and 0. @throws {InputError} If one is none, or the length is not `length`. */
 export function int32sOf(place: Place, length?: number): Int32Array {
-  const array = arrayOf(place);
-  checkLength(place, array.length, length);
+  const array = numbersOf(place, length);
   if (array instanceof Int32Array) return array;
   if (
     array instanceof Uint8Array || array instanceof Int8Array ||
@@ -201,10 +208,9 @@ export function int32sOf(place: Place, length?: number): Int32Array {
   return result;
 }
 
-/** Numbers rounded to float32. The array may be the document's own: it is not to be changed. @throws {InputError} If one is no number, or the length is not `length`. */
+/** Numbers rounded to float32. @throws {InputError} If one is no number, or the length is not `length`. */
 export function float32sOf(place: Place, length?: number): Float32Array {
-  const array = arrayOf(place);
-  checkLength(place, array.length, length);
+  const array = numbersOf(place, length);
   if (array instanceof Float32Array) return array;
   const result = new Float32Array(array.length);
   for (let i = 0; i < array.length; i++) {
@@ -217,21 +223,40 @@ export function float32sOf(place: Place, length?: number): Float32Array {
   return result;
 }
 
-/** The value at a place. @throws {InputError} If there is none. */
+/** Checks that there are so many numbers. @throws {InputError} As {@linkcode float32sOf}. */
+export function checkNumbers(place: Place, length: number): void {
+  const { value } = place;
+  if (value instanceof PackedNumbers && value.length === length) return;
+  float32sOf(place, length);
+}
+
+function numbersOf(
+  place: Place,
+  length: number | undefined,
+): readonly Stored[] | NumberArray {
+  const array = arrayOf(place);
+  if (length !== undefined && array.length !== length) {
+    throw modelError(place.path, `${array.length} values, expected ${length}`);
+  }
+  return array instanceof PackedNumbers ? array.read() : array;
+}
+
+/**
+ * All of a place as a value: typed arrays of numbers become typed arrays,
+ * objects become maps.
+ *
+ * @throws {InputError} If there is none.
+ */
 export function valueOf(place: Place): Value {
-  if (place.value !== undefined) return place.value;
+  if (place.value !== undefined) return readAll(place.value);
   throw modelError(place.path, "missing");
 }
 
-function checkLength(place: Place, found: number, expected?: number): void {
-  if (expected === undefined || found === expected) return;
-  throw modelError(place.path, `${found} values, expected ${expected}`);
-}
-
-function isArray(
-  value: Value | undefined,
-): value is readonly Value[] | NumberArray {
-  return Array.isArray(value) || ArrayBuffer.isView(value);
+function readAll(value: Stored): Value {
+  if (value === null || typeof value !== "object") return value;
+  if (value instanceof PackedNumbers) return value.read();
+  if ("map" in value) return value.map(readAll);
+  return new Map(Array.from(value, ([key, item]) => [key, readAll(item)]));
 }
 
 function wrongKind({ value, path }: Place, expected: string): InputError {
@@ -242,7 +267,7 @@ function wrongKind({ value, path }: Place, expected: string): InputError {
   );
 }
 
-function describe(value: Value): string {
+function describe(value: Stored): string {
   if (value === null) return "null";
   if (value instanceof Map) return "an object";
   if (isArray(value)) return "an array";

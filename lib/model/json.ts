@@ -12,7 +12,7 @@ import {
   maxKeys,
   type Place,
   shortText,
-  type Value,
+  type Stored,
 } from "./document.ts";
 
 interface Cursor {
@@ -34,9 +34,10 @@ const latin1 = new TextDecoder("latin1");
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
+ * import { valueOf } from "./document.ts";
  *
  * const bytes = new TextEncoder().encode('{"a": [1, NaN, "é"]}');
- * deepStrictEqual(openJson(bytes).value, new Map([["a", [1, NaN, "é"]]]));
+ * deepStrictEqual(valueOf(openJson(bytes)), new Map([["a", [1, NaN, "é"]]]));
  * ```
  *
  * @throws {InputError} If the bytes are no JSON, with the offset of the first wrong one; if a key stands twice.
@@ -58,7 +59,7 @@ export function openJson(bytes: Uint8Array): Place {
   );
 }
 
-function readValue(cursor: Cursor): Value {
+function readValue(cursor: Cursor): Stored {
   skipSpace(cursor);
   switch (cursor.bytes[cursor.at]) {
     case 0x7b: // {
@@ -72,8 +73,8 @@ function readValue(cursor: Cursor): Value {
   }
 }
 
-function readObject(cursor: Cursor): Value {
-  const members = new Map<string, Value>();
+function readObject(cursor: Cursor): Stored {
+  const members = new Map<string, Stored>();
   if (closes(cursor, 0x7d)) return leave(cursor, members);
   for (;;) {
     const key = readKey(cursor);
@@ -97,11 +98,11 @@ function readKey(cursor: Cursor): string {
   return key;
 }
 
-function readArray(cursor: Cursor): Value {
+function readArray(cursor: Cursor): Stored {
   if (closes(cursor, 0x5d)) return leave(cursor, []);
   const numbers = readPlainNumbers(cursor);
   if (numbers !== undefined) return leave(cursor, numbers);
-  const values: Value[] = [];
+  const values: Stored[] = [];
   for (;;) {
     values.push(readValue(cursor));
     if (closes(cursor, 0x5d)) return leave(cursor, values);
@@ -136,7 +137,7 @@ function isOfNumber(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39 || byte === 0x2d;
 }
 
-const words: ReadonlyMap<string, Value> = new Map<string, Value>([
+const words: ReadonlyMap<string, Stored> = new Map<string, Stored>([
   ["null", null],
   ["true", true],
   ["false", false],
@@ -145,7 +146,7 @@ const words: ReadonlyMap<string, Value> = new Map<string, Value>([
   ["-Infinity", -Infinity],
 ]);
 
-function readWord(cursor: Cursor): Value {
+function readWord(cursor: Cursor): Stored {
   const { bytes, at } = cursor;
   let end = at;
   while (isOfWord(bytes[end] ?? 0)) end++;
@@ -224,7 +225,7 @@ function enter(cursor: Cursor): Cursor {
   return cursor;
 }
 
-function leave(cursor: Cursor, value: Value): Value {
+function leave(cursor: Cursor, value: Stored): Stored {
   cursor.depth--;
   return value;
 }

@@ -53,6 +53,7 @@ interface Builder {
   /** Of one tree: its nodes' numbers in our order, and which of them were met. */
   readonly order: Int32Array;
   readonly met: Uint8Array;
+  /** Empty where no node is categorical. */
   readonly setStart: Int32Array;
   readonly setSize: Int32Array;
   words: Uint32Array;
@@ -90,25 +91,24 @@ export function flattenTrees(
     roots[t] = builder.nodes;
     reached[t] = appendTree(builder, tree, t);
   });
-  const { nodes, wordCount } = builder;
-  const start = builder.setStart.slice(0, nodes);
-  const categories: CategorySets = {
-    start,
-    size: builder.setSize.slice(0, nodes),
-    words: builder.words.slice(0, wordCount),
+  const { nodes, setStart, setSize, words, wordCount } = builder;
+  const categories = {
+    start: setStart.subarray(0, nodes),
+    size: setSize.subarray(0, nodes),
+    words: words.slice(0, wordCount),
     rounding,
   };
   return {
     roots,
     reached,
-    left: builder.left.slice(0, nodes),
-    feature: builder.feature.slice(0, nodes),
-    threshold: builder.threshold.slice(0, nodes),
-    defaultLeft: builder.defaultLeft.slice(0, nodes),
+    left: builder.left.subarray(0, nodes),
+    feature: builder.feature.subarray(0, nodes),
+    threshold: builder.threshold.subarray(0, nodes),
+    defaultLeft: builder.defaultLeft.subarray(0, nodes),
     leafSize,
-    leaf: builder.leaf.slice(0, nodes * leafSize),
+    leaf: builder.leaf.subarray(0, nodes * leafSize),
     maxDepth: builder.maxDepth,
-    ...(start.some((first) => first >= 0) ? { categories } : {}),
+    ...(categories.start.some((first) => first >= 0) ? { categories } : {}),
   };
 }
 
@@ -121,25 +121,23 @@ function startTrees(
   },
 ): Builder {
   const { featureCount, leafSize, precision } = options;
-  let room = 0;
-  let largest = 0;
-  for (const { left } of trees) {
-    room += left.length;
-    largest = Math.max(largest, left.length);
-  }
+  const sizes = trees.map(({ left }) => left.length);
+  const room = sizes.reduce((sum, size) => sum + size, 0);
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
+  const setRoom = trees.some(({ sets }) => sets.size > 0) ? room : 0;
   const Leaves = precision === "float32" ? Float32Array : Float64Array;
   return {
     featureCount,
     leafSize,
-    left: new Int32Array(room).fill(-1),
+    left: new Int32Array(room),
     feature: new Int32Array(room),
     threshold: new Float32Array(room),
     defaultLeft: new Uint8Array(room),
     leaf: new Leaves(room * leafSize),
     order: new Int32Array(largest),
     met: new Uint8Array(largest),
-    setStart: new Int32Array(room).fill(-1),
-    setSize: new Int32Array(room),
+    setStart: new Int32Array(setRoom).fill(-1),
+    setSize: new Int32Array(setRoom),
     words: new Uint32Array(64),
     wordCount: 0,
     nodes: 0,
@@ -147,12 +145,50 @@ function startTrees(
   };
 }
 
-/** Adds one tree; how many of its nodes its root leads to. */
+/** Adds tree `t`; how many of its nodes its root leads to. */
 function appendTree(builder: Builder, tree: TreeArrays, t: number): number {
-  const { order, met } = builder;
+  if (tree.left.length === 0) throw modelError(`tree ${t}`, "no nodes");
+  const known = orderNodes(builder, tree, t);
+  const { leafSize, featureCount, order, nodes: root } = builder;
+  const { left, feature, threshold, defaultLeft, leaf } = builder;
+  for (let i = 0; i < known; i++) {
+    const node = order[i] ?? 0;
+    const at = root + i;
+    if (left[at] === -1) {
+      for (let k = 0; k < leafSize; k++) {
+        const value = tree.leaf[node * leafSize + k] ?? NaN;
+        if (!Number.isFinite(value)) {
+          throw nodeError(t, node, `leaf value is ${value}`);
+        }
+        leaf[at * leafSize + k] = value;
+      }
+      continue;
+    }
+    const column = tree.feature[node] ?? -1;
+    if (column < 0 || column >= featureCount) {
+      throw nodeError(
+        t,
+        node,
+        `feature ${column} is outside 0..${featureCount - 1}`,
+      );
+    }
+    feature[at] = column;
+    defaultLeft[at] = tree.defaultLeft[node] ?? 0;
+    const value = tree.threshold[node] ?? NaN;
+    if (tree.sets.size > 0 && tree.sets.has(node)) {
+      appendSet(builder, tree.sets.get(node) ?? [], { t, node, at });
+    } else if (Number.isNaN(value)) {
+      throw nodeError(t, node, "threshold is NaN");
+    } else threshold[at] = value;
+  }
+  builder.nodes = root + known;
+  return known;
+}
+
+/** Finds the nodes that the root leads to, breadth first, and their children's places. */
+function orderNodes(builder: Builder, tree: TreeArrays, t: number): number {
+  const { order, met, nodes: root } = builder;
   const size = tree.left.length;
-  if (size === 0) throw modelError(`tree ${t}`, "no nodes");
-  const root = builder.nodes;
   met.fill(0, 0, size);
   order[0] = 0;
   met[0] = 1;
@@ -165,99 +201,63 @@ function appendTree(builder: Builder, tree: TreeArrays, t: number): number {
       levelEnd = known;
     }
     const node = order[i] ?? 0;
-    const step = { tree, t, node, at: root + i };
     const left = tree.left[node] ?? -1;
     if (left === -1) {
-      appendLeaf(builder, step);
+      builder.left[root + i] = -1;
       continue;
     }
     const right = tree.right[node] ?? -1;
-    meet(builder, left, step);
-    meet(builder, right, step);
+    if (left < 0 || left >= size || met[left]) {
+      throw childError({ t, node, side: "left", child: left, size });
+    }
+    met[left] = 1;
+    if (right < 0 || right >= size || met[right]) {
+      throw childError({ t, node, side: "right", child: right, size });
+    }
+    met[right] = 1;
     order[known] = left;
     order[known + 1] = right;
-    builder.left[step.at] = root + known;
-    appendSplit(builder, step);
+    builder.left[root + i] = root + known;
     known += 2;
   }
-  builder.nodes = root + known;
   builder.maxDepth = Math.max(builder.maxDepth, depth);
   return known;
 }
 
-/** A node of tree `t`, and where it stands among the nodes of all trees. */
-interface Step {
-  readonly tree: TreeArrays;
-  readonly t: number;
-  readonly node: number;
-  readonly at: number;
-}
-
-/** Refuses a child that is not there or was met before; marks it as met. */
-function meet({ met }: Builder, child: number, step: Step): void {
-  const { left } = step.tree;
-  if (child < 0 || child >= left.length) {
-    const side = child === left[step.node] ? "left" : "right";
-    throw nodeError(
-      step,
-      `${side} child ${child} is outside 0..${left.length - 1}`,
-    );
-  }
-  if (met[child]) {
-    throw nodeError(
-      step,
+function childError(
+  { t, node, side, child, size }: {
+    t: number;
+    node: number;
+    side: string;
+    child: number;
+    size: number;
+  },
+): InputError {
+  return child < 0 || child >= size
+    ? nodeError(t, node, `${side} child ${child} is outside 0..${size - 1}`)
+    : nodeError(
+      t,
+      node,
       `child ${child} is already another node's child or the root`,
     );
-  }
-  met[child] = 1;
 }
 
-function nodeError({ t, node }: Step, problem: string): InputError {
-  return modelError(`tree ${t} node ${node}`, problem);
-}
-
-function appendLeaf(builder: Builder, step: Step): void {
-  const { leafSize, leaf } = builder;
-  const { tree, node, at } = step;
-  for (let k = 0; k < leafSize; k++) {
-    const value = tree.leaf[node * leafSize + k] ?? NaN;
-    if (!Number.isFinite(value)) {
-      throw nodeError(step, `leaf value is ${value}`);
-    }
-    leaf[at * leafSize + k] = value;
-  }
-}
-
-function appendSplit(builder: Builder, step: Step): void {
-  const { tree, node, at } = step;
-  const { featureCount } = builder;
-  const feature = tree.feature[node] ?? -1;
-  if (feature < 0 || feature >= featureCount) {
-    throw nodeError(
-      step,
-      `feature ${feature} is outside 0..${featureCount - 1}`,
-    );
-  }
-  builder.feature[at] = feature;
-  builder.defaultLeft[at] = tree.defaultLeft[node] ?? 0;
-  const set = tree.sets.size > 0 ? tree.sets.get(node) : undefined;
-  if (set !== undefined) return appendSet(builder, set, step);
-  const threshold = tree.threshold[node] ?? NaN;
-  if (Number.isNaN(threshold)) throw nodeError(step, "threshold is NaN");
-  builder.threshold[at] = threshold;
+function nodeError(tree: number, node: number, problem: string): InputError {
+  return modelError(`tree ${tree} node ${node}`, problem);
 }
 
 function appendSet(
   builder: Builder,
   set: ArrayLike<number>,
-  step: Step,
+  { t, node, at }: { t: number; node: number; at: number },
 ): void {
   let largest = -1;
   for (let i = 0; i < set.length; i++) {
     const category = set[i] ?? -1;
     if (!(category >= 0 && category < categoryLimit)) {
       throw nodeError(
-        step,
+        t,
+        node,
         `category ${category} is outside 0..${categoryLimit - 1}`,
       );
     }
@@ -266,7 +266,7 @@ function appendSet(
   const start = builder.wordCount;
   const size = (largest >> 5) + 1;
   if (start + size > wordLimit) {
-    throw nodeError(step, "category sets over 64 MiB");
+    throw nodeError(t, node, "category sets over 64 MiB");
   }
   const words = takeWords(builder, size);
   for (let i = 0; i < set.length; i++) {
@@ -274,8 +274,8 @@ function appendSet(
     const word = start + (category >> 5);
     words[word] = (words[word] ?? 0) | 1 << (category & 31);
   }
-  builder.setStart[step.at] = start;
-  builder.setSize[step.at] = size;
+  builder.setStart[at] = start;
+  builder.setSize[at] = size;
 }
 
 /** The words of all sets, with room for so many more, which count as used from here on. */

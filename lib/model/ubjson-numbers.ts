@@ -1,5 +1,13 @@
 /** The number types of UBJSON: one value, or many of one type, big-endian. */
-import type { NumberArray } from "./document.ts";
+
+/** An array of one number type; 64-bit integers are doubles, exact up to 2^53. */
+export type NumberArray =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint8Array;
 
 /** Letters of the number types. */
 const type = {
@@ -62,41 +70,60 @@ export function numberAt(view: DataView, at: number, letter: number): number {
   }
 }
 
-/** Numbers of one type that stand one behind the other; of `L`, as doubles. */
-export function numbersAt(
-  view: DataView,
-  at: number,
-  numbers: { type: number; count: number },
-): NumberArray {
-  const { count } = numbers;
-  const { buffer, byteOffset } = view;
-  switch (numbers.type) {
-    case type.int8:
-      return new Int8Array(buffer, byteOffset + at, count);
-    case type.uint8:
-      return new Uint8Array(buffer, byteOffset + at, count);
-    case type.int16: {
-      const result = new Int16Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getInt16(at + 2 * i);
-      return result;
-    }
-    case type.int32: {
-      const result = new Int32Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getInt32(at + 4 * i);
-      return result;
-    }
-    case type.float32: {
-      const result = new Float32Array(count);
-      for (let i = 0; i < count; i++) result[i] = view.getFloat32(at + 4 * i);
-      return result;
-    }
-    default: {
-      const result = new Float64Array(count);
-      const { type } = numbers;
-      for (let i = 0; i < count; i++) {
-        result[i] = numberAt(view, at + 8 * i, type);
+/**
+ * Numbers of one type that stand one behind the other in a file. They are read
+ * when they are asked for: nothing is scored with most of a model's.
+ */
+export class PackedNumbers {
+  /** How many there are. */
+  readonly length: number;
+  readonly #view: DataView;
+  readonly #at: number;
+  readonly #type: number;
+
+  constructor(
+    view: DataView,
+    at: number,
+    numbers: { type: number; count: number },
+  ) {
+    this.length = numbers.count;
+    this.#view = view;
+    this.#at = at;
+    this.#type = numbers.type;
+  }
+
+  /** All of them in a fresh array; those of `L` as doubles. */
+  read(): NumberArray {
+    const view = this.#view;
+    const at = this.#at;
+    const count = this.length;
+    switch (this.#type) {
+      case type.int8:
+        return new Int8Array(view.buffer, view.byteOffset + at, count).slice();
+      case type.uint8:
+        return new Uint8Array(view.buffer, view.byteOffset + at, count).slice();
+      case type.int16: {
+        const result = new Int16Array(count);
+        for (let i = 0; i < count; i++) result[i] = view.getInt16(at + 2 * i);
+        return result;
       }
-      return result;
+      case type.int32: {
+        const result = new Int32Array(count);
+        for (let i = 0; i < count; i++) result[i] = view.getInt32(at + 4 * i);
+        return result;
+      }
+      case type.float32: {
+        const result = new Float32Array(count);
+        for (let i = 0; i < count; i++) result[i] = view.getFloat32(at + 4 * i);
+        return result;
+      }
+      default: {
+        const result = new Float64Array(count);
+        for (let i = 0; i < count; i++) {
+          result[i] = numberAt(view, at + 8 * i, this.#type);
+        }
+        return result;
+      }
     }
   }
 }

@@ -11,9 +11,9 @@ import {
   maxKeys,
   type Place,
   shortText,
-  type Value,
+  type Stored,
 } from "./document.ts";
-import { numberAt, numbersAt, widthOf } from "./ubjson-numbers.ts";
+import { numberAt, PackedNumbers, widthOf } from "./ubjson-numbers.ts";
 
 /** Where the reader stands. */
 interface Cursor {
@@ -48,15 +48,15 @@ const letter = {
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * The value of a UBJSON file. Typed arrays of numbers become typed arrays (of
- * 64-bit integers: doubles, exact up to 2^53), objects become maps, and a
- * high-precision number becomes a double that rounds to the same float32.
+ * The value of a UBJSON file. A high-precision number becomes a double that
+ * rounds to the same float32.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
+ * import { valueOf } from "./document.ts";
  *
  * const bytes = Uint8Array.from([..."{i\x01a[$U#i\x02\x07\x08}"].map((c) => c.charCodeAt(0)));
- * deepStrictEqual(openUbjson(bytes).value, new Map([["a", Uint8Array.of(7, 8)]]));
+ * deepStrictEqual(valueOf(openUbjson(bytes)), new Map([["a", Uint8Array.of(7, 8)]]));
  * ```
  *
  * @throws {InputError} If the bytes are no UBJSON, with the offset of the first wrong one; if a key stands twice; if bytes are left over.
@@ -79,7 +79,7 @@ export function openUbjson(bytes: Uint8Array): Place {
   );
 }
 
-function readValue(cursor: Cursor, marker: number): Value {
+function readValue(cursor: Cursor, marker: number): Stored {
   switch (marker) {
     case letter.object:
       return readObject(enter(cursor));
@@ -166,13 +166,13 @@ function isWithoutBytes(marker: number): boolean {
     marker === letter.false;
 }
 
-function readArray(cursor: Cursor): Value {
+function readArray(cursor: Cursor): Stored {
   const { type, count } = readHeader(cursor);
   if (type !== undefined && count !== undefined && widthOf(type) > 0) {
     const at = take(cursor, count * widthOf(type));
-    return leave(cursor, numbersAt(cursor.view, at, { type, count }));
+    return leave(cursor, new PackedNumbers(cursor.view, at, { type, count }));
   }
-  const values: Value[] = [];
+  const values: Stored[] = [];
   for (let n = 0; n !== count; n++) {
     const marker = type ?? readMarker(cursor);
     if (count === undefined && marker === letter.arrayEnd) break;
@@ -181,9 +181,9 @@ function readArray(cursor: Cursor): Value {
   return leave(cursor, values);
 }
 
-function readObject(cursor: Cursor): Value {
+function readObject(cursor: Cursor): Stored {
   const { type, count } = readHeader(cursor);
-  const members = new Map<string, Value>();
+  const members = new Map<string, Stored>();
   const lastKeys = cursor.lastKeys[cursor.depth] ??= [];
   for (let n = 0; n !== count; n++) {
     const marker = readMarker(cursor);
@@ -275,7 +275,7 @@ function enter(cursor: Cursor): Cursor {
   return cursor;
 }
 
-function leave(cursor: Cursor, value: Value): Value {
+function leave(cursor: Cursor, value: Stored): Stored {
   cursor.depth--;
   return value;
 }

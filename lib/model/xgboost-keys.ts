@@ -8,25 +8,25 @@ import { keysOf, modelError, type Place } from "./document.ts";
 
 /** Source: the `SaveModel` functions of XGBoost's tags v1.0.2 to v3.4.1. */
 const known = {
-  document: ["learner", "version"],
-  learner: [
+  document: new Set(["learner", "version"]),
+  learner: new Set([
     "attributes",
     "feature_names",
     "feature_types",
     "gradient_booster",
     "learner_model_param",
     "objective",
-  ],
-  learner_model_param: [
+  ]),
+  learner_model_param: new Set([
     "base_score",
     "boost_from_average",
     "num_class",
     "num_feature",
     "num_target",
-  ],
-  booster: ["gbtree", "model", "name", "weight_drop"],
-  gbtree: ["model", "name"],
-  model: [
+  ]),
+  booster: new Set(["gbtree", "model", "name", "weight_drop"]),
+  gbtree: new Set(["model", "name"]),
+  model: new Set([
     "boosted_rounds",
     "cats",
     "gbtree_model_param",
@@ -35,11 +35,15 @@ const known = {
     "trees",
     "weight_drop",
     "weights",
-  ],
-  cats: ["enc", "feature_segments", "sorted_idx"],
-  enc: ["offsets", "type", "values"],
-  gbtree_model_param: ["num_parallel_tree", "num_trees", "size_leaf_vector"],
-  tree: [
+  ]),
+  cats: new Set(["enc", "feature_segments", "sorted_idx"]),
+  enc: new Set(["offsets", "type", "values"]),
+  gbtree_model_param: new Set([
+    "num_parallel_tree",
+    "num_trees",
+    "size_leaf_vector",
+  ]),
+  tree: new Set([
     "base_weights",
     "categories",
     "categories_nodes",
@@ -58,9 +62,14 @@ const known = {
     "split_type",
     "sum_hessian",
     "tree_param",
-  ],
-  tree_param: ["num_deleted", "num_feature", "num_nodes", "size_leaf_vector"],
-} as const;
+  ]),
+  tree_param: new Set([
+    "num_deleted",
+    "num_feature",
+    "num_nodes",
+    "size_leaf_vector",
+  ]),
+};
 
 /**
  * Checks that an object has no other keys than XGBoost's models have there.
@@ -68,9 +77,9 @@ const known = {
  * @throws {InputError} With the first other key.
  */
 export function checkKeys(place: Place, object: keyof typeof known): void {
-  const names: readonly string[] = known[object];
+  const names: ReadonlySet<string> = known[object];
   for (const key of keysOf(place)) {
-    if (names.includes(key)) continue;
+    if (names.has(key)) continue;
     throw modelError(
       place.path || "top level",
       `unknown key ${

@@ -1,5 +1,6 @@
 /** The trees of an XGBoost model, their claims about themselves checked. */
 import {
+  checkNumbers,
   float32sOf,
   int32sOf,
   integerOf,
@@ -137,7 +138,7 @@ function checkStatistics(
 ): void {
   if (leafSize > 1) return; // of splits, whose targets may be fewer
   for (const key of ["base_weights", "loss_changes", "sum_hessian"]) {
-    float32sOf(member(tree, key), size);
+    checkNumbers(member(tree, key), size);
   }
 }
 
