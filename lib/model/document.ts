@@ -183,9 +183,12 @@ export function integerOf(
   return number;
 }
 
+const none = new Int32Array(0);
+
 /** Whole numbers of 32 bits; true and false count as 1 and 0. @throws {InputError} If one is none, or the length is not `length`. */
 export function int32sOf(place: Place, length?: number): Int32Array {
   const array = numbersOf(place, length);
+  if (array.length === 0) return none;
   if (array instanceof Int32Array) return array;
   if (
     array instanceof Uint8Array || array instanceof Int8Array ||
@@ -206,6 +209,15 @@ export function int32sOf(place: Place, length?: number): Int32Array {
     );
   }
   return result;
+}
+
+/** As {@linkcode int32sOf}, for arrays that are bytes in most files: these are not copied. @throws {InputError} As {@linkcode int32sOf}. */
+export function flagsOf(
+  place: Place,
+  length: number,
+): Int32Array | Uint8Array {
+  const array = numbersOf(place, length);
+  return array instanceof Uint8Array ? array : int32sOf(place, length);
 }
 
 /** Numbers rounded to float32. @throws {InputError} If one is no number, or the length is not `length`. */
@@ -238,7 +250,8 @@ function numbersOf(
   if (length !== undefined && array.length !== length) {
     throw modelError(place.path, `${array.length} values, expected ${length}`);
   }
-  return array instanceof PackedNumbers ? array.read() : array;
+  if (!(array instanceof PackedNumbers)) return array;
+  return array.length > 0 ? array.read() : [];
 }
 
 /**

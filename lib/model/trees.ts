@@ -15,7 +15,7 @@ export interface TreeArrays {
   readonly feature: Int32Array;
   readonly threshold: Float32Array;
   /** 1 where NaN goes left, else 0. */
-  readonly defaultLeft: Int32Array;
+  readonly defaultLeft: ArrayLike<number>;
   /** Categories that go right, per categorical node. */
   readonly sets: ReadonlyMap<number, ArrayLike<number>>;
   /** Nodes × values of a leaf. */

@@ -92,16 +92,16 @@ export class PackedNumbers {
     this.#type = numbers.type;
   }
 
-  /** All of them in a fresh array; those of `L` as doubles. */
+  /** All of them, those of `L` as doubles; bytes stay where the file has them. */
   read(): NumberArray {
     const view = this.#view;
     const at = this.#at;
     const count = this.length;
     switch (this.#type) {
       case type.int8:
-        return new Int8Array(view.buffer, view.byteOffset + at, count).slice();
+        return new Int8Array(view.buffer, view.byteOffset + at, count);
       case type.uint8:
-        return new Uint8Array(view.buffer, view.byteOffset + at, count).slice();
+        return new Uint8Array(view.buffer, view.byteOffset + at, count);
       case type.int16: {
         const result = new Int16Array(count);
         for (let i = 0; i < count; i++) result[i] = view.getInt16(at + 2 * i);

@@ -1,5 +1,11 @@
 /** Categorical splits, which XGBoost has since 1.3. */
-import { int32sOf, member, modelError, type Place } from "./document.ts";
+import {
+  flagsOf,
+  int32sOf,
+  member,
+  modelError,
+  type Place,
+} from "./document.ts";
 
 /**
  * The sets of categories that go right, per categorical node of a tree.
@@ -11,7 +17,7 @@ export function readSets(
   tree: Place,
   size: number,
 ): ReadonlyMap<number, Int32Array> {
-  const types = int32sOf(member(tree, "split_type"), size);
+  const types = flagsOf(member(tree, "split_type"), size);
   const nodes = int32sOf(member(tree, "categories_nodes"));
   const starts = int32sOf(member(tree, "categories_segments"), nodes.length);
   const counts = int32sOf(member(tree, "categories_sizes"), nodes.length);
@@ -33,10 +39,11 @@ export function readSets(
     }
     sets.set(node, categories.subarray(start, end));
   });
+  const isCategorical = sets.size > 0;
   for (let node = 0; node < size; node++) {
     const type = types[node];
-    const hasSet = sets.size > 0 && sets.has(node);
-    if (type === Number(hasSet)) continue;
+    const hasSet = isCategorical && sets.has(node);
+    if (type === (hasSet ? 1 : 0)) continue;
     throw modelError(
       `${tree.path} node ${node}`,
       `split type ${type}, ${hasSet ? "with" : "without"} categories`,

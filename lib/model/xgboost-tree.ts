@@ -1,6 +1,7 @@
 /** The trees of an XGBoost model, their claims about themselves checked. */
 import {
   checkNumbers,
+  flagsOf,
   float32sOf,
   int32sOf,
   integerOf,
@@ -57,7 +58,7 @@ export function readXgboostTree(
   const int32s = (key: string) => int32sOf(member(tree, key), size);
   const left = int32s("left_children");
   const right = int32s("right_children");
-  const defaultLeft = int32s("default_left");
+  const defaultLeft = flagsOf(member(tree, "default_left"), size);
   checkNodes(tree, { left, right, defaultLeft, parents: int32s("parents") });
   const conditions = float32sOf(member(tree, "split_conditions"), size);
   const nodes: Nodes = { size, left, right, conditions };
@@ -101,7 +102,7 @@ function checkNodes(
     left: Int32Array;
     right: Int32Array;
     parents: Int32Array;
-    defaultLeft: Int32Array;
+    defaultLeft: ArrayLike<number>;
   },
 ): void {
   const { left, right, parents, defaultLeft } = arrays;
