@@ -200,7 +200,7 @@ export function int32sOf(place: Place, length?: number): Int32Array {
     if (typeof value !== "number" && typeof value !== "boolean") {
       throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
     }
-    const number = Number(value);
+    const number = value === true ? 1 : value === false ? 0 : value;
     result[i] = number;
     if (result[i] === number) continue;
     throw modelError(

@@ -115,22 +115,37 @@ function readArray(cursor: Cursor): Stored {
  * `JSON.parse`; undefined, with the cursor unmoved, where it holds something
  * else or is broken: then the reader of single values finds the wrong byte.
  */
-function readPlainNumbers(cursor: Cursor): number[] | undefined {
+function readPlainNumbers(cursor: Cursor): readonly number[] | undefined {
   const { bytes, at } = cursor;
   if (!isOfNumber(bytes[at] ?? 0)) return undefined;
   const end = bytes.indexOf(0x5d, at);
   if (end === -1) return undefined;
-  const text = latin1.decode(bytes.subarray(at, end));
-  if (!/^[-+.\deE,\s]+$/.test(text)) return undefined;
+  const numbers = parseNumbers(latin1.decode(bytes.subarray(at, end)));
+  if (numbers !== undefined) cursor.at = end + 1;
+  return numbers;
+}
+
+/** The numbers between two brackets; undefined where there is anything else. Loops instead of callbacks: these would take a quarter of the time. */
+function parseNumbers(text: string): readonly number[] | undefined {
+  let values: readonly unknown[];
   try {
-    const numbers: number[] = JSON.parse(`[${text}]`);
-    cursor.at = end + 1;
-    return numbers.some(isBetweenFloats)
-      ? text.split(",").map((number) => toDouble(number.trim()))
-      : numbers;
+    values = JSON.parse(`[${text}]`);
   } catch {
     return undefined;
   }
+  if (!areNumbers(values)) return undefined;
+  for (let i = 0; i < values.length; i++) {
+    if (!isBetweenFloats(values[i] ?? NaN)) continue;
+    return text.split(",").map((number) => toDouble(number.trim()));
+  }
+  return values;
+}
+
+function areNumbers(values: readonly unknown[]): values is readonly number[] {
+  for (let i = 0; i < values.length; i++) {
+    if (typeof values[i] !== "number") return false;
+  }
+  return true;
 }
 
 function isOfNumber(byte: number): boolean {
