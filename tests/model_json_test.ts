@@ -2,7 +2,12 @@ import { deepStrictEqual, ok, throws } from "node:assert/strict";
 import { InputError } from "../lib/errors.ts";
 import { openJson } from "../lib/model/json.ts";
 import { toDouble } from "../lib/model/decimal.ts";
-import { float32sOf, maxDepth, type Value, valueOf } from "../lib/model/document.ts";
+import {
+  float32sOf,
+  maxDepth,
+  type Value,
+  valueOf,
+} from "../lib/model/document.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 
 function parse(text: string): Value {
