@@ -158,7 +158,7 @@ function appendTree(builder: Builder, tree: TreeArrays, t: number): number {
       for (let k = 0; k < leafSize; k++) {
         const value = tree.leaf[node * leafSize + k] ?? NaN;
         if (!Number.isFinite(value)) {
-          throw nodeError(t, node, `leaf value is ${value}`);
+          throw nodeError({ t, node }, `leaf value is ${value}`);
         }
         leaf[at * leafSize + k] = value;
       }
@@ -167,8 +167,7 @@ function appendTree(builder: Builder, tree: TreeArrays, t: number): number {
     const column = tree.feature[node] ?? -1;
     if (column < 0 || column >= featureCount) {
       throw nodeError(
-        t,
-        node,
+        { t, node },
         `feature ${column} is outside 0..${featureCount - 1}`,
       );
     }
@@ -178,7 +177,7 @@ function appendTree(builder: Builder, tree: TreeArrays, t: number): number {
     if (tree.sets.size > 0 && tree.sets.has(node)) {
       appendSet(builder, tree.sets.get(node) ?? [], { t, node, at });
     } else if (Number.isNaN(value)) {
-      throw nodeError(t, node, "threshold is NaN");
+      throw nodeError({ t, node }, "threshold is NaN");
     } else threshold[at] = value;
   }
   builder.nodes = root + known;
@@ -234,16 +233,18 @@ function childError(
   },
 ): InputError {
   return child < 0 || child >= size
-    ? nodeError(t, node, `${side} child ${child} is outside 0..${size - 1}`)
+    ? nodeError({ t, node }, `${side} child ${child} is outside 0..${size - 1}`)
     : nodeError(
-      t,
-      node,
+      { t, node },
       `child ${child} is already another node's child or the root`,
     );
 }
 
-function nodeError(tree: number, node: number, problem: string): InputError {
-  return modelError(`tree ${tree} node ${node}`, problem);
+function nodeError(
+  { t, node }: { t: number; node: number },
+  problem: string,
+): InputError {
+  return modelError(`tree ${t} node ${node}`, problem);
 }
 
 function appendSet(
@@ -256,8 +257,7 @@ function appendSet(
     const category = set[i] ?? -1;
     if (!(category >= 0 && category < categoryLimit)) {
       throw nodeError(
-        t,
-        node,
+        { t, node },
         `category ${category} is outside 0..${categoryLimit - 1}`,
       );
     }
@@ -266,7 +266,7 @@ function appendSet(
   const start = builder.wordCount;
   const size = (largest >> 5) + 1;
   if (start + size > wordLimit) {
-    throw nodeError(t, node, "category sets over 64 MiB");
+    throw nodeError({ t, node }, "category sets over 64 MiB");
   }
   const words = takeWords(builder, size);
   for (let i = 0; i < set.length; i++) {

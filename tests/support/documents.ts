@@ -1,4 +1,4 @@
-/** Writers of what `parseUbjson()` and `parseJson()` read, and changes to single values of a document. */
+/** Writers of what `openUbjson()` and `openJson()` read, and changes to single values of a document. */
 import type { Value } from "../../lib/model/document.ts";
 import type { NumberArray } from "../../lib/model/ubjson-numbers.ts";
 import type { Random } from "./mutate.ts";
