@@ -1,9 +1,8 @@
 /** What the benchmark asks of the processes that score, one JSON value a line each way. */
 
-/** An engine with a number of threads and a model. */
+/** An engine, which scores with one thread, and a model. */
 export interface Subject {
   readonly engine: string;
-  readonly threads: number;
   /** File name of the model without its extension. */
   readonly stem: string;
 }

@@ -1,9 +1,8 @@
 /** The results of `bench/score.ts`, and their tables. */
 
-/** One engine with one number of threads on one model. */
+/** One engine on one model, with one thread. */
 export interface Measured {
   readonly engine: string;
-  readonly threads: number;
   /** Of each round. */
   readonly rowsPerSecond: readonly number[];
   readonly openMs: number;
@@ -65,16 +64,15 @@ export function median(numbers: readonly number[]): number {
  */
 export function ratioTo(
   shape: ShapeResult,
-  peer: { engine: string; threads: number },
+  peer: string,
   of: (rounds: readonly number[]) => number,
 ): number {
   const speed = (engine: string) =>
     of(
-      shape.engines.find((measured) =>
-        measured.engine === engine && measured.threads === peer.threads
-      )?.rowsPerSecond ?? [],
+      shape.engines.find((measured) => measured.engine === engine)
+        ?.rowsPerSecond ?? [],
     );
-  return speed("kernel") / speed(peer.engine);
+  return speed("kernel") / speed(peer);
 }
 
 /** The tables as Markdown. */
@@ -86,36 +84,24 @@ export function toMarkdown(report: Report): string {
 }
 
 function shapeTable(shape: ShapeResult): string {
-  const engines = Array.from(
-    new Set(shape.engines.map(({ engine }) => engine)),
-  );
-  const find = (engine: string, threads: number) =>
-    shape.engines.find((found) =>
-      found.engine === engine && found.threads === threads
-    );
-  const cells = (engine: string, threads: number) => {
-    const found = find(engine, threads);
-    if (found === undefined) return ["–", "–"];
-    const speed = rate(median(found.rowsPerSecond));
-    if (engine === "kernel") return [speed, ""];
-    const middle = ratioTo(shape, { engine, threads }, median);
-    const best = ratioTo(shape, { engine, threads }, largest);
-    return [speed, `${middle.toFixed(1)} × (${best.toFixed(1)} ×)`];
-  };
-  const rows = engines.map((engine) => [
-    engine,
-    ...cells(engine, 1),
-    ...cells(engine, 2),
-    (find(engine, 1)?.difference ?? NaN).toExponential(0),
-  ]);
+  const rows = shape.engines.map(({ engine, rowsPerSecond, difference }) => {
+    const middle = ratioTo(shape, engine, median);
+    const best = ratioTo(shape, engine, largest);
+    return [
+      engine,
+      rate(median(rowsPerSecond)),
+      engine === "kernel"
+        ? ""
+        : `${middle.toFixed(1)} × (${best.toFixed(1)} ×)`,
+      difference.toExponential(0),
+    ];
+  });
   return [
     `### ${shape.name}: ${shape.trees} trees, ${shape.leaves} leaves`,
     "",
     table([
       "engine",
-      "1 thread, rows/s",
-      "kernel against it",
-      "2 threads, rows/s",
+      "rows/s",
       "kernel against it",
       "largest difference to XGBoost",
     ], rows),

@@ -1,6 +1,6 @@
 /**
  * How fast models are scored: the kernel against its peers, on the same rows,
- * at one and at two threads. Run with `deno task bench-score`.
+ * with one thread each. Run with `deno task bench-score`.
  *
  * Every round measures each engine for a moment, so that what else the machine
  * does meets all of them alike; the tables show medians over the rounds.
@@ -52,7 +52,7 @@ interface Entry {
 const seconds = Number(flags.seconds);
 const checkedRows = 5_000;
 
-/** Rows of a measurement at least, so that threads have something to share. */
+/** Rows of a measurement at least. */
 const leastRows = 8_192;
 
 const { features, rows: matrixRows, models } = await makeModels();
@@ -69,19 +69,13 @@ await using python = await startContender(await peer("bench"), [
   String(features),
 ]);
 
-const contenders: readonly (readonly [string, number, Contender])[] = [
-  ["kernel", 1, ours],
-  ["kernel", 2, ours],
-  ["XGBoost", 1, python],
-  ["XGBoost", 2, python],
-  ["tl2cgen", 1, python],
-  ["tl2cgen", 2, python],
-  ["treelite GTIL", 1, python],
-  ["treelite GTIL", 2, python],
-  ["onnxruntime", 1, python],
-  ["onnxruntime", 2, python],
-  ["onnxruntime-web", 1, ours],
-  // Its threads cannot start in Deno: their module is a blob: URL, which Deno refuses.
+const contenders: readonly (readonly [string, Contender])[] = [
+  ["kernel", ours],
+  ["XGBoost", python],
+  ["tl2cgen", python],
+  ["treelite GTIL", python],
+  ["onnxruntime", python],
+  ["onnxruntime-web", ours],
 ];
 
 const shapes: ShapeResult[] = [];
@@ -130,12 +124,11 @@ async function measureShape(shape: Shape): Promise<ShapeResult> {
   await note(shape.name);
   const expected = await scoresOf(python, {
     engine: "XGBoost",
-    threads: 1,
     stem: shape.stem,
   });
   const entries: Entry[] = [];
-  for (const [engine, threads, contender] of contenders) {
-    const subject = { engine, threads, stem: shape.stem };
+  for (const [engine, contender] of contenders) {
+    const subject = { engine, stem: shape.stem };
     const entry = await enter(contender, subject, expected);
     if (entry) entries.push(entry);
   }
@@ -159,7 +152,6 @@ async function measureShape(shape: Shape): Promise<ShapeResult> {
     { subject, openMs, difference, rowsPerSecond },
   ): Measured => ({
     engine: subject.engine,
-    threads: subject.threads,
     rowsPerSecond,
     openMs,
     difference,
@@ -189,7 +181,7 @@ async function enter(
   const wanted = Math.round((trial.rowsPerSecond ?? 0) * seconds);
   const rows = Math.min(matrixRows, Math.max(leastRows, wanted));
   await note(
-    `${subject.engine}, ${subject.threads}: ${rows} rows, difference ${difference}`,
+    `${subject.engine}: ${rows} rows, difference ${difference}`,
   );
   return { subject, contender, openMs, difference, rows, rowsPerSecond: [] };
 }

@@ -27,7 +27,7 @@ const matrix = new Float32Array(buffer);
 const opened = new Map<string, Opened>();
 
 async function open(command: Command): Promise<Opened> {
-  const { engine, stem, threads } = command;
+  const { engine, stem } = command;
   if (engine !== "kernel") {
     const session = await openOnnx(
       await Deno.readFile(`${folder}/${stem}.onnx`),
@@ -38,15 +38,15 @@ async function open(command: Command): Promise<Opened> {
     };
   }
   const model = parseModel(await Deno.readFile(`${folder}/${stem}.ubj`));
-  const kernel = openKernel(model as TreeEnsemble, { threads });
+  const kernel = openKernel(model as TreeEnsemble);
   return {
     predict: (matrix, rows) => kernel.predict(matrix, rows),
-    close: () => kernel[Symbol.dispose](),
+    close: () => {},
   };
 }
 
 async function answer(command: Command): Promise<Answer> {
-  const key = `${command.engine} ${command.threads} ${command.stem}`;
+  const key = `${command.engine} ${command.stem}`;
   if (command.do === "open") {
     const start = performance.now();
     const found = await open(command);
@@ -88,4 +88,3 @@ await say({ ready: true });
 for await (const line of linesOf(Deno.stdin.readable)) {
   await say(await answer(JSON.parse(line)));
 }
-Deno.exit(0); // helpers of kernels may still be there

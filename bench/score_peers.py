@@ -25,19 +25,19 @@ folder = Path(sys.argv[1])
 matrix = np.fromfile(folder / "matrix.f32", dtype=np.float32).reshape(-1, int(sys.argv[2]))
 
 
-def open_xgboost(stem: str, threads: int):
-    booster = xgboost.Booster({"nthread": threads})
+def open_xgboost(stem: str):
+    booster = xgboost.Booster({"nthread": 1})
     booster.load_model(bytearray((folder / f"{stem}.ubj").read_bytes()))
-    booster.set_param({"nthread": threads})
+    booster.set_param({"nthread": 1})
     return booster.inplace_predict
 
 
-def open_gtil(stem: str, threads: int):
+def open_gtil(stem: str):
     model = treelite.frontend.load_xgboost_model(folder / f"{stem}.json")
-    return lambda rows: treelite.gtil.predict(model, rows, nthread=threads)
+    return lambda rows: treelite.gtil.predict(model, rows, nthread=1)
 
 
-def open_tl2cgen(stem: str, threads: int):
+def open_tl2cgen(stem: str):
     """Compiled once; the library is kept beside the model."""
     source = folder / f"{stem}.json"
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
@@ -46,7 +46,7 @@ def open_tl2cgen(stem: str, threads: int):
         model = treelite.frontend.load_xgboost_model(source)
         params = {"parallel_comp": 32, "quantize": 1}
         tl2cgen.export_lib(model, toolchain="gcc", libpath=library, params=params, nthread=2)
-    predictor = tl2cgen.Predictor(library, nthread=threads)
+    predictor = tl2cgen.Predictor(library, nthread=1)
     copies = {}  # its own copy of the rows is made once, and not counted
 
     def predict(rows):
@@ -57,9 +57,9 @@ def open_tl2cgen(stem: str, threads: int):
     return predict
 
 
-def open_onnxruntime(stem: str, threads: int):
+def open_onnxruntime(stem: str):
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(folder / f"{stem}.onnx", options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
@@ -80,10 +80,10 @@ def answer(command: dict) -> dict:
     if command["do"] == "versions":
         packages = {"XGBoost": "xgboost", "treelite GTIL": "treelite", "tl2cgen": "tl2cgen", "onnxruntime": "onnxruntime"}
         return {name: version(package) for name, package in packages.items()}
-    key = (command["engine"], command["stem"], command["threads"])
+    key = (command["engine"], command["stem"])
     if command["do"] == "open":
         start = time.perf_counter()
-        opened[key] = OPENERS[command["engine"]](command["stem"], command["threads"])
+        opened[key] = OPENERS[command["engine"]](command["stem"])
         opened[key](matrix[:1])
         return {"openMs": (time.perf_counter() - start) * 1000}
     if command["do"] == "close":

@@ -15,7 +15,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../lib/base/errors.ts";
-import { openUbjson } from "../lib/model/scan.ts";
+import { openUbjson } from "../lib/model/ubjson.ts";
 import { type Value, valueOf } from "../lib/model/document.ts";
 import type { Model } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";

@@ -5,8 +5,6 @@ import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { openKernel } from "../lib/model/kernel.ts";
 import { buildWasm, wasmModule } from "../lib/model/wasm/build.ts";
-import { toOnnx } from "../lib/model/onnx.ts";
-import { openOnnx } from "../lib/model/onnxruntime.ts";
 import { parseModel } from "../lib/model/parse.ts";
 import { instantiate } from "../lib/model/wasm/module.ts";
 import { differences } from "./parity/compare.ts";
@@ -55,7 +53,7 @@ const shapes: Record<string, Omit<EnsembleShape, "seed">> = {
     vectorLeaves: true,
     precision: "float64",
   },
-  "uneven trees": { features: 5, trees: 40, inner: 60, skew: 0.6 },
+  "irregular trees": { features: 5, trees: 40, inner: 60, skew: 0.6 },
   "chains": { features: 4, trees: 10, inner: 200, skew: 1 },
   "trees of exactly 256 leaves and some more": {
     features: 3,
@@ -64,7 +62,7 @@ const shapes: Record<string, Omit<EnsembleShape, "seed">> = {
     skew: 0.1,
   },
   "large trees": { features: 6, trees: 6, inner: 3000, skew: 0.2 },
-  "large uneven trees": { features: 6, trees: 4, inner: 3000, skew: 0.7 },
+  "large irregular trees": { features: 6, trees: 4, inner: 3000, skew: 0.7 },
   "many thresholds of few features": {
     features: 2,
     trees: 50,
@@ -360,73 +358,4 @@ Deno.test("buildWasm() gives the committed bytes", async () => {
     new URL("../lib/model/wasm/bytes.ts", import.meta.url),
   );
   strictEqual(wasmModule(await buildWasm()), committed);
-});
-
-Deno.test("openKernel() scores with several threads what it scores with one", async () => {
-  const shape = { seed: 21, features: 45, trees: 20, inner: 60, groups: 2 };
-  const transform = { kind: "softmax" } as const;
-  for (const precision of ["float32", "float64"] as const) {
-    const model = makeEnsemble({ ...shape, precision, transform });
-    const rows = 40_001;
-    const matrix = makeRows(model, { rows, seed: 22 });
-    const alone = openKernel(model);
-    using together = openKernel(model, { threads: 3 });
-    const expected = alone.predict(matrix, rows);
-    deepStrictEqual(together.predict(matrix, rows), expected); // while they start
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    for (let round = 0; round < 5; round++) {
-      deepStrictEqual(together.predict(matrix, rows), expected);
-      deepStrictEqual(
-        together.margins(matrix, rows),
-        alone.margins(matrix, rows),
-      );
-      deepStrictEqual(
-        together.predict(matrix.subarray(0, 45), 1),
-        expected.subarray(0, 2),
-      );
-    }
-  }
-});
-
-Deno.test("openKernel() has its threads beside onnxruntime-web, which replaces Worker", async () => {
-  const model = makeEnsemble({ seed: 1, features: 2, trees: 1, inner: 1 });
-  await using session = await openOnnx(toOnnx(model));
-  using kernel = openKernel(model, { threads: 2 });
-  const rows = new Float32Array(20_000);
-  deepStrictEqual(
-    kernel.predict(rows, 10_000),
-    await session.predict(rows, 10_000),
-  );
-});
-
-Deno.test("openKernel() lets go of threads that have not started yet", () => {
-  const model = makeEnsemble({ seed: 1, features: 2, trees: 1, inner: 1 });
-  using kernel = openKernel(model, { threads: 2 });
-  strictEqual(kernel.predict(new Float32Array(2), 1).length, 1);
-});
-
-Deno.test("openKernel() scores alone where its threads may not start", async () => {
-  const program = `
-    import { openKernel } from "./lib/model/kernel.ts";
-    import { makeEnsemble } from "./tests/support/ensembles.ts";
-    const model = makeEnsemble({ seed: 1, features: 2, trees: 3, inner: 5 });
-    using kernel = openKernel(model, { threads: 2 });
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    console.log(kernel.margins(new Float32Array(2_000_000), 1_000_000).length);
-  `;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", "-"],
-    cwd: new URL("../", import.meta.url),
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn(); // without any permission, so also without reading the thread's module
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(program));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const said = new TextDecoder().decode(stderr);
-  strictEqual(code, 0, said);
-  ok(/Requires read access/.test(said), said);
-  strictEqual(new TextDecoder().decode(stdout), "1000000\n");
 });

@@ -117,11 +117,7 @@ const reserved: readonly {
     pattern: /\bfetch\(/,
     files: ["lib/mlflow/http.ts"],
   },
-  {
-    what: "start threads",
-    pattern: /\bnew Worker\b/,
-    files: ["lib/model/kernel/crew.ts"],
-  },
+  { what: "start threads", pattern: /\bnew Worker\b/, files: [] },
   {
     what: "run programs",
     pattern: /\bDeno\.Command\b/,

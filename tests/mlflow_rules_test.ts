@@ -381,7 +381,7 @@ Deno.test("toColumnSpec() believes the model first, then true and false of the s
     ["int", [1, 2], "long", true],
     ["int", [1, null], "double", false],
     ["i", [0, 1], "boolean", true],
-    ["i", [true, null], "boolean", false],
+    ["i", [true, null], "double", false],
     ["c", [0, 1], "double", true],
     [undefined, [1, 2], "double", true],
     [undefined, [true, false], "boolean", true],

@@ -1,8 +1,13 @@
 import { deepStrictEqual, ok, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
-import { maxDepth, openJson } from "../lib/model/scan.ts";
+import { openJson } from "../lib/model/json.ts";
 import { toDouble } from "../lib/model/decimal.ts";
-import { float32sOf, type Value, valueOf } from "../lib/model/document.ts";
+import {
+  float32sOf,
+  maxDepth,
+  type Value,
+  valueOf,
+} from "../lib/model/document.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 
 function parse(text: string): Value {

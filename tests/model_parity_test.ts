@@ -2,7 +2,7 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { hardRows } from "../lib/model/hard-rows.ts";
+import { boundaryRows } from "../lib/model/boundary-rows.ts";
 import { checkParity, type Scorer } from "../lib/model/parity.ts";
 import { parseModel } from "../lib/model/parse.ts";
 
@@ -117,9 +117,9 @@ for (
     "classes.txt",
   ]
 ) {
-  Deno.test(`hardRows() leads to every leaf of ${name}`, () => {
+  Deno.test(`boundaryRows() leads to every leaf of ${name}`, () => {
     const model = golden(name);
-    const { matrix, rows } = hardRows(model, {
+    const { matrix, rows } = boundaryRows(model, {
       sample: new Float32Array(model.features.count),
     });
     const reached = new Set<number>();
@@ -157,8 +157,8 @@ function leafOf(model: TreeEnsemble, row: Float32Array, root: number): number {
   return margins[0] ?? NaN;
 }
 
-Deno.test("hardRows() keeps to its limit", () => {
+Deno.test("boundaryRows() keeps to its limit", () => {
   const model = golden("logistic.ubj");
   const sample = new Float32Array(model.features.count);
-  ok(hardRows(model, { sample, limit: 10 }).rows <= 10);
+  ok(boundaryRows(model, { sample, limit: 10 }).rows <= 10);
 });

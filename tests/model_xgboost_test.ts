@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
-import { openUbjson } from "../lib/model/scan.ts";
+import { openUbjson } from "../lib/model/ubjson.ts";
 import { type Value, valueOf } from "../lib/model/document.ts";
 import type { Model, TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";

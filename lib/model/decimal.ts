@@ -19,11 +19,9 @@
  */
 export function toDouble(text: string): number {
   const nearest = Number(text);
+  if (!isBetweenFloats(nearest)) return nearest;
   const float = Math.fround(nearest);
   const otherFloat = 2 * nearest - float;
-  const isBetween = float !== nearest && Number.isFinite(float) &&
-    Math.fround(otherFloat) === otherFloat;
-  if (!isBetween) return nearest;
   const [, whole = "", part = "", power = "0"] =
     /^-?(\d+)\.?(\d*)(?:[eE]([-+]?\d+))?$/.exec(text) ?? [];
   const ten = Number(power) - part.length;
@@ -37,4 +35,22 @@ export function toDouble(text: string): number {
     decimal > double === Math.abs(otherFloat) > Math.abs(float);
   const side = isOutwards ? otherFloat : float;
   return nearest + (side - nearest) / 4;
+}
+
+/**
+ * Whether a double lies in the middle between two neighbouring float32, so that
+ * rounding it may differ from rounding the decimal that it stands for.
+ *
+ * ```ts
+ * import { ok } from "node:assert/strict";
+ *
+ * ok(isBetweenFloats(1 + 2 ** -24));
+ * ok(!isBetweenFloats(1 + 2 ** -23) && !isBetweenFloats(0.1));
+ * ```
+ */
+export function isBetweenFloats(double: number): boolean {
+  const float = Math.fround(double);
+  if (float === double || !Number.isFinite(float)) return false;
+  const otherFloat = 2 * double - float;
+  return Math.fround(otherFloat) === otherFloat;
 }

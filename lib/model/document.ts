@@ -1,10 +1,10 @@
 /**
- * The values of a file that `scan.ts` has read, and readers that say where in
- * it something is wrong. Values are made when they are asked for: a model's
- * file has thousands, and few are needed one by one.
+ * The values that a UBJSON or JSON file consists of, and readers that say where
+ * in the file something is wrong. Files come from outside, so every reader
+ * bounds its work by the number of bytes.
  */
 import { InputError } from "../base/errors.ts";
-import { type Code, copyIn } from "./wasm/module.ts";
+import { type NumberArray, PackedNumbers } from "./ubjson-numbers.ts";
 
 /** One value of a document. Objects are maps, so no key can reach a prototype. */
 export type Value =
@@ -16,29 +16,42 @@ export type Value =
   | NumberArray
   | ReadonlyMap<string, Value>;
 
-/** An array that the file itself declares to be of one number type; 64-bit integers are doubles, exact up to 2^53. */
-export type NumberArray =
-  | Float32Array
-  | Float64Array
-  | Int32Array
-  | Int16Array
-  | Int8Array
-  | Uint8Array;
+/** A value as the readers of files leave it: typed arrays are not read yet. */
+export type Stored =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Stored[]
+  | PackedNumbers
+  | ReadonlyMap<string, Stored>;
 
-/** A file that was read, in the memory of the code that read it. */
-export interface Document {
-  readonly code: Code;
-  readonly memory: WebAssembly.Memory;
-  /** Numbers of the keys that were asked for. */
-  readonly keys: Map<string, number>;
+/** A value of a file, undefined where there is none, and the path to it, for messages. */
+export interface Place {
+  readonly value: Stored | undefined;
+  readonly path: string;
 }
 
-/** A value of a file and the path that leads to it, for messages. */
-export interface Place {
-  readonly document: Document;
-  /** Address of the value, 0 where there is none. */
-  readonly node: number;
-  readonly path: string;
+/** Deeper nesting than any model has (theirs is 8), and far below any stack's limit. */
+export const maxDepth = 64;
+
+/** More different keys than any model has. */
+export const maxKeys = 4096;
+
+/**
+ * How many objects and arrays a document of so many bytes may hold. Each takes
+ * about a hundred bytes of memory and as little as two bytes of file, so
+ * without a limit a small file could fill the memory. A real tree has 20 of
+ * them in over 500 bytes.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(maxContainers(0), 1000);
+ * ```
+ */
+export function maxContainers(bytes: number): number {
+  return 1000 + Math.floor(bytes / 8);
 }
 
 /**
@@ -54,119 +67,89 @@ export function modelError(where: string, problem: string): InputError {
   return new InputError(`Cannot read model: ${where}: ${problem}`);
 }
 
-const encoder = new TextEncoder();
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** `Kind` of `wasm/assembly/tape.ts`. */
-const kind = {
-  null: 0x5a,
-  true: 0x54,
-  false: 0x46,
-  number: 0x44,
-  text: 0x53,
-  letter: 0x43,
-  array: 0x5b,
-  numbers: 0x24,
-  object: 0x7b,
-} as const;
-
-/** A `class Node` of `wasm/assembly/tape.ts`. */
-interface Node {
-  readonly kind: number;
-  readonly type: string;
-  readonly key: number;
-  readonly at: number;
-  readonly count: number;
-  readonly number: number;
-}
-
-function nodeOf({ document, node }: Place): Node {
-  const view = new DataView(document.memory.buffer, node, 24);
-  return {
-    kind: view.getUint8(0),
-    type: String.fromCharCode(view.getUint8(1)),
-    key: view.getUint32(4, true),
-    at: view.getUint32(16, true),
-    count: view.getUint32(20, true),
-    number: view.getFloat64(16, true),
-  };
+/**
+ * A short text of ASCII without control characters, `"` and `\\`; undefined
+ * where the bytes hold anything else. A model has thousands of short texts, for
+ * which a `TextDecoder` is slow.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(shortText(Uint8Array.of(0x61, 0x62), 0, 2), "ab");
+ * strictEqual(shortText(Uint8Array.of(0xc3, 0xa9), 0, 2), undefined);
+ * ```
+ */
+export function shortText(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): string | undefined {
+  if (end - start > 64) return undefined;
+  let text = "";
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] ?? 0;
+    const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 &&
+      byte !== 0x5c;
+    if (!isPlain) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 /** The member of an object; one that is not there has no value ({@linkcode isThere}). @throws {InputError} If the place is no object. */
 export function member(place: Place, key: string): Place {
-  const { document } = place;
-  checkKind(place, [kind.object], "an object");
-  const number = keyNumber(document, key);
-  const node = number === 0 ? 0 : document.code.findMember(place.node, number);
-  const path = place.path === "" ? key : `${place.path}.${key}`;
-  return { document, node, path };
+  return { value: mapOf(place).get(key), path: pathTo(place, key) };
+}
+
+function pathTo({ path }: Place, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
 }
 
 /** Whether a place has a value. */
 export function isThere(place: Place): boolean {
-  return place.node !== 0;
+  return place.value !== undefined;
 }
 
-/** The number of a key in a document; 0 where no object of it has it. */
-export function keyNumber(document: Document, key: string): number {
-  const known = document.keys.get(key);
-  if (known !== undefined) return known;
-  const bytes = encoder.encode(key);
-  const number = document.code.findKey(copyIn(document, bytes), bytes.length);
-  document.keys.set(key, number);
-  return number;
+/** The keys of an object, in the order of the file. @throws {InputError} If the place is no object. */
+export function keysOf(place: Place): Iterable<string> {
+  return mapOf(place).keys();
 }
 
-/** The members of an object by their keys, in the order of the file. @throws {InputError} If the place is no object. */
-export function membersOf(place: Place): Map<string, Place> {
-  checkKind(place, [kind.object], "an object");
-  const { document, node } = place;
-  const { code, memory } = document;
-  const at = code.listValues(node);
-  const nodes = new Uint32Array(memory.buffer, at, nodeOf(place).count);
-  return new Map(
-    Array.from(nodes, (node) => {
-      const key = keyText(document, nodeOf({ ...place, node }).key);
-      const path = place.path === "" ? key : `${place.path}.${key}`;
-      return [key, { document, node, path }];
-    }),
-  );
+function mapOf(place: Place): ReadonlyMap<string, Stored> {
+  if (place.value instanceof Map) return place.value;
+  throw wrongKind(place, "an object");
 }
 
 /** The values of an array. @throws {InputError} If the place is no array, or an array of numbers, for which there are {@linkcode int32sOf} and {@linkcode float32sOf}. */
 export function elementsOf(place: Place): Place[] {
-  const { addresses, count } = valuesOf(place);
-  const { document } = place;
-  return Array.from(
-    new Uint32Array(document.memory.buffer, addresses, count),
-    (node, i) => ({ document, node, path: `${place.path}[${i}]` }),
-  );
-}
-
-/** Where the addresses of an array's values stand, 32 bits each. @throws {InputError} As {@linkcode elementsOf}. */
-export function valuesOf(place: Place): { addresses: number; count: number } {
-  const count = lengthOf(place);
-  if (count > 0) {
-    checkKind(place, [kind.array], "an array of other values than numbers");
+  const array = arrayOf(place);
+  if (array.length === 0) return [];
+  if (array instanceof PackedNumbers) {
+    throw wrongKind(place, "an array of other values than numbers");
   }
-  const addresses = count > 0 ? place.document.code.listValues(place.node) : 0;
-  return { addresses, count };
+  return array.map((value, i) => ({ value, path: `${place.path}[${i}]` }));
 }
 
-/** How many values an array has. */
-function lengthOf(place: Place): number {
-  checkKind(place, [kind.array, kind.numbers], "an array");
-  return nodeOf(place).count;
+/** How many values an array has. @throws {InputError} If the place is no array. */
+export function lengthOf(place: Place): number {
+  return arrayOf(place).length;
+}
+
+function arrayOf(place: Place): readonly Stored[] | PackedNumbers {
+  if (isArray(place.value)) return place.value;
+  throw wrongKind(place, "an array");
+}
+
+function isArray(
+  value: Stored | undefined,
+): value is readonly Stored[] | PackedNumbers {
+  return Array.isArray(value) || value instanceof PackedNumbers;
 }
 
 /** The text at a place. @throws {InputError} If there is none. */
 export function textOf(place: Place): string {
-  checkKind(place, [kind.text, kind.letter], "a text");
-  const { at, count, kind: found } = nodeOf(place);
-  const bytes = new Uint8Array(place.document.memory.buffer, at, count);
-  return found === kind.letter
-    ? String.fromCharCode(...bytes)
-    : utf8.decode(bytes);
+  if (typeof place.value === "string") return place.value;
+  throw wrongKind(place, "a text");
 }
 
 /** The texts of an array. @throws {InputError} If one is no text. */
@@ -184,10 +167,13 @@ export function integerOf(
   place: Place,
   range: { least: number; most: number },
 ): number {
-  const number = isThere(place)
-    ? place.document.code.toInteger(place.node)
-    : Infinity;
-  if (!Number.isFinite(number)) throw wrongKind(place, "a whole number");
+  const { value } = place;
+  const number = typeof value === "string" && /^-?\d{1,15}$/.test(value)
+    ? Number(value)
+    : value;
+  if (typeof number !== "number" || !Number.isInteger(number)) {
+    throw wrongKind(place, "a whole number");
+  }
   if (number < range.least || number > range.most) {
     throw modelError(
       place.path,
@@ -197,142 +183,106 @@ export function integerOf(
   return number;
 }
 
+const none = new Int32Array(0);
+
 /** Whole numbers of 32 bits; true and false count as 1 and 0. @throws {InputError} If one is none, or the length is not `length`. */
 export function int32sOf(place: Place, length?: number): Int32Array {
-  return new Int32Array(numbersOf(place, { length, isFloat: false }));
+  const array = numbersOf(place, length);
+  if (array.length === 0) return none;
+  if (array instanceof Int32Array) return array;
+  if (
+    array instanceof Uint8Array || array instanceof Int8Array ||
+    array instanceof Int16Array
+  ) return new Int32Array(array);
+  const result = new Int32Array(array.length);
+  for (let i = 0; i < array.length; i++) {
+    const value = array[i];
+    if (typeof value !== "number" && typeof value !== "boolean") {
+      throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
+    }
+    const number = value === true ? 1 : value === false ? 0 : value;
+    result[i] = number;
+    if (result[i] === number) continue;
+    throw modelError(
+      `${place.path}[${i}]`,
+      `${number} is no whole number of 32 bits`,
+    );
+  }
+  return result;
+}
+
+/** As {@linkcode int32sOf}, for arrays that are bytes in most files: these are not copied. @throws {InputError} As {@linkcode int32sOf}. */
+export function flagsOf(
+  place: Place,
+  length: number,
+): Int32Array | Uint8Array {
+  const array = numbersOf(place, length);
+  return array instanceof Uint8Array ? array : int32sOf(place, length);
 }
 
 /** Numbers rounded to float32. @throws {InputError} If one is no number, or the length is not `length`. */
 export function float32sOf(place: Place, length?: number): Float32Array {
-  return new Float32Array(numbersOf(place, { length, isFloat: true }));
+  const array = numbersOf(place, length);
+  if (array instanceof Float32Array) return array;
+  const result = new Float32Array(array.length);
+  for (let i = 0; i < array.length; i++) {
+    const value = array[i];
+    if (typeof value !== "number") {
+      throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
+    }
+    result[i] = value;
+  }
+  return result;
+}
+
+/** Checks that there are so many numbers. @throws {InputError} As {@linkcode float32sOf}. */
+export function checkNumbers(place: Place, length: number): void {
+  const { value } = place;
+  if (value instanceof PackedNumbers && value.length === length) return;
+  float32sOf(place, length);
 }
 
 function numbersOf(
   place: Place,
-  wanted: { length: number | undefined; isFloat: boolean },
-): ArrayBuffer {
-  const { document: { code, memory }, node, path } = place;
-  const { length, isFloat } = wanted;
-  const count = lengthOf(place);
-  if (length !== undefined && count !== length) {
-    throw modelError(path, `${count} values, expected ${length}`);
+  length: number | undefined,
+): readonly Stored[] | NumberArray {
+  const array = arrayOf(place);
+  if (length !== undefined && array.length !== length) {
+    throw modelError(place.path, `${array.length} values, expected ${length}`);
   }
-  const at = code.toNumbers(node, Number(isFloat));
-  if (at !== 0) return memory.buffer.slice(at, at + 4 * count) as ArrayBuffer;
-  const wrong = code.wrongOne();
-  const value = (valueOf(place) as readonly Value[] | NumberArray)[wrong];
-  if (typeof value !== "number" && (isFloat || typeof value !== "boolean")) {
-    const [element = place] = elementsOf(place).slice(wrong);
-    throw wrongKind(element, "a number");
-  }
-  throw modelError(
-    `${path}[${wrong}]`,
-    `${Number(value)} is no whole number of 32 bits`,
-  );
+  if (!(array instanceof PackedNumbers)) return array;
+  return array.length > 0 ? array.read() : [];
 }
 
 /**
- * All of a place as a value of JavaScript: typed arrays of numbers become typed
- * arrays, objects become maps.
+ * All of a place as a value: typed arrays of numbers become typed arrays,
+ * objects become maps.
  *
  * @throws {InputError} If there is none.
  */
 export function valueOf(place: Place): Value {
-  if (!isThere(place)) throw modelError(place.path, "missing");
-  const { kind: found, number } = nodeOf(place);
-  switch (found) {
-    case kind.null:
-      return null;
-    case kind.true:
-      return true;
-    case kind.false:
-      return false;
-    case kind.number:
-      return number;
-    case kind.text:
-    case kind.letter:
-      return textOf(place);
-    case kind.array:
-      return elementsOf(place).map(valueOf);
-    case kind.numbers:
-      return numberArray(place);
-    default:
-      return new Map(
-        Array.from(membersOf(place), ([key, item]) => [key, valueOf(item)]),
-      );
-  }
+  if (place.value !== undefined) return readAll(place.value);
+  throw modelError(place.path, "missing");
 }
 
-function numberArray(place: Place): Value {
-  const { code, memory } = place.document;
-  const { type, count } = nodeOf(place);
-  const at = code.toDoubles(place.node);
-  const numbers = new Float64Array(memory.buffer, at, count);
-  switch (type) {
-    case "i":
-      return Int8Array.from(numbers);
-    case "U":
-      return Uint8Array.from(numbers);
-    case "I":
-      return Int16Array.from(numbers);
-    case "l":
-      return Int32Array.from(numbers);
-    case "d":
-      return Float32Array.from(numbers);
-    case "n":
-      return Array.from(numbers); // JSON has no types
-    default:
-      return numbers.slice();
-  }
+function readAll(value: Stored): Value {
+  if (value === null || typeof value !== "object") return value;
+  if (value instanceof PackedNumbers) return value.read();
+  if ("map" in value) return value.map(readAll);
+  return new Map(Array.from(value, ([key, item]) => [key, readAll(item)]));
 }
 
-/** The key of a number. */
-export function keyText(
-  { code, memory }: Document,
-  number: number,
-): string {
-  const bytes = new Uint8Array(
-    memory.buffer,
-    code.keyAddress(number),
-    code.keyLength(number),
-  );
-  return utf8.decode(bytes);
-}
-
-function checkKind(
-  place: Place,
-  kinds: readonly number[],
-  expected: string,
-): void {
-  if (isThere(place)) {
-    const found = new Uint8Array(place.document.memory.buffer)[place.node];
-    if (kinds.includes(found ?? 0)) return;
-  }
-  throw wrongKind(place, expected);
-}
-
-/** The error about a value that is not there, or of another kind. */
-export function wrongKind(place: Place, expected: string): InputError {
-  const { path } = place;
-  if (!isThere(place)) return modelError(path, "missing");
+function wrongKind({ value, path }: Place, expected: string): InputError {
+  if (value === undefined) return modelError(path, "missing");
   return modelError(
     path || "top level",
-    `expected ${expected}, found ${describe(place)}`,
+    `expected ${expected}, found ${describe(value)}`,
   );
 }
 
-function describe(place: Place): string {
-  switch (nodeOf(place).kind) {
-    case kind.object:
-      return "an object";
-    case kind.array:
-    case kind.numbers:
-      return "an array";
-    case kind.null:
-      return "null";
-    default: {
-      const value = valueOf(place);
-      return `${typeof value} ${JSON.stringify(value).slice(0, 40)}`;
-    }
-  }
+function describe(value: Stored): string {
+  if (value === null) return "null";
+  if (value instanceof Map) return "an object";
+  if (isArray(value)) return "an array";
+  return `${typeof value} ${JSON.stringify(value).slice(0, 40)}`;
 }

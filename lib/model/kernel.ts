@@ -5,13 +5,12 @@
  */
 import type { TreeEnsemble } from "./ensemble.ts";
 import { checkMatrix } from "./evaluate.ts";
-import { type Chunk, type Crew, startCrew } from "./kernel/crew.ts";
 import { type Engine, type Finish, startEngine } from "./kernel/engine.ts";
 import { layOut } from "./kernel/layout.ts";
 import { toPredictions } from "./transform.ts";
 
-/** A model that is ready to score. Only its threads have to be closed; without any, its memory goes when it is not used any more. */
-export interface Kernel extends Disposable {
+/** A model that is ready to score. Its memory is freed by the garbage collector. */
+export interface Kernel {
   /**
    * The predictions of rows: rows × outputs.
    *
@@ -30,34 +29,28 @@ export interface Kernel extends Disposable {
  * XGBoost's logistic and softmax, whose exponential is computed here: they are
  * within one unit in the last place of float32.
  *
- * @param options `threads`: how many threads score, 1 by default. Each further one takes some 50 ms to start, meanwhile the others score: more than one pays from about a million rows. Such a kernel keeps the process alive until it is disposed of.
  * @throws {InputError} If the model needs more than 2 GiB.
  */
-export function openKernel(
-  model: TreeEnsemble,
-  options: { threads?: number } = {},
-): Kernel {
-  const { threads = 1 } = options;
+export function openKernel(model: TreeEnsemble): Kernel {
   const layout = layOut(model);
   const engine = startEngine(layout);
-  const crew = threads > 1 ? startCrew(layout, threads - 1) : undefined;
   const finish = finishOf(model);
   const margins: Kernel["margins"] = (matrix, rows) => {
     checkMatrix(model, matrix, rows);
     const into = layout.isWide
       ? new Float64Array(rows * model.groups)
       : new Float32Array(rows * model.groups);
-    scoreChunks(engine, crew, { rows, matrix, into, finish: "margins" });
+    scoreChunks(engine, { rows, matrix, into, finish: "margins" });
     return into;
   };
   const predict: Kernel["predict"] = (matrix, rows) => {
     if (!finish) return toPredictions(model, margins(matrix, rows));
     checkMatrix(model, matrix, rows);
     const into = new Float32Array(rows * model.outputs);
-    scoreChunks(engine, crew, { rows, matrix, into, finish });
+    scoreChunks(engine, { rows, matrix, into, finish });
     return into;
   };
-  return { predict, margins, [Symbol.dispose]: () => crew?.[Symbol.dispose]() };
+  return { predict, margins };
 }
 
 /** What the engine does itself to make predictions of margins; undefined where JavaScript has to. */
@@ -69,28 +62,24 @@ function finishOf(model: TreeEnsemble): Finish | undefined {
   return kind === "logistic" || kind === "softmax" ? kind : undefined;
 }
 
-/** Scores chunk by chunk; the crew takes as many as it can, and the engine the others. */
+/** Scores as many rows at a time as the engine takes. */
 function scoreChunks(
   engine: Engine,
-  crew: Crew | undefined,
-  all: Chunk,
+  all: {
+    rows: number;
+    matrix: Float32Array;
+    into: Float32Array | Float64Array;
+    finish: Finish;
+  },
 ): void {
   const { rows, matrix, into, finish } = all;
   const features = matrix.length / rows;
   const results = into.length / rows;
-  const most = engine.rows;
-  for (let row = 0; row < rows; row += most) {
-    const end = Math.min(rows, row + most);
-    const chunk = {
-      rows: end - row,
-      matrix: matrix.subarray(row * features, end * features),
-      into: into.subarray(row * results, end * results),
-      finish,
-    };
-    if (crew?.take(chunk)) continue;
-    engine.input.set(chunk.matrix);
-    engine.run(chunk.rows, finish);
-    chunk.into.set(engine.output.subarray(0, chunk.into.length));
+  for (let row = 0; row < rows; row += engine.rows) {
+    const end = Math.min(rows, row + engine.rows);
+    engine.input.set(matrix.subarray(row * features, end * features));
+    engine.run(end - row, finish);
+    const chunk = into.subarray(row * results, end * results);
+    chunk.set(engine.output.subarray(0, chunk.length));
   }
-  crew?.collect();
 }

@@ -1,20 +1,6 @@
 /** One tree of a LightGBM text model, its conventions made ours. */
 import { modelError } from "./document.ts";
-
-/** One tree; inner nodes come first, then the leaves. */
-export interface LightgbmTree {
-  /** -1 at a leaf. */
-  readonly left: Int32Array;
-  readonly right: Int32Array;
-  readonly feature: Int32Array;
-  readonly threshold: Float32Array;
-  /** 1 where NaN goes left. */
-  readonly defaultLeft: Int32Array;
-  /** Categories that go right, per categorical node. */
-  readonly sets: ReadonlyMap<number, readonly number[]>;
-  /** Per node; 0 at inner ones. */
-  readonly leaf: Float64Array;
-}
+import type { TreeArrays } from "./trees.ts";
 
 /** `decision_type` of a node, in bits. */
 const categorical = 1;
@@ -38,7 +24,7 @@ const leafLimit = 50_000_000;
 export function readLightgbmTree(
   keys: ReadonlyMap<string, string>,
   options: { name: string; zero: Uint8Array },
-): LightgbmTree {
+): TreeArrays {
   const { name, zero } = options;
   const text = (key: string) => {
     const found = keys.get(key);
@@ -116,9 +102,9 @@ function emptyTree(
     leaves: number;
     values: Float64Array;
     feature: Int32Array;
-    sets: LightgbmTree["sets"];
+    sets: TreeArrays["sets"];
   },
-): LightgbmTree {
+): TreeArrays & { readonly defaultLeft: Int32Array } {
   const { leaves, values, feature, sets } = parts;
   const size = 2 * leaves - 1;
   const allFeatures = new Int32Array(size);
@@ -136,7 +122,7 @@ function emptyTree(
   };
 }
 
-function onlyLeaf(value: number): LightgbmTree {
+function onlyLeaf(value: number): TreeArrays {
   return emptyTree({
     leaves: 1,
     values: Float64Array.of(value),

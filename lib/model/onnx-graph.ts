@@ -6,7 +6,6 @@ import { producer, seal } from "./onnx-seal.ts";
 import {
   bytesField,
   concat,
-  floatField,
   floatsField,
   integerField,
   integersField,
@@ -152,7 +151,6 @@ function rawBytes(values: Numbers): Uint8Array {
 
 /** `AttributeProto.type`. */
 const attributeType = {
-  float: 1,
   integer: 2,
   text: 3,
   tensor: 4,
@@ -164,11 +162,6 @@ const attributeType = {
 /** An attribute that is one whole number. */
 export function integerAttribute(name: string, value: number): Uint8Array {
   return attribute(name, "integer", [integerField(3, value)]);
-}
-
-/** An attribute that is one float32. */
-export function floatAttribute(name: string, value: number): Uint8Array {
-  return attribute(name, "float", [floatField(2, value)]);
 }
 
 /** An attribute that is a text. */

@@ -6,7 +6,7 @@
 import { InputError } from "../base/errors.ts";
 import { evaluate } from "./evaluate.ts";
 import type { Model } from "./ensemble.ts";
-import { hardRows } from "./hard-rows.ts";
+import { boundaryRows } from "./boundary-rows.ts";
 
 /** A way to score rows: row-major, rows × features in, rows × outputs out. */
 export type Scorer = (
@@ -40,7 +40,7 @@ export async function checkParity(
   },
 ): Promise<ParityReport> {
   const { sample, engines, sampleEngines = {}, tolerance = 1e-6 } = options;
-  const generated = hardRows(model, {
+  const generated = boundaryRows(model, {
     sample: sample.matrix,
     ...(options.limit === undefined ? {} : { limit: options.limit }),
   });

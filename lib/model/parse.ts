@@ -1,8 +1,9 @@
 /** The front door for model files: looks at the bytes, never at a file's name. */
 import { InputError } from "../base/errors.ts";
 import type { Model } from "./ensemble.ts";
-import { openJson, openUbjson } from "./scan.ts";
+import { openJson } from "./json.ts";
 import { parseLightgbm } from "./lightgbm.ts";
+import { openUbjson } from "./ubjson.ts";
 import { readXgboost } from "./xgboost.ts";
 
 /**

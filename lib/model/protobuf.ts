@@ -33,13 +33,6 @@ export function integerField(field: number, value: number): Uint8Array {
   return Uint8Array.from([...varint(field << 3), ...varint(value)]);
 }
 
-/** A float32 as a field. */
-export function floatField(field: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setFloat32(0, value, true);
-  return concat([Uint8Array.from(varint(field << 3 | 5)), bytes]);
-}
-
 /**
  * A text as a field.
  *

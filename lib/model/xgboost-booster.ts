@@ -1,12 +1,6 @@
 /** The boosters of XGBoost: trees (`gbtree`, `dart`) and weights (`gblinear`). */
 import {
-  integerColumn,
-  objectsOf,
-  type Rows,
-  rowsOf,
-  selectRows,
-} from "./columns.ts";
-import {
+  elementsOf,
   float32sOf,
   int32sOf,
   integerOf,
@@ -24,14 +18,9 @@ import type {
 } from "./ensemble.ts";
 import { isBefore } from "./objective.ts";
 import { flattenTrees } from "./trees.ts";
-import { checkKeys, checkKeysOfRows } from "./xgboost-keys.ts";
+import { checkKeys } from "./xgboost-keys.ts";
 import { readXgboostLabels } from "./xgboost-labels.ts";
-import {
-  type BoosterTrees,
-  checkDeleted,
-  type Learner,
-  readXgboostTrees,
-} from "./xgboost-tree.ts";
+import { checkDeleted, type Learner, readXgboostTree } from "./xgboost-tree.ts";
 
 /** Makes the facts that all models have, once the rounds are known. */
 type Facts = (rounds: Rounds, more: Record<string, string>) => ModelFacts;
@@ -56,7 +45,7 @@ export function readTrees(
   const model = member(booster, "model");
   checkKeys(model, "model");
   const trees = treesOf(model);
-  const { count } = trees.trees;
+  const { length: count } = trees;
   if (count === 0) throw modelError("trees", "none: the model is not trained");
   const treeGroups = readTreeGroups(model, { trees: count, learner });
   const { rounds, used } = readRounds(model, {
@@ -69,19 +58,21 @@ export function readTrees(
   if (leafSize > 1 && weights) {
     throw modelError("weight_drop", "dart with vector leaves");
   }
-  const scoring = firstOf(trees, used);
-  const { raw, sizes } = readXgboostTrees(scoring, {
-    learner,
-    leafSize,
-    weights,
-  });
-  const { reached, ...finished } = flattenTrees(model.document, raw, {
+  const scoring = trees.slice(0, used);
+  const isTyped = scoring.some((tree) => isThere(member(tree, "split_type")));
+  const arrays = scoring.map((tree, t) =>
+    readXgboostTree(tree, { learner, leafSize, weight: weights?.[t], isTyped })
+  );
+  const { reached, ...finished } = flattenTrees(arrays, {
     featureCount: learner.featureCount,
     leafSize,
+    precision: "float32",
     rounding: "floor",
   });
-  const deleted = sizes.map((size, t) => size - (reached[t] ?? 0));
-  checkDeleted(scoring, deleted, learner.version);
+  scoring.forEach((tree, t) => {
+    const deleted = (arrays[t]?.left.length ?? 0) - (reached[t] ?? 0);
+    checkDeleted(tree, deleted, learner.version);
+  });
   const common = facts(rounds, {
     num_trees: String(used),
     num_parallel_tree: parallelTrees(model),
@@ -117,38 +108,26 @@ function readWeights(
 }
 
 /** In the order of their ids, which is the order of summation. */
-function treesOf(model: Place): BoosterTrees {
-  const list = member(model, "trees");
-  const trees = rowsOf(list, (row) => `tree ${row}`);
-  const { count } = trees;
-  const ids = integerColumn(trees, "id", { least: 0, most: count - 1 });
-  const order = new Array<number>(count).fill(-1);
-  ids.forEach((id, row) => {
-    if (order[id] !== -1) {
-      throw modelError(`tree ${row}`, `id ${id} stands twice`);
-    }
-    order[id] = row;
+function treesOf(model: Place): Place[] {
+  const listed = elementsOf(member(model, "trees"));
+  const { length: count } = listed;
+  const range = { least: 0, most: count - 1 };
+  const trees = new Array<Place | undefined>(count);
+  listed.forEach(({ value }, i) => {
+    const path = `tree ${i}`;
+    const id = integerOf(member({ value, path }, "id"), range);
+    if (trees[id]) throw modelError(path, `id ${id} stands twice`);
+    trees[id] = { value, path: `tree ${id}` };
   });
   const param = member(model, "gbtree_model_param");
   checkKeys(param, "gbtree_model_param");
   integerOf(member(param, "num_trees"), { least: count, most: count });
-  return boosterTrees(
-    ids.every((id, row) => id === row) ? trees : selectRows(trees, order),
-  );
-}
-
-function boosterTrees(trees: Rows): BoosterTrees {
-  const param = objectsOf(trees, "tree_param");
-  checkKeysOfRows(trees, "tree");
-  checkKeysOfRows(param, "tree_param");
-  return { trees, param };
-}
-
-function firstOf(
-  { trees, param }: BoosterTrees,
-  count: number,
-): BoosterTrees {
-  return { trees: { ...trees, count }, param: { ...param, count } };
+  const ordered = trees.filter((tree) => tree !== undefined);
+  for (const tree of ordered) {
+    checkKeys(tree, "tree");
+    checkKeys(member(tree, "tree_param"), "tree_param");
+  }
+  return ordered;
 }
 
 function readTreeGroups(
@@ -233,12 +212,12 @@ function equalRounds(
   return Int32Array.from({ length: trees / size + 1 }, (_, i) => i * size);
 }
 
-function readLeafSize({ param }: BoosterTrees, learner: Learner): number {
-  const sizes = integerColumn(param, "size_leaf_vector", {
-    least: 0,
-    most: learner.groups,
-    isOptional: true,
-  }).map((size) => Number.isNaN(size) ? 1 : Math.max(1, size));
+function readLeafSize(trees: readonly Place[], learner: Learner): number {
+  const sizes = trees.map((tree) => {
+    const size = member(member(tree, "tree_param"), "size_leaf_vector");
+    if (!isThere(size)) return 1;
+    return Math.max(1, integerOf(size, { least: 0, most: learner.groups }));
+  });
   const [first = 1] = sizes;
   const odd = sizes.findIndex((size) => size !== first);
   if (odd !== -1 || first > 1 && first !== learner.groups) {

@@ -4,30 +4,29 @@
  * themselves `gbtree`, and a reader that passed over the weights would score
  * wrongly and say nothing.
  */
-import { keysOf, type Rows } from "./columns.ts";
-import { membersOf, modelError, type Place } from "./document.ts";
+import { keysOf, modelError, type Place } from "./document.ts";
 
 /** Source: the `SaveModel` functions of XGBoost's tags v1.0.2 to v3.4.1. */
 const known = {
-  document: ["learner", "version"],
-  learner: [
+  document: new Set(["learner", "version"]),
+  learner: new Set([
     "attributes",
     "feature_names",
     "feature_types",
     "gradient_booster",
     "learner_model_param",
     "objective",
-  ],
-  learner_model_param: [
+  ]),
+  learner_model_param: new Set([
     "base_score",
     "boost_from_average",
     "num_class",
     "num_feature",
     "num_target",
-  ],
-  booster: ["gbtree", "model", "name", "weight_drop"],
-  gbtree: ["model", "name"],
-  model: [
+  ]),
+  booster: new Set(["gbtree", "model", "name", "weight_drop"]),
+  gbtree: new Set(["model", "name"]),
+  model: new Set([
     "boosted_rounds",
     "cats",
     "gbtree_model_param",
@@ -36,11 +35,15 @@ const known = {
     "trees",
     "weight_drop",
     "weights",
-  ],
-  cats: ["enc", "feature_segments", "sorted_idx"],
-  enc: ["offsets", "type", "values"],
-  gbtree_model_param: ["num_parallel_tree", "num_trees", "size_leaf_vector"],
-  tree: [
+  ]),
+  cats: new Set(["enc", "feature_segments", "sorted_idx"]),
+  enc: new Set(["offsets", "type", "values"]),
+  gbtree_model_param: new Set([
+    "num_parallel_tree",
+    "num_trees",
+    "size_leaf_vector",
+  ]),
+  tree: new Set([
     "base_weights",
     "categories",
     "categories_nodes",
@@ -59,38 +62,29 @@ const known = {
     "split_type",
     "sum_hessian",
     "tree_param",
-  ],
-  tree_param: ["num_deleted", "num_feature", "num_nodes", "size_leaf_vector"],
-} as const;
+  ]),
+  tree_param: new Set([
+    "num_deleted",
+    "num_feature",
+    "num_nodes",
+    "size_leaf_vector",
+  ]),
+};
 
 /**
- * Makes sure that an object has no other keys than XGBoost's models have there.
+ * Checks that an object has no other keys than XGBoost's models have there.
  *
- * @throws {InputError} With the key, if it has.
+ * @throws {InputError} With the first other key.
  */
 export function checkKeys(place: Place, object: keyof typeof known): void {
-  for (const key of membersOf(place).keys()) {
-    if (!isKnown(key, object)) throw unknownKey(place.path || "top level", key);
+  const names: ReadonlySet<string> = known[object];
+  for (const key of keysOf(place)) {
+    if (names.has(key)) continue;
+    throw modelError(
+      place.path || "top level",
+      `unknown key ${
+        JSON.stringify(key)
+      }: no XGBoost from 1.0 to 3.4 writes it, so what the model means is not known; save it with one of these`,
+    );
   }
-}
-
-/** As {@linkcode checkKeys}, for all of several objects. */
-export function checkKeysOfRows(rows: Rows, object: keyof typeof known): void {
-  for (const [key, row] of keysOf(rows)) {
-    if (!isKnown(key, object)) throw unknownKey(rows.path(row), key);
-  }
-}
-
-function isKnown(key: string, object: keyof typeof known): boolean {
-  const names: readonly string[] = known[object];
-  return names.includes(key);
-}
-
-function unknownKey(where: string, key: string): Error {
-  return modelError(
-    where,
-    `unknown key ${
-      JSON.stringify(key)
-    }: no XGBoost from 1.0 to 3.4 writes it, so what the model means is not known; save it with one of these`,
-  );
 }

@@ -1,19 +1,19 @@
 /** The trees of an XGBoost model, their claims about themselves checked. */
 import {
-  checkColumn,
-  type Column,
-  float32Column,
-  float32sOfColumn,
-  int32Column,
-  int32sOfColumn,
-  integerColumn,
-  type Rows,
-} from "./columns.ts";
-import { modelError, type Place } from "./document.ts";
+  checkNumbers,
+  flagsOf,
+  float32sOf,
+  int32sOf,
+  integerOf,
+  isThere,
+  lengthOf,
+  member,
+  modelError,
+  type Place,
+} from "./document.ts";
 import { isBefore, type Objective } from "./objective.ts";
-import type { RawTrees } from "./trees.ts";
+import type { TreeArrays } from "./trees.ts";
 import { readSets } from "./xgboost-categories.ts";
-import { copyIn } from "./wasm/module.ts";
 
 /** What the parts of a document share. */
 export interface Learner {
@@ -27,176 +27,145 @@ export interface Learner {
   readonly objective: Objective;
 }
 
-/** The trees of a booster, and the `tree_param` of each, in the order of their ids. */
-export interface BoosterTrees {
-  readonly trees: Rows;
-  readonly param: Rows;
-}
-
-/**
- * The trees of a `gbtree` booster, in the memory of their document.
- *
- * @param options `weights`: what DART multiplies the leaves of each with.
- * @returns Also how many nodes each tree has.
- * @throws {InputError} If arrays contradict each other or the model.
- */
-export function readXgboostTrees(
-  booster: BoosterTrees,
-  options: {
-    learner: Learner;
-    leafSize: number;
-    weights: Float32Array | undefined;
-  },
-): { raw: RawTrees; sizes: Int32Array } {
-  const { trees } = booster;
-  const left = int32Column(trees, "left_children");
-  const { sizes } = left;
-  checkParameters(booster, { sizes, learner: options.learner });
-  const int32s = (key: string) => int32Column(trees, key, { sizes });
-  const right = int32s("right_children");
-  const threshold = float32Column(trees, "split_conditions", { sizes });
-  const parts: Parts = { trees, left, right, threshold };
-  checkStatistics(parts, options.leafSize);
-  return {
-    sizes,
-    raw: {
-      count: sizes.length,
-      nodes: left.count,
-      isWide: false,
-      sizes: left.sizesAt,
-      left: left.at,
-      right: right.at,
-      parents: int32s("parents").at,
-      feature: int32s("split_indices").at,
-      threshold: threshold.at,
-      defaultLeft: int32s("default_left").at,
-      leaf: readLeaves(parts, options),
-      ...readSets(trees, left),
-    },
-  };
+/** What is read of a tree before its leaves. */
+interface Nodes {
+  readonly size: number;
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly conditions: Float32Array;
 }
 
 const int32Max = 2 ** 31 - 1;
 
-/** What was read of the trees so far. */
-interface Parts {
-  readonly trees: Rows;
-  readonly left: Column;
-  readonly right: Column;
-  readonly threshold: Column;
+/**
+ * One tree of a `gbtree` booster.
+ *
+ * @param options `weight`: what DART multiplies the leaves with; undefined where they count in full. `isTyped`: whether the model's nodes have types, which says which are categorical.
+ * @throws {InputError} If arrays contradict each other or the model.
+ */
+export function readXgboostTree(
+  tree: Place,
+  options: {
+    learner: Learner;
+    leafSize: number;
+    weight: number | undefined;
+    isTyped: boolean;
+  },
+): TreeArrays {
+  const { learner, leafSize, weight, isTyped } = options;
+  const size = lengthOf(member(tree, "left_children"));
+  checkParameters(member(tree, "tree_param"), { size, learner });
+  const int32s = (key: string) => int32sOf(member(tree, key), size);
+  const left = int32s("left_children");
+  const right = int32s("right_children");
+  const defaultLeft = flagsOf(member(tree, "default_left"), size);
+  checkNodes(tree, { left, right, defaultLeft, parents: int32s("parents") });
+  const conditions = float32sOf(member(tree, "split_conditions"), size);
+  const nodes: Nodes = { size, left, right, conditions };
+  checkStatistics(tree, { size, leafSize });
+  return {
+    left,
+    right,
+    feature: int32s("split_indices"),
+    threshold: conditions,
+    defaultLeft,
+    sets: isTyped ? readSets(tree, size) : new Map(),
+    leaf: leafSize > 1
+      ? vectorLeaves(tree, { learner, leafSize, nodes })
+      : weight === undefined
+      ? conditions
+      : conditions.map((value) => value * weight),
+  };
 }
 
-/** What each tree says of itself must be true. */
+/** What a tree says of itself must be true. */
 function checkParameters(
-  { param }: BoosterTrees,
-  { sizes, learner }: { sizes: Int32Array; learner: Learner },
+  param: Place,
+  { size, learner }: { size: number; learner: Learner },
 ): void {
   const { featureCount } = learner;
-  const counts = integerColumn(param, "num_nodes", {
-    least: 0,
-    most: int32Max,
+  integerOf(member(param, "num_nodes"), { least: size, most: size });
+  integerOf(member(param, "num_feature"), {
+    least: featureCount,
+    most: featureCount,
   });
-  sizes.forEach((size, t) => {
-    if (size === 0) throw modelError(`tree ${t}`, "no nodes");
-    if (counts[t] === size) return;
-    throw modelError(
-      `tree ${t}.tree_param.num_nodes`,
-      `${counts[t]} is outside ${size}..${size}`,
-    );
-  });
-  const range = { least: featureCount, most: featureCount };
-  integerColumn(param, "num_feature", range);
+}
+
+/**
+ * What must be true of every node, also of those that no walk reaches. XGBoost
+ * goes to the node after the left child where it does not go left, so a file
+ * whose right child stands elsewhere would mean two things.
+ */
+function checkNodes(
+  tree: Place,
+  arrays: {
+    left: Int32Array;
+    right: Int32Array;
+    parents: Int32Array;
+    defaultLeft: ArrayLike<number>;
+  },
+): void {
+  const { left, right, parents, defaultLeft } = arrays;
+  const size = left.length;
+  const fail = (node: number, problem: string): never => {
+    throw modelError(`${tree.path} node ${node}`, problem);
+  };
+  for (let node = 0; node < size; node++) {
+    const flag = defaultLeft[node] ?? -1;
+    if (flag >> 1) fail(node, `default_left ${flag} is neither 0 nor 1`);
+    const child = left[node] ?? -1;
+    if (child < 0 || child >= size - 1) continue; // a leaf, or refused later
+    if (right[node] !== child + 1) {
+      fail(
+        node,
+        `right child ${right[node]} does not follow left child ${child}`,
+      );
+    }
+    if (parents[child] !== node || parents[child + 1] !== node) {
+      fail(
+        node,
+        `its children name ${parents[child]} and ${
+          parents[child + 1]
+        } as parents`,
+      );
+    }
+  }
 }
 
 /** Nothing is scored with these, but a file whose counts contradict each other is broken. */
 function checkStatistics(
-  { trees, left: { sizes } }: Parts,
-  leafSize: number,
+  tree: Place,
+  { size, leafSize }: { size: number; leafSize: number },
 ): void {
   if (leafSize > 1) return; // of splits, whose targets may be fewer
   for (const key of ["base_weights", "loss_changes", "sum_hessian"]) {
-    checkColumn(trees, key, { sizes });
+    checkNumbers(member(tree, key), size);
   }
-}
-
-/** The address of the leaves' values, nodes × values: those of one value stand where an inner node has its threshold. */
-function readLeaves(
-  parts: Parts,
-  options: {
-    learner: Learner;
-    leafSize: number;
-    weights: Float32Array | undefined;
-  },
-): number {
-  const { leafSize, weights } = options;
-  if (leafSize === 1 && weights === undefined) return parts.threshold.at;
-  return placed(
-    parts,
-    leafSize > 1 ? vectorLeaves(parts, options) : weighted(parts, weights),
-  );
-}
-
-/** Copies an array to the memory that the trees are in. */
-function placed({ trees }: Parts, array: ArrayBufferView): number {
-  return copyIn(trees.document, array);
-}
-
-function weighted(
-  { left: { sizes }, threshold }: Parts,
-  weights: Float32Array | undefined,
-): Float32Array {
-  const leaf = float32sOfColumn(threshold);
-  let n = 0;
-  sizes.forEach((size, t) => {
-    for (const end = n + size; n < end; n++) {
-      leaf[n] = (leaf[n] ?? NaN) * (weights?.[t] ?? NaN);
-    }
-  });
-  return leaf;
 }
 
 /** Since 3.2 in `leaf_weights`, where a leaf's right child says which; before, in `base_weights`, one for each node. */
 function vectorLeaves(
-  { trees, left, right }: Parts,
-  { learner, leafSize }: { learner: Learner; leafSize: number },
+  tree: Place,
+  options: { learner: Learner; leafSize: number; nodes: Nodes },
 ): Float32Array {
-  const { sizes } = left;
-  const found = float32Column(trees, "leaf_weights", { isOptional: true });
-  if (isBefore(learner.version, 3, 2) && found.present === 0) {
-    return float32sOfColumn(float32Column(trees, "base_weights", {
-      sizes: Array.from(sizes, (size) => size * leafSize),
-    }));
+  const { learner, leafSize, nodes: { size, left, right } } = options;
+  const listed = member(tree, "leaf_weights");
+  if (isBefore(learner.version, 3, 2) && !isThere(listed)) {
+    return float32sOf(member(tree, "base_weights"), size * leafSize);
   }
-  const lefts = int32sOfColumn(left);
-  const rights = int32sOfColumn(right);
-  const leaves = new Int32Array(sizes.length);
-  let n = 0;
-  sizes.forEach((size, t) => {
-    for (const end = n + size; n < end; n++) {
-      if (lefts[n] === -1) leaves[t] = (leaves[t] ?? 0) + 1;
+  const leaves = left.reduce((count, child) => count + Number(child === -1), 0);
+  if (size !== 2 * leaves - 1) {
+    throw modelError(tree.path, `${leaves} leaves among ${size} nodes`);
+  }
+  const values = float32sOf(listed, leaves * leafSize);
+  const leaf = new Float32Array(size * leafSize);
+  for (let node = 0; node < size; node++) {
+    if (left[node] !== -1) continue;
+    const own = right[node] ?? -1;
+    for (let k = 0; k < leafSize; k++) {
+      leaf[node * leafSize + k] = values[own * leafSize + k] ?? NaN; // NaN is refused
     }
-    if (size === 2 * (leaves[t] ?? 0) - 1) return;
-    throw modelError(`tree ${t}`, `${leaves[t]} leaves among ${size} nodes`);
-  });
-  const values = float32sOfColumn(float32Column(trees, "leaf_weights", {
-    sizes: Array.from(leaves, (count) => count * leafSize),
-  }));
-  const leaf = new Float32Array(lefts.length * leafSize);
-  let first = 0;
-  n = 0;
-  sizes.forEach((size, t) => {
-    for (const end = n + size; n < end; n++) {
-      if (lefts[n] !== -1) continue;
-      const own = rights[n] ?? -1;
-      const isOwn = own >= 0 && own < (leaves[t] ?? 0);
-      for (let k = 0; k < leafSize; k++) {
-        leaf[n * leafSize + k] = isOwn
-          ? values[first + own * leafSize + k] ?? NaN
-          : NaN; // no value, which is refused
-      }
-    }
-    first += (leaves[t] ?? 0) * leafSize;
-  });
+  }
   return leaf;
 }
 
@@ -207,24 +176,16 @@ function vectorLeaves(
  * @throws {InputError} If it counted otherwise.
  */
 export function checkDeleted(
-  { param }: BoosterTrees,
-  found: ArrayLike<number>,
+  tree: Place,
+  found: number,
   version: readonly number[],
 ): void {
-  const declared = integerColumn(
-    param,
-    "num_deleted",
-    {
-      least: 0,
-      most: int32Max,
-      isOptional: isBefore(version, 1, 1),
-    },
+  const declared = member(member(tree, "tree_param"), "num_deleted");
+  if (!isThere(declared) && isBefore(version, 1, 1)) return;
+  const count = integerOf(declared, { least: 0, most: int32Max });
+  if (count === found) return;
+  throw modelError(
+    tree.path,
+    `${found} nodes without a parent, ${count} declared as deleted`,
   );
-  declared.forEach((count, t) => {
-    if (Number.isNaN(count) || count === found[t]) return;
-    throw modelError(
-      `tree ${t}`,
-      `${found[t]} nodes without a parent, ${count} declared as deleted`,
-    );
-  });
 }

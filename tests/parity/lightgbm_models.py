@@ -5,7 +5,7 @@ import itertools
 import lightgbm as lgb
 import numpy as np
 
-from rows import hard_rows
+from rows import boundary_rows
 from training import labels, training_data
 
 OBJECTIVES = [
@@ -86,7 +86,7 @@ def train(case, seed, row_count=1000):
     booster = lgb.train(parameters(case), data, rounds, **more)
     if case.get("early"):
         assert 0 < booster.best_iteration < rounds, "it must have stopped early"
-    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count)
+    rows = boundary_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count)
     margins = booster.predict(rows, raw_score=True)
     if case["boosting"] == "rf":
         margins = margins / booster.current_iteration()  # LightGBM averages after, not in, its raw score

@@ -1,4 +1,4 @@
-"""Rows that ask a model its hardest questions: on, just below and just above its own thresholds, missing, infinite, tiny."""
+"""Rows at a model's decision boundaries: on, just below and just above its thresholds, missing, infinite, tiny."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ INFINITE = np.array([np.inf, -np.inf, np.nan], np.float32)
 CATEGORIES = np.array([0, 1, 2, 5, 9, 31, 32, 33, 63, 64, 1000, 16777215, 16777216, 3e9, 0.5, 1.5, 9.9, -0.5, -1, -7, np.nan], np.float32)
 
 
-def hard_rows(generator, sample, thresholds, categorical=(), rows=1000, infinite=True, negative=True):
+def boundary_rows(generator, sample, thresholds, categorical=(), rows=1000, infinite=True, negative=True):
     """A float32 matrix of `rows` × features.
 
     sample: rows as the model was trained on. thresholds: a list of values for each feature.

@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import xgboost as xgb
 
-from rows import hard_rows
+from rows import boundary_rows
 from training import labels, training_data
 
 SCALAR = [
@@ -108,7 +108,7 @@ def thresholds_of(booster, features):
 
 
 def train(case, seed, row_count=1000):
-    """(booster or sklearn model, matrix of hard rows, margins, predictions, categorical columns)"""
+    """(booster or sklearn model, matrix of boundary rows, margins, predictions, categorical columns)"""
     generator = np.random.default_rng(seed)
     X, signal, categorical = training_data(case, generator)
     y = labels(case, signal, generator)
@@ -122,7 +122,7 @@ def train(case, seed, row_count=1000):
         more = {"evals": [(held, "held")], "early_stopping_rounds": 2, "verbose_eval": False}
         rounds = 200
     booster = xgb.train(parameters(case), d, rounds, **more)
-    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count, infinite=case["booster"] != "gblinear" and not case.get("finite"))
+    rows = boundary_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count, infinite=case["booster"] != "gblinear" and not case.get("finite"))
     margins, predictions = score(booster, rows, case, categorical)
     return booster, rows, margins, predictions
 
@@ -155,7 +155,7 @@ def train_sklearn(case, X, y, generator, row_count):
     groups = {"group": [20] * (len(X) // 20), "eval_group": [[20] * (len(X) // 20)]} if ranking else {}
     model.fit(X, y, eval_set=[(X + np.float32(0.5), y)], verbose=False, **groups)
     booster = model.get_booster()
-    rows = hard_rows(generator, X, thresholds_of(booster, X.shape[1]), rows=row_count)
+    rows = boundary_rows(generator, X, thresholds_of(booster, X.shape[1]), rows=row_count)
     used = (0, model.best_iteration + 1)
     assert used[1] < booster.num_boosted_rounds(), "early stopping must leave rounds that do not score"
     margins = booster.inplace_predict(rows, iteration_range=used, predict_type="margin", validate_features=False)

@@ -1,5 +1,6 @@
-/** Writers of what `parseUbjson()` and `parseJson()` read, and changes to single values of a document. */
-import type { NumberArray, Value } from "../../lib/model/document.ts";
+/** Writers of what `openUbjson()` and `openJson()` read, and changes to single values of a document. */
+import type { Value } from "../../lib/model/document.ts";
+import type { NumberArray } from "../../lib/model/ubjson-numbers.ts";
 import type { Random } from "./mutate.ts";
 
 /** UBJSON as XGBoost writes it: keys and counts as `L`, number arrays typed. */

@@ -5,7 +5,7 @@ import { instantiate } from "../wasm/module.ts";
 /** What becomes of the margins before they are taken: nothing, or XGBoost's transformations. */
 export type Finish = "margins" | "logistic" | "softmax";
 
-/** One model's memory and code, for one thread. */
+/** One model's memory and code. */
 export interface Engine {
   /** How many rows it takes at once. */
   readonly rows: number;
@@ -20,7 +20,7 @@ export interface Engine {
 /** An engine for a layout; each has a memory of its own. */
 export function startEngine(layout: Layout): Engine {
   const { size, bytes } = layout;
-  const { code, memory } = instantiate(size, { maximum: size });
+  const { code, memory } = instantiate(size, size);
   const { buffer } = memory;
   new Uint8Array(buffer).set(bytes);
   const { matrix, margins, groups } = layout;

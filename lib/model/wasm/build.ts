@@ -5,13 +5,7 @@
 const sources = new URL("./assembly/", import.meta.url);
 
 /** What is exported stands in these. */
-const entries = [
-  "kernel.ts",
-  "layout.ts",
-  "document.ts",
-  "trees.ts",
-  "logarithm.ts",
-];
+const entries = ["kernel.ts", "layout.ts"];
 
 const flags =
   "-O3 --converge --runtime stub --noAssert --importMemory --enable simd --outFile model.wasm";

@@ -1,55 +1,11 @@
-/** The compiled code of this folder's neighbours: what it exports, and instances of it. */
+/** The compiled kernel: what it exports, and instances of it. */
 import { InputError } from "../../base/errors.ts";
 import { wasmBase64 } from "./bytes.ts";
-import { nodeError } from "./nodeerror.ts";
 
 /** The compiled functions; addresses are in their own memory, and 0 is none. */
 export interface Code {
   /** The address of so many fresh zero bytes, a multiple of 16. Memory grows, so views of it are made after the call. */
   room(bytes: number): number;
-
-  /** The value of a file that stands in memory; `depth` and `containers` limit its nesting, and its objects and arrays. */
-  scanUbjson(
-    at: number,
-    length: number,
-    depth: number,
-    containers: number,
-  ): number;
-  scanJson(
-    at: number,
-    length: number,
-    depth: number,
-    containers: number,
-  ): number;
-  /** The number of a key, by its UTF-8 bytes. */
-  findKey(at: number, length: number): number;
-  keyAddress(key: number): number;
-  keyLength(key: number): number;
-  findMember(object: number, key: number): number;
-  listValues(container: number): number;
-  listKeys(objects: number, count: number): number;
-  /** See `assembly/columns.ts` for this and the next ones. */
-  gather(
-    objects: number,
-    count: number,
-    key: number,
-    wanted: number,
-    optional: number,
-    sizes: number,
-  ): number;
-  gatherObjects(objects: number, count: number, key: number): number;
-  gatherIntegers(objects: number, count: number, key: number): number;
-  toNumbers(array: number, floats: number): number;
-  toDoubles(array: number): number;
-  toInteger(value: number): number;
-  wrongOne(): number;
-  presentCount(): number;
-
-  /** C's `logf`. */
-  logf(x: number): number;
-
-  /** Fills in a `class Forest`. */
-  flatten(forest: number): void;
 
   /** Lays out a `class Model`; the address of its plan, and how many bytes from there on are the layout. */
   layOut(model: number): number;
@@ -66,13 +22,6 @@ export interface Compiled {
   readonly memory: WebAssembly.Memory;
 }
 
-/** What the code calls while it reads a document; `../scan.ts` says how. */
-export interface ScanImports {
-  refuse(problem: number, offset: number, a: number, b: number): never;
-  highPrecision(at: number, length: number, offset: number): number;
-  parseNumber(at: number, length: number): number;
-}
-
 /** Memory comes in pages of so many bytes, and so many are used at most: addresses beyond come out of the code as negative numbers. */
 const pageBytes = 65_536;
 const mostPages = 32_767;
@@ -82,14 +31,13 @@ let compiled: WebAssembly.Module | undefined;
 /**
  * A fresh memory with room for so many bytes at least, and the code on it.
  *
- * @param options `maximum`: most bytes that the memory may grow to; 2 GiB by default. `imports`: for who reads documents.
+ * @param maximum Most bytes that the memory may grow to; 2 GiB by default.
  * @throws {InputError} If there is no memory of that size.
  */
 export function instantiate(
   bytes: number,
-  options: { maximum?: number; imports?: ScanImports } = {},
+  maximum = mostPages * pageBytes,
 ): Compiled {
-  const { maximum = mostPages * pageBytes, imports = noScan } = options;
   if (bytes > mostPages * pageBytes) tooLarge(bytes);
   compiled ??= new WebAssembly.Module(Uint8Array.fromBase64(wasmBase64));
   const memory = new WebAssembly.Memory({
@@ -97,7 +45,7 @@ export function instantiate(
     maximum: Math.ceil(maximum / pageBytes),
   });
   const { exports } = new WebAssembly.Instance(compiled, {
-    env: { memory, tooLarge, refuseNode, ...imports },
+    env: { memory, tooLarge },
   });
   return { code: exports as unknown as Code, memory }; // as assembly/ exports it
 }
@@ -121,17 +69,3 @@ function tooLarge(bytes: number): never {
     `Cannot use a model that needs ${bytes} bytes of memory: 2 GiB are used at most; use --engine onnxruntime`,
   );
 }
-
-function refuseNode(...found: Parameters<typeof nodeError>): never {
-  throw nodeError(...found);
-}
-
-function never(): never {
-  throw new Error("Cannot read a document here: its functions are not given");
-}
-
-const noScan: ScanImports = {
-  refuse: never,
-  highPrecision: never,
-  parseNumber: never,
-};

@@ -3,9 +3,9 @@
  * so a category is an interval of floats, and the kernel finds the interval of
  * a value as it finds the bin between two thresholds.
  */
-import { answerOf, giveAnswers, setAnswer } from "./answers";
 import { claim, moved, reach } from "./memory";
-import { BinSet, Method, Model, PLANE, Questions } from "./records";
+import { addPredicates, predicateOf, setPredicate } from "./predicate-bits";
+import { BinSet, FeaturePredicates, Method, Model, PLANE } from "./records";
 import { writeSearch } from "./search";
 
 /** The smallest float that is not below a whole number. */
@@ -33,7 +33,7 @@ export function startSets(words: u32): void {
 }
 
 /** "In none of these bins?", for each of the nodes, which are categorical and of one feature. */
-export function writeSets(q: Questions, model: Model, nodes: usize, count: u32, bounds: usize): void {
+export function writeSets(q: FeaturePredicates, model: Model, nodes: usize, count: u32, bounds: usize): void {
   const words = nameAll(model, nodes, count);
   const boundCount = findBins(words, model.floor, bounds);
   q.method = Method.SETS;
@@ -109,8 +109,8 @@ function writeSet(model: Model, node: usize, binCount: u32, at: usize): usize {
   const end = list + (<usize> count << 2);
   reach(end);
   const set = changetype<BinSet>(at);
-  setAnswer(<u32> node, giveAnswers(1));
-  set.plane = answerOf(<u32> node);
+  setPredicate(<u32> node, addPredicates(1));
+  set.plane = predicateOf(<u32> node);
   set.count = count;
   set.inverted = inverted ? 1 : 0;
   set.missingLeft = load<u8>(model.defaultLeft + node);

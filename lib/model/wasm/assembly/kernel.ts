@@ -3,23 +3,24 @@
  * of a SIMD register:
  *
  * 1. `columns`: the rows' features are turned into columns of 128 floats.
- * 2. `predicates`: every distinct question of the model ("is feature 3 under
- *    0.25?") is answered for all 128 rows: one *plane* of 128 bits.
+ * 2. `evaluatePredicates`: every distinct predicate of the model ("feature 3 is
+ *    under 0.25") is evaluated for all 128 rows: one *plane* of 128 bits.
  * 3. `trees`: a tree's planes say for each row which way it goes at each level,
- *    and so the number of its leaf, whose value is added. *Even* trees are laid
- *    out as full ones: the plane of a level is chosen among the answers of its
- *    nodes by the planes of the levels above. In others, the rows at each node
- *    are found from the top, `left = here & answer`, `right = here & ~answer`,
- *    and the planes of the leaves make up the bits of their numbers.
+ *    and so the number of its leaf, whose value is added. Trees that
+ *    are nearly perfect are laid out as *perfect* ones: the plane of a level is
+ *    chosen among the predicate bits of its nodes by the planes of the levels
+ *    above. In *irregular* ones, the rows at each node are found from the top,
+ *    `left = here & bits`, `right = here & ~bits`, and the planes of the leaves
+ *    make up the bits of their numbers.
  *
  * In a plane, row `16 i + l` is bit `i` of byte `l`. A block is two such halves,
- * whose answers stand side by side, so that the halves share what is brought
- * in from memory: answers, programs, leaves. The structures are those of
+ * whose predicate bits stand side by side, so that the halves share what is
+ * brought in from memory: predicate bits, programs, leaves. The structures are those of
  * `records.ts`, and `layout.ts` makes them of a model.
  */
 
 import {
-  ANSWER, BinSet, COLUMN, HALVES, Method, Plan, PLANE, Questions, ROWS, Tree,
+  BinSet, COLUMN, FeaturePredicates, HALVES, Method, Plan, PLANE, PREDICATE, ROWS, Tree,
 } from "./records";
 
 // --- 1. columns ---------------------------------------------------------
@@ -51,7 +52,7 @@ function columns(plan: Plan, x: usize): void {
 
 // --- 2. predicates ------------------------------------------------------
 
-/** Sixteen answers of 32 bits as sixteen bytes. */
+/** Sixteen results of 32 bits as sixteen bytes. */
 
 function narrow(a: v128, b: v128, c: v128, d: v128): v128 {
   return i8x16.narrow_i16x8_s(
@@ -60,10 +61,10 @@ function narrow(a: v128, b: v128, c: v128, d: v128): v128 {
   );
 }
 
-/** A plane moved up by one bit a byte, with sixteen new answers below. */
+/** A plane moved up by one bit a byte, with sixteen new bits below. */
 
-function push(plane: v128, answers: v128): v128 {
-  return i8x16.sub(i8x16.add(plane, plane), answers);
+function push(plane: v128, results: v128): v128 {
+  return i8x16.sub(i8x16.add(plane, plane), results);
 }
 
 function below(at: usize, t: v128): v128 {
@@ -107,7 +108,7 @@ function presentPlane(column: usize, zero: f32): v128 {
 
 /** Sets the row's bit in the plane of its bin, the number of thresholds that are not above x. */
 
-function mark(q: Questions, bins: usize, bucket: u32, x: f32, bit: u32): void {
+function mark(q: FeaturePredicates, bins: usize, bucket: u32, x: f32, bit: u32): void {
   const thresholds = q.thresholds;
   let bin = load<u32>(q.buckets + (bucket << 2));
   for (let step = q.window >> 1; step > 0; step >>= 1) {
@@ -122,7 +123,7 @@ function mark(q: Questions, bins: usize, bucket: u32, x: f32, bit: u32): void {
  * where its few candidates begin: the multiplication is rounded, but never
  * decreasing, and the table was made by the same one.
  */
-function search(q: Questions, column: usize, bins: usize): void {
+function search(q: FeaturePredicates, column: usize, bins: usize): void {
   const low = f32x4.splat(q.low), scale = f32x4.splat(q.scale);
   const last = f32x4.splat(q.last), zero = f32x4.splat(0);
   for (let i: u32 = 0; i < 8; i++) {
@@ -139,43 +140,43 @@ function search(q: Questions, column: usize, bins: usize): void {
   }
 }
 
-function compareEach(q: Questions, column: usize, planes: usize): void {
+function compareEach(q: FeaturePredicates, column: usize, planes: usize): void {
   const absent = v128.not(presentPlane(column, q.zero));
   const rightWanted = q.wanted & 1, count = q.count;
-  const more: usize = q.wanted == 3 ? <usize> count * ANSWER : 0;
+  const more: usize = q.wanted == 3 ? <usize> count * PREDICATE : 0;
   let to = planes + q.planes;
   for (let j: u32 = 1; j <= count; j++) {
     const p = belowPlane(column, v128.load32_splat(q.thresholds + (j << 2)));
     v128.store(to + more, v128.or(p, absent));
     if (rightWanted) v128.store(to, v128.andnot(p, absent));
-    to += ANSWER;
+    to += PREDICATE;
   }
 }
 
 /** "Under threshold j" is "in one of the bins up to j": planes by a running union, which also empties the bins. */
 function compareBins(
-  q: Questions,
+  q: FeaturePredicates,
   column: usize,
   planes: usize,
   bins: usize,
 ): void {
   const absent = v128.not(presentPlane(column, q.zero));
   const rightWanted = q.wanted & 1, count = q.count;
-  const more: usize = q.wanted == 3 ? <usize> count * ANSWER : 0;
+  const more: usize = q.wanted == 3 ? <usize> count * PREDICATE : 0;
   let to = planes + q.planes, p = i8x16.splat(0);
   for (let j: u32 = 0; j < count; j++) {
     p = v128.or(p, v128.load(bins));
     v128.store(bins, i8x16.splat(0));
     v128.store(to + more, v128.or(p, absent));
     if (rightWanted) v128.store(to, v128.andnot(p, absent));
-    to += ANSWER;
+    to += PREDICATE;
     bins += PLANE;
   }
   v128.store(bins, i8x16.splat(0));
 }
 
 function compareSets(
-  q: Questions,
+  q: FeaturePredicates,
   column: usize,
   planes: usize,
   bins: usize,
@@ -196,11 +197,11 @@ function compareSets(
   memory.fill(bins, 0, (q.count + 1) * <u32> PLANE);
 }
 
-/** The answers for one half, whose columns are there. */
-function predicates(plan: Plan, planes: usize): void {
+/** The predicate bits of one half, whose columns are there. */
+function evaluatePredicates(plan: Plan, planes: usize): void {
   const bins = plan.bins;
-  for (let k: u32 = 0; k < plan.questionCount; k++) {
-    const q = changetype<Questions>(plan.questions + k * offsetof<Questions>());
+  for (let k: u32 = 0; k < plan.featurePredicateCount; k++) {
+    const q = changetype<FeaturePredicates>(plan.featurePredicates + k * offsetof<FeaturePredicates>());
     const column = plan.columns + q.column;
     if (q.method == Method.EACH) {
       compareEach(q, column, planes);
@@ -215,16 +216,16 @@ function predicates(plan: Plan, planes: usize): void {
 // --- 3. trees -----------------------------------------------------------
 
 @inline
-function answerAt(at: usize, planes: usize): v128 {
+function bitsAt(at: usize, planes: usize): v128 {
   return v128.load(planes + load<u32>(at));
 }
 
-// The answers of 2, 4, 8 … nodes of one level, chosen by the planes of the
+// The predicate bits of 2, 4, 8 … nodes of one level, chosen by the planes of the
 // levels above: the last of them chooses between neighbours.
 
 @inline
 function of2(at: usize, planes: usize, a: v128): v128 {
-  return v128.bitselect(answerAt(at, planes), answerAt(at + 4, planes), a);
+  return v128.bitselect(bitsAt(at, planes), bitsAt(at + 4, planes), a);
 }
 
 @inline
@@ -247,14 +248,14 @@ function of32(at: usize, planes: usize, a: v128, b: v128, c: v128, d: v128, e: v
   return v128.bitselect(of16(at, planes, b, c, d, e), of16(at + 64, planes, b, c, d, e), a);
 }
 
-/** The planes of the levels of an even tree, the last level's first. */
+/** The planes of the levels of a perfect tree, the last level's first. */
 function descend(at: usize, bits: u32, planes: usize, to: usize): void {
   const zero = i8x16.splat(0);
   v128.store(to, zero), v128.store(to, zero, 16), v128.store(to, zero, 32), v128.store(to, zero, 48);
   v128.store(to, zero, 64), v128.store(to, zero, 80), v128.store(to, zero, 96), v128.store(to, zero, 112);
   if (bits == 0) return;
   to += (bits - 1) << 4;
-  const a = answerAt(at, planes);
+  const a = bitsAt(at, planes);
   v128.store(to, a);
   if (bits == 1) return;
   const b = of2(at + 4, planes, a);
@@ -294,10 +295,10 @@ function reach(node: usize, end: usize, planes: usize, slots: usize): void {
   v128.store(slots, i8x16.splat(-1));
   let to = slots + PLANE;
   for (; node < end; node += 8) {
-    const answer = v128.load(planes + load<u32>(node));
+    const bits = v128.load(planes + load<u32>(node));
     const here = v128.load(slots + load<u32>(node, 4));
-    v128.store(to, v128.and(here, answer));
-    v128.store(to, v128.andnot(here, answer), PLANE);
+    v128.store(to, v128.and(here, bits));
+    v128.store(to, v128.andnot(here, bits), PLANE);
     to += 2 * PLANE;
   }
 }
@@ -399,15 +400,15 @@ function addWideLeaves(index: usize, leaves: usize, sum: usize): void {
   }
 }
 
-/** One step of row `16 i + l` in a tail: the right child's record is behind the left one's, a leaf's leads to itself. */
+/** One step of row `16 i + l` in a tree's remainder: the right child's record is behind the left one's, a leaf's leads to itself. */
 function step(record: usize, planes: usize, l: u32, i: u32): usize {
   const right = (~<u32> load<u8>(planes + load<u32>(record) + l) >> i) & 1;
   return load<u32>(record, 4) + (right << 3);
 }
 
 /** Trees of more than 256 leaves: below the exits, eight rows at a time walk on through records of eight bytes. */
-function addTail(plan: Plan, tree: Tree, planes: usize, index: usize, sum: usize): void {
-  const exits = tree.tail, first = tree.records;
+function addRemainder(plan: Plan, tree: Tree, planes: usize, index: usize, sum: usize): void {
+  const exits = tree.remainder, first = tree.records;
   for (let r: u32 = 0; r < ROWS; r += 8) {
     const i = r >> 4, l = r & 8;
     let a: usize = load<u32>(exits + (<usize> load<u8>(index + r) << 2));
@@ -464,7 +465,7 @@ function addAt(
 function addTree(plan: Plan, tree: Tree, planes: usize, sums: usize): void {
   const slots = plan.slots, bitPlanes = slots - 128, index = slots - 256;
   const nodes = changetype<usize>(tree) + offsetof<Tree>();
-  if (tree.even) descend(nodes, tree.bits, planes, bitPlanes);
+  if (tree.perfect) descend(nodes, tree.bits, planes, bitPlanes);
   else {
     const lists = nodes + (tree.inner << 3);
     reach(nodes, lists, planes, slots);
@@ -474,7 +475,7 @@ function addTree(plan: Plan, tree: Tree, planes: usize, sums: usize): void {
   const wide = plan.wide;
   const shift: usize = wide ? 3 : 2;
   let sum = sums + (<usize> (tree.group * ROWS) << shift);
-  if (tree.tail) return addTail(plan, tree, planes, index, sum);
+  if (tree.remainder) return addRemainder(plan, tree, planes, index, sum);
   let leaves = tree.leaves;
   for (let k: u32 = 0; k < tree.width; k++) {
     if (wide) addWideLeaves(index, leaves, sum);
@@ -529,7 +530,7 @@ function block(plan: Plan, x: usize, halves: u32, to: usize): void {
   const planes = plan.planes, sums = plan.sums, bytes = sumBytes(plan);
   for (let h: usize = 0; h < halves; h++) {
     columns(plan, x + h * ROWS * plan.stride);
-    predicates(plan, planes + h * PLANE);
+    evaluatePredicates(plan, planes + h * PLANE);
     startSums(plan, sums + h * bytes);
   }
   let at = plan.forest;

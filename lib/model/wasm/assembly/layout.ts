@@ -4,11 +4,11 @@
  * then copied to the beginning of a kernel's memory. It is compiled because it
  * runs once a process, before JavaScript has been made fast.
  */
-import { answerCount } from "./answers";
+import { predicateCount } from "./predicate-bits";
 import { allow, claim, layoutBytes, moved, startLayout } from "./memory";
 import { slotCount, startPrograms, writePrograms } from "./programs";
-import { binCount, sortQuestions, writeQuestions } from "./questions";
-import { ANSWER, COLUMN, Model, PLANE, Plan, ROWS } from "./records";
+import { binCount, sortPredicates, writePredicates } from "./predicates";
+import { COLUMN, Model, PLANE, Plan, PREDICATE, ROWS } from "./records";
 
 export { layoutBytes, room } from "./memory";
 
@@ -18,7 +18,7 @@ const CHUNK: u64 = 1 << 18;
 /** The address of the plan, which the layout begins with; how many bytes follow is in `layoutBytes`. To be called once in a memory. */
 export function layOut(address: usize): usize {
   const model = changetype<Model>(address);
-  sortQuestions(model);
+  sortPredicates(model);
   startPrograms();
   startLayout();
   const at = claim(offsetof<Plan>());
@@ -32,10 +32,10 @@ export function layOut(address: usize): usize {
   const to = claim(base);
   memory.copy(to, model.base, <usize> base);
   plan.base = moved(to);
-  writeQuestions(plan, model);
+  writePredicates(plan, model);
   plan.forest = moved(writePrograms(model));
-  const planes = claim(ANSWER);
-  memory.fill(planes, 0xff, ANSWER); // answer 0: always "left"
+  const planes = claim(PREDICATE);
+  memory.fill(planes, 0xff, PREDICATE); // predicate 0: always true
   plan.planes = moved(planes);
   giveRoom(plan, model);
   return at;
@@ -55,7 +55,7 @@ function giveRoom(plan: Plan, model: Model): void {
   const stride: u64 = <u64> model.features << 2;
   const value: u32 = model.wide ? 3 : 2;
   const rows = ROWS * max<u64>(1, CHUNK / (stride * ROWS));
-  top = layoutBytes() + <u64> (answerCount - 1) * ANSWER;
+  top = layoutBytes() + <u64> (predicateCount - 1) * PREDICATE;
   plan.columns = next(<u64> plan.quadCount * 4 * COLUMN);
   plan.bins = next(<u64> binCount * PLANE);
   plan.slots = next(256 + <u64> slotCount * PLANE) + 256; // the kernel keeps two rows of numbers before them

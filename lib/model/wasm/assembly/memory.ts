@@ -1,6 +1,6 @@
-/** Memory of a document that is read, or a model that is laid out: pieces are taken one behind the other, and never given back. */
+/** Memory of a model that is laid out: pieces are taken one behind the other, and never freed. */
 
-/** Ends the work: so many bytes are not to be had. */
+/** Aborts: memory limit exceeded. */
 @external("env", "tooLarge")
 declare function tooLarge(bytes: f64): void;
 
@@ -34,7 +34,7 @@ export function reach(address: u64): void {
   if (memory.grow(pages) < 0) tooLarge(<f64> address);
 }
 
-/** Ends the work if no memory reaches to an address. */
+/** Aborts if no memory reaches to an address. */
 export function allow(address: u64): void {
   if (address > MOST) tooLarge(<f64> address);
 }

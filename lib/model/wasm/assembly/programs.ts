@@ -1,37 +1,38 @@
 /**
  * The programs of all trees, one behind the other in the order of summation.
  *
- * An *even* tree is laid out as a full one: level by level, with the answers of
- * each node's children behind those of its neighbour to the left, and always
- * "left" where the tree has no node. A row's leaf is the number whose bits are
- * its answers, the root's first.
+ * A tree that is nearly *perfect* is laid out as a perfect one: level by level,
+ * with the predicates of each node's children behind those of its neighbour to
+ * the left, and one that is always true where the tree has no node. A row's leaf
+ * is the number whose bits are its predicate bits, the root's first.
  *
- * Any other tree says which answer divides the rows of which slot, and which
- * slots make up each bit of the exits' numbers. Nodes stand breadth first, so
- * the children of the n-th inner node are nodes `2n + 1` and `2n + 2` of the
- * tree, and a node's place is its slot. Where a tree has more leaves than a
- * byte can number, rows walk on from its first 256 exits one by one: its tail.
+ * Any other tree is *irregular*: its program says which predicate divides the
+ * rows of which slot, and which slots make up each bit of the exits' numbers.
+ * Nodes stand breadth first, so the children of the n-th inner node are nodes
+ * `2n + 1` and `2n + 2` of the tree, and a node's place is its slot. Where a tree
+ * has more leaves than a byte can number, this is done for its *prefix*, up to
+ * the first 256 exits, and rows walk through the *remainder* one by one.
  */
-import { answerOf } from "./answers";
 import { claim, moved } from "./memory";
+import { predicateOf } from "./predicate-bits";
 import { EXITS, Model, PLANE, Plan, Tree } from "./records";
 
-/** A full tree is laid out for up to so many places a leaf; beyond, the uneven way is faster. */
+/** A perfect tree is laid out for up to so many places per leaf; beyond, the irregular way is faster. */
 const PLACES_PER_LEAF: u32 = 4;
 
-/** Slots of the largest crown. */
+/** Slots of the largest prefix. */
 const SLOTS: u32 = 2 * EXITS - 1;
 
-/** Slots that the kernel needs for the largest uneven tree. */
+/** Slots that the kernel needs for the largest irregular tree. */
 export let slotCount: u32 = 1;
 
-// Room to work in, u16 each. Of an even tree: per node, breadth first, its
-// place in the full one, the root's 0. Of an uneven one, its crown: what is
+// Room to work in, u16 each. Of a perfect tree: per node, breadth first, its
+// place in the layout, the root's 0. Of an irregular one, its prefix: what is
 // walked for all rows at once, its first 255 inner nodes and the exits on them.
 let places: usize = 0;
-/** The inner nodes of the crown. */
+/** The inner nodes of the prefix. */
 let inner: usize = 0;
-/** From left to right: leaves, or inner nodes where the tail begins. */
+/** From left to right: leaves, or inner nodes where the remainder begins. */
 let exits: usize = 0;
 /** Per node, the number of the first exit at or below it. */
 let firsts: usize = 0;
@@ -40,9 +41,9 @@ let counts: usize = 0;
 
 /** Nodes of the whole tree. */
 let size: u32 = 0;
-/** Levels of inner nodes of an even tree. */
+/** Levels of inner nodes of a perfect tree. */
 let depth: u32 = 0;
-/** Inner nodes of the crown. */
+/** Inner nodes of the prefix. */
 let innerCount: u32 = 0;
 
 /** To be called before the layout is started. */
@@ -76,8 +77,8 @@ export function writePrograms(model: Model): usize {
   for (let t: u32 = 0; t < model.trees; t++) {
     const root = load<u32>(model.roots + (<usize> t << 2));
     const group = max(0, load<i32>(model.treeGroups + (<usize> t << 2)));
-    if (fitsFull(model, root)) writeEven(model, root, group);
-    else writeUneven(model, root, group);
+    if (fitsPerfect(model, root)) writePerfect(model, root, group);
+    else writeIrregular(model, root, group);
   }
   return forest;
 }
@@ -95,10 +96,10 @@ function copyValue(model: Model, node: u32, k: u32, to: usize, n: usize): void {
   else f32.store(to + (n << 2), f32.load(model.leaf + (from << 2)));
 }
 
-// --- even trees ---------------------------------------------------------
+// --- perfect trees ---------------------------------------------------------
 
-/** Finds the places of a tree's nodes; false where a full tree would be too deep, or too empty. */
-function fitsFull(model: Model, root: u32): bool {
+/** Finds the places of a tree's nodes; false where a perfect tree would be too deep, or too empty. */
+function fitsPerfect(model: Model, root: u32): bool {
   size = 1;
   put(places, 0, 0);
   for (let node: u32 = 0; node < size; node++) {
@@ -117,14 +118,14 @@ function levelOf(place: u32): u32 {
   return 31 - clz(place + 1);
 }
 
-function writeEven(model: Model, root: u32, group: u32): void {
+function writePerfect(model: Model, root: u32, group: u32): void {
   const width = <u64> 1 << depth;
   const head = align(offsetof<Tree>() + ((width - 1) << 2));
   const bytes = align(head + ((width * model.leafSize) << (model.wide ? 3 : 2)));
   const program = claim(bytes);
   const leaves = program + <usize> head;
   const tree = changetype<Tree>(program);
-  tree.even = 1;
+  tree.perfect = 1;
   tree.bits = depth;
   tree.group = group;
   tree.width = model.leafSize;
@@ -135,7 +136,7 @@ function writeEven(model: Model, root: u32, group: u32): void {
   for (let node: u32 = 0; node < size; node++) {
     const place = at(places, node);
     if (leftOf(model, root + node) >= 0) {
-      store<u32>(first + (<usize> place << 2), answerOf(root + node));
+      store<u32>(first + (<usize> place << 2), predicateOf(root + node));
       continue;
     }
     const level = levelOf(place);
@@ -147,13 +148,13 @@ function writeEven(model: Model, root: u32, group: u32): void {
   }
 }
 
-// --- uneven trees -------------------------------------------------------
+// --- irregular trees -------------------------------------------------------
 
-function writeUneven(model: Model, root: u32, group: u32): void {
-  readCrown(model, root);
+function writeIrregular(model: Model, root: u32, group: u32): void {
+  readPrefix(model, root);
   const exitCount = innerCount + 1;
-  const hasTail = size > SLOTS;
-  const apart = hasTail ? size : exitCount;
+  const hasRemainder = size > SLOTS;
+  const apart = hasRemainder ? size : exitCount;
   let bits: u32 = 0;
   while (exitCount - 1 >> bits > 0) bits++;
   // A slot stands in one list for each bit that its exits share and its parent's do not.
@@ -162,12 +163,12 @@ function writeUneven(model: Model, root: u32, group: u32): void {
   const nodes: u64 = offsetof<Tree>();
   const lists = nodes + (innerCount << 3);
   const head = align(lists + (entries << 1));
-  const tailBytes = hasTail ? align(exitCount << 2) + (<u64> size << 3) : 0;
-  const bytes = align(head + tailBytes + ((<u64> apart * model.leafSize) << (model.wide ? 3 : 2)));
+  const remainderBytes = hasRemainder ? align(exitCount << 2) + (<u64> size << 3) : 0;
+  const bytes = align(head + remainderBytes + ((<u64> apart * model.leafSize) << (model.wide ? 3 : 2)));
   const program = claim(bytes);
-  const tail = program + <usize> head;
-  const records = tail + <usize> align(exitCount << 2);
-  const leaves = tail + <usize> tailBytes;
+  const remainder = program + <usize> head;
+  const records = remainder + <usize> align(exitCount << 2);
+  const leaves = remainder + <usize> remainderBytes;
   const tree = changetype<Tree>(program);
   tree.inner = innerCount;
   tree.bits = bits;
@@ -178,15 +179,15 @@ function writeUneven(model: Model, root: u32, group: u32): void {
   tree.bytes = <u32> bytes;
   writeNodes(root, program + <usize> nodes);
   writeLists(bits, program + <usize> lists);
-  if (hasTail) {
-    tree.tail = moved(tail);
+  if (hasRemainder) {
+    tree.remainder = moved(remainder);
     tree.records = moved(records);
-    writeTail(model, root, tail, records);
+    writeRemainder(model, root, remainder, records);
   }
   let n: usize = 0;
   for (let k: u32 = 0; k < model.leafSize; k++) {
     for (let exit: u32 = 0; exit < apart; exit++) {
-      copyValue(model, root + (hasTail ? exit : at(exits, exit)), k, leaves, n++);
+      copyValue(model, root + (hasRemainder ? exit : at(exits, exit)), k, leaves, n++);
     }
   }
   slotCount = max(slotCount, slots());
@@ -197,7 +198,7 @@ function slots(): u32 {
   return 2 * innerCount + 1;
 }
 
-function readCrown(model: Model, root: u32): void {
+function readPrefix(model: Model, root: u32): void {
   size = 1;
   innerCount = 0;
   for (let node: u32 = 0; node < size; node++) {
@@ -223,7 +224,7 @@ function readCrown(model: Model, root: u32): void {
 function writeNodes(root: u32, to: usize): void {
   for (let n: u32 = 0; n < innerCount; n++, to += 8) {
     const node = at(inner, n);
-    store<u32>(to, answerOf(root + node));
+    store<u32>(to, predicateOf(root + node));
     store<u32>(to, node * <u32> PLANE, 4);
   }
 }
@@ -255,17 +256,17 @@ function mixedBits(start: u32, count: u32): u32 {
   return highest == 32 ? 0 : <u32> 0xffffffff >> highest;
 }
 
-/** A record for each node of the tree: its answer, and its left child's record; a leaf always goes "left" to itself. */
-function writeTail(model: Model, root: u32, tail: usize, records: usize): void {
+/** A record for each node of the tree: its predicate, and its left child's record; a leaf always goes "left" to itself. */
+function writeRemainder(model: Model, root: u32, remainder: usize, records: usize): void {
   const first = moved(records);
   for (let exit: u32 = 0; exit <= innerCount; exit++) {
-    store<u32>(tail + (<usize> exit << 2), <u32> first + (at(exits, exit) << 3));
+    store<u32>(remainder + (<usize> exit << 2), <u32> first + (at(exits, exit) << 3));
   }
   for (let node: u32 = 0; node < size; node++) {
     const child = leftOf(model, root + node);
     const next = child < 0 ? node : <u32> child - root;
     const to = records + (<usize> node << 3);
-    store<u32>(to, answerOf(root + node));
+    store<u32>(to, predicateOf(root + node));
     store<u32>(to, <u32> first + (next << 3), 4);
   }
 }

@@ -11,16 +11,16 @@ export const HALVES: u32 = 2;
 export const COLUMN: usize = 512;
 /** A plane of one half. */
 export const PLANE: usize = 16;
-/** A question's planes of both halves. */
-export const ANSWER: usize = 32;
+/** A predicate's planes of both halves, in bytes. */
+export const PREDICATE: usize = 32;
 
 @unmanaged
 export class Plan {
   stride: u32; // bytes of a row
   quads: usize; // u32 each: the offset in a row of four neighbouring features
   quadCount: u32;
-  questions: usize; // Questions records
-  questionCount: u32;
+  featurePredicates: usize; // FeaturePredicates records
+  featurePredicateCount: u32;
   forest: usize; // Tree records, of different lengths
   treeCount: u32;
   groups: u32;
@@ -38,20 +38,20 @@ export class Plan {
   end: usize; // of all that is used
 }
 
-/** How a feature's questions are answered. */
+/** How a feature's predicates are evaluated. */
 export enum Method {
   EACH, // one comparison a threshold
   BINS, // a search for all
   SETS, // a search, then sets of bins
 }
 
-/** What a model asks of one feature. */
+/** All predicates of a model on one feature. */
 @unmanaged
-export class Questions {
+export class FeaturePredicates {
   column: usize; // offset in Plan.columns
   method: Method;
   count: u32; // thresholds
-  planes: usize; // offset in Plan.planes of the first answer where missing goes right
+  planes: usize; // offset in Plan.planes of the first predicate where missing goes right
   wanted: u32; // bit 0: missing goes right; bit 1: missing goes left, in planes behind the others
   zero: f32; // |x| up to this is missing; -1 for none
   thresholds: usize; // ascending, after one unused element, and followed by NaN
@@ -74,21 +74,21 @@ export class BinSet {
 }
 
 /**
- * If even: the offsets (u32) of the answers follow, level by level. Else:
- * `inner` pairs (offset of the answer, offset of the slot: u32), then for each
- * bit of the exit's number one list (length, slots: u16).
+ * If perfect: the offsets (u32) of the predicate bits follow, level by level.
+ * Otherwise: `inner` pairs (offset of the predicate bits, offset of the slot:
+ * u32), then for each bit of the exit's number one list (length, slots: u16).
  */
 @unmanaged
 export class Tree {
-  even: u32;
+  perfect: u32;
   inner: u32;
   bits: u32; // of the exit's number
   group: u32;
   width: u32; // values per leaf
-  leaves: usize; // value k of an exit stands apart * k behind its first; with a tail, each record has values
+  leaves: usize; // value k of an exit stands apart * k behind its first; with a remainder, each record has values
   apart: u32;
-  tail: usize; // 0, or where each exit's record stands: u32 each
-  records: usize; // first record of the tail
+  remainder: usize; // 0, or where each exit's record stands: u32 each
+  records: usize; // first record of the remainder
   bytes: u32; // of this record with all that follows
 }
 

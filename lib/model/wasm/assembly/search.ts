@@ -9,7 +9,7 @@
  * decide alone, and they are exact.
  */
 import { claim, moved, powerOfTwo } from "./memory";
-import { Questions } from "./records";
+import { FeaturePredicates } from "./records";
 
 /** At least so many buckets per threshold: more make shorter searches and larger tables. */
 const PER_THRESHOLD: u32 = 4;
@@ -18,7 +18,7 @@ const PER_THRESHOLD: u32 = 4;
 const MOST_BUCKETS: u32 = 1 << 24;
 
 /** Writes the table of ascending, distinct thresholds. */
-export function writeSearch(q: Questions, from: usize, count: u32): void {
+export function writeSearch(q: FeaturePredicates, from: usize, count: u32): void {
   const wanted = min(max(1, count), MOST_BUCKETS / PER_THRESHOLD) * PER_THRESHOLD;
   const last = powerOfTwo(wanted) - 1;
   const low: f32 = count > 0 ? f32.load(from) : 0;

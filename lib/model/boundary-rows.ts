@@ -1,11 +1,11 @@
 /**
- * Rows that ask a model its hardest questions: each leads to one split of one
- * tree and stands on its threshold, just below, just above, or has no value there.
+ * Rows at the decision boundaries of a model: each leads to one split of one
+ * tree, and its value there is on the threshold, just below, just above or missing.
  */
 import type { LinearModel, Model, TreeEnsemble } from "./ensemble.ts";
 
 /** Generated rows, and what each is about. */
-export interface HardRows {
+export interface BoundaryRows {
   readonly rows: number;
   /** Row-major, rows × features. */
   readonly matrix: Float32Array;
@@ -38,10 +38,10 @@ const categoryLimit = 4096;
  *
  * @param options `sample`: rows to start from, row-major; a column that no split of a path asks keeps its value. `limit`: most rows; 20,000 by default.
  */
-export function hardRows(
+export function boundaryRows(
   model: Model,
   options: { sample: Float32Array; limit?: number },
-): HardRows {
+): BoundaryRows {
   const { sample, limit = 20_000 } = options;
   const columns = model.features.count;
   const build = { model, sample, columns, values: [], words: [] };

@@ -1,15 +1,14 @@
 /**
- * What a model asks: every distinct question of its nodes once, feature by
- * feature. Nodes with the same feature, threshold and default direction share
- * one answer.
+ * Every distinct predicate of a model's nodes once, feature by feature. Nodes
+ * with the same feature, threshold and default direction share one.
  *
- * All inner nodes are sorted by what they ask, so that equal questions are
+ * All inner nodes are sorted by their predicates, so that equal ones are
  * neighbours.
  */
-import { giveAnswers, setAnswer, startAnswers } from "./answers";
 import { startSets, writeSets } from "./categories";
 import { claim, moved } from "./memory";
-import { ANSWER, COLUMN, Method, Model, Plan, Questions } from "./records";
+import { addPredicates, setPredicate, startPredicates } from "./predicate-bits";
+import { COLUMN, FeaturePredicates, Method, Model, Plan, PREDICATE } from "./records";
 import { writeSearch } from "./search";
 
 /** Up to so many thresholds, comparing with each of them is faster than a search for all. */
@@ -18,7 +17,7 @@ const FEW: u32 = 24;
 /** LightGBM's `kZeroThreshold`, as the evaluator has it. */
 const ZERO: f32 = 1e-35;
 
-/** Inner nodes, and a number for each that sorts them by what they ask. */
+/** Inner nodes, and a number for each that sorts them by their predicates. */
 let keys: usize = 0, nodes: usize = 0;
 /** As much again, to sort into. */
 let spareKeys: usize = 0, spareNodes: usize = 0;
@@ -31,13 +30,13 @@ let bounds: usize = 0;
 export let binCount: u32 = 0;
 
 /** What is needed beside the layout: to be called before it is started. */
-export function sortQuestions(model: Model): void {
+export function sortPredicates(model: Model): void {
   for (let n: u32 = 0; n < model.nodes; n++) {
     if (<i32> load<u32>(model.left + (<usize> n << 2)) >= 0) count++;
   }
   keys = claim(<u64> count << 3), spareKeys = claim(<u64> count << 3);
   nodes = claim(<u64> count << 2), spareNodes = claim(<u64> count << 2);
-  startAnswers(model);
+  startPredicates(model);
   let words: u32 = 0;
   let to: usize = 0;
   for (let n: u32 = 0; n < model.nodes; n++) {
@@ -102,7 +101,7 @@ function placeOf(key: u64, shift: u32, places: usize): usize {
   return places + (<usize> (key >> shift & 2047) << 2);
 }
 
-/** One past the last of the nodes from `from` on that ask about the same feature in the same way. */
+/** One past the last of the nodes from `from` on whose predicates are of the same feature and kind. */
 function endOfRun(from: u32): u32 {
   const asked = load<u64>(keys + (<usize> from << 3)) >> 32;
   let to = from + 1;
@@ -110,11 +109,11 @@ function endOfRun(from: u32): u32 {
   return to;
 }
 
-/** Writes the questions of all features, and which four neighbouring features of a row are read together. */
-export function writeQuestions(plan: Plan, model: Model): void {
+/** Writes the predicates of all features, and which four neighbouring features of a row are read together. */
+export function writePredicates(plan: Plan, model: Model): void {
   let runs: u32 = 0;
   for (let from: u32 = 0; from < count; from = endOfRun(from)) runs++;
-  const records = claim(<u64> runs * offsetof<Questions>());
+  const records = claim(<u64> runs * offsetof<FeaturePredicates>());
   const quads = claim(<u64> runs << 2);
   let quadCount: usize = 0;
   let first: i32 = -4;
@@ -127,24 +126,24 @@ export function writeQuestions(plan: Plan, model: Model): void {
       first = max(0, min(feature, <i32> model.features - 4));
       store<u32>(quads + (quadCount++ << 2), first << 2);
     }
-    const q = changetype<Questions>(record);
+    const q = changetype<FeaturePredicates>(record);
     q.column = (((quadCount - 1) << 2) + (feature - first)) * COLUMN;
     q.zero = model.zeroIsMissing != 0 && load<u8>(model.zeroIsMissing + feature) ? ZERO : -1;
     if (asked & 1) {
       writeSets(q, model, nodes + (<usize> from << 2), to - from, bounds);
     } else writeThresholds(q, model, from, to);
     binCount = max(binCount, q.count + 1);
-    record += offsetof<Questions>();
+    record += offsetof<FeaturePredicates>();
     from = to;
   }
-  plan.questions = moved(records);
-  plan.questionCount = runs;
+  plan.featurePredicates = moved(records);
+  plan.featurePredicateCount = runs;
   plan.quads = moved(quads);
   plan.quadCount = <u32> quadCount;
 }
 
 /** "Under the threshold?", for each distinct threshold and each default direction that occurs. */
-function writeThresholds(q: Questions, model: Model, from: u32, to: u32): void {
+function writeThresholds(q: FeaturePredicates, model: Model, from: u32, to: u32): void {
   let distinct: u32 = 0, wanted: u32 = 0;
   let last: u64 = 0;
   for (let n = from; n < to; n++) {
@@ -158,17 +157,17 @@ function writeThresholds(q: Questions, model: Model, from: u32, to: u32): void {
   }
   // Where missing goes left, in planes behind the others.
   const further = wanted == 3 ? distinct : 0;
-  const first = giveAnswers(distinct + further);
-  let answer = first - 1;
+  const first = addPredicates(distinct + further);
+  let predicate = first - 1;
   for (let n = from; n < to; n++) {
     const key = load<u64>(keys + (<usize> n << 3));
-    if (n == from || key != last) answer++;
+    if (n == from || key != last) predicate++;
     last = key;
     const node = load<u32>(nodes + (<usize> n << 2));
-    setAnswer(node, answer + (load<u8>(model.defaultLeft + node) ? further : 0));
+    setPredicate(node, predicate + (load<u8>(model.defaultLeft + node) ? further : 0));
   }
   q.method = distinct > FEW ? Method.BINS : Method.EACH;
   q.wanted = wanted;
-  q.planes = <usize> first * ANSWER;
+  q.planes = <usize> first * PREDICATE;
   writeSearch(q, bounds, distinct);
 }
