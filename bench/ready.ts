@@ -3,8 +3,8 @@
  * first score, as JSON: `fresh`, when its code has never run, and `running`,
  * the median of ten times after that. Usage: deno run … bench/ready.ts FILE
  */
-import { openKernel } from "../lib/model/kernel.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { openKernel } from "../lib/model/kernel/kernel.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { median } from "./report.ts";
 
 const bytes = await Deno.readFile(Deno.args[0] ?? "");

@@ -7,8 +7,8 @@
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { toOnnx } from "../lib/model/onnx.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { toOnnx } from "../lib/model/onnx/write.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { peer, runPython } from "../tests/support/python.ts";
 import { type Contender, startContender, type Subject } from "./protocol.ts";
 import {

@@ -5,9 +5,9 @@
  * Usage: deno run … bench/score_ours.ts FOLDER
  */
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
-import { openKernel } from "../lib/model/kernel.ts";
-import { openOnnx } from "../lib/model/onnxruntime.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { openKernel } from "../lib/model/kernel/kernel.ts";
+import { openOnnx } from "../lib/model/onnx/session.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { type Answer, type Command, linesOf } from "./protocol.ts";
 
 interface Opened {

@@ -12,16 +12,16 @@ import {
 import { fileURLToPath } from "node:url";
 import type { Model } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { openKernel } from "../lib/model/kernel.ts";
+import { openKernel } from "../lib/model/kernel/kernel.ts";
 import { kindOfLabels, toCode, unseenCategory } from "../lib/model/labels.ts";
 import {
   type GraphColumn,
   toColumnGraph,
   toGraphRows,
-} from "../lib/model/onnx-columns.ts";
-import { toOnnx } from "../lib/model/onnx.ts";
-import { openColumnGraph, openOnnx } from "../lib/model/onnxruntime.ts";
-import { parseModel } from "../lib/model/parse.ts";
+} from "../lib/model/onnx/columns.ts";
+import { toOnnx } from "../lib/model/onnx/write.ts";
+import { openColumnGraph, openOnnx } from "../lib/model/onnx/session.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { largestError } from "./parity/compare.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 

@@ -15,14 +15,14 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../lib/base/errors.ts";
-import { openUbjson } from "../lib/model/ubjson.ts";
-import { type Value, valueOf } from "../lib/model/document.ts";
+import { openUbjson } from "../lib/model/formats/ubjson.ts";
+import { type Value, valueOf } from "../lib/model/formats/document.ts";
 import type { Model } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { openKernel } from "../lib/model/kernel.ts";
-import { toOnnx } from "../lib/model/onnx.ts";
-import { openOnnx } from "../lib/model/onnxruntime.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { openKernel } from "../lib/model/kernel/kernel.ts";
+import { toOnnx } from "../lib/model/onnx/write.ts";
+import { openOnnx } from "../lib/model/onnx/session.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 
 import { differences } from "./parity/compare.ts";
 import {

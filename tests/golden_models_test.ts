@@ -2,9 +2,9 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { toOnnx } from "../lib/model/onnx.ts";
-import { openOnnx } from "../lib/model/onnxruntime.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { toOnnx } from "../lib/model/onnx/write.ts";
+import { openOnnx } from "../lib/model/onnx/session.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { differences, largestError } from "./parity/compare.ts";
 
 interface Golden {

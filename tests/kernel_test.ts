@@ -3,10 +3,10 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { openKernel } from "../lib/model/kernel.ts";
-import { buildWasm, wasmModule } from "../lib/model/wasm/build.ts";
-import { parseModel } from "../lib/model/parse.ts";
-import { instantiate } from "../lib/model/wasm/module.ts";
+import { openKernel } from "../lib/model/kernel/kernel.ts";
+import { buildWasm, wasmModule } from "../lib/model/kernel/build.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
+import { instantiate } from "../lib/model/kernel/module.ts";
 import { differences } from "./parity/compare.ts";
 import {
   type EnsembleShape,
@@ -355,7 +355,7 @@ Deno.test("instantiate() refuses more memory than its addresses reach", () => {
 
 Deno.test("buildWasm() gives the committed bytes", async () => {
   const committed = await Deno.readTextFile(
-    new URL("../lib/model/wasm/bytes.ts", import.meta.url),
+    new URL("../lib/model/kernel/bytes.ts", import.meta.url),
   );
   strictEqual(wasmModule(await buildWasm()), committed);
 });

@@ -6,7 +6,7 @@ import {
   evaluationMetrics,
 } from "../lib/statistics/classification.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { parseRows } from "../lib/rows/json.ts";
 import { localPath } from "../lib/config/variant.ts";
 import { toVariants } from "../lib/config/variants.ts";

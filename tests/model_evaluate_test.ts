@@ -2,8 +2,8 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
 import type { Transform, TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { toOnnx } from "../lib/model/onnx.ts";
-import { openOnnx } from "../lib/model/onnxruntime.ts";
+import { toOnnx } from "../lib/model/onnx/write.ts";
+import { openOnnx } from "../lib/model/onnx/session.ts";
 import { largestError } from "./parity/compare.ts";
 
 /** One split `x < 0.5` of one column, leaves -1 and 2, NaN to the right. */

@@ -1,13 +1,13 @@
 import { deepStrictEqual, ok, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
-import { openJson } from "../lib/model/json.ts";
-import { toDouble } from "../lib/model/decimal.ts";
+import { openJson } from "../lib/model/formats/json.ts";
+import { toDouble } from "../lib/model/formats/decimal.ts";
 import {
   float32sOf,
   maxDepth,
   type Value,
   valueOf,
-} from "../lib/model/document.ts";
+} from "../lib/model/formats/document.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 
 function parse(text: string): Value {

@@ -2,8 +2,8 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { toFloat32Less } from "../lib/model/lightgbm-tree.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { toFloat32Less } from "../lib/model/formats/lightgbm/tree.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 
 const golden = Deno.readTextFileSync(

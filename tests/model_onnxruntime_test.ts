@@ -8,17 +8,17 @@ import {
 import { InputError } from "../lib/base/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { toOnnx } from "../lib/model/onnx.ts";
-import { openOnnx } from "../lib/model/onnxruntime.ts";
-import { refuseCycles } from "../lib/model/onnx-cycles.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { toOnnx } from "../lib/model/onnx/write.ts";
+import { openOnnx } from "../lib/model/onnx/session.ts";
+import { refuseCycles } from "../lib/model/onnx/cycles.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import {
   bytesField,
   concat,
   integerField,
   integersField,
   textField,
-} from "../lib/model/protobuf.ts";
+} from "../lib/model/onnx/protobuf.ts";
 import { differences, largestError } from "./parity/compare.ts";
 import { seededNumbers } from "./support/ensembles.ts";
 

@@ -2,9 +2,9 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
 import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { boundaryRows } from "../lib/model/boundary-rows.ts";
-import { checkParity, type Scorer } from "../lib/model/parity.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { boundaryRows } from "../lib/model/parity/boundary-rows.ts";
+import { checkParity, type Scorer } from "../lib/model/parity/check.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 
 function golden(name: string): TreeEnsemble {
   const path = new URL(`golden/fuzz/${name}`, import.meta.url);

@@ -1,6 +1,6 @@
 import { throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 
 /** First bytes of other kinds of file, as Latin-1, and what must be said of them. */
 const others: readonly [string, string, RegExp][] = [

@@ -1,7 +1,11 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
-import { openUbjson } from "../lib/model/ubjson.ts";
-import { maxDepth, type Value, valueOf } from "../lib/model/document.ts";
+import { openUbjson } from "../lib/model/formats/ubjson.ts";
+import {
+  maxDepth,
+  type Value,
+  valueOf,
+} from "../lib/model/formats/document.ts";
 
 /** Texts as Latin-1, numbers as bytes. */
 function bytes(...parts: (string | number | number[])[]): Uint8Array {

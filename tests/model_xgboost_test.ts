@@ -1,10 +1,10 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
-import { openUbjson } from "../lib/model/ubjson.ts";
-import { type Value, valueOf } from "../lib/model/document.ts";
+import { openUbjson } from "../lib/model/formats/ubjson.ts";
+import { type Value, valueOf } from "../lib/model/formats/document.ts";
 import type { Model, TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 
 import { encodeJson, encodeUbjson } from "./support/documents.ts";
 import {

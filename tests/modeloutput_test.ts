@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError, UsageError } from "../lib/base/errors.ts";
-import { openOnnx } from "../lib/model/onnxruntime.ts";
-import type { OutputFacts } from "../lib/model/onnx-output.ts";
+import { openOnnx } from "../lib/model/onnx/session.ts";
+import type { OutputFacts } from "../lib/model/onnx/output.ts";
 import {
   type OutputSettings,
   toModelOutput,

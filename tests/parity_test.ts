@@ -8,7 +8,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { compare, type Index, type Outcome } from "./parity/compare.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { parityTable } from "./parity/table.ts";
 import { runPython, testWithPython } from "./support/python.ts";
 

@@ -2,7 +2,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { evaluate } from "../lib/model/evaluate.ts";
-import { parseModel } from "../lib/model/parse.ts";
+import { parseModel } from "../lib/model/formats/detect.ts";
 import { runCommand } from "./support/commands.ts";
 import { tempFolder } from "./support/servers.ts";
 

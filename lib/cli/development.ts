@@ -101,8 +101,8 @@ export const developmentTasks: readonly DevelopmentTask[] = [
       lock,
       "--allow-read=.",
       "--allow-env",
-      "--allow-write=lib/model/wasm/bytes.ts",
-      "lib/model/wasm/build.ts",
+      "--allow-write=lib/model/kernel/bytes.ts",
+      "lib/model/kernel/build.ts",
     ]],
   },
   {

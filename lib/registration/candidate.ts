@@ -20,9 +20,9 @@ import {
 import type { Model } from "../model/ensemble.ts";
 import { evaluate } from "../model/evaluate.ts";
 import { unseenCategory } from "../model/labels.ts";
-import { toOnnx } from "../model/onnx.ts";
-import { toColumnGraph } from "../model/onnx-columns.ts";
-import { parseModel } from "../model/parse.ts";
+import { toOnnx } from "../model/onnx/write.ts";
+import { toColumnGraph } from "../model/onnx/columns.ts";
+import { parseModel } from "../model/formats/detect.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
 import { parseRows, type Row } from "../rows/json.ts";

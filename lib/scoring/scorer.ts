@@ -5,10 +5,10 @@ import { InputError, UsageError } from "../base/errors.ts";
 import type { Schema } from "../mlflow/model-folder/signature.ts";
 import type { Model, TreeEnsemble } from "../model/ensemble.ts";
 import { evaluate } from "../model/evaluate.ts";
-import { openKernel } from "../model/kernel.ts";
+import { openKernel } from "../model/kernel/kernel.ts";
 import { unseenCategory } from "../model/labels.ts";
-import { openOnnx } from "../model/onnxruntime.ts";
-import { parseModel } from "../model/parse.ts";
+import { openOnnx } from "../model/onnx/session.ts";
+import { parseModel } from "../model/formats/detect.ts";
 import type {
   ExpectedScores,
   LoadedFolder,

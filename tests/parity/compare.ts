@@ -1,10 +1,10 @@
 /** Compares what libraries said of their models (`generate.py`) with what we say. */
 import { evaluate } from "../../lib/model/evaluate.ts";
 import type { Model } from "../../lib/model/ensemble.ts";
-import { openKernel } from "../../lib/model/kernel.ts";
-import { toOnnx } from "../../lib/model/onnx.ts";
-import { openOnnx } from "../../lib/model/onnxruntime.ts";
-import { parseModel } from "../../lib/model/parse.ts";
+import { openKernel } from "../../lib/model/kernel/kernel.ts";
+import { toOnnx } from "../../lib/model/onnx/write.ts";
+import { openOnnx } from "../../lib/model/onnx/session.ts";
+import { parseModel } from "../../lib/model/formats/detect.ts";
 
 /** One model of `index.json`. */
 export interface Entry {

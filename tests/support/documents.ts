@@ -1,6 +1,6 @@
 /** Writers of what `openUbjson()` and `openJson()` read, and changes to single values of a document. */
-import type { Value } from "../../lib/model/document.ts";
-import type { NumberArray } from "../../lib/model/ubjson-numbers.ts";
+import type { Value } from "../../lib/model/formats/document.ts";
+import type { NumberArray } from "../../lib/model/formats/ubjson-numbers.ts";
 import type { Random } from "./mutate.ts";
 
 /** UBJSON as XGBoost writes it: keys and counts as `L`, number arrays typed. */

@@ -1,6 +1,6 @@
 /** The compiled kernel with a model in its memory: rows in at one place, results out at another. */
 import { halfRows, type Layout } from "./layout.ts";
-import { instantiate } from "../wasm/module.ts";
+import { instantiate } from "./module.ts";
 
 /** What becomes of the margins before they are taken: nothing, or XGBoost's transformations. */
 export type Finish = "margins" | "logistic" | "softmax";

@@ -4,7 +4,7 @@
  * kernel's own code makes it, so that only one side knows how it looks.
  */
 import type { TreeEnsemble } from "../ensemble.ts";
-import { copyIn, instantiate } from "../wasm/module.ts";
+import { copyIn, instantiate } from "./module.ts";
 
 /** Rows are scored in multiples of half a block: one for each bit of a SIMD register. */
 export const halfRows = 128;

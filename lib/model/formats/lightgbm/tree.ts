@@ -1,6 +1,6 @@
 /** One tree of a LightGBM text model, its conventions made ours. */
-import { modelError } from "./document.ts";
-import type { TreeArrays } from "./trees.ts";
+import { modelError } from "../document.ts";
+import type { TreeArrays } from "../trees.ts";
 
 /** `decision_type` of a node, in bits. */
 const categorical = 1;

@@ -10,7 +10,7 @@ import {
   type OnnxGraph,
   type OnnxNode,
   textAttributeOf,
-} from "./onnx-nodes.ts";
+} from "./nodes.ts";
 
 /** What is known of an output before anything is scored. */
 export interface OutputFacts {

@@ -3,7 +3,7 @@
  * number type, counted and typed containers, big-endian as the specification
  * says. XGBoost writes its models so since 1.6.
  */
-import { InputError } from "../base/errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { toDouble } from "./decimal.ts";
 import {
   maxContainers,

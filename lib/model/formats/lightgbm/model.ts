@@ -4,12 +4,12 @@
  * There is no specification; the sources are LightGBM's
  * `src/boosting/gbdt_model_text.cpp`, `src/io/tree.cpp` and `include/LightGBM/tree.h`.
  */
-import { modelError } from "./document.ts";
-import type { Model, TreeEnsemble } from "./ensemble.ts";
-import { lightgbmObjective } from "./lightgbm-objective.ts";
-import { buildTrees } from "./lightgbm-forest.ts";
-import { readLightgbmLabels } from "./lightgbm-labels.ts";
-import { integersOf } from "./lightgbm-tree.ts";
+import { modelError } from "../document.ts";
+import type { Model, TreeEnsemble } from "../../ensemble.ts";
+import { lightgbmObjective } from "./objective.ts";
+import { buildTrees } from "./forest.ts";
+import { readLightgbmLabels } from "./labels.ts";
+import { integersOf } from "./tree.ts";
 
 /** The keys of one block of lines; {@linkcode flags} have an empty value. */
 export type Keys = ReadonlyMap<string, string>;

@@ -4,7 +4,7 @@
  * that XGBoost writes for statistics of its nodes, and rounds decimals to
  * doubles, which then round to other floats than `strtof` gives.
  */
-import { InputError } from "../base/errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { isBetweenFloats, toDouble } from "./decimal.ts";
 import {
   maxContainers,

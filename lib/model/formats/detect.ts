@@ -1,10 +1,10 @@
 /** The front door for model files: looks at the bytes, never at a file's name. */
-import { InputError } from "../base/errors.ts";
-import type { Model } from "./ensemble.ts";
+import { InputError } from "../../base/errors.ts";
+import type { Model } from "../ensemble.ts";
 import { openJson } from "./json.ts";
-import { parseLightgbm } from "./lightgbm.ts";
+import { parseLightgbm } from "./lightgbm/model.ts";
 import { openUbjson } from "./ubjson.ts";
-import { readXgboost } from "./xgboost.ts";
+import { readXgboost } from "./xgboost/model.ts";
 
 /**
  * The model that a file holds: XGBoost's UBJSON or JSON, or LightGBM's text.

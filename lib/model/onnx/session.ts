@@ -3,12 +3,12 @@
  * thread, no native code, no network, and no permission but reading that folder.
  */
 import * as ort from "onnxruntime-web/wasm";
-import { InputError } from "../base/errors.ts";
-import { refuseCycles } from "./onnx-cycles.ts";
-import { readGraph } from "./onnx-nodes.ts";
-import { describeOutput, type OutputFacts } from "./onnx-output.ts";
-import { checkSeal } from "./onnx-seal.ts";
-import { withoutZipMap } from "./onnx-zipmap.ts";
+import { InputError } from "../../base/errors.ts";
+import { refuseCycles } from "./cycles.ts";
+import { readGraph } from "./nodes.ts";
+import { describeOutput, type OutputFacts } from "./output.ts";
+import { checkSeal } from "./seal.ts";
+import { withoutZipMap } from "./zipmap.ts";
 
 /** A graph that is ready to score; disposing it frees its memory. */
 export interface OnnxSession extends AsyncDisposable {

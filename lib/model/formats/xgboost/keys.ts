@@ -4,7 +4,7 @@
  * themselves `gbtree`, and a reader that passed over the weights would score
  * wrongly and say nothing.
  */
-import { keysOf, modelError, type Place } from "./document.ts";
+import { keysOf, modelError, type Place } from "../document.ts";
 
 /** Source: the `SaveModel` functions of XGBoost's tags v1.0.2 to v3.4.1. */
 const known = {

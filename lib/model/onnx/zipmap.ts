@@ -3,7 +3,7 @@
  * operator `ZipMap`, which turns the matrix of probabilities into a list of
  * maps that onnxruntime-web cannot hand out. This takes it off again.
  */
-import { fieldNumbers, labelsOf, readGraph } from "./onnx-nodes.ts";
+import { fieldNumbers, labelsOf, readGraph } from "./nodes.ts";
 import {
   bytesField,
   concat,

@@ -1,11 +1,11 @@
 /** Models as ONNX graphs: one float matrix in, the final predictions out. */
-import { modelError } from "./document.ts";
+import { modelError } from "../formats/document.ts";
 import type {
   LinearModel,
   Model,
   Transform,
   TreeEnsemble,
-} from "./ensemble.ts";
+} from "../ensemble.ts";
 import {
   constant,
   elementType,
@@ -13,8 +13,8 @@ import {
   type Graph,
   type GraphNode,
   integerAttribute,
-} from "./onnx-graph.ts";
-import { treeAttributes } from "./onnx-trees.ts";
+} from "./graph.ts";
+import { treeAttributes } from "./tree-ensemble.ts";
 
 /** A graph while it is written: each step appends, and names what it made. */
 export interface Draft {

@@ -1,6 +1,6 @@
 /** What each objective of LightGBM makes of a margin (`ConvertOutput` in its `src/objective/`, 4.7). */
-import { modelError } from "./document.ts";
-import type { ModelFacts } from "./ensemble.ts";
+import { modelError } from "../document.ts";
+import type { ModelFacts } from "../../ensemble.ts";
 
 /** The part of a model's facts that its objective decides. */
 type ObjectiveFacts = Pick<

@@ -11,12 +11,12 @@ import {
   member,
   modelError,
   valueOf,
-} from "./document.ts";
-import type { Place } from "./document.ts";
-import { findLabelProblem, type Label } from "./labels.ts";
-import { isBefore } from "./objective.ts";
-import { checkKeys } from "./xgboost-keys.ts";
-import type { Learner } from "./xgboost-tree.ts";
+} from "../document.ts";
+import type { Place } from "../document.ts";
+import { findLabelProblem, type Label } from "../../labels.ts";
+import { isBefore } from "../../objective.ts";
+import { checkKeys } from "./keys.ts";
+import type { Learner } from "./tree.ts";
 
 /**
  * The labels per feature; undefined where the file has none.

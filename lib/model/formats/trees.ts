@@ -3,9 +3,9 @@
  * every claim of the file checked on the way: after this, a walk through any
  * tree ends at a leaf, whatever the row.
  */
-import type { InputError } from "../base/errors.ts";
+import type { InputError } from "../../base/errors.ts";
 import { modelError } from "./document.ts";
-import type { CategorySets, TreeEnsemble } from "./ensemble.ts";
+import type { CategorySets, TreeEnsemble } from "../ensemble.ts";
 
 /** One tree as a file has it, after its library's conventions are made ours: an entry per node. */
 export interface TreeArrays {

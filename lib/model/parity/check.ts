@@ -3,9 +3,9 @@
  * score it must agree with the reference evaluator, on the sample and on rows
  * at the model's own thresholds.
  */
-import { InputError } from "../base/errors.ts";
-import { evaluate } from "./evaluate.ts";
-import type { Model } from "./ensemble.ts";
+import { InputError } from "../../base/errors.ts";
+import { evaluate } from "../evaluate.ts";
+import type { Model } from "../ensemble.ts";
 import { boundaryRows } from "./boundary-rows.ts";
 
 /** A way to score rows: row-major, rows × features in, rows × outputs out. */

@@ -3,8 +3,8 @@
  * one flipped bit in a threshold is another valid graph; so the last field of
  * every file that we write is a metadata entry `sha256` over all bytes before it.
  */
-import { sha256 } from "../base/digest.ts";
-import { InputError } from "../base/errors.ts";
+import { sha256 } from "../../base/digest.ts";
+import { InputError } from "../../base/errors.ts";
 import { bytesField, concat, textField } from "./protobuf.ts";
 
 /** Who wrote the file, as ONNX's `producer_name`. */

@@ -3,7 +3,7 @@
  * in the file something is wrong. Files come from outside, so every reader
  * bounds its work by the number of bytes.
  */
-import { InputError } from "../base/errors.ts";
+import { InputError } from "../../base/errors.ts";
 import { type NumberArray, PackedNumbers } from "./ubjson-numbers.ts";
 
 /** One value of a document. Objects are maps, so no key can reach a prototype. */

@@ -4,7 +4,7 @@
  * Schema: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html;
  * where it is silent, the `LoadModel` functions of XGBoost 3.2.0.
  */
-import { toDouble } from "./decimal.ts";
+import { toDouble } from "../decimal.ts";
 import {
   int32sOf,
   integerOf,
@@ -15,12 +15,12 @@ import {
   textOf,
   textsOf,
   valueOf,
-} from "./document.ts";
-import type { Features, Model, ModelFacts, Rounds } from "./ensemble.ts";
-import { objectiveOf, toMargin } from "./objective.ts";
-import { readLinear, readTrees } from "./xgboost-booster.ts";
-import { checkKeys } from "./xgboost-keys.ts";
-import type { Learner } from "./xgboost-tree.ts";
+} from "../document.ts";
+import type { Features, Model, ModelFacts, Rounds } from "../../ensemble.ts";
+import { objectiveOf, toMargin } from "../../objective.ts";
+import { readLinear, readTrees } from "./booster.ts";
+import { checkKeys } from "./keys.ts";
+import type { Learner } from "./tree.ts";
 
 /** More than any model has; keeps products of counts exact and arrays small. */
 const most = { features: 10_000_000, groups: 100_000 };

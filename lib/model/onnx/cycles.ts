@@ -4,7 +4,7 @@
  * it. Operators `TreeEnsembleRegressor`, `TreeEnsembleClassifier` and
  * `TreeEnsemble` of ai.onnx.ml 1 to 5.
  */
-import { modelError } from "./document.ts";
+import { modelError } from "../formats/document.ts";
 import { type Field, fieldsOf, varintsOf } from "./protobuf.ts";
 
 /** Numbers of ONNX's fields (onnx.proto): of a model, a graph, a function, a node and an attribute. */

@@ -1,8 +1,8 @@
 /** All trees of a LightGBM model: read one by one, checked and flattened together. */
-import { modelError } from "./document.ts";
-import type { TreeEnsemble } from "./ensemble.ts";
-import { readLightgbmTree } from "./lightgbm-tree.ts";
-import { flattenTrees, type FlatTrees } from "./trees.ts";
+import { modelError } from "../document.ts";
+import type { TreeEnsemble } from "../../ensemble.ts";
+import { readLightgbmTree } from "./tree.ts";
+import { flattenTrees, type FlatTrees } from "../trees.ts";
 
 /**
  * The trees that blocks of lines describe, in their order.

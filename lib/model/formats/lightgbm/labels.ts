@@ -5,8 +5,8 @@
  * frame that was of the type `category`, in the order of the columns, and does
  * not say which columns these are.
  */
-import { modelError } from "./document.ts";
-import { findLabelProblem, type Label } from "./labels.ts";
+import { modelError } from "../document.ts";
+import { findLabelProblem, type Label } from "../../labels.ts";
 
 const key = "pandas_categorical:";
 

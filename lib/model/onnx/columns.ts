@@ -3,9 +3,9 @@
  * own types and with labels of categories, which `mlflow.onnx` feeds from a
  * pandas frame (`_OnnxModelWrapper.predict` of MLflow 3.17.2).
  */
-import { InputError } from "../base/errors.ts";
-import type { Model } from "./ensemble.ts";
-import { kindOfLabels, type Label, unseenCategory } from "./labels.ts";
+import { InputError } from "../../base/errors.ts";
+import type { Model } from "../ensemble.ts";
+import { kindOfLabels, type Label, unseenCategory } from "../labels.ts";
 import {
   add,
   addCast,
@@ -13,7 +13,7 @@ import {
   addModel,
   describe,
   type Draft,
-} from "./onnx.ts";
+} from "./write.ts";
 import {
   elementType,
   encodeModel,
@@ -22,7 +22,7 @@ import {
   tensorAttribute,
   type TensorInfo,
   textsAttribute,
-} from "./onnx-graph.ts";
+} from "./graph.ts";
 
 /** A column of the frame: a feature's name and MLflow's type of it. */
 export interface GraphColumn {

@@ -2,7 +2,7 @@
  * Rows at the decision boundaries of a model: each leads to one split of one
  * tree, and its value there is on the threshold, just below, just above or missing.
  */
-import type { LinearModel, Model, TreeEnsemble } from "./ensemble.ts";
+import type { LinearModel, Model, TreeEnsemble } from "../ensemble.ts";
 
 /** Generated rows, and what each is about. */
 export interface BoundaryRows {

@@ -10,10 +10,10 @@ import {
   member,
   modelError,
   type Place,
-} from "./document.ts";
-import { isBefore, type Objective } from "./objective.ts";
-import type { TreeArrays } from "./trees.ts";
-import { readSets } from "./xgboost-categories.ts";
+} from "../document.ts";
+import { isBefore, type Objective } from "../../objective.ts";
+import type { TreeArrays } from "../trees.ts";
+import { readSets } from "./categories.ts";
 
 /** What the parts of a document share. */
 export interface Learner {

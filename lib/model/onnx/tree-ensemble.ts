@@ -2,8 +2,8 @@
  * Trees as ONNX's `TreeEnsembleRegressor`
  * (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html).
  */
-import { modelError } from "./document.ts";
-import type { TreeEnsemble } from "./ensemble.ts";
+import { modelError } from "../formats/document.ts";
+import type { TreeEnsemble } from "../ensemble.ts";
 import {
   floatsAttribute,
   integerAttribute,
@@ -11,7 +11,7 @@ import {
   tensorAttribute,
   textAttribute,
   textsAttribute,
-} from "./onnx-graph.ts";
+} from "./graph.ts";
 
 /** The operator's parallel lists, named as its attributes without their prefix. */
 interface Lists {

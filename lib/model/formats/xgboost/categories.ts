@@ -5,7 +5,7 @@ import {
   member,
   modelError,
   type Place,
-} from "./document.ts";
+} from "../document.ts";
 
 /**
  * The sets of categories that go right, per categorical node of a tree.

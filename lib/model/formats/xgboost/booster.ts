@@ -9,18 +9,18 @@ import {
   modelError,
   type Place,
   valueOf,
-} from "./document.ts";
+} from "../document.ts";
 import type {
   LinearModel,
   ModelFacts,
   Rounds,
   TreeEnsemble,
-} from "./ensemble.ts";
-import { isBefore } from "./objective.ts";
-import { flattenTrees } from "./trees.ts";
-import { checkKeys } from "./xgboost-keys.ts";
-import { readXgboostLabels } from "./xgboost-labels.ts";
-import { checkDeleted, type Learner, readXgboostTree } from "./xgboost-tree.ts";
+} from "../../ensemble.ts";
+import { isBefore } from "../../objective.ts";
+import { flattenTrees } from "../trees.ts";
+import { checkKeys } from "./keys.ts";
+import { readXgboostLabels } from "./labels.ts";
+import { checkDeleted, type Learner, readXgboostTree } from "./tree.ts";
 
 /** Makes the facts that all models have, once the rounds are known. */
 type Facts = (rounds: Rounds, more: Record<string, string>) => ModelFacts;

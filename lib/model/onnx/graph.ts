@@ -2,7 +2,7 @@
  * The parts of an ONNX graph as bytes. Field numbers are those of
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
-import { producer, seal } from "./onnx-seal.ts";
+import { producer, seal } from "./seal.ts";
 import {
   bytesField,
   concat,

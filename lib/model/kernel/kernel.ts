@@ -3,11 +3,11 @@
  * with the margins of `evaluate()` to the last bit. How it works is told in
  * `wasm/assembly/kernel.ts`, how fast it is in `docs/benchmarks.md`.
  */
-import type { TreeEnsemble } from "./ensemble.ts";
-import { checkMatrix } from "./evaluate.ts";
-import { type Engine, type Finish, startEngine } from "./kernel/engine.ts";
-import { layOut } from "./kernel/layout.ts";
-import { toPredictions } from "./transform.ts";
+import type { TreeEnsemble } from "../ensemble.ts";
+import { checkMatrix } from "../evaluate.ts";
+import { type Engine, type Finish, startEngine } from "./engine.ts";
+import { layOut } from "./layout.ts";
+import { toPredictions } from "../transform.ts";
 
 /** A model that is ready to score. Its memory is freed by the garbage collector. */
 export interface Kernel {
