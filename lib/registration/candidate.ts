@@ -17,12 +17,14 @@ import {
   toColumnSpec,
   toSchemaJson,
 } from "../mlflow/model-folder/signature.ts";
-import type { Model } from "../model/ensemble.ts";
-import { evaluate } from "../model/evaluate.ts";
-import { unseenCategory } from "../model/labels.ts";
-import { toOnnx } from "../model/onnx/write.ts";
-import { toColumnGraph } from "../model/onnx/columns.ts";
-import { parseModel } from "../model/formats/detect.ts";
+import {
+  evaluate,
+  type Model,
+  parseModel,
+  toColumnGraph,
+  toOnnx,
+  unseenCategory,
+} from "../model/mod.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
 import { parseRows, type Row } from "../rows/json.ts";

@@ -1,9 +1,13 @@
 /** The gate at import: every engine that may score a model must score as its trees do, before it is registered. */
 import type { Candidate } from "./candidate.ts";
-import { openKernel } from "../model/kernel/kernel.ts";
-import { toGraphRows } from "../model/onnx/columns.ts";
-import { openColumnGraph, openOnnx } from "../model/onnx/session.ts";
-import { checkParity, type ParityReport } from "../model/parity/check.ts";
+import {
+  checkParity,
+  openColumnGraph,
+  openKernel,
+  openOnnx,
+  type ParityReport,
+  toGraphRows,
+} from "../model/mod.ts";
 
 /**
  * How far ONNX and the kernel are from the parsed model, on the sample and on

@@ -2,7 +2,7 @@
 import type { Candidate, CandidateFiles } from "./candidate.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
-import type { ParityReport } from "../model/parity/check.ts";
+import type { ParityReport } from "../model/mod.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { commandFor } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";

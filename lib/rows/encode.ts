@@ -1,6 +1,6 @@
 /** Rows to the matrix that a model scores: bound by name, checked by type, nothing guessed. */
 import { InputError } from "../base/errors.ts";
-import { type Label, toCode } from "../model/labels.ts";
+import { type Label, toCode } from "../model/mod.ts";
 import {
   type CategoryFinder,
   type OneHot,

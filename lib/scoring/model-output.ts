@@ -4,7 +4,7 @@
  * nothing is guessed.
  */
 import { InputError, UsageError } from "../base/errors.ts";
-import type { OutputFacts } from "../model/onnx/output.ts";
+import type { OutputFacts } from "../model/mod.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** The settings of `variants.yaml` that say what a model's output is. */

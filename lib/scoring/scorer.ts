@@ -3,12 +3,15 @@ import { type Column, toFeatures } from "../rows/encode.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { Schema } from "../mlflow/model-folder/signature.ts";
-import type { Model, TreeEnsemble } from "../model/ensemble.ts";
-import { evaluate } from "../model/evaluate.ts";
-import { openKernel } from "../model/kernel/kernel.ts";
-import { unseenCategory } from "../model/labels.ts";
-import { openOnnx } from "../model/onnx/session.ts";
-import { parseModel } from "../model/formats/detect.ts";
+import {
+  evaluate,
+  type Model,
+  openKernel,
+  openOnnx,
+  parseModel,
+  type TreeEnsemble,
+  unseenCategory,
+} from "../model/mod.ts";
 import type {
   ExpectedScores,
   LoadedFolder,

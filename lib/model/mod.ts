@@ -1,0 +1,51 @@
+/**
+ * The front door of the model library: opens the bytes of a model file, scores
+ * rows of float32 numbers, writes and runs ONNX graphs, and compares engines.
+ * The rest of the project imports this file only.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const bytes = await Deno.readFile("models/churn/xgb_churn_model_2.bin");
+ * const model = parseModel(bytes);
+ * if (model.kind !== "trees") throw new TypeError("a linear model has no trees");
+ * const kernel = openKernel(model);
+ * const row = new Float32Array(model.features.count).fill(NaN); // all missing
+ * const [probability] = kernel.predict(row, 1);
+ * strictEqual(probability, evaluate(model, row, { rows: 1 }).predictions[0]);
+ * ```
+ */
+import type { ColumnSession, OnnxSession } from "./onnx/session.ts";
+
+export type { Model, TreeEnsemble } from "./ensemble.ts";
+export { evaluate } from "./evaluate.ts";
+export { parseModel } from "./formats/detect.ts";
+export { openKernel } from "./kernel/kernel.ts";
+export { type Label, toCode, unseenCategory } from "./labels.ts";
+export { toColumnGraph, toGraphRows } from "./onnx/columns.ts";
+export type { OutputFacts } from "./onnx/output.ts";
+export { toOnnx } from "./onnx/write.ts";
+export { checkParity, type ParityReport } from "./parity/check.ts";
+
+/**
+ * Opens an ONNX graph that reads one float32 matrix; see `onnx/session.ts`. The
+ * runtime is loaded at the first call: scoring trees does not need it.
+ *
+ * @throws {InputError} If the bytes are no graph that can be run.
+ */
+export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
+  const { openOnnx } = await import("./onnx/session.ts");
+  return await openOnnx(bytes);
+}
+
+/**
+ * Opens a graph that {@linkcode toColumnGraph} wrote.
+ *
+ * @throws {InputError} If the bytes are no such graph.
+ */
+export async function openColumnGraph(
+  bytes: Uint8Array,
+): Promise<ColumnSession> {
+  const { openColumnGraph } = await import("./onnx/session.ts");
+  return await openColumnGraph(bytes);
+}
