@@ -10,7 +10,8 @@ import {
 import { Buffer } from "node:buffer";
 import { openLocal } from "../lib/storage/local.ts";
 import { openArtifacts } from "../lib/storage/open.ts";
-import { openS3, parseS3Uri } from "../lib/storage/s3.ts";
+import { openS3 } from "../lib/storage/s3.ts";
+import { parseS3Uri } from "../lib/storage/s3-uri.ts";
 import {
   type ArtifactStore,
   readArtifact,
@@ -808,8 +809,16 @@ Deno.test("openArtifacts() refuses what no place serves, and says what does", ()
 });
 
 Deno.test("parseS3Uri() cuts slashes and refuses a URI without a bucket", () => {
-  deepStrictEqual(parseS3Uri("s3://b"), { bucket: "b", prefix: "" });
-  deepStrictEqual(parseS3Uri("s3a://b//x y//"), { bucket: "b", prefix: "x y" });
+  deepStrictEqual(parseS3Uri("s3://b"), {
+    bucket: "b",
+    prefix: "",
+    root: "s3://b",
+  });
+  deepStrictEqual(parseS3Uri("s3a://b//x y//"), {
+    bucket: "b",
+    prefix: "x y",
+    root: "s3://b/x y",
+  });
   for (const uri of ["s3://", "s3:///key", "s3:b", "b/key"]) {
     throws(() => parseS3Uri(uri), InputError);
   }

@@ -9,7 +9,7 @@ import {
 } from "../database/postgres.ts";
 import { ensureDatabase, ensureNamedSchema } from "../database/admin.ts";
 import { UsageError } from "../base/errors.ts";
-import { type DatabaseSecret, readDatabaseSecret } from "../aws/secrets.ts";
+import type { DatabaseSecret } from "../aws/secrets.ts";
 
 /**
  * The login of MLflow's database; undefined when tracking is embedded or a
@@ -26,7 +26,7 @@ export async function trackingSettings(
     return await withTls(tracking.login, config.tls);
   }
   if (tracking.kind !== "secret") return undefined;
-  const read = () => readDatabaseSecret(tracking.name, secretsSettings(config));
+  const read = () => readSecret(tracking.name, config);
   const secret = await read();
   const login = {
     username: secret.username,
@@ -58,7 +58,7 @@ export async function predictionsSettings(
     return await withTls(predictions.login, config.tls);
   }
   const { name } = predictions;
-  const read = () => readDatabaseSecret(name, secretsSettings(config));
+  const read = () => readSecret(name, config);
   const secret = await read();
   const need = (part: string, value: string | undefined) => {
     if (value !== undefined) return value;
@@ -117,6 +117,15 @@ function renewal(
     const { username, password } = await read();
     return { user: username, password };
   };
+}
+
+/** The SDK of Secrets Manager is loaded only where a secret is configured. */
+async function readSecret(
+  name: string,
+  config: Config,
+): Promise<DatabaseSecret> {
+  const { readDatabaseSecret } = await import("../aws/secrets.ts");
+  return await readDatabaseSecret(name, secretsSettings(config));
 }
 
 function secretsSettings(

@@ -1,7 +1,7 @@
 /** From a URI to the place that serves it. */
 import { InputError } from "../base/errors.ts";
 import { openLocal } from "./local.ts";
-import { openS3, type S3Settings } from "./s3.ts";
+import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
 import { openServerArtifacts, type ServerAccess } from "./mlflow-proxy.ts";
 import type { ArtifactStore } from "./store.ts";
 
@@ -32,7 +32,7 @@ export function openArtifacts(
       );
     case "s3":
     case "s3a":
-      return openS3(uri, settings.s3);
+      return openS3WhenUsed(uri, settings.s3);
     case "mlflow-artifacts":
       if (settings.server) return openServerArtifacts(uri, settings.server);
       throw new InputError(
@@ -43,4 +43,17 @@ export function openArtifacts(
         `Cannot open ${uri}: expected s3://, mlflow-artifacts:/, file:// or a folder`,
       );
   }
+}
+
+/** S3's SDK takes longer to load than ten rows take to score, so only who uses S3 loads it. */
+function openS3WhenUsed(uri: string, settings: S3Settings): ArtifactStore {
+  let opened: Promise<ArtifactStore> | undefined;
+  const open = () =>
+    opened ??= import("./s3.ts").then(({ openS3 }) => openS3(uri, settings));
+  return {
+    uri: parseS3Uri(uri).root,
+    find: async (path, options) => await (await open()).find(path, options),
+    write: async (path, bytes) => await (await open()).write(path, bytes),
+    list: async (folder) => await (await open()).list(folder),
+  };
 }

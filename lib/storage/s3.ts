@@ -15,16 +15,9 @@ import {
   explainAwsError,
   withCredentials,
 } from "../aws/client.ts";
-import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import { TransientError, UsageError } from "../base/errors.ts";
+import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
 import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
-
-/** Where S3 is; an endpoint of one's own is addressed path style. */
-export interface S3Settings {
-  readonly region: string;
-  readonly endpoint?: string | undefined;
-  /** How long S3 may say nothing before a call is given up, in milliseconds; 30 seconds by default. */
-  readonly silenceMs?: number | undefined;
-}
 
 /**
  * The objects below `s3://BUCKET/PREFIX`. Nothing connects until the first
@@ -33,7 +26,7 @@ export interface S3Settings {
  * @throws {InputError} If the URI names no bucket.
  */
 export function openS3(uri: string, settings: S3Settings): ArtifactStore {
-  const { bucket, prefix } = parseS3Uri(uri);
+  const { bucket, prefix, root } = parseS3Uri(uri);
   const call = withCredentials(() =>
     new S3Client({
       ...awsClientSettings(settings.region, settings),
@@ -42,7 +35,6 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
         : { endpoint: settings.endpoint, forcePathStyle: true }),
     })
   );
-  const root = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
   const keyOf = (path: string) =>
     prefix === "" ? checkedPath(path) : `${prefix}/${checkedPath(path)}`;
   const at = (path: string) => uriOf({ uri: root }, path);
@@ -78,30 +70,6 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
       const cut = prefix === "" ? 0 : prefix.length + 1;
       return keys.map((key) => key.slice(cut)).sort();
     },
-  };
-}
-
-/**
- * Bucket and prefix of an `s3://` URI; the prefix has no slash at its ends.
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * deepStrictEqual(parseS3Uri("s3://models/a/b/"), { bucket: "models", prefix: "a/b" });
- * ```
- *
- * @throws {InputError} If it is no `s3://` URI or names no bucket.
- */
-export function parseS3Uri(uri: string): { bucket: string; prefix: string } {
-  const parts = /^s3a?:\/\/([^/]+)(?:\/(.*))?$/.exec(uri);
-  if (!parts) {
-    throw new InputError(
-      `Cannot use ${JSON.stringify(uri)}: expected s3://BUCKET/PREFIX`,
-    );
-  }
-  return {
-    bucket: parts[1]!,
-    prefix: (parts[2] ?? "").replace(/^\/+|\/+$/g, ""),
   };
 }
 
