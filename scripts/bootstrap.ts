@@ -12,7 +12,7 @@ import { setupExperiment } from "./setup.ts";
 
 /**
  * On the embedded default a variant without any model gets the shipped one, by
- * the very bodies of setup, log-model and promote. Configured services are
+ * the bodies of setup, log-model and promote. Configured services are
  * never bootstrapped.
  */
 export async function bootstrap(
@@ -23,7 +23,7 @@ export async function bootstrap(
   const { variant } = settings;
   if (!await isThere(`${config.home}/database`)) {
     say(
-      `The embedded store in ${config.home} is empty: it is made now, and kept for the next run`,
+      `Creating the embedded store in ${config.home}`,
     );
   }
   await setupDatabases(services, { onlyNews: true });

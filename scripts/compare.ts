@@ -67,7 +67,10 @@ export async function compare(
     champion: await measureOn(champion),
   };
   const { status, reasons } = isSameModel(candidate, champion)
-    ? { status: "unchanged", reasons: ["the candidate is the champion"] }
+    ? {
+      status: "unchanged",
+      reasons: ["candidate and champion are identical; nothing to compare"],
+    }
     : compareMetrics(metrics.candidate, {
       champion: metrics.champion,
       thresholds: promotion,

@@ -95,7 +95,7 @@ export function toVariants(value: unknown): Variants {
   };
 }
 
-/** The keys of an entry and of what stands in it; any other is a slip of the pen. */
+/** The keys of an entry and of its mappings. Unknown keys are rejected. */
 const knownKeys = {
   entry: [
     "geography",

@@ -34,7 +34,7 @@ export function countCharacters(text: string): number {
 }
 
 /**
- * Nothing, for a key that MLflow accepts: letters, digits and `_ - . / :` and
+ * Validates the key of a metric, parameter or tag. MLflow accepts letters, digits and `_ - . / :` and
  * space, at most 250 characters, and no path that means another path.
  *
  * ```ts

@@ -59,7 +59,7 @@ export interface DriftComparison {
   readonly above_half?: { readonly ref: number; readonly cur: number };
 }
 
-/** The scoring run that is looked at. */
+/** The monitored scoring run. */
 export interface CurrentRows {
   /** Undefined when the scored rows cannot be read again. */
   readonly features:

@@ -15,14 +15,15 @@ import { isProbability } from "../scoring/scorer.ts";
 import type { Services } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** Whether two versions are one, or of the same bytes. */
+/** Returns true if two versions are one, or have the same bytes and recipe. */
 export function isSameModel(
   candidate: ModelVersion,
   champion: ModelVersion,
 ): boolean {
-  const digest = candidate.tags[digestTags.model];
+  const isSame = (tag: string) => candidate.tags[tag] === champion.tags[tag];
   return candidate.version === champion.version ||
-    (digest !== undefined && digest === champion.tags[digestTags.model]);
+    (candidate.tags[digestTags.model] !== undefined &&
+      isSame(digestTags.model) && isSame(digestTags.recipe));
 }
 
 /**

@@ -152,7 +152,7 @@ export interface TestResult {
  *
  * With one bin a distinct value this is the test on the values themselves. With
  * coarser bins the distance is only seen at their edges: the statistic is then
- * a lower bound and the p-value an upper one, so the test errs towards silence.
+ * a lower bound and the p-value an upper one, so the test may miss small drift but rarely raises a false alarm.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";

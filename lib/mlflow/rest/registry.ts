@@ -99,7 +99,7 @@ export async function setModelVersionTags(
   }
 }
 
-/** Lets an alias name a version, and no other. */
+/** Points an alias at a version. */
 export async function setAlias(
   rest: Rest,
   name: string,

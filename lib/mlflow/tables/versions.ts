@@ -155,7 +155,7 @@ export async function setModelVersionTags(
   await setTags(tables, { name, ...options });
 }
 
-/** Lets an alias name a version, and no other. @throws {InputError} If the version is not there, or the alias breaks MLflow's rules. */
+/** Points an alias at a version. @throws {InputError} If the version is not there, or the alias breaks MLflow's rules. */
 export async function setAlias(
   tables: Tables,
   name: string,
