@@ -1,8 +1,8 @@
 /** Compares a variant's scores with what its model was logged with, with the run before, and with matured outcomes. */
 import { monitorCommand } from "../lib/cli/commands.ts";
 import { UsageError } from "../lib/base/errors.ts";
-import { lookAt, readOutcomes } from "../lib/monitoring/monitor.ts";
-import { keepEvidence } from "../lib/monitoring/log.ts";
+import { monitorRun, readOutcomes } from "../lib/monitoring/monitor.ts";
+import { storeResult } from "../lib/monitoring/log.ts";
 import {
   findEarlierPerformance,
   findMonitoringRun,
@@ -59,9 +59,9 @@ export async function monitor(
     outcomesSha256: outcomes?.sha256 ?? "",
     earlier,
   });
-  const found = known ? { ...known, saved: false } : await keepEvidence(
+  const found = known ? { ...known, saved: false } : await storeResult(
     services,
-    await lookAt(services, settings, { run, outcomes, earlier }),
+    await monitorRun(services, settings, { run, outcomes, earlier }),
     variant,
   );
   for (const warning of found.evidence.performance?.warnings ?? []) {

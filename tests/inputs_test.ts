@@ -15,7 +15,7 @@ import {
   readNamedFiles,
   readNewData,
   readVariantFile,
-  type VariantPlaces,
+  type VariantFiles,
   writeNamedFile,
 } from "../lib/services/variant-files.ts";
 import { retry } from "../lib/base/retry.ts";
@@ -31,8 +31,8 @@ const local = "data/geography-us/churn/X_test_sample_2.json";
 /** Configured places in folders: a bucket of the variant's own, and the project. */
 function placesIn(
   folder: string,
-  more: Partial<VariantPlaces> = {},
-): VariantPlaces {
+  more: Partial<VariantFiles> = {},
+): VariantFiles {
   return {
     variant: toVariant({ geography: "US" }),
     bucket: openLocal(`${folder}/bucket/geography-us`),
@@ -54,7 +54,7 @@ function failing(error: Error): ArtifactStore {
 }
 
 /** Reads new data and keeps what was said. */
-async function read(places: VariantPlaces, fallback = true) {
+async function read(places: VariantFiles, fallback = true) {
   const said: string[] = [];
   const say = (text: string) => void said.push(text);
   const { source, bytes } = await readNewData(places, sample, {

@@ -52,7 +52,7 @@ const pure: readonly string[] = [
   "lib/statistics/distribution.ts",
   "lib/statistics/drift.ts",
   "lib/base/errors.ts",
-  "lib/monitoring/evidence.ts",
+  "lib/monitoring/result.ts",
   "lib/rows/feature-names.ts",
   "lib/rows/encode.ts",
   "lib/monitoring/html.ts",

@@ -12,7 +12,7 @@ import { toCandidate } from "../lib/registration/candidate.ts";
 import { openPglite } from "../lib/database/pglite.ts";
 import { openPostgres } from "../lib/database/postgres.ts";
 import { compareWith } from "../lib/monitoring/columns.ts";
-import type { Evidence } from "../lib/monitoring/evidence.ts";
+import type { MonitoringResult } from "../lib/monitoring/result.ts";
 import { toHtmlReport } from "../lib/monitoring/page.ts";
 import { toMetricKey } from "../lib/monitoring/log.ts";
 import { listRuns } from "../lib/monitoring/runs.ts";
@@ -66,7 +66,7 @@ async function startHome(): Promise<
     readonly path: string;
     run(name: string, ...args: string[]): Promise<Ended["report"]>;
     end(code: number, name: string, ...args: string[]): Promise<Ended>;
-    evidence(report: { report_json: string }): Promise<Evidence>;
+    evidence(report: { report_json: string }): Promise<MonitoringResult>;
   }
 > {
   const folder = await tempFolder();
@@ -429,7 +429,7 @@ for (
         [fourth.scoring_run_id, fourth.scored_at.slice(0, 10), fourth.coverage],
         [4, "2026-09-28", 1],
       );
-      const evidence: Evidence = JSON.parse(
+      const evidence: MonitoringResult = JSON.parse(
         await Deno.readTextFile(fourth.report_json),
       );
       ok(Math.abs(fourth.auc - auc) < 1e-9, `${fourth.auc}, not ${auc}`);
@@ -787,7 +787,7 @@ print(json.dumps({
       strictEqual(seen.status, "FINISHED");
       strictEqual(seen.tags["churn.drift"], "ok");
       strictEqual(seen.params.model_version, "1");
-      const evidence: Evidence = seen.report;
+      const evidence: MonitoringResult = seen.report;
       const [baseline] = evidence.comparisons;
       strictEqual(baseline!.features!.length, 45);
       for (const { name, psi } of baseline!.features!) {
@@ -855,7 +855,7 @@ testWithPython(
     await run("predict", "--input", input);
     const report = await run("monitor");
     strictEqual(report.drift, "fail");
-    const evidence: Evidence = JSON.parse(
+    const evidence: MonitoringResult = JSON.parse(
       await Deno.readTextFile(report.report_json),
     );
     deepStrictEqual(

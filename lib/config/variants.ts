@@ -8,7 +8,7 @@ import {
 import { toVariant, type Variant } from "./variant.ts";
 
 /** Where a variant's files stand, below its prefix in the bucket. */
-export interface VariantFiles {
+export interface VariantPaths {
   readonly model: string;
   readonly features: string;
   readonly sample: string;
@@ -27,7 +27,7 @@ export interface PromotionThresholds {
 /** One variant with everything that `variants.yaml` says of it. */
 export interface VariantSettings {
   readonly variant: Variant;
-  readonly files: VariantFiles;
+  readonly files: VariantPaths;
   /** Column of the labelled set that holds the outcome, 0 or 1. */
   readonly label: string;
   /** Column that names the player, carried beside the score; undefined where the variant says there is none. */
@@ -153,7 +153,7 @@ function toSettings(entry: Json, at: string): VariantSettings {
   };
 }
 
-function toFiles(files: Json, at: string): VariantFiles {
+function toFiles(files: Json, at: string): VariantPaths {
   refuseUnknown(files, { kind: "files", at: `${at}.files` });
   const path = (name: string) => asText(files[name], `${at}.files.${name}`);
   return {

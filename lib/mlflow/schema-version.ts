@@ -6,7 +6,7 @@ import type { Queryable } from "../database/database.ts";
 import { InputError } from "../base/errors.ts";
 
 /** What a database's MLflow schema can hold. */
-export interface Generation {
+export interface SchemaVersion {
   /** The Alembic revision in `alembic_version`. */
   readonly head: string;
   /** The release that the head belongs to, or undefined for a head that is not in our table. */
@@ -120,7 +120,7 @@ interface Column {
  * @throws {InputError} If there is no MLflow schema, or one whose tables are
  * not as any MLflow that we know leaves them; the message names head and table.
  */
-export async function detectGeneration(db: Queryable): Promise<Generation> {
+export async function detectGeneration(db: Queryable): Promise<SchemaVersion> {
   const columns = await readColumns(db);
   const head = await readHead(db, columns);
   const byTable = Map.groupBy(columns, (column) => column.table);
@@ -157,7 +157,7 @@ export async function detectGeneration(db: Queryable): Promise<Generation> {
 }
 
 /** The generation in words, fit to be printed: `MLflow 3.17.2`, or the unknown head. */
-export function describeGeneration(generation: Generation): string {
+export function describeGeneration(generation: SchemaVersion): string {
   const { mlflowVersion, head } = generation;
   return mlflowVersion ? `MLflow ${mlflowVersion}` : `MLflow schema ${head}`;
 }

@@ -1,9 +1,9 @@
 /** A look as an MLflow run "Monitoring …": its numbers as metrics, its verdicts as tags, its report as artifacts. */
 import { sha256 } from "../base/digest.ts";
-import type { Evidence } from "./evidence.ts";
+import type { MonitoringResult } from "./result.ts";
 import { getExperiment } from "../mlflow/experiment.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
-import type { Look } from "./monitor.ts";
+import type { MonitoredRun } from "./monitor.ts";
 import { toJsonReport } from "./report.ts";
 import { toHtmlReport } from "./page.ts";
 import { type MonitoringRun, saveMonitoringRun } from "./runs.ts";
@@ -18,9 +18,9 @@ import type { ColumnDrift, DriftComparison } from "./columns.ts";
  * run and nothing that a next call would take for done. When another process
  * was first its evidence is given back, and this run ends as KILLED.
  */
-export async function keepEvidence(
+export async function storeResult(
   services: Services,
-  look: Look,
+  look: MonitoredRun,
   variant: Variant,
 ): Promise<MonitoringRun & { saved: boolean }> {
   const { attempt } = services;
@@ -59,7 +59,7 @@ export async function keepEvidence(
 async function startRun(
   services: Services,
   mlflow: MlflowStore,
-  { evidence, variant, version }: Look & { variant: Variant },
+  { evidence, variant, version }: MonitoredRun & { variant: Variant },
 ): Promise<string> {
   const { attempt, config, artifacts } = services;
   const { scoring_run: run } = evidence;
@@ -110,7 +110,7 @@ async function startRun(
 
 function toParams(
   { scoring_run: run, reference, outcomes, earlier_performance: earlier }:
-    Evidence,
+    MonitoringResult,
 ): Record<string, string> {
   return {
     scoring_run_id: String(run.id),
@@ -129,7 +129,7 @@ function toParams(
 }
 
 function toTags(
-  { verdict, earlier_performance: earlier }: Evidence,
+  { verdict, earlier_performance: earlier }: MonitoringResult,
 ): Record<string, string> {
   return {
     "churn.drift": verdict.drift,
@@ -141,7 +141,7 @@ function toTags(
 
 /** Every number of the evidence under its key; what is not known has none. */
 function toMetrics(
-  evidence: Evidence,
+  evidence: MonitoringResult,
 ): { key: string; value: number; timestampMs: number }[] {
   const { comparisons, performance } = evidence;
   const numbers: Record<string, number | undefined> = {

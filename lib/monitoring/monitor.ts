@@ -1,7 +1,7 @@
 /** One look at a scoring run of a variant: what it is compared with, and what came out. */
 import { sha256 } from "../base/digest.ts";
 import { UsageError } from "../base/errors.ts";
-import type { Evidence, RunFacts } from "./evidence.ts";
+import type { MonitoringResult, RunFacts } from "./result.ts";
 import type { Column, Features } from "../rows/encode.ts";
 import { readNamedFiles } from "../services/variant-files.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
@@ -68,7 +68,7 @@ export async function readOutcomes(
 }
 
 /** What is looked at. */
-export interface LookOptions {
+export interface MonitorOptions {
   readonly run: LedgerRun;
   /** Matured outcomes; undefined when none were named. */
   readonly outcomes: OutcomesFile | undefined;
@@ -77,8 +77,8 @@ export interface LookOptions {
 }
 
 /** What a look gives: the evidence, and the model version that the registry still has. */
-export interface Look {
-  readonly evidence: Evidence;
+export interface MonitoredRun {
+  readonly evidence: MonitoringResult;
   /** The look whose performance the advice rests on; 0 for none. */
   readonly earlierId: number;
   readonly version: ModelVersion | undefined;
@@ -92,11 +92,11 @@ export interface Look {
  *
  * @throws {InputError} If the outcomes cannot be used, or the model's reference is not what was logged.
  */
-export async function lookAt(
+export async function monitorRun(
   services: Services,
   settings: VariantSettings,
-  { run, outcomes, earlier }: LookOptions,
-): Promise<Look> {
+  { run, outcomes, earlier }: MonitorOptions,
+): Promise<MonitoredRun> {
   const notes: string[] = [];
   const database = await services.predictions();
   const previous = await findPreviousRun(database, run);

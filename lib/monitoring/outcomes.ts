@@ -1,7 +1,7 @@
 /** The rows of an outcomes file: which player churned and which did not. */
 import { InputError } from "../base/errors.ts";
 import { toId } from "../rows/encode.ts";
-import type { Row } from "../rows/json.ts";
+import type { InputRow } from "../rows/json.ts";
 
 /** What is known of players by now. */
 export interface Outcomes {
@@ -20,7 +20,7 @@ export interface Outcomes {
  * @throws {InputError} If no row names a player or no outcome has matured; if an id is not exact, an outcome is not 0 or 1, or a player has two different ones: names row, line and column.
  */
 export function toOutcomes(
-  rows: Iterable<Row>,
+  rows: Iterable<InputRow>,
   options: { idColumn: string; label: string; file: string },
 ): Outcomes {
   const { idColumn, label, file } = options;

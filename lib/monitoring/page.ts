@@ -1,5 +1,5 @@
 /** The report of `monitor` as one HTML page: no script, nothing loaded from elsewhere, bins and no rows. */
-import type { Evidence, PastVerdict } from "./evidence.ts";
+import type { MonitoringResult, PastVerdict } from "./result.ts";
 import { badge, list, table, text } from "./html.ts";
 import type { Performance } from "./performance.ts";
 import {
@@ -26,7 +26,7 @@ small{opacity:.75}summary{cursor:pointer}`;
  * The page, under 1 MB: the verdicts with their numbers, both comparisons with
  * the columns of most concern first, scores, performance and earlier runs.
  */
-export function toHtmlReport(evidence: Evidence): string {
+export function toHtmlReport(evidence: MonitoringResult): string {
   const { title, scoring_run: run, verdict, comparisons } = evidence;
   const { earlier_performance: earlier } = evidence;
   return `<!doctype html>
@@ -85,7 +85,7 @@ of the bins, p adjusted over all columns (Benjamini-Hochberg). Limits: ${
 /** What the rows are compared with, in words. */
 export function describeOther(
   { comparison }: DriftComparison,
-  { reference, previous }: Evidence,
+  { reference, previous }: MonitoringResult,
 ): string {
   if (comparison === "consecutive") {
     return `against the ${previous?.rows} rows of scoring run ${previous?.id}`;
@@ -106,7 +106,7 @@ export function sortedByConcern(
   );
 }
 
-function describeReference({ reference }: Evidence): string {
+function describeReference({ reference }: MonitoringResult): string {
   return reference
     ? `${reference.rows} rows of ${reference.uri} (SHA-256 ${
       reference.sha256.slice(0, 12)
@@ -116,7 +116,7 @@ function describeReference({ reference }: Evidence): string {
 
 function comparisonPart(
   comparison: DriftComparison,
-  evidence: Evidence,
+  evidence: MonitoringResult,
 ): string {
   const { features = [], score, above_half: above } = comparison;
   const shown = sortedByConcern(features).slice(0, mostRows);
@@ -240,7 +240,7 @@ ${
   }`;
 }
 
-function unseenPart(shares: Evidence["unseen_categories"]): string {
+function unseenPart(shares: MonitoringResult["unseen_categories"]): string {
   const rows = Object.entries(shares).map((
     [column, share],
   ) => [text(column), percent(share)]);

@@ -1,14 +1,14 @@
 /** What `monitor` found, for a program and for a person; the page is in `monitorpage.ts`. */
 import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
-import type { Evidence } from "./evidence.ts";
+import type { MonitoringResult } from "./result.ts";
 import { describeOther, sortedByConcern, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
 /** The versioned JSON, indented for people. */
-export function toJsonReport(evidence: Evidence): string {
+export function toJsonReport(evidence: MonitoringResult): string {
   return `${JSON.stringify(evidence, null, 1)}\n`;
 }
 
@@ -37,7 +37,7 @@ export interface ReportFiles {
  */
 export async function writeReport(
   { attempt, artifacts }: Pick<Services, "attempt" | "artifacts">,
-  evidence: Evidence,
+  evidence: MonitoringResult,
   options: { folder: string },
 ): Promise<ReportFiles> {
   const { scoring_run: run, outcomes } = evidence;
@@ -68,7 +68,7 @@ export interface MonitoringFacts {
 
 /** The outcome of `monitor` for one variant; exit code 3 when the verdict that `failOn` names is `fail`. */
 export function describeMonitoring(
-  evidence: Evidence,
+  evidence: MonitoringResult,
   facts: MonitoringFacts,
 ): Outcome {
   const { scoring_run: run, verdict, performance, comparisons } = evidence;
@@ -111,7 +111,7 @@ export function describeMonitoring(
   };
 }
 
-function toText(evidence: Evidence, facts: MonitoringFacts): string {
+function toText(evidence: MonitoringResult, facts: MonitoringFacts): string {
   const { scoring_run: run, verdict, comparisons } = evidence;
   const players =
     `the ${run.rows} players of ${evidence.title}, scored with ${run.model_name} version ${run.model_version}`;
@@ -145,7 +145,7 @@ function performanceLines(
     outcomes,
     monitored_at,
     earlier_performance: earlier,
-  }: Evidence,
+  }: MonitoringResult,
 ): string[] {
   const own = performance
     ? [

@@ -5,7 +5,11 @@ import {
   type Queryable,
 } from "../database/database.ts";
 import { UsageError } from "../base/errors.ts";
-import type { EarlierPerformance, Evidence, PastVerdict } from "./evidence.ts";
+import type {
+  EarlierPerformance,
+  MonitoringResult,
+  PastVerdict,
+} from "./result.ts";
 
 /** A completed scoring run with what it was made of. */
 export interface LedgerRun {
@@ -23,7 +27,7 @@ export interface LedgerRun {
 /** What was found before, as it was kept. */
 export interface MonitoringRun {
   readonly mlflowRunId: string | null;
-  readonly evidence: Evidence;
+  readonly evidence: MonitoringResult;
 }
 
 /** The performance that an earlier run's outcomes gave, and the look that found it. */
@@ -197,7 +201,7 @@ export async function readHistory(
  */
 export async function saveMonitoringRun(
   database: Database,
-  evidence: Evidence,
+  evidence: MonitoringResult,
   options: { mlflowRunId: string; earlierId: number },
 ): Promise<MonitoringRun & { saved: boolean }> {
   const { mlflowRunId, earlierId } = options;
@@ -218,7 +222,7 @@ export async function saveMonitoringRun(
 
 async function insertRun(
   tx: Queryable,
-  evidence: Evidence,
+  evidence: MonitoringResult,
   { mlflowRunId, earlierId }: { mlflowRunId: string; earlierId: number },
 ): Promise<number | undefined> {
   const { verdict, performance } = evidence;
@@ -253,7 +257,7 @@ async function insertRun(
 /** All columns of both comparisons in one statement; a field that is absent becomes null. */
 async function insertMetrics(
   tx: Queryable,
-  { comparisons }: Evidence,
+  { comparisons }: MonitoringResult,
   monitoringRunId: number,
 ): Promise<void> {
   const rows = comparisons.flatMap(({ comparison, features = [], score }) =>

@@ -27,7 +27,7 @@ import {
 } from "../model/mod.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
-import { parseRows, type Row } from "../rows/json.ts";
+import { type InputRow, parseRows } from "../rows/json.ts";
 
 /** A file as it was read. */
 export interface SourceFile {
@@ -217,8 +217,8 @@ function toColumns(
   { names, recipe, sample, rows }: {
     names: readonly string[];
     recipe: Recipe;
-    sample: readonly Row[];
-    rows: readonly Row[];
+    sample: readonly InputRow[];
+    rows: readonly InputRow[];
   },
 ): { columns: ColumnSpec[]; recipe: Recipe } {
   const specsOf = (valuesOf: (name: string) => unknown[]) =>

@@ -7,7 +7,7 @@ import {
   openCategories,
   type Recipe,
 } from "./recipe.ts";
-import type { Row } from "./json.ts";
+import type { InputRow } from "./json.ts";
 
 /** A column that the model was trained on. */
 export interface Column {
@@ -77,7 +77,7 @@ export interface Features {
  * @throws {InputError} If a value has the wrong type (names row, line and column), a column is in none of the rows, a raw column contradicts its encoded ones, or too many categories are unknown.
  */
 export function toFeatures(
-  rows: Iterable<Row>,
+  rows: Iterable<InputRow>,
   options: FeatureOptions,
 ): Features {
   const { columns, idColumn, labelColumn, file } = options;
@@ -130,7 +130,7 @@ export function toFeatures(
  * ```
  */
 export function toModelRows(
-  rows: readonly Row[],
+  rows: readonly InputRow[],
   options: Pick<FeatureOptions, "columns" | "recipe">,
 ): Record<string, unknown>[] {
   const groups = toGroups(options);
@@ -242,7 +242,7 @@ class RowEncoder {
   }
 
   encode(
-    value: Row["value"],
+    value: InputRow["value"],
     { where, into }: { where: string; into: Float32Array },
   ): void {
     const { columns } = this.#options;
@@ -280,7 +280,7 @@ class RowEncoder {
 
   #encodeGroup(
     group: Group,
-    value: Row["value"],
+    value: InputRow["value"],
     { where, into }: { where: string; into: Float32Array },
   ): void {
     const { columns } = this.#options;
@@ -436,13 +436,13 @@ function emptyColumns(
 }
 
 /** The cell of a column; undefined when the row does not have it. "constructor" finds something on every object, which is not of the row. */
-function cellOf(value: Row["value"], name: string): unknown {
+function cellOf(value: InputRow["value"], name: string): unknown {
   const cell = value[name];
   const mayBeInherited = typeof cell === "function" || typeof cell === "object";
   return mayBeInherited && !Object.hasOwn(value, name) ? undefined : cell;
 }
 
-function placeOf({ number, line }: Row, file: string): string {
+function placeOf({ number, line }: InputRow, file: string): string {
   return `${file}, row ${number}${line === undefined ? "" : ` (line ${line})`}`;
 }
 
@@ -534,7 +534,7 @@ export function toId(
 }
 
 function toLabel(
-  value: Row["value"],
+  value: InputRow["value"],
   { labelColumn, where }: { labelColumn: string; where: string },
 ): number {
   const cell = cellOf(value, labelColumn);

@@ -2,7 +2,7 @@
 import { InputError } from "../base/errors.ts";
 
 /** One row and where it stands. */
-export interface Row {
+export interface InputRow {
   /** Counts from 1. */
   readonly number: number;
   /** Line of the file, from 1; undefined inside one JSON value. */
@@ -35,7 +35,7 @@ const newline = 10;
 export function* parseRows(
   bytes: Uint8Array,
   options: { file: string },
-): Generator<Row, void, undefined> {
+): Generator<InputRow, void, undefined> {
   const { file } = options;
   let count = 0;
   for (const row of rowsOf(bytes, file)) {
@@ -47,7 +47,7 @@ export function* parseRows(
   }
 }
 
-function rowsOf(bytes: Uint8Array, file: string): Generator<Row> {
+function rowsOf(bytes: Uint8Array, file: string): Generator<InputRow> {
   const start = bytes.findIndex((byte) => byte > 32 && byte < 128);
   const head = start < 0
     ? ""
@@ -83,7 +83,7 @@ function isRows(value: unknown): value is readonly unknown[] {
 function* rowsOfArray(
   values: readonly unknown[],
   file: string,
-): Generator<Row> {
+): Generator<InputRow> {
   for (const [index, value] of values.entries()) {
     yield {
       number: index + 1,
@@ -105,7 +105,10 @@ function toSplit(value: unknown): Split | undefined {
   return Array.isArray(columns) && isRows(data) ? { columns, data } : undefined;
 }
 
-function* rowsOfSplit({ columns, data }: Split, file: string): Generator<Row> {
+function* rowsOfSplit(
+  { columns, data }: Split,
+  file: string,
+): Generator<InputRow> {
   const names = columns.map((name) => {
     if (typeof name === "string") return name;
     throw new InputError(
@@ -138,7 +141,7 @@ function* rowsOfSplit({ columns, data }: Split, file: string): Generator<Row> {
   }
 }
 
-function* rowsOfLines(bytes: Uint8Array, file: string): Generator<Row> {
+function* rowsOfLines(bytes: Uint8Array, file: string): Generator<InputRow> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let number = 0;
   let line = 0;
@@ -190,7 +193,7 @@ function parseLine(
 function checkedRow(
   value: unknown,
   { file, where }: { file: string; where: string },
-): Row["value"] {
+): InputRow["value"] {
   if (isObject(value)) return value;
   throw new InputError(
     `Cannot use ${file}, ${where}: expected an object, found ${

@@ -55,7 +55,7 @@ export interface BatchOptions {
 }
 
 /** One input and what became of it. */
-export interface KeptInput {
+export interface StoredInput {
   readonly file: InputFile;
   /** Undefined when nothing was scored, because the input had been before. */
   readonly scored: ScoredFile | undefined;
@@ -69,7 +69,7 @@ export interface KeptInput {
 /** Inputs told apart by whether a completed run of the variant has their content. */
 export interface SortedInputs {
   readonly fresh: readonly InputFile[];
-  readonly known: readonly KeptInput[];
+  readonly known: readonly StoredInput[];
 }
 
 /**
@@ -102,9 +102,9 @@ export async function readInputs(
  */
 export function withoutCopies(
   inputs: readonly InputFile[],
-): { inputs: InputFile[]; copies: KeptInput[] } {
+): { inputs: InputFile[]; copies: StoredInput[] } {
   const first = new Map<string, InputFile>();
-  const copies: KeptInput[] = [];
+  const copies: StoredInput[] = [];
   for (const file of inputs) {
     const digest = sha256(file.bytes);
     const sameAs = first.get(digest);
@@ -131,7 +131,7 @@ export async function sortInputs(
   if (force || output !== "postgres") return { fresh: inputs, known: [] };
   const database = await services.predictions();
   const fresh: InputFile[] = [];
-  const known: KeptInput[] = [];
+  const known: StoredInput[] = [];
   for (const file of inputs) {
     const input = { variant, contentSha256: sha256(file.bytes) };
     const ledger = await services.attempt(
@@ -191,7 +191,7 @@ export async function scoreInputs(
   services: Services,
   scorer: Scorer,
   options: BatchOptions & { inputs: readonly InputFile[] },
-): Promise<KeptInput[]> {
+): Promise<StoredInput[]> {
   const { settings, output, dryRun, inputs } = options;
   const { say } = services;
   if (output === "postgres") checkStorable(scorer, options);
@@ -203,7 +203,7 @@ export async function scoreInputs(
   });
   const score = (file: InputFile) =>
     scoreFile(scorer, file, { settings, columns, recipe, say });
-  const kept: KeptInput[] = [];
+  const kept: StoredInput[] = [];
   if (output === "postgres" && !dryRun) {
     for (const file of inputs) {
       kept.push(
@@ -285,7 +285,7 @@ async function keepInPostgres(
   services: Services,
   scorer: Scorer,
   options: KeepOptions,
-): Promise<KeptInput> {
+): Promise<StoredInput> {
   return await withScoringRun(
     services,
     scorer,
@@ -304,7 +304,7 @@ async function keepInFile(
   services: Services,
   scorer: Scorer,
   options: KeepOptions,
-): Promise<KeptInput> {
+): Promise<StoredInput> {
   return await withScoringRun(
     services,
     scorer,
@@ -321,7 +321,7 @@ async function withScoringRun(
   keep: (
     mlflowRunId: string,
   ) => Promise<{ stored: boolean; ledger: ScoringRun | undefined }>,
-): Promise<KeptInput> {
+): Promise<StoredInput> {
   const { attempt, config } = services;
   const { scored } = options;
   const mlflow = await services.mlflow();
@@ -428,7 +428,7 @@ function toOutputRows(
 
 /** All scores of a call as one distribution; undefined when nothing was scored. */
 export function distributionOf(
-  kept: readonly KeptInput[],
+  kept: readonly StoredInput[],
 ): ReturnType<typeof scoreDistribution> | undefined {
   const scores = kept.flatMap(({ scored }) => scored ? [scored.scores] : []);
   if (scores.length === 0) return undefined;

@@ -1,5 +1,9 @@
 /** What `predict` did, for a program and for a person. */
-import { type BatchOptions, distributionOf, type KeptInput } from "./batch.ts";
+import {
+  type BatchOptions,
+  distributionOf,
+  type StoredInput,
+} from "./batch.ts";
 import type { Config } from "../config/environment.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { Outcome } from "../base/outcome.ts";
@@ -13,7 +17,7 @@ export interface PredictionFacts extends BatchOptions {
   readonly command: (input?: string) => string;
   /** Undefined when nothing was scored. */
   readonly engine: string | undefined;
-  readonly kept: readonly KeptInput[];
+  readonly kept: readonly StoredInput[];
 }
 
 /** The outcome of `predict` for one variant; `status` is `scored`, `nothing-new` or `dry-run`. */
@@ -90,7 +94,7 @@ export function warnOfSplitPromotion(
 
 /** The version that scored an input: the one of this call, or of the run that did it before. */
 function modelOf(
-  input: KeptInput | undefined,
+  input: StoredInput | undefined,
   version: ModelVersion,
 ): { model_name: string; model_version: number } {
   const { ledger, scored } = input ?? {};
@@ -104,7 +108,7 @@ function modelOf(
 }
 
 function toInputReport(
-  input: KeptInput,
+  input: StoredInput,
   { version, dryRun }: PredictionFacts,
 ): Record<string, unknown> {
   const { file, scored, ledger, mlflowRunId, sameAs } = input;
@@ -128,7 +132,7 @@ function toInputReport(
 }
 
 function describeInput(
-  { file, scored, ledger, sameAs }: KeptInput,
+  { file, scored, ledger, sameAs }: StoredInput,
   { settings, version, dryRun, command }: PredictionFacts,
 ): string {
   const { title } = settings.variant;

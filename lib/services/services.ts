@@ -16,7 +16,7 @@ import type { Database } from "../database/database.ts";
 import { type EmbeddedDatabase, openPglite } from "../database/pglite.ts";
 import { openPostgres, type PostgresSettings } from "../database/postgres.ts";
 import { InputError } from "../base/errors.ts";
-import type { VariantPlaces } from "./variant-files.ts";
+import type { VariantFiles } from "./variant-files.ts";
 import { openHttp } from "../mlflow/http.ts";
 import { openRest } from "../mlflow/rest.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
@@ -45,7 +45,7 @@ export interface Services extends AsyncDisposable {
   /** The files below any URI. */
   artifacts(uri: string): ArtifactStore;
   /** Where a variant's model and data are read. */
-  places(variant: Variant): VariantPlaces;
+  places(variant: Variant): VariantFiles;
 }
 
 /** What a script decides about its services. */

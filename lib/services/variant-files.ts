@@ -21,7 +21,7 @@ export interface InputFile {
 }
 
 /** The places that hold one variant's files. */
-export interface VariantPlaces {
+export interface VariantFiles {
   readonly variant: Variant;
   /** The variant's prefix of the bucket; undefined when no bucket is configured. */
   readonly bucket: ArtifactStore | undefined;
@@ -41,7 +41,7 @@ export interface VariantPlaces {
  * @throws {UsageError} If services are configured but no bucket is.
  */
 export async function findVariantFile(
-  places: VariantPlaces,
+  places: VariantFiles,
   path: string,
 ): Promise<InputFile | undefined> {
   if (places.embedded) return await findLocal(places, path, "local");
@@ -57,7 +57,7 @@ export async function findVariantFile(
  * @throws {InputError} If it is not; names where it should be.
  */
 export async function readVariantFile(
-  places: VariantPlaces,
+  places: VariantFiles,
   path: string,
 ): Promise<InputFile> {
   const file = await findVariantFile(places, path);
@@ -92,7 +92,7 @@ function allowsFallback(error: unknown): error is TransientError {
  * @throws {InputError} If S3 has no such object and the local folder is not used.
  */
 export async function readNewData(
-  places: VariantPlaces,
+  places: VariantFiles,
   path: string,
   options: { fallback: boolean; say: (message: string) => void },
 ): Promise<InputFile> {
@@ -186,7 +186,7 @@ function splitUri(uri: string): { folder: string; path: string } {
 }
 
 async function findLocal(
-  { project, variant }: VariantPlaces,
+  { project, variant }: VariantFiles,
   path: string,
   source: DataSource,
 ): Promise<InputFile | undefined> {
@@ -197,7 +197,7 @@ async function findLocal(
 
 /** The manifest beside each shipped model holds the digest of its sample. */
 async function isShipped(
-  { project, variant }: VariantPlaces,
+  { project, variant }: VariantFiles,
   file: InputFile,
 ): Promise<boolean> {
   const manifest = await project.find(
@@ -207,7 +207,7 @@ async function isShipped(
     new TextDecoder().decode(manifest).includes(sha256(file.bytes));
 }
 
-function needBucket({ bucket }: VariantPlaces, path: string): ArtifactStore {
+function needBucket({ bucket }: VariantFiles, path: string): ArtifactStore {
   if (bucket) return bucket;
   throw new UsageError(
     `Cannot tell where ${path} is: services are configured but MLFLOW_S3_BUCKET is not; set it, or name the file with its flag`,
@@ -215,7 +215,7 @@ function needBucket({ bucket }: VariantPlaces, path: string): ArtifactStore {
 }
 
 function placeOf(
-  { embedded, bucket, project, variant }: VariantPlaces,
+  { embedded, bucket, project, variant }: VariantFiles,
   path: string,
 ): string {
   return embedded || !bucket

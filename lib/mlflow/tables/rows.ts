@@ -4,13 +4,13 @@
  */
 import { type Queryable, quoteIdentifier } from "../../database/database.ts";
 import { InputError } from "../../base/errors.ts";
-import type { Generation } from "../schema-version.ts";
+import type { SchemaVersion } from "../schema-version.ts";
 import { countCharacters } from "../validation.ts";
 
 /** MLflow's tables as one connection or one transaction sees them. */
 export interface Tables {
   readonly db: Queryable;
-  readonly generation: Generation;
+  readonly generation: SchemaVersion;
   /** The time in milliseconds that new rows carry. */
   readonly nowMs: () => number;
   /** Told what was shortened to fit. */
@@ -85,7 +85,7 @@ export async function insertRows(
 
 /** Nothing, when every text of the row fits its column. @throws {InputError} Naming table, column, length and limit. */
 export function checkWidths(
-  generation: Generation,
+  generation: SchemaVersion,
   options: { table: string; row: Row },
 ): void {
   const { table, row } = options;

@@ -4,7 +4,7 @@ import type { DriftComparison } from "./columns.ts";
 import type { Severity, thresholds } from "./verdict.ts";
 
 /** Fields are those of the JSON; what is not known is absent. */
-export interface Evidence {
+export interface MonitoringResult {
   /** Of this form; it grows only when a field changes its meaning or goes. */
   readonly version: 1;
   /** The variant's key. */
