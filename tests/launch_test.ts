@@ -211,7 +211,7 @@ Deno.test("predict reads and writes what the command line names, wherever the us
       .split("\n").slice(0, 5).join("\n");
   await Deno.writeTextFile(`${path}/week one.jsonl`, lines);
   await Deno.writeTextFile(`${path}/home.jsonl`, lines.replaceAll("P-", "Q-"));
-  const env = { CHURN_HOME: `${path}/home`, HOME: path };
+  const env = { CHURN_HOME: "~/home", HOME: path };
   const { code, stderr } = await runTask([
     "predict",
     "--input",

@@ -1,4 +1,5 @@
 /** The only reader of the environment: settings in, one frozen {@linkcode Config} out. */
+import { expandHome } from "./permissions.ts";
 import { resolve } from "node:path";
 import {
   type DatabaseLogin,
@@ -119,7 +120,7 @@ const configuring = [
 export function loadConfig(environment: Environment): Config {
   const read = (name: string) => environment[name]?.trim() || undefined;
   const embedded = !configuring.some((name) => read(name) !== undefined);
-  const home = read("CHURN_HOME") ?? ".local";
+  const home = expandHome(read("CHURN_HOME") ?? ".local", read("HOME"));
   const bucket = checkedBucket(read("MLFLOW_S3_BUCKET"));
   // Only the AWS SDK reads them; here they are kept out of what is printed.
   announced(read("AWS_SECRET_ACCESS_KEY"));
