@@ -54,6 +54,7 @@ const pure: readonly string[] = [
   "lib/base/errors.ts",
   "lib/monitoring/result.ts",
   "lib/rows/feature-names.ts",
+  "lib/rows/cells.ts",
   "lib/rows/encode.ts",
   "lib/monitoring/html.ts",
   "lib/cli/github-matrix.ts",

@@ -1,6 +1,6 @@
 /** The rows of an outcomes file: which player churned and which did not. */
 import { InputError } from "../base/errors.ts";
-import { toId } from "../rows/encode.ts";
+import { toId } from "../rows/cells.ts";
 import type { InputRow } from "../rows/json.ts";
 
 /** What is known of players by now. */

@@ -1,6 +1,15 @@
 /** Rows to the matrix that a model scores: bound by name, checked by type, nothing guessed. */
 import { InputError } from "../base/errors.ts";
-import { type Label, toCode } from "../model/mod.ts";
+import {
+  cellOf,
+  type Column,
+  shown,
+  toCategoryCode,
+  toFeature,
+  toId,
+  toLabel,
+  wrongType,
+} from "./cells.ts";
 import {
   type CategoryFinder,
   type OneHot,
@@ -9,16 +18,7 @@ import {
 } from "./recipe.ts";
 import type { InputRow } from "./json.ts";
 
-/** A column that the model was trained on. */
-export interface Column {
-  readonly name: string;
-  /** MLflow's type of it: `double`, `float`, `long`, `integer`, `boolean`, `string`. */
-  readonly type: string;
-  /** Labels of the column's categories, index = code; undefined where the column has none. */
-  readonly labels?: readonly Label[] | undefined;
-  /** What a label that is not among them does; an error unless stated. */
-  readonly unseen?: "missing" | "error";
-}
+export type { Column } from "./cells.ts";
 
 /** How rows become features. */
 export interface FeatureOptions {
@@ -435,118 +435,8 @@ function emptyColumns(
   });
 }
 
-/** The cell of a column; undefined when the row does not have it. "constructor" finds something on every object, which is not of the row. */
-function cellOf(value: InputRow["value"], name: string): unknown {
-  const cell = value[name];
-  const mayBeInherited = typeof cell === "function" || typeof cell === "object";
-  return mayBeInherited && !Object.hasOwn(value, name) ? undefined : cell;
-}
-
 function placeOf({ number, line }: InputRow, file: string): string {
   return `${file}, row ${number}${line === undefined ? "" : ` (line ${line})`}`;
-}
-
-/** The code of a label; undefined for one that is not known and may be missing. */
-function toCategoryCode(
-  cell: unknown,
-  { name, labels, unseen }: Column & { labels: readonly Label[] },
-  where: string,
-): number | undefined {
-  const isLabel = typeof cell === "string" || typeof cell === "number" ||
-    typeof cell === "boolean";
-  const isKind = labels.length === 0 ||
-    labels.some((label) => typeof label === typeof cell);
-  const code = isLabel ? toCode(labels, cell) : undefined;
-  if (code !== undefined) return code;
-  if (isLabel && isKind && unseen === "missing") return undefined;
-  throw wrongType({
-    where,
-    column: name,
-    wanted: `one of the ${labels.length} categories of the training data (${
-      JSON.stringify(labels).slice(1, 60)
-    }) or null`,
-    found: cell,
-  });
-}
-
-/** The float32 that XGBoost would see for a cell; NaN for null. Every lossless conversion is accepted. */
-function toFeature(cell: unknown, column: Column, where: string): number {
-  if (cell === null) return NaN;
-  if (typeof cell === "boolean") return cell ? 1 : 0;
-  if (typeof cell !== "number") {
-    throw wrongType({
-      where,
-      column: column.name,
-      wanted: `a number (${column.type}) or null`,
-      found: cell,
-    });
-  }
-  const isWhole = Number.isInteger(cell);
-  if ((column.type === "long" || column.type === "integer") && !isWhole) {
-    throw wrongType({
-      where,
-      column: column.name,
-      wanted: `a whole number (${column.type})`,
-      found: cell,
-    });
-  }
-  if (column.type === "boolean" && cell !== 0 && cell !== 1) {
-    throw wrongType({
-      where,
-      column: column.name,
-      wanted: "true, false, 0 or 1 (boolean)",
-      found: cell,
-    });
-  }
-  if (!Number.isFinite(Math.fround(cell))) {
-    throw wrongType({
-      where,
-      column: column.name,
-      wanted: "a number that float32 can hold",
-      found: cell,
-    });
-  }
-  return cell;
-}
-
-/**
- * Returns the player that a cell names, as text; null where it is null or absent.
- *
- * @param options `where`: file and row, for the error.
- * @throws {InputError} If the cell is no text or whole number, or a number that JSON could not hold exactly.
- */
-export function toId(
-  cell: unknown,
-  { idColumn, where }: { idColumn: string; where: string },
-): string | null {
-  if (cell === undefined || cell === null) return null;
-  if (typeof cell === "string" && !cell.includes("\0")) return cell;
-  // JSON.parse has rounded larger numbers and long fractions already: they would name other players.
-  if (typeof cell === "number" && Number.isSafeInteger(cell)) {
-    return String(cell);
-  }
-  throw wrongType({
-    where,
-    column: idColumn,
-    wanted: "a text without NUL, or a whole number of at most 15 digits",
-    found: cell,
-  });
-}
-
-function toLabel(
-  value: InputRow["value"],
-  { labelColumn, where }: { labelColumn: string; where: string },
-): number {
-  const cell = cellOf(value, labelColumn);
-  if (cell === 0 || cell === 1 || typeof cell === "boolean") {
-    return Number(cell);
-  }
-  throw wrongType({
-    where,
-    column: labelColumn,
-    wanted: "an outcome, 0 or 1",
-    found: cell,
-  });
 }
 
 function knownNames(
@@ -558,27 +448,6 @@ function knownNames(
     idColumn,
     labelColumn,
   ]);
-}
-
-function wrongType(
-  { where, column, wanted, found }: {
-    where: string;
-    column: string;
-    wanted: string;
-    found: unknown;
-  },
-): InputError {
-  return new InputError(
-    `Cannot use ${where}, column "${column}": expected ${wanted}, found ${
-      shown(found)
-    }`,
-  );
-}
-
-function shown(value: unknown): string {
-  return typeof value === "number"
-    ? String(value) // JSON has no Infinity, which 1e999 is read as
-    : JSON.stringify(value)?.slice(0, 60) ?? "nothing";
 }
 
 /** Rows of one width in one buffer that doubles as it fills. */
