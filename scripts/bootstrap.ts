@@ -1,13 +1,11 @@
 /** The first run on the embedded default: set up, log and promote the model that the project ships. No command of its own: `predict` begins with it. */
 import { setupDatabases } from "../lib/services/setup.ts";
-import { InputError } from "../lib/base/errors.ts";
-import { findVariantFile } from "../lib/services/variant-files.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
-import { commandFor } from "../lib/config/variant.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 import { logModel } from "./log-model.ts";
 import { promote } from "./promote.ts";
+import { isThere, refuseUnshipped } from "../lib/registration/rehearsal.ts";
 import { setupExperiment } from "./setup.ts";
 
 /**
@@ -43,28 +41,4 @@ export async function bootstrap(
       version: Number(logged.report["model_version"]),
     }),
   );
-}
-
-/** Refuses a variant that the project ships no model of. @throws {InputError} That lists the variants and the commands for a new one. */
-export async function refuseUnshipped(
-  services: Services,
-  { variant, files }: VariantSettings,
-): Promise<void> {
-  if (await findVariantFile(services.places(variant), files.model)) return;
-  const listed = services.variants.listed.map((known) => known.variant.title);
-  throw new InputError(
-    `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +
-      `variants.yaml lists ${listed.join("; ")}. For one of your own: \`${
-        commandFor("setup", variant)
-      }\`, then \`${
-        commandFor("log-model", variant)
-      }\` with --model, --features and --sample, and \`${
-        commandFor("promote", variant)
-      } --version 1\``,
-  );
-}
-
-/** Whether there is a file or folder. */
-export async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -24,7 +24,7 @@ import {
 } from "../lib/scoring/report.ts";
 import { commandFor, shellWord, type Variant } from "../lib/config/variant.ts";
 import { bootstrap } from "./bootstrap.ts";
-import { rehearseBootstrap } from "./rehearsal.ts";
+import { rehearseBootstrap } from "../lib/registration/rehearsal.ts";
 
 type PredictFlags = FlagValues<typeof predictCommand.flags>;
 

@@ -1,18 +1,18 @@
-/** The first run on the embedded default as `predict --dry-run` makes it: in memory, with nothing written. No command of its own. */
-import type { ArtifactStore } from "../lib/storage/store.ts";
-import { toCandidate } from "../lib/registration/candidate.ts";
-import { readCandidateFiles } from "../lib/registration/candidate-files.ts";
-import { InputError } from "../lib/base/errors.ts";
-import { artifactPath } from "../lib/registration/log.ts";
-import { type ModelReference, parseModelUri } from "../lib/mlflow/model-uri.ts";
-import type { Experiment, ModelVersion } from "../lib/mlflow/store.ts";
-import { readModelFolder } from "../lib/mlflow/model-folder/read.ts";
-import { toModelFolder } from "../lib/registration/model-folder.ts";
-import { type Engine, openScorer, type Scorer } from "../lib/scoring/scorer.ts";
-import type { Services } from "../lib/services/services.ts";
-import type { Variant } from "../lib/config/variant.ts";
-import type { VariantSettings } from "../lib/config/variants.ts";
-import { isThere, refuseUnshipped } from "./bootstrap.ts";
+/** The first run on the embedded default as `predict --dry-run` does it: in memory, with nothing written. */
+import type { ArtifactStore } from "../storage/store.ts";
+import { toCandidate } from "./candidate.ts";
+import { readCandidateFiles } from "./candidate-files.ts";
+import { InputError } from "../base/errors.ts";
+import { artifactPath } from "./log.ts";
+import { type ModelReference, parseModelUri } from "../mlflow/model-uri.ts";
+import type { Experiment, ModelVersion } from "../mlflow/store.ts";
+import { readModelFolder } from "../mlflow/model-folder/read.ts";
+import { toModelFolder } from "./model-folder.ts";
+import { type Engine, openScorer, type Scorer } from "../scoring/scorer.ts";
+import type { Services } from "../services/services.ts";
+import { commandFor, type Variant } from "../config/variant.ts";
+import type { VariantSettings } from "../config/variants.ts";
+import { findVariantFile } from "../services/variant-files.ts";
 
 /** Whether the first run is still to come. Opens no store that is not there, and changes none. */
 async function isEmpty(
@@ -128,4 +128,28 @@ function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
     write: () => Promise.reject(new TypeError("a dry run writes nothing")),
     list: () => Promise.resolve([...files.keys()].sort()),
   };
+}
+
+/** Refuses a variant that the project ships no model of. @throws {InputError} That lists the variants and the commands for a new one. */
+export async function refuseUnshipped(
+  services: Services,
+  { variant, files }: VariantSettings,
+): Promise<void> {
+  if (await findVariantFile(services.places(variant), files.model)) return;
+  const listed = services.variants.listed.map((known) => known.variant.title);
+  throw new InputError(
+    `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +
+      `variants.yaml lists ${listed.join("; ")}. For one of your own: \`${
+        commandFor("setup", variant)
+      }\`, then \`${
+        commandFor("log-model", variant)
+      }\` with --model, --features and --sample, and \`${
+        commandFor("promote", variant)
+      } --version 1\``,
+  );
+}
+
+/** Whether there is a file or folder. */
+export async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
