@@ -147,7 +147,10 @@ testWithPython(
     const { stdout } = await runPython(
       "mlflow-3.17.2",
       `${peers}use_flavors.py`,
-      { args: [`${folder}/models`, folder] },
+      {
+        args: [`${folder}/models`, folder],
+        env: { MLFLOW_TRACKING_URI: `sqlite:///${folder}/mlflow.db` },
+      },
     );
     const used = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<
       string,

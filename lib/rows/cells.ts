@@ -38,8 +38,8 @@ export function toCategoryCode(
     where,
     column: name,
     wanted: `one of the ${labels.length} categories of the training data (${
-      JSON.stringify(labels).slice(1, 60)
-    }) or null`,
+      JSON.stringify(labels.slice(0, 8)).slice(1, -1)
+    }${labels.length > 8 ? ", …" : ""}) or null`,
     found: cell,
   });
 }
