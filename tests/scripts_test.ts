@@ -23,6 +23,16 @@ const bucket = "churn-models";
 const quick = ["--retries", "1", "--retry-delay", "0.1"];
 const us = ["--geography", "US", ...quick];
 
+/** A checkout whose variants name no player: the user's own sample has no ids. */
+async function copyWithoutIds(): Promise<{ path: string } & AsyncDisposable> {
+  const project = await copyProject();
+  const path = `${project.path}/variants.yaml`;
+  const text = await Deno.readTextFile(path);
+  const changed = text.replace("id_column: player_id", "id_column: none");
+  await Deno.writeTextFile(path, changed);
+  return project;
+}
+
 Deno.test("predict does the whole main job on the embedded default, once", async () => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: home.path };
@@ -231,7 +241,7 @@ testWithPython(
     if (!hasSeed) return;
     await using postgres = await startPostgres();
     await using moto = await startMoto();
-    await using project = await copyProject();
+    await using project = await copyWithoutIds();
     const { username, password, host, port } = {
       ...postgres,
       username: postgres.user,
@@ -368,13 +378,15 @@ testWithSeed(
   "log-model and predict take the seed's own files by name, JSON model too, embedded",
   async () => {
     await using home = await tempFolder();
+    await using project = await copyWithoutIds();
+    const folder = project.path;
     for (const model of ["xgb_churn_model_2.bin", "xgb_churn_model_2.json"]) {
       const env = {
         CHURN_HOME: `${home.path}/${model}`,
         CHURN_FILES: seedFolder,
       };
       const flags = ["--geography", "SEED"];
-      await runCommand("setup", flags, { env });
+      await runCommand("setup", flags, { env, folder });
       const logged = await runCommand("log-model", [
         ...flags,
         "--model",
@@ -383,12 +395,12 @@ testWithSeed(
         `${seedFolder}/feature_names_3.json`,
         "--sample",
         `${seedFolder}/X_test_sample_2.json`,
-      ], { env });
+      ], { env, folder });
       await runCommand("promote", [
         ...flags,
         "--version",
         String(logged.report.model_version),
-      ], { env });
+      ], { env, folder });
       for (const engine of ["trees", "onnxruntime"]) {
         await runCommand("predict", [
           ...flags,
@@ -397,10 +409,10 @@ testWithSeed(
           engine,
           "--input",
           `${seedFolder}/X_test_sample_2.json`,
-        ], { env });
+        ], { env, folder });
         const { report } = await runCommand("query", [
           "select churn_probability as score from churn_predictions_current order by row_number",
-        ], { env });
+        ], { env, folder });
         const scores = report.result.map(({ score }: { score: number }) =>
           score
         );
@@ -441,8 +453,9 @@ Deno.test("a flag that cannot be used leaves nothing behind, and reports name wh
     env,
     code: 2,
   });
-  // A folder that the tasks may not write to.
-  await runCommand("predict", ["--output", `${home.path}/scores.csv`], {
+  // A file where the folder should be.
+  await Deno.writeTextFile(`${home.path}/file`, "");
+  await runCommand("predict", ["--output", `${home.path}/file/scores.csv`], {
     env,
     code: 2,
   });

@@ -126,7 +126,11 @@ export async function writeWhole(
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
-    throw explained(error, path);
+    throw isAbsent(error) || error instanceof Deno.errors.AlreadyExists
+      ? new UsageError(`Cannot write ${path}: its folder cannot be created`, {
+        cause: error,
+      })
+      : explained(error, path);
   } finally {
     // Another process may still write the same file there.
     await Deno.remove(folder).catch(() => {});
