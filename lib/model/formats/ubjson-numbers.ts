@@ -39,6 +39,12 @@ export function widthOf(letter: number): number {
   }
 }
 
+/** Whether a type is of whole numbers. */
+export function isWhole(letter: number): boolean {
+  return widthOf(letter) > 0 && letter !== type.float32 &&
+    letter !== type.float64;
+}
+
 /**
  * The number of a type that stands at an offset; of `L`, the nearest double.
  *
@@ -77,9 +83,9 @@ export function numberAt(view: DataView, at: number, letter: number): number {
 export class PackedNumbers {
   /** How many there are. */
   readonly length: number;
-  readonly #view: DataView;
-  readonly #at: number;
-  readonly #type: number;
+  private readonly view: DataView;
+  private readonly at: number;
+  private readonly type: number;
 
   constructor(
     view: DataView,
@@ -87,43 +93,55 @@ export class PackedNumbers {
     numbers: { type: number; count: number },
   ) {
     this.length = numbers.count;
-    this.#view = view;
-    this.#at = at;
-    this.#type = numbers.type;
+    this.view = view;
+    this.at = at;
+    this.type = numbers.type;
   }
 
   /** All of them, those of `L` as doubles; bytes stay where the file has them. */
   read(): NumberArray {
-    const view = this.#view;
-    const at = this.#at;
-    const count = this.length;
-    switch (this.#type) {
+    const { view, at, length } = this;
+    const { buffer, byteOffset } = view;
+    switch (this.type) {
       case type.int8:
-        return new Int8Array(view.buffer, view.byteOffset + at, count);
+        return new Int8Array(buffer, byteOffset + at, length);
       case type.uint8:
-        return new Uint8Array(view.buffer, view.byteOffset + at, count);
-      case type.int16: {
-        const result = new Int16Array(count);
-        for (let i = 0; i < count; i++) result[i] = view.getInt16(at + 2 * i);
-        return result;
-      }
-      case type.int32: {
-        const result = new Int32Array(count);
-        for (let i = 0; i < count; i++) result[i] = view.getInt32(at + 4 * i);
-        return result;
-      }
-      case type.float32: {
-        const result = new Float32Array(count);
-        for (let i = 0; i < count; i++) result[i] = view.getFloat32(at + 4 * i);
-        return result;
-      }
-      default: {
-        const result = new Float64Array(count);
-        for (let i = 0; i < count; i++) {
-          result[i] = numberAt(view, at + 8 * i, this.#type);
-        }
-        return result;
-      }
+        return new Uint8Array(buffer, byteOffset + at, length);
+      case type.int16:
+        return readInt16s(view, at, length);
+      case type.int32:
+        return readInt32s(view, at, length);
+      case type.float32:
+        return readFloat32s(view, at, length);
+      default:
+        return Float64Array.from(
+          { length },
+          (_, i) => numberAt(view, at + 8 * i, this.type),
+        );
     }
   }
+}
+
+// A function for each type: one for all would be compiled anew whenever it meets another one.
+
+function readInt16s(view: DataView, at: number, length: number): Int16Array {
+  const result = new Int16Array(length);
+  for (let i = 0; i < length; i++) result[i] = view.getInt16(at + 2 * i);
+  return result;
+}
+
+function readInt32s(view: DataView, at: number, length: number): Int32Array {
+  const result = new Int32Array(length);
+  for (let i = 0; i < length; i++) result[i] = view.getInt32(at + 4 * i);
+  return result;
+}
+
+function readFloat32s(
+  view: DataView,
+  at: number,
+  length: number,
+): Float32Array {
+  const result = new Float32Array(length);
+  for (let i = 0; i < length; i++) result[i] = view.getFloat32(at + 4 * i);
+  return result;
 }

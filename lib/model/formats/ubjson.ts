@@ -13,7 +13,7 @@ import {
   shortText,
   type Stored,
 } from "./document.ts";
-import { numberAt, PackedNumbers, widthOf } from "./ubjson-numbers.ts";
+import { isWhole, numberAt, PackedNumbers, widthOf } from "./ubjson-numbers.ts";
 
 /** Where the reader stands. */
 interface Cursor {
@@ -221,7 +221,7 @@ function isNext({ bytes, at }: Cursor, text: string, length: number): boolean {
 
 /** How many of something follow. */
 function readCount(cursor: Cursor, marker: number): number {
-  if (!"iUIlL".includes(String.fromCharCode(marker))) {
+  if (!isWhole(marker)) {
     throw broken(
       { at: cursor.at - 1 },
       `a length of type ${quote(marker)}`,
