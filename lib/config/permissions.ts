@@ -25,8 +25,8 @@ export interface Permissions {
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
- * const place = { folder: "/work", home: "/home/me" };
- * strictEqual(toLocalPath("week.jsonl", place), "/work/week.jsonl");
+ * const place = { folder: "/data", home: "/home/me" };
+ * strictEqual(toLocalPath("week.jsonl", place), "/data/week.jsonl");
  * strictEqual(toLocalPath("~/week.jsonl", place), "/home/me/week.jsonl");
  * strictEqual(toLocalPath("s3://bucket/week.jsonl", place), undefined);
  * ```
