@@ -63,9 +63,8 @@ async function launch(
   }
   if (command) return await run(argumentsFor(command, args));
   for (const step of task?.steps ?? []) {
-    const code = await run(
-      step === task?.steps.at(-1) ? [...step, ...args] : step,
-    );
+    const own = step === task?.steps.at(-1) ? args : [];
+    const code = await run([...step, ...own], task?.environment);
     if (code !== 0) return code;
   }
   return 0;
