@@ -8,7 +8,7 @@ import {
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { commands } from "../lib/cli/commands.ts";
-import { developmentTasks } from "../lib/cli/development.ts";
+import { developmentTasks, toSteps } from "../lib/cli/development.ts";
 import { findRequest, nearest, parseFlags, toHelp } from "../lib/cli/flags.ts";
 import { version } from "../lib/cli/version.ts";
 import { permissionsFor, toLocalPath } from "../lib/config/permissions.ts";
@@ -67,6 +67,23 @@ Deno.test("every task answers --help, -h and --version, and does nothing else", 
     }
   }
   deepStrictEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
+});
+
+Deno.test("toSteps() gives each step the task's environment, and the last one the user's arguments", () => {
+  const find = (name: string) =>
+    developmentTasks.find((task) => task.name === name)!;
+  const [parity, format] = toSteps(find("parity-table"), ["--check"]);
+  deepStrictEqual(parity?.environment, { PARITY_TABLE: "docs/parity.md" });
+  deepStrictEqual(parity?.args.at(-1), "tests/parity_test.ts");
+  deepStrictEqual(format?.args, [
+    "fmt",
+    "--quiet",
+    "docs/parity.md",
+    "--check",
+  ]);
+  deepStrictEqual(toSteps(find("wasm"), []).map((step) => step.environment), [
+    {},
+  ]);
 });
 
 Deno.test("every flag is explained in at most 110 columns", () => {

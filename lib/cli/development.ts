@@ -145,3 +145,20 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     ]],
   },
 ];
+
+/** One run of Deno. */
+export interface Step {
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Returns the runs of a task, in order; the user's own arguments follow those of the last one. */
+export function toSteps(
+  { steps, environment = {} }: DevelopmentTask,
+  args: readonly string[],
+): Step[] {
+  return steps.map((step, index) => ({
+    args: index === steps.length - 1 ? [...step, ...args] : step,
+    environment,
+  }));
+}

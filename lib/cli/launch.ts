@@ -13,7 +13,7 @@ import {
 } from "../config/permissions.ts";
 import { exitCode, messageOf, UsageError } from "../base/errors.ts";
 import { commands } from "./commands.ts";
-import { developmentTasks } from "./development.ts";
+import { developmentTasks, toSteps } from "./development.ts";
 import {
   type Command,
   findRequest,
@@ -62,9 +62,8 @@ async function launch(
       return 0;
   }
   if (command) return await run(argumentsFor(command, args));
-  for (const step of task?.steps ?? []) {
-    const own = step === task?.steps.at(-1) ? args : [];
-    const code = await run([...step, ...own], task?.environment);
+  for (const step of task ? toSteps(task, args) : []) {
+    const code = await run(step.args, step.environment);
     if (code !== 0) return code;
   }
   return 0;

@@ -1,4 +1,4 @@
-/** The only reader of the environment: settings in, one frozen {@linkcode Config} out. */
+/** Turns the environment into one frozen {@linkcode Config}: nothing else interprets settings. */
 import { expandHome } from "./permissions.ts";
 import { resolve } from "node:path";
 import {

@@ -1,7 +1,7 @@
 /**
  * The tree kernel: every tree model scored in WebAssembly, 128 rows at a time,
  * with the margins of `evaluate()` to the last bit. How it works is told in
- * `wasm/assembly/kernel.ts`, how fast it is in `docs/benchmarks.md`.
+ * `assembly/kernel.ts`, how fast it is in `docs/benchmarks.md`.
  */
 import type { TreeEnsemble } from "../ensemble.ts";
 import { checkMatrix } from "../evaluate.ts";
