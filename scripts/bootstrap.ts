@@ -1,4 +1,4 @@
-/** The first run on the embedded default: set up, log and promote the model that the project ships. No command of its own: `predict` begins with it. */
+/** Prepares the first run on the embedded default: sets up the store, then logs and promotes the shipped model. It has no command: `predict` calls it first. */
 import { setupDatabases } from "../lib/services/setup.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
@@ -9,9 +9,9 @@ import { isThere, refuseUnshipped } from "../lib/registration/rehearsal.ts";
 import { setupExperiment } from "./setup.ts";
 
 /**
- * On the embedded default a variant without any model gets the shipped one, by
- * the bodies of setup, log-model and promote. Configured services are
- * never bootstrapped.
+ * Sets up the shipped model for a variant that has no model on the embedded
+ * default, by running the bodies of setup, log-model and promote. The caller
+ * must not use it with configured services.
  */
 export async function bootstrap(
   services: Services,

@@ -1,4 +1,4 @@
-/** Measures a candidate and the champion on the same labelled set, and says whether promotion is worth asking for. */
+/** Evaluates a candidate and the champion on the same labelled set, and reports whether the candidate qualifies for promotion. */
 import { commandForModel, retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { compareCommand } from "../lib/cli/commands.ts";
 import { compareMetrics } from "../lib/registration/compare.ts";
@@ -26,11 +26,11 @@ if (import.meta.main) {
 }
 
 /**
- * Compares the candidate with what `predict` scores with now. Nothing is
- * promoted, whatever comes out.
+ * Compares the candidate with the version that `predict` currently uses. It
+ * never promotes a version.
  *
  * @throws {UsageError} If the variant has no labelled set.
- * @throws {InputError} If there is no such candidate or champion, or a model gives no probability.
+ * @throws {InputError} If the candidate or champion does not exist, or a model does not return probabilities.
  */
 export async function compare(
   services: Services,

@@ -1,4 +1,4 @@
-/** Lets psql and other programs into the embedded database until it is interrupted. */
+/** Serves the embedded database to psql and other clients until it is interrupted. */
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { databaseCommand } from "../lib/cli/commands.ts";
@@ -34,7 +34,7 @@ if (import.meta.main) {
   });
 }
 
-/** The signal that asks this process to end; the database is closed in good order after it. */
+/** Resolves with the signal that asks this process to stop; the caller then closes the database cleanly. */
 function interrupted(): Promise<Deno.Signal> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -1,4 +1,4 @@
-/** Copies one file of a variant out of the bucket: the labelled players that `retrain.yml` trains with. */
+/** Copies one of a variant's files from the bucket to a local file, such as the labelled players that `retrain.yml` trains on. */
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { readVariantFile } from "../lib/services/variant-files.ts";

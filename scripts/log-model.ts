@@ -1,4 +1,4 @@
-/** Logs a variant's model with its true parameters, real metrics and an enforced signature, and registers a version. */
+/** Logs a variant's model with its actual parameters, metrics and an enforced signature, and registers a version. */
 import { toCandidate } from "../lib/registration/candidate.ts";
 import { readCandidateFiles } from "../lib/registration/candidate-files.ts";
 import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
@@ -32,10 +32,10 @@ if (import.meta.main) {
 }
 
 /**
- * Logs the variant's model and registers it. What the newest version already
- * is makes no new one without `force`.
+ * Logs the variant's model and registers it as a new version. If the newest
+ * version is identical, a new one is registered only with `force`.
  *
- * @throws {InputError} If the experiment is not there, the files cannot be used, or the engines disagree.
+ * @throws {InputError} If the experiment does not exist, the files cannot be used, or the engines disagree.
  */
 export async function logModel(
   services: Services,
@@ -44,7 +44,7 @@ export async function logModel(
 ): Promise<Outcome> {
   const { attempt, say, config, artifacts } = services;
   const { variant } = settings;
-  // Before anything is logged: a flag that cannot be used must not leave a version behind.
+  // Flags are validated before anything is logged, so that an invalid one leaves no version behind.
   const alias = flags.alias === undefined ? undefined : aliasOf(flags.alias);
   const stage = flags.stage === undefined ? undefined : stageOf(flags.stage);
   const trainingDay = flags["training-date"] === undefined

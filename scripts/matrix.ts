@@ -1,4 +1,4 @@
-/** Prints the matrix of a workflow's jobs: the variants that a run works on. Needs no configuration and no service. */
+/** Prints the job matrix of a workflow: the variants that a run processes. It needs no configuration and no services. */
 import { toMatrix } from "../lib/cli/github-matrix.ts";
 import { matrixCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";

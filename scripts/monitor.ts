@@ -1,4 +1,4 @@
-/** Compares a variant's scores with what its model was logged with, with the run before, and with matured outcomes. */
+/** Compares a variant's scores with the model's reference profile, with the previous run, and with matured outcomes. */
 import { monitorCommand } from "../lib/cli/commands.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { monitorRun, readOutcomes } from "../lib/monitoring/monitor.ts";
@@ -29,10 +29,10 @@ if (import.meta.main) {
 }
 
 /**
- * Looks at a scoring run of a variant: the one that flags or outcomes choose,
- * otherwise the newest. What was looked at before, with the same outcomes, is
- * reported again from what was kept then; without outcomes, the latest look with
- * some is.
+ * Monitors a scoring run of a variant: the one that flags or outcomes select,
+ * otherwise the newest. If the run was already monitored with the same
+ * outcomes, the stored result is reported again; without outcomes, the latest
+ * result that has some is reported.
  */
 export async function monitor(
   services: Services,

@@ -36,8 +36,8 @@ if (import.meta.main) {
 }
 
 /**
- * Scores what is new of a variant; with `--force` also what was scored before.
- * A dry run changes nothing, in a store that is not there yet neither.
+ * Scores a variant's new inputs, and with `--force` also those scored before.
+ * A dry run changes nothing and does not create a store.
  */
 export async function predict(
   services: Services,
@@ -55,7 +55,7 @@ export async function predict(
     : undefined;
   if (config.embedded && !dryRun) await bootstrap(services, settings);
 
-  // First of all, so that a missing setting is found before anything is scored.
+  // The database is opened first, so that a missing setting is reported before anything is scored.
   if (output === "postgres" && !rehearsal) await services.predictions();
   const { experiment, version } = rehearsal ??
     await findProduction(services, settings, modelUri);
@@ -103,7 +103,7 @@ export async function predict(
   });
 }
 
-/** The experiment of the variant and the version that the URI stands for. */
+/** Returns the variant's experiment and the version that the URI resolves to. */
 async function findProduction(
   services: Services,
   { variant }: VariantSettings,
@@ -126,7 +126,7 @@ async function findProduction(
   return { experiment, version };
 }
 
-/** The command line of this call, fit to be pasted; `input` names one of its inputs alone. */
+/** Returns the command line of this call, ready to paste; with `input`, for that input only. */
 function commandOf(
   variant: Variant,
   flags: PredictFlags,

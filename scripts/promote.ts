@@ -1,4 +1,4 @@
-/** Makes a version the one that predictions are made with, and keeps who did it, when, from which and to which. */
+/** Makes a version the one that `predict` uses, and records who promoted it, when, from which version and to which. */
 import { aliasOf, retryPolicyOf, stageOf } from "../lib/cli/flag-values.ts";
 import { InputError, UsageError } from "../lib/base/errors.ts";
 import { promoteCommand } from "../lib/cli/commands.ts";
@@ -30,12 +30,12 @@ if (import.meta.main) {
 }
 
 /**
- * Promotes a version of the variant's model: alias `champion` and stage
- * Production together. An alias or a stage that is named alone moves alone, so
- * that `--alias challenger` moves no stage. A second call with the same version
- * changes nothing.
+ * Promotes a version of the variant's model: moves the alias `champion` and the
+ * stage Production together. Any other alias or stage moves alone, so
+ * `--alias challenger` does not change the stage. A second call with the same
+ * version changes nothing.
  *
- * @throws {InputError} If there is no such model or version; names the versions that there are.
+ * @throws {InputError} If the model or version does not exist; lists the existing versions.
  */
 export async function promote(
   services: Services,
@@ -95,7 +95,7 @@ export async function promote(
   };
 }
 
-/** Champion and Production belong together; any other alias or stage is moved alone unless both are named. */
+/** Returns the alias and stage to move: champion and Production together, any other alias or stage alone unless both are given. */
 function movesOf(
   options: { alias?: string | undefined; stage?: string | undefined },
 ): { alias: string | undefined; stage: Stage | undefined } {

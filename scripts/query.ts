@@ -1,4 +1,4 @@
-/** Answers one SQL question about the predictions, embedded or not; the transaction is read-only. */
+/** Runs one SQL query on the predictions database, embedded or not, in a read-only transaction. */
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { queryCommand } from "../lib/cli/commands.ts";

@@ -1,4 +1,4 @@
-/** Makes what the other commands need: MLflow's database, the predictions' tables, and an experiment a variant. */
+/** Creates what the other commands need: MLflow's database, the prediction tables, and one experiment per variant. */
 import { setupCommand } from "../lib/cli/commands.ts";
 import { InputError } from "../lib/base/errors.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
@@ -7,7 +7,7 @@ import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
-/** By this tag MLflow's UI opens the experiment among the models, not among the language models. */
+/** With this tag, MLflow's UI shows the experiment as model training, not as GenAI. */
 const experimentKind = {
   "mlflow.experimentKind": "custom_model_development",
 };
@@ -21,9 +21,9 @@ if (import.meta.main) {
 }
 
 /**
- * Makes the variant's experiment, with the artifact root as its location.
+ * Creates the variant's experiment, with the artifact root as its location.
  *
- * @throws {InputError} If an experiment of that name was deleted: MLflow keeps the name taken.
+ * @throws {InputError} If an experiment of that name was deleted: MLflow still reserves the name.
  */
 export async function setupExperiment(
   services: Services,
@@ -56,7 +56,7 @@ export async function setupExperiment(
     ? undefined
     : await attempt(`make the experiment ${name}`, make).catch(
       async (error) => {
-        // Two set-ups at once: the other one was first, and its experiment is as good.
+        // Another setup that ran at the same time has created the experiment; use that one.
         if (error instanceof InputError && await find()) return undefined;
         throw error;
       },

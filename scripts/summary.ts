@@ -22,7 +22,7 @@ await runScript(summaryCommand, async (_, { words }) => {
   };
 });
 
-/** The last line's object; a job that ended before its command did leaves none. */
+/** Returns the JSON object in the last line; a placeholder when the job ended before its command wrote one. */
 async function readResult(path: string): Promise<Result> {
   const variant = basename(path, ".json");
   try {

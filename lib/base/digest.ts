@@ -1,8 +1,8 @@
-/** Digests of contents: what makes two inputs, recipes or models the same. */
+/** Content digests, which decide whether two inputs, recipes or models are the same. */
 import { createHash } from "node:crypto";
 
 /**
- * SHA-256 of bytes or of a text's UTF-8, as 64 lower-case hex digits.
+ * Returns the SHA-256 of bytes, or of a text encoded as UTF-8, as 64 lower-case hex digits.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -16,8 +16,8 @@ export function sha256(content: Uint8Array | string): string {
 }
 
 /**
- * SHA-256 of plain data, the same whatever the order of its keys; undefined
- * values count as absent.
+ * Returns the SHA-256 of plain data, independent of the order of its keys.
+ * Undefined values count as absent.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";

@@ -1,25 +1,25 @@
 /**
- * What went wrong, sorted by what the operator should do next. Everything a
- * script throws on purpose is one of these three; anything else is a defect.
+ * Error classes, grouped by what the operator should do next. Every error that
+ * a script throws on purpose is one of these three; any other error is a defect.
  */
 
-/** The command line or the configuration is wrong: change it, then run again. Exit code 2. */
+/** The command line or the configuration is wrong: correct it and run again. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The data, the model or the registry is not as it must be: retrying cannot help. Exit code 1. */
+/** The data, the model or the registry is invalid: retrying does not help. Exit code 1. */
 export class InputError extends Error {
   override readonly name = "InputError";
 }
 
-/** How a service was away: nobody answered in time, or it answered that it cannot serve now (HTTP 5xx). */
+/** Why a service could not be used: it did not answer in time, or it answered that it is unavailable (HTTP 5xx). */
 export type Outage = "unreachable" | "unavailable";
 
-/** A service was away or slow: the same command may pass in a minute. Exit code 75. */
+/** A service was unavailable or slow: the same command may succeed later. Exit code 75. */
 export class TransientError extends Error {
   override readonly name = "TransientError";
-  /** Undefined for everything else that may pass, such as a body that was cut short. */
+  /** Undefined for other temporary failures, such as a truncated response body. */
   readonly outage: Outage | undefined;
 
   constructor(
@@ -31,12 +31,12 @@ export class TransientError extends Error {
   }
 }
 
-/** What a process says to whoever started it; 75 is `EX_TEMPFAIL` of BSD's `sysexits.h`. */
+/** Exit code of a process; 75 is `EX_TEMPFAIL` of BSD's `sysexits.h`. */
 export type ExitCode = 0 | 1 | 2 | 3 | 75;
 
 /**
- * The exit code that an error stands for: 2 wrong usage or configuration, 75 a
- * service was away, 1 everything else.
+ * Returns the exit code for an error: 2 for wrong usage or configuration, 75
+ * for an unavailable service, 1 for everything else.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -51,12 +51,13 @@ export function exitCode(error: unknown): ExitCode {
   return 1;
 }
 
-/** Worst first, so that `--all` can report one code for many variants. */
+/** Exit codes, worst first, so that `--all` can report one code for many variants. */
 const severity: readonly ExitCode[] = [2, 1, 75, 3, 0];
 
 /**
- * The code that one process reports for several pieces of work: usage before
- * data before retryable before `--fail-on`, and 0 only when all were 0.
+ * Returns the exit code that one process reports for several tasks: wrong usage
+ * before invalid data before retryable before `--fail-on`, and 0 only when all
+ * are 0.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -70,8 +71,8 @@ export function worstExitCode(codes: readonly ExitCode[]): ExitCode {
 }
 
 /**
- * The message of anything that was thrown, with the messages of its causes
- * behind it, so that "why" survives the wrapping.
+ * Returns the message of any thrown value, followed by the messages of its
+ * causes, so that a wrapped error still shows the reason.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";

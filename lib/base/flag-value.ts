@@ -1,10 +1,10 @@
-/** Texts of flags as the numbers and days that they stand for. */
+/** Parses flag values as numbers and dates. */
 import { UsageError } from "./errors.ts";
 
 /**
- * Returns the number of 0 or more that a flag's text stands for.
+ * Parses a flag value as a number of 0 or more.
  *
- * @param options `flag`: its name in errors; `integer`: refuse fractions.
+ * @param options `flag`: its name in errors; `integer`: whether fractions are rejected.
  * @throws {UsageError} If it is not such a number.
  */
 export function toCount(
@@ -23,7 +23,7 @@ export function toCount(
   );
 }
 
-/** Returns the day that a flag names, such as 2026-11-16. @throws {UsageError} If it is no day of the calendar. */
+/** Validates a flag value as a date such as 2026-11-16 and returns it. @throws {UsageError} If it is not a calendar date. */
 export function dayOf(text: string): string {
   const time = new Date(`${text}T00:00:00Z`);
   const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text) &&

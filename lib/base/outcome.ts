@@ -1,19 +1,19 @@
-/** What a command did, as `--json` shows it and as a person reads it. */
+/** The result of a command, as JSON and as text. */
 import type { ExitCode } from "./errors.ts";
 
-/** What a command did, as the JSON line shows it; more fields may stand beside these. */
+/** The result of a command as the JSON line shows it; commands may add fields. */
 export interface Report {
   readonly status: string;
   readonly [field: string]: unknown;
 }
 
-/** What the body of a command returns: the JSON object, and the same for a person. */
+/** The return value of a command's body: the JSON object, and the same as readable text. */
 export interface Outcome {
   readonly report: Report;
   /** Printed to stdout unless `--json` asks for the object. */
   readonly text: string;
-  /** True where `text` is data in a form of its own, such as CSV: its control characters stay. */
+  /** True when `text` is data in its own format, such as CSV: its control characters are not escaped. */
   readonly isData?: boolean;
-  /** 0 when left out. */
+  /** Defaults to 0. */
   readonly exitCode?: ExitCode;
 }

@@ -1,17 +1,17 @@
 /**
- * Text from data, files and servers, made fit to be printed. GitHub's runner
- * obeys a line of a log that begins with `::command::` (after white space) or
- * holds `##[command]` anywhere (`ActionCommand.cs` of actions/runner), and a
- * terminal obeys control characters.
+ * Makes text from data, files and servers safe to print. GitHub's runner
+ * executes a log line that begins with `::command::` (after white space) or
+ * contains `##[command]` anywhere (`ActionCommand.cs` of actions/runner), and a
+ * terminal interprets control characters.
  */
 
-/** C0 and C1 controls, line and paragraph separators, and the marks that change the direction of text. */
+/** C0 and C1 controls, line and paragraph separators, and bidirectional formatting characters. */
 const controls = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 
 const shortEscapes = new Map([["\n", "\\n"], ["\r", "\\r"], ["\t", "\\t"]]);
 
 /**
- * The text in one line: control characters show as the escapes of JSON.
+ * Returns the text as one line, with control characters as JSON escapes.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -24,14 +24,14 @@ export function oneLine(text: string): string {
   return withoutCommands(escapeControls(text));
 }
 
-/** The same for a text of several lines, whose line breaks stay. */
+/** Applies {@linkcode oneLine} to each line of a text and preserves its line breaks. */
 export function manyLines(text: string): string {
   return text.split("\n").map(oneLine).join("\n");
 }
 
 /**
- * The text with every control character as an escape of JSON, so that it also
- * may stand inside a JSON text.
+ * Returns the text with every control character as a JSON escape, so that the
+ * result may also be used inside JSON text.
  */
 export function escapeControls(text: string): string {
   return text.replace(
@@ -43,8 +43,9 @@ export function escapeControls(text: string): string {
 }
 
 /**
- * The text with nothing in it that GitHub's runner would obey. One character of
- * a command becomes its escape of JSON, so a JSON text keeps its meaning.
+ * Returns the text without any command that GitHub's runner would execute. One
+ * character of each command is replaced by its JSON escape, so JSON text has the
+ * same meaning as before.
  */
 export function withoutCommands(text: string): string {
   return text

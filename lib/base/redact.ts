@@ -1,21 +1,22 @@
 /**
- * Keeps secrets out of everything that is printed, logged, tagged or stored.
+ * Removes secrets from everything that is printed, logged, tagged or stored.
  * A secret is announced once, when it is read; from then on every text that
  * leaves the process goes through {@linkcode redact}.
  */
 
-/** What stands where a secret stood. */
+/** The replacement for a secret. */
 const mark = "***";
 
-/** Shorter ones occur in ordinary words: hiding them would garble messages and hide nothing. */
+/** Shorter secrets occur in ordinary words: redacting them would garble messages without protecting anything. */
 const shortestSecret = 4;
 
 const forms = new Set<string>();
 
 /**
- * Announces a secret: it and its percent-encoded, JSON-escaped and base64
- * forms no longer pass {@linkcode redact}. Announcing it again changes nothing.
- * Secrets under four characters cannot be told from ordinary text and are left.
+ * Announces a secret: {@linkcode redact} then replaces it and its
+ * percent-encoded, JSON-escaped and base64 forms. Announcing it again has no
+ * effect. Secrets under four characters cannot be distinguished from ordinary
+ * text and are not redacted.
  *
  * @returns The secret, so that it can be announced where it is read.
  */
@@ -26,7 +27,7 @@ export function announceSecret(secret: string): string {
 }
 
 /**
- * The text with every announced secret, in any of its forms, replaced by `***`.
+ * Returns the text with every announced secret, in any of its forms, replaced by `***`.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -37,7 +38,7 @@ export function announceSecret(secret: string): string {
  */
 export function redact(text: string): string {
   let result = text;
-  // Longest first: a short secret may be part of a long one.
+  // Longest first, because a short secret may be part of a longer one.
   for (const form of [...forms].sort((a, b) => b.length - a.length)) {
     result = result.replaceAll(form, mark);
   }
@@ -45,9 +46,9 @@ export function redact(text: string): string {
 }
 
 /**
- * The text with user and password, and the query string, of every `http(s)`
- * and Postgres URI replaced by `***`, because either may hold a token that
- * nobody announced.
+ * Returns the text with the user, password and query string of every `http(s)`
+ * and Postgres URI replaced by `***`, because either may contain a token that
+ * was not announced.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -66,7 +67,7 @@ export function withoutUriSecrets(text: string): string {
 }
 
 function formsOf(secret: string): string[] {
-  const text = secret.toWellFormed(); // the encoders throw on half a surrogate pair
+  const text = secret.toWellFormed(); // the encoders throw on a lone surrogate
   const escaped = JSON.stringify(secret).slice(1, -1);
   const encoded = [
     encodeURIComponent(text),
@@ -86,7 +87,7 @@ function formsOf(secret: string): string[] {
   ];
 }
 
-/** As Python's `urllib.parse.quote` does it: all but RFC 3986's unreserved characters, and `safe`. */
+/** Encodes as Python's `urllib.parse.quote` does: everything except RFC 3986's unreserved characters and `safe`. */
 function percentEncoded(text: string, safe: string): string {
   return encodeURIComponent(text)
     .replace(

@@ -1,23 +1,23 @@
-/** Tries critical steps again when a service was away, and says so each time. */
+/** Retries steps when a service is unavailable, and logs each failed attempt. */
 import { messageOf, TransientError } from "./errors.ts";
 
-/** How often and how long apart a step is tried again. */
+/** How often a step is retried, and how long to wait between attempts. */
 export interface RetryPolicy {
-  /** Tries after the first one: 3 means four attempts in all. */
+  /** Attempts after the first one: 3 means four attempts in total. */
   readonly retries: number;
   /** Mean wait between two attempts, in seconds. */
   readonly delaySeconds: number;
-  /** Told of each failed attempt. */
+  /** Called with a message for each failed attempt. */
   readonly say: (message: string) => void;
-  /** Waits; a test passes one that does not. */
+  /** Waits; tests pass a function that returns at once. */
   readonly sleep?: (milliseconds: number) => Promise<void>;
 }
 
 /**
- * What `step` gives back, at the latest after `retries` further attempts. Only
- * {@linkcode TransientError} is tried again: a defect or bad input fails at
- * once. Waits vary by half either way, so that many jobs that failed together
- * do not come back together.
+ * Returns the result of `step`, with up to `retries` further attempts. Only
+ * {@linkcode TransientError} is retried: a defect or bad input fails at once.
+ * Each wait varies randomly by up to half of the mean, so that jobs that failed
+ * at the same time do not retry at the same time.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -33,8 +33,8 @@ export interface RetryPolicy {
  * strictEqual(result, 3);
  * ```
  *
- * @param what Names the step in messages: "read s3://bucket/key".
- * @throws {TransientError} If the last attempt failed too; the message counts the attempts.
+ * @param what The step as messages name it: "read s3://bucket/key".
+ * @throws {TransientError} If the last attempt also failed; the message states the number of attempts.
  */
 export async function retry<T>(
   what: string,

@@ -1,9 +1,9 @@
-/** The only reader and writer of YAML: the owner of `npm:yaml`. */
+/** Reads and writes YAML. The only module that imports `npm:yaml`. */
 import { LineCounter, parseDocument, stringify } from "yaml";
 import { InputError } from "./errors.ts";
 
 /**
- * The value of a YAML 1.2 text, as plain data.
+ * Parses YAML 1.2 text and returns its value as plain data.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -11,8 +11,8 @@ import { InputError } from "./errors.ts";
  * deepStrictEqual(parseYaml("a: [1, true, x]", { file: "a.yaml" }), { a: [1, true, "x"] });
  * ```
  *
- * @param options `file`: what the text is called in an error.
- * @throws {InputError} If the text is not YAML, with line and column; duplicate keys are refused.
+ * @param options `file`: the name of the text in errors.
+ * @throws {InputError} If the text is not valid YAML or has duplicate keys; names line and column.
  */
 export function parseYaml(text: string, options: { file: string }): unknown {
   const lineCounter = new LineCounter();
@@ -29,7 +29,7 @@ export function parseYaml(text: string, options: { file: string }): unknown {
 }
 
 /**
- * YAML text of plain data, in the order of its keys, without folding long lines.
+ * Returns plain data as YAML text, in the order of its keys, without folding long lines.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -37,8 +37,8 @@ export function parseYaml(text: string, options: { file: string }): unknown {
  * strictEqual(toYaml({ a: "1", b: [true] }), 'a: "1"\nb:\n  - true\n');
  * ```
  *
- * @param options `forPython`: quotes what PyYAML, which reads YAML 1.1, would
- * take for a time, a boolean or a number.
+ * @param options `forPython`: quotes texts that PyYAML, which reads YAML 1.1,
+ * would parse as a time, a boolean or a number.
  */
 export function toYaml(
   value: unknown,

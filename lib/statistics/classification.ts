@@ -1,19 +1,19 @@
-/** How well probabilities matched binary outcomes, by scikit-learn's definitions. */
+/** Metrics of binary classification, by scikit-learn's definitions. */
 
-/** One row's probability of the outcome 1, beside the outcome, 0 or 1. */
+/** The probability of outcome 1 and the actual outcome, 0 or 1, per row. */
 export interface Scored {
   readonly probabilities: ArrayLike<number>;
   readonly outcomes: ArrayLike<number>;
 }
 
-/** Metrics of one labelled set; a metric that the set does not define is absent, never a number. */
+/** Metrics of one labelled set; an undefined metric is absent, never a number. */
 export type EvaluationMetrics = Readonly<Record<string, number>>;
 
 /**
- * AUC, log loss, Brier score, accuracy, precision and recall at 0.5, with rows
- * and base rate, by the names they are logged under. AUC is left out when only
- * one outcome occurs, precision when nothing is predicted, recall when nothing
- * occurred, because they are then undefined.
+ * Returns AUC, log loss, Brier score, accuracy, precision and recall at 0.5,
+ * the number of rows and the base rate, under the names they are logged with.
+ * Undefined metrics are omitted: AUC when only one outcome occurs, precision
+ * when no row is predicted positive, recall when no outcome is positive.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -22,7 +22,7 @@ export type EvaluationMetrics = Readonly<Record<string, number>>;
  * deepStrictEqual([metrics.auc, metrics.accuracy, metrics.base_rate], [0.75, 0.5, 0.5]);
  * ```
  *
- * @throws {RangeError} If there is no row, or the lengths differ.
+ * @throws {RangeError} If there are no rows, or the lengths differ.
  */
 export function evaluationMetrics(scored: Scored): EvaluationMetrics {
   const { probabilities, outcomes } = scored;
@@ -58,8 +58,8 @@ export function evaluationMetrics(scored: Scored): EvaluationMetrics {
 }
 
 /**
- * The probability that a random positive row scores above a random negative
- * one, ties counting half: the Mann-Whitney U statistic over the number of pairs
+ * Returns the probability that a random positive row scores above a random
+ * negative one, with ties counted as half: the Mann-Whitney U statistic divided by the number of pairs
  * (Hanley and McNeil 1982, https://doi.org/10.1148/radiology.143.1.7063747).
  *
  * ```ts
@@ -81,7 +81,7 @@ export function areaUnderCurve({ probabilities, outcomes }: Scored): number {
       end < order.length &&
       probabilities[order[end]!] === probabilities[order[start]!]
     ) end++;
-    // Rows of one score share the mean of their ranks, which count from 1.
+    // Rows with equal scores share the mean of their ranks, which count from 1.
     const rank = (start + 1 + end) / 2;
     for (const row of order.slice(start, end)) {
       if (outcomes[row] !== 1) continue;
@@ -98,7 +98,7 @@ export function areaUnderCurve({ probabilities, outcomes }: Scored): number {
     (positives * negatives);
 }
 
-/** Mean negative log likelihood in nats; probabilities are kept off 0 and 1 by double's epsilon, as scikit-learn does. */
+/** Returns the mean negative log likelihood in nats; probabilities are clipped to double's epsilon from 0 and 1, as in scikit-learn. */
 function logLoss({ probabilities, outcomes }: Scored): number {
   const rows = probabilities.length;
   return -sum(rows, (row) => {
@@ -110,7 +110,7 @@ function logLoss({ probabilities, outcomes }: Scored): number {
   }) / rows;
 }
 
-/** XGBoost's and scikit-learn's label at the default threshold: above 0.5, not at it. */
+/** Returns the predicted label at the default threshold of XGBoost and scikit-learn: above 0.5, excluding 0.5. */
 function isPositive(probability: number): boolean {
   return probability > 0.5;
 }

@@ -1,4 +1,4 @@
-/** How scores are spread: what a person glances at to see that a run is sane. */
+/** The distribution of scores, for a quick plausibility check of a run. */
 
 /** Quantiles and a histogram of one run's scores. */
 export interface ScoreDistribution {
@@ -10,13 +10,14 @@ export interface ScoreDistribution {
   readonly p90: number;
   readonly max: number;
   readonly mean: number;
-  /** Ten bins of equal width over 0 to 1, the last one closed; counts of rows. Undefined when scores are no probabilities. */
+  /** Rows per bin, in ten bins of equal width from 0 to 1, the last one closed. Undefined when a score is outside 0 to 1. */
   readonly histogram: readonly number[] | undefined;
 }
 
 /**
- * The distribution of scores; quantiles are the smallest score that at least
- * that share of the scores does not exceed (Hyndman and Fan 1996, definition 1).
+ * Returns the distribution of scores. A quantile is the smallest score that at
+ * least that share of the scores does not exceed (Hyndman and Fan 1996,
+ * definition 1).
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -25,7 +26,7 @@ export interface ScoreDistribution {
  * deepStrictEqual([p50, max, histogram], [0.25, 1, [1, 0, 1, 0, 0, 1, 0, 0, 0, 1]]);
  * ```
  *
- * @throws {RangeError} If there is no score.
+ * @throws {RangeError} If there are no scores.
  */
 export function scoreDistribution(scores: Float32Array): ScoreDistribution {
   if (scores.length === 0) {

@@ -1,17 +1,17 @@
 /**
- * Statistics of drift: how far two samples of one column are apart, how far
- * chance alone would put them, and what to make of many such questions at once.
- * All work on counts per bin; see `docs/monitoring.md` for how they are used.
+ * Drift statistics: the distance between two samples of one column, the
+ * distance that is expected by chance, and the correction for multiple tests.
+ * All functions take counts per bin; `docs/monitoring.md` describes their use.
  */
 
 /**
- * Population stability index between two binned samples: 0 when the bins hold
- * the same shares, growing as mass moves from one bin to another. It is the
+ * Returns the population stability index between two binned samples: 0 when the
+ * shares per bin are equal, larger as mass moves between bins. It is the
  * symmetric Kullback-Leibler divergence (Jeffreys) of the shares.
  *
- * A common reading, which is a convention of credit scoring and not a test:
- * under 0.1 stable, over 0.25 a major shift. {@linkcode stabilityNoise} tells
- * how much of it is chance.
+ * By a convention of credit scoring, which is not a statistical test, under 0.1
+ * is stable and over 0.25 is a major shift. {@linkcode stabilityNoise} returns
+ * how much of it is expected by chance.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -23,10 +23,10 @@
  *
  * @param expected Counts per bin of the reference, not shares.
  * @param actual Counts per bin of the current sample, bins in the same order.
- * @param options `floor`: the smallest share a bin counts as, so that an empty
- * bin gives a large number and not infinity; 0.0001, as Evidently has it.
+ * @param options `floor`: the minimum share per bin, so that an empty bin gives
+ * a large number and not infinity; 0.0001 by default, as in Evidently.
  * @returns Nats, never negative.
- * @throws {RangeError} If the bins differ in number or a sample is empty.
+ * @throws {RangeError} If the numbers of bins differ or a sample is empty.
  */
 export function stabilityIndex(
   expected: readonly number[],
@@ -42,18 +42,18 @@ export function stabilityIndex(
   }, 0);
 }
 
-/** How large a stability index gets by chance, when nothing drifted. */
+/** The distribution of a stability index without drift. */
 export interface StabilityNoise {
   /** Its mean. */
   readonly expected: number;
-  /** What 999 of 1000 undrifted samples stay below: a model has many columns, each asked at every run. */
+  /** Its 99.9 % quantile, a strict limit because every column of a model is tested in every run. */
   readonly limit: number;
 }
 
 /**
- * The noise of a stability index between two samples of the same population:
- * divided by `1/n1 + 1/n2` it is about chi-square distributed with `bins - 1`
- * degrees of freedom (Yurdakul and Naranjo 2020,
+ * Returns the noise of a stability index between two samples of the same
+ * population. Divided by `1/n1 + 1/n2`, the index approximately follows a
+ * chi-square distribution with `bins - 1` degrees of freedom (Yurdakul and Naranjo 2020,
  * https://doi.org/10.21314/JRMV.2020.227), whose mean is `bins - 1` and whose
  * 99.9 % quantile is taken from Wilson and Hilferty's cube root formula (1931,
  * https://doi.org/10.1073/pnas.17.12.684).
@@ -67,7 +67,7 @@ export interface StabilityNoise {
  * strictEqual(noise.limit.toFixed(4), "0.1122");
  * ```
  *
- * @param bins Bins that hold a row of either sample; one bin has no noise.
+ * @param bins Number of bins that contain a row of either sample; a single bin has no noise.
  */
 export function stabilityNoise(
   bins: number,
@@ -79,8 +79,8 @@ export function stabilityNoise(
 }
 
 /**
- * The 99.9 % quantile of the chi-square distribution by Wilson and Hilferty's
- * cube root formula, 0 for no degree of freedom.
+ * Returns the 99.9 % quantile of the chi-square distribution by Wilson and
+ * Hilferty's cube root formula, 0 for zero degrees of freedom.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -97,9 +97,10 @@ export function chiSquareLimit(freedom: number): number {
 }
 
 /**
- * How far apart two shares of the same population are by chance at most, in 997
- * of 1000 pairs of samples: three standard errors of their difference, from the
- * pooled share (the two-proportion z-test).
+ * Returns the largest difference that is expected by chance between the shares
+ * of two samples of the same population, in 997 of 1000 pairs of samples: three
+ * standard errors of the difference, from the pooled share (the two-proportion
+ * z-test).
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -119,11 +120,12 @@ export function shareNoise(
 }
 
 /**
- * Which share of a sample lies outside the range of a reference by chance at
- * most: the mean plus three standard deviations. What a population has beyond
- * the largest of n values is beta distributed with mean `1 / (n + 1)` and about
- * the square of it as variance (David and Nagaraja, Order Statistics, 2003,
- * section 2.3); two ends double both, and the sample adds its own.
+ * Returns the largest share of a sample that is expected by chance outside the
+ * range of a reference: the mean plus three standard deviations. The share of a
+ * population beyond the largest of n values follows a beta distribution with
+ * mean `1 / (n + 1)` and about the square of the mean as variance (David and
+ * Nagaraja, Order Statistics, 2003, section 2.3). The two ends of the range
+ * double both, and the sample adds its own variance.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -139,20 +141,21 @@ export function rangeNoise(
   return mean + 3 * Math.sqrt(mean ** 2 / 2 + mean / rows.actualRows);
 }
 
-/** A statistic and the probability of one as large or larger, when nothing drifted. */
+/** A test statistic, and the probability of an equal or larger one without drift. */
 export interface TestResult {
   readonly statistic: number;
   readonly pValue: number;
 }
 
 /**
- * The two-sample Kolmogorov-Smirnov test on ordered bins: the largest distance
- * between the two cumulative shares, and its p-value by Kolmogorov's limiting
- * distribution (Smirnov 1948, https://doi.org/10.1214/aoms/1177730256).
+ * Runs the two-sample Kolmogorov-Smirnov test on ordered bins: returns the
+ * largest distance between the two cumulative shares, and its p-value by
+ * Kolmogorov's limiting distribution (Smirnov 1948, https://doi.org/10.1214/aoms/1177730256).
  *
- * With one bin a distinct value this is the test on the values themselves. With
- * coarser bins the distance is only seen at their edges: the statistic is then
- * a lower bound and the p-value an upper one, so the test may miss small drift but rarely raises a false alarm.
+ * With one bin per distinct value, this is the test on the values themselves.
+ * With coarser bins, the distance is measured only at their edges: the statistic
+ * is then a lower bound and the p-value an upper bound, so the test may miss
+ * small drift but rarely raises a false alarm.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -163,7 +166,7 @@ export interface TestResult {
  *
  * @param expected Counts per bin of the reference, bins in ascending order.
  * @param actual Counts of the current sample in the same bins.
- * @throws {RangeError} If the bins differ in number or a sample is empty.
+ * @throws {RangeError} If the numbers of bins differ or a sample is empty.
  */
 export function kolmogorovSmirnov(
   expected: readonly number[],
@@ -183,9 +186,10 @@ export function kolmogorovSmirnov(
 }
 
 /**
- * The probability that Kolmogorov's limiting variable exceeds `x`, by whichever
- * of its two series converges fast (Marsaglia, Tsang and Wang 2003,
- * https://doi.org/10.18637/jss.v008.i18); `scipy.special.kolmogorov`.
+ * Returns the probability that a variable with Kolmogorov's limiting
+ * distribution exceeds `x`, by whichever of its two series converges fast
+ * (Marsaglia, Tsang and Wang 2003, https://doi.org/10.18637/jss.v008.i18). It
+ * corresponds to `scipy.special.kolmogorov`.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -194,7 +198,7 @@ export function kolmogorovSmirnov(
  * ```
  */
 export function kolmogorovTail(x: number): number {
-  if (x <= 0.1) return 1; // the rest is below double's precision
+  if (x <= 0.1) return 1; // the difference from 1 is below double precision
   const terms = Array.from({ length: 100 }, (_, index) => index + 1);
   if (x < 1) {
     const below = sum(
@@ -211,10 +215,11 @@ export function kolmogorovTail(x: number): number {
 }
 
 /**
- * P-values of many tests adjusted so that calling those below a level drifted
- * is wrong, on average, in that share of the calls only: the false discovery
- * rate of Benjamini and Hochberg (1995,
- * https://doi.org/10.1111/j.2517-6161.1995.tb02031.x). In the order given.
+ * Returns the p-values adjusted for multiple tests, in the order given: among
+ * the columns reported as drifted because their adjusted p-value is below a
+ * level, the expected share of false reports is at most that level (the false
+ * discovery rate of Benjamini and Hochberg, 1995,
+ * https://doi.org/10.1111/j.2517-6161.1995.tb02031.x).
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";

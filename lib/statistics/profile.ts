@@ -1,20 +1,21 @@
 /**
- * What a set of rows looked like, column by column, as bins and counts: small
- * enough to travel with a model, and without any row in it.
+ * Profiles of rows: bins and counts per column, small enough to be stored with a
+ * model, and without any individual row.
  */
 import { InputError } from "../base/errors.ts";
 
 /** One column of a set of rows. */
 export interface ColumnProfile {
   readonly name: string;
-  /** `category`: only 0 and 1 occur, as booleans and one-hot columns have it. */
+  /** `category`: only 0 and 1 occur, as in boolean and one-hot columns. */
   readonly kind: "numeric" | "category";
   /**
-   * Ascending upper ends of all bins but the last: bin i holds the values over
-   * `edges[i - 1]` up to and with `edges[i]`; the first and the last are open.
+   * Ascending upper edges of all bins but the last: bin i contains the values
+   * above `edges[i - 1]`, up to and including `edges[i]`. The first bin has no
+   * lower limit and the last one no upper limit.
    */
   readonly edges: readonly number[];
-  /** Rows a bin, one more than edges. */
+  /** Rows per bin; one more entry than `edges`. */
   readonly counts: readonly number[];
   /** Rows without a value. */
   readonly missing: number;
@@ -25,12 +26,12 @@ export interface ColumnProfile {
   readonly mean?: number;
 }
 
-/** The profile of probabilities; `aboveHalf` counts those that 0.5 calls churned. */
+/** The profile of probabilities; `aboveHalf` counts those above 0.5, which predict churn. */
 export interface ScoreProfile extends ColumnProfile {
   readonly aboveHalf: number;
 }
 
-/** A set of rows, frozen: the columns that a model takes and, where it gives one probability a row, its score. */
+/** The profile of a set of rows: a model's input columns and, if the model returns one probability per row, its score. */
 export interface Profile {
   readonly rows: number;
   readonly features: readonly ColumnProfile[];
@@ -45,27 +46,27 @@ export interface ReferenceProfile extends Profile {
     readonly sha256: string;
     readonly kind: "evaluation" | "sample";
   };
-  /** Labels of categories per feature, whose codes the profile counts; null for a feature without, absent where there are none. */
+  /** Category labels per feature, whose codes the profile counts; null for a feature without categories, absent when no feature has any. */
   readonly labels?: readonly (readonly (string | number | boolean)[] | null)[];
-  /** What the model achieved on the labelled set, by `lib/statistics/classification.ts`; absent without one. */
+  /** The model's metrics on the labelled set, by `lib/statistics/classification.ts`; absent without a labelled set. */
   readonly metrics?: Readonly<Record<string, number>>;
 }
 
-/** Rows as a model takes them and what it made of them. */
+/** A model's input rows and its scores for them. */
 export interface ProfiledRows {
   readonly names: readonly string[];
-  /** Rows × names; NaN is missing. */
+  /** Rows × names; NaN means missing. */
   readonly matrix: Float32Array;
   readonly rows: number;
-  /** One probability a row; undefined when the model gives something else. */
+  /** One probability per row; undefined when the model returns something else. */
   readonly scores: ArrayLike<number> | undefined;
 }
 
-/** One column of other rows, counted in a profile's bins. */
+/** Counts of one column of other rows, in a profile's bins. */
 export interface ColumnCounts {
   readonly counts: readonly number[];
   readonly missing: number;
-  /** Values below the profile's smallest or above its largest; they are in the outer bins too. */
+  /** Number of values below the profile's smallest or above its largest; the outer bins count them too. */
   readonly outOfRange: number;
   /** Undefined when all are missing. */
   readonly mean: number | undefined;
@@ -73,7 +74,7 @@ export interface ColumnCounts {
 
 const quantiles = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-/** The profile of rows: each column in bins of about a tenth of its values, see {@linkcode toColumnProfile}. */
+/** Returns the profile of rows: each column in bins of about a tenth of its values, see {@linkcode toColumnProfile}. */
 export function toProfile(data: ProfiledRows): Profile {
   const { names, rows, scores } = data;
   return {
@@ -88,7 +89,7 @@ export function toProfile(data: ProfiledRows): Profile {
   };
 }
 
-/** The values of the column at `index`, in the order of the rows. */
+/** Returns the values of the column at `index`, in row order. */
 export function columnOf(
   { names, matrix, rows }: Pick<ProfiledRows, "names" | "matrix" | "rows">,
   index: number,
@@ -100,10 +101,10 @@ export function columnOf(
 }
 
 /**
- * The profile of one column. The edges are the deciles of its values (Hyndman
- * and Fan 1996, definition 1: values that occur), each once, so a value that
- * many rows share has one bin and there may be fewer than ten; none is empty.
- * A column of zeros and ones has two bins.
+ * Returns the profile of one column. The edges are the distinct deciles of its
+ * values (Hyndman and Fan 1996, definition 1: values that occur), so a value
+ * that many rows share has one bin, and there may be fewer than ten bins; none
+ * is empty. A column of zeros and ones has two bins.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -138,7 +139,7 @@ export function toColumnProfile(
 }
 
 /**
- * A column's values in the bins of a profile.
+ * Counts a column's values in the bins of a profile.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -178,10 +179,10 @@ export function countColumn(
 }
 
 /**
- * The profile in a `reference_profile.json`.
+ * Parses a `reference_profile.json`.
  *
- * @param options `file`: what it is called in an error.
- * @throws {InputError} If it is of a later version of this project, or none.
+ * @param options `file`: its name in errors.
+ * @throws {InputError} If it is not a reference profile, or its version is not 1.
  */
 export function parseReferenceProfile(
   bytes: Uint8Array,
@@ -194,7 +195,7 @@ export function parseReferenceProfile(
   );
 }
 
-/** Edges below the largest value only: above it would be an empty bin. */
+/** Returns the edges below the largest value; the bin above the largest value would be empty. */
 function decilesOf(sorted: Float64Array): number[] {
   const edges = quantiles.map((share) =>
     sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!
