@@ -1,4 +1,4 @@
-/** Turns the environment into one frozen {@linkcode Config}: nothing else interprets settings. */
+/** Converts the environment to one frozen {@linkcode Config}; no other module interprets settings. */
 import { expandHome } from "./permissions.ts";
 import { resolve } from "node:path";
 import {
@@ -14,7 +14,7 @@ import { checkSessionOptions } from "./session-options.ts";
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 
-/** A secret that is still to be read, and what fills its gaps. */
+/** A secret that has not been read yet, and defaults for the values it may lack. */
 export interface SecretReference {
   readonly kind: "secret";
   readonly name: string;
@@ -23,7 +23,7 @@ export interface SecretReference {
   readonly database: string;
 }
 
-/** An MLflow server and how to be let in. */
+/** An MLflow server and its credentials. */
 export interface ServerLogin {
   readonly kind: "server";
   /** Without user, password and trailing slash. */
@@ -33,21 +33,21 @@ export interface ServerLogin {
   readonly token: string | undefined;
 }
 
-/** Where MLflow's runs and registry are. */
+/** Where MLflow's runs and registry are stored. */
 export type Tracking =
   | { readonly kind: "embedded" }
   | { readonly kind: "login"; readonly login: DatabaseLogin }
   | SecretReference
   | ServerLogin;
 
-/** Where the predictions go; undefined `missing` means usable. */
+/** Where predictions are stored; `missing` means that no database is configured. */
 export type Predictions =
   | { readonly kind: "embedded" }
   | { readonly kind: "login"; readonly login: DatabaseLogin }
   | { readonly kind: "secret"; readonly name: string }
   | { readonly kind: "missing"; readonly what: string };
 
-/** What the AWS clients need beside credentials, which they find by themselves. */
+/** Settings of the AWS clients, except credentials, which they find themselves. */
 export interface AwsSettings {
   readonly region: string;
   readonly secretsRegion: string;
@@ -61,23 +61,23 @@ export interface Job {
   readonly url: string;
 }
 
-/** Everything that the environment decides. */
+/** All settings that come from the environment. */
 export interface Config {
-  /** True when nothing is configured and everything lives below `home`. */
+  /** True when no services are configured and everything is stored below `home`. */
   readonly embedded: boolean;
   /** Folder of the embedded database, artifacts and the model cache. */
   readonly home: string;
   readonly tracking: Tracking;
   readonly predictions: Predictions;
-  /** `s3://…` or an absolute folder; undefined lets an MLflow server decide. */
+  /** `s3://…` or an absolute folder; undefined if the MLflow server chooses it. */
   readonly artifactRoot: string | undefined;
   /** Bucket that models and data are read from; undefined means the local folders. */
   readonly bucket: string | undefined;
   readonly aws: AwsSettings;
   readonly tls: TlsSettings;
-  /** What is likely a mistake but is done as asked; to be printed once. */
+  /** Settings that are probably mistakes but are applied; to be printed once. */
   readonly warnings: readonly string[];
-  /** Who runs this, for tags and the promotion history. */
+  /** The user who runs the command, for tags and the promotion history. */
   readonly user: string;
   /** Undefined outside GitHub Actions. */
   readonly job: Job | undefined;
@@ -86,7 +86,7 @@ export interface Config {
 /** The environment as a mapping, such as `Deno.env.toObject()`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Any of these means that services are configured. */
+/** Settings of services; if any of them is set, services are configured. */
 const configuring = [
   "MLFLOW_TRACKING_URI",
   "MLFLOW_SECRET_NAME",
@@ -105,8 +105,8 @@ const configuring = [
 ];
 
 /**
- * The configuration that an environment describes. Empty values count as
- * absent. Passwords and tokens are announced to the redactor here.
+ * Returns the configuration that an environment describes. Empty values count as
+ * absent. Passwords and tokens are announced to the redactor.
  *
  * ```ts
  * import { strictEqual, throws } from "node:assert/strict";
@@ -115,14 +115,14 @@ const configuring = [
  * throws(() => loadConfig({ MLFLOW_S3_BUCKET: "models" }), /MLFLOW_SECRET_NAME/);
  * ```
  *
- * @throws {UsageError} If a value cannot be used, or the configuration is only half there; names the setting.
+ * @throws {UsageError} If a value cannot be used or the configuration is incomplete; names the setting.
  */
 export function loadConfig(environment: Environment): Config {
   const read = (name: string) => environment[name]?.trim() || undefined;
   const embedded = !configuring.some((name) => read(name) !== undefined);
   const home = expandHome(read("CHURN_HOME") ?? ".local", read("HOME"));
   const bucket = checkedBucket(read("MLFLOW_S3_BUCKET"));
-  // Only the AWS SDK reads them; here they are kept out of what is printed.
+  // Only the AWS SDK uses these; they are announced so that they are redacted in output.
   announced(read("AWS_SECRET_ACCESS_KEY"));
   announced(read("AWS_SESSION_TOKEN"));
   checkUnsupported(read);
@@ -204,7 +204,7 @@ function parseServerUri(uri: string, read: Read): ServerLogin {
         `expected http(s)://HOST/PATH, and a token in MLFLOW_TRACKING_TOKEN`,
     );
   }
-  // A password may hold "?" and "/"; a path with a piece of a query string is none.
+  // A password may contain "?" and "/"; a path that contains part of a query string is rejected.
   const parts =
     /^(https?:\/\/)(?:([^/?#:@]*(?::.*)?)@)?([\w.~:[\]-]+)(\/[^?#&=]*)?$/i.exec(
       address,
@@ -308,7 +308,7 @@ function toTls(read: Read): TlsSettings {
   };
 }
 
-/** A URI wins over the environment, as in libpq; where that weakens TLS it is said. */
+/** Returns a warning if a URI's sslmode, which takes precedence over PGSSLMODE as in libpq, weakens TLS. */
 function warnOfTls(
   place: Tracking | Predictions,
   options: { tls: TlsSettings; setting: string },
@@ -321,7 +321,7 @@ function warnOfTls(
   ];
 }
 
-/** Settings of MLflow's Python client that nothing here corresponds to, and the values that change nothing. */
+/** Settings of MLflow's Python client that are not supported, and the values that are accepted because they have no effect. */
 const unsupported: Readonly<
   Record<string, { readonly harmless: RegExp; readonly instead: string }>
 > = {

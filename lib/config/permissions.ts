@@ -1,8 +1,8 @@
-/** What a command may read and write, from the environment and from what its command line names. */
+/** Determines what a command may read and write from the environment and its command line. */
 import { fileURLToPath } from "node:url";
 import { isAbsolute, resolve } from "node:path";
 
-/** Settings by their names. */
+/** Settings by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A file, folder or pattern that the command line names. */
@@ -18,9 +18,9 @@ export interface Permissions {
 }
 
 /**
- * Returns the local path that a text on the command line names, absolute;
- * undefined for the URI of another place (`s3://…`), for `-` and for no text.
- * `~` is the user's home, a relative path starts where the user stands.
+ * Returns the absolute local path for a command-line argument; undefined for a
+ * URI of another scheme (`s3://…`), for `-` and for an empty text. `~` is the
+ * user's home, and a relative path is resolved against `folder`.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -41,7 +41,7 @@ export function toLocalPath(
   return resolve(place.folder, expandHome(text, place.home));
 }
 
-/** Returns a path with `~` at its start replaced by the user's home. */
+/** Replaces a leading `~` of a path by the user's home. */
 export function expandHome(path: string, home: string | undefined): string {
   return home !== undefined && /^~(\/|$)/.test(path)
     ? `${home}${path.slice(1)}`
@@ -49,16 +49,17 @@ export function expandHome(path: string, home: string | undefined): string {
 }
 
 /**
- * Returns the paths that a command may use: for reading the project, the folder
+ * Returns the paths that a command may use. It may read the project, the folder
  * `CHURN_HOME`, a local `MLFLOW_ARTIFACT_ROOT`, the folders in `CHURN_FILES`,
- * the files that TLS and AWS settings point to, and what the command line
- * names; for writing the same without the project and those files.
+ * the files that TLS and AWS settings name, and the files that the command line
+ * names. It may write `CHURN_HOME`, `MLFLOW_ARTIFACT_ROOT`, `CHURN_FILES` and
+ * the output files that the command line names.
  *
- * A written file is completed beside its place, in `FILE.part/`, and renamed,
- * so that path is writable, too. A folder that is not there yet is writable as
- * a whole.
+ * A file is written to `FILE.part/` first and then renamed, so that path is
+ * also writable. If the folder of an output file does not exist, the highest
+ * missing folder is writable as a whole.
  *
- * @param options `exists`: tells whether there is a file or folder.
+ * @param options `exists`: returns whether a file or folder exists.
  */
 export function permissionsFor(
   environment: Environment,
@@ -95,7 +96,7 @@ export function permissionsFor(
   };
 }
 
-/** The file that a Postgres URI's parameter `sslrootcert` names. */
+/** Returns the file that a Postgres URI's parameter `sslrootcert` names. */
 function certificateOf(uri: string | undefined): string | undefined {
   const [, path] =
     /^postgres[^:]*:.*[?&]sslrootcert=([^&]+)/i.exec(uri ?? "") ?? [];
@@ -107,7 +108,7 @@ function certificateOf(uri: string | undefined): string | undefined {
   }
 }
 
-/** The SDK reads it for profiles and single sign-on; only asked for once a service is configured. */
+/** Returns the folder that the AWS SDK reads for profiles and single sign-on; empty unless a service is configured. */
 function awsFolder(environment: Environment): string[] {
   const configured = Object.keys(environment).some((name) =>
     /^(MLFLOW|PREDICTIONS)_/.test(name)
@@ -119,14 +120,14 @@ function isFolder(uri: string): boolean {
   return !/^[a-z][a-z0-9+.-]*:/i.test(uri);
 }
 
-/** The folder above the first `*` of a pattern. */
+/** Returns the folder above the first `*` of a pattern. */
 function withoutPattern(path: string): string {
   const star = path.indexOf("*");
   if (star < 0) return path;
   return path.slice(0, path.lastIndexOf("/", star)) || "/";
 }
 
-/** The highest folder above `path` that is not there; undefined when its own folder is. */
+/** Returns the highest missing folder above `path`; undefined when the folder of `path` exists. */
 function firstMissing(
   path: string,
   exists: (path: string) => boolean,

@@ -1,6 +1,6 @@
 /**
- * Reads `postgresql://…` as libpq and SQLAlchemy do: every parameter of the URI
- * is honoured or refused by its name, none is ignored.
+ * Parses `postgresql://…` as libpq and SQLAlchemy do: every parameter of the URI
+ * is either applied or rejected by name, and none is ignored.
  */
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
@@ -14,7 +14,7 @@ export interface TlsSettings {
   readonly sslRootCertificate: string | undefined;
 }
 
-/** Who asks, and where; what the URI or secret does not say is undefined. */
+/** Credentials and address of a database; settings that the URI or secret does not contain are undefined. */
 export interface DatabaseLogin {
   readonly username: string;
   readonly password: string;
@@ -23,10 +23,10 @@ export interface DatabaseLogin {
   readonly database: string;
   readonly sslMode?: TlsSettings["sslMode"] | undefined;
   readonly sslRootCertificate?: string;
-  /** Settings of each session as the server's command line takes them: `-c search_path=mlflow`. */
+  /** Session settings in the syntax of the server's command line: `-c search_path=mlflow`. */
   readonly options?: string;
   readonly applicationName?: string;
-  /** Longest wait for a connection, in milliseconds; 0 for no limit. */
+  /** Connection timeout in milliseconds; 0 means no limit. */
   readonly connectTimeoutMs?: number;
 }
 
@@ -41,11 +41,11 @@ const sslModes = [
 ] as const;
 
 /**
- * The parts of `postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`, any
- * SQLAlchemy driver suffix allowed. It is cut by hand, at the last `@`, because
- * `URL` puts the whole text, password included, into its error; so a password
- * may hold `@:/?#` as they are, or percent-encoded. Port 5432 by default.
- * Parameters win over the parts before them, as in libpq.
+ * Parses `postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`, with any
+ * SQLAlchemy driver suffix. The URI is split at the last `@` instead of parsed
+ * with `URL`, whose errors contain the whole text including the password; so a
+ * password may contain `@:/?#` literally or percent-encoded. The default port is
+ * 5432. Parameters override the parts before them, as in libpq.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -59,8 +59,8 @@ const sslModes = [
  * strictEqual(login.options, "-csearch_path=mlflow");
  * ```
  *
- * @param options `setting`: the variable to name in an error.
- * @throws {UsageError} If it is no such URI, user, host or database is missing, or a parameter cannot be honoured; never shows the URI.
+ * @param options `setting`: the variable to name in errors.
+ * @throws {UsageError} If it is not such a URI, the user, host or database is missing, or a parameter is not supported; never shows the URI.
  */
 export function parsePostgresUri(
   uri: string,
@@ -168,14 +168,14 @@ function toSession(
   return {
     ...session ? { options: session } : {},
     ...name ? { applicationName: name } : {},
-    // As in libpq: zero and less wait for ever.
+    // As in libpq, zero and negative values mean no limit.
     ...timeout === undefined
       ? {}
       : { connectTimeoutMs: Math.max(0, Number(timeout)) * 1000 },
   };
 }
 
-/** True when the first mode protects less than the second. */
+/** Returns true if the first mode is weaker than the second. */
 export function isWeaker(
   mode: TlsSettings["sslMode"],
   than: TlsSettings["sslMode"],
@@ -183,19 +183,19 @@ export function isWeaker(
   return sslModes.indexOf(mode) < sslModes.indexOf(than);
 }
 
-/** User and password of a URI, decoded; the password is announced to the redactor. */
+/** Returns the decoded user and password of a URI; the password is announced to the redactor. */
 export function splitUserinfo(
   userinfo: string | undefined,
 ): [string | undefined, string | undefined] {
   if (userinfo === undefined) return [undefined, undefined];
   const colon = userinfo.indexOf(":");
   if (colon < 0) return [decoded(userinfo), undefined];
-  // Announced as it was written, too: an encoding of the user's own stays hidden.
+  // The undecoded password is also announced, so that an unusual encoding of it is redacted too.
   const written = announceSecret(userinfo.slice(colon + 1));
   return [decoded(userinfo.slice(0, colon)), announceSecret(decoded(written))];
 }
 
-/** One of libpq's modes; undefined stays undefined. @throws {UsageError} For any other word. */
+/** Validates one of libpq's TLS modes; returns undefined for undefined. @throws {UsageError} For any other value. */
 export function toSslMode(
   value: string | undefined,
   setting: string,
@@ -210,11 +210,11 @@ export function toSslMode(
   );
 }
 
-/** The number of a TCP port. @throws {UsageError} If it is none; names the setting. */
+/** Parses a TCP port number. @throws {UsageError} If it is not one; names the setting. */
 export function toPort(text: string, setting: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port;
-  // Not shown: with an odd URI a piece of the password can end up here.
+  // The value is not shown, because a malformed URI can put part of the password here.
   throw new UsageError(
     `Cannot use the port of ${setting}: expected a number from 1 to 65535`,
   );

@@ -1,7 +1,7 @@
-/** The `options` of a Postgres connection (`PGOPTIONS`, or a URI's parameter). */
+/** Validates the `options` of a Postgres connection (`PGOPTIONS`, or the URI parameter). */
 import { UsageError } from "../base/errors.ts";
 
-/** Settings that this project's reading and writing depends on, and the values that it works with. */
+/** Settings that this project depends on when it reads and writes, and the values it supports. */
 const owned: Readonly<Record<string, RegExp>> = {
   bytea_output: /^hex$/i,
   client_encoding: /^utf-?8$/i,
@@ -14,9 +14,9 @@ const owned: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Checks libpq's `options`: `-c NAME=VALUE` or `--NAME=VALUE`, spaces and
- * backslashes in a value with a backslash before them. The server reads the
- * text itself, so a name or value that it does not know is its error.
+ * Validates libpq's `options`: `-c NAME=VALUE` or `--NAME=VALUE`, with spaces
+ * and backslashes in a value escaped by a backslash. The server parses the text
+ * itself and reports names or values that it does not know.
  *
  * @throws {UsageError} For other flags, and for settings that would change what is read or stored.
  */

@@ -1,11 +1,11 @@
-/** The parameters of a `postgresql://` URI: libpq's, each honoured, accepted or refused. */
+/** Parses the parameters of a `postgresql://` URI: each of libpq's is applied, accepted or rejected. */
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 
-/** Parameters that say where and who, in place of the URI's own parts. */
+/** Parameters that override the URI's own host, port, user, password and database. */
 const places = ["host", "port", "user", "password", "dbname"] as const;
 
-/** What is honoured beside them. */
+/** All parameters that are applied. */
 const honoured = [
   ...places,
   "sslmode",
@@ -16,7 +16,7 @@ const honoured = [
   "connect_timeout",
 ];
 
-/** Parameters that are accepted where they ask for what happens anyway. */
+/** Parameters that are accepted with values that match the existing behaviour. */
 const accepted: Readonly<Record<string, RegExp>> = {
   channel_binding: /^(disable|prefer)$/,
   client_encoding: /^(utf-?8|auto)$/i,
@@ -30,7 +30,7 @@ const accepted: Readonly<Record<string, RegExp>> = {
   target_session_attrs: /^(any|prefer-standby)$/,
 };
 
-/** What to do instead of a refused parameter. */
+/** What to do instead of using a rejected parameter. */
 const advice: Readonly<Record<string, string>> = {
   channel_binding: "sslmode=verify-full protects the login as well",
   hostaddr: "give the address as the host",
@@ -43,11 +43,11 @@ const advice: Readonly<Record<string, string>> = {
   target_session_attrs: "name the host that has the role",
 };
 
-/** libpq's other names; nothing here corresponds to them. */
+/** libpq's other parameters, which are not supported. */
 const refused =
   "gssdelegation gsslib keepalives_count keepalives_idle keepalives_interval krbsrvname max_protocol_version min_protocol_version replication require_auth requirepeer requiressl ssl_max_protocol_version ssl_min_protocol_version sslcertmode sslcrl sslcrldir sslkeylogfile tcp_user_timeout";
 
-/** A `?` with one of these behind it begins the parameters; any other may stand in a password. */
+/** Matches a `?` followed by a known parameter, where the parameters begin; any other `?` may be part of a password. */
 const start = new RegExp(
   `\\?(?=(?:${
     [
@@ -60,8 +60,8 @@ const start = new RegExp(
 );
 
 /**
- * Splits a URI before its parameters. A `@` in a parameter is thus no part of
- * the login, while `?` may stand in a password.
+ * Splits a URI before its parameters, so that a `@` in a parameter is not read
+ * as part of the login, and a password may contain `?`.
  */
 export function splitParameters(
   uri: string,
@@ -73,9 +73,9 @@ export function splitParameters(
 }
 
 /**
- * Returns name and value of each parameter, decoded.
+ * Returns the decoded name and value of each parameter.
  *
- * @throws {UsageError} If one is given twice, or cannot be honoured; names it and the setting.
+ * @throws {UsageError} If one is repeated or not supported; names it and the setting.
  */
 export function parseParameters(
   query: string | undefined,
@@ -100,7 +100,7 @@ export function parseParameters(
   return given;
 }
 
-/** Only known names are shown: with an odd URI a piece of the password can end up here. */
+/** Rejects unsupported parameters. The error shows a name only if it looks like one, because a malformed URI can put part of the password here. */
 function checkParameter(
   name: string,
   options: { value: string; setting: string },
@@ -122,8 +122,9 @@ function checkParameter(
 }
 
 /**
- * SQLAlchemy reads `+` as a space and libpq as itself. In `options` only the
- * space makes sense; elsewhere it must be written in a way that both read alike.
+ * Decodes a parameter's value. SQLAlchemy reads `+` as a space, libpq reads it
+ * literally. In `options` only the space makes sense; in other parameters `+` is
+ * rejected, because the two would read it differently.
  */
 function toValue(
   name: string,
@@ -137,7 +138,7 @@ function toValue(
   );
 }
 
-/** Decodes the valid percent-escapes and leaves every other `%` as it is. */
+/** Decodes valid percent-escapes and leaves every other `%` unchanged. */
 export function decoded(text: string): string {
   return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => {
     try {

@@ -1,20 +1,20 @@
 /**
- * A variant is one model's audience: a geography, a company, both, or neither
- * (the base). Its names are an interface that dashboards and buckets depend
- * on, so they are made here and nowhere else.
+ * A variant is the population that one model serves: a geography, a company,
+ * both, or neither (the base). Dashboards and buckets depend on its names, so
+ * only this module creates them.
  */
 import { UsageError } from "../base/errors.ts";
 
-/** One variant and every name that follows from it. */
+/** One variant and all names derived from it. */
 export interface Variant {
-  /** As it was spelled; undefined where the variant has no geography. */
+  /** In its original spelling; undefined when the variant has no geography. */
   readonly geography: string | undefined;
   readonly company: string | undefined;
   /** Case-folded identity: `base`, `geography-us`, `geography-eu/company-clientb`. */
   readonly key: string;
-  /** For people: `base`, `geography US`, `geography EU, company ClientB`. */
+  /** Display name: `base`, `geography US`, `geography EU, company ClientB`. */
   readonly title: string;
-  /** Folder in bucket or repository, with its slash; empty for the base. */
+  /** Folder in the bucket or repository, with a trailing slash; empty for the base. */
   readonly prefix: string;
   /** Name of the MLflow experiment. */
   readonly experiment: string;
@@ -24,11 +24,11 @@ export interface Variant {
   readonly runName: string;
   /** The variant as MLflow tags: `geography`, `company_id`; none for the base. */
   readonly tags: Readonly<Record<string, string>>;
-  /** The flags that name this variant on a command line; empty for the base. */
+  /** The command-line flags that select this variant; empty for the base. */
   readonly flags: string;
 }
 
-/** The parts a variant is named by, and names that were there before this project. */
+/** The parts that identify a variant, and existing names that override the derived ones. */
 export interface VariantParts {
   readonly geography?: string | undefined;
   readonly company?: string | undefined;
@@ -36,13 +36,13 @@ export interface VariantParts {
   readonly modelName?: string | undefined;
 }
 
-/** 48 keeps the longest artifact URI within the 200 characters of MLflow's `runs.artifact_uri`. */
+/** With at most 48 characters, the longest artifact URI fits the 200 characters of MLflow's `runs.artifact_uri`. */
 const longestPart = 48;
 const partPattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 
 /**
- * The variant that a geography and a company name, either of them or both
- * absent. Names are lower case, tags keep the spelling.
+ * Returns the variant for a geography and a company, each of which may be
+ * absent. Names are lower case; tags preserve the spelling.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -54,7 +54,7 @@ const partPattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
  * strictEqual(toVariant({}).key, "base");
  * ```
  *
- * @throws {UsageError} If a part is not letters, digits, `_` and `-`, or is over 48 characters.
+ * @throws {UsageError} If a part contains anything except letters, digits, `_` and `-`, does not begin with a letter or digit, or is over 48 characters.
  */
 export function toVariant(parts: VariantParts): Variant {
   const geography = checkedPart("geography", parts.geography);
@@ -93,7 +93,7 @@ export function toVariant(parts: VariantParts): Variant {
 }
 
 /**
- * The same command for one variant, fit to be pasted.
+ * Returns the command line of a task for one variant, ready to paste.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -108,8 +108,8 @@ export function commandFor(task: string, variant: Variant): string {
 }
 
 /**
- * A word of a command line, in single quotes where a shell would read it
- * otherwise.
+ * Returns a command-line argument, in single quotes if a shell would interpret
+ * it.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -125,8 +125,8 @@ export function shellWord(text: string): string {
 }
 
 /**
- * Where a variant's file stands in the repository: there the prefix is inside
- * the two top folders, in a bucket it comes first.
+ * Returns the path of a variant's file in the repository, where the prefix
+ * follows the top folder; in a bucket the prefix comes first.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";

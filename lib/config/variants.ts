@@ -1,4 +1,4 @@
-/** `variants.yaml`: which variants there are, and what differs between them. */
+/** Parses `variants.yaml`, which lists the variants and their settings. */
 import { UsageError } from "../base/errors.ts";
 import {
   defaultUnknownLimit,
@@ -7,16 +7,16 @@ import {
 } from "../rows/recipe.ts";
 import { toVariant, type Variant } from "./variant.ts";
 
-/** Where a variant's files stand, below its prefix in the bucket. */
+/** Paths of a variant's files, below its prefix in the bucket. */
 export interface VariantPaths {
   readonly model: string;
   readonly features: string;
   readonly sample: string;
-  /** A labelled set, where there is one. */
+  /** The labelled set; undefined when there is none. */
   readonly evaluation: string | undefined;
 }
 
-/** How a candidate must do against the champion before promotion is asked for. */
+/** Thresholds that a candidate must meet against the champion before promotion is requested. */
 export interface PromotionThresholds {
   /** Smallest gain in AUC; negative allows a loss. */
   readonly minAucGain: number;
@@ -24,28 +24,28 @@ export interface PromotionThresholds {
   readonly maxLogLossIncrease: number;
 }
 
-/** One variant with everything that `variants.yaml` says of it. */
+/** One variant with all its settings in `variants.yaml`. */
 export interface VariantSettings {
   readonly variant: Variant;
   readonly files: VariantPaths;
   /** Column of the labelled set that holds the outcome, 0 or 1. */
   readonly label: string;
-  /** Column that names the player, carried beside the score; undefined where the variant says there is none. */
+  /** Column that identifies the player and is stored with the score; undefined when the variant declares none. */
   readonly idColumn: string | undefined;
   readonly recipe: Recipe;
-  /** What `predict` scores with when no flag says otherwise. */
+  /** The model that `predict` uses unless a flag overrides it. */
   readonly modelUri: string;
   readonly promotion: PromotionThresholds;
-  /** The class of an ONNX classifier whose probability is the score; undefined where the model's 0 and 1 say it. */
+  /** The class of an ONNX classifier whose probability is the score; undefined when the model's classes 0 and 1 determine it. */
   readonly positiveClass: string | undefined;
-  /** `probability` where an ONNX graph gives one and its nodes do not show it. */
+  /** `probability` when an ONNX graph returns one but its nodes do not show it. */
   readonly modelOutput: "probability" | undefined;
 }
 
-/** Everything of `variants.yaml`: the listed variants in their order, and the defaults for any other. */
+/** The contents of `variants.yaml`: the listed variants in order, and the defaults for all others. */
 export interface Variants {
   readonly listed: readonly VariantSettings[];
-  /** The settings of any valid variant; the spelling of the list wins over the flag's. */
+  /** Returns the settings of any valid variant; a listed variant's spelling takes precedence over the flag's. */
   settings(
     parts: { geography?: string | undefined; company?: string | undefined },
   ): VariantSettings;
@@ -55,8 +55,8 @@ type Json = Record<string, unknown>;
 const file = "variants.yaml";
 
 /**
- * The variants of a parsed `variants.yaml`. Each entry takes the top level's
- * settings and may replace any of them.
+ * Returns the variants of a parsed `variants.yaml`. Each entry inherits the
+ * top-level settings and may override any of them.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -95,7 +95,7 @@ export function toVariants(value: unknown): Variants {
   };
 }
 
-/** The keys of an entry and of its mappings. Unknown keys are rejected. */
+/** The valid keys of an entry and of its mappings. Unknown keys are rejected. */
 const knownKeys = {
   entry: [
     "geography",
@@ -164,7 +164,7 @@ function toFiles(files: Json, at: string): VariantPaths {
   };
 }
 
-/** `none` says that the variant's rows name nobody. */
+/** Parses `id_column`; `none` means that the variant's rows do not identify players. */
 function toIdColumn(value: unknown, at: string): string | undefined {
   const text = asText(value, `${at}.id_column`) ?? "player_id";
   return text === "none" ? undefined : text;
@@ -214,7 +214,7 @@ function toCategories(value: unknown, at: string): string[] | undefined {
   return texts;
 }
 
-/** `error`: no unknown category is allowed; `none`: any share is; a number from 0 to 1: that share. */
+/** Parses `unknown`: `error` allows no unknown category, `none` allows any share, and a number from 0 to 1 is the largest share allowed. */
 function toUnknownLimit(value: unknown, at: string): number {
   if (value === undefined || value === null) return defaultUnknownLimit;
   if (value === "error") return 0;
@@ -269,7 +269,7 @@ function asText(value: unknown, at: string): string | undefined {
   );
 }
 
-/** A class label as text: labels may be texts, whole numbers or booleans. */
+/** Returns a class label as text; labels may be texts, whole numbers or booleans. */
 function asClass(value: unknown, at: string): string | undefined {
   if (typeof value === "boolean" || Number.isSafeInteger(value)) {
     return String(value);

@@ -1,4 +1,4 @@
-/** Cells of rows: numbers, labels, players and outcomes, each checked by its type. */
+/** Converts cells of rows to numbers, category codes, player ids and outcomes, and validates their types. */
 import { InputError } from "../base/errors.ts";
 import { type Label, toCode } from "../model/mod.ts";
 import type { InputRow } from "./json.ts";
@@ -6,22 +6,22 @@ import type { InputRow } from "./json.ts";
 /** A column that the model was trained on. */
 export interface Column {
   readonly name: string;
-  /** MLflow's type of it: `double`, `float`, `long`, `integer`, `boolean`, `string`. */
+  /** MLflow's data type: `double`, `float`, `long`, `integer`, `boolean`, `string`. */
   readonly type: string;
-  /** Labels of the column's categories, index = code; undefined where the column has none. */
+  /** Labels of the column's categories, index = code; undefined when the column has none. */
   readonly labels?: readonly Label[] | undefined;
-  /** What a label that is not among them does; an error unless stated. */
+  /** Whether an unknown label counts as missing or is an error; an error by default. */
   readonly unseen?: "missing" | "error";
 }
 
-/** The cell of a column; undefined when the row does not have it. "constructor" finds something on every object, which is not of the row. */
+/** Returns the cell of a column; undefined when the row does not have it. Inherited members such as "constructor" are not cells. */
 export function cellOf(value: InputRow["value"], name: string): unknown {
   const cell = value[name];
   const mayBeInherited = typeof cell === "function" || typeof cell === "object";
   return mayBeInherited && !Object.hasOwn(value, name) ? undefined : cell;
 }
 
-/** The code of a label; undefined for one that is not known and may be missing. */
+/** Returns the code of a label; undefined for an unknown label that counts as missing. */
 export function toCategoryCode(
   cell: unknown,
   { name, labels, unseen }: Column & { labels: readonly Label[] },
@@ -44,7 +44,7 @@ export function toCategoryCode(
   });
 }
 
-/** The float32 that XGBoost would see for a cell; NaN for null. Every lossless conversion is accepted. */
+/** Returns a cell as a number that float32 can hold; NaN for null. A boolean is 1 or 0, and the column's type restricts the other values. */
 export function toFeature(
   cell: unknown,
   column: Column,
@@ -89,10 +89,10 @@ export function toFeature(
 }
 
 /**
- * Returns the player that a cell names, as text; null where it is null or absent.
+ * Returns the player id in a cell, as text; null when it is null or absent.
  *
- * @param options `where`: file and row, for the error.
- * @throws {InputError} If the cell is no text or whole number, or a number that JSON could not hold exactly.
+ * @param options `where`: file and row, for errors.
+ * @throws {InputError} If the cell is not a text or a whole number, or is a number that JSON cannot represent exactly.
  */
 export function toId(
   cell: unknown,
@@ -100,7 +100,7 @@ export function toId(
 ): string | null {
   if (cell === undefined || cell === null) return null;
   if (typeof cell === "string" && !cell.includes("\0")) return cell;
-  // JSON.parse has rounded larger numbers and long fractions already: they would name other players.
+  // JSON.parse has already rounded larger numbers and long fractions, so they could identify other players.
   if (typeof cell === "number" && Number.isSafeInteger(cell)) {
     return String(cell);
   }
@@ -133,7 +133,7 @@ export function toLabel(
   });
 }
 
-/** Returns the error for a cell of the wrong type: file, row, column, what was expected and found. */
+/** Returns the error for a cell of the wrong type; names file, row, column, and the expected and found values. */
 export function wrongType(
   { where, column, wanted, found }: {
     where: string;
@@ -152,6 +152,6 @@ export function wrongType(
 /** Returns a value as an error shows it: JSON, at most 60 characters. */
 export function shown(value: unknown): string {
   return typeof value === "number"
-    ? String(value) // JSON has no Infinity, which 1e999 is read as
+    ? String(value) // JSON has no Infinity, but 1e999 is parsed as Infinity
     : JSON.stringify(value)?.slice(0, 60) ?? "nothing";
 }

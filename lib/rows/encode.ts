@@ -1,4 +1,4 @@
-/** Rows to the matrix that a model scores: bound by name, checked by type, nothing guessed. */
+/** Converts rows to the matrix that a model scores. Columns are bound by name and cells are validated by type; nothing is guessed. */
 import { InputError } from "../base/errors.ts";
 import {
   cellOf,
@@ -24,30 +24,30 @@ export type { Column } from "./cells.ts";
 export interface FeatureOptions {
   /** The model's columns in the model's order. */
   readonly columns: readonly Column[];
-  /** Resolved: each step has its categories. */
+  /** A resolved recipe: each step has its categories. */
   readonly recipe: Recipe;
-  /** Column that names the player; not a feature. Undefined where the variant has none. */
+  /** Column that identifies the player; not a feature. Undefined when the variant has none. */
   readonly idColumn: string | undefined;
   /** Column of the outcome, 0 or 1, of a labelled set; not a feature. */
   readonly labelColumn?: string | undefined;
-  /** What the rows come from, for errors. */
+  /** The source of the rows, for errors. */
   readonly file: string;
 }
 
-/** Rows as a model scores them, and what was noticed on the way. */
+/** The input matrix for a model, and findings about the rows. */
 export interface Features {
-  /** rows × columns, row after row, in the model's column order; NaN is missing. */
+  /** Rows × columns in row-major order and the model's column order; NaN means missing. */
   readonly matrix: Float32Array;
   readonly rows: number;
-  /** The player of each row, null where the row has none; undefined when no row has the id column. */
+  /** The player id of each row, null when the row has none; undefined when no row has the id column. */
   readonly ids: readonly (string | null)[] | undefined;
-  /** The outcome of each row, when a label column was asked for. */
+  /** The outcome of each row; undefined without a label column. */
   readonly labels: Uint8Array | undefined;
-  /** Columns of the input that the model does not know, sorted; they were ignored. */
+  /** Input columns that the model does not know, sorted; they were ignored. */
   readonly extraColumns: readonly string[];
-  /** Rows whose category the model has no column for, by raw column; only columns with any. */
+  /** Number of rows whose category the model does not know, by raw column; columns without such rows are absent. */
   readonly unknownCategories: Readonly<Record<string, number>>;
-  /** Rows that lack a column which other rows have, by column; the value counts as missing there. */
+  /** Number of rows that lack a column which other rows have, by column; the value counts as missing. */
   readonly absentCells: Readonly<Record<string, number>>;
   /** The model's columns that are missing in every row, in the model's order. */
   readonly emptyColumns: readonly string[];
@@ -55,10 +55,10 @@ export interface Features {
 
 /**
  * Returns the features of all rows. Cells are bound by column name, in any
- * order. The columns of a recipe step are made from its raw column, as
- * `pandas.get_dummies` followed by a reindex does, or taken as they are where
- * the row brings them encoded; where a row brings both, they must agree. A cell
- * that is null or absent is missing; so is the recipe's missing value.
+ * order. The columns of a recipe step are derived from its raw column, as by
+ * `pandas.get_dummies` followed by a reindex, or used unchanged if the row has
+ * them already encoded; if a row has both, they must agree. A cell that is null
+ * or absent counts as missing, and so does the recipe's missing value.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -74,7 +74,7 @@ export interface Features {
  * deepStrictEqual(matrix, new Float32Array([NaN, 1, NaN, 0]));
  * ```
  *
- * @throws {InputError} If a value has the wrong type (names row, line and column), a column is in none of the rows, a raw column contradicts its encoded ones, or too many categories are unknown.
+ * @throws {InputError} If a value has the wrong type (names row, line and column), no row has a column of the model, a raw column contradicts its encoded columns, or too many categories are unknown.
  */
 export function toFeatures(
   rows: Iterable<InputRow>,
@@ -114,10 +114,10 @@ export function toFeatures(
 }
 
 /**
- * Returns the same rows as plain objects under the model's own column names, in
- * the model's order, with the values that an input example shows: the columns
- * of a recipe step as booleans, every other cell as the type of its column. A
- * missing cell is null.
+ * Returns the rows as plain objects with the model's column names, in the
+ * model's order, for an input example. The columns of a recipe step are encoded
+ * from its raw column, and booleans and numbers are converted to the type of
+ * their column. A missing cell is null.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -151,7 +151,7 @@ export function toModelRows(
 
 const numberTypes = ["double", "float", "long", "integer"];
 
-/** Booleans of a number column as 1 and 0, and the reverse: frames whose types are the model's. Labels stay as they are. */
+/** Converts booleans in a numeric column to 1 and 0, and 1 and 0 in a boolean column to booleans, so that a frame has the model's types. Labels are unchanged. */
 function toTyped(cell: unknown, { type, labels }: Column): unknown {
   if (labels !== undefined) return cell;
   if (type === "boolean") return cell === 1 || cell === 0 ? cell === 1 : cell;
@@ -160,19 +160,19 @@ function toTyped(cell: unknown, { type, labels }: Column): unknown {
     : cell;
 }
 
-/** A recipe step as it meets the model's columns. */
+/** A recipe step and its columns in the model. */
 interface Group {
   readonly step: OneHot;
   readonly find: CategoryFinder;
-  /** The model column of each category; undefined for the first one where `drop_first` left it out. */
+  /** The model column of each category; undefined for a first category that `drop_first` omitted. */
   readonly positions: readonly (number | undefined)[];
-  /** Rows whose category is none of the model's. */
+  /** Number of rows whose category is not one of the model's. */
   unknown: number;
-  /** A few of those categories, for an error. */
+  /** A few of those categories, for errors. */
   readonly unknownTexts: Set<string>;
-  /** Whether any row so far had the raw column. */
+  /** Whether any row so far has the raw column. */
   anyRaw: boolean;
-  /** Rows with neither the raw column nor any encoded one. */
+  /** Indices of rows with neither the raw column nor any encoded column. */
   readonly absentRows: number[];
 }
 
@@ -208,23 +208,23 @@ function toGroups(
   });
 }
 
-/** What {@linkcode RowEncoder.finish} found over all rows. */
+/** Findings of {@linkcode RowEncoder.finish} over all rows. */
 type Noticed = Pick<
   Features,
   "unknownCategories" | "absentCells" | "emptyColumns"
 >;
 
-/** Encodes one row after the other and keeps the counts that are known only after the last one. */
+/** Encodes rows one at a time and accumulates the counts that are complete only after the last row. */
 class RowEncoder {
   rows = 0;
   readonly #options: FeatureOptions;
   readonly #groups: readonly Group[];
-  /** Positions of the columns that no group makes. */
+  /** Positions of the columns that do not belong to a group. */
   readonly #plain: readonly number[];
   readonly #missing: number | undefined;
-  /** Rows that lack the column, by position. */
+  /** Number of rows that lack the column, by position. */
   readonly #absent: Uint32Array;
-  /** Rows with a label that the model's categories do not have, by column. */
+  /** Number of rows with a label that is not one of the model's categories, by column. */
   readonly #unseen = new Map<string, number>();
 
   constructor(options: FeatureOptions) {
@@ -266,7 +266,7 @@ class RowEncoder {
     this.rows++;
   }
 
-  /** A number, or the code of a label of the model's own categories. */
+  /** Returns a number, or the code of a label of the model's own categories. */
   #encodeCell(cell: unknown, column: Column, where: string): number {
     const { name, labels } = column;
     if (labels === undefined) return toFeature(cell, column, where);
@@ -319,9 +319,9 @@ class RowEncoder {
   }
 
   /**
-   * Settles what only all rows together can tell.
+   * Completes the encoding once all rows are known.
    *
-   * @throws {InputError} If a column is in none of the rows, or too many categories are unknown.
+   * @throws {InputError} If no row has a column, or too many categories are unknown.
    */
   finish(matrix: Float32Array): Noticed {
     const { columns } = this.#options;
@@ -348,7 +348,7 @@ class RowEncoder {
     };
   }
 
-  /** Rows that lack a raw column which other rows have hold no category: what pandas makes of NaN. */
+  /** Encodes rows that lack a raw column which other rows have as pandas encodes NaN. */
   #settle(group: Group, matrix: Float32Array): [string, number][] {
     const { step, unknown, anyRaw, absentRows, positions } = group;
     if (unknown > this.rows * step.unknownLimit) {
@@ -403,7 +403,7 @@ class RowEncoder {
   }
 }
 
-/** The category of a raw cell: -1 for none of the model's. */
+/** Returns the index of a raw cell's category; -1 when it is not one of the model's. */
 function findCategory(group: Group, raw: unknown, where: string): number {
   const found = group.find(raw);
   if (found === undefined) {
@@ -450,7 +450,7 @@ function knownNames(
   ]);
 }
 
-/** Rows of one width in one buffer that doubles as it fills. */
+/** Rows of equal width in one buffer, which doubles when it is full. */
 class GrowingMatrix {
   #buffer: Float32Array;
   #length = 0;

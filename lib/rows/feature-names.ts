@@ -1,13 +1,13 @@
-/** The names of a model's features, as the features file lists them. */
+/** Parses and validates the list of a model's feature names. */
 import { InputError } from "../base/errors.ts";
 
 /**
- * Checks that a list of feature names fits the model: the same names in the
- * same order.
+ * Validates that a list of feature names matches the model: the same names in
+ * the same order.
  *
- * @param names The list, as the features file has it.
- * @param options `modelNames`: the names in the model file, empty when it has none; `modelCount`: how many features it was trained on.
- * @throws {InputError} If they differ in number, in a name or in order; names the first difference.
+ * @param names The list in the features file.
+ * @param options `modelNames`: the names in the model file, empty when it has none; `modelCount`: the number of features it was trained on.
+ * @throws {InputError} If a name is repeated, or they differ in number, in a name or in order; names the first difference.
  */
 export function checkFeatureNames(
   names: readonly string[],
@@ -35,7 +35,7 @@ export function checkFeatureNames(
 }
 
 /**
- * Returns the names in a features file: a JSON array of texts.
+ * Parses a features file: a JSON array of texts.
  *
  * @throws {InputError} If it is anything else.
  */

@@ -1,7 +1,7 @@
-/** Rows out of JSON text: JSON Lines of objects, one array of objects, or pandas' `split`. */
+/** Parses rows from JSON text: JSON Lines of objects, one array of objects, or pandas' `split`. */
 import { InputError } from "../base/errors.ts";
 
-/** One row and where it stands. */
+/** One row and its position. */
 export interface InputRow {
   /** Counts from 1. */
   readonly number: number;
@@ -14,12 +14,12 @@ export interface InputRow {
 const newline = 10;
 
 /**
- * Yields the rows of a file, one after the other. The form is told by the
- * content, not by the name: JSON Lines of objects, one JSON array of objects
- * (pandas' `records`), or pandas' `split` (`columns` and `data`). Blank lines,
- * CRLF and a byte order mark are skipped. Rows that are arrays are refused
- * unless `split` names their columns: their order says nothing of which column
- * a value belongs to.
+ * Yields the rows of a file. The format is detected from the content, not from
+ * the name: JSON Lines of objects, one JSON array of objects (pandas'
+ * `records`), or pandas' `split` (`columns` and `data`). Blank lines, CRLF and a
+ * byte order mark are skipped. Rows that are arrays are rejected unless `split`
+ * names their columns, because their order does not show which column a value
+ * belongs to.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -29,8 +29,8 @@ const newline = 10;
  * deepStrictEqual(lines, [1, 3]);
  * ```
  *
- * @param options `file`: what the bytes are called in an error.
- * @throws {InputError} If a line is not JSON, a row is no object, or there is no row at all; names the line.
+ * @param options `file`: the name of the file in errors.
+ * @throws {InputError} If a line is not JSON or a row is not an object (names the line), or there are no rows.
  */
 export function* parseRows(
   bytes: Uint8Array,
@@ -56,7 +56,7 @@ function rowsOf(bytes: Uint8Array, file: string): Generator<InputRow> {
     const values = tryParse(bytes);
     if (isRows(values)) return rowsOfArray(values, file);
   }
-  // The keys that pandas writes first; a line of JSON Lines may begin so, too.
+  // The keys that pandas writes first; a line of JSON Lines may also begin with them.
   if (/^\{\s*"(columns|index|data)"\s*:\s*\[/.test(head)) {
     const split = toSplit(tryParse(bytes));
     if (split) return rowsOfSplit(split, file);
@@ -64,7 +64,7 @@ function rowsOf(bytes: Uint8Array, file: string): Generator<InputRow> {
   return rowsOfLines(bytes, file);
 }
 
-/** The text as one JSON value; undefined when it is not that: `[1]\n[2]` is two lines. */
+/** Parses the text as one JSON value; undefined when it is not one, such as the two lines `[1]\n[2]`. */
 function tryParse(bytes: Uint8Array): unknown {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -74,7 +74,7 @@ function tryParse(bytes: Uint8Array): unknown {
   }
 }
 
-/** One array of plain values is a line, not an array of rows. */
+/** Returns true for an array of rows; an array of plain values is a single line. */
 function isRows(value: unknown): value is readonly unknown[] {
   return Array.isArray(value) &&
     value.every((item) => typeof item === "object" && item !== null);
@@ -165,7 +165,7 @@ function* rowsOfLines(bytes: Uint8Array, file: string): Generator<InputRow> {
   }
 }
 
-/** The value of one line, undefined when it is blank. */
+/** Returns the value of one line; undefined when it is blank. */
 function parseLine(
   bytes: Uint8Array,
   decoder: TextDecoder,

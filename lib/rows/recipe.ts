@@ -1,39 +1,39 @@
 /**
- * The feature recipe: how the rows that users have become the columns that a
- * model was trained on. `variants.yaml` declares it, `log-model` resolves it to
- * exact columns and records it with the version, and `predict` uses what was
- * recorded.
+ * The feature recipe converts users' rows to the columns that a model was
+ * trained on. `variants.yaml` declares it, `log-model` resolves it to exact
+ * columns and records it with the version, and `predict` uses the recorded
+ * recipe.
  */
 import { digestOf } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
 
-/** One raw column of categories that `pandas.get_dummies` turned into one column per category. */
+/** One raw column of categories that `pandas.get_dummies` converted to one column per category. */
 export interface OneHot {
   /** The raw column. */
   readonly column: string;
-  /** What the names of the model's columns begin with; the category follows. */
+  /** Prefix of the model's column names; the category follows it. */
   readonly prefix: string;
   /**
-   * The categories, as they stand in the names of the model's columns. The
-   * first one may lack its column, as `get_dummies(drop_first=True)` leaves it.
-   * Undefined until {@linkcode resolveRecipe} has found them.
+   * The categories, as spelled in the model's column names. The first one may
+   * have no column, as after `get_dummies(drop_first=True)`. Undefined until
+   * {@linkcode resolveRecipe} has found them.
    */
   readonly categories: readonly string[] | undefined;
   /** Largest share of rows, 0 to 1, whose category may be unknown. */
   readonly unknownLimit: number;
 }
 
-/** All steps of a recipe; a column that no step names passes through. */
+/** All steps of a recipe; a column without a step is passed through. */
 export interface Recipe {
   readonly oneHot: readonly OneHot[];
-  /** The number that means "missing" beside null and NaN (XGBoost's `DMatrix(missing=…)`); undefined where there is none. */
+  /** The number that means "missing" in addition to null and NaN (XGBoost's `DMatrix(missing=…)`); undefined when there is none. */
   readonly missingValue: number | undefined;
 }
 
-/** A recipe without steps: every column passes through. */
+/** A recipe without steps: every column is passed through. */
 export const plainRecipe: Recipe = { oneHot: [], missingValue: undefined };
 
-/** The share of unknown categories above which a file is refused, unless `unknown` says otherwise. */
+/** The share of unknown categories above which a file is rejected, unless `unknown` overrides it. */
 export const defaultUnknownLimit = 0.5;
 
 /** A recipe as JSON, without its limits: what is recorded with a model version. */
@@ -46,7 +46,7 @@ export interface RecordedRecipe {
   readonly missing_value?: number;
 }
 
-/** What a recipe is recorded as. A step without categories is recorded with none. */
+/** Returns the recorded form of a recipe. A step without categories is recorded with an empty list. */
 export function toRecorded({ oneHot, missingValue }: Recipe): RecordedRecipe {
   return {
     one_hot: oneHot.map(({ column, prefix, categories = [] }) => ({
@@ -61,7 +61,7 @@ export function toRecorded({ oneHot, missingValue }: Recipe): RecordedRecipe {
 /**
  * Reads a recorded recipe.
  *
- * @throws {InputError} If the value is not what {@linkcode toRecorded} gives.
+ * @throws {InputError} If the value does not have the form that {@linkcode toRecorded} returns.
  */
 export function parseRecorded(value: unknown): RecordedRecipe {
   const { one_hot: steps, missing_value: missing } = membersOf(value);
@@ -92,14 +92,14 @@ function unreadable(value: unknown): InputError {
   );
 }
 
-/** SHA-256 of what a recipe does to rows; limits are not part of it. */
+/** Returns the SHA-256 of a recipe's effect on rows; limits are not part of it. */
 export function digestRecipe(recipe: Recipe): string {
   return digestOf(toRecorded(recipe));
 }
 
 /**
- * A recorded recipe with the limits that hold today, which `variants.yaml`
- * declares for each raw column.
+ * Returns a recorded recipe with the current limits, which `variants.yaml`
+ * declares per raw column.
  */
 export function fromRecorded(
   recorded: RecordedRecipe,
@@ -117,7 +117,7 @@ export function fromRecorded(
   };
 }
 
-/** True when `variants.yaml` declares another encoding than the one recorded; categories count only where they are declared. */
+/** Returns true if `variants.yaml` declares a different encoding from the recorded one; categories are compared only if they are declared. */
 export function differsFrom(
   recorded: RecordedRecipe,
   declared: Recipe,
@@ -133,25 +133,26 @@ export function differsFrom(
     });
 }
 
-/** What shows which of a model's columns are categories. */
+/** The data that shows which of a model's columns are categories. */
 export interface RecipeEvidence {
   /** The model's columns with MLflow's type of each. */
   readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** Rows as users send them, raw or encoded; none where there are none to look at. */
+  /** Rows as users send them, raw or encoded; may be empty. */
   readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
 /**
- * The recipe with the categories of each step. A step that declares its
- * categories keeps them. Otherwise a model column that begins with the prefix
- * is a category when the evidence says so:
+ * Returns the recipe with the categories of each step. Declared categories are
+ * used unchanged. Otherwise a model column that begins with the prefix is a
+ * category if
  *
- * - its type is `boolean`, or the raw column holds its category in some row, and
- * - no row contradicts it: beside the raw column it agrees, and without the raw
- *   column at most one column of the step is true.
+ * - its type is `boolean`, or the raw column contains its category in some row,
+ *   and
+ * - no row contradicts it: it agrees with the raw column, and in a row without
+ *   the raw column at most one column of the step is true.
  *
- * A column that begins with the prefix and is not proven stays an ordinary
- * column, which a file must then bring itself.
+ * Any other column that begins with the prefix is an ordinary column, which
+ * files must contain themselves.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -179,7 +180,7 @@ export function resolveRecipe(
   };
 }
 
-/** Of `brand_` and `brand_id_`, the column `brand_id_NJ` belongs to the second. */
+/** Returns the longest prefix that a column's name begins with: of `brand_` and `brand_id_`, the second for `brand_id_NJ`. */
 function longestPrefix(steps: readonly OneHot[], name: string): string {
   return steps.map(({ prefix }) => prefix)
     .filter((prefix) => name.startsWith(prefix))
@@ -230,14 +231,14 @@ function findCategories(
   ).map(({ category }) => category);
 }
 
-/** How a cell relates to the categories: the index of its category, -1 for none of them, undefined when it cannot be a category. */
+/** Returns the index of a cell's category; -1 when it is none of the categories, undefined when it cannot be a category. */
 export type CategoryFinder = (cell: unknown) => number | undefined;
 
 /**
- * Finds the category of a cell as `pandas.get_dummies` names it: a text by its
- * own letters, a boolean as `True` or `False`, a number by its value (1 and 1.0
- * are the same category, however Python spelled it when the model was trained),
- * null as `nan` where the model has that column (`dummy_na=True`).
+ * Returns a function that finds the category of a cell as `pandas.get_dummies`
+ * names it: a text by its spelling, a boolean as `True` or `False`, a number by
+ * its value (1 and 1.0 are the same category, however Python spelled it during
+ * training), and null as `nan` if the model has that column (`dummy_na=True`).
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -246,8 +247,8 @@ export type CategoryFinder = (cell: unknown) => number | undefined;
  * deepStrictEqual(["US", 1, true, null, "1", {}].map(find), [0, 1, 2, 3, -1, undefined]);
  * ```
  *
- * A number that two categories spell (`1` and `1.0`), or that JSON could not
- * hold exactly, is no category: undefined.
+ * The function returns undefined for a number that matches two categories (`1`
+ * and `1.0`) and for a number that JSON cannot represent exactly.
  */
 export function openCategories(
   categories: readonly string[],
@@ -272,7 +273,7 @@ export function openCategories(
   };
 }
 
-/** `repr` of a Python int or float; `01` and `1.50` are texts. */
+/** Matches the `repr` of a Python int or float; `01` and `1.50` are texts. */
 const pythonNumber =
   /^-?(0|[1-9]\d*)(\.(0|\d*[1-9]))?$|^-?[1-9](\.\d*[1-9])?e[+-]\d{2,3}$/;
 

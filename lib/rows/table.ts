@@ -1,13 +1,13 @@
-/** Rows as a person or a program wants to read them. */
+/** Formats rows as a table, CSV or JSON. */
 import { UsageError } from "../base/errors.ts";
 import { escapeControls } from "../base/printable.ts";
 
-/** How rows are shown. */
+/** Output format of rows. */
 export type TableFormat = "table" | "csv" | "json";
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
-/** The format a flag names. @throws {UsageError} If it names none. */
+/** Validates the value of `--format`. @throws {UsageError} If it is not a format. */
 export function parseFormat(text: string): TableFormat {
   if (text === "table" || text === "csv" || text === "json") return text;
   throw new UsageError(
@@ -16,9 +16,10 @@ export function parseFormat(text: string): TableFormat {
 }
 
 /**
- * Rows as text, without a final line break: aligned columns, CSV by RFC 4180,
- * or a JSON array. Null is empty in the first two, and `null` in JSON. In a
- * table control characters show as escapes, so that a row is a line.
+ * Returns rows as text without a final line break: aligned columns, CSV (RFC
+ * 4180) or a JSON array. Null is empty in a table and in CSV, and `null` in
+ * JSON. In a table, control characters are escaped, so that each row is one
+ * line.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -60,7 +61,7 @@ function toText(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** A leading `=`, `+`, `-` or `@` of a text would run as a formula in a spreadsheet (OWASP, CSV injection). */
+/** Quotes a CSV cell. A text that begins with `=`, `+`, `-`, `@`, tab or CR gets a leading `'`, because a spreadsheet would run it as a formula (OWASP, CSV injection). */
 function quoted(cell: string): string {
   const isNumber = cell !== "" && Number.isFinite(Number(cell));
   const safe = !isNumber && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;

@@ -1,4 +1,4 @@
-/** Scores as a file: CSV, JSON Lines or Parquet. The owner of `npm:hyparquet-writer`. */
+/** Writes scores as CSV, JSON Lines or Parquet. The only module that imports `npm:hyparquet-writer`. */
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { UsageError } from "../base/errors.ts";
 import { formatRows } from "./table.ts";
@@ -6,11 +6,11 @@ import { formatRows } from "./table.ts";
 /** One row of the file. */
 export type OutputRow = Readonly<Record<string, string | number | null>>;
 
-/** The forms a file can have. */
+/** File formats for output. */
 export type OutputFormat = "csv" | "jsonl" | "parquet";
 
 /**
- * The form that a file's suffix names.
+ * Returns the format for a file's suffix.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -18,7 +18,7 @@ export type OutputFormat = "csv" | "jsonl" | "parquet";
  * strictEqual(outputFormat("scores/us.parquet"), "parquet");
  * ```
  *
- * @throws {UsageError} If it is none of .csv, .jsonl and .parquet.
+ * @throws {UsageError} If the suffix is not .csv, .jsonl or .parquet.
  */
 export function outputFormat(path: string): OutputFormat {
   const suffix = path.slice(path.lastIndexOf(".") + 1);
@@ -30,7 +30,7 @@ export function outputFormat(path: string): OutputFormat {
   );
 }
 
-/** The bytes of a file of these rows, which all have the columns of the first. Numbers are doubles in Parquet, texts are UTF-8. */
+/** Returns rows as the bytes of a file. All rows must have the columns of the first. In Parquet, a column with any number is DOUBLE, any other is UTF-8 text. */
 export function toOutput(
   rows: readonly OutputRow[],
   format: OutputFormat,
