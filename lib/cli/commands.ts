@@ -1,4 +1,4 @@
-/** The command line of every command: its name, its flags, and what `--help` says of them. */
+/** The command line of every command: its name, its flags and their `--help` texts. */
 import type { Command, Flag } from "./flags.ts";
 
 const read = { use: "read" } as const;

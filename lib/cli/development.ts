@@ -1,22 +1,22 @@
-/** The tasks of people who work on this project: checks, tests, benchmarks, generated files. */
+/** Tasks for developers of this project: checks, tests, benchmarks and generated files. */
 import type { Command } from "./flags.ts";
 
-/** A task that runs Deno one or more times; the user's own arguments go to the last step. */
+/** A task that runs Deno one or more times; the user's arguments are passed to the last step. */
 export interface DevelopmentTask extends Command {
-  /** Arguments of Deno, step by step. */
+  /** Arguments of Deno per step. */
   readonly steps: readonly (readonly string[])[];
-  /** Variables of the environment that the steps get. */
+  /** Environment variables for the steps. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** Packages that only tests and maintenance need are in this lock file, not in the production one. */
+/** The lock file for packages that only tests and maintenance need; the production lock file does not contain them. */
 const lock = "--lock=tests/deno.lock";
 const paths = {
   name: "FILE…",
   help: "only these test files, or further arguments of deno test",
 };
 
-/** Every task that a launcher may start beside the commands. */
+/** All tasks that the launcher may start, except the commands. */
 export const developmentTasks: readonly DevelopmentTask[] = [
   {
     name: "check",
@@ -152,7 +152,7 @@ export interface Step {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Returns the runs of a task, in order; the user's own arguments follow those of the last one. */
+/** Returns the steps of a task, in order; the user's arguments are appended to those of the last step. */
 export function toSteps(
   { steps, environment = {} }: DevelopmentTask,
   args: readonly string[],

@@ -1,4 +1,4 @@
-/** What the values of flags stand for: variants, stages, aliases, retries. */
+/** Converts flag values to variants, stages, aliases and retry policies. */
 import { messageOf, UsageError } from "../base/errors.ts";
 import { checkAlias, parseStage } from "../mlflow/validation.ts";
 import type { Stage } from "../mlflow/store.ts";
@@ -8,7 +8,7 @@ import { nearest } from "./flags.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 import type { Variants, VariantSettings } from "../config/variants.ts";
 
-/** The flags that choose variants. */
+/** The flags that select variants. */
 export interface VariantFlags {
   readonly geography?: string | undefined;
   readonly company?: string | undefined;
@@ -16,10 +16,10 @@ export interface VariantFlags {
 }
 
 /**
- * The variants that the flags name: all that are listed with `--all`, else
- * exactly one, the base when nothing names another.
+ * Returns the variants that the flags select: all listed ones with `--all`,
+ * otherwise exactly one, by default the base.
  *
- * @throws {UsageError} If `--all` stands beside a name, or a name cannot be used.
+ * @throws {UsageError} If `--all` is combined with a name, or a name is invalid.
  */
 export function chosenVariants(
   variants: Variants,
@@ -33,15 +33,15 @@ export function chosenVariants(
   );
 }
 
-/** The stage that a flag names, in MLflow's spelling. @throws {UsageError} If there is no such stage. */
+/** Returns the stage that a flag names, in MLflow's spelling. @throws {UsageError} If there is no such stage. */
 export function stageOf(text: string): Stage {
   return asUsage(() => parseStage(text));
 }
 
 /**
- * The alias that a flag names.
+ * Validates the alias that a flag names and returns it.
  *
- * @throws {UsageError} If MLflow allows no such alias, or it is `champion` with a slip of one or two letters.
+ * @throws {UsageError} If MLflow does not allow the alias, or it is a misspelling of `champion`.
  */
 export function aliasOf(text: string): string {
   const near = nearest(text.toLowerCase(), ["champion"]);
@@ -57,9 +57,9 @@ export function aliasOf(text: string): string {
 }
 
 /**
- * The command of a task that acts on a registered model: with the flags of the
- * variant at hand, or of the listed one that the model belongs to. Undefined
- * when no variant is known to have a model of that name.
+ * Returns the command line of a task for a registered model, with the flags of
+ * the given variant or of the listed variant that the model belongs to.
+ * Undefined when no known variant has a model of that name.
  */
 export function commandForModel(
   variants: Variants,
@@ -72,7 +72,7 @@ export function commandForModel(
   return owner && commandFor(task, owner);
 }
 
-/** What is bad input in a database is wrong usage in a flag. */
+/** Converts errors to {@linkcode UsageError}, because an invalid value in a flag is wrong usage. */
 function asUsage<T>(check: () => T): T {
   try {
     return check();
@@ -81,7 +81,7 @@ function asUsage<T>(check: () => T): T {
   }
 }
 
-/** The retries that the flags ask for. @throws {UsageError} If a number cannot be used. */
+/** Returns the retry policy for the flags. @throws {UsageError} If a number is invalid. */
 export function retryPolicyOf(
   flags: { readonly retries: string; readonly "retry-delay": string },
 ): Pick<RetryPolicy, "retries" | "delaySeconds"> {

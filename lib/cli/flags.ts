@@ -1,25 +1,25 @@
 /**
- * The flags of a command, declared once as a table: parsing, `--help` and the
- * launcher's permissions all come from it.
+ * Parses the flags of a command. They are declared once as a table, which
+ * parsing, `--help` and the launcher's permissions use.
  */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { UsageError } from "../base/errors.ts";
 
-/** What a command does with a file or folder that a flag names. */
+/** How a command uses a file or folder that a flag names. */
 export interface FileUse {
   readonly use: "read" | "write";
-  /** Files in the same folder that the command looks for, too. */
+  /** Other files in the same folder that the command also uses. */
   readonly beside?: readonly string[];
-  /** A value that names no file. */
+  /** A value that is not a file name. */
   readonly except?: string;
 }
 
-/** One flag: on or off, one text, or several. */
+/** One flag: a switch, one text, or a list of texts. */
 export type Flag =
   | { readonly kind: "switch"; readonly help: string }
   | {
     readonly kind: "text";
-    /** What stands for the value in the help, such as `URI`. */
+    /** The placeholder for the value in the help, such as `URI`. */
     readonly value: string;
     readonly help: string;
     readonly default?: string;
@@ -32,16 +32,16 @@ export type Flag =
     readonly file?: FileUse;
   };
 
-/** Flags by their names, without dashes. */
+/** Flags by name, without dashes. */
 export type FlagTable = Readonly<Record<string, Flag>>;
 
-/** What a command is called, says of itself, and accepts. */
+/** A command's name, description and arguments. */
 export interface Command<Table extends FlagTable = FlagTable> {
   readonly name: string;
-  /** One sentence: what it does. */
+  /** Description of the command for `--help`. */
   readonly summary: string;
   readonly flags: Table;
-  /** What words without a flag mean; undefined where none are allowed. */
+  /** Meaning of the positional arguments; undefined when none are allowed. */
   readonly words?: {
     readonly name: string;
     readonly help: string;
@@ -49,7 +49,7 @@ export interface Command<Table extends FlagTable = FlagTable> {
   };
 }
 
-/** The values of a table's flags; a flag that was not given is undefined, unless it has a default. */
+/** The values of a table's flags; an omitted flag is undefined, unless it has a default. */
 export type FlagValues<Table extends FlagTable> = {
   readonly [Name in keyof Table]: Table[Name] extends { kind: "switch" }
     ? boolean | undefined
@@ -58,20 +58,20 @@ export type FlagValues<Table extends FlagTable> = {
     : string | undefined;
 };
 
-/** What a command line says. */
+/** A parsed command line. */
 export interface ParsedArgs<Table extends FlagTable> {
   readonly values: FlagValues<Table>;
-  /** Words without a flag, in order. */
+  /** Positional arguments, in order. */
   readonly words: readonly string[];
 }
 
-/** What the command line asks for instead of the command's work. */
+/** A request for information instead of running the command. */
 export type Request = "help" | "version";
 
 /**
- * Returns what a command line asks for before anything else: `-h` or `--help`
- * anywhere, or `--version` where the command has no flag of that name (or the
- * flag has no value); undefined for the command's own work.
+ * Returns the request in a command line: `help` for `-h` or `--help` anywhere,
+ * `version` for `--version` if the command has no flag of that name or the flag
+ * has no value; undefined if the command should run.
  */
 export function findRequest(
   { flags }: Command,
@@ -89,7 +89,7 @@ export function findRequest(
 }
 
 /**
- * Returns the flags and words of a command line.
+ * Returns the flags and positional arguments of a command line.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -103,7 +103,7 @@ export function findRequest(
  * deepStrictEqual({ ...values }, { all: true, input: ["a", "b"] });
  * ```
  *
- * @throws {UsageError} If a flag is unknown (names the nearest one), is given twice, lacks its value, or a word stands where none is allowed.
+ * @throws {UsageError} If a flag is unknown (suggests the nearest one), is repeated, lacks its value, or a positional argument is not allowed.
  */
 export function parseFlags<const Table extends FlagTable>(
   command: Command<Table>,
@@ -207,7 +207,7 @@ function wrong({ name }: Command, what: string): UsageError {
 /**
  * Returns the candidate that a misspelled word most likely means: the one with
  * the smallest edit distance, at most 2 (1 for words of up to 4 letters);
- * undefined when none is that near.
+ * undefined when there is none within that distance.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -231,7 +231,7 @@ export function nearest(
   return ranked[0]?.candidate;
 }
 
-/** Levenshtein's distance, where two neighbours that changed places count once (Damerau's variant, restricted). */
+/** Returns the Levenshtein distance with transpositions of adjacent letters (the restricted Damerau-Levenshtein distance). */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
@@ -252,7 +252,7 @@ function editDistance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
-/** Returns what `--help` prints: the summary, how the command is called, and one line per flag. */
+/** Returns the text of `--help`: the summary, the usage, and one line per flag. */
 export function toHelp({ name, summary, flags, words }: Command): string {
   const lines = [
     ...(words ? [[words.name, words.help]] : []),

@@ -1,4 +1,4 @@
-/** Runs a script's body for the variants that its flags choose, with the services opened and closed around it. */
+/** Runs a script's body for the variants that its flags select; opens the services before and closes them afterwards. */
 import { UsageError } from "../base/errors.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { openServices, type Services } from "../services/services.ts";
@@ -12,31 +12,31 @@ import {
 import type { Command, FlagTable, FlagValues } from "./flags.ts";
 import { runEach, runScript } from "./program.ts";
 
-/** Flags that every command about variants has. */
+/** Flags of every command that works on variants. */
 type RunnerFlags = VariantFlags & {
   readonly retries: string;
   readonly "retry-delay": string;
 };
 
-/** What a script about variants does. */
+/** A script that works on variants. */
 export interface VariantScript<F> {
-  /** The work on one variant. */
+  /** Processes one variant. */
   readonly body: (
     services: Services,
     settings: VariantSettings,
     flags: F,
   ) => Promise<Outcome>;
-  /** Done once, before the first variant. */
+  /** Runs once, before the first variant. */
   readonly before?: (services: Services) => Promise<void>;
-  /** Creates databases that are not there. */
+  /** Whether to create missing databases. */
   readonly createDatabases?: boolean;
-  /** Flags that mean one variant's own files, and so cannot stand beside `--all`. */
+  /** Flags that name files of one variant, and so cannot be combined with `--all`. */
   readonly ownFlags?: readonly (keyof F & string)[];
 }
 
 /**
- * Runs `script` as a program: one variant, or with `--all` every listed one
- * after the other, whatever happened before it. Ends the process.
+ * Runs `script` as a program for one variant, or with `--all` for every listed
+ * variant in turn, even if an earlier one failed. Ends the process.
  */
 export async function runForVariants<const Table extends FlagTable>(
   command: Command<Table>,
@@ -67,8 +67,8 @@ export async function runForVariants<const Table extends FlagTable>(
 }
 
 /**
- * Runs `work`, and completes the commands in its error with the flags of the
- * variant: what databases and the registry say knows of none.
+ * Runs `work`, and adds the variant's flags to the commands in its error
+ * message, because databases and the registry do not know the variant.
  */
 export async function namingVariant<T>(
   variant: Variant,

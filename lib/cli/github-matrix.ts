@@ -1,53 +1,54 @@
 /**
- * The workflows' matrix: which variants a run of GitHub Actions works on. Pure,
- * so that the job that plans a run needs no secret and no login.
+ * Computes the job matrix of the workflows: the variants that a GitHub Actions
+ * run processes. It uses no services, so the planning job needs no secrets and
+ * no login.
  */
 import { UsageError } from "../base/errors.ts";
 import { localPath } from "../config/variant.ts";
 import type { Variants, VariantSettings } from "../config/variants.ts";
 
-/** One job of the matrix, all texts. */
+/** One job of the matrix; all fields are texts. */
 export interface MatrixJob {
-  /** For people, and the job's name: `base`, `geography EU, company ClientB`. */
+  /** Display name of the variant and the job: `base`, `geography EU, company ClientB`. */
   readonly title: string;
   /** The variant's identity: `geography-eu/company-clientb`. */
   readonly key: string;
-  /** For names of artifacts and concurrency groups: `geography-eu.company-clientb`. */
+  /** Key for the names of artifacts and concurrency groups: `geography-eu.company-clientb`. */
   readonly slug: string;
-  /** The script flags that name the variant; empty for the base. */
+  /** The script flags that select the variant; empty for the base. */
   readonly flags: string;
-  /** The flags by which `log-model` reads the files of this repository instead of the bucket's. */
+  /** The flags with which `log-model` reads the files in this repository instead of the bucket. */
   readonly files: string;
 }
 
 /**
- * What `strategy.matrix` reads. A list of objects, not a product of vectors:
- * splitting one variant over several jobs needs only further fields and entries.
+ * The value of `strategy.matrix`. It is a list of objects, not a product of
+ * vectors, so that splitting a variant into several jobs needs only more fields
+ * and entries.
  */
 export interface Matrix {
   readonly include: readonly MatrixJob[];
 }
 
-/** What narrows a run; each is undefined or empty where it does not. */
+/** Filters of a run; an undefined or empty filter has no effect. */
 export interface Wanted {
-  /** Only variants of this geography, in any case; `-` means those without one. */
+  /** Only variants of this geography, case-insensitive; `-` means those without one. */
   readonly geography?: string | undefined;
-  /** Only variants of this company, in any case; `-` means those without one. */
+  /** Only variants of this company, case-insensitive; `-` means those without one. */
   readonly company?: string | undefined;
-  /** Only variants whose model file is among these paths of the repository. */
+  /** Only variants whose model file is one of these paths in the repository. */
   readonly changed?: readonly string[] | undefined;
 }
 
 /**
- * GitHub runs at most 256 jobs of one matrix
+ * The maximum number of jobs in one matrix on GitHub
  * (https://docs.github.com/en/actions/reference/limits).
  */
 export const mostJobs = 256;
 
 /**
- * The matrix of the listed variants that are wanted, in the order of the list.
- * It is empty when no variant is listed or no model file changed: there is
- * nothing to do then.
+ * Returns the matrix of the listed variants that match the filters, in list
+ * order. It is empty when no variant is listed or no model file changed.
  *
  * ```ts
  * import { deepStrictEqual, throws } from "node:assert/strict";
@@ -59,7 +60,7 @@ export const mostJobs = 256;
  * throws(() => toMatrix(variants, { geography: "US" }), /Cannot find geography US/);
  * ```
  *
- * @throws {UsageError} If a geography or company names no listed variant, or over {@linkcode mostJobs} jobs are left.
+ * @throws {UsageError} If no listed variant has the geography and company, or there are more than {@linkcode mostJobs} jobs.
  */
 export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
   const named = variants.listed.filter(({ variant }) =>
@@ -89,7 +90,7 @@ function toJob(settings: VariantSettings): MatrixJob {
   return {
     title: variant.title,
     key: variant.key,
-    slug: variant.key.replaceAll("/", "."), // no part of a variant holds a dot
+    slug: variant.key.replaceAll("/", "."), // parts of a variant contain no dots
     flags: variant.flags,
     files: given.map(([flag, path]) => `--${flag} ${localPath(variant, path)}`)
       .join(" "),

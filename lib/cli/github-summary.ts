@@ -1,13 +1,13 @@
-/** What the commands did, from their JSON objects, as the Markdown of GitHub's step summaries. */
+/** Converts the JSON results of commands to Markdown for GitHub's step summaries. */
 import { escapeControls } from "../base/printable.ts";
 
-/** The JSON object of one command; it need not have any field. */
+/** The JSON object of one command; every field is optional. */
 export type Result = Readonly<Record<string, unknown>>;
 
 /**
- * One command's result as Markdown: every plain field as a row of a table, the
- * distribution of the scores as two small tables where there is one, what is in
- * `comparison` side by side, and each other object as a table of its own.
+ * Returns one command's result as Markdown: a table with one row per plain
+ * field, two small tables for a score distribution, the objects in `comparison`
+ * side by side, and a separate table for each other object.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -35,7 +35,8 @@ export function toJobSummary(result: Result): string {
 }
 
 /**
- * Many commands' results as one table, a row each, in the order given.
+ * Returns the results of many commands as one table, one row per result, in the
+ * order given.
  *
  * ```ts
  * import { match } from "node:assert/strict";
@@ -73,7 +74,7 @@ function distributionTables(scores: Result): string[] {
 
 const barLength = 20;
 
-/** Bins of equal width from 0 to 1, each with a bar as long as its share of the fullest. */
+/** Returns a table of bins of equal width from 0 to 1, with bars proportional to the counts. */
 function histogramTable(counts: readonly number[]): string {
   const most = Math.max(...counts, 1);
   const edge = (bin: number) => (bin / counts.length).toFixed(1);
@@ -85,7 +86,7 @@ function histogramTable(counts: readonly number[]): string {
   return toTable(["score", "rows", ""], rows);
 }
 
-/** Objects with the same fields side by side, such as the metrics of candidate and champion. */
+/** Returns a table that shows objects with the same fields side by side, such as the metrics of candidate and champion. */
 function comparisonTable(comparison: Result): string {
   const columns = Object.values(comparison).filter(isObject);
   const names = [...new Set(columns.flatMap((each) => Object.keys(each)))];
@@ -106,7 +107,7 @@ function fieldTable(
   return toTable([toTitle(name), ""], rows);
 }
 
-/** The plain fields of an object and of those in it, by their joined names. */
+/** Returns the fields of an object and of its nested objects, with joined names. */
 function flatten(value: unknown): [string, unknown][] {
   if (!isObject(value)) return [];
   return Object.entries(value).flatMap(([name, each]): [string, unknown][] =>
@@ -131,7 +132,7 @@ function toTitle(name: string): string {
   return name.replaceAll("_", " ");
 }
 
-/** Numbers as people read them; texts with nothing that Markdown or HTML takes for a link, an image, code, a tag or the end of a cell. */
+/** Returns a table cell: formatted numbers, and texts escaped so that Markdown and HTML find no link, image, code, tag or cell border. */
 function toCell(value: unknown): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "number") {
@@ -143,7 +144,7 @@ function toCell(value: unknown): string {
     .replace(/[&<\\|[\]`]|:(?=\/\/)|\.(?<=www\.)/gi, toEntity);
 }
 
-/** Entities, because a backslash would itself need one, and none reaches a URL that GitHub makes a link by itself. */
+/** Escapes a character as an entity, because a backslash would need escaping itself and would not prevent GitHub from linking a URL. */
 function toEntity(character: string): string {
   return `&#${character.charCodeAt(0)};`;
 }

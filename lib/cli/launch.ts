@@ -1,9 +1,9 @@
 // deno-lint-ignore-file no-console -- prints the help and the version of every task
 /**
- * Starts a task: `deno run … lib/cli/launch.ts NAME [flags]`. Answers `--help`
- * and `--version` itself, and runs everything else in a second process of Deno
- * with the permissions that the command needs. This is the only process that
- * may start another, and Deno is the only program that it may start.
+ * Starts a task: `deno run … lib/cli/launch.ts NAME [flags]`. It handles
+ * `--help` and `--version` itself, and runs everything else in a second Deno
+ * process with the permissions that the command needs. Only this process may
+ * start another one, and Deno is the only program that it may start.
  */
 import { fileURLToPath } from "node:url";
 import {
@@ -29,9 +29,9 @@ const project = fileURLToPath(new URL("../../", import.meta.url)).replace(
   "",
 );
 
-/** What the user's shell passes on. */
+/** The user's folders, from the environment. */
 interface Place {
-  /** Where the user stands; `deno task` itself runs in the project's folder. */
+  /** The user's working directory; `deno task` itself runs in the project folder. */
   readonly folder: string;
   readonly home: string | undefined;
 }
@@ -45,7 +45,7 @@ if (import.meta.main) {
   }
 }
 
-/** Runs the task that the first argument names. Returns its exit code. */
+/** Runs the task that the first argument names and returns its exit code. */
 async function launch(
   [name = "", ...args]: readonly string[],
 ): Promise<number> {
@@ -80,7 +80,7 @@ function explainUnknown(name: string): number {
   return 2;
 }
 
-/** The arguments of Deno for a command: permissions, script, and the user's own with absolute paths. */
+/** Returns the arguments of Deno for a command: permissions, script, and the user's arguments with resolved paths. */
 function argumentsFor(command: Command, args: readonly string[]): string[] {
   const environment = Deno.env.toObject();
   const place = {
@@ -105,7 +105,7 @@ function argumentsFor(command: Command, args: readonly string[]): string[] {
   ];
 }
 
-/** Deno's flags divide paths at commas, and have no way to write one. */
+/** Joins paths for a permission flag; Deno separates paths by commas, which cannot be escaped. */
 function toList(paths: readonly string[]): string {
   const divided = paths.find((path) => path.includes(","));
   if (divided === undefined) return paths.join(",");
@@ -114,7 +114,7 @@ function toList(paths: readonly string[]): string {
   );
 }
 
-/** The files that the command line names; none where it cannot be used, which the command itself says. */
+/** Returns the files that the command line names; none if it is invalid, which the command itself reports. */
 function findFiles(
   command: Command,
   args: readonly string[],
@@ -147,7 +147,7 @@ function findFiles(
   return found;
 }
 
-/** Where the user stands elsewhere than in the project, relative paths become absolute; `~` always does. */
+/** Expands `~` in file arguments, and makes relative paths absolute if the user's working directory is not the project folder. */
 function resolvePaths(
   command: Command,
   args: readonly string[],
@@ -181,7 +181,7 @@ function fileOf(flag: Flag | undefined) {
   return flag && flag.kind !== "switch" ? flag.file : undefined;
 }
 
-/** Runs Deno to its end; a signal to this process is passed on. */
+/** Runs Deno, forwards signals to it, and returns its exit code. */
 async function run(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -199,7 +199,7 @@ async function run(
       try {
         child.kill(signal);
       } catch {
-        // It has ended meanwhile.
+        // The process has already ended.
       }
     });
   }

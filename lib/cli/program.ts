@@ -1,5 +1,5 @@
 // deno-lint-ignore-file no-console -- the one place that prints
-/** Runs the body of a script: flags, messages, the JSON line, and the exit code. */
+/** Runs the body of a script: parses its flags, prints messages and the JSON line, and sets the exit code. */
 import { exitCode, messageOf, worstExitCode } from "../base/errors.ts";
 import {
   escapeControls,
@@ -19,20 +19,20 @@ import {
 } from "./flags.ts";
 import { version } from "./version.ts";
 
-/** What a body is given beside its flags. */
+/** The context of a body, in addition to its flags. */
 export interface Context {
-  /** Words without a flag, in order. */
+  /** Positional arguments, in order. */
   readonly words: readonly string[];
-  /** Tells a person something, on stderr, in one line. */
+  /** Prints a message on stderr, in one line. */
   readonly say: (message: string) => void;
 }
 
 /**
- * Runs `body` as a program: prints what it gives back, and ends the process
- * with its exit code. Errors become one line on stderr that names what to do;
- * only a defect shows its stack. Nothing that is printed is a command to
- * GitHub's runner or a terminal. With `--json` the last line of stdout is an
- * object even then: `{"status":"failed","error":…,"exit_code":…}`.
+ * Runs `body` as a program: prints its outcome and ends the process with its
+ * exit code. An error is printed as one line on stderr; only a defect also
+ * prints its stack. Commands to GitHub's runner or a terminal are escaped in all
+ * output. With `--json`, the last line of stdout is an object even after an
+ * error: `{"status":"failed","error":…,"exit_code":…}`.
  */
 export async function runScript<const Table extends FlagTable>(
   command: Command<Table>,
@@ -72,7 +72,7 @@ export async function runScript<const Table extends FlagTable>(
   }
 }
 
-/** `--help` and `--version` of a script that was started without the launcher. */
+/** Handles `--help` and `--version` for a script that was started without the launcher. */
 function answerRequest(command: Command): void {
   const request = findRequest(command, Deno.args);
   if (request === undefined) return;
@@ -81,13 +81,13 @@ function answerRequest(command: Command): void {
 }
 
 /**
- * One outcome for several pieces of work: each runs after the other whatever
- * happened before it, a failed one is reported in its place, and the worst exit
- * code wins. Its `status` is `failed` when any failed, else that of the first
- * that changed something.
+ * Runs several tasks in sequence and returns one outcome. A failed task does not
+ * stop the others and is reported in its place; the exit code is the worst of
+ * all. `status` is `failed` if the exit code is not 0, otherwise the status of
+ * the first task that changed something.
  *
- * @param work The pieces: `key` is what the report calls a variant, `title` what a person does.
- * @param options `all`: false runs the only piece by itself, which keeps its own shape and its own error.
+ * @param work The tasks: `key` names the variant in the report, `title` in messages.
+ * @param options `all`: if false, a single task's own outcome or error is passed through.
  */
 export async function runEach(
   work: readonly { key: string; title: string; run: () => Promise<Outcome> }[],
@@ -113,7 +113,7 @@ export async function runEach(
   };
 }
 
-/** The first status that says something changed; they are of one command, so they mean alike. */
+/** Returns the first status that reports a change; all are from one command, so they have the same meaning. */
 function overallStatus(outcomes: readonly Outcome[]): string {
   const statuses = outcomes.map(({ report }) => report.status);
   const idle = ["nothing-new", "unchanged"];
@@ -149,12 +149,12 @@ const expectedErrors = new Set([
   "DatabaseError",
 ]);
 
-/** Anything that no part of the code throws on purpose deserves its stack. */
+/** Returns true for an error that is not thrown on purpose; its stack is printed. */
 function isDefect(error: unknown): error is Error {
   return error instanceof Error && !expectedErrors.has(error.name);
 }
 
-/** For messages; a report and an outcome's text hold data, which must stay as it is. */
+/** Redacts secrets and URIs in messages. Reports and outcome texts contain data, whose URIs must not be changed. */
 function withoutSecrets(message: string): string {
   return withoutUriSecrets(redact(message));
 }
@@ -168,7 +168,7 @@ function toText({ text, isData = false }: Outcome): string {
   return isData ? withoutCommands(shown) : manyLines(shown);
 }
 
-/** Redacts text by text: in the whole line a secret such as `true` or `1000` would take JSON's own words with it. */
+/** Returns the JSON line. Each text is redacted separately, because a secret such as `true` or `1000` would also match JSON syntax in the whole line. */
 function toLine(report: Readonly<Record<string, unknown>>): string {
   const line = JSON.stringify(
     report,

@@ -1,2 +1,2 @@
-/** The version of this project, as CHANGELOG.md has it. */
+/** The version of this project, as in CHANGELOG.md. */
 export const version = "0.1.0";

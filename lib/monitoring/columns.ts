@@ -1,4 +1,4 @@
-/** How far every column of two samples is apart, and what that makes of the whole; every verdict carries its numbers. */
+/** Measures the drift of every column between two samples and derives the verdict on the comparison; every verdict includes its numbers. */
 import {
   adjustPValues,
   kolmogorovSmirnov,
@@ -17,12 +17,12 @@ import {
 } from "../statistics/profile.ts";
 import { band, type Severity, thresholds } from "./verdict.ts";
 
-/** One column in both samples; fields are those of the JSON report, and a number that is not known is absent. */
+/** One column in both samples, with the fields of the JSON report; unknown numbers are absent. */
 export interface ColumnDrift {
   readonly name: string;
   readonly kind: "numeric" | "category";
   readonly severity: Severity;
-  /** One sentence a threshold that is passed, with its numbers. */
+  /** One sentence per exceeded threshold, with its numbers. */
   readonly reasons: readonly string[];
   readonly n_ref: number;
   readonly n_cur: number;
@@ -43,19 +43,19 @@ export interface ColumnDrift {
   readonly counts_cur: readonly number[];
 }
 
-/** All columns against one other sample. */
+/** The comparison of all columns with one other sample. */
 export interface DriftComparison {
-  /** `baseline`: the model's reference. `consecutive`: the scoring run before. */
+  /** `baseline`: the model's reference. `consecutive`: the previous scoring run. */
   readonly comparison: "baseline" | "consecutive";
   readonly severity: Severity;
   readonly reasons: readonly string[];
-  /** Share of the judged features that fail; absent when none could be judged. */
+  /** Share of failed features among those that could be judged; absent when there are none. */
   readonly drifted_share?: number;
-  /** Absent when the rows of either sample are gone. */
+  /** Absent when the rows of either sample are not available. */
   readonly features?: readonly ColumnDrift[];
   /** Absent when the reference has no scores. */
   readonly score?: ColumnDrift;
-  /** Share of scores that 0.5 calls churned, before and now. */
+  /** Share of scores above 0.5, which predict churn, in the reference and now. */
   readonly above_half?: { readonly ref: number; readonly cur: number };
 }
 
@@ -73,10 +73,10 @@ export interface CurrentRows {
 }
 
 /**
- * The comparison of the current rows with another sample's profile. P-values
- * are adjusted over all its columns, the score among them.
+ * Compares the current rows with another sample's profile. P-values are adjusted
+ * over all columns, including the score.
  *
- * @param reference Its features must be those of `current`, in their order.
+ * @param reference The profile; it must have the features of `current`, in the same order.
  */
 export function compareWith(
   reference: Omit<Profile, "features"> & {
@@ -135,7 +135,7 @@ function measure(profile: ColumnProfile, values: ArrayLike<number>): Measured {
   };
 }
 
-/** Severities of all columns of one comparison, whose p-values are adjusted together. */
+/** Returns the drift of all columns of one comparison, whose p-values are adjusted together. */
 function judge(columns: readonly Measured[]): ColumnDrift[] {
   const tested = columns.filter(({ ks }) => ks !== undefined);
   const adjusted = adjustPValues(tested.map(({ ks }) => ks!.pValue));
@@ -149,7 +149,7 @@ function toDrift(
   pAdjusted: number | undefined,
 ): ColumnDrift {
   const { expectedRows, actualRows } = rows;
-  // Missing is a bin of its own, where either sample has any.
+  // Missing values are a separate bin, which counts as used if either sample has any.
   const before = [...profile.counts, profile.missing];
   const after = [...counts.counts, counts.missing];
   const used = before.filter((count, bin) => count + after[bin]! > 0).length;
@@ -282,7 +282,7 @@ function worst(severities: readonly ("ok" | "warn" | "fail")[]): Severity {
 }
 
 /**
- * A p-value as a person reads it.
+ * Formats a p-value for display.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";

@@ -1,29 +1,29 @@
-/** Which scored players have an outcome, and what that means for the numbers. */
+/** Joins outcomes to scored players and describes how representative they are. */
 import { chiSquareLimit } from "../statistics/drift.ts";
 import { thresholds } from "./verdict.ts";
 
-/** Scores with the outcome of their player. */
+/** Scores and the outcomes of their players. */
 export interface JoinedOutcomes {
-  /** Score and outcome of each player that has both. */
+  /** Score of each player with an outcome; `found` has the outcomes in the same order. */
   readonly probabilities: readonly number[];
   readonly found: readonly number[];
-  /** Scored players: distinct ids, and each row that names none. */
+  /** Number of scored players: distinct ids, plus each row without an id. */
   readonly players: number;
-  /** Scored rows that name no player; they cannot have an outcome. */
+  /** Number of scored rows without a player id; they cannot have an outcome. */
   readonly unnamed: number;
-  /** Players with an outcome in each tenth of the scores, lowest first. */
+  /** Counts of players in each tenth of the scores, lowest first. */
   readonly tenths: readonly Tenth[];
 }
 
-/** Players whose scores lie in one tenth, and how many of them have an outcome. */
+/** The number of players with scores in one tenth, and how many of them have an outcome. */
 interface Tenth {
   readonly players: number;
   readonly matured: number;
 }
 
 /**
- * Joins outcomes to scores by the exact text of the player's id. A player with
- * several rows counts once, with the last of them.
+ * Joins outcomes to scores by the exact text of the player id. A player with
+ * several rows counts once, with the score of the last row.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -33,7 +33,7 @@ interface Tenth {
  * deepStrictEqual([probabilities, found, players], [[0.3], [1], 3]);
  * ```
  *
- * @param scored `ids`: the player of each score in the order of the rows; null for a score that names none.
+ * @param scored `ids`: the player id of each score, in row order; null for a score without one.
  */
 export function joinOutcomes(
   scored: { ids: readonly (string | null)[]; scores: ArrayLike<number> },
@@ -65,7 +65,7 @@ export function joinOutcomes(
   };
 }
 
-/** Equal scores share the tenth that the first of them falls into, so the order of rows does not matter. */
+/** Counts players per tenth of the scores. Equal scores belong to the tenth of the first of them, so the order of rows does not matter. */
 function countTenths(
   players: readonly { score: number; outcome: number | undefined }[],
 ): Tenth[] {
@@ -82,9 +82,9 @@ function countTenths(
 }
 
 /**
- * What a person must know before trusting numbers of these outcomes, a sentence
- * each: few players covered, many outcomes of other players, a coverage that
- * depends on the score, rows that repeat a player or name none.
+ * Returns warnings about metrics on these outcomes, one sentence each: low
+ * coverage of players, many outcomes of other players, coverage that depends on
+ * the score, and rows with a repeated or missing player id.
  */
 export function describeCoverage(
   joined: JoinedOutcomes,
@@ -130,9 +130,9 @@ export function describeCoverage(
 }
 
 /**
- * The lowest and the highest coverage of a tenth of the scores; undefined when
- * they are close, or chance explains it (chi-square test of equal shares, p
- * 0.001).
+ * Returns the lowest and the highest coverage of a tenth of the scores;
+ * undefined when they are close, or the difference can be due to chance
+ * (chi-square test of equal shares, p 0.001).
  */
 function scoreSpread(
   tenths: readonly Tenth[],

@@ -1,9 +1,9 @@
-/** Pieces of HTML: every plain text goes through {@linkcode text}. */
+/** Builds HTML fragments; every plain text is escaped by {@linkcode text}. */
 
 const longestText = 200;
 
 /**
- * Plain text made harmless for HTML, and cut where nobody would read on.
+ * Escapes plain text for HTML and truncates it to 200 characters.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -19,7 +19,7 @@ export function text(value: string): string {
     .replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }
 
-/** A table of cells that are HTML already; an empty head gives none. */
+/** Returns a table. Cells must already be HTML; without a head there is no header row. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
@@ -31,14 +31,14 @@ export function table(
   }</table>`;
 }
 
-/** A list of plain texts; empty for none. */
+/** Returns an HTML list of plain texts; an empty string when there are none. */
 export function list(items: readonly string[]): string {
   return items.length === 0
     ? ""
     : `<ul>${items.map((item) => `<li>${text(item)}</li>`).join("")}</ul>`;
 }
 
-/** A verdict, coloured by the class of its name. */
+/** Returns a verdict as HTML; its name is also its CSS class, which sets the colour. */
 export function badge(severity: string): string {
   return `<b class="${text(severity)}">${text(severity)}</b>`;
 }

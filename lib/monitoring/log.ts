@@ -1,4 +1,4 @@
-/** A look as an MLflow run "Monitoring …": its numbers as metrics, its verdicts as tags, its report as artifacts. */
+/** Logs a monitoring result as an MLflow run "Monitoring …": numbers as metrics, verdicts as tags, and the report as artifacts. */
 import { sha256 } from "../base/digest.ts";
 import type { MonitoringResult } from "./result.ts";
 import { getExperiment } from "../mlflow/experiment.ts";
@@ -13,10 +13,10 @@ import type { Variant } from "../config/variant.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
 /**
- * Logs the evidence to MLflow and keeps it in Postgres: first everything of the
- * run, then the rows, then the run's end, so that a crash leaves an unfinished
- * run and nothing that a next call would take for done. When another process
- * was first its evidence is given back, and this run ends as KILLED.
+ * Logs the result to MLflow and stores it in Postgres: first the run's contents,
+ * then the rows, then the run's end, so that a crash leaves an unfinished run
+ * and no result that a later call would treat as complete. If another process
+ * stored a result first, that one is returned and this run ends as KILLED.
  */
 export async function storeResult(
   services: Services,
@@ -55,7 +55,7 @@ export async function storeResult(
   }
 }
 
-/** Creates the run, links it to rows and model, and uploads the report. */
+/** Creates the run, links it to the rows and the model, and uploads the report. Returns the run id. */
 async function startRun(
   services: Services,
   mlflow: MlflowStore,
@@ -139,7 +139,7 @@ function toTags(
   };
 }
 
-/** Every number of the evidence under its key; what is not known has none. */
+/** Returns every number of the result as a metric; unknown numbers are omitted. */
 function toMetrics(
   evidence: MonitoringResult,
 ): { key: string; value: number; timestampMs: number }[] {
@@ -197,9 +197,9 @@ function columnNumbers(
 }
 
 /**
- * A column's name as the end of a metric's key, as MLflow 2.x and 3.x take it.
- * Another name than the column's ends in its digest, so that two columns never
- * share a key.
+ * Returns a column's name as the end of a metric key that MLflow 2.x and 3.x
+ * accept. If the name must be changed, part of its digest is appended, so that
+ * two columns do not share a key.
  *
  * ```ts
  * import { match, strictEqual } from "node:assert/strict";

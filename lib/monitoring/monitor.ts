@@ -1,4 +1,4 @@
-/** One look at a scoring run of a variant: what it is compared with, and what came out. */
+/** Monitors one scoring run of a variant: compares it with other data and returns the result. */
 import { sha256 } from "../base/digest.ts";
 import { UsageError } from "../base/errors.ts";
 import type { MonitoringResult, RunFacts } from "./result.ts";
@@ -26,16 +26,16 @@ import {
 } from "./columns.ts";
 import { decide, isJudged, thresholds } from "./verdict.ts";
 
-/** An outcomes file that was read. */
+/** The contents of an outcomes file. */
 export interface OutcomesFile extends Outcomes {
   readonly uri: string;
   readonly sha256: string;
 }
 
 /**
- * Reads the file of outcomes that a flag names.
+ * Reads the outcomes file that a flag names.
  *
- * @throws {UsageError} If it names several, or the variant's rows name no players.
+ * @throws {UsageError} If the flag does not name exactly one file, or the variant has no id column.
  * @throws {InputError} If it cannot be read or used.
  */
 export async function readOutcomes(
@@ -67,30 +67,30 @@ export async function readOutcomes(
   };
 }
 
-/** What is looked at. */
+/** The monitored scoring run and the data to compare it with. */
 export interface MonitorOptions {
   readonly run: LedgerRun;
-  /** Matured outcomes; undefined when none were named. */
+  /** Matured outcomes; undefined when none were given. */
   readonly outcomes: OutcomesFile | undefined;
   /** The latest judged performance of the same model version; undefined when there is none. */
   readonly earlier: EarlierLook | undefined;
 }
 
-/** What a look gives: the evidence, and the model version that the registry still has. */
+/** The result of monitoring a scoring run, and the model version if the registry still has it. */
 export interface MonitoredRun {
   readonly evidence: MonitoringResult;
-  /** The look whose performance the advice rests on; 0 for none. */
+  /** Id of the monitoring run whose performance the advice is based on; 0 for none. */
   readonly earlierId: number;
   readonly version: ModelVersion | undefined;
 }
 
 /**
- * The evidence about a scoring run: its rows, read again and verified, and its
- * scores, against the model's reference and against the run before; and its
- * scores against matured outcomes. Rows that are gone or changed leave their
- * drift unknown, which a note says; nothing is guessed.
+ * Compares a scoring run's rows, which are read again and verified, and its
+ * scores with the model's reference and the previous run, and its scores with
+ * matured outcomes. If rows are missing or have changed, their drift is unknown
+ * and a note reports it; nothing is guessed.
  *
- * @throws {InputError} If the outcomes cannot be used, or the model's reference is not what was logged.
+ * @throws {InputError} If the outcomes cannot be used, or the model's reference is not the one that was logged.
  */
 export async function monitorRun(
   services: Services,
@@ -181,7 +181,7 @@ function named(
   return { names: columns.map(({ name }) => name), matrix, rows };
 }
 
-/** The profile of an earlier run; without features when its rows are gone. */
+/** Returns the profile of an earlier run; without features when its rows are not available. */
 function toEarlier(
   features: Features | undefined,
   { columns, scores }: {

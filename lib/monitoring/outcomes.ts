@@ -1,23 +1,23 @@
-/** The rows of an outcomes file: which player churned and which did not. */
+/** Parses the rows of an outcomes file, which record whether each player churned. */
 import { InputError } from "../base/errors.ts";
 import { toId } from "../rows/cells.ts";
 import type { InputRow } from "../rows/json.ts";
 
-/** What is known of players by now. */
+/** The known outcomes of players. */
 export interface Outcomes {
-  /** 0 or 1 by player; only players whose outcome has matured. */
+  /** 0 or 1 by player id; only players whose outcome has matured. */
   readonly byPlayer: ReadonlyMap<string, number>;
-  /** Rows that name no player; they were left out. */
+  /** Number of rows without a player id, which were skipped. */
   readonly unnamed: number;
 }
 
 /**
- * The outcome of each player. A null outcome has not matured and is left out, a
- * row without a player is left out and counted, and equal outcomes of one
- * player count once.
+ * Returns the outcome of each player. A null outcome has not matured and is
+ * skipped, a row without a player id is skipped and counted, and equal outcomes
+ * of one player count once.
  *
- * @param options `idColumn`, `label`: the columns of player and outcome; `file`: what the rows come from, for errors.
- * @throws {InputError} If no row names a player or no outcome has matured; if an id is not exact, an outcome is not 0 or 1, or a player has two different ones: names row, line and column.
+ * @param options `idColumn`, `label`: the columns of player id and outcome; `file`: the source of the rows, for errors.
+ * @throws {InputError} If no row has a player id or no outcome has matured; if an id is not exact, an outcome is not 0, 1 or null, or a player has two different outcomes (names the row).
  */
 export function toOutcomes(
   rows: Iterable<InputRow>,
@@ -69,7 +69,7 @@ function toOutcome(
   throw new InputError(
     `Cannot use ${where}, column "${label}": expected the outcome 0, 1 or null, found ${
       typeof cell === "number"
-        ? cell // JSON has no Infinity, which 1e999 is read as
+        ? cell // JSON has no Infinity, but 1e999 is parsed as Infinity
         : JSON.stringify(cell)?.slice(0, 60) ?? "nothing"
     }`,
   );

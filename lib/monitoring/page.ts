@@ -1,4 +1,4 @@
-/** The report of `monitor` as one HTML page: no script, nothing loaded from elsewhere, bins and no rows. */
+/** Renders the report of `monitor` as one HTML page without scripts and external resources; it contains bins but no rows. */
 import type { MonitoringResult, PastVerdict } from "./result.ts";
 import { badge, list, table, text } from "./html.ts";
 import type { Performance } from "./performance.ts";
@@ -8,7 +8,7 @@ import {
   type DriftComparison,
 } from "./columns.ts";
 
-/** What keeps the page under a megabyte however many columns a model has; the JSON has all of them. */
+/** Limits that hold the page under 1 MB for any number of columns; the JSON contains all columns. */
 const mostRows = 500;
 const mostCharts = 150;
 
@@ -23,8 +23,9 @@ svg{display:block}rect.r{fill:#8888}rect.c{fill:#28c}
 small{opacity:.75}summary{cursor:pointer}`;
 
 /**
- * The page, under 1 MB: the verdicts with their numbers, both comparisons with
- * the columns of most concern first, scores, performance and earlier runs.
+ * Returns the page, under 1 MB: the verdicts with their numbers, both
+ * comparisons with the most severe columns first, scores, performance and
+ * earlier runs.
  */
 export function toHtmlReport(evidence: MonitoringResult): string {
   const { title, scoring_run: run, verdict, comparisons } = evidence;
@@ -82,7 +83,7 @@ of the bins, p adjusted over all columns (Benjamini-Hochberg). Limits: ${
 `;
 }
 
-/** What the rows are compared with, in words. */
+/** Describes the sample that the rows are compared with. */
 export function describeOther(
   { comparison }: DriftComparison,
   { reference, previous }: MonitoringResult,
@@ -96,7 +97,7 @@ export function describeOther(
   return `against the ${reference?.rows} ${kind} that the model was logged with`;
 }
 
-/** Columns by severity, then by stability index, the largest first. */
+/** Sorts columns by severity, worst first, then by stability index, largest first. */
 export function sortedByConcern(
   columns: readonly ColumnDrift[],
 ): ColumnDrift[] {
@@ -173,7 +174,7 @@ function columnRow(column: ColumnDrift, withChart: boolean): string[] {
   ];
 }
 
-/** Shares a bin, two bars each, the fullest as high as the chart; missing last. */
+/** Draws the shares per bin as two bars each, scaled to the largest share; missing values are last. */
 function chart(column: ColumnDrift): string {
   const pairs = binShares(column);
   const most = Math.max(...pairs.flat());
@@ -275,7 +276,7 @@ function historyPart(history: readonly PastVerdict[]): string {
   return `<h2>Earlier runs</h2>${table(head, rows)}`;
 }
 
-/** Three significant digits; a dash for what is not known. */
+/** Formats a number with three significant digits; an unknown number as a dash. */
 function number(value: number | undefined): string {
   if (value === undefined) return "–";
   return Number.isInteger(value)

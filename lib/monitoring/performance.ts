@@ -1,4 +1,4 @@
-/** How well stored scores met the outcomes that matured since. */
+/** Measures the performance of stored scores on matured outcomes. */
 import { InputError } from "../base/errors.ts";
 import {
   areaUnderCurve,
@@ -8,22 +8,22 @@ import {
 import { describeCoverage, joinOutcomes } from "./coverage.ts";
 import { type Severity, thresholds } from "./verdict.ts";
 
-/** Performance on matured outcomes; fields are those of the JSON report, and a number that is not known is absent. */
+/** Performance on matured outcomes, with the fields of the JSON report; unknown numbers are absent. */
 export interface Performance {
   readonly severity: Severity;
   readonly reasons: readonly string[];
-  /** Scored rows. */
+  /** Number of scored rows. */
   readonly rows: number;
-  /** Scored players: distinct ids, and each row that names none; absent in looks before 2026-12, as the next two are. */
+  /** Number of scored players: distinct ids, plus each row without an id. Like `outcomes` and `warnings`, absent in results stored before 2026-12. */
   readonly players?: number;
-  /** Scored players with an outcome, and their share of the scored players. */
+  /** Number of scored players with an outcome; `coverage` is their share of the scored players. */
   readonly matured: number;
   readonly coverage: number;
-  /** Players with an outcome, scored or not. */
+  /** Number of players with an outcome, scored or not. */
   readonly outcomes?: number;
-  /** Why the numbers are not those of all scored players; empty when outcomes cover nearly all. */
+  /** Reasons why the metrics may not represent all scored players; empty when there are none. */
   readonly warnings?: readonly string[];
-  /** By `lib/statistics/classification.ts`, on the matured rows. */
+  /** Metrics by `lib/statistics/classification.ts`, on the players with a matured outcome. */
   readonly metrics: Readonly<Record<string, number>>;
   /** 95 % interval of AUC. */
   readonly auc_interval?: readonly [number, number];
@@ -32,15 +32,15 @@ export interface Performance {
 }
 
 /**
- * The performance of scores whose players have an outcome by now. A player
- * counts once, with the last of the player's rows.
+ * Returns the performance of scores whose players have a matured outcome. A
+ * player counts once, with the score of the last row.
  *
- * AUC warns when it is 0.02 under the reference and fails when it is 0.05 under
- * it and the reference lies above the whole interval; a drop that chance may
- * have made only warns.
+ * The verdict is `warn` when AUC is at least 0.02 below the reference, and
+ * `fail` when it is at least 0.05 below and the reference is above the whole
+ * interval; a drop that may be due to chance only warns.
  *
- * @param scored `ids`: the player of each score; null for a score that names none.
- * @param options `referenceAuc`: AUC when the model was logged, undefined when it is not known.
+ * @param scored `ids`: the player id of each score; null for a score without one.
+ * @param options `referenceAuc`: AUC when the model was logged, undefined when unknown.
  * @throws {InputError} If no outcome belongs to any of the players.
  */
 export function measurePerformance(
@@ -122,10 +122,10 @@ function judgeArea(
 }
 
 /**
- * The 95 % interval of AUC by DeLong, DeLong and Clarke-Pearson (1988,
- * https://doi.org/10.2307/2531595), with the ranks of Sun and Xu (2014,
- * https://doi.org/10.1109/LSP.2014.2337313), kept within 0 and 1. Undefined
- * with fewer than two rows of an outcome.
+ * Returns the 95 % interval of AUC by DeLong, DeLong and Clarke-Pearson (1988,
+ * https://doi.org/10.2307/2531595), computed from ranks as in Sun and Xu (2014,
+ * https://doi.org/10.1109/LSP.2014.2337313) and clipped to 0 and 1. Undefined
+ * if either outcome has fewer than two rows.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -156,7 +156,7 @@ export function areaInterval(
   return [Math.max(0, auc - half), Math.min(1, auc + half)];
 }
 
-/** Ranks from 1; equal values share the mean of theirs. */
+/** Returns ranks, which count from 1; equal values share the mean of their ranks. */
 function midranks(values: readonly number[]): number[] {
   const order = values.map((_, index) => index)
     .sort((a, b) => values[a]! - values[b]!);

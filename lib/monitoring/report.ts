@@ -1,4 +1,4 @@
-/** What `monitor` found, for a program and for a person; the page is in `monitorpage.ts`. */
+/** Describes the result of `monitor` as JSON and as text; `page.ts` renders the HTML page. */
 import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
 import type { MonitoringResult } from "./result.ts";
@@ -7,15 +7,15 @@ import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
-/** The versioned JSON, indented for people. */
+/** Returns the versioned JSON, indented. */
 export function toJsonReport(evidence: MonitoringResult): string {
   return `${JSON.stringify(evidence, null, 1)}\n`;
 }
 
-/** Which verdict ends `monitor` with exit code 3. */
+/** The verdict that ends `monitor` with exit code 3 when it fails. */
 export type FailOn = "drift" | "performance" | "never";
 
-/** The verdict that a flag names. @throws {UsageError} If it names none. */
+/** Validates the value of `--fail-on`. @throws {UsageError} If it is not a verdict or `never`. */
 export function parseFailOn(text: string): FailOn {
   if (text === "drift" || text === "performance" || text === "never") {
     return text;
@@ -25,15 +25,15 @@ export function parseFailOn(text: string): FailOn {
   );
 }
 
-/** Where the page and the JSON of a look are. */
+/** Locations of the page and the JSON of a monitoring result. */
 export interface ReportFiles {
   readonly html: string;
   readonly json: string;
 }
 
 /**
- * Writes the page and the JSON into a folder, or below an `s3://` prefix, under
- * the scoring run's number; a second call writes the same files again.
+ * Writes the page and the JSON to a folder or an `s3://` prefix. The file names
+ * contain the scoring run's number, so a second call overwrites the same files.
  */
 export async function writeReport(
   { attempt, artifacts }: Pick<Services, "attempt" | "artifacts">,
@@ -56,17 +56,17 @@ export async function writeReport(
   };
 }
 
-/** What is reported of a look beside its evidence. */
+/** The facts in the report of `monitor`, in addition to the result. */
 export interface MonitoringFacts {
   readonly experiment: string;
   readonly mlflowRunId: string | null;
-  /** False when the same scores and outcomes were looked at before. */
+  /** False when the same scores and outcomes were monitored before. */
   readonly isNew: boolean;
   readonly failOn: FailOn;
   readonly files: ReportFiles;
 }
 
-/** The outcome of `monitor` for one variant; exit code 3 when the verdict that `failOn` names is `fail`. */
+/** Returns the outcome of `monitor` for one variant; its exit code is 3 when the verdict that `failOn` names is `fail`. */
 export function describeMonitoring(
   evidence: MonitoringResult,
   facts: MonitoringFacts,
@@ -137,7 +137,7 @@ function toText(evidence: MonitoringResult, facts: MonitoringFacts): string {
   ].join("\n");
 }
 
-/** How the scores met outcomes, with which and when; without any, what an earlier run's said. */
+/** Describes the performance, the outcomes it was measured on and when; also the latest known performance of an earlier run, if there is one. */
 function performanceLines(
   {
     verdict,
@@ -169,7 +169,7 @@ function performanceLines(
   ];
 }
 
-/** Columns that warn or fail, worst first. */
+/** Returns the columns that warn or fail, worst first. */
 function drifted(
   comparison: DriftComparison | undefined,
 ): ColumnDrift[] {

@@ -1,11 +1,11 @@
-/** Everything that one look at a scoring run found: the form of `report.json`, which all other reports are made of. */
+/** The result of monitoring one scoring run: the format of `report.json`, from which all other reports are derived. */
 import type { Performance } from "./performance.ts";
 import type { DriftComparison } from "./columns.ts";
 import type { Severity, thresholds } from "./verdict.ts";
 
-/** Fields are those of the JSON; what is not known is absent. */
+/** A monitoring result, with the fields of the JSON; unknown values are absent. */
 export interface MonitoringResult {
-  /** Of this form; it grows only when a field changes its meaning or goes. */
+  /** Version of this format; it increases only when a field changes its meaning or is removed. */
   readonly version: 1;
   /** The variant's key. */
   readonly variant: string;
@@ -27,21 +27,21 @@ export interface MonitoringResult {
     readonly retrain: boolean;
     readonly reason: string;
   };
-  /** The one that decides first: the baseline where there is one. */
+  /** The comparisons; the first one, the baseline if there is one, determines the verdict. */
   readonly comparisons: readonly DriftComparison[];
   readonly performance?: Performance;
-  /** The latest judged performance among the earlier runs of this model version; it decides on `retrain` while this run has none. */
+  /** The latest judged performance among the earlier runs of this model version; it determines `retrain` while this run has no judged performance. */
   readonly earlier_performance?: EarlierPerformance;
-  /** Share of rows whose category the model has no column for, by raw column. */
+  /** Share of rows whose category the model does not know, by raw column. */
   readonly unseen_categories: Readonly<Record<string, number>>;
-  /** What could not be looked at, and why. */
+  /** Remarks and warnings, such as what could not be compared, and why. */
   readonly notes: readonly string[];
   readonly thresholds: typeof thresholds;
   /** Earlier runs, newest first. */
   readonly history: readonly PastVerdict[];
 }
 
-/** A scoring run of the ledger. */
+/** A scoring run in the ledger. */
 export interface RunFacts {
   readonly id: number;
   readonly input_uri: string;
@@ -53,7 +53,7 @@ export interface RunFacts {
   readonly mlflow_run_id: string | null;
 }
 
-/** What an earlier scoring run's outcomes said of the same model version; null is what was not known. */
+/** The performance of the same model version on an earlier scoring run's outcomes; unknown values are null. */
 export interface EarlierPerformance {
   readonly scoring_run_id: number;
   readonly severity: Severity;
@@ -62,7 +62,7 @@ export interface EarlierPerformance {
   readonly monitored_at: string;
 }
 
-/** One earlier look at a variant, for a line in the report; null is what was not known. */
+/** One earlier monitoring run of a variant, for one line in the report; unknown values are null. */
 export interface PastVerdict {
   readonly scoring_run_id: number;
   readonly finished_at: string;

@@ -1,4 +1,4 @@
-/** What a scoring run was made of, found again: its model, the model's reference, and its rows, verified. */
+/** Reads and verifies the inputs of a past scoring run: its model, the model's reference, and its rows. */
 import { openVersion } from "../scoring/batch.ts";
 import { openCache } from "../storage/digest-cache.ts";
 import { sha256 } from "../base/digest.ts";
@@ -20,23 +20,24 @@ import { parseRows } from "../rows/json.ts";
 import type { Services } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** The model of a scoring run, as far as it is still there. */
+/** The model of a scoring run, as far as it is still available. */
 export interface ModelFacts {
-  /** Undefined when the registry has it no more. */
+  /** Undefined when the registry no longer has it. */
   readonly version: ModelVersion | undefined;
   /** Undefined for a model that was logged without one. */
   readonly reference: ReferenceProfile | undefined;
-  /** Undefined when nothing says what the columns are. */
+  /** Undefined when the columns are unknown. */
   readonly columns: readonly Column[] | undefined;
   /** Undefined for a model that was logged without one. */
   readonly recipe: RecordedRecipe | undefined;
 }
 
 /**
- * The version that scored, its reference, and the columns it takes.
+ * Returns the version that a run was scored with, its reference, its input
+ * columns and its recorded recipe.
  *
- * @param options `notes`: told what is missing.
- * @throws {InputError} If the reference is not what was logged.
+ * @param options `notes`: receives a note on each missing part.
+ * @throws {InputError} If the reference is not the one that was logged.
  */
 export async function readModel(
   services: Services,
@@ -89,7 +90,7 @@ export async function readModel(
   return { version, reference, columns: scorer.columns, recipe };
 }
 
-/** The rows that a run scored, as they were; undefined, with a note, when they are gone or changed. */
+/** Returns the rows that a run scored; if they are missing or have changed, adds a note and returns undefined. */
 export async function readRows(
   services: Services,
   settings: VariantSettings,

@@ -1,4 +1,4 @@
-/** The ledger as `monitor` reads it, and what it found, kept once for the same scores and outcomes. */
+/** Reads the ledger for `monitor`, and stores one monitoring result for the same scores and outcomes. */
 import {
   type Database,
   DatabaseError,
@@ -11,7 +11,7 @@ import type {
   PastVerdict,
 } from "./result.ts";
 
-/** A completed scoring run with what it was made of. */
+/** A completed scoring run and its inputs. */
 export interface LedgerRun {
   readonly id: number;
   readonly inputUri: string;
@@ -24,20 +24,20 @@ export interface LedgerRun {
   readonly finishedAt: Date;
 }
 
-/** What was found before, as it was kept. */
+/** A stored monitoring result. */
 export interface MonitoringRun {
   readonly mlflowRunId: string | null;
   readonly evidence: MonitoringResult;
 }
 
-/** The performance that an earlier run's outcomes gave, and the look that found it. */
+/** The performance on an earlier run's outcomes, and the monitoring run that measured it. */
 export interface EarlierLook {
-  /** Of `monitoring_runs`. */
+  /** Id in `monitoring_runs`. */
   readonly id: number;
   readonly performance: EarlierPerformance;
 }
 
-/** {@linkcode isJudged} in SQL. */
+/** The SQL equivalent of {@linkcode isJudged}. */
 const isJudgedSql = "m.performance in ('ok', 'warn', 'fail')";
 
 const runColumns =
@@ -46,9 +46,9 @@ const runColumns =
   mlflow_run_id as "mlflowRunId", row_count as rows, finished_at as "finishedAt"`;
 
 /**
- * All completed scoring runs of a variant, newest first.
+ * Returns all completed scoring runs of a variant, newest first.
  *
- * @throws {UsageError} If the predictions' tables are not there, or lack what `monitor` needs.
+ * @throws {UsageError} If the prediction tables do not exist, or lack columns that `monitor` needs.
  */
 export async function listRuns(
   database: Queryable,
@@ -65,7 +65,7 @@ export async function listRuns(
   );
 }
 
-/** How many of `players` each of the runs scored, by the run's id; a run without any is absent. */
+/** Returns how many of `players` each run scored, by run id; a run without any is absent. */
 export async function countPlayers(
   database: Queryable,
   runs: readonly LedgerRun[],
@@ -81,7 +81,7 @@ export async function countPlayers(
   return new Map(rows.map(({ id, players }) => [id, players]));
 }
 
-/** The completed run before `run` that scored other data; undefined when there is none. */
+/** Returns the newest completed run before `run` that scored other data; undefined when there is none. */
 export async function findPreviousRun(
   database: Queryable,
   run: LedgerRun,
@@ -96,7 +96,7 @@ export async function findPreviousRun(
   return previous;
 }
 
-/** The scores of a run and the player of each, in the order of its rows. */
+/** Returns the scores and player ids of a run, in row order. */
 export async function readScores(
   database: Queryable,
   run: LedgerRun,
@@ -113,8 +113,9 @@ export async function readScores(
 }
 
 /**
- * The latest judged performance among the runs before `run` that the same model
- * version scored, and the look that found it; undefined when there is none.
+ * Returns the latest judged performance among the runs before `run` that the
+ * same model version scored, and the monitoring run that measured it; undefined
+ * when there is none.
  */
 export async function findEarlierPerformance(
   database: Queryable,
@@ -143,11 +144,12 @@ export async function findEarlierPerformance(
 }
 
 /**
- * What was found about a scoring run; undefined when nobody looked yet.
+ * Returns the stored result for a scoring run; undefined when it has not been
+ * monitored yet.
  *
- * Without outcomes this is the latest look that judged its performance with
- * any, so that a look without outcomes takes nothing back. A look that judged no
- * performance is found only while it knows of the same earlier performance:
+ * Without outcomes, this is the latest result with a judged performance, so that
+ * a monitoring run without outcomes does not hide it. A result without a judged
+ * performance is returned only if it is based on the same earlier performance;
  * otherwise its advice is out of date.
  *
  * @param key `outcomesSha256`: `""` for none.
@@ -170,7 +172,7 @@ export async function findMonitoringRun(
   return known;
 }
 
-/** The latest look at each earlier run that scored other data, newest first, at most 12. */
+/** Returns one monitoring result per earlier run that scored other data, newest first, at most 12; results with a judged performance take precedence over later ones. */
 export async function readHistory(
   database: Queryable,
   run: LedgerRun,
@@ -193,11 +195,12 @@ export async function readHistory(
 }
 
 /**
- * Keeps what was found, with a row a column and comparison, in one transaction.
- * Evidence of the same scores and outcomes that is there already stays, and is
- * given back; `saved` is true when this MLflow run's is there.
+ * Stores a monitoring result, with one row per column and comparison, in one
+ * transaction. If a result for the same scores and outcomes is already stored,
+ * it is not changed and is returned; `saved` is true if the stored result is
+ * from this MLflow run.
  *
- * @param options `earlierId`: the look whose performance the advice rests on; 0 when the run has its own, or there is none.
+ * @param options `earlierId`: id of the monitoring run whose performance the advice is based on; 0 when the run has its own, or there is none.
  */
 export async function saveMonitoringRun(
   database: Database,
@@ -254,7 +257,7 @@ async function insertRun(
   return row?.id;
 }
 
-/** All columns of both comparisons in one statement; a field that is absent becomes null. */
+/** Inserts all columns of both comparisons in one statement; an absent field becomes null. */
 async function insertMetrics(
   tx: Queryable,
   { comparisons }: MonitoringResult,

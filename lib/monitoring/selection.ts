@@ -1,4 +1,4 @@
-/** Which scoring run `monitor` looks at: the one that flags name, the one that outcomes belong to, or the newest. */
+/** Selects the monitored scoring run: the one that flags name, the one that outcomes belong to, or the newest. */
 import { InputError, UsageError } from "../base/errors.ts";
 import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
 import { ensurePredictionsSchema } from "../services/schema.ts";
@@ -6,16 +6,16 @@ import { dayOf, toCount } from "../base/flag-value.ts";
 import type { Services } from "../services/services.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 
-/** What the flags say of the run; `newest` when they say nothing. */
+/** The run that the flags select; `newest` without flags. */
 export type RunChoice =
   | { readonly by: "newest" }
   | { readonly by: "run"; readonly id: number }
   | { readonly by: "period" | "as-of"; readonly day: string };
 
 /**
- * The choice that `--run`, `--period` or `--as-of` states.
+ * Returns the choice that `--run`, `--period` or `--as-of` makes.
  *
- * @throws {UsageError} If several are given, or one cannot be used.
+ * @throws {UsageError} If several are given, or one is invalid.
  */
 export function parseRunChoice(
   flags: {
@@ -42,23 +42,24 @@ export function parseRunChoice(
   return { by: "newest" };
 }
 
-/** Outcomes as far as they choose a run. */
+/** The parts of outcomes that select a run. */
 interface ChoosingOutcomes {
   readonly uri: string;
   readonly byPlayer: ReadonlyMap<string, number>;
 }
 
 /**
- * The scoring run to look at. With outcomes and no `--run` it is the only run,
- * among those that the choice allows, that scored any of their players. Attempts
- * of one model version at the same rows count once, as the newest of them. It
- * says which run the outcomes are joined to, and which other attempts there are.
+ * Returns the scoring run to monitor. With outcomes and without `--run`, it is
+ * the only run, among those that the choice allows, that scored any of their
+ * players. Attempts of one model version on the same rows count once, as the
+ * newest of them. Messages report which run the outcomes are joined to and which
+ * other attempts exist.
  *
- * The embedded default gets the tables of `monitor` by itself; configured
- * services get them from `setup`.
+ * On the embedded default, this creates the tables of `monitor`; for configured
+ * services, `setup` creates them.
  *
- * @throws {InputError} If no run matches; names the next command or the runs that there are.
- * @throws {UsageError} If several match, which it names, or the tables are not there.
+ * @throws {InputError} If no run matches; names the next command or the existing runs.
+ * @throws {UsageError} If several runs match (lists them), or the tables do not exist.
  */
 export async function chooseRun(
   services: Services,
@@ -92,7 +93,7 @@ export async function chooseRun(
   return run;
 }
 
-/** All completed runs, newest first; at least one. */
+/** Returns all completed runs, newest first; at least one. */
 async function readLedger(
   services: Services,
   variant: Variant,
@@ -183,7 +184,7 @@ async function findByOutcomes(
   );
 }
 
-/** The runs that a choice allows, equal attempts once. */
+/** Returns the runs that a choice allows; equal attempts count once. */
 function candidatesOf(
   runs: readonly LedgerRun[],
   { choice, variant }: Search,
@@ -205,7 +206,7 @@ function candidatesOf(
   return newestAttempts(runs.filter((run) => scoredOn(run) === day));
 }
 
-/** Attempts of one model and recipe at the same rows have the same scores; those of another version are other scores. */
+/** Returns the newest attempt per model version, recipe and rows, because such attempts have the same scores. */
 function newestAttempts(runs: readonly LedgerRun[]): LedgerRun[] {
   const newest = new Map<string, LedgerRun>();
   for (const run of runs) {
@@ -220,7 +221,7 @@ function scoredOn({ finishedAt }: LedgerRun): string {
   return finishedAt.toISOString().slice(0, 10);
 }
 
-/** Runs as the flags that choose them, newest first. */
+/** Lists runs by the flags that select them, in the order given. */
 function list(
   runs: readonly LedgerRun[],
   more?: (run: LedgerRun) => string,

@@ -1,9 +1,9 @@
-/** Where warnings and failures begin, what they are called, and whether they advise to retrain. */
+/** Defines the thresholds for warnings and failures, their names, and the advice to retrain. */
 
-/** `not-enough-data` and `unknown` are neither good nor bad news; `unknown` says in a note why. */
+/** A verdict. `not-enough-data` and `unknown` are neither good nor bad; a note or reason explains them. */
 export type Severity = "ok" | "warn" | "fail" | "not-enough-data" | "unknown";
 
-/** Where warnings and failures begin; `docs/monitoring.md` says why there. */
+/** Thresholds for warnings and failures; `docs/monitoring.md` explains the values. */
 export const thresholds = {
   min_rows: 100,
   psi: { warn: 0.1, fail: 0.25 },
@@ -17,7 +17,7 @@ export const thresholds = {
 } as const;
 
 /**
- * Which band a number falls into.
+ * Returns the band that a number falls into.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -33,21 +33,21 @@ export function band(
   return value >= limits.warn ? "warn" : "ok";
 }
 
-/** Whether to retrain, and why; it is advice, nothing trains by itself. */
+/** The advice whether to retrain, and its reason; nothing is retrained automatically. */
 export interface Decision {
   readonly retrain: boolean;
   readonly reason: string;
 }
 
-/** True for a performance that was measured and judged: only such a verdict replaces an earlier one. */
+/** Returns true for a performance that was measured and judged; only such a verdict replaces an earlier one. */
 export function isJudged(severity: Severity): boolean {
   return severity === "ok" || severity === "warn" || severity === "fail";
 }
 
 /**
- * The advice to retrain: when performance failed, or drift failed in two
- * monitored scoring runs of this model in a row. While the run itself has no
- * judged performance, the latest one of the same model version counts.
+ * Returns the advice to retrain: yes if performance failed, or drift failed in
+ * two consecutive monitored runs of this model version. While the run itself has
+ * no judged performance, the latest one of the same model version is used.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -60,7 +60,7 @@ export function isJudged(severity: Severity): boolean {
  * strictEqual(decide({ ...quiet, earlier, performance: "ok" }).retrain, false);
  * ```
  *
- * @param found `previousDrift`: the verdict on the scoring run before, undefined when there is none; `earlier`: the latest judged performance among the earlier runs of this model version, absent when there is none.
+ * @param found `previousDrift`: the verdict on the previous scoring run, undefined when there is none; `earlier`: the latest judged performance among the earlier runs of this model version, absent when there is none.
  */
 export function decide(
   found: {

@@ -1,4 +1,4 @@
-/** Finds the files that make a candidate: the variant's own, or those that flags name. */
+/** Reads the files of a candidate: the variant's own, or those that flags name. */
 import { uriOf } from "../storage/store.ts";
 import type { CandidateFiles } from "./candidate.ts";
 import {
@@ -10,7 +10,7 @@ import {
 import type { Services } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** Files that flags name in place of the variant's own. */
+/** Files that flags name, which replace the variant's own. */
 export interface NamedFiles {
   readonly model?: string | undefined;
   readonly features?: string | undefined;
@@ -19,10 +19,11 @@ export interface NamedFiles {
 }
 
 /**
- * The files of a candidate. A model that a flag names is not measured on the
- * variant's labelled set unless a flag names that, too: it may belong elsewhere.
+ * Reads the files of a candidate. A model that a flag names is not evaluated on
+ * the variant's labelled set, which may not match it, unless a flag names a
+ * labelled set as well.
  *
- * @throws {InputError} If a file that is needed is not there.
+ * @throws {InputError} If a required file does not exist.
  */
 export async function readCandidateFiles(
   services: Services,
@@ -50,7 +51,7 @@ export async function readCandidateFiles(
   };
 }
 
-/** What a training script left beside the model. */
+/** Finds the manifest that a training script wrote next to the model. */
 async function findManifest(
   services: Services,
   model: InputFile,

@@ -1,4 +1,4 @@
-/** A model file with everything that belongs to it, read, checked and measured: what `log-model` logs. */
+/** Builds the candidate that `log-model` logs: a model file and its related files, parsed, validated and evaluated. */
 import { digestOf, sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
 import { checkFeatureNames, parseFeatureNames } from "../rows/feature-names.ts";
@@ -29,37 +29,37 @@ import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
 import { type InputRow, parseRows } from "../rows/json.ts";
 
-/** A file as it was read. */
+/** A file's location and contents. */
 export interface SourceFile {
   readonly uri: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** The files that make a candidate. */
+/** The files of a candidate. */
 export interface CandidateFiles {
   readonly model: SourceFile;
   readonly features: SourceFile;
   readonly sample: SourceFile;
   /** A labelled set; undefined when there is none. */
   readonly evaluation: SourceFile | undefined;
-  /** What the training script wrote beside the model. */
+  /** The manifest that the training script wrote next to the model. */
   readonly manifest: SourceFile | undefined;
 }
 
-/** How rows of the files are read. */
+/** How the rows of the files are parsed. */
 export interface CandidateOptions {
   readonly recipe: Recipe;
   readonly idColumn: string | undefined;
   readonly label: string;
 }
 
-/** Rows of the sample that travel with the model, and what it makes of them. */
+/** Sample rows that are stored with the model, and its predictions for them. */
 export interface InputExample {
   /** Rows × columns in the model's order; missing is null. */
   readonly rows: readonly (readonly unknown[])[];
-  /** The same as the model reads it, row after row; NaN is missing. */
+  /** The same rows as model input, in row-major order; NaN means missing. */
   readonly matrix: Float32Array;
-  /** One prediction a row and output. */
+  /** One prediction per row and output. */
   readonly scores: Float32Array;
 }
 
@@ -68,48 +68,48 @@ export interface Candidate {
   readonly model: Model;
   readonly modelBytes: Uint8Array<ArrayBuffer>;
   readonly onnxBytes: Uint8Array;
-  /** The ONNX graph that takes rows as they are sent: typed columns, labels of categories. */
+  /** The ONNX graph that takes rows as users send them: typed columns and category labels. */
   readonly columnGraph: Uint8Array;
   readonly columns: readonly ColumnSpec[];
-  /** With the categories of each step: recorded with the version and used from there. */
+  /** The recipe with the categories of each step; it is recorded with the version, and `predict` uses the recorded one. */
   readonly recipe: Recipe;
   readonly example: InputExample;
   /** The whole sample, rows × columns, for the parity gate. */
   readonly sample: {
     readonly matrix: Float32Array;
     readonly rows: number;
-    /** The rows as they were sent, a cell per column in the model's order: labels of categories, null for missing. */
+    /** The rows as users sent them, one cell per column in the model's order: labels for categories, null for missing. */
     readonly cells: readonly (readonly unknown[])[];
   };
-  /** Undefined when there is no labelled set, or the model gives no single probability. */
+  /** Undefined when there is no labelled set, or the model does not return one probability per row. */
   readonly metrics: EvaluationMetrics | undefined;
   readonly evaluation: SourceFile | undefined;
-  /** What the labelled set looked like, or the sample where there is none: what `monitor` compares with. */
+  /** Profile of the labelled set, or of the sample without one; `monitor` compares with it. */
   readonly reference: ReferenceProfile;
   readonly digests: CandidateDigests;
-  /** The day the training script says; undefined when it says none for this very file. */
+  /** The training date in the manifest; undefined when the manifest has none for this model file. */
   readonly trainingDate: string | undefined;
 }
 
-/** SHA-256 of each part; equal ones make no new version. */
+/** SHA-256 of each part; if all are equal to those of the newest version, no new version is needed. */
 export interface CandidateDigests {
   readonly model: string;
   readonly features: string;
   readonly evaluation: string | undefined;
   readonly recipe: string;
-  /** What the version takes from the sample: types, which columns may be missing, and the input example. */
+  /** The parts of the version that come from the sample: types, which columns may be missing, and the input example. */
   readonly sample: string;
 }
 
-/** Rows of the input example: enough to reach many leaves, few enough to be read. */
+/** Number of rows in the input example: enough to reach many leaves, few enough to read. */
 const exampleRows = 20;
 
 /**
- * Returns the candidate that the files make: parsed, converted to ONNX, its
- * signature taken from the model's types and the sample, measured on the
- * labelled set.
+ * Returns the candidate for the files: the parsed model, its ONNX conversion, a
+ * signature from the model's types and the sample, and metrics on the labelled
+ * set.
  *
- * @throws {InputError} If a file cannot be used, or they do not fit together.
+ * @throws {InputError} If a file cannot be used, or the files do not match.
  */
 export function toCandidate(
   files: CandidateFiles,
@@ -121,7 +121,7 @@ export function toCandidate(
     ...parseRows(file.bytes, { file: file.uri }),
   ];
   const sampleRows = rowsOf(files.sample);
-  // A labelled set for a model without one probability per row is left unread rather than misread.
+  // If the model does not return one probability per row, the labelled set is not read.
   const labelledRows = files.evaluation && givesProbability(model)
     ? rowsOf(files.evaluation)
     : undefined;
@@ -211,7 +211,7 @@ function readNames(features: SourceFile, model: Model): string[] {
   return names;
 }
 
-/** The signature's columns and the recipe's categories, which depend on each other: types prove categories, and categories are booleans. */
+/** Returns the signature's columns and the recipe's categories, which depend on each other: types identify categories, and categories are booleans. */
 function toColumns(
   model: Model,
   { names, recipe, sample, rows }: {
@@ -226,14 +226,14 @@ function toColumns(
       toColumnSpec({
         name,
         labels: model.features.labels?.[index],
-        // LightGBM's file says which features are categories, not their types.
+        // A LightGBM file shows which features are categories, but not their types.
         modelType: model.library === "xgboost"
           ? model.features.types[index]
           : undefined,
         values: valuesOf(name),
       })
     );
-  // Gaps do not count here: a raw sample lacks all encoded columns.
+  // Missing values are ignored here, because a raw sample lacks all encoded columns.
   const known = specsOf((name) =>
     sample.flatMap(({ value }) =>
       Object.hasOwn(value, name) && value[name] !== null ? [value[name]] : []
@@ -257,7 +257,7 @@ function toColumn({ name = "", type }: ColumnSpec): Column {
   return { name, type };
 }
 
-/** Rows as the model takes them, and its one probability a row where it gives one. */
+/** The model's input rows, and its scores if it returns one probability per row. */
 interface ScoredRows extends Pick<Features, "matrix" | "rows"> {
   readonly scores: Float32Array | undefined;
 }
@@ -288,7 +288,7 @@ function scoreLabelled(
   return { matrix, rows, scores, outcomes: labels };
 }
 
-/** The set that the reference profile is of. */
+/** Returns the source of the reference profile. */
 function toSource(
   { evaluation, sample }: CandidateFiles,
   kind: "evaluation" | "sample",
@@ -299,7 +299,7 @@ function toSource(
   return { uri, sha256: sha256(bytes), kind };
 }
 
-/** A manifest beside another model file says nothing of this one, so its digest must match. */
+/** Returns the training date in the manifest; undefined if its digest does not match this model file, because the manifest may describe another. */
 function findTrainingDate(
   { model, manifest }: CandidateFiles,
 ): string | undefined {

@@ -1,20 +1,20 @@
-/** Whether a candidate does well enough against the champion that a person should be asked to promote it. */
+/** Decides whether a candidate is good enough, compared with the champion, to request its promotion. */
 import { InputError } from "../base/errors.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
 import type { PromotionThresholds } from "../config/variants.ts";
 
-/** What a comparison found. */
+/** The result of a comparison. */
 export interface Comparison {
-  /** `better`: ask for promotion. `worse`: a threshold is missed. */
+  /** `better`: promotion should be requested. `worse`: a threshold is missed. */
   readonly status: "better" | "worse";
-  /** One sentence a threshold, each with the numbers. */
+  /** One sentence per threshold, with its numbers. */
   readonly reasons: readonly string[];
 }
 
 /**
- * The verdict on two models that were measured on the same labelled rows:
- * better when AUC gained at least `minAucGain` and log loss rose by at most
- * `maxLogLossIncrease`, both of `variants.yaml`.
+ * Compares two models that were evaluated on the same labelled rows. The
+ * candidate is better if AUC gained at least `minAucGain` and log loss rose by
+ * at most `maxLogLossIncrease`, which are both set in `variants.yaml`.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -25,7 +25,7 @@ export interface Comparison {
  * strictEqual(status, "better");
  * ```
  *
- * @throws {InputError} If AUC is not defined, because the labelled rows have one outcome only.
+ * @throws {InputError} If AUC is undefined, because the labelled rows have only one outcome.
  */
 export function compareMetrics(
   candidate: EvaluationMetrics,

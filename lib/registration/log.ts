@@ -1,4 +1,4 @@
-/** Logs a candidate as MLflow would have: a run, a logged model with its files, and the next registered version. */
+/** Logs a candidate as MLflow does: creates a run, a logged model with its files, and the next registered version. */
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
 import type { Candidate } from "./candidate.ts";
 import { sha256 } from "../base/digest.ts";
@@ -18,10 +18,10 @@ import { toModelFolder } from "./model-folder.ts";
 import { digestTags, toDataset } from "../mlflow/tags.ts";
 import type { Variant } from "../config/variant.ts";
 
-/** Name of the logged model, and of its folder where a model is a folder of its run. */
+/** Name of the logged model; also its folder in the run in MLflow versions without logged models. */
 export const artifactPath = "churn_model";
 
-/** Tags that together say what a version is made of. */
+/** Tags that together identify the content of a version. */
 const contentTags = [
   digestTags.model,
   digestTags.features,
@@ -33,20 +33,19 @@ const contentTags = [
 /** Tag of a registered model: the key of the variant it belongs to. */
 const variantTag = "churn.variant";
 
-/** Where and as what a candidate is logged. */
+/** Destination, tags and services for logging a candidate. */
 export interface LoggingOptions {
   readonly variant: Variant;
   readonly experiment: Experiment;
-  /** Tags of the run beside the candidate's own. */
+  /** Tags of the run, in addition to the candidate's own. */
   readonly tags: Readonly<Record<string, string>>;
   readonly artifacts: (uri: string) => ArtifactStore;
   readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
 /**
- * Returns the newest version when it was made of the same model, features,
- * labelled set, recipe, signature and input example; undefined when a new
- * version would differ from it, or there is none.
+ * Returns the newest version if it has the same model, features, labelled set,
+ * recipe, signature and input example; undefined if it differs or there is none.
  *
  * @throws {InputError} If the registered model belongs to another variant.
  */
@@ -65,8 +64,9 @@ export async function findSameVersion(
 }
 
 /**
- * Logs the candidate and registers it as the next version. When a step fails
- * for good, the run ends as FAILED and no version points at half a model.
+ * Logs the candidate and registers it as the next version. If a step fails after
+ * all retries, the run ends as FAILED and no version refers to an incomplete
+ * model.
  */
 export async function logCandidate(
   mlflow: MlflowStore,
@@ -109,7 +109,7 @@ export async function logCandidate(
   }
 }
 
-/** Gives a version the alias and the stage that are named; a second call changes nothing. */
+/** Sets the given alias and stage on a version; a second call changes nothing. */
 export async function markVersion(
   mlflow: MlflowStore,
   { name, version }: Pick<ModelVersion, "name" | "version">,
@@ -174,7 +174,7 @@ interface Place {
   readonly source: string;
 }
 
-/** MLflow 3 gives a logged model a place of its own; before, it is a folder of the run. */
+/** Returns where the model is stored: a logged model of its own in MLflow 3, a folder of the run in earlier versions. */
 async function placeModel(
   mlflow: MlflowStore,
   candidate: Candidate,
@@ -232,7 +232,7 @@ async function logMetrics(
   );
 }
 
-/** Writes all files, MLmodel last, so that a folder with an MLmodel is whole. Gives back MLmodel's digest. */
+/** Writes all files, MLmodel last, so that a folder with an MLmodel is complete. Returns the digest of MLmodel. */
 async function writeFolder(
   mlflow: MlflowStore,
   candidate: Candidate,
@@ -296,7 +296,7 @@ async function register(
       }),
   );
   refuseForeign(registered.tags, variant);
-  // A broken connection leaves open whether the version was made: only then is it looked for.
+  // After a broken connection it is unknown whether the version was created, so a retry searches for it first.
   let asked = false;
   return await attempt(`register a version of ${name}`, async () => {
     const made = asked
@@ -315,7 +315,7 @@ async function register(
   });
 }
 
-/** The description of a version, as Markdown: how Python reads rows for it. */
+/** Returns the Markdown description of a version, which explains how Python must read its input rows. */
 function describeInputs({ columns, recipe }: Candidate): string {
   const doubles = columns.filter(({ type }) => type === "double").length;
   return [
@@ -343,7 +343,7 @@ function toDigestTags({ digests }: Candidate): Record<string, string> {
   };
 }
 
-/** Two variants can meet in one name: geography `us` and company `us`. */
+/** Rejects a registered model of another variant; two variants can have the same model name, such as geography `us` and company `us`. */
 function refuseForeign(
   tags: Readonly<Record<string, string>>,
   variant: Variant,

@@ -1,4 +1,4 @@
-/** How well registered versions do on a labelled set. */
+/** Evaluates registered versions on a labelled set. */
 import { openVersion } from "../scoring/batch.ts";
 import { InputError } from "../base/errors.ts";
 import { toFeatures } from "../rows/encode.ts";
@@ -15,7 +15,7 @@ import { isProbability } from "../scoring/scorer.ts";
 import type { Services } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** Returns true if two versions are one, or have the same bytes and recipe. */
+/** Returns true if both are the same version, or have the same model file and recipe. */
 export function isSameModel(
   candidate: ModelVersion,
   champion: ModelVersion,
@@ -27,10 +27,10 @@ export function isSameModel(
 }
 
 /**
- * The metrics of one version on the labelled rows, scored as `predict` would
- * score them.
+ * Returns the metrics of one version on the labelled rows, scored as `predict`
+ * scores them.
  *
- * @throws {InputError} If the model has no named columns, or gives no probability.
+ * @throws {InputError} If the model has no named columns, or does not return one probability per row.
  */
 export async function measureVersion(
   services: Services,

@@ -1,4 +1,4 @@
-/** The folder of a logged model as it is written: the files, MLmodel last. */
+/** Builds the folder of a logged model; MLmodel is the last file. */
 import type { Candidate } from "./candidate.ts";
 import { sha256 } from "../base/digest.ts";
 import {
@@ -24,27 +24,26 @@ export interface ModelPlace {
   readonly modelId: string | undefined;
   readonly runId: string;
   readonly createdMs: number;
-  /** The store's `writesRequired`; true when left out. */
+  /** The store's `writesRequired`; true by default. */
   readonly writesRequired?: boolean | undefined;
 }
 
-/** A folder that is ready to be written: its files by path, and its description. */
+/** The contents of a model folder: its files by path, and its description. */
 export interface ModelFolder {
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly description: ModelDescription;
 }
 
-/** What an MLflow of our time is asked for by `requirements.txt`; the tests load our models with it. */
+/** The MLflow version in `requirements.txt`; the tests load models with it. */
 const mlflowVersion = "3.17.2";
 const onnxVersion = "1.23.2";
-/** LightGBM's files do not say which release wrote them; this one reads all formats that we do. */
+/** LightGBM's files do not record the release that wrote them; this release reads all formats that this project reads. */
 const lightgbmVersion = "4.7.0";
 
 /**
- * The files of a logged model: `MLmodel`, the native file, `model.onnx`, the
- * input example with its expected scores, the reference profile, and Python's
- * environment. The digest of every file but MLmodel stands in MLmodel, and
- * MLmodel's own is given back to be kept as a tag.
+ * Returns the files of a logged model: `MLmodel`, the native file, `model.onnx`,
+ * the input example with its expected scores, the reference profile, and
+ * Python's environment. MLmodel contains the digest of every other file.
  */
 export function toModelFolder(
   candidate: Candidate,
@@ -101,7 +100,7 @@ export function toModelFolder(
   return { files, description };
 }
 
-/** UBJSON and JSON are told apart by their second byte: a UBJSON object names its key's length type there. */
+/** Returns the flavor, file name and version of the native model. The second byte distinguishes UBJSON from JSON: in UBJSON it is the type of the first key's length. */
 function toNative(
   { model, modelBytes }: Candidate,
 ): { flavor: "xgboost" | "lightgbm"; file: string; version: string } {
@@ -122,11 +121,11 @@ function toNative(
 }
 
 /**
- * Whether MLflow's own loader of the native file would score as we do: it loads
- * a Booster, which uses all rounds, takes NaN alone for missing, and refuses
- * labels of categories outside a pandas `category`, a type that MLflow's
- * signatures do not have. Otherwise Python loads an ONNX file, which holds
- * exactly what scores.
+ * Returns true if MLflow's own loader of the native file returns the same scores
+ * as this project. It loads a Booster, which uses all rounds, treats only NaN as
+ * missing, and rejects category labels outside a pandas `category`, a type that
+ * MLflow's signatures do not have. Otherwise Python loads an ONNX file, which
+ * contains exactly what is scored here.
  */
 function describable({ model, recipe }: Candidate): boolean {
   return model.rounds.used === model.rounds.total &&

@@ -1,4 +1,4 @@
-/** The gate at import: every engine that may score a model must score as its trees do, before it is registered. */
+/** The parity gate: before a model is registered, every engine that may score it must return the same scores as its trees. */
 import type { Candidate } from "./candidate.ts";
 import {
   checkParity,
@@ -10,12 +10,13 @@ import {
 } from "../model/mod.ts";
 
 /**
- * How far ONNX and the kernel are from the parsed model, on the sample and on
- * rows made for it: at, just below and just above its thresholds, and missing.
- * A second ONNX graph scores the sample's rows as they were sent, with labels
- * of categories, and so checks how rows were encoded, by a path of its own.
+ * Returns the largest differences of ONNX and the kernel from the parsed model,
+ * on the sample and on boundary rows: values at, just below and just above its
+ * thresholds, and missing values. A second ONNX graph scores the sample's rows
+ * as users sent them, with category labels, which verifies the encoding of rows
+ * independently.
  *
- * @throws {InputError} If an engine is off by more than 1e-6; names engine and row.
+ * @throws {InputError} If an engine differs by more than 1e-6; names engine and row.
  */
 export async function proveParity(
   { model, onnxBytes, columnGraph, columns, sample }: Candidate,
@@ -47,7 +48,7 @@ export async function proveParity(
 }
 
 /**
- * A parity report in one line: "1000 sample and 4381 generated rows agree to 6.0e-8 (onnxruntime), 0 (kernel)".
+ * Returns a parity report in one line: "1000 sample and 4381 generated rows agree with the trees to 6.0e-8 (onnxruntime), 0 (kernel)".
  */
 export function describeParity(
   { sampleRows, generatedRows, maxAbsoluteError }: ParityReport,

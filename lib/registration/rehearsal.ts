@@ -1,4 +1,4 @@
-/** The first run on the embedded default as `predict --dry-run` does it: in memory, with nothing written. */
+/** Runs the first run on the embedded default in memory for `predict --dry-run`, without writing anything. */
 import type { ArtifactStore } from "../storage/store.ts";
 import { toCandidate } from "./candidate.ts";
 import { readCandidateFiles } from "./candidate-files.ts";
@@ -14,7 +14,7 @@ import { commandFor, type Variant } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import { findVariantFile } from "../services/variant-files.ts";
 
-/** Whether the first run is still to come. Opens no store that is not there, and changes none. */
+/** Returns true if the first run has not happened yet. It does not create or change a store. */
 async function isEmpty(
   services: Services,
   { variant }: VariantSettings,
@@ -29,7 +29,7 @@ async function isEmpty(
   return (await mlflow.listModelVersions(variant.modelName)).length === 0;
 }
 
-/** What the first run would leave, in memory alone. */
+/** The result of the first run, in memory only. */
 export interface Rehearsal {
   readonly experiment: Experiment;
   readonly version: ModelVersion;
@@ -37,12 +37,13 @@ export interface Rehearsal {
 }
 
 /**
- * Says what the first run on the embedded default would do, and gives back the
- * model that it would log, written and read as in a store but in memory.
- * Undefined when the variant has a model already, so that there is no first run.
+ * Reports what the first run on the embedded default would do, and returns the
+ * model that it would log, written to and read from memory instead of a store.
+ * Returns undefined if the variant already has a model, because then there is no
+ * first run.
  *
- * @param options `modelUri`: what would be scored with; `engine`: with what.
- * @throws {InputError} If there is no shipped model, or the URI names another one than it would become.
+ * @param options `modelUri`: the model to score with; `engine`: the engine to score with.
+ * @throws {InputError} If there is no shipped model, or the URI does not refer to the version that would be registered.
  */
 export async function rehearseBootstrap(
   services: Services,
@@ -107,7 +108,7 @@ export async function rehearseBootstrap(
   };
 }
 
-/** Whether a URI would stand for the first version of the variant's model once it is promoted. */
+/** Returns true if a URI would refer to the first version of the variant's model after its promotion. */
 function isFirst(reference: ModelReference, variant: Variant): boolean {
   if (reference.kind === "model" || reference.name !== variant.modelName) {
     return false;
@@ -130,7 +131,7 @@ function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
   };
 }
 
-/** Refuses a variant that the project ships no model of. @throws {InputError} That lists the variants and the commands for a new one. */
+/** Rejects a variant without a shipped model. @throws {InputError} If there is none; lists the variants and the commands for a new one. */
 export async function refuseUnshipped(
   services: Services,
   { variant, files }: VariantSettings,
@@ -149,7 +150,7 @@ export async function refuseUnshipped(
   );
 }
 
-/** Whether there is a file or folder. */
+/** Returns true if a file or folder exists. */
 export async function isThere(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }

@@ -1,4 +1,4 @@
-/** What `log-model` did, for a program and for a person. */
+/** Describes the result of `log-model` as JSON and as text. */
 import type { Candidate, CandidateFiles } from "./candidate.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
@@ -7,18 +7,18 @@ import type { Outcome } from "../base/outcome.ts";
 import { commandFor } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** What is reported of a logged candidate. */
+/** The facts in the report on a logged candidate. */
 export interface LoggingFacts {
   readonly settings: VariantSettings;
   readonly files: CandidateFiles;
   readonly version: ModelVersion;
-  /** False when the newest version already was this candidate. */
+  /** False when the newest version is identical to this candidate. */
   readonly isNew: boolean;
   readonly parity: ParityReport;
   readonly trainingDate: string;
 }
 
-/** The outcome of `log-model` for one variant; `status` is `created` or `unchanged`. */
+/** Returns the outcome of `log-model` for one variant; `status` is `created` or `unchanged`. */
 export function describeLogging(
   { metrics }: Candidate,
   facts: LoggingFacts,

@@ -1,4 +1,4 @@
-/** The new inputs of one variant: found, scored with one version, and kept once. */
+/** Finds the new inputs of one variant, scores them with one version, and stores each once. */
 import { openCache } from "../storage/digest-cache.ts";
 import { sha256 } from "../base/digest.ts";
 import { scoreDistribution } from "../statistics/distribution.ts";
@@ -40,13 +40,13 @@ import type { Services } from "../services/services.ts";
 import { digestTags, sourceTags } from "../mlflow/tags.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** What is the same for all inputs of one call. */
+/** Options that apply to all inputs of one call. */
 export interface BatchOptions {
   readonly settings: VariantSettings;
   readonly experiment: Experiment;
   readonly version: ModelVersion;
   readonly modelUri: string;
-  /** Scores what was scored before, as a new attempt. */
+  /** Scores inputs again that were scored before, as a new attempt. */
   readonly force: boolean;
   /** Scores, but stores and logs nothing. */
   readonly dryRun: boolean;
@@ -54,29 +54,29 @@ export interface BatchOptions {
   readonly output: string;
 }
 
-/** One input and what became of it. */
+/** One input and its result. */
 export interface StoredInput {
   readonly file: InputFile;
-  /** Undefined when nothing was scored, because the input had been before. */
+  /** Undefined when the input was not scored, because it had been stored before. */
   readonly scored: ScoredFile | undefined;
-  /** The ledger row that holds it; undefined for files and dry runs. */
+  /** The input's ledger row; undefined for file output and dry runs. */
   readonly ledger: ScoringRun | undefined;
   readonly mlflowRunId: string | undefined;
-  /** The earlier input of the same call that has this content, so that this one was left out. */
+  /** An earlier input of the same call with the same content; this one was skipped. */
   readonly sameAs?: InputFile;
 }
 
-/** Inputs told apart by whether a completed run of the variant has their content. */
+/** Inputs, separated by whether a completed run of the variant scored the same content. */
 export interface SortedInputs {
   readonly fresh: readonly InputFile[];
   readonly known: readonly StoredInput[];
 }
 
 /**
- * The inputs of one call: what is named, or else the variant's new data with
- * its declared fallback.
+ * Reads the inputs of one call: the named ones, or else the variant's new data
+ * with its declared fallback.
  *
- * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may stand in for S3.
+ * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may replace S3.
  */
 export async function readInputs(
   services: Services,
@@ -97,8 +97,8 @@ export async function readInputs(
 }
 
 /**
- * The inputs without those that have the content of an earlier one, which would
- * store the same rows twice, and those apart.
+ * Separates the inputs from copies, which have the same content as an earlier
+ * input and would store the same rows twice.
  */
 export function withoutCopies(
   inputs: readonly InputFile[],
@@ -121,7 +121,7 @@ export function withoutCopies(
   return { inputs: [...first.values()], copies };
 }
 
-/** Sorts the inputs into new and known; `force` and a file as output make all of them new. */
+/** Separates the inputs into new and known ones; with `force` or file output, all are new. */
 export async function sortInputs(
   services: Services,
   inputs: readonly InputFile[],
@@ -146,11 +146,11 @@ export async function sortInputs(
 }
 
 /**
- * The scorer of a registered version. Its files are read through the cache in
- * `CHURN_HOME` and verified against the digests of the day it was logged; a
- * version that MLflow logged has none, which is said. A dry run leaves the
- * embedded default's folder as it is; elsewhere the cache is no part of the
- * store, and a dry run fills it.
+ * Returns the scorer of a registered version. Its files are read through the
+ * cache in `CHURN_HOME` and verified against the digests recorded when it was
+ * logged. A version that MLflow itself logged has no digests; a message reports
+ * this. On the embedded default, a dry run does not change the folder;
+ * otherwise the cache is not part of the store, and a dry run fills it.
  */
 export async function openVersion(
   services: Services,
@@ -183,9 +183,9 @@ export async function openVersion(
 }
 
 /**
- * Scores each input and keeps it. In Postgres one after the other: what was
- * kept stays when a later one fails. In a file all at once: only when it is
- * whole do MLflow's runs say so.
+ * Scores each input and stores its scores. In Postgres, inputs are stored one at
+ * a time and remain stored if a later one fails. A file is written at once for
+ * all inputs, and MLflow runs are logged only after it is complete.
  */
 export async function scoreInputs(
   services: Services,
@@ -235,7 +235,7 @@ export async function scoreInputs(
   return kept;
 }
 
-/** Refuses, before anything is scored or logged, a model whose numbers are no churn probability. */
+/** Rejects a model that does not return one churn probability per row, before anything is scored or logged. */
 function checkStorable(
   scorer: Scorer,
   { version, settings }: BatchOptions,
@@ -258,7 +258,7 @@ function checkStorable(
   );
 }
 
-/** A graph without names is bound by the variant's own list of features. */
+/** Returns the model's columns; for a graph without names, those in the variant's features file. */
 async function columnsOf(
   services: Services,
   scorer: Scorer,
@@ -313,7 +313,7 @@ async function keepInFile(
   );
 }
 
-/** The MLflow run around the keeping of one input: FINISHED, FAILED, or KILLED when another process was first. */
+/** Stores one input within an MLflow run, which ends as FINISHED, as FAILED, or as KILLED when another process stored the input first. */
 async function withScoringRun(
   services: Services,
   scorer: Scorer,
@@ -383,7 +383,7 @@ async function store(
   );
 }
 
-/** All inputs of the call in one file, in their order. */
+/** Writes the scores of all inputs of the call to one file, in input order. */
 async function writeOutput(
   services: Services,
   { scorer, all, options }: {
@@ -426,7 +426,7 @@ function toOutputRows(
   }));
 }
 
-/** All scores of a call as one distribution; undefined when nothing was scored. */
+/** Returns the distribution of all scores of a call; undefined when nothing was scored. */
 export function distributionOf(
   kept: readonly StoredInput[],
 ): ReturnType<typeof scoreDistribution> | undefined {

@@ -1,7 +1,7 @@
 /**
- * The scores and their ledger. One scored input is one ledger row and its
- * scores, committed together; the ledger's unique key is what makes a rerun, a
- * crash, or two schedulers at once store a batch exactly once.
+ * Stores scores and their ledger. Each scored input has one ledger row, which is
+ * committed together with its scores. Because of the ledger's unique key, a
+ * batch is stored exactly once despite reruns, crashes or concurrent schedulers.
  */
 import {
   type Database,
@@ -12,7 +12,7 @@ import { InputError, UsageError } from "../base/errors.ts";
 import type { DataSource } from "../services/variant-files.ts";
 import type { Variant } from "../config/variant.ts";
 
-/** One input, scored, before it is stored. */
+/** One scored input that is not stored yet. */
 export interface ScoredInput {
   readonly variant: Variant;
   readonly inputUri: string;
@@ -26,9 +26,9 @@ export interface ScoredInput {
   readonly dataSource: DataSource;
   readonly mlflowRunId: string;
   readonly startedAt: Date;
-  /** One probability a row, in the input's order. */
+  /** One probability per row, in the input's order. */
   readonly probabilities: Float32Array;
-  /** The player of each row; undefined when the input names none. */
+  /** The player id of each row; undefined when the input has none. */
   readonly ids: readonly (string | null)[] | undefined;
 }
 
@@ -44,15 +44,15 @@ export interface ScoringRun {
   readonly finishedAt: Date;
 }
 
-/** What {@linkcode storePredictions} did. */
+/** The result of {@linkcode storePredictions}. */
 export interface StoreResult {
-  /** False when the input was stored before, by this or another process; nothing was written then. */
+  /** False when this or another process had already stored the input, and nothing was written. */
   readonly stored: boolean;
-  /** The ledger row that holds the input. */
+  /** The input's ledger row. */
   readonly run: ScoringRun;
 }
 
-/** Rows per insert: their arrays stay well under Postgres's message limit and keep memory flat. */
+/** Rows per insert: small enough for Postgres's message limit and for constant memory use. */
 const rowsPerInsert = 20_000;
 
 const runColumns =
@@ -60,10 +60,10 @@ const runColumns =
   attempt, mlflow_run_id as "mlflowRunId", row_count as rows, finished_at as "finishedAt"`;
 
 /**
- * The newest completed run that scored this content for this variant, whichever
- * model it used; undefined means that the input is new.
+ * Returns the newest completed run that scored this content for this variant
+ * with any model; undefined when the input is new.
  *
- * @throws {UsageError} If the predictions' tables are not there.
+ * @throws {UsageError} If the prediction tables do not exist.
  */
 export async function findScoringRun(
   database: Queryable,
@@ -80,9 +80,9 @@ export async function findScoringRun(
 
 /**
  * Stores all rows of an input and its ledger row in one transaction. An input
- * that is stored already stays as it is, unless `force` asks for a new attempt
- * beside it. A second call with the same `mlflowRunId` finds what the first one
- * stored, so a call whose connection broke during the commit can be repeated.
+ * that is already stored is not changed; with `force`, a new attempt is stored
+ * in addition. A second call with the same `mlflowRunId` returns what the first
+ * one stored, so a call whose connection broke during the commit can be retried.
  *
  * @throws {InputError} If a probability is not between 0 and 1; names the row.
  */
@@ -93,7 +93,7 @@ export async function storePredictions(
 ): Promise<StoreResult> {
   refuseImprobable(input);
   return await database.transaction(async (tx) => {
-    // Only saves work: two schedulers would otherwise both score up to the unique key.
+    // Only an optimization: without it, two schedulers would both insert rows until the unique key rejects one.
     await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
       `churn:${input.variant.key}`,
     ]);
@@ -108,7 +108,7 @@ export async function storePredictions(
   });
 }
 
-/** What an earlier call for the same MLflow run stored, whatever was stored after it. */
+/** Returns the run that an earlier call with the same MLflow run stored, even if other runs were stored after it. */
 async function findOwnRun(
   tx: Queryable,
   { variant, contentSha256, mlflowRunId }: ScoredInput,
@@ -184,7 +184,7 @@ async function insertRows(
   }
 }
 
-/** The transaction must not commit a ledger row that says more, or less, than is there. */
+/** Verifies that the row count in the ledger matches the stored rows before the transaction commits. */
 async function checkCount(tx: Queryable, run: ScoringRun): Promise<void> {
   const [found] = await tx.query<{ rows: number }>(
     "select count(*) as rows from churn_predictions where scoring_run_id = $1",

@@ -1,43 +1,46 @@
 /**
- * What the numbers of an ONNX graph mean for churn: which column is the
- * probability, or that none is. The graph says it, or `variants.yaml` does;
- * nothing is guessed.
+ * Interprets the output of an ONNX graph: which column is the churn
+ * probability, if any. The graph or `variants.yaml` determines it; nothing is
+ * guessed.
  */
 import { InputError, UsageError } from "../base/errors.ts";
 import type { OutputFacts } from "../model/mod.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** The settings of `variants.yaml` that say what a model's output is. */
+/** The settings in `variants.yaml` that describe a model's output. */
 export type OutputSettings = Pick<
   VariantSettings,
   "positiveClass" | "modelOutput"
 >;
 
-/** An output as it is used: what its predictions are, and how they are taken from the graph's columns. */
+/** The interpretation of an output: the kind of its predictions, and how to extract them from the graph's columns. */
 export interface ModelOutput {
   readonly predictionKind: "probability" | "score";
   /** Predictions per row. */
   readonly outputs: number;
-  /** The class whose probability is taken; undefined where the graph names none. */
+  /** The class whose probability is used; undefined when the graph names none. */
   readonly positiveClass: string | undefined;
   /**
-   * The predictions, from the graph's rows × columns.
+   * Returns the predictions from the graph's rows × columns.
    *
-   * @throws {InputError} If a probability is outside 0 to 1, or the two columns of a row are no probabilities of two classes.
+   * @throws {InputError} If a probability is outside 0 to 1, or the two columns of a row are not the probabilities of two classes.
    */
   take(values: Float32Array): Float32Array;
 }
 
 /**
- * How the output of a graph is used.
+ * Returns the interpretation of a graph's output.
  *
- * - Two columns of probabilities are the probability of one class: `1` of 0 and
- *   1, `true` of false and true, otherwise the one that `positive_class` names.
- * - More columns, and numbers that are not known to be probabilities, are
- *   scores; `model_output: probability` says that one or two columns are.
+ * - Two columns of probabilities give the probability of one class: of `1` for
+ *   the classes 0 and 1, of `true` for false and true, otherwise of the class
+ *   that `positive_class` names.
+ * - More than two columns of probabilities are used unchanged.
+ * - Numbers that are not known to be probabilities are scores;
+ *   `model_output: probability` declares that they are probabilities.
  *
- * @param options `columns`: of the graph's output; `what`: the model, for messages.
- * @throws {UsageError} If the positive class is not known, or `positive_class` names none of the graph's; the message lists them.
+ * @param options `columns`: number of columns of the graph's output; `what`: the model, for messages.
+ * @throws {UsageError} If the positive class is unknown, or `positive_class` is not one of the graph's classes; the message lists them.
+ * @throws {InputError} If one column is the probability of several named classes.
  */
 export function toModelOutput(
   facts: OutputFacts,
@@ -79,10 +82,10 @@ export function toModelOutput(
 }
 
 /**
- * Checks the settings of a model that gives one probability and names no
- * classes: it is that of class 1.
+ * Validates the settings of a model that returns one probability and names no
+ * classes: the probability is that of class 1.
  *
- * @throws {UsageError} If `positive_class` asks for another class.
+ * @throws {UsageError} If `positive_class` names another class.
  */
 export function checkUnnamed(
   { positiveClass }: Pick<OutputSettings, "positiveClass">,
@@ -97,7 +100,7 @@ export function checkUnnamed(
   );
 }
 
-/** The column of the positive class. */
+/** Returns the column of the positive class. */
 function positiveColumn(
   classes: readonly string[] | undefined,
   { positiveClass, what }: { positiveClass: string | undefined; what: string },
@@ -129,7 +132,7 @@ function positiveColumn(
   );
 }
 
-/** The probabilities of one of two classes. Rounding may leave a sum of float32 shares just outside 0 to 1; that is cut off. */
+/** Returns the probabilities of one of two classes, clipped to 0 to 1, because float32 rounding may leave a value slightly outside. */
 function takeColumn(
   values: Float32Array,
   { column, what }: { column: number; what: string },
@@ -163,14 +166,14 @@ function checkProbabilities(values: Float32Array, what: string): Float32Array {
   );
 }
 
-/** Far more than what float32 loses over a thousand trees, far less than what two numbers miss by chance. */
+/** Far larger than the float32 rounding error over a thousand trees, and small enough that unrelated numbers hardly ever pass. */
 const tolerance = 1e-4;
 
 function isShare(value: number): boolean {
   return value >= -tolerance && value <= 1 + tolerance;
 }
 
-/** Booleans are `True` in one library's files and `true` in another's and in YAML. */
+/** Compares class names; case is ignored for booleans, which are `True` in some libraries and `true` in others and in YAML. */
 function isSame(name: string, wanted: string): boolean {
   const isBoolean = /^(true|false)$/i.test(name);
   return isBoolean
@@ -190,7 +193,7 @@ function quote(classes: readonly string[]): string {
   return classes.map((name) => JSON.stringify(name)).join(", ");
 }
 
-/** A class as it is written in YAML: plain where that reads back as the same text. */
+/** Returns a class name as YAML, without quotes if it parses as the same text. */
 function toYamlText(name: string): string {
   const isPlain = /^(-?(0|[1-9]\d{0,14})|true|false)$/.test(name) ||
     /^[A-Za-z][\w-]*$/.test(name) &&

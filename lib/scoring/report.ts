@@ -1,4 +1,4 @@
-/** What `predict` did, for a program and for a person. */
+/** Describes the result of `predict` as JSON and as text. */
 import {
   type BatchOptions,
   distributionOf,
@@ -11,16 +11,16 @@ import { oneLine } from "../base/printable.ts";
 import { isProbability } from "./scorer.ts";
 import type { ScoredFile } from "./scoring-run.ts";
 
-/** What is reported of a prediction beside its inputs. */
+/** The facts in the report on a prediction. */
 export interface PredictionFacts extends BatchOptions {
-  /** The command of this call, or of one input of it, without what makes it score again or not at all. */
+  /** Returns the command line of this call, or for one of its inputs, without `--force` and `--dry-run`. */
   readonly command: (input?: string) => string;
   /** Undefined when nothing was scored. */
   readonly engine: string | undefined;
   readonly kept: readonly StoredInput[];
 }
 
-/** The outcome of `predict` for one variant; `status` is `scored`, `nothing-new` or `dry-run`. */
+/** Returns the outcome of `predict` for one variant; `status` is `scored`, `nothing-new` or `dry-run`. */
 export function describePrediction(
   config: Config,
   facts: PredictionFacts,
@@ -60,10 +60,10 @@ export function describePrediction(
 }
 
 /**
- * Alias and stage are promoted together; this warns when somebody moved only
- * one of them.
+ * Warns if only one of the alias and the stage was moved, which are promoted
+ * together.
  *
- * @param options `promote`: the command for the variant that the model belongs to; undefined when none is known.
+ * @param options `promote`: the promotion command for the model's variant; undefined when the variant is unknown.
  */
 export function warnOfSplitPromotion(
   version: ModelVersion,
@@ -92,7 +92,7 @@ export function warnOfSplitPromotion(
   );
 }
 
-/** The version that scored an input: the one of this call, or of the run that did it before. */
+/** Returns the version that scored an input: that of this call, or of the earlier run that scored it. */
 function modelOf(
   input: StoredInput | undefined,
   version: ModelVersion,
@@ -158,7 +158,7 @@ function describeInput(
     `  ${describeScores(scored)}`;
 }
 
-/** One number per player is summed up; the columns of several are not mixed. */
+/** Summarizes the scores if there is one per player; several columns are only listed. */
 function describeScores({ output, distribution }: ScoredFile): string {
   const { outputs, predictionKind } = output;
   if (outputs > 1) {
@@ -184,7 +184,7 @@ function whereTheyAre(
     return anyScored ? [`The scores are in ${oneLine(output)}`] : [];
   }
   const { key, title } = settings.variant;
-  // By the ledger: geography and company are spelled as they were when a row was stored.
+  // Selects by the ledger's variant key, because the spelling of geography and company may differ between stored rows.
   const select =
     `select player_id, churn_probability, model_version from churn_predictions_current ` +
     `where scoring_run_id in (select id from scoring_runs where variant = '${key}') order by 2 desc limit 10`;

@@ -1,4 +1,4 @@
-/** A registered version that is ready to score: read, verified, replayed on its own example. */
+/** Opens a logged model for scoring and verifies it against its input example. */
 import { type Column, toFeatures } from "../rows/encode.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
@@ -27,37 +27,37 @@ import {
   toModelOutput,
 } from "./model-output.ts";
 
-/** What computes the scores. */
+/** The engine that computes the scores. */
 export type Engine = "trees" | "onnxruntime";
 
-/** A model that scores; disposing it frees the runtime's memory. */
+/** A model that is ready to score; disposing it frees the runtime's memory. */
 export interface Scorer extends AsyncDisposable {
   readonly engine: Engine;
-  /** The model's columns in the model's order; undefined when neither model nor signature names them. */
+  /** The model's columns in the model's order; undefined when neither the model nor its signature names them. */
   readonly columns: readonly Column[] | undefined;
   readonly features: number | undefined;
-  /** How rows become those columns, as it was recorded with the model; undefined for a model without. */
+  /** The feature recipe recorded with the model; undefined when there is none. */
   readonly recipe: RecordedRecipe | undefined;
   readonly predictionKind: "probability" | "score";
-  /** Predictions a row. */
+  /** Predictions per row. */
   readonly outputs: number;
-  /** SHA-256 of the file that is scored with. */
+  /** SHA-256 of the model file in use. */
   readonly modelSha256: string;
-  /** The predictions, rows × outputs. @param matrix Rows × features in the model's order; NaN is missing. */
+  /** Returns the predictions, rows × outputs. @param matrix Rows × features in the model's order; NaN means missing. */
   predict(matrix: Float32Array, rows: number): Promise<Float32Array>;
 }
 
-/** The largest difference to an expected score that passes the replay. */
+/** The largest accepted difference from an expected score of the input example. */
 const tolerance = 1e-6;
 
 /**
- * The scorer of a logged model. `auto` takes the trees where the folder has a
- * native model, else ONNX. A model with an input example must first give its
- * expected scores again.
+ * Returns the scorer of a logged model. `auto` selects the trees if the folder
+ * has a native model, otherwise ONNX. If the model has an input example, the
+ * scorer must first reproduce its expected scores.
  *
- * @throws {InputError} If the model cannot be scored, or its example gives other scores: then the file or the runtime is not what was logged.
- * @param options `settings`: what the variant says of an ONNX graph's output.
- * @throws {UsageError} If the engine asked for does not fit the model, or the positive class of an ONNX classifier is not known.
+ * @param options `settings`: the variant's settings for a model's output.
+ * @throws {InputError} If the model cannot be scored, or the example's scores differ, so the file or the runtime is not the one that was logged.
+ * @throws {UsageError} If the requested engine does not support the model, or the positive class of an ONNX classifier is unknown.
  */
 export async function openScorer(
   folder: LoadedFolder,
@@ -79,7 +79,7 @@ export async function openScorer(
   }
 }
 
-/** The engine a flag names. @throws {UsageError} If it names none. */
+/** Validates the value of `--engine`. @throws {UsageError} If it is not an engine. */
 export function parseEngine(text: string): "auto" | Engine {
   if (text === "auto" || text === "trees" || text === "onnxruntime") {
     return text;
@@ -111,7 +111,7 @@ function openTrees(
   };
 }
 
-/** The kernel serves trees; a linear model is one pass over the row, which the reference does as well. */
+/** Returns the scoring function: the kernel for trees, the reference implementation for linear models, which need only one pass over a row. */
 function toPredict(
   model: Model,
 ): (matrix: Float32Array, rows: number) => Float32Array {
@@ -122,7 +122,7 @@ function toPredict(
   return (matrix, rows) => kernel.predict(matrix, rows);
 }
 
-/** Whether a model gives one probability per row, which is what `churn_predictions` holds. */
+/** Returns true if a model returns one probability per row, which `churn_predictions` requires. */
 export function isProbability(
   { predictionKind, outputs }: Pick<Scorer, "predictionKind" | "outputs">,
 ): boolean {
@@ -150,7 +150,7 @@ async function openGraph(
   );
   const session = await openOnnx(onnx);
   try {
-    // The graph beside a native model is ours: all its columns are the model's outputs.
+    // This project wrote the graph next to a native model, so all its columns are the model's outputs.
     const output = model ? { ...model, take: asIs } : toModelOutput(
       session.facts,
       { columns: session.outputs, settings, what: uri },
@@ -183,7 +183,7 @@ function namesOf(model: Model, folder: LoadedFolder): readonly string[] {
     : folder.featureNames ?? [];
 }
 
-/** The model's order and the signature's types; a signature without a name of the model's is a wrong pairing. */
+/** Returns columns in the model's order with the signature's types; a model column that the signature lacks is an error. */
 function toColumns(
   names: readonly string[],
   inputs: Schema | undefined,
@@ -207,7 +207,7 @@ function toColumns(
   });
 }
 
-/** Columns in the model's order with the labels that it has for them. */
+/** Adds the model's category labels to its columns. */
 function withLabels(
   columns: Column[] | undefined,
   model: Model | undefined,

@@ -1,4 +1,4 @@
-/** One input scored: its rows bound to the model's columns, its scores, and the MLflow run that says so. */
+/** Scores one input: binds its rows to the model's columns, computes its scores, and logs them as an MLflow run. */
 import { sha256 } from "../base/digest.ts";
 import {
   type ScoreDistribution,
@@ -27,23 +27,22 @@ export interface ScoredFile {
   /** Rows × outputs. */
   readonly scores: Float32Array;
   readonly distribution: ScoreDistribution;
-  /** What the scores are, and how many per row. */
+  /** Kind of the scores, and their number per row. */
   readonly output: Pick<Scorer, "predictionKind" | "outputs">;
   readonly startedAt: Date;
 }
 
-/** How rows of a file become what the scorer takes. */
+/** How the rows of a file are converted to the scorer's input. */
 export interface Binding {
   readonly columns: readonly Column[];
   readonly recipe: Recipe;
 }
 
 /**
- * Returns the scores of all rows of a file. What was noticed on the way (columns
- * that were ignored, unknown categories, absent cells, rows without a player)
- * is said.
+ * Returns the scores of all rows of a file. Messages report ignored columns,
+ * unknown categories, absent cells, empty columns and rows without a player.
  *
- * @throws {InputError} If a row cannot be used (names row, line and column), or no row names a player though the variant has an id column.
+ * @throws {InputError} If a row cannot be used (names row, line and column), no row has a player id although the variant has an id column, or every column of the model is missing in all rows.
  */
 export async function scoreFile(
   scorer: Scorer,
@@ -85,7 +84,7 @@ export async function scoreFile(
   };
 }
 
-/** Scores that belong to nobody are of no use, unless the variant says that its rows name nobody. */
+/** Rejects rows without any player id, unless the variant declares that it has none. */
 function requirePlayers(
   { ids, rows }: Features,
   { idColumn, file }: { idColumn: string | undefined; file: string },
@@ -110,7 +109,7 @@ function requireValues(
   );
 }
 
-/** The share of unknown categories from which a remark is a warning. */
+/** The share of unknown categories above which a remark is a warning. */
 const unknownWarning = 0.05;
 
 function remarksOn(features: Features): string[] {
@@ -149,9 +148,9 @@ function remarksOn(features: Features): string[] {
 }
 
 /**
- * Returns the recipe that a version is scored with: the one recorded with it,
- * or the one of `variants.yaml` for a version without. When `variants.yaml` has
- * changed since, that is said.
+ * Returns the recipe for scoring with a version: the recorded one, or the one in
+ * `variants.yaml` for a version without a recorded recipe. Warns if
+ * `variants.yaml` declares a different recipe from the recorded one.
  */
 export function recipeOf(
   scorer: Scorer,
@@ -171,7 +170,7 @@ export function recipeOf(
   return fromRecorded(scorer.recipe, declared);
 }
 
-/** What a scoring run was about. */
+/** Options for the MLflow run of one scored input. */
 export interface ScoringRunOptions {
   readonly experiment: Experiment;
   readonly settings: VariantSettings;
@@ -179,11 +178,11 @@ export interface ScoringRunOptions {
   readonly modelUri: string;
   readonly engine: string;
   readonly tags: Readonly<Record<string, string>>;
-  /** Runs a step again while MLflow is away. */
+  /** Retries a step while MLflow is unavailable. */
   readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
-/** Starts the MLflow run of one scored input, linked to its rows and to the model; it stays RUNNING. */
+/** Starts the MLflow run of one scored input and links it to the input and the model; its status remains RUNNING. Returns the run id. */
 export async function startScoringRun(
   mlflow: MlflowStore,
   scored: ScoredFile,
@@ -240,7 +239,7 @@ export async function startScoringRun(
   return runId;
 }
 
-/** Logs what came out and ends the run as FINISHED. */
+/** Logs the score distribution and ends the run as FINISHED. */
 export async function finishScoringRun(
   mlflow: MlflowStore,
   runId: string,
