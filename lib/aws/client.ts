@@ -1,11 +1,11 @@
-/** What the AWS clients share: timeouts, credentials, and errors sorted by what to do next. */
+/** Shared by all AWS clients: timeouts, credentials, and the classification of errors. */
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 
-/** Settings for every AWS client: the SDK itself waits for ever and only warns. */
+/** Settings for every AWS client. By default the SDK never times out; it only warns. */
 export interface AwsClientSettings {
   readonly region: string;
-  /** For the credential chain: a file of credentials may have been renewed since it was read. */
+  /** Read by the credential chain: rereads credential files, which may have been renewed. */
   readonly ignoreCache: boolean;
   readonly maxAttempts: number;
   readonly requestHandler: {
@@ -17,9 +17,10 @@ export interface AwsClientSettings {
 }
 
 /**
- * The settings for one region; times are milliseconds. Three quick attempts inside each of ours.
+ * Returns the client settings for one region; times are in milliseconds. The
+ * SDK makes up to three attempts within each of our own.
  *
- * @param options `silenceMs`: how long an open connection may say nothing; 30 seconds by default.
+ * @param options `silenceMs`: the longest time without data on an open connection; 30 seconds by default.
  */
 export function awsClientSettings(
   region: string,
@@ -38,7 +39,7 @@ export function awsClientSettings(
   };
 }
 
-/** The part of every AWS client that says who is calling. */
+/** The part of every AWS client that holds its credentials. */
 interface AwsClient {
   readonly config: {
     readonly credentials: () => Promise<
@@ -48,12 +49,13 @@ interface AwsClient {
 }
 
 /**
- * Runs calls on a client. Before each, the credentials that the SDK's default
- * chain gives are announced to the redactor. If the service says that they
- * expired, a new client asks the chain again, and the call is repeated once.
+ * Returns a function that runs calls on a client. Before each call it registers
+ * the credentials from the SDK's default chain with the redactor. If the service
+ * reports that they expired, it opens a new client, which reads the chain again,
+ * and repeats the call once.
  *
- * @param open Makes a client; nothing connects until the first call.
- * @returns Throws, beside what the call throws, {@linkcode UsageError} without usable credentials and {@linkcode TransientError} if whoever issues them is away.
+ * @param open Creates a client; nothing connects until the first call.
+ * @returns A function that throws whatever the call throws, {@linkcode UsageError} if there are no usable credentials, and {@linkcode TransientError} if their issuer is unavailable.
  */
 export function withCredentials<Client extends AwsClient>(
   open: () => Client,
@@ -75,7 +77,7 @@ export function withCredentials<Client extends AwsClient>(
   };
 }
 
-/** Never an outage of the service that was to be called: nothing may stand in for it. */
+/** Registers the credentials with the redactor. A failure here is not an outage of the called service, so it never allows a fallback. */
 async function announceCredentials({ config }: AwsClient): Promise<void> {
   try {
     const { secretAccessKey, sessionToken } = await config.credentials();
@@ -91,40 +93,40 @@ async function announceCredentials({ config }: AwsClient): Promise<void> {
 
 const expiredNames = /^(ExpiredToken\w*|TokenRefreshRequired)$/;
 
-/** Credentials or rights, not the network: waiting does not help, and falling back would hide it. */
+/** Errors about credentials or permissions, not the network: waiting does not help, and a fallback would hide them. */
 const refusedNames =
   /^(AccessDenied\w*|ExpiredToken\w*|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSignatureException|UnrecognizedClientException|InvalidClientTokenId|TokenRefreshRequired|InvalidToken|InvalidIdentityToken\w*|IDPRejectedClaim\w*|AuthFailure|Forbidden|RequestTimeTooSkewed|CredentialsProviderError|TokenProviderError|NotAuthorized\w*|DecryptionFailure)$/;
 
-/** Answers after which the same call may pass in a minute (the SDK's own transient and throttling lists). */
+/** Errors after which the same call may succeed in a minute (the SDK's own lists of transient and throttling errors). */
 const busyNames =
   /^(RequestTimeout(Exception)?|SlowDown|(KMS\.?)?Throttl\w*|TooManyRequests\w*|RequestLimitExceeded|InternalServerError|InternalServiceError|InternalFailure|ServiceUnavailable\w*|IDPCommunicationError\w*)$/;
 
 const misdirectedNames =
   /^(PermanentRedirect|TemporaryRedirect|Redirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException|IncorrectEndpoint)$/;
 
-/** Nobody answered. */
+/** The service did not answer. */
 const unreachable =
   /TimeoutError|ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|connection refused|timed out/i;
 
-/** The connection ended, or what it carried was wrong. The SDK names a reset a timeout, so that this is tested first. */
+/** The connection broke, or its data was corrupt. The SDK reports a reset as a timeout, so this is tested first. */
 const interrupted =
   /AbortError|ECONNRESET|EPIPE|HPE_|aborted|socket hang up|Checksum mismatch|error sending request|connection (error|closed|reset)/i;
 
-/** What is known of a failed call. */
+/** What is known about a failed call. */
 interface Failure {
-  /** The service's name of the error, or the SDK's. */
+  /** The service's name for the error, or the SDK's. */
   readonly name: string;
   /** HTTP status; 0 if there was no answer. */
   readonly status: number;
-  /** Name, socket code, message and cause, to be searched. */
+  /** Name, socket code, message and cause, as one text to search. */
   readonly text: string;
 }
 
-/** What a failure becomes. */
+/** How one kind of failure is reported. */
 interface Verdict {
   readonly is: (failure: Failure) => boolean;
   readonly toError: (message: string) => Error;
-  /** Says what the operator does next; only `why` where waiting is all there is. */
+  /** Adds what the operator should do next; without it, the message is `why` alone. */
   readonly says?: (why: string) => string;
 }
 
@@ -132,7 +134,7 @@ const usage = (message: string) => new UsageError(message);
 const input = (message: string) => new InputError(message);
 const transient = (message: string) => new TransientError(message);
 
-/** Sorted by the first that fits. Only the two with an `outage` allow the local folder in place of S3. */
+/** The first match applies. Only the two with an `outage` allow the local folder to be used instead of S3. */
 const verdicts: readonly Verdict[] = [
   {
     is: ({ status }) => status >= 500,
@@ -188,11 +190,12 @@ const verdicts: readonly Verdict[] = [
 ];
 
 /**
- * Our error for one that the AWS SDK threw: {@linkcode UsageError} when
- * credentials, rights, region or key are wrong, {@linkcode TransientError} when
- * the service was away or slow or its answer broke, {@linkcode InputError} for
- * the rest. Only a transient error of a service that nobody reached or that
- * answered 5xx has an `outage`. Errors of ours keep their class.
+ * Converts an error of the AWS SDK to one of ours: {@linkcode UsageError} if
+ * credentials, permissions, region or key are wrong, {@linkcode TransientError}
+ * if the service was unavailable or slow or its response broke off,
+ * {@linkcode InputError} otherwise. Only a transient error has an `outage`, and
+ * only if the service was unreachable or answered 5xx. Our own errors keep their
+ * class.
  *
  * @param what Verb and object of the failed call: "read s3://bucket/key".
  */
@@ -208,7 +211,7 @@ export function explainAwsError(error: unknown, what: string): Error {
     $metadata?: { httpStatusCode?: number };
   };
   const status = $metadata?.httpStatusCode ?? 0;
-  const [said = ""] = (error.message || code).split("\n"); // then follow hints for programmers
+  const [said = ""] = (error.message || code).split("\n"); // the other lines are hints for programmers
   const text = `${error.name} ${code} ${error.message} ${error.cause ?? ""}`;
   const { toError, says = (why: string) => why } =
     verdicts.find(({ is }) => is({ name: error.name, status, text })) ??

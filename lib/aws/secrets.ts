@@ -1,4 +1,4 @@
-/** Credentials from AWS Secrets Manager: the owner of `npm:@aws-sdk/client-secrets-manager`. */
+/** Database logins from AWS Secrets Manager: the only importer of `npm:@aws-sdk/client-secrets-manager`. */
 import {
   GetSecretValueCommand,
   SecretsManagerClient,
@@ -11,7 +11,7 @@ import {
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 
-/** A database login as its secret holds it; what the secret leaves out is undefined. */
+/** A database login as stored in its secret; parts that the secret omits are undefined. */
 export interface DatabaseSecret {
   readonly username: string;
   readonly password: string;
@@ -27,11 +27,11 @@ export interface SecretsSettings {
 }
 
 /**
- * The login in the secret `name`, a JSON object `{username, password}` with
- * `host`, `port` and `dbname` where it has them. The password is announced to
- * the redactor.
+ * Reads the login in the secret `name`, a JSON object with `username` and
+ * `password` and optionally `host`, `port` and `dbname`. Registers the password
+ * with the redactor.
  *
- * @throws {UsageError} If there is no such secret, it may not be read, or it does not hold such an object.
+ * @throws {UsageError} If the secret does not exist, may not be read, or does not hold such an object.
  * @throws {TransientError} If Secrets Manager cannot be reached.
  */
 export async function readDatabaseSecret(
@@ -76,7 +76,7 @@ async function readSecret(
 }
 
 /**
- * The login that a secret's text holds.
+ * Parses the login in a secret's text.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -86,7 +86,7 @@ async function readSecret(
  * ```
  *
  * @param options `name`: the secret's name, for errors.
- * @throws {UsageError} If it is not JSON, or lacks username or password; never shows its text.
+ * @throws {UsageError} If the text is not JSON, or lacks username or password; the message never contains the text.
  */
 export function parseDatabaseSecret(
   text: string,

@@ -1,6 +1,6 @@
 /**
- * Setting up a database, whatever goes into it: creating it, one set-up at a
- * time, and scripts as part of a transaction.
+ * Database setup, independent of the schema: creating databases and schemas,
+ * the setup lock, and running scripts inside a transaction.
  */
 import {
   type Database,
@@ -11,10 +11,10 @@ import {
 import { UsageError } from "../base/errors.ts";
 
 /**
- * Creates a database unless it is there; `name` may hold any character.
+ * Creates a database unless it exists; `name` may contain any character but NUL.
  *
  * @param admin A connection to another database of the same server.
- * @returns Whether this call created it; false too when somebody else just did.
+ * @returns True if this call created it; false if it existed or another process created it meanwhile.
  * @throws {UsageError} If the name is empty, longer than 63 bytes, or the login may not create databases.
  */
 export async function ensureDatabase(
@@ -22,7 +22,7 @@ export async function ensureDatabase(
   name: string,
 ): Promise<boolean> {
   const bytes = new TextEncoder().encode(name).length;
-  // Postgres would cut a longer name and use another database than was asked for.
+  // Postgres would truncate a longer name and use a different database.
   if (bytes === 0 || bytes > 63 || name.includes("\0")) {
     throw new UsageError(
       `Cannot use the database name "${name}": it has ${bytes} bytes, and Postgres allows 1 to 63 without NUL`,
@@ -37,16 +37,16 @@ export async function ensureDatabase(
     await admin.query(`create database ${quoteIdentifier(name)}`);
     return true;
   } catch (error) {
-    // 42P04 it is there by now; 23505 two created it in the same moment.
+    // 42P04: it exists by now; 23505: two processes created it at the same time.
     if (isCode(error, "42P04", "23505")) return false;
     throw error;
   }
 }
 
 /**
- * Creates the schema that the connection's own `search_path` begins with (its
- * `options`, not a default of the role or database), unless it is there. New
- * tables would otherwise go to the next schema of the path, or nowhere.
+ * Creates the first schema of the connection's own `search_path` (from its
+ * `options`, not a default of the role or database), unless it exists. Otherwise
+ * new tables would go to the next schema in the path, or fail.
  *
  * @throws {UsageError} If the login may not create schemas.
  */
@@ -65,15 +65,15 @@ export async function ensureNamedSchema(database: Queryable): Promise<void> {
   if (found.length > 0) return;
   await database.query(`create schema ${quoteIdentifier(name)}`).catch(
     (error) => {
-      // 42P06 it is there by now; 23505 two created it in the same moment.
+      // 42P06: it exists by now; 23505: two processes created it at the same time.
       if (!isCode(error, "42P06", "23505")) throw error;
     },
   );
 }
 
 /**
- * One statement that runs a whole script, so that a script can be part of a
- * transaction on any {@linkcode Queryable}, which takes one statement at a time.
+ * Returns one statement that runs a whole script, so that a script can be part of
+ * a transaction on any {@linkcode Queryable}, which takes one statement at a time.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -82,7 +82,7 @@ export async function ensureNamedSchema(database: Queryable): Promise<void> {
  * strictEqual(statement, "do $do$ begin execute $script$select 1; select 2$script$; end $do$");
  * ```
  *
- * @throws {RangeError} If the script holds one of the two quotes, `$do$` and `$script$`.
+ * @throws {RangeError} If the script contains `$do$` or `$script$`.
  */
 export function toOneStatement(script: string): string {
   for (const quote of ["$do$", "$script$"]) {
@@ -94,8 +94,8 @@ export function toOneStatement(script: string): string {
 }
 
 /**
- * Runs `work` in a transaction that no other set-up of the same database can be
- * in: the second one waits, then sees what the first committed.
+ * Runs `work` in a transaction that holds the setup lock of the database: a
+ * second setup waits, then sees what the first one committed.
  */
 export async function underSetupLock<T>(
   database: Database,
@@ -107,7 +107,7 @@ export async function underSetupLock<T>(
   });
 }
 
-/** Whether the server refused with one of these SQLSTATEs. */
+/** Tells whether the server refused a statement with one of these SQLSTATEs. */
 export function isCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof DatabaseError && codes.includes(error.code);
 }

@@ -1,31 +1,31 @@
 /**
- * What the rest of the code sees of a database, wherever it runs: one way to
- * ask, one way to be atomic, and the rules that make PGlite and Postgres
- * answer alike. Values are JavaScript's: `int8` comes back as a number where
- * that is exact (else an error), `numeric` as the nearest number, `timestamptz`
- * as `Date`, `date`, `timestamp` and `interval` as Postgres prints them, `json`
- * parsed, `bytea` as `Uint8Array`, arrays as arrays of these.
+ * The database interface for the rest of the code: one way to query, one way to
+ * run a transaction, and the rules that make PGlite and Postgres return the same
+ * values. `int8` is returned as a number if that is exact (an error otherwise),
+ * `numeric` as the nearest number, `timestamptz` as `Date`, `date`, `timestamp`
+ * and `interval` as Postgres prints them, `json` parsed, `bytea` as `Uint8Array`,
+ * and arrays as arrays of these.
  */
 
 import { UsageError } from "../base/errors.ts";
 
-/** How an answer is read. */
+/** How result values are converted. */
 export interface QueryOptions {
   /**
-   * True for people's own questions: a number over 2^53, NaN, an infinity and a
-   * `timestamptz` (all its digits, in ISO 8601 and UTC) come back as text.
+   * True for ad-hoc queries: a number over 2^53, NaN, an infinity and a
+   * `timestamptz` (with all its digits, in ISO 8601 and UTC) are returned as text.
    */
   readonly exact?: boolean;
 }
 
-/** One statement at a time, inside or outside a transaction. */
+/** Runs one statement at a time, inside or outside a transaction. */
 export interface Queryable {
   /**
-   * Runs one statement and gives back its rows. Values travel apart from the
-   * text, as `$1`, `$2`; arrays become Postgres arrays.
+   * Runs one statement and returns its rows. Values are passed as parameters
+   * `$1`, `$2`, …; arrays become Postgres arrays.
    *
    * @throws {DatabaseError} If the server refuses the statement; `code` is its SQLSTATE.
-   * @throws {TransientError} If the connection broke or the server is away; the outcome is then unknown.
+   * @throws {TransientError} If the connection broke or the server is unavailable; the outcome is then unknown.
    */
   query<Row = Record<string, unknown>>(
     text: string,
@@ -34,33 +34,33 @@ export interface Queryable {
   ): Promise<Row[]>;
 }
 
-/** A connection that is closed when it goes out of scope. */
+/** A connection that is closed on disposal. */
 export interface Database extends Queryable, AsyncDisposable {
-  /** Where it is, fit to be printed: never holds a password. */
+  /** Where the database is, safe to print: never contains a password. */
   readonly description: string;
-  /** True for PGlite, where one process at a time may have the database. */
+  /** True for PGlite, where one process at a time may use the database. */
   readonly embedded: boolean;
   /**
-   * Commits what `work` did, or rolls all of it back if `work` throws. Not to be nested.
+   * Runs `work` in a transaction: commits it, or rolls it back if `work` throws. Transactions cannot be nested.
    *
-   * @throws {DatabaseError} If a statement was refused and `work` went on as if it had not been.
+   * @throws {DatabaseError} If a statement was refused and `work` did not throw.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
-  /** Runs a file of many statements (no values), as one implicit transaction when called inside none. */
+  /** Runs a script of several statements without values, as one implicit transaction. */
   runScript(sql: string): Promise<void>;
 }
 
-/** The server answers and lets us in, but has no database of that name. Exit code 2. */
+/** The server accepts the login but has no database of that name. Exit code 2. */
 export class MissingDatabaseError extends UsageError {}
 
-/** A statement that the server refused; `code` is the SQLSTATE of Postgres (appendix A of its manual). */
+/** The server refused a statement; `code` is its SQLSTATE (appendix A of the Postgres manual). */
 export class DatabaseError extends Error {
   override readonly name = "DatabaseError";
   /** SQLSTATE, five characters; `23505` is a unique violation. */
   readonly code: string;
-  /** The constraint that refused, where the server names one. */
+  /** The violated constraint, if the server names one. */
   readonly constraint: string | undefined;
-  /** @param message The server's own words. */
+  /** @param message The server's message. */
   constructor(
     message: string,
     options: { code: string; constraint?: string | undefined; cause?: unknown },
@@ -72,8 +72,8 @@ export class DatabaseError extends Error {
 }
 
 /**
- * The error of a transaction whose work went on after a refused statement:
- * Postgres answers its commit with a rollback and calls that no error. SQLSTATE
+ * Returns the error for a transaction that continued after a refused statement:
+ * Postgres then answers the commit with a rollback and reports no error. SQLSTATE
  * 25P02.
  */
 export function abortedTransaction(): DatabaseError {
@@ -83,16 +83,16 @@ export function abortedTransaction(): DatabaseError {
   );
 }
 
-/** A name as it stands in SQL text, quoted so that any character is safe: `a"b` becomes `"a""b"`. */
+/** Quotes a name for SQL text so that any character is safe: `a"b` becomes `"a""b"`. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
 /**
- * Refuses an answer with two columns of one name, or one named `__proto__`: an
- * object would keep only the last of them, and nothing.
+ * Refuses a result with two columns of the same name, of which an object would
+ * keep only the last, or a column named `__proto__`, which an object would drop.
  *
- * @throws {DatabaseError} With Postgres's own code for a duplicate column, 42701.
+ * @throws {DatabaseError} With Postgres's code for a duplicate column, 42701, or an invalid name, 42602.
  */
 export function refuseSameNames(
   fields: readonly { readonly name: string }[],

@@ -1,4 +1,4 @@
-/** Postgres inside this process, in a folder: the owner of `npm:@electric-sql/pglite` and its socket server. */
+/** Postgres inside this process, stored in a folder: the only importer of `npm:@electric-sql/pglite` and its socket server. */
 import { PGlite, types } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 import {
@@ -13,26 +13,26 @@ import { TransientError } from "../base/errors.ts";
 
 /** The embedded database, which can also be served to other programs. */
 export interface EmbeddedDatabase extends Database {
-  /** Speaks Postgres's protocol on 127.0.0.1, one client at a time, until the result is disposed. */
+  /** Serves the Postgres protocol on 127.0.0.1, one client at a time, until the result is disposed. */
   serve(port: number): Promise<AsyncDisposable>;
 }
 
 /** How to open the folder. */
 export interface PgliteOptions {
-  /** How long to wait for another process to let go of the folder, in milliseconds; 60 seconds by default. */
+  /** How long to wait for another process to release the folder, in milliseconds; 60 seconds by default. */
   readonly waitMs?: number | undefined;
-  /** Told once, when another process has the folder and waiting begins. */
+  /** Called once if another process holds the folder and waiting begins. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
 /**
- * The database in `folder`, made when it is not there. One process at a time
- * may have it: PGlite itself takes no lock and loses commits when two open one
- * folder, so a lock on `<folder>.lock` is held until disposal, which the kernel
- * frees even after a kill. On disposal every changed file is synced to disk,
- * because PGlite runs Postgres with fsync off.
+ * Opens the database in `folder`, creating it if necessary. One process at a time
+ * may use it: PGlite itself takes no lock and loses commits if two processes open
+ * one folder. So a lock on `<folder>.lock` is held until disposal; the kernel
+ * releases it even if the process is killed. On disposal every changed file is
+ * synced to disk, because PGlite runs Postgres with fsync off.
  *
- * @throws {TransientError} If another process still has the folder after `waitMs`; names its process id.
+ * @throws {TransientError} If another process still holds the folder after `waitMs`; the message names its process id.
  */
 export async function openPglite(
   folder: string,
@@ -110,7 +110,7 @@ export async function openPglite(
   };
 }
 
-/** The parsers by oid; `null` reaches those of PGlite too. */
+/** Returns the parsers by oid. */
 function parsersOf(kind: "value" | "exact"): Record<number, Parser> {
   return Object.fromEntries(typeParsers.flatMap((type) => [
     [type.oid, type[kind]],
@@ -156,7 +156,7 @@ async function lockFolder(
   return file;
 }
 
-/** Syncs what was written since `sinceMs`; a crash of the machine then loses nothing that was acknowledged. */
+/** Syncs the files written since `sinceMs`, so that a crash of the machine loses no acknowledged commit. */
 async function syncChanged(folder: string, sinceMs: number): Promise<void> {
   for await (const entry of Deno.readDir(folder)) {
     const path = `${folder}/${entry.name}`;
@@ -165,7 +165,7 @@ async function syncChanged(folder: string, sinceMs: number): Promise<void> {
       continue;
     }
     const { mtime } = await Deno.stat(path);
-    // File systems round times down; a second too many files is cheap.
+    // File systems round times down; syncing an extra second's files is cheap.
     if (mtime !== null && mtime.getTime() < sinceMs - 1000) continue;
     using file = await Deno.open(path, { read: true, write: true });
     await file.syncData();

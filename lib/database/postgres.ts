@@ -1,4 +1,4 @@
-/** Postgres over the network: the owner of `npm:pg`. */
+/** Postgres over the network: the only importer of `npm:pg`. */
 import pg from "pg";
 import {
   abortedTransaction,
@@ -11,7 +11,7 @@ import {
 import { type Parser, typeParsers } from "./values.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 
-/** TLS as libpq names it (`PGSSLMODE`), its meaning libpq's too. */
+/** TLS modes with the names and meanings of libpq (`PGSSLMODE`). */
 export type SslMode =
   | "disable"
   | "allow"
@@ -20,39 +20,39 @@ export type SslMode =
   | "verify-ca"
   | "verify-full";
 
-/** Who asks. The password is never part of a text. */
+/** A database login. The password never appears in a message. */
 export interface PostgresLogin {
   readonly user: string;
   readonly password: string;
 }
 
-/** Where a Postgres is and who asks. */
+/** Where a Postgres server is, and the login for it. */
 export interface PostgresSettings extends PostgresLogin {
   readonly host: string;
   readonly port: number;
   readonly database: string;
-  /** Reads the login again after a refusal: it may have been rotated since. Undefined where it cannot change. */
+  /** Reads the login again after it was refused, because it may have been rotated. Undefined if the login cannot change. */
   readonly renewLogin?: (() => Promise<PostgresLogin>) | undefined;
-  /** `prefer` when left out: TLS where the server has it, unverified. */
+  /** `prefer` by default: TLS if the server supports it, without verification. */
   readonly sslMode?: SslMode | undefined;
   /** PEM text of the certificates to trust, for `verify-ca` and `verify-full`. */
   readonly sslRootCertificate?: string | undefined;
-  /** Longest time one statement may run, in milliseconds; 10 minutes by default. */
+  /** Maximum run time of one statement, in milliseconds; 10 minutes by default. */
   readonly statementTimeoutMs?: number | undefined;
-  /** Settings of each session as libpq's `options` has them: `-c search_path=mlflow`. */
+  /** Settings of each session in the form of libpq's `options`: `-c search_path=mlflow`. */
   readonly options?: string | undefined;
-  /** What the server's lists call the connection; `churn` by default. */
+  /** Name of the connection in the server's views, such as `pg_stat_activity`; `churn` by default. */
   readonly applicationName?: string | undefined;
   /** Longest wait for a connection, in milliseconds; 10 seconds by default, 0 for no limit. */
   readonly connectTimeoutMs?: number | undefined;
 }
 
 /**
- * A pool of at most four connections to one Postgres database, proven to
- * answer before it is given back. If the server refuses the login of any
- * connection, the login is read again and, where it differs, tried once more.
+ * Opens a pool of at most four connections to one Postgres database and checks
+ * that the server answers. If the server refuses the login of a connection, the
+ * login is read again and, if it has changed, tried once more.
  *
- * @throws {UsageError} If the server refuses the login, or the database is not there.
+ * @throws {UsageError} If the server refuses the login, or the database does not exist.
  * @throws {TransientError} If the server cannot be reached.
  */
 export async function openPostgres(
@@ -92,11 +92,11 @@ async function connect(
   const attempts = tlsAttempts(settings);
   for (const [index, ssl] of attempts.entries()) {
     const pool = new pg.Pool(poolSettings(settings, ssl));
-    // Without listeners an error on a connection ends the process; its query rejects anyway.
+    // Without a listener, a connection error would end the process; its query rejects in any case.
     pool.on("error", () => {});
     pool.on("connect", (client) => {
       client.on("error", () => {});
-      // Queued before whatever the connection was opened for; if it breaks, that breaks too.
+      // Queued before the query that the connection was opened for; if this fails, that query fails too.
       client.query(sessionSettings(settings)).catch(() => {});
     });
     try {
@@ -112,16 +112,17 @@ async function connect(
 }
 
 /**
- * Runs work that may open a connection. If the server refuses the login, reads
- * it again and, where it differs, runs the work once more. That repeats nothing:
- * a refused connection or statement had no effect.
+ * Returns a function that runs work that may open a connection. If the server
+ * refuses the login, it reads the login again and, if it has changed, runs the
+ * work once more. This repeats no effect: a refused connection or statement had
+ * none.
  */
 function withRenewal(
   pool: pg.Pool,
   { renewLogin }: PostgresSettings,
 ): <T>(work: () => Promise<T>) => Promise<T> {
   return async (work) => {
-    const { options } = pool; // read by the pool for each new connection
+    const { options } = pool; // the pool reads these for each new connection
     const { user, password } = options;
     try {
       return await work();
@@ -135,7 +136,7 @@ function withRenewal(
   };
 }
 
-/** SQLSTATE 28P01: a wrong password; 28000: a role that is not there or may not log in. */
+/** Tells whether the server refused the login. SQLSTATE 28P01: wrong password; 28000: the role does not exist or may not log in. */
 function isRefusedLogin(error: unknown): boolean {
   const { code } = error as { code?: string };
   return code === "28P01" || code === "28000";
@@ -165,7 +166,7 @@ function tlsAttempts(
     case "prefer":
       return [unverified, false];
     case "require":
-      // libpq: a root certificate at hand makes `require` verify the chain.
+      // As in libpq, `require` verifies the chain if there is a root certificate.
       return [sslRootCertificate === undefined ? unverified : chainOnly];
     case "verify-ca":
       return [chainOnly];
@@ -198,11 +199,12 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
 }
 
 /**
- * What every session is set to; a time limit that came with the connection's
- * options stays. Statements and not start-up parameters, which
- * poolers such as PgBouncer and RDS Proxy refuse: a role whose commits are
- * asynchronous would lose some that were acknowledged, and a table of before
- * may keep its times without a zone, which are then UTC.
+ * Returns the statements that configure a session; a time limit from the
+ * connection's own options is kept. They are statements because poolers such as
+ * PgBouncer and RDS Proxy refuse them as startup parameters. Commits are
+ * synchronous because a role with asynchronous commits could lose acknowledged
+ * ones. The time zone is UTC because an existing table may store timestamps
+ * without a time zone.
  */
 function sessionSettings(
   { statementTimeoutMs = 600_000 }: PostgresSettings,
@@ -223,7 +225,7 @@ const valueParsers = parsersOf("value");
 
 const exactParsers = new Map<number, Parser>([
   ...parsersOf("exact"),
-  // `pg` makes objects of them.
+  // `pg` would convert these to objects.
   ...[oids.bytea, oids.point, oids.circle].map((oid): [number, Parser] => [
     oid,
     (text) => text,
@@ -244,7 +246,7 @@ function parserIn(parsers: ReadonlyMap<number, Parser>) {
     parsers.get(oid) ?? pg.types.getTypeParser(oid);
 }
 
-/** The parser of an array's text, from the parser of one item's. */
+/** Returns the parser for an array, given the parser for one item. */
 function eachOf(parse: Parser): Parser {
   const parseTexts = pg.types.getTypeParser(oids.textArray);
   const parseItem = (item: unknown): unknown =>
@@ -269,7 +271,7 @@ function queryWith(send: Send, description: string): Queryable["query"] {
       const query = {
         text,
         values: [...values],
-        // Extended also without values: the simple protocol would run `commit; …` out of a read-only transaction.
+        // The extended protocol even without values: with the simple one, `commit; …` could escape a read-only transaction.
         queryMode: "extended",
         ...(exact ? { types: { getTypeParser: parserIn(exactParsers) } } : {}),
       };
@@ -306,7 +308,7 @@ async function inTransaction<T>(
   }
 }
 
-/** Socket errors, and the states of Postgres in which the same statement may pass in a minute. */
+/** Socket errors, and SQLSTATEs after which the same statement may succeed in a minute. */
 const transientCodes = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -340,7 +342,7 @@ const transientCodes = new Set([
   "25P03",
 ]);
 
-/** Three transient failures of `pg` carry no code, only a message. */
+/** Messages of the transient failures of `pg` that have no code. */
 const transientMessages =
   /connection terminated|connection error and is not queryable|timeout expired|query read timeout|timeout exceeded when trying to connect|socket hang up|connection closed/i;
 
@@ -353,7 +355,7 @@ function translate(error: unknown, description: string): Error {
     code?: string;
     constraint?: string;
   };
-  // What the server says is told by its code alone: its words may be of anything.
+  // A server error is classified by its code alone: its message may contain any text.
   const isOfServer = "severity" in error;
   const isAway = transientCodes.has(code) ||
     (!isOfServer && transientMessages.test(error.message));
@@ -385,13 +387,13 @@ function translate(error: unknown, description: string): Error {
   return new DatabaseError(error.message, { code, constraint, cause: error });
 }
 
-/** Of reading the login again, whose words may be like the driver's. */
+/** Tells whether an error is one of ours, from reading the login again; its message may resemble the driver's. */
 function isOurs(error: Error): boolean {
   return error instanceof UsageError || error instanceof InputError ||
     error instanceof TransientError;
 }
 
-/** A defect of ours, such as a number that cannot be read exactly, is no failure of the database. */
+/** Tells whether an error comes from the driver. Our own errors, such as a number that cannot be read exactly, are not database failures. */
 function isFromDriver(error: Error): boolean {
   return "code" in error || "severity" in error ||
     transientMessages.test(error.message) ||

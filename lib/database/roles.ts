@@ -1,7 +1,7 @@
 /**
- * Two group roles with the least that their members need: `churn_writer` for
- * the login that scores, `churn_reader` for dashboards. Whoever makes logins
- * makes them members (`grant churn_writer to …`).
+ * Two group roles with the minimum privileges: `churn_writer` for the login that
+ * scores, `churn_reader` for dashboards. Logins are added to them when they are
+ * created (`grant churn_writer to …`).
  */
 import type { Database, Queryable } from "./database.ts";
 import { isCode, underSetupLock } from "./admin.ts";
@@ -10,15 +10,15 @@ import { isCode, underSetupLock } from "./admin.ts";
 export interface Roles {
   /** Roles that this call created. */
   readonly created: readonly string[];
-  /** What this call granted, such as `SELECT on TABLE runs to churn_reader`. */
+  /** The privileges that this call granted, such as `SELECT on TABLE runs to churn_reader`. */
   readonly granted: readonly string[];
-  /** What was left undone and why; empty when roles and privileges stand. */
+  /** What could not be done, and why; empty if all roles and privileges are in place. */
   readonly notes: readonly string[];
 }
 
 const roleNames = ["churn_writer", "churn_reader"] as const;
 
-/** Both roles read these: tracking and registry, none of MLflow's secrets, webhooks or traces. */
+/** Tables that both roles read: tracking and registry, but not MLflow's secrets, webhooks or traces. */
 const readTables = [
   "alembic_version",
   "experiments",
@@ -48,7 +48,7 @@ const readTables = [
   "predictions_schema_migrations",
 ];
 
-/** The writer adds scoring runs and scores; it never changes a score, nor the registry. */
+/** Tables that the writer may change. It adds scoring runs and scores; it never changes a score or the registry. */
 const writtenTables: readonly (readonly [string, ...string[]])[] = [
   ["runs", "INSERT", "UPDATE"],
   ["tags", "INSERT", "UPDATE"],
@@ -74,12 +74,12 @@ const wanted = [
 ];
 
 /**
- * Creates the two roles where they are absent, and grants them what they need
- * of the tables that are there: call it after the schemas are made, once for
- * each database. Nothing is revoked, and a second call changes nothing.
- * Roles belong to the whole server; where the login may neither find nor make
- * them, `notes` says so and nothing else happens. The embedded database has one
- * user and gets no roles.
+ * Creates the two roles if they are missing, and grants them the privileges they
+ * need on the existing tables: call it once per database, after the schemas are
+ * created. It revokes nothing, and a second call changes nothing. Roles belong to
+ * the whole server; if they are missing and the login may not create them, `notes`
+ * says so and nothing is granted. The embedded database has one user and gets no
+ * roles.
  */
 export async function ensureRoles(database: Database): Promise<Roles> {
   if (database.embedded) return { created: [], granted: [], notes: [] };
@@ -124,7 +124,7 @@ async function createRoles(
       await database.query(`create role ${role} nologin`);
       created.push(role);
     } catch (error) {
-      // 42710, 23505: another set-up creates it in this moment.
+      // 42710, 23505: another setup is creating it at the same time.
       if (!isCode(error, "42710", "23505")) throw error;
     }
   }
@@ -140,13 +140,13 @@ async function mayCreateRoles(database: Database): Promise<boolean> {
 
 interface Missing {
   readonly role: string;
-  /** As it stands in a GRANT, such as `TABLE runs`. */
+  /** The object as written in a GRANT, such as `TABLE runs`. */
   readonly object: string;
   readonly privilege: string;
   readonly mayGrant: boolean;
 }
 
-/** What the roles should have and have not: the schema, its tables, and the sequence of an older `churn_predictions`. */
+/** Returns the missing privileges on the schema, its tables, and the sequence of an older `churn_predictions`. */
 async function findMissing(tx: Queryable): Promise<Missing[]> {
   return await tx.query<Missing>(
     `

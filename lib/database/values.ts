@@ -1,22 +1,22 @@
 /**
- * How a value in Postgres's text form is read, for both drivers: by themselves
- * `pg` and PGlite read a `date` as midnight of this machine's time zone.
+ * Parsers for values in Postgres's text form, shared by both drivers: by default
+ * `pg` and PGlite read a `date` as midnight in the local time zone.
  */
 
-/** Reads one value; null never reaches it. */
+/** Parses one value; never called for null. */
 export type Parser = (text: string) => unknown;
 
-/** The parsers of a type and of its array, by their oids in `pg_type`. */
+/** The parsers for a type and its array type, with their oids in `pg_type`. */
 export interface TypeParser {
   readonly oid: number;
   readonly arrayOid: number;
-  /** As the rest of the code wants it. */
+  /** For the rest of the code. */
   readonly value: Parser;
-  /** As `query` shows it: text where a JavaScript value would be another one. */
+  /** For `query`: text if a JavaScript value would differ. */
   readonly exact: Parser;
 }
 
-/** Every type whose reading is ours; the drivers agree about the others. */
+/** Every type that we parse ourselves; the drivers agree on the others. */
 export const typeParsers: readonly TypeParser[] = [
   { oid: 20, arrayOid: 1016, value: exactNumber, exact: numberOrText }, // int8
   { oid: 1700, arrayOid: 1231, value: Number, exact: numberOrText }, // numeric
@@ -36,7 +36,7 @@ export const typeParsers: readonly TypeParser[] = [
 ];
 
 /**
- * The number that an `int8` in text form stands for.
+ * Parses an `int8` in text form.
  *
  * ```ts
  * import { strictEqual, throws } from "node:assert/strict";
@@ -45,7 +45,7 @@ export const typeParsers: readonly TypeParser[] = [
  * throws(() => exactNumber("9007199254740993"), RangeError);
  * ```
  *
- * @throws {RangeError} If a JavaScript number cannot hold it exactly.
+ * @throws {RangeError} If a JavaScript number cannot represent it exactly.
  */
 export function exactNumber(text: string): number {
   const value = Number(text);
@@ -55,25 +55,25 @@ export function exactNumber(text: string): number {
   );
 }
 
-/** A number whose whole part a JavaScript number holds; the text of any other, NaN and infinities too. */
+/** Returns a number if its integer part is a safe integer; otherwise the text, including for NaN and infinities. */
 function numberOrText(text: string): number | string {
   const value = Number(text);
   return Number.isSafeInteger(Math.trunc(value)) ? value : text;
 }
 
-/** JSON has no NaN and no infinities. */
+/** Returns a finite number, or the text of NaN and infinities, which JSON cannot represent. */
 function finiteOrText(text: string): number | string {
   const value = Number(text);
   return Number.isFinite(value) ? value : text;
 }
 
-/** A `Date`; the text of a time that it cannot hold, such as `infinity` or one before Christ. */
+/** Returns a `Date`, or the text of a time that it cannot represent, such as `infinity` or a BC date. */
 function dateOrText(text: string): Date | string {
   const date = new Date(isoText(text));
   return Number.isNaN(date.getTime()) ? text : date;
 }
 
-/** `2026-11-23T06:00:00.123456Z` of the sessions' UTC, with all digits of the fraction, at least three; other times as Postgres prints them. */
+/** Returns a UTC time as `2026-11-23T06:00:00.123456Z`, with all fraction digits, at least three; other times as Postgres prints them. */
 function isoText(text: string): string {
   const [, day, time, fraction = ""] =
     /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?\+00$/.exec(text) ?? [];

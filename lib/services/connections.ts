@@ -1,4 +1,4 @@
-/** From the configuration to open databases: secrets are read here, logins completed, absent databases created. */
+/** Opens the configured databases: reads secrets, completes logins, and creates missing databases. */
 import type { Config } from "../config/environment.ts";
 import type { DatabaseLogin, TlsSettings } from "../config/postgres-uri.ts";
 import { type Database, MissingDatabaseError } from "../database/database.ts";
@@ -12,8 +12,8 @@ import { UsageError } from "../base/errors.ts";
 import type { DatabaseSecret } from "../aws/secrets.ts";
 
 /**
- * The login of MLflow's database; undefined when tracking is embedded or a
- * server. Reads the secret where one is configured.
+ * Returns the settings of MLflow's database; undefined if tracking is embedded or
+ * uses a server. Reads the secret if one is configured.
  *
  * @throws {UsageError} If the secret cannot be used.
  * @throws {TransientError} If Secrets Manager cannot be reached.
@@ -39,7 +39,7 @@ export async function trackingSettings(
 }
 
 /**
- * The login of the predictions' database; undefined when it is embedded.
+ * Returns the settings of the predictions database; undefined if it is embedded.
  *
  * @throws {UsageError} If it is not configured, or the secret lacks a part.
  * @throws {TransientError} If Secrets Manager cannot be reached.
@@ -77,8 +77,8 @@ export async function predictionsSettings(
 }
 
 /**
- * The database of a login, created first when the server does not have it, and
- * the schema in it that the login's own `search_path` begins with.
+ * Opens the database of a login, creating it if it does not exist, and creates
+ * the first schema of the login's own `search_path`.
  *
  * @throws {UsageError} If the login may not create it.
  */
@@ -109,7 +109,7 @@ async function openDatabase(
   }
 }
 
-/** A secret may be rotated while a script runs. */
+/** Returns a function that reads the login again: a secret may be rotated while a script runs. */
 function renewal(
   read: () => Promise<DatabaseSecret>,
 ): () => Promise<PostgresLogin> {
@@ -119,7 +119,7 @@ function renewal(
   };
 }
 
-/** The SDK of Secrets Manager is loaded only where a secret is configured. */
+/** Reads a secret. The Secrets Manager SDK is loaded only if a secret is configured. */
 async function readSecret(
   name: string,
   config: Config,

@@ -1,25 +1,25 @@
 /**
- * The tables of MLflow and of the predictions, created where they are absent.
- * MLflow's are its own, stamped by its own `alembic_version`, and never altered
- * once they stand; only the predictions have numbered migrations of ours.
+ * Creates the tables of MLflow and of the predictions if they are missing.
+ * MLflow's tables are exactly its own, with its `alembic_version`, and are never
+ * altered once they exist; only the predictions have numbered migrations of ours.
  */
 import { type Database, type Queryable } from "../database/database.ts";
 import { toOneStatement, underSetupLock } from "../database/admin.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { releases } from "../mlflow/schema-version.ts";
 
-/** What {@linkcode ensureMlflowSchema} found or made. */
+/** What {@linkcode ensureMlflowSchema} found or created. */
 export interface MlflowSchema {
   readonly status: "created" | "unchanged";
-  /** The `alembic_version` of the database: which MLflow its tables belong to. */
+  /** The database's `alembic_version`, which identifies the MLflow release of its tables. */
   readonly head: string;
-  /** What a person should know of it; undefined when it is the pinned MLflow's. */
+  /** A note about the head to print; undefined if it is the pinned MLflow's. */
   readonly note: string | undefined;
 }
 
 /** What {@linkcode ensurePredictionsSchema} did. */
 export interface PredictionsSchema {
-  /** `extended`: a `churn_predictions` of before was there, and has all its rows still. */
+  /** `extended`: an existing `churn_predictions` was kept with all its rows. */
   readonly status: "created" | "extended" | "unchanged";
   /** File names of the migrations that this call applied, in order. */
   readonly applied: readonly string[];
@@ -36,12 +36,12 @@ const sqlFolder = new URL("../../sql/", import.meta.url);
 
 /**
  * Creates MLflow's tables in an empty database, as the pinned MLflow's own
- * `mlflow db upgrade` would, in one transaction. A database that any MLflow
- * made is recognised by its `alembic_version` and left as it is. Many calls at
- * once are safe: one creates, the others wait and find it.
+ * `mlflow db upgrade` would, in one transaction. A database created by any MLflow
+ * is recognized by its `alembic_version` and left unchanged. Concurrent calls are
+ * safe: one creates the tables, the others wait and find them.
  *
- * @param options `artifactRoot`: where the new database's experiment 0, "Default", keeps its files (`<artifactRoot>/0`); without it MLflow's server creates that experiment when it first starts.
- * @throws {InputError} If the database holds other tables than MLflow's.
+ * @param options `artifactRoot`: the artifact root for experiment 0, "Default", of a new database (`<artifactRoot>/0`); without it, MLflow's server creates that experiment at its first start.
+ * @throws {InputError} If the database contains tables other than MLflow's.
  * @throws {UsageError} If the login may not create tables.
  */
 export async function ensureMlflowSchema(
@@ -66,9 +66,9 @@ export async function ensureMlflowSchema(
 }
 
 /**
- * Every revision of MLflow's schema up to the pinned one, oldest first: the
- * last is the head that {@linkcode ensureMlflowSchema} stamps. One that is not
- * among them is newer, or not MLflow's.
+ * Returns every revision of MLflow's schema up to the pinned one, oldest first:
+ * the last is the head that {@linkcode ensureMlflowSchema} sets. A revision not in
+ * the list is newer, or not MLflow's.
  */
 export async function mlflowRevisions(): Promise<string[]> {
   const text = await Deno.readTextFile(
@@ -80,11 +80,10 @@ export async function mlflowRevisions(): Promise<string[]> {
 /**
  * Creates or extends the predictions schema: the ledger `scoring_runs`, the
  * table `churn_predictions`, the view `churn_predictions_current`, and the
- * tables of `monitor`. A
- * `churn_predictions` that is there keeps its rows and its columns' types. A
- * second call changes nothing; many at once are safe.
+ * tables of `monitor`. An existing `churn_predictions` keeps its rows and column
+ * types. A second call changes nothing; concurrent calls are safe.
  *
- * @throws {UsageError} If the database is an MLflow server's, or the login may not create tables.
+ * @throws {UsageError} If the database is MLflow's, or the login may not create tables.
  */
 export async function ensurePredictionsSchema(
   database: Database,
@@ -109,7 +108,7 @@ export async function ensurePredictionsSchema(
   });
 }
 
-/** The head of the MLflow database; undefined when there are no tables yet. */
+/** Returns the head of the MLflow database; undefined if there are no tables yet. */
 async function findHead(
   tx: Queryable,
   { description, embedded }: Database,
@@ -143,7 +142,7 @@ async function readHeads(tx: Queryable): Promise<string[]> {
   return rows.map(({ head }) => head);
 }
 
-/** Tables of the schema that new ones go to, without those of extensions such as PostGIS. */
+/** Returns the tables of the current schema, without those of extensions such as PostGIS. */
 async function listTables(tx: Queryable): Promise<string[]> {
   const rows = await tx.query<{ name: string }>(`
     select c.relname::text as name
@@ -179,7 +178,7 @@ function describeHead(
   } with it, back it up and run \`mlflow db upgrade <its URI>\` of that release`;
 }
 
-/** As `_create_default_experiment` of MLflow 3.17.2 does; the sequence is not moved by it. */
+/** Inserts the default experiment as `_create_default_experiment` of MLflow 3.17.2 does, which does not advance the sequence. */
 async function insertDefaultExperiment(
   tx: Queryable,
   artifactRoot: string,
@@ -208,7 +207,7 @@ interface Migration {
   readonly sql: string;
 }
 
-/** The files `NNN_what.sql` of `sql/predictions/`, in the order of their numbers. */
+/** Reads the files `NNN_name.sql` in `sql/predictions/`, in numeric order. */
 async function readMigrations(): Promise<Migration[]> {
   const folder = new URL("predictions/", sqlFolder);
   const names: string[] = [];

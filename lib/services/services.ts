@@ -1,4 +1,4 @@
-/** Everything outside this process that a script uses, opened when first needed and closed together. */
+/** The external services of a script, opened on first use and closed together. */
 import { fileURLToPath } from "node:url";
 import { type ArtifactSettings, openArtifacts } from "../storage/open.ts";
 import type { ArtifactStore } from "../storage/store.ts";
@@ -30,29 +30,29 @@ import { parseYaml } from "../base/yaml.ts";
 export interface Services extends AsyncDisposable {
   readonly config: Config;
   readonly variants: Variants;
-  /** Tells a person something. */
+  /** Prints a message for the user. */
   readonly say: (message: string) => void;
-  /** Runs a critical step, and again while a service is away. */
+  /** Runs a step and retries it while a service is unavailable. */
   attempt<T>(what: string, step: () => Promise<T>): Promise<T>;
-  /** MLflow's own database; undefined when an MLflow server stands before it. */
+  /** Returns MLflow's own database; undefined if it is reached through an MLflow server. */
   trackingDatabase(): Promise<Database | undefined>;
-  /** Runs and registry, directly or through a server. */
+  /** Returns MLflow's runs and registry, read directly or through a server. */
   mlflow(): Promise<MlflowStore>;
-  /** Where the scores go. */
+  /** Returns the database for the scores. */
   predictions(): Promise<Database>;
-  /** The embedded database. @throws {InputError} If services are configured. */
+  /** Returns the embedded database. @throws {InputError} If services are configured. */
   embeddedDatabase(): Promise<EmbeddedDatabase>;
-  /** The files below any URI. */
+  /** Opens the files below any URI. */
   artifacts(uri: string): ArtifactStore;
-  /** Where a variant's model and data are read. */
+  /** Returns the stores that a variant's model and data are read from. */
   places(variant: Variant): VariantFiles;
 }
 
-/** What a script decides about its services. */
+/** Options that a script sets for its services. */
 export interface ServicesOptions {
   readonly say: (message: string) => void;
   readonly retryPolicy: Pick<RetryPolicy, "retries" | "delaySeconds">;
-  /** Creates databases that are not there; only `setup` asks for it. */
+  /** Creates missing databases; only `setup` sets it. */
   readonly createDatabases?: boolean;
 }
 
@@ -62,10 +62,10 @@ const projectFolder = fileURLToPath(new URL("../../", import.meta.url)).replace(
 );
 
 /**
- * The services that the environment and `variants.yaml` describe. Nothing
- * connects until it is used.
+ * Opens the services that the environment and `variants.yaml` configure. Nothing
+ * connects until its first use.
  *
- * @throws {UsageError} If the environment or `variants.yaml` cannot be used.
+ * @throws {UsageError} If the environment or `variants.yaml` is invalid.
  */
 export async function openServices(
   options: ServicesOptions,
@@ -183,7 +183,7 @@ async function connectServer(
   );
 }
 
-/** The same promise at every call; a failure is not kept. */
+/** Returns a function that returns the same promise on every call; a failure is not cached. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () =>

@@ -1,11 +1,11 @@
-/** Brings the databases to the shape that every command expects: MLflow's, the predictions', and the roles in both. */
+/** Creates the tables and roles that the commands expect, in MLflow's database and the predictions database. */
 import { ensureRoles } from "../database/roles.ts";
 import { ensureMlflowSchema, ensurePredictionsSchema } from "./schema.ts";
 import type { Services } from "./services.ts";
 
 /**
- * Brings both databases to the shape that the other commands expect, and says
- * what it made and what was there; with `onlyNews` only what it made.
+ * Creates the missing tables and roles in both databases, and reports what it
+ * created and what already existed; with `onlyNews`, only what it created.
  */
 export async function setupDatabases(
   services: Services,

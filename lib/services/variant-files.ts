@@ -1,4 +1,4 @@
-/** Where models and data are read: the variant's prefix of the bucket, its local folder, or a place that a flag names. */
+/** Reads models and data: from the variant's prefix in the bucket, its local folder, or a URI given by a flag. */
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
 import { sha256 } from "../base/digest.ts";
 import {
@@ -10,32 +10,32 @@ import {
 } from "../base/errors.ts";
 import { localPath, type Variant } from "../config/variant.ts";
 
-/** Where the scored rows were read. */
+/** Where the scored rows were read from. */
 export type DataSource = "s3" | "local" | "local-fallback";
 
-/** A file that was read, and where. */
+/** A file that was read, and where it was read from. */
 export interface InputFile {
   readonly uri: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly source: DataSource;
 }
 
-/** The places that hold one variant's files. */
+/** The stores that hold one variant's files. */
 export interface VariantFiles {
   readonly variant: Variant;
-  /** The variant's prefix of the bucket; undefined when no bucket is configured. */
+  /** The variant's prefix in the bucket; undefined if no bucket is configured. */
   readonly bucket: ArtifactStore | undefined;
   /** The project's folder. */
   readonly project: ArtifactStore;
-  /** True when nothing is configured: the local folder is then where files belong. */
+  /** True if nothing is configured: files are then read from the local folder. */
   readonly embedded: boolean;
-  /** Runs a step again while a service is away. */
+  /** Runs a step and retries it while a service is unavailable. */
   readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
 /**
- * A file of the variant: from the bucket, or from the local folder when nothing
- * is configured. Undefined where there is none.
+ * Returns a file of the variant: from the bucket, or from the local folder if
+ * nothing is configured. Undefined if it does not exist.
  *
  * @param path Below the variant's prefix, such as `data/churn/feature_names_3.json`.
  * @throws {UsageError} If services are configured but no bucket is.
@@ -52,9 +52,9 @@ export async function findVariantFile(
 }
 
 /**
- * A file of the variant that must be there.
+ * Returns a file of the variant that must exist.
  *
- * @throws {InputError} If it is not; names where it should be.
+ * @throws {InputError} If it does not; the message names where it should be.
  */
 export async function readVariantFile(
   places: VariantFiles,
@@ -70,9 +70,9 @@ export async function readVariantFile(
 }
 
 /**
- * The outages of S3 in which the local folder may be read instead. With "S3 has
- * no such object" this is the whole list: refused credentials, another region,
- * redirects, wrong checksums and replies that are not S3's are errors.
+ * The outages of S3 in which the local folder may be read instead. The only other
+ * case is that S3 has no such object: refused credentials, a wrong region,
+ * redirects, wrong checksums and responses that are not S3's are errors.
  */
 const fallbackOutages: readonly Outage[] = ["unreachable", "unavailable"];
 
@@ -82,12 +82,12 @@ function allowsFallback(error: unknown): error is TransientError {
 }
 
 /**
- * The variant's new data. If S3 is unreachable, answers 5xx after all retries,
- * or has no such object, the same variant's local folder is read, which is
- * said and shows in `source`. Any other failure is thrown as it is, and the
- * sample that this project ships is never read.
+ * Returns the variant's new data. If S3 is unreachable, answers 5xx after all
+ * retries, or has no such object, the file is read from the same variant's local
+ * folder; this is logged and recorded in `source`. Any other failure is thrown
+ * unchanged. The sample shipped with this project is never used as a fallback.
  *
- * @param options `fallback`: false refuses the local folder; `say`: told of a fallback.
+ * @param options `fallback`: false disables the local folder; `say`: logs a fallback.
  * @throws {TransientError} If S3 is unreachable and the local folder is not used.
  * @throws {InputError} If S3 has no such object and the local folder is not used.
  */
@@ -131,11 +131,11 @@ export async function readNewData(
 }
 
 /**
- * The files that one `--input` names: one file, or all that a pattern with `*`
- * (within one folder) or `**` (below it) matches, in the order of their names.
+ * Returns the files that one `--input` names: one file, or all that match a
+ * pattern with `*` (within one folder) or `**` (across folders), sorted by name.
  *
- * @param open The place that serves a folder's URI.
- * @throws {InputError} If none is there.
+ * @param open Opens the store for a folder's URI.
+ * @throws {InputError} If no file exists.
  * @throws {TransientError} If a file is still being written.
  */
 export async function readNamedFiles(
@@ -155,7 +155,7 @@ export async function readNamedFiles(
   throw new InputError(`Cannot find ${uri}: there is no such file`);
 }
 
-/** Stores a file at a URI or path, whole or not at all. @param open The place that serves a folder's URI. */
+/** Stores a file at a URI or path atomically. @param open Opens the store for a folder's URI. */
 export async function writeNamedFile(
   uri: string,
   bytes: Uint8Array,
@@ -177,7 +177,7 @@ async function matching(
   return paths.filter((path) => new RegExp(`^${expression}$`).test(path));
 }
 
-/** Cuts before the last plain folder: a pattern may span folders. */
+/** Splits a URI at the last slash before any `*`, because a pattern may span folders. */
 function splitUri(uri: string): { folder: string; path: string } {
   const star = uri.indexOf("*");
   const end = uri.lastIndexOf("/", star < 0 ? undefined : star);
@@ -195,7 +195,7 @@ async function findLocal(
   return bytes && { uri: uriOf(project, local), bytes, source };
 }
 
-/** The manifest beside each shipped model holds the digest of its sample. */
+/** Tells whether a file is the shipped sample: the manifest beside each shipped model contains the digest of its sample. */
 async function isShipped(
   { project, variant }: VariantFiles,
   file: InputFile,

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { TransientError, UsageError } from "../base/errors.ts";
 import { type ArtifactStore, checkedPath } from "./store.ts";
 
-/** The files below `folder`, which is made at the first write. Its URI is the plain absolute path, as MLflow writes it. */
+/** Opens the files below `folder`, which the first write creates. The store's URI is the plain absolute path, as MLflow writes it. */
 export function openLocal(folder: string): ArtifactStore {
   const root = resolve(folder);
   const pathOf = (path: string) => `${root}/${checkedPath(path)}`;
@@ -21,7 +21,7 @@ export function openLocal(folder: string): ArtifactStore {
 }
 
 /**
- * The bytes of a local file, or undefined where there is none.
+ * Returns the bytes of a local file, or undefined if it does not exist.
  *
  * @throws {UsageError} If this process may not read there; says how to allow it.
  */
@@ -36,19 +36,20 @@ export async function readIfThere(
   }
 }
 
-/** A file that was not written for so long counts as whole. */
+/** A file that has not changed for this long counts as complete. */
 const settleMs = 2_000;
 
 /** How long to wait for a file that keeps changing. */
 const patienceMs = 15_000;
 
 /**
- * The bytes of a local file that somebody may still be writing, or undefined
- * where there is none. Reads it once size and time of change stayed the same for
- * two seconds, and again if either differs afterwards. An older file is read at
- * once. A writer that pauses for longer is not noticed.
+ * Returns the bytes of a local file that another process may still be writing,
+ * or undefined if it does not exist. Reads the file once its size and modification
+ * time have been unchanged for two seconds, and again if either differs
+ * afterwards. An older file is read immediately. A writer that pauses for longer
+ * goes unnoticed.
  *
- * @throws {TransientError} If it still changes after 15 seconds.
+ * @throws {TransientError} If the file is still changing after 15 seconds.
  * @throws {UsageError} If this process may not read there; says how to allow it.
  */
 async function readSettled(
@@ -82,7 +83,7 @@ async function readSettled(
   return undefined;
 }
 
-/** The rest of the settling time, in milliseconds; whole for a time of change in the future. */
+/** Returns the remaining settling time in milliseconds; the full time if the modification time is in the future. */
 function settlingMs({ mtime }: Deno.FileInfo, nowMs: number): number {
   const ageMs = mtime === null ? settleMs : nowMs - mtime.getTime();
   return Math.min(settleMs, Math.max(0, settleMs - ageMs));
@@ -108,9 +109,9 @@ function delay(milliseconds: number): Promise<void> {
 }
 
 /**
- * Writes in the folder `FILE.part` beside the target, syncs, and renames: a
- * reader sees the old file or the new one, never half of it. A process that may
- * write no more than the file and that folder can do it.
+ * Writes to a file in the folder `FILE.part` beside the target, syncs it, and
+ * renames it: a reader sees the old file or the new one, never a part of it. The
+ * process needs write permission only for the target and that folder.
  *
  * @throws {UsageError} If this process may not write there.
  */
@@ -137,7 +138,7 @@ export async function writeWhole(
   }
 }
 
-/** Creates a file in a folder that another process may remove in between, once it is done with the same target. */
+/** Creates a file in a folder that another process may remove concurrently, after it has written the same target. */
 async function createIn(folder: string, path: string): Promise<Deno.FsFile> {
   for (let attempt = 1;; attempt++) {
     await Deno.mkdir(folder, { recursive: true });
@@ -175,7 +176,7 @@ async function filesBelow(folder: string): Promise<string[]> {
   return paths;
 }
 
-/** A folder is no file, as in the places that have no folders. */
+/** Tells whether an error means that there is no such file. A folder counts as no file, as in stores that have no folders. */
 function isAbsent(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound ||
     error instanceof Deno.errors.NotADirectory ||

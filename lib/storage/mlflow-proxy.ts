@@ -2,10 +2,10 @@
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
 
-/** An MLflow server that lets us in. */
+/** Authenticated access to an MLflow server. */
 export interface ServerAccess {
   /**
-   * Sends one authorised request to a path below the server's root, such as `/api/2.0/mlflow-artifacts/…`.
+   * Sends one authorized request to a path below the server's root, such as `/api/2.0/mlflow-artifacts/…`.
    *
    * @throws {TransientError} If the server does not answer.
    */
@@ -15,7 +15,7 @@ export interface ServerAccess {
 /** Root of the proxy's REST calls, in `mlflow/server/handlers.py` and `protos/mlflow_artifacts.proto`. */
 const api = "/api/2.0/mlflow-artifacts/artifacts";
 
-/** The files below `mlflow-artifacts:/PATH` or `mlflow-artifacts://HOST/PATH`, whose host is ignored: it is the tracking server. */
+/** Opens the files below `mlflow-artifacts:/PATH` or `mlflow-artifacts://HOST/PATH`. The host is ignored: the tracking server is used. */
 export function openServerArtifacts(
   uri: string,
   server: ServerAccess,
@@ -79,13 +79,13 @@ export function openServerArtifacts(
   };
 }
 
-/** A folder is no file, as in the places that have no folders; MLflow refuses the call. */
+/** Tells whether MLflow refused the call because the path is a folder. A folder counts as no file, as in stores that have no folders. */
 async function isFolder(response: Response): Promise<boolean> {
   if (response.status !== 400) return false;
   return (await response.clone().text()).includes("refers to a directory");
 }
 
-/** A cut connection shows as a rejected or short body; both may pass in a minute. */
+/** Returns the whole body. A broken connection shows as a rejected or short body; both are transient. */
 async function wholeBody(
   response: Response,
   uri: string,

@@ -1,22 +1,22 @@
-/** From a URI to the place that serves it. */
+/** Opens the artifact store for a URI. */
 import { InputError } from "../base/errors.ts";
 import { openLocal } from "./local.ts";
 import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
 import { openServerArtifacts, type ServerAccess } from "./mlflow-proxy.ts";
 import type { ArtifactStore } from "./store.ts";
 
-/** What the places need beside the URI. */
+/** What the stores need besides the URI. */
 export interface ArtifactSettings {
   readonly s3: S3Settings;
-  /** The MLflow server that proxies `mlflow-artifacts:`, where tracking is one. */
+  /** The MLflow server that proxies `mlflow-artifacts:`; undefined if tracking does not use a server. */
   readonly server?: ServerAccess | undefined;
 }
 
 /**
- * The files below a URI: `s3://BUCKET/PREFIX`, `mlflow-artifacts:/PATH`,
+ * Opens the files below a URI: `s3://BUCKET/PREFIX`, `mlflow-artifacts:/PATH`,
  * `file:///PATH`, or a folder.
  *
- * @throws {InputError} If no place serves the URI's scheme.
+ * @throws {InputError} If no store supports the URI's scheme.
  */
 export function openArtifacts(
   uri: string,
@@ -45,7 +45,7 @@ export function openArtifacts(
   }
 }
 
-/** S3's SDK takes longer to load than ten rows take to score, so only who uses S3 loads it. */
+/** Opens S3 on first use. Loading the SDK takes longer than scoring ten rows, so it is loaded only if S3 is used. */
 function openS3WhenUsed(uri: string, settings: S3Settings): ArtifactStore {
   let opened: Promise<ArtifactStore> | undefined;
   const open = () =>

@@ -1,25 +1,25 @@
-/** Addresses in S3, apart from its client: the SDK is loaded only by who reads or writes. */
+/** S3 addresses, separate from the client so that the SDK is loaded only to read or write. */
 import { InputError } from "../base/errors.ts";
 
-/** Where S3 is; an endpoint of one's own is addressed path style. */
+/** Where S3 is; a custom endpoint is addressed in path style. */
 export interface S3Settings {
   readonly region: string;
   readonly endpoint?: string | undefined;
-  /** How long S3 may say nothing before a call is given up, in milliseconds; 30 seconds by default. */
+  /** Longest time without data from S3 before a call fails, in milliseconds; 30 seconds by default. */
   readonly silenceMs?: number | undefined;
 }
 
-/** What a URI of S3 names. */
+/** The location that an S3 URI names. */
 export interface S3Place {
   readonly bucket: string;
-  /** Without slashes at its ends; empty for the whole bucket. */
+  /** Without leading or trailing slashes; empty for the whole bucket. */
   readonly prefix: string;
-  /** The same as `s3://BUCKET/PREFIX`. */
+  /** The same location as `s3://BUCKET/PREFIX`. */
   readonly root: string;
 }
 
 /**
- * Bucket and prefix of an `s3://` URI; the prefix has no slash at its ends.
+ * Parses the bucket and prefix of an `s3://` URI; the prefix has no leading or trailing slash.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -31,7 +31,7 @@ export interface S3Place {
  * });
  * ```
  *
- * @throws {InputError} If it is no `s3://` URI or names no bucket.
+ * @throws {InputError} If it is not an `s3://` URI or names no bucket.
  */
 export function parseS3Uri(uri: string): S3Place {
   const parts = /^s3a?:\/\/([^/]+)(?:\/(.*))?$/.exec(uri);

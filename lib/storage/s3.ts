@@ -1,4 +1,4 @@
-/** Artifacts in S3 or what speaks its protocol: the owner of `npm:@aws-sdk/client-s3`. */
+/** Artifacts in S3 or a compatible service: the only importer of `npm:@aws-sdk/client-s3`. */
 import {
   GetObjectCommand,
   type GetObjectCommandOutput,
@@ -20,7 +20,7 @@ import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
 import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
 
 /**
- * The objects below `s3://BUCKET/PREFIX`. Nothing connects until the first
+ * Opens the objects below `s3://BUCKET/PREFIX`. Nothing connects until the first
  * call. Credentials come from the AWS SDK's default chain.
  *
  * @throws {InputError} If the URI names no bucket.
@@ -80,10 +80,10 @@ interface ObjectAddress {
 }
 
 /**
- * The object's bytes, from one GET, so that two versions never mix. Refuses
- * what differs from the length, the checksum (the SDK compares it) or the MD5
- * that S3 sent with it. Where S3 sent neither checksum nor MD5 of the whole
- * object, its length and ETag are asked for again and must be the same.
+ * Returns the object's bytes from one GET, so that two versions never mix. Refuses
+ * bytes that differ from the length, the checksum (the SDK compares it) or the MD5
+ * that S3 sent with them. If S3 sent neither a checksum nor an MD5 of the whole
+ * object, a HEAD request must return the same length and ETag.
  *
  * @throws {TransientError} If the bytes are not those of the object.
  */
@@ -120,7 +120,7 @@ async function readChecked(
   return bytes;
 }
 
-/** Received into one array where the length is known, so that the body is held once. */
+/** Reads the body and its MD5. If the length is known, reads into one array so that the body is in memory only once. */
 async function readBody(
   { Body: body, ContentLength: length }: GetObjectCommandOutput,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; md5: string }> {
@@ -149,9 +149,9 @@ async function readBody(
 }
 
 /**
- * The MD5 that an ETag holds. Undefined for objects of several parts (`-N`),
- * encrypted with a key of KMS or of the client, and in directory buckets, whose
- * ETag is something else
+ * Returns the MD5 in an ETag. Undefined for multipart objects (`-N`), objects
+ * encrypted with a KMS key or a customer-provided key, and objects in directory
+ * buckets, whose ETag is not an MD5
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
  */
 function md5Of(response: GetObjectCommandOutput): string | undefined {
@@ -162,7 +162,7 @@ function md5Of(response: GetObjectCommandOutput): string | undefined {
   return isMd5 ? digits?.toLowerCase() : undefined;
 }
 
-/** True if a checksum of the whole object came with it; the SDK has compared it. One of the parts ends in `-N`. */
+/** Tells whether S3 sent a checksum of the whole object, which the SDK has compared. A checksum of the parts ends in `-N`. */
 function hasChecksum(response: GetObjectCommandOutput): boolean {
   return [
     response.ChecksumCRC32,
@@ -218,7 +218,7 @@ async function listKeys(
   return keys;
 }
 
-/** True for S3's own answer that there is no such object; a page of a proxy with status 404 is none. */
+/** Tells whether S3 itself answered that there is no such object; a 404 page from a proxy does not count. */
 function isAbsent(error: unknown): boolean {
   return error instanceof NoSuchKey && error.$metadata.httpStatusCode === 404 &&
     !/html/i.test(error.$response?.headers["content-type"] ?? "");

@@ -1,31 +1,31 @@
-/** A place for files, whatever it is made of: a folder, S3, or an MLflow server's proxy. */
+/** The interface of an artifact store: a folder, S3, or an MLflow server's proxy. */
 import { InputError } from "../base/errors.ts";
 
-/** The files below one root; paths are relative, with `/` between their parts. */
+/** The files below one root; paths are relative and separated by `/`. */
 export interface ArtifactStore {
-  /** The root, fit to be printed and stored: `s3://bucket/prefix`, an absolute path, `mlflow-artifacts:/…`. */
+  /** The root, safe to print and store: `s3://bucket/prefix`, an absolute path, `mlflow-artifacts:/…`. */
   readonly uri: string;
   /**
-   * The bytes of a file, or undefined where there is none.
+   * Returns the bytes of a file, or undefined if it does not exist.
    *
-   * @param options `settled`: the file is written by somebody else, so a folder waits until it no longer changes; other places show whole files only.
-   * @throws {TransientError} If the place cannot be reached, its bytes do not agree with what it says of them, or the file keeps changing.
-   * @throws {UsageError} If it refuses the credentials.
+   * @param options `settled`: another process may still be writing the file, so a folder waits until it stops changing; other stores only ever show complete files.
+   * @throws {TransientError} If the store cannot be reached, the bytes do not match their length or checksum, or the file keeps changing.
+   * @throws {UsageError} If the store refuses the credentials.
    */
   find(
     path: string,
     options?: { settled?: boolean },
   ): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Stores a file whole or not at all, replacing what was there. */
+  /** Stores a file atomically, replacing an existing one. */
   write(path: string, bytes: Uint8Array): Promise<void>;
-  /** Paths of the files below `folder` ("" for all), sorted. */
+  /** Returns the sorted paths of the files below `folder` ("" for all). */
   list(folder: string): Promise<string[]>;
 }
 
 /**
- * The bytes of a file that must be there.
+ * Returns the bytes of a file that must exist.
  *
- * @throws {InputError} If there is none; names the URI.
+ * @throws {InputError} If it does not; the message names the URI.
  */
 export async function readArtifact(
   store: ArtifactStore,
@@ -36,13 +36,13 @@ export async function readArtifact(
   throw new InputError(`Cannot find ${uriOf(store, path)}`);
 }
 
-/** The URI of one file of a store. */
+/** Returns the URI of one file in a store. */
 export function uriOf(store: Pick<ArtifactStore, "uri">, path: string): string {
   return path === "" ? store.uri : `${store.uri.replace(/\/$/, "")}/${path}`;
 }
 
 /**
- * The path itself, when it stays below its root.
+ * Returns the path unchanged if it stays below its root.
  *
  * ```ts
  * import { strictEqual, throws } from "node:assert/strict";
@@ -51,7 +51,7 @@ export function uriOf(store: Pick<ArtifactStore, "uri">, path: string): string {
  * throws(() => checkedPath("../secret"), /leaves its folder/);
  * ```
  *
- * @throws {InputError} If it is absolute, empty, climbs up, or holds NUL or a backslash.
+ * @throws {InputError} If it is empty or absolute, has an empty, `.` or `..` segment, or contains NUL or a backslash.
  */
 export function checkedPath(path: string): string {
   const parts = path.split("/");
