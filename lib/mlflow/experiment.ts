@@ -1,12 +1,12 @@
-/** The experiment of a variant. */
+/** Finds the experiment of a variant. */
 import { InputError } from "../base/errors.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 import type { Experiment, MlflowStore } from "./store.ts";
 
 /**
- * The experiment that a variant's runs belong to.
+ * Returns the experiment that a variant's runs belong to.
  *
- * @throws {InputError} If there is none; prints the command that makes it.
+ * @throws {InputError} If it does not exist; the message contains the command that creates it.
  */
 export async function getExperiment(
   mlflow: MlflowStore,

@@ -1,4 +1,4 @@
-/** One MLflow server over HTTP: who asks, how long to wait, and what an answer means. */
+/** HTTP access to one MLflow server: authentication, timeouts, and the meaning of responses. */
 import {
   InputError,
   messageOf,
@@ -7,28 +7,28 @@ import {
 } from "../base/errors.ts";
 import { toRecord, toText } from "./json.ts";
 
-/** Where a server is and who asks. Credentials are never part of a text. */
+/** Where a server is, and the credentials for it. Credentials never appear in a message. */
 export interface HttpSettings {
-  /** `http://host:port` or `https://host/prefix`; a login in it is taken out and used. */
+  /** `http://host:port` or `https://host/prefix`; a login in it is removed and used. */
   readonly uri: string;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** Sent as `Authorization: Bearer`; wins over the login. */
+  /** Sent as `Authorization: Bearer`; takes precedence over the login. */
   readonly token?: string | undefined;
-  /** Longest wait for one answer, in milliseconds; 120 000 by default, as MLflow's client waits. */
+  /** Timeout of one request in milliseconds; 120 000 by default, as in MLflow's client. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** A server that answers JSON, and bytes for artifacts. */
+/** An MLflow server that returns JSON, and bytes for artifacts. */
 export interface MlflowHttp {
-  /** Scheme, host and prefix, without a login and without a slash at the end. */
+  /** Scheme, host and prefix, without a login or a trailing slash. */
   readonly baseUrl: string;
   /**
-   * The JSON answer of one call below `/api/2.0`; `{}` when it is empty.
+   * Returns the JSON response of one call below `/api/2.0`; `{}` if it is empty.
    *
    * @throws {ApiError} If the server refuses the call, with MLflow's error code.
-   * @throws {UsageError} If it refuses who asks, or is no MLflow server.
-   * @throws {TransientError} If it cannot be reached, is too slow, or says it is in trouble.
+   * @throws {UsageError} If it refuses the credentials, or is not an MLflow server.
+   * @throws {TransientError} If it cannot be reached, times out, or answers 429 or 5xx.
    */
   json(
     method: "GET" | "POST" | "PATCH" | "DELETE",
@@ -36,9 +36,8 @@ export interface MlflowHttp {
     data?: Readonly<Record<string, unknown>>,
   ): Promise<Record<string, unknown>>;
   /**
-   * The raw answer to a request of any path below {@linkcode baseUrl}, with the
-   * credentials on it; whatever the status is, but for those that mean another
-   * error than "not there".
+   * Returns the raw response to a request for any path below {@linkcode baseUrl},
+   * sent with the credentials. The caller handles every status except those below.
    *
    * @throws {UsageError} On 401 and 403.
    * @throws {TransientError} If the server cannot be reached, or on 429 and 5xx.
@@ -51,7 +50,7 @@ export interface MlflowHttp {
 
 /** A call that the server refused. */
 export class ApiError extends InputError {
-  /** MLflow's word, such as `RESOURCE_DOES_NOT_EXIST`. */
+  /** MLflow's error code, such as `RESOURCE_DOES_NOT_EXIST`. */
   readonly code: string;
   constructor(message: string, code: string) {
     super(message);
@@ -60,13 +59,13 @@ export class ApiError extends InputError {
 }
 
 /**
- * The login may not do this. A server with permissions gives the same answer
- * about what does not exist to a login that may not read everything.
+ * The login lacks the permission. A server with permissions enabled also answers
+ * this for objects that do not exist, if the login may not read everything.
  */
 export class ForbiddenError extends UsageError {}
 
 /**
- * The server at a URI; nothing is asked of it yet.
+ * Opens the server at a URI without sending a request.
  *
  * @throws {UsageError} If the URI is not `http:` or `https:`.
  */
@@ -184,7 +183,7 @@ function toReachable(
   const why = error instanceof DOMException && error.name === "TimeoutError"
     ? `no answer in ${timeoutMs} ms`
     : messageOf(error);
-  // Waiting does not make a certificate trusted.
+  // Retrying does not make a certificate trusted.
   if (/invalid peer certificate|UnknownIssuer|CertNotValid/i.test(why)) {
     return new UsageError(
       `Cannot trust the MLflow server at ${baseUrl}: ${why}; let DENO_CERT name the PEM file of its authority, or set DENO_TLS_CA_STORE=system`,
@@ -206,7 +205,7 @@ async function readJson(
   const code = toText(value?.["error_code"]);
   const message = toText(value?.["message"]);
   if (message?.includes("QueuePool limit")) {
-    // SQLAlchemy's words, sent with 400; the server has fewer connections than requests.
+    // SQLAlchemy's message, sent with status 400: the server has fewer connections than requests.
     throw new TransientError(
       `Cannot do ${call} on ${baseUrl}: the server has no database connection left (its MLFLOW_SQLALCHEMYSTORE_POOL_SIZE may be too small)`,
     );

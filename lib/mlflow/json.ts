@@ -1,9 +1,9 @@
-/** JSON as MLflow writes it, and unknown JSON taken apart without trusting its shape. */
+/** Writes JSON as MLflow does, and reads unknown JSON without assuming its structure. */
 
 /**
- * The text that Python's `json.dumps` makes of a value by default: a space
- * behind each comma and colon, and ASCII only. MLflow compares and shows some
- * of its JSON as text, so ours is to be the same text.
+ * Returns the text that Python's `json.dumps` produces by default: a space after
+ * each comma and colon, and ASCII only. MLflow compares and displays some of its
+ * JSON as text, so ours must be identical.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -11,7 +11,7 @@
  * strictEqual(toPythonJson([{ name: "é", version: 1 }]), '[{"name": "\\u00e9", "version": 1}]');
  * ```
  *
- * @param value Anything that JSON can hold; keys whose value is undefined are left out.
+ * @param value Any JSON value; keys with an undefined value are omitted.
  */
 export function toPythonJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(toPythonJson).join(", ")}]`;
@@ -32,25 +32,25 @@ export function toPythonJson(value: unknown): string {
   );
 }
 
-/** The value as an object of unknown members; undefined when it is anything else, an array too. */
+/** Returns the value as an object with unknown members; undefined if it is anything else, including an array. */
 export function toRecord(value: unknown): Record<string, unknown> | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value))
     : undefined;
 }
 
-/** The objects of an array; none when the value is no array. */
+/** Returns the objects in an array; none if the value is not an array. */
 export function toRecords(value: unknown): Record<string, unknown>[] {
   if (!Array.isArray(value)) return [];
   return value.map(toRecord).filter((item) => item !== undefined);
 }
 
-/** The value as a text that is not empty; undefined when it is anything else. */
+/** Returns the value as a non-empty string; undefined if it is anything else. */
 export function toText(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** `[{key, value}, …]`, as MLflow sends tags and params, as one object. */
+/** Converts `[{key, value}, …]`, the form in which MLflow sends tags and params, to one object. */
 export function toPairs(value: unknown): Record<string, string> {
   return Object.fromEntries(
     toRecords(value).flatMap(({ key, value }) =>

@@ -1,5 +1,5 @@
 /**
- * `models:/…` URIs, as MLflow reads them
+ * Parses and resolves `models:/…` URIs as MLflow does
  * (`mlflow/store/artifact/utils/models.py` of mlflow 3.17.2).
  */
 import { InputError, UsageError } from "../base/errors.ts";
@@ -8,7 +8,7 @@ import { missingVersion } from "./promotion.ts";
 import { parseStage } from "./validation.ts";
 import type { MlflowStore, ModelVersion, Stage } from "./store.ts";
 
-/** What a `models:/…` URI asks for. */
+/** What a `models:/…` URI refers to. */
 export type ModelReference =
   | {
     readonly kind: "version";
@@ -21,9 +21,9 @@ export type ModelReference =
   | { readonly kind: "model"; readonly modelId: string };
 
 /**
- * What the URI asks for: `models:/NAME/3`, `models:/NAME/Production` (any
- * case), `models:/NAME/latest`, `models:/NAME@alias` (the last `@` counts) or
- * `models:/m-…`, a logged model by its id. A host is passed over.
+ * Parses a model URI: `models:/NAME/3`, `models:/NAME/Production` (in any case),
+ * `models:/NAME/latest`, `models:/NAME@alias` (split at the last `@`) or
+ * `models:/m-…`, a logged model by its id. A host is ignored.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -32,7 +32,7 @@ export type ModelReference =
  * deepStrictEqual(parseModelUri("models:/churn@champion"), { kind: "alias", name: "churn", alias: "champion" });
  * ```
  *
- * @throws {UsageError} If it is none of these.
+ * @throws {UsageError} If the URI has none of these forms.
  */
 export function parseModelUri(uri: string): ModelReference {
   const path = /^models:(?:\/\/[^/]*)?\/(.*)$/.exec(uri)?.[1];
@@ -54,12 +54,12 @@ export function parseModelUri(uri: string): ModelReference {
 }
 
 /**
- * The version that a `models:/…` URI stands for now. A stage stands for its
- * highest version, `latest` for the highest of all, a logged model's id for
- * the newest version that was registered from it.
+ * Returns the version that a `models:/…` URI currently refers to. A stage refers
+ * to its highest version, `latest` to the highest of all, and a logged model's id
+ * to the newest version registered from it.
  *
- * @throws {UsageError} If the URI is not one of MLflow's forms.
- * @throws {InputError} If there is no such version, with the command that makes one; or if it is not READY.
+ * @throws {UsageError} If the URI has none of MLflow's forms.
+ * @throws {InputError} If there is no such version (the message contains the command that creates one), or it is not READY.
  */
 export async function resolveModel(
   store: MlflowStore,
@@ -80,15 +80,15 @@ export async function resolveModel(
   );
 }
 
-/** What the errors of {@linkcode resolveModel} print. */
+/** Options for the error messages of {@linkcode resolveModel}. */
 export interface ResolveOptions {
-  /** The command of a task for the variant that a registered model belongs to; undefined when none is known. */
+  /** Returns the command of a task for a registered model's variant; undefined if the variant is not known. */
   readonly commandFor?:
     | ((task: string, model: string) => string | undefined)
     | undefined;
 }
 
-/** The command in backquotes, with what to add to it where the variant is not known. */
+/** Returns the command in backquotes; if the variant is not known, says which flags to add. */
 function quoteCommand(
   { commandFor }: ResolveOptions,
   { task, model, flags = "" }: { task: string; model: string; flags?: string },
@@ -137,7 +137,7 @@ function describe(reference: NamedReference): string {
   return "";
 }
 
-/** Only what leads to the version that was asked for: a promotion moves production. */
+/** Returns the next command. Suggests `promote` only if production was requested, because a promotion changes production. */
 function adviceFor(
   reference: NamedReference,
   versions: readonly ModelVersion[],

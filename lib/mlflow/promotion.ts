@@ -1,30 +1,30 @@
 /**
- * What one promotion does to a registered model, decided apart from where the
- * registry is, and the tag that keeps it on record: MLflow itself writes no
- * history of aliases and stages.
+ * Plans what one promotion changes in a registered model, independent of where
+ * the registry is, and the tag that records it: MLflow itself keeps no history of
+ * aliases and stages.
  */
 import { InputError } from "../base/errors.ts";
 import { toPythonJson, toRecord } from "./json.ts";
 import { checkAlias, checkModelName, isActiveStage } from "./validation.ts";
 import type { ModelVersion, Promotion, PromotionResult } from "./store.ts";
 
-/** What a promotion has to write. */
+/** What a promotion writes. */
 export interface PromotionPlan extends PromotionResult {
-  /** True when the alias names another version, or none. */
+  /** True if the alias points at another version, or at none. */
   readonly movesAlias: boolean;
-  /** True when the version is in another stage, or others share its stage. */
+  /** True if the version is in another stage, or other versions share its stage. */
   readonly movesStage: boolean;
-  /** The tag of the version that records the move. */
+  /** The tag of the version that records the promotion. */
   readonly tag: { readonly key: string; readonly value: string };
 }
 
 const tagPrefix = "promotion.";
 
-/** With colons, as the project wrote it once, or with dashes: servers before MLflow 2.16 refuse colons in a key. */
+/** The time in a key, with colons, as early versions of this project wrote it, or with dashes: servers before MLflow 2.16 refuse colons in a key. */
 const keyTime = /^(\d{4}-\d\d-\d\dT\d\d)[:-](\d\d)[:-](\d\d\.\d{3}Z)$/;
 
 /**
- * The steps from how things are to what was asked.
+ * Returns the changes that bring a registered model to the requested state.
  *
  * @param versions All versions that are not deleted.
  * @throws {InputError} If the version is not among them or not READY, or the alias breaks MLflow's rules.
@@ -75,11 +75,11 @@ export function planPromotion(
   };
 }
 
-/** One move on record, as {@linkcode readPromotions} gives it back. */
+/** One recorded promotion, as returned by {@linkcode readPromotions}. */
 export interface RecordedPromotion {
   readonly timeMs: number;
   readonly by: string;
-  /** The version that the alias named before; undefined when it named none. */
+  /** The version that the alias pointed at before; undefined if there was none. */
   readonly from: number | undefined;
   readonly to: number;
   readonly alias: string;
@@ -88,7 +88,7 @@ export interface RecordedPromotion {
 }
 
 /**
- * The moves that a version's tags record, oldest first. Tags that are not ours are passed over.
+ * Returns the promotions recorded in a version's tags, oldest first. Ignores other tags.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -123,7 +123,7 @@ export function readPromotions(
   }).sort((a, b) => a.timeMs - b.timeMs);
 }
 
-/** The error for a version that is not there, naming those that are. */
+/** Returns the error for a version that does not exist; it lists the versions that do. */
 export function missingVersion(
   name: string,
   options: { version: number; versions: readonly { version: number }[] },
@@ -141,7 +141,7 @@ export function missingVersion(
   );
 }
 
-/** Two moves in one millisecond are two records. */
+/** Returns an unused tag key, so that two promotions in one millisecond are both recorded. */
 function freshKey(target: ModelVersion, timeMs: number): string {
   const key = `${tagPrefix}${
     new Date(timeMs).toISOString().replaceAll(":", "-")

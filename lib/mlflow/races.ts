@@ -1,15 +1,15 @@
-/** Several writers at one registry: MLflow's Python clients insert without holding locks, so a writer can lose. */
+/** Retries for concurrent writers: MLflow's Python clients insert without locks, so a writer can lose a race. */
 import { DatabaseError } from "../database/database.ts";
 import { ApiError } from "./http.ts";
 
-/** SQLSTATEs after which the same transaction may pass: unique violation, serialization failure, deadlock. */
+/** SQLSTATEs after which the same transaction may succeed: unique violation, serialization failure, deadlock. */
 const racy = new Set(["23505", "40001", "40P01"]);
 const attempts = 10;
 const pauseMs = 20;
 
 /**
- * What `work` gives back, run again (at most 10 times) when another writer got
- * in between. `work` must have left nothing behind when it throws.
+ * Runs `work`, up to 10 times if a concurrent writer interferes, and returns its
+ * result. `work` must have no effect if it throws.
  */
 export async function retryRaces<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1;; attempt++) {
@@ -24,9 +24,10 @@ export async function retryRaces<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * A server has no code for it: MLflow before 3.17 passes on what the database
- * said of `model_versions`, 3.17 what its own retries said. A violation of any
- * other table comes after the version was made.
+ * Tells whether a write lost a race. Servers have no error code for this: MLflow
+ * before 3.17 returns the database's message about `model_versions`, and 3.17 the
+ * message of its own retries. A violation in any other table occurs only after the
+ * version was created.
  */
 function isLostRace(error: unknown): boolean {
   if (error instanceof DatabaseError) return racy.has(error.code);

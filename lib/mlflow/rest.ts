@@ -1,7 +1,7 @@
 /**
- * An MLflow that is reached through its server's REST API; the server decides,
- * this only asks. Calls are those of MLflow's own client
- * (`mlflow/store/tracking/rest_store.py`), which 2.22.5, 3.4.0 and 3.17.2 share.
+ * MLflow through its server's REST API. It makes the same calls as MLflow's own
+ * client (`mlflow/store/tracking/rest_store.py`), which are the same in 2.22.5,
+ * 3.4.0 and 3.17.2.
  */
 import { UsageError } from "../base/errors.ts";
 import {
@@ -42,10 +42,11 @@ import {
 import type { MlflowStore } from "./store.ts";
 
 /**
- * The store behind a tracking server, proven to answer and to accept the login.
+ * Opens the store of a tracking server, and checks that the server answers and
+ * accepts the login.
  *
- * @param options `warn` is told what was shortened to fit.
- * @throws {UsageError} If the server refuses the login, or is no MLflow server.
+ * @param options `warn`: called for each value that was truncated.
+ * @throws {UsageError} If the server refuses the login, or is not an MLflow server.
  * @throws {TransientError} If it cannot be reached.
  */
 export async function openRest(
@@ -88,9 +89,9 @@ export async function openRest(
 }
 
 /**
- * A generation without logged models has no such call. The others say that
- * there is no such model; with MLflow's permissions, from 3.17.2 on, they refuse
- * it to everybody but administrators.
+ * Tells whether the server has logged models. Older servers do not have the call;
+ * newer ones answer that there is no such model or, with MLflow's permissions
+ * (from 3.17.2), refuse it to everyone but administrators.
  */
 async function askForLoggedModels(http: MlflowHttp): Promise<boolean> {
   try {

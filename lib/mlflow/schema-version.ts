@@ -1,41 +1,41 @@
 /**
- * Which MLflow made a database, read from the database itself: its Alembic
- * head, and the columns of the tables that this project reads and writes.
+ * Detects which MLflow created a database, from its Alembic head and the columns
+ * of the tables that this project reads and writes.
  */
 import type { Queryable } from "../database/database.ts";
 import { InputError } from "../base/errors.ts";
 
-/** What a database's MLflow schema can hold. */
+/** What a database's MLflow schema supports. */
 export interface SchemaVersion {
   /** The Alembic revision in `alembic_version`. */
   readonly head: string;
-  /** The release that the head belongs to, or undefined for a head that is not in our table. */
+  /** The release that the head belongs to; undefined if the head is not in {@linkcode releases}. */
   readonly mlflowVersion: string | undefined;
-  /** False for MLflow 2.x: models are folders of their runs. */
+  /** False for MLflow 2.x, where a model is a folder of its run. */
   readonly hasLoggedModels: boolean;
-  /** False where the schema is one that MLflow before 2.10 makes, too. */
+  /** False if MLflow before 2.10 creates the same schema. */
   readonly writesRequired: boolean;
-  /** True where every registry key starts with a workspace, as in MLflow 3.17.2. */
+  /** True if every registry key starts with a workspace, as in MLflow 3.17.2. */
   readonly hasWorkspaces: boolean;
-  /** `table.column` → the most characters that it can hold; columns without a limit are absent. */
+  /** `table.column` → its maximum length in characters; columns without a limit are absent. */
   readonly widths: ReadonlyMap<string, number>;
-  /** A sentence to print when the head is unknown but the tables are as we know them. */
+  /** A message to print if the head is unknown but the tables have the expected columns. */
   readonly warning: string | undefined;
 }
 
-/** The MLflow release of each head that the tests run against; measured on fresh databases. */
+/** The MLflow release of each head that the tests cover, as found in newly created databases. */
 export const releases: Readonly<Record<string, string>> = {
   "0584bdc529eb": "2.22.5",
   "71994744cf8e": "3.4.0",
   "dc11669786a5": "3.17.2",
 };
 
-/** The newest head of MLflow 2.9.2, which 2.10.2 shares: no older one has all tables that we need. */
+/** The head of MLflow 2.9.2, which 2.10.2 shares. No older head has all the tables that we need. */
 const lastHeadBeforeRequired = "acf3f17fdcc7";
 
 /**
- * Whether a release reads `required` in a signature's columns, which came with
- * 2.10; measured with 2.9.2 (`ColSpec.__init__() got an unexpected keyword
+ * Tells whether a release reads `required` in a signature's columns, which 2.10
+ * introduced; tested with 2.9.2 (`ColSpec.__init__() got an unexpected keyword
  * argument 'required'`) and 2.10.2.
  *
  * ```ts
@@ -52,7 +52,7 @@ export function readsRequired(release: string): boolean {
 
 type Shape = Readonly<Record<string, string>>;
 
-/** Columns that every generation has; types as `information_schema` calls them (`udt_name`). */
+/** Columns of every schema version; types as in `information_schema` (`udt_name`). */
 const commonShape: Shape = {
   experiments:
     "experiment_id:int4 name:varchar artifact_location:varchar lifecycle_stage:varchar creation_time:int8 last_update_time:int8",
@@ -79,7 +79,7 @@ const commonShape: Shape = {
   model_version_tags: "key:varchar value:text name:varchar version:int4",
 };
 
-/** Columns of the generations that have logged models. */
+/** Columns of the schema versions that have logged models. */
 const loggedModelShape: Shape = {
   inputs: "step:int8",
   logged_models:
@@ -92,7 +92,7 @@ const loggedModelShape: Shape = {
     "model_id:varchar metric_name:varchar metric_timestamp_ms:int8 metric_step:int8 metric_value:float8 experiment_id:int4 run_id:varchar dataset_uuid:varchar dataset_name:varchar dataset_digest:varchar",
 };
 
-/** Tables whose keys begin with a workspace in the generations that have them. */
+/** Tables whose keys begin with a workspace in the schema versions that have workspaces. */
 const workspaceTables = [
   "experiments",
   "registered_models",
@@ -115,10 +115,10 @@ interface Column {
 }
 
 /**
- * The generation of the MLflow schema in the connection's current schema.
+ * Returns the version of the MLflow schema in the connection's current schema.
  *
- * @throws {InputError} If there is no MLflow schema, or one whose tables are
- * not as any MLflow that we know leaves them; the message names head and table.
+ * @throws {InputError} If there is no MLflow schema, or its tables differ from
+ * those of every MLflow that we know; the message names the head and the table.
  */
 export async function detectGeneration(db: Queryable): Promise<SchemaVersion> {
   const columns = await readColumns(db);
@@ -156,7 +156,7 @@ export async function detectGeneration(db: Queryable): Promise<SchemaVersion> {
   };
 }
 
-/** The generation in words, fit to be printed: `MLflow 3.17.2`, or the unknown head. */
+/** Returns a printable name of the schema version: `MLflow 3.17.2`, or the unknown head. */
 export function describeGeneration(generation: SchemaVersion): string {
   const { mlflowVersion, head } = generation;
   return mlflowVersion ? `MLflow ${mlflowVersion}` : `MLflow schema ${head}`;
@@ -242,7 +242,7 @@ function checkShape(
   }
 }
 
-/** Text is text to us, with a width or without: MLflow widens such columns between releases. */
+/** Tells whether a column has a compatible type. All text types count as equal, because MLflow widens such columns between releases. */
 function isSameKind(found: string | undefined, wanted: string): boolean {
   const isText = (type: string) => type === "varchar" || type === "text";
   if (found === undefined) return false;

@@ -1,10 +1,10 @@
 /**
- * What this project asks of an MLflow tracking server and registry, as one
- * interface with two places behind it: MLflow's own Postgres tables
- * (`tables.ts`) and its REST API (`rest.ts`). The words are MLflow's.
+ * The interface to MLflow's tracking and registry, with two implementations:
+ * MLflow's own Postgres tables (`tables.ts`) and its REST API (`rest.ts`). The
+ * terms are MLflow's.
  */
 
-/** One experiment; deleted ones are given back too, because their names stay taken. */
+/** One experiment; deleted ones are returned too, because their names stay taken. */
 export interface Experiment {
   readonly experimentId: string;
   readonly name: string;
@@ -12,7 +12,7 @@ export interface Experiment {
   readonly lifecycleStage: "active" | "deleted";
 }
 
-/** A run as it was created; `artifactUri` is where its files belong. */
+/** A newly created run; `artifactUri` is the location for its files. */
 export interface Run {
   readonly runId: string;
   readonly experimentId: string;
@@ -22,10 +22,10 @@ export interface Run {
 /** How a run can end. */
 export type FinalStatus = "FINISHED" | "FAILED" | "KILLED";
 
-/** One measured value; `modelId` also files it under that logged model. */
+/** One metric value; with `modelId` it is also recorded for that logged model. */
 export interface Metric {
   readonly key: string;
-  /** NaN and infinities are stored as MLflow stores them. */
+  /** NaN and infinities are stored as MLflow does. */
   readonly value: number;
   readonly timestampMs: number;
   readonly step?: number;
@@ -34,14 +34,14 @@ export interface Metric {
   readonly datasetDigest?: string;
 }
 
-/** What one call logs to a run; MLflow's limits hold (`rules.ts`). */
+/** The data that one call logs to a run, within MLflow's limits (`values.ts`). */
 export interface RunData {
   readonly params?: Readonly<Record<string, string>>;
   readonly metrics?: readonly Metric[];
   readonly tags?: Readonly<Record<string, string>>;
 }
 
-/** A dataset as MLflow files it under a run (`mlflow.data`). */
+/** A dataset that MLflow records as an input of a run (`mlflow.data`). */
 export interface DatasetInput {
   readonly name: string;
   /** At most 36 characters. */
@@ -57,22 +57,22 @@ export interface DatasetInput {
   readonly context: string;
 }
 
-/** A model as MLflow 3 knows it, beside the run that made it. */
+/** A logged model, which MLflow 3 stores separately from the run that created it. */
 export interface LoggedModel {
   readonly modelId: string;
   readonly artifactLocation: string;
 }
 
-/** What an MLflow has on record of a logged model that is not deleted. */
+/** MLflow's record of a logged model that is not deleted. */
 export interface LoggedModelRecord extends LoggedModel {
   readonly name: string;
-  /** The run that made it; undefined when none did. */
+  /** The run that created it; undefined if it was not created by a run. */
   readonly runId: string | undefined;
   readonly status: "UNSPECIFIED" | "PENDING" | "READY" | "UPLOAD_FAILED";
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** A registered model: a name, its tags, and which version each alias names. */
+/** A registered model: its name, its tags, and the version that each alias points at. */
 export interface RegisteredModel {
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -88,11 +88,11 @@ export interface ModelVersion {
   readonly version: number;
   readonly stage: Stage;
   readonly aliases: readonly string[];
-  /** MLflow's status: only `READY` versions can be scored with. */
+  /** MLflow's status; only `READY` versions can be used for scoring. */
   readonly status: string;
-  /** As it was registered: `models:/m-…`, or an artifact URI. */
+  /** The source as registered: `models:/m-…`, or an artifact URI. */
   readonly source: string;
-  /** Where the files truly are: `storage_location`, else `source`. */
+  /** The actual location of the files: `storage_location`, or `source` if that is not set. */
   readonly artifactUri: string;
   readonly runId: string | undefined;
   readonly modelId: string | undefined;
@@ -101,44 +101,44 @@ export interface ModelVersion {
   readonly createdMs: number;
 }
 
-/** One move of an alias and a stage, as asked; one that is undefined does not move. */
+/** A requested change of alias and stage; undefined leaves that one unchanged. */
 export interface Promotion {
   readonly version: number;
   readonly alias: string | undefined;
   readonly stage: Stage | undefined;
-  /** Who asked: a login, or a workflow's actor. */
+  /** Who requested it: a login name, or a workflow's actor. */
   readonly by: string;
   readonly timeMs: number;
 }
 
 /** What a promotion changed. */
 export interface PromotionResult {
-  /** The version that the alias named before; undefined when it named none, or no alias moves. */
+  /** The version that the alias pointed at before; undefined if there was none, or no alias was requested. */
   readonly from: number | undefined;
-  /** Versions that left the stage and are now `Archived`. */
+  /** Versions that were in the stage and are now `Archived`. */
   readonly archived: readonly number[];
-  /** False when alias and stage already were as asked; nothing is written then. */
+  /** False if alias and stage were already as requested; nothing is written then. */
   readonly changed: boolean;
 }
 
-/** Runs, logged models and the registry of one MLflow, wherever it is. */
+/** Runs, logged models and the registry of one MLflow, reached by either implementation. */
 export interface MlflowStore extends AsyncDisposable {
-  /** Where it is and which MLflow made it, fit to be printed. */
+  /** Where it is and which MLflow created it, safe to print. */
   readonly description: string;
-  /** The release that made it, such as `3.17.2`; undefined when it is not known. */
+  /** The release that created it, such as `3.17.2`; undefined if it is not known. */
   readonly mlflowVersion: string | undefined;
   /** False for MLflow 2.x, where a model is a folder of its run. */
   readonly hasLoggedModels: boolean;
-  /** False where Python's MLflow may be older than 2.10: it cannot load a signature whose columns say `required`. */
+  /** False if Python's MLflow may be older than 2.10, which cannot load a signature with `required` columns. */
   readonly writesRequired: boolean;
 
-  /** The experiment of that name, deleted or not. */
+  /** Returns the experiment of that name, deleted or not. */
   findExperiment(name: string): Promise<Experiment | undefined>;
-  /** Makes an experiment. @throws {InputError} If the name is taken, by a deleted one too. */
+  /** Creates an experiment. @throws {InputError} If the name is taken, even by a deleted experiment. */
   createExperiment(
     name: string,
     options: {
-      /** Absent lets an MLflow server decide; its tables need one. */
+      /** If absent, an MLflow server chooses one; required for MLflow's tables. */
       artifactLocation?: string;
       tags?: Record<string, string>;
     },
@@ -153,7 +153,7 @@ export interface MlflowStore extends AsyncDisposable {
     },
   ): Promise<Run>;
   logBatch(runId: string, data: RunData): Promise<void>;
-  /** Files datasets and models as inputs of a run. */
+  /** Records datasets and models as inputs of a run. */
   logInputs(
     runId: string,
     inputs: {
@@ -166,7 +166,7 @@ export interface MlflowStore extends AsyncDisposable {
     options: { status: FinalStatus; endTimeMs: number },
   ): Promise<void>;
 
-  /** Makes a PENDING logged model that is an output of the run. Only where {@linkcode hasLoggedModels}. */
+  /** Creates a PENDING logged model as an output of the run. Requires {@linkcode hasLoggedModels}. */
   createLoggedModel(
     run: Run,
     options: {
@@ -179,16 +179,16 @@ export interface MlflowStore extends AsyncDisposable {
     modelId: string,
     status: "READY" | "UPLOAD_FAILED",
   ): Promise<void>;
-  /** The logged model of that id; undefined when it is not there, or deleted, or where there are no logged models. */
+  /** Returns the logged model with that id; undefined if it does not exist, is deleted, or logged models are not supported. */
   findLoggedModel(modelId: string): Promise<LoggedModelRecord | undefined>;
 
   findRegisteredModel(name: string): Promise<RegisteredModel | undefined>;
-  /** Makes the registered model unless it is there; tags are set only on a new one. Gives back what is there now. */
+  /** Creates the registered model unless it exists, and returns it; tags are set only on a new one. */
   ensureRegisteredModel(
     name: string,
     options: { tags: Record<string, string>; description?: string },
   ): Promise<RegisteredModel>;
-  /** Registers the next version number; numbers are never used twice. */
+  /** Registers a version with the next number; numbers are never reused. */
   createModelVersion(
     name: string,
     options: {
@@ -199,7 +199,7 @@ export interface MlflowStore extends AsyncDisposable {
       description?: string;
     },
   ): Promise<ModelVersion>;
-  /** All versions that are not deleted, newest first. */
+  /** Returns all versions that are not deleted, newest first. */
   listModelVersions(name: string): Promise<ModelVersion[]>;
   findModelVersion(
     name: string,
@@ -209,14 +209,14 @@ export interface MlflowStore extends AsyncDisposable {
     name: string,
     options: { version: number; tags: Record<string, string> },
   ): Promise<void>;
-  /** Moves alias and stage together, archives the stage's other versions, and files the move as a tag of the version. */
+  /** Changes alias and stage together, archives the stage's other versions, and records the change in a tag of the version. */
   promote(name: string, promotion: Promotion): Promise<PromotionResult>;
-  /** Moves an alias alone. */
+  /** Points an alias at a version; leaves stages unchanged. */
   setAlias(
     name: string,
     options: { alias: string; version: number },
   ): Promise<void>;
-  /** Moves a stage alone, archiving the stage's other versions (only for Staging and Production). */
+  /** Moves a version into a stage and archives the stage's other versions (for Staging and Production); leaves aliases unchanged. */
   setStage(
     name: string,
     options: { stage: Stage; version: number },

@@ -1,7 +1,7 @@
 /**
- * An MLflow that is reached through its own Postgres tables: leaves the rows
- * that MLflow's `SqlAlchemyStore` would leave, so that an MLflow server or a
- * Python client on the same database sees our runs and models as its own.
+ * MLflow through its own Postgres tables. It writes the rows that MLflow's
+ * `SqlAlchemyStore` would write, so that an MLflow server or a Python client on
+ * the same database sees our runs and models as its own.
  */
 import type { Database, Queryable } from "../database/database.ts";
 import { createExperiment, findExperiment } from "./tables/experiments.ts";
@@ -31,13 +31,13 @@ import {
 } from "./tables/versions.ts";
 
 /**
- * The store over the MLflow schema of a database; every call that writes is
- * one transaction, run again when a concurrent writer got in between.
+ * Opens the store on the MLflow schema of a database. Every call that writes is
+ * one transaction, retried if a concurrent writer interferes.
  *
- * @param options `warn` is told what was shortened to fit and that an unknown
- * schema is in use; `nowMs` is the clock for new rows; `closesDatabase` lets
- * the store's disposal close the database (by default whoever opened it does).
- * @throws {InputError} If the database has no MLflow schema that we know how to use.
+ * @param options `warn`: called for each value that was truncated, and for an
+ * unknown schema; `nowMs`: the clock for new rows; `closesDatabase`: disposal of
+ * the store also closes the database (by default the caller closes it).
+ * @throws {InputError} If the database has no MLflow schema that we can use.
  */
 export async function openTables(
   database: Database,

@@ -1,15 +1,15 @@
-/** Tags and inputs of runs and versions: where a run came from, what a version was made of. */
+/** Tags and inputs of runs and versions: the origin of a run, and the files that a version was built from. */
 import type { Config } from "../config/environment.ts";
 import type { DatasetInput } from "./store.ts";
 
-/** The names of MLflow's tags (`mlflow/utils/mlflow_tags.py`). */
+/** MLflow's tag for the commit (`mlflow/utils/mlflow_tags.py`). */
 const commitTag = "mlflow.source.git.commit";
 
 /**
- * The tags that every run of ours carries: who, which script, and under GitHub
- * Actions the commit and the run it belongs to.
+ * Returns the tags of every run that we create: user, script and, in GitHub
+ * Actions, the commit and the URL of the workflow run.
  *
- * @param script Name of the script, without its suffix.
+ * @param script Name of the script, without its extension.
  */
 export function sourceTags(
   script: string,
@@ -25,8 +25,8 @@ export function sourceTags(
 }
 
 /**
- * The tags that say when a model was trained, and who says so: a flag, the
- * training script's manifest, or nobody, which makes it today.
+ * Returns the tags for a model's training date and its source: a flag, the
+ * training script's manifest, or today's date if there is neither.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -53,7 +53,7 @@ export function trainingDateTags(
   };
 }
 
-/** Tags that tie a version to the bytes it was made of. */
+/** Tags with the digests of the files that a version was built from. */
 export const digestTags = {
   model: "churn.model_sha256",
   features: "churn.features_sha256",
@@ -64,9 +64,9 @@ export const digestTags = {
 } as const;
 
 /**
- * A set of rows as MLflow files it under a run.
+ * Returns a set of rows as an MLflow dataset input.
  *
- * @param options `digest`: SHA-256 of its bytes, of which MLflow keeps 36 characters; `context`: what it was used for.
+ * @param options `digest`: SHA-256 of its bytes, of which MLflow stores 36 characters; `context`: what it was used for.
  */
 export function toDataset(
   uri: string,

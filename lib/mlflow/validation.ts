@@ -1,6 +1,6 @@
 /**
- * What MLflow accepts as a name, a key, an alias, a stage and a URI, as pure
- * functions: where MLflow 3.17.2 refuses, these throw. Source:
+ * MLflow's rules for names, keys, aliases, stages and URIs as pure functions, which
+ * throw where MLflow 3.17.2 refuses. Source:
  * `mlflow/utils/validation.py`, `mlflow/utils/uri.py` and
  * `mlflow/entities/model_registry/model_version_stages.py` of mlflow 3.17.2.
  */
@@ -8,18 +8,18 @@ import { posix } from "node:path";
 import { InputError } from "../base/errors.ts";
 import type { Stage } from "./store.ts";
 
-/** Longest key of a metric, param or tag, in characters. */
+/** Maximum length of a metric, param or tag key, in characters. */
 const maxKeyLength = 250;
 const maxAliasLength = 255;
-const word = String.raw`\p{L}\p{N}_`; // what `\w` means to Python's `re` on text
+const word = String.raw`\p{L}\p{N}_`; // what `\w` matches in Python's `re` for str patterns
 const keyPattern = new RegExp(String.raw`^[/${word}.\- :]*$`, "u");
 const aliasPattern = new RegExp(String.raw`^[${word}\-]*$`, "u");
 
-/** What a key belongs to, for messages. */
+/** What a key belongs to, for error messages. */
 export type KeyKind = "metric" | "param" | "tag";
 
 /**
- * The number of characters as Python and Postgres count them: code points.
+ * Counts characters as Python and Postgres do: in code points.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -34,8 +34,8 @@ export function countCharacters(text: string): number {
 }
 
 /**
- * Validates the key of a metric, parameter or tag. MLflow accepts letters, digits and `_ - . / :` and
- * space, at most 250 characters, and no path that means another path.
+ * Validates a metric, param or tag key. MLflow accepts letters, digits, spaces and
+ * `_ - . / :`, at most 250 characters, and no path that normalizes to another one.
  *
  * ```ts
  * import { throws } from "node:assert/strict";
@@ -63,7 +63,7 @@ export function checkKey(kind: KeyKind, key: string): void {
   checkLength(key, { limit: maxKeyLength, start });
 }
 
-/** Nothing, for a name that an experiment may have. @throws {InputError} If it is empty or longer than 500 characters. */
+/** Validates an experiment name. @throws {InputError} If it is empty or longer than 500 characters. */
 export function checkExperimentName(name: string): void {
   const start = `Cannot use ${JSON.stringify(name)} as an experiment's name`;
   if (name === "") throw new InputError(`${start}: it is empty`);
@@ -71,8 +71,8 @@ export function checkExperimentName(name: string): void {
 }
 
 /**
- * Nothing, for a name that a registered model may have: not blank, without
- * `/` and `:`, and no path that means another path.
+ * Validates a registered model's name: not blank, without `/` and `:`, and not a
+ * path that normalizes to another one.
  *
  * ```ts
  * import { throws } from "node:assert/strict";
@@ -98,7 +98,7 @@ export function checkModelName(name: string): void {
   }
 }
 
-/** Nothing, for a name that a logged model may have. @throws {InputError} If it is empty or holds one of `/ : . % " '`. */
+/** Validates a logged model's name. @throws {InputError} If it is empty or contains one of `/ : . % " '`. */
 export function checkLoggedModelName(name: string): void {
   if (name !== "" && !/[/:.%"']/.test(name)) return;
   throw new InputError(
@@ -109,8 +109,8 @@ export function checkLoggedModelName(name: string): void {
 }
 
 /**
- * Nothing, for an alias that MLflow accepts: letters, digits, `_` and `-`,
- * 1 to 255 characters, neither `latest` nor `v` with digits.
+ * Validates an alias: 1 to 255 letters, digits, `_` and `-`, but neither `latest`
+ * nor `v` followed by digits.
  *
  * ```ts
  * import { throws } from "node:assert/strict";
@@ -138,7 +138,7 @@ export function checkAlias(alias: string): void {
 const stages: readonly Stage[] = ["None", "Staging", "Production", "Archived"];
 
 /**
- * The stage that a word means, in any case.
+ * Parses a stage, ignoring case.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -159,13 +159,13 @@ export function parseStage(text: string): Stage {
   );
 }
 
-/** True for the stages that one version at a time serves from, which a move into them clears of others. */
+/** Tells whether a stage holds one version at a time, so that moving a version into it archives the others. */
 export function isActiveStage(stage: Stage): boolean {
   return stage === "Staging" || stage === "Production";
 }
 
 /**
- * The URI with more path behind it, before a query if there is one
+ * Appends path segments to a URI, before its query if there is one
  * (`mlflow.utils.uri.append_to_uri_path`).
  *
  * ```ts
@@ -186,7 +186,7 @@ export function appendToUri(uri: string, ...segments: string[]): string {
 }
 
 /**
- * The id in `models:/m-…`, which names a logged model; undefined for any other URI.
+ * Returns the logged model's id in `models:/m-…`; undefined for any other URI.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -204,7 +204,7 @@ function isAmbiguousPath(name: string): boolean {
     name.endsWith("/") || posix.normalize(name) !== name;
 }
 
-/** Nothing, for a text of at most `limit` characters. @throws {InputError} Otherwise; the message begins with `start`. */
+/** Validates that a text has at most `limit` characters. @throws {InputError} If it is longer; the message begins with `start`. */
 export function checkLength(
   value: string,
   options: { limit: number; start: string },

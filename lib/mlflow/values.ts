@@ -1,7 +1,7 @@
 /**
- * What MLflow accepts as a value of a param, a tag, a metric or a dataset, as
- * pure functions: where MLflow 3.17.2 refuses, these throw; where it
- * truncates, they give back the shorter value and the warning. Source:
+ * MLflow's rules for the values of params, tags, metrics and datasets as pure
+ * functions: where MLflow 3.17.2 refuses, they throw; where it truncates, they
+ * return the truncated value and a warning. Source:
  * `mlflow/utils/validation.py` and `mlflow/store/tracking/sqlalchemy_store.py`
  * of mlflow 3.17.2.
  */
@@ -9,25 +9,25 @@ import { InputError } from "../base/errors.ts";
 import { checkKey, checkLength, countCharacters } from "./validation.ts";
 import type { DatasetInput, Metric } from "./store.ts";
 
-/** The most that one batch of MLflow may hold (`MAX_METRICS_PER_BATCH`, `MAX_PARAMS_TAGS_PER_BATCH`). */
+/** Maximum numbers of items in one MLflow batch (`MAX_METRICS_PER_BATCH`, `MAX_PARAMS_TAGS_PER_BATCH`). */
 export const batchLimits = { metrics: 1000, params: 100, tags: 100 } as const;
 
-/** Longest param value, in characters; longer ones are truncated. */
+/** Maximum length of a param value, in characters; longer values are truncated. */
 export const maxParamLength = 6000;
-/** Longest value of a run's tag, in characters; longer ones are truncated. */
+/** Maximum length of a run tag's value, in characters; longer values are truncated. */
 export const maxTagLength = 8000;
 
 const maxRegistryTagLength = 100_000;
 const maxExperimentTagLength = 20_000;
 
-/** A value that fits, and the sentence to print when it had to be shortened to fit. */
+/** A value within MLflow's limit, and a warning if it was truncated. */
 export interface Fitted {
   readonly value: string;
   readonly warning: string | undefined;
 }
 
 /**
- * The param's value as MLflow stores it, cut to 6000 characters if need be.
+ * Returns the param's value as MLflow stores it, truncated to 6000 characters.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -44,7 +44,7 @@ export function fitParam(key: string, value: string): Fitted {
 }
 
 /**
- * The run tag's value as MLflow stores it, cut to 8000 characters if need be.
+ * Returns the run tag's value as MLflow stores it, truncated to 8000 characters.
  *
  * @throws {InputError} If the key breaks {@linkcode checkKey}.
  */
@@ -53,7 +53,7 @@ export function fitTag(key: string, value: string): Fitted {
   return truncate(value, { limit: maxTagLength, what: `tag "${key}"` });
 }
 
-/** Nothing, for a metric that MLflow accepts. @throws {InputError} For a bad key, a negative or broken timestamp, or a broken step. */
+/** Validates a metric. @throws {InputError} If the key is invalid, the timestamp is negative or not an integer, or the step is not an integer. */
 export function checkMetric(metric: Metric): void {
   checkKey("metric", metric.key);
   const { timestampMs, step = 0 } = metric;
@@ -69,8 +69,8 @@ export function checkMetric(metric: Metric): void {
 }
 
 /**
- * A metric's number as MLflow's tables hold it: NaN is 0 with a mark, the
- * infinities are the largest finite doubles
+ * Returns a metric's value as MLflow's tables store it: NaN becomes 0 with `isNan`
+ * set, and infinities become the largest finite doubles
  * (`SqlAlchemyStore.sanitize_metric_value`).
  *
  * ```ts
@@ -88,7 +88,7 @@ export function storedMetricValue(
   return { value: Math.min(limit, Math.max(-limit, value)), isNan: false };
 }
 
-/** Nothing, for a tag of a registered model or a version. @throws {InputError} If MLflow would refuse key or value. */
+/** Validates a tag of a registered model or a version. @throws {InputError} If MLflow would refuse the key or value. */
 export function checkRegistryTag(key: string, value: string): void {
   checkKey("tag", key);
   checkLength(value, {
@@ -97,7 +97,7 @@ export function checkRegistryTag(key: string, value: string): void {
   });
 }
 
-/** Nothing, for a tag of an experiment. @throws {InputError} If MLflow would refuse key or value. */
+/** Validates an experiment's tag. @throws {InputError} If MLflow would refuse the key or value. */
 export function checkExperimentTag(key: string, value: string): void {
   checkKey("tag", key);
   checkLength(value, {
@@ -106,7 +106,7 @@ export function checkExperimentTag(key: string, value: string): void {
   });
 }
 
-/** Nothing, for a dataset that MLflow accepts as an input. @throws {InputError} Naming the part that is too long. */
+/** Validates a dataset input. @throws {InputError} If a part is too long; the message names it. */
 export function checkDataset(dataset: DatasetInput): void {
   const start = `Cannot log the dataset ${JSON.stringify(dataset.name)}`;
   const limits = [

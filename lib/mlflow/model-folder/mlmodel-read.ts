@@ -1,19 +1,19 @@
 /**
- * What an `MLmodel` file, by whatever MLflow 2.x or 3.x, says about scoring:
- * which files can be scored, and what they take. What we cannot score as
- * MLflow would is refused by name.
+ * Reads what an `MLmodel` file of any MLflow 2.x or 3.x says about scoring: which
+ * files can be scored, and their inputs. A model that we cannot score as MLflow
+ * would is refused with an error that says why.
  */
 import { InputError } from "../../base/errors.ts";
 import { parseYaml } from "../../base/yaml.ts";
 import { toRecord, toText } from "../json.ts";
 import { parseSchema, type Schema, type Signature } from "./signature.ts";
 
-/** A native model file, and the Python class that MLflow would load it as. */
+/** A native model file, and the Python class as which MLflow would load it. */
 export interface NativeFile {
   readonly flavor: "xgboost" | "lightgbm";
   /** Path in the model's folder. */
   readonly file: string;
-  /** `xgboost.core.Booster` scores with all rounds; `xgboost.sklearn.XGBClassifier` with its best iteration. */
+  /** `xgboost.core.Booster` scores with all rounds, `xgboost.sklearn.XGBClassifier` with its best iteration. */
   readonly modelClass: string;
 }
 
@@ -36,7 +36,7 @@ const defaultClasses = {
 } as const;
 
 /**
- * The scorable parts of an `MLmodel` file.
+ * Parses the parts of an `MLmodel` file that scoring needs.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -47,8 +47,8 @@ const defaultClasses = {
  * });
  * ```
  *
- * @param options `file`: what the text is called in an error.
- * @throws {InputError} If the text is no MLmodel file, or none of its flavors can be scored here: the message names them.
+ * @param options `file`: the file's name, for errors.
+ * @throws {InputError} If the text is not an MLmodel file, or none of its flavors can be scored here; the message names them.
  */
 export function parseMLmodel(
   text: string,

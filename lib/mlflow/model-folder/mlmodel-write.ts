@@ -1,6 +1,6 @@
 /**
- * The `MLmodel` file of a logged model and its companions, as MLflow 3.17.2
- * writes them (`mlflow/models/model.py`, `mlflow/utils/environment.py`).
+ * Writes the `MLmodel` file of a logged model and the files beside it, as MLflow
+ * 3.17.2 does (`mlflow/models/model.py`, `mlflow/utils/environment.py`).
  */
 import { toYaml } from "../../base/yaml.ts";
 import { toPythonJson } from "../json.ts";
@@ -12,40 +12,40 @@ export {
   parseMLmodel,
 } from "./mlmodel-read.ts";
 
-/** The libraries that train the native files that we log, by MLflow's flavor. */
+/** MLflow's flavors of the native model files that we log. */
 export type NativeFlavor = "xgboost" | "lightgbm";
 
-/** A model's own file, which `mlflow.pyfunc` loads. */
+/** A model's native file, which `mlflow.pyfunc` loads. */
 export interface NativeModel {
   readonly flavor: NativeFlavor;
-  /** Name in the model's folder; MLflow wants `model.ubj`, `model.json` or `model.xgb` of XGBoost, `model.lgb` of LightGBM. */
+  /** Name in the model's folder; MLflow requires `model.ubj`, `model.json` or `model.xgb` for XGBoost, `model.lgb` for LightGBM. */
   readonly file: string;
-  /** Version of the library, such as `3.2.0`: what Python should install to load the file. */
+  /** Version of the library that Python should install to load the file, such as `3.2.0`. */
   readonly version: string;
 }
 
 /** Everything that goes into an `MLmodel` file. */
 export interface ModelDescription {
-  /** On MLflow 3 the logged model's location, on 2.x the folder's name in its run. */
+  /** On MLflow 3 the logged model's location, on 2.x the name of the folder in its run. */
   readonly artifactPath: string;
   /** The logged model's id; undefined on MLflow 2.x. */
   readonly modelId: string | undefined;
   readonly runId: string;
   readonly createdMs: number;
   readonly native: NativeModel | undefined;
-  /** Version of the package `onnx` for Python to install, where `model.onnx` is beside the native file. */
+  /** Version of the `onnx` package that Python should install; undefined if the folder has no `model.onnx`. */
   readonly onnxVersion: string | undefined;
-  /** True when {@linkcode columnGraphFile} is in the folder: what `mlflow.pyfunc` loads where there is no native model. */
+  /** True if {@linkcode columnGraphFile} is in the folder; `mlflow.pyfunc` loads it if there is no native model. */
   readonly hasColumnGraph: boolean;
   readonly signature: Signature;
-  /** False where a reader before MLflow 2.10 may come (`MlflowStore.writesRequired`); true when left out. */
+  /** False if MLflow before 2.10 may read the file (`MlflowStore.writesRequired`); true by default. */
   readonly writesRequired?: boolean | undefined;
-  /** True when {@linkcode toInputExample}'s two files are in the folder. */
+  /** True if the two files of {@linkcode toInputExample} are in the folder. */
   readonly hasInputExample: boolean;
   /** Size of the folder's files, in bytes. */
   readonly sizeBytes: number;
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** The MLflow that reads it best; what `requirements.txt` asks for. */
+  /** The MLflow version that `requirements.txt` pins. */
   readonly mlflowVersion: string;
 }
 
@@ -53,19 +53,19 @@ export interface ModelDescription {
 export const mlmodelFile = "MLmodel";
 /** Name of the ONNX file beside the native one. */
 export const onnxFile = "model.onnx";
-/** Name of the ONNX file that takes a frame's columns, with labels of categories, where `model.onnx` takes a matrix. */
+/** Name of the ONNX file that takes a frame's columns, including category labels; `model.onnx` takes a matrix. */
 export const columnGraphFile = "columns.onnx";
 
 const exampleFile = "input_example.json";
 const servingExampleFile = "serving_input_example.json";
-/** The Python that the tests load our models with. */
+/** The Python version with which the tests load our models. */
 const pythonVersion = "3.11.7";
 
 /**
- * The text of the `MLmodel` file. `python_function` loads the native file as
- * a Booster, whose `predict` gives probabilities (an `XGBClassifier` would
- * give labels), or an ONNX file where there is no native model: the one that
- * takes columns, where the folder has it.
+ * Returns the text of the `MLmodel` file. `python_function` loads the native file
+ * as a Booster, whose `predict` returns probabilities (an `XGBClassifier` would
+ * return labels). Without a native model it loads an ONNX file: the one that takes
+ * columns, if the folder has it.
  *
  * @throws {RangeError} If there is neither a native nor an ONNX model.
  */
@@ -113,8 +113,8 @@ export function toMLmodel(model: ModelDescription): string {
 }
 
 /**
- * The three files that MLflow's tools rebuild a Python environment from:
- * `requirements.txt`, `conda.yaml` and `python_env.yaml`, by name.
+ * Returns the three files from which MLflow's tools rebuild a Python environment,
+ * keyed by name: `requirements.txt`, `conda.yaml` and `python_env.yaml`.
  */
 export function toEnvironment(
   model: Pick<ModelDescription, "native" | "onnxVersion" | "mlflowVersion">,
@@ -143,11 +143,11 @@ export function toEnvironment(
 }
 
 /**
- * The two files of an input example, by name, as MLflow saves a pandas frame:
- * the frame itself, and the body of a scoring request that holds it.
+ * Returns the two files of an input example, keyed by name, as MLflow saves a
+ * pandas frame: the frame itself, and the body of a scoring request with it.
  *
  * @param columns The frame's columns, in order.
- * @param options `rows`: a value per column each; missing is null.
+ * @param options `rows`: one value per column in each row; null if missing.
  */
 export function toInputExample(
   columns: readonly string[],
@@ -161,10 +161,10 @@ export function toInputExample(
 }
 
 /**
- * The value of the run's tag `mlflow.log-model.history` with one model more:
- * by it MLflow 2.x finds the models of a run.
+ * Returns the value of the run's tag `mlflow.log-model.history` with one model
+ * added: MLflow 2.x uses it to find the models of a run.
  *
- * @param before The tag's value so far, if the run has it.
+ * @param before The tag's current value; undefined if the run does not have it.
  */
 export function toModelHistory(
   model: ModelDescription,
@@ -186,7 +186,7 @@ export function toModelHistory(
 }
 
 /**
- * Python's text of a naive UTC `datetime`.
+ * Formats a time as Python prints a naive UTC `datetime`.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";

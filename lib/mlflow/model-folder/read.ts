@@ -1,4 +1,4 @@
-/** The folder of a logged model as it is read back: every file whose digest is on record is verified. */
+/** Reads the folder of a logged model: verifies every file whose digest was recorded. */
 import {
   type ArtifactStore,
   readArtifact,
@@ -15,7 +15,7 @@ import { parseRecorded, type RecordedRecipe } from "../../rows/recipe.ts";
 import { type ModelFile, parseMLmodel } from "./mlmodel-read.ts";
 import { mlmodelFile } from "./mlmodel-write.ts";
 
-/** Names of our own files in the folder, beside MLflow's. */
+/** Names of the files that we add to MLflow's in the folder. */
 export const ownFiles = {
   expectedScores: "expected_scores.json",
   featureNames: "feature_names.json",
@@ -25,42 +25,42 @@ export const ownFiles = {
 /** Key of our entry in MLmodel's `metadata`. */
 export const metadataKey = "churn";
 
-/** The scores that the input example must give, in `expected_scores.json`. */
+/** The expected scores of the input example, from `expected_scores.json`. */
 export interface ExpectedScores {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly unknown[])[];
-  /** Rows × outputs, float32 values. */
+  /** Float32 values, rows × outputs. */
   readonly scores: readonly number[];
 }
 
-/** A logged model's folder as it was read; every file whose digest is on record was verified. */
+/** The contents of a logged model's folder; every file whose digest was recorded has been verified. */
 export interface LoadedFolder {
   readonly uri: string;
   readonly file: ModelFile;
-  /** The native model's bytes, where there is one. */
+  /** The native model's bytes; undefined if there is none. */
   readonly native: Uint8Array<ArrayBuffer> | undefined;
   readonly onnx: Uint8Array<ArrayBuffer> | undefined;
   readonly expected: ExpectedScores | undefined;
-  /** Names in the model's order, where the folder has them. */
+  /** Feature names in the model's order; undefined if the folder does not have them. */
   readonly featureNames: readonly string[] | undefined;
-  /** How rows become the model's columns; undefined for a model that was logged without, by Python or before it was recorded. */
+  /** How rows are converted to the model's columns; undefined for a model logged without a recipe, by Python or by an earlier version of this project. */
   readonly recipe: RecordedRecipe | undefined;
-  /** False when the model was logged without digests, as MLflow itself does. */
+  /** False if the model was logged without digests, as by MLflow itself. */
   readonly verified: boolean;
 }
 
-/** How a folder is read. */
+/** Options for reading a folder. */
 export interface FolderOptions {
-  /** SHA-256 of MLmodel, from the version's tag; undefined when it has none. */
+  /** SHA-256 of MLmodel, from the version's tag; undefined if it has none. */
   readonly mlmodelSha256: string | undefined;
-  /** Reads through a cache that is keyed by digest. */
+  /** The cache to read through, keyed by digest. */
   readonly cache: FileCache;
 }
 
 /**
- * The logged model in a folder.
+ * Reads the logged model in a folder.
  *
- * @throws {InputError} If it cannot be scored here, or a file differs from its digest on record: then it was changed after it was logged.
+ * @throws {InputError} If it cannot be scored here, or a file does not match its recorded digest because it was changed after logging.
  */
 export async function readModelFolder(
   store: ArtifactStore,
@@ -97,7 +97,7 @@ export async function readModelFolder(
   };
 }
 
-/** What was recorded about rows when a model was logged; each part is undefined for a model that was logged without it. */
+/** What was recorded about rows when a model was logged; each part is undefined if the model was logged without it. */
 export interface RecordedRows {
   readonly profile: ReferenceProfile | undefined;
   readonly recipe: RecordedRecipe | undefined;
@@ -107,7 +107,7 @@ export interface RecordedRows {
  * Returns the reference profile and the recipe that were recorded with the
  * model in a folder.
  *
- * @throws {InputError} If a file differs from its digest on record.
+ * @throws {InputError} If a file does not match its recorded digest.
  */
 export async function readRecordedRows(
   store: ArtifactStore,
@@ -137,7 +137,7 @@ interface OwnMetadata {
   readonly sha256: Readonly<Record<string, string>>;
 }
 
-/** The part of MLmodel that we wrote; undefined for a model that Python logged. */
+/** Returns our own entry in MLmodel's metadata; undefined for a model logged by Python. */
 function ownMetadata(
   metadata: Readonly<Record<string, unknown>>,
 ): OwnMetadata | undefined {

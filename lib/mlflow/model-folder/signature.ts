@@ -1,5 +1,5 @@
 /**
- * Model signatures as MLflow writes, infers and reads them
+ * Reads, infers and writes model signatures as MLflow does
  * (`mlflow/types/schema.py`, `mlflow/types/utils.py` of mlflow 3.17.2).
  */
 import { InputError } from "../../base/errors.ts";
@@ -26,7 +26,7 @@ export interface ColumnSpec {
   readonly required: boolean;
 }
 
-/** One array of inputs or outputs; -1 stands for any length. */
+/** One array of inputs or outputs; -1 means any length. */
 export interface TensorSpec {
   readonly kind: "tensor";
   readonly name: string | undefined;
@@ -34,10 +34,10 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
-/** Columns or tensors, never mixed; both have an order. */
+/** Either columns or tensors, in order. */
 export type Schema = readonly ColumnSpec[] | readonly TensorSpec[];
 
-/** What a model takes and gives, as far as it was said. */
+/** The inputs and outputs of a model; a part that is not declared is undefined. */
 export interface Signature {
   readonly inputs: Schema | undefined;
   readonly outputs: Schema | undefined;
@@ -48,26 +48,25 @@ export const scoreOutput: Schema = [
   { kind: "column", name: undefined, type: "float", required: true },
 ];
 
-/** What decides the type of a column, strongest first. */
+/** What determines the type of a column. */
 export interface ColumnFacts {
   readonly name: string;
-  /** XGBoost's `feature_types` word (`float`, `int`, `i`, `q`, `c`); undefined where the model says none. */
+  /** XGBoost's `feature_types` entry (`float`, `int`, `i`, `q`, `c`); undefined if the model has none. */
   readonly modelType: string | undefined;
-  /** The labels of the model's own categories; undefined for a feature without. */
+  /** The labels of the model's own categories; undefined for a feature without categories. */
   readonly labels?: readonly (string | number | boolean)[] | undefined;
   /** The sample's cells; null and undefined are missing. */
   readonly values: readonly unknown[];
 }
 
 /**
- * Returns the column that a signature has for a feature: the type that the
- * model's own `feature_types` or the labels of its categories state, else
- * `boolean` where all values of the sample are `true` or `false`, else
- * `double`. A feature is `long` only where the model says `int` (or has whole
- * numbers as labels). Where the sample has missing values of a `long` or
- * `boolean` feature it is `double`: pandas has no missing integer, and MLflow's
- * server would read a missing boolean as false. A column with missing values is
- * not required.
+ * Returns the signature's column for a feature. Its type comes from the model's
+ * own `feature_types` or the labels of its categories; otherwise it is `boolean`
+ * if all values in the sample are `true` or `false`, and `double` if not. A
+ * feature is `long` only if the model says `int` (or has integers as labels). A
+ * `long` or `boolean` feature with missing values in the sample becomes `double`:
+ * pandas has no missing integer, and MLflow's server would read a missing boolean
+ * as false. A column with missing values is not required.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -116,7 +115,7 @@ function toColumnType(
   }
 }
 
-/** Texts, or what numbers and booleans need: pandas holds missing ones among them in no column of integers or booleans. */
+/** Returns the column type for category labels. With missing values, number and boolean labels need `double`: pandas cannot store missing values in integer or boolean columns. */
 function toLabelType(
   labels: readonly (string | number | boolean)[],
   anyMissing: boolean,
@@ -128,10 +127,10 @@ function toLabelType(
 }
 
 /**
- * A schema as the JSON text that MLmodel files hold.
+ * Returns a schema as JSON text for an MLmodel file.
  *
- * @param options `writesRequired`: false for the form before MLflow 2.10, whose
- * readers stop at `required` and have `optional` in its place (`ColSpec` in
+ * @param options `writesRequired`: false for the form before MLflow 2.10, which
+ * fails on `required` and uses `optional` instead (`ColSpec` in
  * `mlflow/types/schema.py` of 2.9.2); 2.10 reads both forms.
  *
  * ```ts
@@ -164,8 +163,8 @@ export function toSchemaJson(
 }
 
 /**
- * The schema in a JSON text of MLflow's; a column is
- * required unless it says `"required": false`, or `"optional": true` as before MLflow 2.10.
+ * Parses a schema from MLflow's JSON text. A column is required unless it has
+ * `"required": false`, or `"optional": true` as before MLflow 2.10.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -175,7 +174,7 @@ export function toSchemaJson(
  * ]);
  * ```
  *
- * @throws {InputError} If the text is no schema, or has types that no churn model takes (arrays, objects, maps).
+ * @throws {InputError} If the text is not a schema, or has unsupported types (arrays, objects, maps).
  */
 export function parseSchema(text: string): Schema {
   let value: unknown;

@@ -5,7 +5,7 @@ import { checkLoggedModelName } from "../validation.ts";
 import type { LoggedModel, LoggedModelRecord, Run } from "../store.ts";
 import { type Rest, toKeyValues, unlessMissing } from "./server.ts";
 
-/** The new logged model, PENDING and linked to its run as an output. @throws {InputError} On a server without logged models, or a bad name. */
+/** Creates a PENDING logged model, linked to its run as an output. @throws {InputError} If the server has no logged models, or the name is invalid. */
 export async function createLoggedModel(
   rest: Rest,
   run: Run,
@@ -38,7 +38,7 @@ export async function createLoggedModel(
   return { modelId, artifactLocation };
 }
 
-/** Marks a logged model as usable or as failed. */
+/** Sets the final status of a logged model. */
 export async function finalizeLoggedModel(
   rest: Rest,
   modelId: string,
@@ -51,7 +51,7 @@ export async function finalizeLoggedModel(
   });
 }
 
-/** The logged model of that id; undefined when it is not there, or where there are none. */
+/** Returns the logged model with that id; undefined if it does not exist, or the server has no logged models. */
 export async function findLoggedModel(
   rest: Rest,
   modelId: string,
@@ -90,7 +90,7 @@ function toLoggedModel(
   };
 }
 
-/** Nothing, where there are logged models. @throws {InputError} On MLflow 2.x. */
+/** Checks that the server has logged models. @throws {InputError} On MLflow 2.x. */
 export function requireLoggedModels(rest: Rest): void {
   if (rest.hasLoggedModels) return;
   throw new InputError(

@@ -1,4 +1,4 @@
-/** What changes the registry of an MLflow server. */
+/** Writes to the registry of an MLflow server. */
 import { InputError } from "../../base/errors.ts";
 import { ApiError } from "../http.ts";
 import { planPromotion } from "../promotion.ts";
@@ -25,7 +25,7 @@ import {
   withArtifactUri,
 } from "./versions.ts";
 
-/** The registered model, made with these tags and description unless it is there already. */
+/** Returns the registered model, creating it with these tags and description if it does not exist. */
 export async function ensureRegisteredModel(
   rest: Rest,
   name: string,
@@ -48,7 +48,7 @@ export async function ensureRegisteredModel(
   throw missingModel(rest, name);
 }
 
-/** The new version, numbered by the server. @throws {InputError} If there is no such registered model, or the server refuses the source. */
+/** Creates a version, numbered by the server. @throws {InputError} If the registered model does not exist, or the server refuses the source. */
 export async function createModelVersion(
   rest: Rest,
   name: string,
@@ -81,7 +81,7 @@ export async function createModelVersion(
   );
 }
 
-/** Sets tags of a version, over those of the same keys. */
+/** Sets tags of a version, replacing those with the same keys. */
 export async function setModelVersionTags(
   rest: Rest,
   name: string,
@@ -115,9 +115,10 @@ export async function setAlias(
 }
 
 /**
- * Moves a version into a stage; those that were in Staging or Production
- * before become Archived. One by one: asked to archive them itself, a server
- * of 3.17.2 on psycopg 3 fails (it compares the number with a text).
+ * Moves a version into a stage; for Staging and Production, other versions in that
+ * stage become Archived. They are archived one by one because a 3.17.2 server on
+ * psycopg 3 fails when asked to archive them itself (it compares the version
+ * number with a string).
  */
 export async function setStage(
   rest: Rest,
@@ -148,9 +149,9 @@ async function moveToStage(
 }
 
 /**
- * Moves alias and stage. A server has no transaction: the record comes first,
- * so that no move goes unrecorded, and each step may be done again; after a
- * failure the same call does what is left.
+ * Changes alias and stage. A server has no transactions, so the tag is written
+ * first and no change goes unrecorded. Each step is idempotent: after a failure,
+ * the same call completes the remaining steps.
  */
 export async function promote(
   rest: Rest,

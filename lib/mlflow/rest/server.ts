@@ -1,14 +1,14 @@
 import { ApiError, type MlflowHttp } from "../http.ts";
 
-/** A server, and what it can do. */
+/** A server and its capabilities. */
 export interface Rest {
   readonly http: MlflowHttp;
   readonly hasLoggedModels: boolean;
-  /** Told what was shortened to fit. */
+  /** Called for each value that was truncated. */
   readonly warn: (warning: string) => void;
 }
 
-/** What the call gives back, or undefined when the server says that there is no such thing. */
+/** Returns the result of the call, or undefined if the server answers that the resource does not exist. */
 export async function unlessMissing<T>(
   call: Promise<T>,
 ): Promise<T | undefined> {
@@ -22,7 +22,7 @@ export async function unlessMissing<T>(
   }
 }
 
-/** An object as MLflow takes tags and params: `[{key, value}, …]`. */
+/** Converts an object to the form that MLflow expects for tags and params: `[{key, value}, …]`. */
 export function toKeyValues(
   pairs: Readonly<Record<string, string>> = {},
 ): { key: string; value: string }[] {

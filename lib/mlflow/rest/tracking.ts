@@ -23,7 +23,7 @@ import type {
 import { requireLoggedModels } from "./models.ts";
 import { type Rest, toKeyValues, unlessMissing } from "./server.ts";
 
-/** The experiment of that name, deleted or not; undefined when there is none. */
+/** Returns the experiment of that name, deleted or not; undefined if there is none. */
 export async function findExperiment(
   rest: Rest,
   name: string,
@@ -44,7 +44,7 @@ export async function findExperiment(
   };
 }
 
-/** The new experiment, at the server's own root when no location is given. @throws {InputError} If the name is taken, or MLflow's rules refuse it. */
+/** Creates an experiment, at the server's own root if no location is given. @throws {InputError} If the name is taken or invalid. */
 export async function createExperiment(
   rest: Rest,
   name: string,
@@ -65,7 +65,7 @@ export async function createExperiment(
       tags: toKeyValues(tags),
     });
   } catch (error) {
-    // 2.22.5 has no code of its own for a taken name: it passes on what Postgres says.
+    // 2.22.5 has no error code for a taken name: it returns the message of Postgres.
     const isTaken = error instanceof ApiError &&
       await findExperiment(rest, name);
     if (!isTaken) throw error;
@@ -79,7 +79,7 @@ export async function createExperiment(
   throw new InputError(`Cannot find the experiment "${name}"`);
 }
 
-/** The new run, RUNNING. @throws {InputError} If the experiment is not there or deleted, or a tag breaks MLflow's rules. */
+/** Creates a RUNNING run. @throws {InputError} If the experiment does not exist or is deleted, or a tag is invalid. */
 export async function createRun(
   rest: Rest,
   experimentId: string,
@@ -105,7 +105,7 @@ export async function createRun(
   );
 }
 
-/** Logs params (write-once), metrics and tags to a run, in batches of the size that MLflow allows. */
+/** Logs params (write-once), metrics and tags to a run, in batches within MLflow's limits. */
 export async function logBatch(
   rest: Rest,
   runId: string,
@@ -129,7 +129,7 @@ export async function logBatch(
   for (const some of chunks(tags, batchLimits.tags)) await log({ tags: some });
 }
 
-/** Files datasets and logged models as inputs of a run. */
+/** Records datasets and logged models as inputs of a run. */
 export async function logInputs(
   rest: Rest,
   runId: string,
@@ -174,7 +174,7 @@ export async function finishRun(
   });
 }
 
-/** JSON has no NaN and no infinity: protobuf's JSON form spells them out. */
+/** Converts a metric to JSON. JSON has no NaN or infinities, so they are sent as strings, as in protobuf's JSON mapping. */
 function toMetric(rest: Rest, metric: Metric): Record<string, unknown> {
   return {
     key: metric.key,

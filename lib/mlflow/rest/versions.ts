@@ -1,4 +1,4 @@
-/** Registered models and their versions, read from an MLflow server. */
+/** Reads registered models and their versions from an MLflow server. */
 import { InputError } from "../../base/errors.ts";
 import { ForbiddenError } from "../http.ts";
 import { toPairs, toRecord, toRecords, toText } from "../json.ts";
@@ -7,9 +7,9 @@ import type { ModelVersion, RegisteredModel } from "../store.ts";
 import { type Rest, unlessMissing } from "./server.ts";
 
 /**
- * Returns the registered model with its tags and aliases; undefined when there
- * is none of that name, or none that the login may read: a server with
- * permissions refuses both alike, and only making it tells them apart.
+ * Returns the registered model with its tags and aliases; undefined if it does not
+ * exist or the login may not read it. A server with permissions enabled refuses
+ * both in the same way; only creating the model distinguishes them.
  */
 export async function findRegisteredModel(
   rest: Rest,
@@ -44,7 +44,7 @@ export async function readRegisteredModel(
   };
 }
 
-/** All versions that are not deleted, newest first; none when there is no such model. */
+/** Returns all versions that are not deleted, newest first; none if the model does not exist. */
 export async function listModelVersions(
   rest: Rest,
   name: string,
@@ -55,7 +55,7 @@ export async function listModelVersions(
   );
 }
 
-/** One version; undefined when it is not there or deleted. */
+/** Returns one version; undefined if it does not exist or is deleted. */
 export async function findModelVersion(
   rest: Rest,
   name: string,
@@ -68,7 +68,7 @@ export async function findModelVersion(
   return found && await withArtifactUri(rest, found);
 }
 
-/** Versions whose `artifactUri` is not asked for yet: `source` stands in. */
+/** Returns the versions without resolving their `artifactUri`, which is set to `source`. */
 export async function searchVersions(
   rest: Rest,
   name: string,
@@ -96,7 +96,7 @@ export async function searchVersions(
   return versions.sort((a, b) => b.version - a.version);
 }
 
-/** A search names no aliases; the registered model does. */
+/** Adds the aliases from the registered model: search results do not contain them. */
 function withAliases(
   version: ModelVersion,
   model: RegisteredModel,
@@ -107,7 +107,7 @@ function withAliases(
   return { ...version, aliases };
 }
 
-/** The version in an answer; its `artifactUri` is `source` still. */
+/** Parses the version in a response; its `artifactUri` is set to `source`. */
 export function toVersion(value: unknown): ModelVersion | undefined {
   const version = toRecord(value);
   if (!version) return undefined;
@@ -132,7 +132,7 @@ function toAliases(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String).sort() : [];
 }
 
-/** The version with the place where its files truly are. */
+/** Returns the version with `artifactUri` set to the actual location of its files. */
 export async function withArtifactUri(
   rest: Rest,
   found: ModelVersion,
@@ -147,7 +147,7 @@ export async function withArtifactUri(
   return { ...found, artifactUri: await resolveRunUri(rest, uri) };
 }
 
-/** A source `runs:/RUN/path` lies below the run's own artifacts. */
+/** Resolves a source `runs:/RUN/path` to a location below the run's artifacts; returns other URIs unchanged. */
 async function resolveRunUri(rest: Rest, uri: string): Promise<string> {
   const [, runId, path] = /^runs:\/+([^/]+)\/(.+)$/.exec(uri) ?? [];
   if (runId === undefined || path === undefined) return uri;
@@ -158,7 +158,7 @@ async function resolveRunUri(rest: Rest, uri: string): Promise<string> {
   return appendToUri(toText(info?.["artifact_uri"]) ?? uri, path);
 }
 
-/** A text in MLflow's filter language, which has no escapes: whichever quote the name does not hold. */
+/** Quotes a text for MLflow's filter language. It has no escapes, so the quote character must not occur in the name. */
 function quote(name: string): string {
   if (!name.includes("'")) return `'${name}'`;
   if (!name.includes('"')) return `"${name}"`;

@@ -10,7 +10,7 @@ import type { Experiment } from "../store.ts";
 const columns = `experiment_id::text as "experimentId", name,
   artifact_location as "artifactLocation", lifecycle_stage as "lifecycleStage"`;
 
-/** The experiment of that name, deleted or not; undefined when there is none. */
+/** Returns the experiment of that name, deleted or not; undefined if there is none. */
 export async function findExperiment(
   tables: Tables,
   name: string,
@@ -24,7 +24,7 @@ export async function findExperiment(
   return experiment;
 }
 
-/** The experiment that a run or a model is to be made in. @throws {InputError} If it is not there or deleted. */
+/** Returns the experiment for a new run or model. @throws {InputError} If it does not exist or is deleted. */
 export async function getActiveExperiment(
   tables: Tables,
   experimentId: string,
@@ -46,10 +46,10 @@ export async function getActiveExperiment(
 }
 
 /**
- * The new experiment. A relative folder becomes absolute, as MLflow makes it.
+ * Creates an experiment. A relative folder becomes absolute, as in MLflow.
  *
  * @throws {InputError} If the name is taken (a deleted experiment keeps its
- * name), or name, location or tags break MLflow's rules.
+ * name), or name, location or tags are invalid.
  */
 export async function createExperiment(
   tables: Tables,
@@ -119,7 +119,7 @@ function absoluteLocation(location: string | undefined): string {
     : resolve(location);
 }
 
-/** Refuses a location that no run could live in: MLflow itself fails only later, at the first run. */
+/** Refuses a location that is too long for a run's artifact URI: MLflow itself fails only at the first run. */
 function checkRunLocation(tables: Tables, location: string): void {
   const example = appendToUri(location, "0".repeat(32), "artifacts");
   checkWidths(tables.generation, {

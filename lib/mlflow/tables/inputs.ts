@@ -1,4 +1,4 @@
-/** What went into a run: MLflow's `datasets`, `inputs` and `input_tags`. */
+/** The inputs of a run: MLflow's `datasets`, `inputs` and `input_tags`. */
 import { InputError } from "../../base/errors.ts";
 import type { DatasetInput } from "../store.ts";
 import { checkDataset } from "../values.ts";
@@ -7,7 +7,7 @@ import { linkKey, toLink } from "./links.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
 import { getActiveRun } from "./runs.ts";
 
-/** Files datasets and logged models as inputs of a run; what is filed already stays as it is. @throws {InputError} If the run is not there or deleted, or a dataset breaks MLflow's rules. */
+/** Records datasets and logged models as inputs of a run; existing inputs are left unchanged. @throws {InputError} If the run does not exist or is deleted, or a dataset is invalid. */
 export async function logInputs(
   tables: Tables,
   runId: string,

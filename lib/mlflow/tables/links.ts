@@ -1,4 +1,4 @@
-/** MLflow's `inputs`: which dataset or model went into a run, and which model came out of one. */
+/** MLflow's `inputs`: the datasets and models that a run used, and the models that it produced. */
 import { newId, type Row } from "./rows.ts";
 
 /** The primary key of `inputs`. */
@@ -9,7 +9,7 @@ export const linkKey = [
   "destination_id",
 ];
 
-/** A row of `inputs` with a fresh id. */
+/** Returns a row of `inputs` with a new id. */
 export function toLink(
   source: readonly [type: string, id: string],
   destination: readonly [type: string, id: string],

@@ -3,7 +3,7 @@ import { insertRows, type Tables } from "./rows.ts";
 import type { Metric } from "../store.ts";
 import { storedMetricValue } from "../values.ts";
 
-/** Files metrics of a run, and moves `latest_metrics` on; the same metric again changes nothing. */
+/** Logs metrics to a run and updates `latest_metrics`; logging the same metric again changes nothing. */
 export async function logMetrics(
   tables: Tables,
   runId: string,
@@ -32,7 +32,7 @@ type MetricRow = {
   readonly run_uuid: string;
 };
 
-/** Locks the rows in the order of their keys, as MLflow does, so that two writers cannot wait for each other. */
+/** Updates `latest_metrics`. Locks the rows in the order of their keys, as MLflow does, so that two writers cannot deadlock. */
 async function updateLatest(
   tables: Tables,
   runId: string,
@@ -63,14 +63,14 @@ async function updateLatest(
   }
 }
 
-/** MLflow's order: greater step, then later time, then greater value. */
+/** Compares metrics in MLflow's order: greater step, then later time, then greater value. */
 function isNewer(a: MetricRow, b: MetricRow): boolean {
   if (a.step !== b.step) return a.step > b.step;
   if (a.timestamp !== b.timestamp) return a.timestamp > b.timestamp;
   return a.value > b.value;
 }
 
-/** Files the metrics that name a logged model under that model too. */
+/** Records the metrics that have a `modelId` for that logged model too. */
 export async function logModelMetrics(
   tables: Tables,
   options: {

@@ -8,10 +8,10 @@ import { appendToUri, checkLoggedModelName } from "../validation.ts";
 import { getActiveRun } from "./runs.ts";
 import type { LoggedModel, LoggedModelRecord, Run } from "../store.ts";
 
-/** Numbers of `logged_models.status` (`LoggedModelStatus` of MLflow). */
+/** Values of `logged_models.status` (MLflow's `LoggedModelStatus`). */
 const statusNumbers = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const;
 
-/** The new logged model, PENDING and linked to its run as an output. @throws {InputError} On an MLflow without logged models, or a bad name. */
+/** Creates a PENDING logged model, linked to its run as an output. @throws {InputError} If this MLflow has no logged models, or the name is invalid. */
 export async function createLoggedModel(
   tables: Tables,
   run: Run,
@@ -69,7 +69,7 @@ export async function createLoggedModel(
   return { modelId, artifactLocation };
 }
 
-/** Marks a logged model as usable or as failed. @throws {InputError} If it is not there. */
+/** Sets the final status of a logged model. @throws {InputError} If it does not exist. */
 export async function finalizeLoggedModel(
   tables: Tables,
   modelId: string,
@@ -84,7 +84,7 @@ export async function finalizeLoggedModel(
   if (changed.length === 0) throw missingModel(modelId);
 }
 
-/** The logged model of that id; undefined when it is not there, or deleted, or on an MLflow without logged models. */
+/** Returns the logged model with that id; undefined if it does not exist, is deleted, or this MLflow has no logged models. */
 export async function findLoggedModel(
   tables: Tables,
   modelId: string,
@@ -121,7 +121,7 @@ const statusNames: Readonly<Record<number, LoggedModelRecord["status"]>> = {
   3: "UPLOAD_FAILED",
 };
 
-/** As {@linkcode findLoggedModel}. @throws {InputError} If it is not there. */
+/** Like {@linkcode findLoggedModel}. @throws {InputError} If it does not exist. */
 export async function getLoggedModel(
   tables: Tables,
   modelId: string,
@@ -132,7 +132,7 @@ export async function getLoggedModel(
   return model;
 }
 
-/** Appends a registered version to the logged model's tag `mlflow.modelVersions`, which MLflow's UI links by. */
+/** Appends a registered version to the logged model's tag `mlflow.modelVersions`, which MLflow's UI uses for links. */
 export async function tagModelVersion(
   tables: Tables,
   modelId: string,
@@ -163,7 +163,7 @@ export async function tagModelVersion(
 
 const versionsTag = "mlflow.modelVersions";
 
-/** The JSON of the tag `mlflow.modelVersions` with one version more, as Python's `json.dumps` prints it. */
+/** Returns the JSON of the tag `mlflow.modelVersions` with one version added, in the format of Python's `json.dumps`. */
 function appendVersion(
   text: string | undefined,
   version: { name: string; version: number },
@@ -173,7 +173,7 @@ function appendVersion(
   return toPythonJson([...all, version]);
 }
 
-/** Nothing, where there are logged models. @throws {InputError} On MLflow 2.x. */
+/** Checks that this MLflow has logged models. @throws {InputError} On MLflow 2.x. */
 export function requireLoggedModels(tables: Tables): void {
   if (tables.generation.hasLoggedModels) return;
   throw new InputError(

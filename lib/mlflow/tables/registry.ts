@@ -1,11 +1,11 @@
-/** MLflow's `registered_models` and `registered_model_tags`, and locking a model for a change. */
+/** MLflow's `registered_models` and `registered_model_tags`, and locking a model before changing it. */
 import { InputError } from "../../base/errors.ts";
 import { insertRows, inWorkspace, type Tables } from "./rows.ts";
 import { checkModelName } from "../validation.ts";
 import { checkRegistryTag } from "../values.ts";
 import type { RegisteredModel } from "../store.ts";
 
-/** The registered model with its tags and aliases; undefined when there is none of that name. */
+/** Returns the registered model with its tags and aliases; undefined if it does not exist. */
 export async function findRegisteredModel(
   tables: Tables,
   name: string,
@@ -30,7 +30,7 @@ export async function findRegisteredModel(
   };
 }
 
-/** The registered model, made with these tags and description unless it is there already. */
+/** Returns the registered model, creating it with these tags and description if it does not exist. */
 export async function ensureRegisteredModel(
   tables: Tables,
   name: string,
@@ -59,7 +59,7 @@ export async function ensureRegisteredModel(
   return model;
 }
 
-/** Aliases of a model in alphabetical order. */
+/** Returns the aliases of a model in alphabetical order. */
 export function readAliases(
   tables: Tables,
   name: string,
@@ -72,11 +72,11 @@ export function readAliases(
 }
 
 /**
- * Marks the model as updated now, which also makes other writers of its
- * versions wait until this transaction ends: MLflow's own clients begin with
- * the same update.
+ * Sets the model's update time to now. This also makes other writers of its
+ * versions wait until the transaction ends, because MLflow's own clients begin
+ * with the same update.
  *
- * @throws {InputError} If there is no registered model of that name.
+ * @throws {InputError} If the registered model does not exist.
  */
 export async function touchRegisteredModel(
   tables: Tables,
@@ -90,7 +90,7 @@ export async function touchRegisteredModel(
   if (touched.length === 0) throw missingRegisteredModel(name);
 }
 
-/** As {@linkcode touchRegisteredModel}, but only makes other writers wait. */
+/** Like {@linkcode touchRegisteredModel}, but only locks the row. */
 export async function lockRegisteredModel(
   tables: Tables,
   name: string,
@@ -103,7 +103,7 @@ export async function lockRegisteredModel(
   if (locked.length === 0) throw missingRegisteredModel(name);
 }
 
-/** The error for a model that is not there, with the command that makes it. */
+/** Returns the error for a registered model that does not exist, with the command that creates it. */
 export function missingRegisteredModel(name: string): InputError {
   return new InputError(
     `Cannot find the registered model "${name}": log one with \`deno task log-model\``,

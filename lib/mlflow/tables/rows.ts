@@ -1,6 +1,6 @@
 /**
- * Rows going into MLflow's tables: the one place that knows about workspaces
- * and about the widths of columns, so that the statements beside it need not.
+ * Inserts rows into MLflow's tables. Workspaces and column widths are handled
+ * here, so that the other files need not know about them.
  */
 import { type Queryable, quoteIdentifier } from "../../database/database.ts";
 import { InputError } from "../../base/errors.ts";
@@ -13,7 +13,7 @@ export interface Tables {
   readonly generation: SchemaVersion;
   /** The time in milliseconds that new rows carry. */
   readonly nowMs: () => number;
-  /** Told what was shortened to fit. */
+  /** Called for each value that was truncated. */
   readonly warn: (warning: string) => void;
 }
 
@@ -22,7 +22,7 @@ export type Row = Readonly<
   Record<string, string | number | boolean | null>
 >;
 
-/** The workspace that an MLflow without workspaces reads and writes. */
+/** The workspace used by an MLflow that has workspaces disabled. */
 const workspace = "default";
 
 const workspaceTables = new Set([
@@ -34,7 +34,7 @@ const workspaceTables = new Set([
   "model_version_tags",
 ]);
 
-/** A condition that keeps a statement inside the default workspace; `true` where the database has none. */
+/** Returns a condition that restricts a statement to the default workspace; `true` if the database has no workspaces. */
 export function inWorkspace(tables: Tables): string {
   return tables.generation.hasWorkspaces
     ? `workspace = '${workspace}'`
@@ -42,12 +42,12 @@ export function inWorkspace(tables: Tables): string {
 }
 
 /**
- * How many rows were written: those that were there before are left alone, or
- * get the new values of the columns that `update` names.
+ * Inserts rows and returns how many were written. With `key`, existing rows are
+ * left unchanged, or get new values in the columns listed in `update`.
  *
- * @param options `key`: the columns of the primary key (without workspace),
- * given when a row that is there already is no error. `rows` all have the
- * same columns, and no two of them the same key.
+ * @param options `key`: the columns of the primary key (without workspace); if
+ * absent, an existing row is an error. All `rows` must have the same columns and
+ * different keys.
  * @throws {InputError} If a value is longer than its column.
  */
 export async function insertRows(
@@ -83,7 +83,7 @@ export async function insertRows(
   return inserted.length;
 }
 
-/** Nothing, when every text of the row fits its column. @throws {InputError} Naming table, column, length and limit. */
+/** Validates that every text in a row fits its column. @throws {InputError} If one does not; the message names table, column, length and limit. */
 export function checkWidths(
   generation: SchemaVersion,
   options: { table: string; row: Row },
@@ -103,7 +103,7 @@ export function checkWidths(
   }
 }
 
-/** A fresh id as MLflow makes them: 32 lower-case hexadecimal digits. */
+/** Returns a new id in MLflow's format: 32 lowercase hexadecimal digits. */
 export function newId(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }

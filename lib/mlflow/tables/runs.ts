@@ -9,7 +9,7 @@ import type { FinalStatus, Run, RunData } from "../store.ts";
 
 const nameTag = "mlflow.runName";
 
-/** The new run, RUNNING, with its name both as column and as tag. @throws {InputError} If the experiment is not there or deleted, or a tag breaks MLflow's rules. */
+/** Creates a RUNNING run, with its name both in the column and as a tag. @throws {InputError} If the experiment does not exist or is deleted, or a tag is invalid. */
 export async function createRun(
   tables: Tables,
   experimentId: string,
@@ -44,7 +44,7 @@ export async function createRun(
   return { runId, experimentId, artifactUri };
 }
 
-/** The experiment of a run that may still be written to. @throws {InputError} If the run is not there or deleted. */
+/** Returns the experiment of a run that may be written to. @throws {InputError} If the run does not exist or is deleted. */
 export async function getActiveRun(
   tables: Tables,
   runId: string,
@@ -61,7 +61,7 @@ export async function getActiveRun(
   );
 }
 
-/** Logs params (write-once), metrics and tags to a run, in MLflow's order. Logging the same again changes nothing. @throws {InputError} If a param has another value already. */
+/** Logs params (write-once), metrics and tags to a run, in MLflow's order. Logging the same data again changes nothing. @throws {InputError} If a param already has a different value. */
 export async function logBatch(
   tables: Tables,
   runId: string,
@@ -78,7 +78,7 @@ export async function logBatch(
   await setTags(tables, runId, tags);
 }
 
-/** Ends a run. @throws {InputError} If the run is not there or deleted. */
+/** Ends a run. @throws {InputError} If the run does not exist or is deleted. */
 export async function finishRun(
   tables: Tables,
   runId: string,

@@ -23,10 +23,10 @@ import type {
   Stage,
 } from "../store.ts";
 
-/** The stage of a version that MLflow has deleted; its row stays, so that its number is not given out again. */
+/** The stage of a version deleted in MLflow; its row remains so that its number is not reused. */
 const deletedStage = "Deleted_Internal";
 
-/** All versions that are not deleted, newest first; none when there is no such model. */
+/** Returns all versions that are not deleted, newest first; none if the model does not exist. */
 export async function listModelVersions(
   tables: Tables,
   name: string,
@@ -85,7 +85,7 @@ interface VersionRow {
   readonly createdMs: number | null;
 }
 
-/** One version; undefined when it is not there or deleted. */
+/** Returns one version; undefined if it does not exist or is deleted. */
 export async function findModelVersion(
   tables: Tables,
   name: string,
@@ -96,9 +96,9 @@ export async function findModelVersion(
 }
 
 /**
- * The new version, numbered one more than the highest that ever was.
+ * Creates a version, numbered one higher than the highest number ever used.
  *
- * @throws {InputError} If there is no such registered model or logged model, or a tag breaks MLflow's rules.
+ * @throws {InputError} If the registered model or logged model does not exist, or a tag is invalid.
  */
 export async function createModelVersion(
   tables: Tables,
@@ -142,7 +142,7 @@ export async function createModelVersion(
   return await getModelVersion(tables, name, version);
 }
 
-/** Sets tags of a version, over those of the same keys. @throws {InputError} If the version is not there, or a tag breaks MLflow's rules. */
+/** Sets tags of a version, replacing those with the same keys. @throws {InputError} If the version does not exist, or a tag is invalid. */
 export async function setModelVersionTags(
   tables: Tables,
   name: string,
@@ -155,7 +155,7 @@ export async function setModelVersionTags(
   await setTags(tables, { name, ...options });
 }
 
-/** Points an alias at a version. @throws {InputError} If the version is not there, or the alias breaks MLflow's rules. */
+/** Points an alias at a version. @throws {InputError} If the version does not exist, or the alias is invalid. */
 export async function setAlias(
   tables: Tables,
   name: string,
@@ -171,7 +171,7 @@ export async function setAlias(
   });
 }
 
-/** Moves a version into a stage; those that were in Staging or Production before become Archived. @throws {InputError} If the version is not there. */
+/** Moves a version into a stage; for Staging and Production, other versions in that stage become Archived. @throws {InputError} If the version does not exist. */
 export async function setStage(
   tables: Tables,
   name: string,
@@ -198,7 +198,7 @@ export async function setStage(
   await touchRegisteredModel(tables, name);
 }
 
-/** Moves alias and stage as one and files the move as a tag of the version; writes nothing when both are as asked. */
+/** Changes alias and stage together and records the change in a tag of the version; writes nothing if both are already as requested. */
 export async function promote(
   tables: Tables,
   name: string,
@@ -256,7 +256,7 @@ async function setTags(
   });
 }
 
-/** Where the files truly are; a source `runs:/RUN/path` lies below the run's own artifacts. */
+/** Returns the actual location of the files; a source `runs:/RUN/path` is resolved below the run's artifacts. */
 async function toArtifactUri(
   tables: Tables,
   row: VersionRow,
