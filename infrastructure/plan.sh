@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes a change set of one template for one stage, and shows it in the step
-# summary; says nothing in its output when there is nothing to change.
+# Creates a change set of one template for one stage, and shows it in the step
+# summary; sets no output if there is nothing to change.
 # Needs STACK (churn, batch), STAGE (dev, prod), SERVICE_ROLE and AWS credentials.
 set -euo pipefail
 
 name="churn-$STAGE-$STACK"
 change_set="run-$GITHUB_RUN_ID-$GITHUB_RUN_ATTEMPT"
 
-# A stack that was never finished is made, any other is updated.
+# A stack that was never completed is created, any other is updated.
 status=$(aws cloudformation describe-stacks --stack-name "$name" \
   --query 'Stacks[0].StackStatus' --output text 2>/dev/null || echo NONE)
 case "$status" in

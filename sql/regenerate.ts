@@ -1,6 +1,6 @@
 /**
- * Writes `sql/mlflow.sql` and `sql/mlflow_revisions.txt` anew, from what the
- * pinned MLflow's own `mlflow db upgrade` makes of an empty Postgres database.
+ * Regenerates `sql/mlflow.sql` and `sql/mlflow_revisions.txt` from an empty
+ * Postgres database on which the pinned MLflow's own `mlflow db upgrade` was run.
  *
  * For a newer MLflow: add `tests/peers/mlflow-X.Y.Z.in`, run
  * `tests/peers/compile.sh`, name it in `tests/support/python.ts` and below, run

@@ -1,12 +1,12 @@
--- churn_predictions_current shows a player once per variant: the row of the newest completed
--- run of the variant that scored this player, whichever file it came in. "Newest" is the
--- ledger's id. A player who stands twice in one run has the last row of it. Rows without a
--- player id cannot be matched, so only those of the variant's newest run are shown.
+-- churn_predictions_current shows each player once per variant: the row from the newest
+-- completed run of the variant that scored this player, from whichever file. "Newest" means
+-- the highest id in the ledger. If a player occurs twice in a run, its last row counts. Rows
+-- without a player id cannot be matched, so only those of the variant's newest run are shown.
 --
 -- Replaced, not dropped: the columns are the same, so grants and dependent views stay.
 -- The largest (run, row) per player is a hash aggregate over three narrow columns; `distinct on`
--- would sort whole rows (2.1 M rows on Postgres 15: 1.6 s against 3.3 s). player_id is part of
--- the join so that `where player_id = …` reaches the index on both sides.
+-- would sort whole rows (2.1 M rows on Postgres 15: 1.6 s instead of 3.3 s). player_id is part
+-- of the join so that `where player_id = …` uses the index on both sides.
 create or replace view churn_predictions_current as
 select
   p.id,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One open issue a label: a second failure comments on it.
+# Keeps one open issue per label: a second failure adds a comment.
 set -euo pipefail
 
 run="$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID"

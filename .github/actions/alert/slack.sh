@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The message travels as JSON that jq builds, so that no title can break it.
+# jq builds the JSON message, so that no title can break it.
 set -euo pipefail
 
 run="$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID"

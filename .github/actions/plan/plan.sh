@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Asks scripts/matrix.ts for the matrix, and hands it to the workflow.
+# Gets the matrix from scripts/matrix.ts and passes it to the workflow.
 set -euo pipefail
 
-# Quiet, because deno task prints its arguments, line breaks and all.
+# --quiet, because deno task prints its arguments, including line breaks.
 plan=$(deno task --quiet matrix --json \
   ${GEOGRAPHY:+--geography "$GEOGRAPHY"} \
   ${COMPANY:+--company "$COMPANY"} \
   ${CHANGED:+--changed "$CHANGED"}) || {
   code=$?
-  # A line break in an input must not begin a workflow command of its own.
+  # A line break in an input must not start a workflow command.
   jq --raw-output '"::error::" + (.error | gsub("[\r\n]+"; " "))' <<<"$plan"
   exit "$code"
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs $COMMAND until it ends with anything but 75 (EX_TEMPFAIL: a service was
-# away), at most 1 + $RETRIES times, $DELAY_SECONDS apart. Every other failure
-# is final: trying bad data or a wrong setting again cannot help.
+# Runs $COMMAND until it exits with anything but 75 (EX_TEMPFAIL: a service was
+# unavailable), at most 1 + $RETRIES times, $DELAY_SECONDS apart. Every other
+# failure is final: retrying bad data or a wrong setting cannot help.
 set -uo pipefail
 
 read -r -a words <<<"$COMMAND"
 mkdir -p "$(dirname "$RESULT")"
 
-# Shows the error of the JSON object on the run's page.
+# Shows the error from the JSON object on the run's page.
 tell() {
   tail --lines 1 "$RESULT" | jq --raw-output '"::error::" + (.error | gsub("[\r\n]+"; " "))' 2>/dev/null || true
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the repository's variables that the scripts know part of the job's
-# environment. Refuses a repository where nothing is configured: the embedded
-# default would score into a database that ends with the job, and look green.
+# Adds the repository variables that the scripts know to the job's environment.
+# Fails if nothing is configured: the embedded default would score into a
+# database that is deleted with the job, and the job would still be green.
 set -euo pipefail
 
 known='^(MLFLOW_|PREDICTIONS_SECRET_NAME$|PGSSL|AWS_ENDPOINT_URL)'
@@ -15,7 +15,7 @@ if ! grep --quiet --extended-regexp '^MLFLOW_(SECRET_NAME|TRACKING_URI)=' <<<"$f
 fi
 echo "$found" >>"$GITHUB_ENV"
 
-# RDS signs with a CA of its own, whose bundle has a public address.
+# RDS certificates are signed by Amazon's own CA; the bundle is at a public URL.
 certificate=$(sed -n 's/^PGSSLROOTCERT=https:/https:/p' <<<"$found")
 if [[ -n "$certificate" ]]; then
   curl --fail --silent --show-error --retry 3 --output "$RUNNER_TEMP/postgres-ca.pem" "$certificate"
