@@ -1,6 +1,7 @@
 import {
   deepStrictEqual,
   match,
+  ok,
   strictEqual,
   throws,
 } from "node:assert/strict";
@@ -9,12 +10,9 @@ import {
   checkFeatureNames,
   parseFeatureNames,
 } from "../lib/rows/feature-names.ts";
-import {
-  type Column,
-  type FeatureOptions,
-  toFeatures,
-  toModelRows,
-} from "../lib/rows/encode.ts";
+import type { Column } from "../lib/rows/cells.ts";
+import type { FeatureOptions } from "../lib/rows/encode.ts";
+import { toFeatures, toModelRows } from "../lib/rows/features.ts";
 import { type OneHot, plainRecipe, resolveRecipe } from "../lib/rows/recipe.ts";
 import { parseRows } from "../lib/rows/json.ts";
 import { toVariants } from "../lib/config/variants.ts";
@@ -47,7 +45,7 @@ function refuses(
   options: Partial<FeatureOptions> = {},
 ): void {
   throws(() => bind(lines, options), (error) => {
-    strictEqual((error as Error).constructor, InputError);
+    ok(error instanceof InputError);
     match((error as Error).message, message);
     return true;
   });

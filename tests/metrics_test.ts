@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { parseFeatureNames } from "../lib/rows/feature-names.ts";
-import { toFeatures } from "../lib/rows/encode.ts";
+import { toFeatures } from "../lib/rows/features.ts";
 import {
   areaUnderCurve,
   evaluationMetrics,

@@ -9,7 +9,7 @@ import {
 import { fileURLToPath } from "node:url";
 import { openLocal } from "../lib/storage/local.ts";
 import { type Candidate, toCandidate } from "../lib/registration/candidate.ts";
-import { toFeatures } from "../lib/rows/encode.ts";
+import { toFeatures } from "../lib/rows/features.ts";
 import { readModelFolder } from "../lib/mlflow/model-folder/read.ts";
 import { toModelFolder } from "../lib/registration/model-folder.ts";
 import { proveParity } from "../lib/registration/parity-gate.ts";

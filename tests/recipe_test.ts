@@ -1,7 +1,7 @@
 /** Recipes against `pandas.get_dummies`, and how a recipe's categories are found. */
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { toFeatures } from "../lib/rows/encode.ts";
+import { toFeatures } from "../lib/rows/features.ts";
 import {
   differsFrom,
   digestRecipe,

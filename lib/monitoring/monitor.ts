@@ -2,7 +2,8 @@
 import { sha256 } from "../base/digest.ts";
 import { UsageError } from "../base/errors.ts";
 import type { MonitoringResult, RunFacts } from "./result.ts";
-import type { Column, Features } from "../rows/encode.ts";
+import type { Column } from "../rows/cells.ts";
+import type { Features } from "../rows/features.ts";
 import { readNamedFiles } from "../services/variant-files.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import {

@@ -1,7 +1,8 @@
 /** Parses the rows of an outcomes file, which record whether each player churned. */
 import { InputError } from "../base/errors.ts";
-import { toId } from "../rows/cells.ts";
+import { toId, wrongType } from "../rows/cells.ts";
 import type { InputRow } from "../rows/json.ts";
+import { RowError, type RowPlace } from "../rows/row-error.ts";
 
 /** The known outcomes of players. */
 export interface Outcomes {
@@ -28,9 +29,7 @@ export function toOutcomes(
   let unnamed = 0;
   let named = 0;
   for (const { number, line, value } of rows) {
-    const where = `${file}, row ${number}${
-      line === undefined ? "" : ` (line ${line})`
-    }`;
+    const where = { file, row: number, line };
     const id = toId(value[idColumn], { idColumn, where });
     const outcome = toOutcome(value[label], { label, where });
     if (id === null) {
@@ -41,9 +40,11 @@ export function toOutcomes(
     if (outcome === undefined) continue;
     const known = byPlayer.get(id);
     if (known !== undefined && known !== outcome) {
-      throw new InputError(
-        `Cannot use ${where}: the player "${id}" has another outcome in an earlier row`,
-      );
+      throw new RowError({
+        place: where,
+        verb: "use",
+        reason: `: the player "${id}" has another outcome in an earlier row`,
+      });
     }
     byPlayer.set(id, outcome);
   }
@@ -60,17 +61,16 @@ export function toOutcomes(
 
 function toOutcome(
   cell: unknown,
-  { label, where }: { label: string; where: string },
+  { label, where }: { label: string; where: RowPlace },
 ): number | undefined {
   if (cell === null) return undefined;
   if (cell === 0 || cell === 1 || typeof cell === "boolean") {
     return Number(cell);
   }
-  throw new InputError(
-    `Cannot use ${where}, column "${label}": expected the outcome 0, 1 or null, found ${
-      typeof cell === "number"
-        ? cell // JSON has no Infinity, but 1e999 is parsed as Infinity
-        : JSON.stringify(cell)?.slice(0, 60) ?? "nothing"
-    }`,
-  );
+  throw wrongType({
+    where,
+    column: label,
+    wanted: "the outcome 0, 1 or null",
+    found: cell,
+  });
 }

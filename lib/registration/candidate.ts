@@ -2,12 +2,8 @@
 import { digestOf, sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
 import { checkFeatureNames, parseFeatureNames } from "../rows/feature-names.ts";
-import {
-  type Column,
-  type Features,
-  toFeatures,
-  toModelRows,
-} from "../rows/encode.ts";
+import type { Column } from "../rows/cells.ts";
+import { type Features, toFeatures, toModelRows } from "../rows/features.ts";
 import {
   type EvaluationMetrics,
   evaluationMetrics,

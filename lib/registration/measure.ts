@@ -1,7 +1,7 @@
 /** Evaluates registered versions on a labelled set. */
 import { openVersion } from "../scoring/batch.ts";
 import { InputError } from "../base/errors.ts";
-import { toFeatures } from "../rows/encode.ts";
+import { toFeatures } from "../rows/features.ts";
 import type { InputFile } from "../services/variant-files.ts";
 import { digestTags } from "../mlflow/tags.ts";
 import {

@@ -1,7 +1,7 @@
 /** Converts cells of rows to numbers, category codes, player ids and outcomes, and validates their types. */
-import { InputError } from "../base/errors.ts";
 import { type Label, toCode } from "../model/mod.ts";
 import type { InputRow } from "./json.ts";
+import { RowError, type RowPlace } from "./row-error.ts";
 
 /** A column that the model was trained on. */
 export interface Column {
@@ -25,7 +25,7 @@ export function cellOf(value: InputRow["value"], name: string): unknown {
 export function toCategoryCode(
   cell: unknown,
   { name, labels, unseen }: Column & { labels: readonly Label[] },
-  where: string,
+  where: RowPlace,
 ): number | undefined {
   const isLabel = typeof cell === "string" || typeof cell === "number" ||
     typeof cell === "boolean";
@@ -48,10 +48,11 @@ export function toCategoryCode(
 export function toFeature(
   cell: unknown,
   column: Column,
-  where: string,
+  where: RowPlace,
 ): number {
-  if (cell === null) return NaN;
+  if (cell === null || Number.isNaN(cell)) return NaN;
   if (typeof cell === "boolean") return cell ? 1 : 0;
+  if (typeof cell === "bigint") return toFeature(Number(cell), column, where);
   if (typeof cell !== "number") {
     throw wrongType({
       where,
@@ -91,12 +92,12 @@ export function toFeature(
 /**
  * Returns the player id in a cell, as text; null when it is null or absent.
  *
- * @param options `where`: file and row, for errors.
+ * @param options `where`: the row, for errors.
  * @throws {InputError} If the cell is not a text or a whole number, or is a number that JSON cannot represent exactly.
  */
 export function toId(
   cell: unknown,
-  { idColumn, where }: { idColumn: string; where: string },
+  { idColumn, where }: { idColumn: string; where: RowPlace },
 ): string | null {
   if (cell === undefined || cell === null) return null;
   if (typeof cell === "string" && !cell.includes("\0")) return cell;
@@ -104,6 +105,7 @@ export function toId(
   if (typeof cell === "number" && Number.isSafeInteger(cell)) {
     return String(cell);
   }
+  if (typeof cell === "bigint") return String(cell);
   throw wrongType({
     where,
     column: idColumn,
@@ -119,7 +121,7 @@ export function toId(
  */
 export function toLabel(
   value: InputRow["value"],
-  { labelColumn, where }: { labelColumn: string; where: string },
+  { labelColumn, where }: { labelColumn: string; where: RowPlace },
 ): number {
   const cell = cellOf(value, labelColumn);
   if (cell === 0 || cell === 1 || typeof cell === "boolean") {
@@ -136,22 +138,22 @@ export function toLabel(
 /** Returns the error for a cell of the wrong type; names file, row, column, and the expected and found values. */
 export function wrongType(
   { where, column, wanted, found }: {
-    where: string;
+    where: RowPlace;
     column: string;
     wanted: string;
     found: unknown;
   },
-): InputError {
-  return new InputError(
-    `Cannot use ${where}, column "${column}": expected ${wanted}, found ${
-      shown(found)
-    }`,
-  );
+): RowError {
+  return new RowError({
+    place: where,
+    verb: "use",
+    reason: `, column "${column}": expected ${wanted}, found ${shown(found)}`,
+  });
 }
 
 /** Returns a value as an error shows it: JSON, at most 60 characters. */
 export function shown(value: unknown): string {
-  return typeof value === "number"
+  return typeof value === "number" || typeof value === "bigint"
     ? String(value) // JSON has no Infinity, but 1e999 is parsed as Infinity
     : JSON.stringify(value)?.slice(0, 60) ?? "nothing";
 }

@@ -1,5 +1,6 @@
 /** Parses rows from JSON text: JSON Lines of objects, one array of objects, or pandas' `split`. */
 import { InputError } from "../base/errors.ts";
+import { RowError, type RowPlace } from "./row-error.ts";
 
 /** One row and its position. */
 export interface InputRow {
@@ -68,7 +69,7 @@ function rowsOf(bytes: Uint8Array, file: string): Generator<InputRow> {
 function tryParse(bytes: Uint8Array): unknown {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return JSON.parse(text);
+    return parseValue(text, { file: "" });
   } catch {
     return undefined;
   }
@@ -88,7 +89,7 @@ function* rowsOfArray(
     yield {
       number: index + 1,
       line: undefined,
-      value: checkedRow(value, { file, where: `row ${index + 1}` }),
+      value: checkedRow(value, { file, row: index + 1 }),
     };
   }
 }
@@ -125,13 +126,13 @@ function* rowsOfSplit(
   }
   for (const [index, cells] of data.entries()) {
     if (!Array.isArray(cells) || cells.length !== names.length) {
-      throw new InputError(
-        `Cannot use ${file}, row ${
-          index + 1
-        }: expected an array of ${names.length} values, found ${
+      throw new RowError({
+        place: { file, row: index + 1 },
+        verb: "use",
+        reason: `: expected an array of ${names.length} values, found ${
           Array.isArray(cells) ? `${cells.length} values` : "an object"
         }`,
-      );
+      });
     }
     yield {
       number: index + 1,
@@ -142,67 +143,88 @@ function* rowsOfSplit(
 }
 
 function* rowsOfLines(bytes: Uint8Array, file: string): Generator<InputRow> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
   let number = 0;
   let line = 0;
   for (let start = 0; start < bytes.length;) {
     const found = bytes.indexOf(newline, start);
     const end = found < 0 ? bytes.length : found;
     line++;
-    const value = parseLine(
-      bytes.subarray(start, end),
-      decoder,
-      `${file}, line ${line}`,
-    );
+    const value = parseLine(bytes.subarray(start, end), { file, line });
     start = end + 1;
     if (value === undefined) continue;
     number++;
-    yield {
-      number,
-      line,
-      value: checkedRow(value, { file, where: `line ${line}` }),
-    };
+    yield { number, line, value };
   }
 }
 
-/** Returns the value of one line; undefined when it is blank. */
-function parseLine(
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Returns the row in one line of JSON Lines; undefined when the line is blank.
+ * A bare `NaN`, which Python's `json.dumps` writes, is read as null.
+ *
+ * @throws {RowError} If the line is not one JSON object in UTF-8.
+ */
+export function parseLine(
   bytes: Uint8Array,
-  decoder: TextDecoder,
-  where: string,
-): unknown {
+  place: RowPlace,
+): InputRow["value"] | undefined {
   let text: string;
   try {
     text = decoder.decode(bytes);
   } catch {
-    throw new InputError(`Cannot read ${where}: it is not UTF-8 text`);
+    throw new RowError({
+      place,
+      verb: "read",
+      reason: ": it is not UTF-8 text",
+    });
   }
   if (text.trim() === "") return undefined;
+  return checkedRow(parseValue(text, place), place);
+}
+
+/**
+ * Returns a JSON value, in which a bare `NaN` counts as null.
+ *
+ * @throws {RowError} If the text is not JSON; `Infinity` is not, either.
+ */
+export function parseValue(text: string, place: RowPlace): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new InputError(
-      `Cannot parse ${where}: ${
-        (error as Error).message
-      }; expected one JSON object per line ` +
-        `(a missing value is null, not NaN), or one JSON array of objects`,
-    );
+    try {
+      return JSON.parse(withNulls(text));
+    } catch {
+      throw new RowError({
+        place,
+        verb: "parse",
+        reason:
+          `: ${(error as Error).message}; expected one JSON object per line ` +
+          `(a missing value is null or NaN), or one JSON array of objects`,
+      });
+    }
   }
 }
 
-function checkedRow(
-  value: unknown,
-  { file, where }: { file: string; where: string },
-): InputRow["value"] {
+/** Replaces each `NaN` outside of strings, which begin and end with a quote that no backslash escapes. */
+function withNulls(text: string): string {
+  return text.replaceAll(
+    /"(?:[^"\\]|\\.)*"|\bNaN\b/g,
+    (token) => token === "NaN" ? "null" : token,
+  );
+}
+
+function checkedRow(value: unknown, place: RowPlace): InputRow["value"] {
   if (isObject(value)) return value;
-  throw new InputError(
-    `Cannot use ${file}, ${where}: expected an object, found ${
-      JSON.stringify(value).slice(0, 60)
-    }` +
+  throw new RowError({
+    place,
+    verb: "use",
+    reason:
+      `: expected an object, found ${JSON.stringify(value).slice(0, 60)}` +
       (Array.isArray(value)
         ? '; values without column names can be bound to the wrong columns: write one object per row, or pandas\' orient="split", which names the columns'
         : ""),
-  );
+  });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

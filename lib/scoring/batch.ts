@@ -4,7 +4,7 @@ import { sha256 } from "../base/digest.ts";
 import { scoreDistribution } from "../statistics/distribution.ts";
 import { InputError } from "../base/errors.ts";
 import { parseFeatureNames } from "../rows/feature-names.ts";
-import type { Column } from "../rows/encode.ts";
+import type { Column } from "../rows/cells.ts";
 import {
   type InputFile,
   readNamedFiles,

@@ -1,5 +1,6 @@
 /** Opens a logged model for scoring and verifies it against its input example. */
-import { type Column, toFeatures } from "../rows/encode.ts";
+import type { Column } from "../rows/cells.ts";
+import { toFeatures } from "../rows/features.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { Schema } from "../mlflow/model-folder/signature.ts";

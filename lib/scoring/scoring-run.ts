@@ -5,7 +5,8 @@ import {
   scoreDistribution,
 } from "../statistics/distribution.ts";
 import { InputError } from "../base/errors.ts";
-import { type Column, type Features, toFeatures } from "../rows/encode.ts";
+import type { Column } from "../rows/cells.ts";
+import { type Features, toFeatures } from "../rows/features.ts";
 import type { InputFile } from "../services/variant-files.ts";
 import { toDataset } from "../mlflow/tags.ts";
 import type { Experiment, MlflowStore, ModelVersion } from "../mlflow/store.ts";
