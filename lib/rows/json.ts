@@ -214,7 +214,15 @@ function withNulls(text: string): string {
   );
 }
 
-function checkedRow(value: unknown, place: RowPlace): InputRow["value"] {
+/**
+ * Returns a row given as a JSON value.
+ *
+ * @throws {RowError} If the value is not an object.
+ */
+export function checkedRow(
+  value: unknown,
+  place: RowPlace,
+): InputRow["value"] {
   if (isObject(value)) return value;
   throw new RowError({
     place,

@@ -1,0 +1,747 @@
+/**
+ * Reads one JSON value of any size as a stream: an array of objects (pandas'
+ * `orient="records"`), or pandas' `orient="split"`. A cutter checks the text
+ * around the rows and finds the commas between them; the rows of each block are
+ * then parsed by `JSON.parse`. Together they accept what `JSON.parse` accepts for
+ * the whole text, and use the memory of a block.
+ */
+import { InputError } from "../base/errors.ts";
+import { checkedRow, type InputRow, parseValue } from "./json.ts";
+import { RowError, type RowPlace } from "./row-error.ts";
+import {
+  type CutOptions,
+  type Cutter,
+  emptySpan,
+  maxRecordBytes,
+  type Span,
+  tooLong,
+} from "./cutter.ts";
+
+/** What kind of byte the scanner sees; every other byte belongs to a number or a word. */
+const kinds = new Uint8Array(256);
+const space = 1;
+const quote = 2;
+const open = 3;
+const close = 4;
+const comma = 5;
+const kindsOf: Readonly<Record<string, number>> = {
+  " ": space,
+  "\t": space,
+  "\n": space,
+  "\r": space,
+  '"': quote,
+  "[": open,
+  "{": open,
+  "]": close,
+  "}": close,
+  ",": comma,
+};
+for (const [text, kind] of Object.entries(kindsOf)) {
+  kinds[text.charCodeAt(0)] = kind;
+}
+
+const backslash = 92;
+const openBracket = 91;
+const closeBracket = 93;
+const openBrace = 123;
+const closeBrace = 125;
+const colon = 58;
+
+/** What a scan met last. */
+type Stop = "end of bytes" | "closed" | "fault";
+
+/**
+ * Finds the commas between the elements of one array. Only brackets, quotes and
+ * commas are looked at: whether an element is a JSON value is left to its parser.
+ */
+class ElementScanner {
+  /** Position of the next byte to look at; may be one beyond the bytes after a backslash. */
+  at: number;
+  /** Position of the last comma between elements since {@linkcode rebase}; -1 if there is none. */
+  comma = -1;
+  /** Elements before `at` that are complete. */
+  elements = 0;
+  /** Elements before `comma`. */
+  elementsToComma = 0;
+  /** What should not be there, after "fault". */
+  found = "";
+  /** Brackets that are open inside the current element. */
+  #depth = 0;
+  #inString = false;
+  /** Whether the current element has begun. */
+  #begun = false;
+
+  constructor(at: number) {
+    this.at = at;
+  }
+
+  /** Scans to the end of the bytes, or to the bracket that closes the array (`at` is its position). */
+  scan(bytes: Uint8Array): Stop {
+    const length = bytes.length;
+    let at = this.at;
+    let depth = this.#depth;
+    while (at < length) {
+      if (this.#inString) {
+        let byte = bytes[at]!;
+        while (byte !== 34) {
+          at += byte === backslash ? 2 : 1;
+          if (at >= length) break;
+          byte = bytes[at]!;
+        }
+        if (at >= length) break;
+        this.#inString = false;
+        at++;
+        continue;
+      }
+      const kind = kinds[bytes[at]!]!;
+      if (depth > 0) {
+        if (kind === quote) this.#inString = true;
+        else if (kind === open) depth++;
+        else if (kind === close) depth--;
+        at++;
+        continue;
+      }
+      if (kind === comma || kind === close) {
+        const isEnd = bytes[at] === closeBracket;
+        const isEmpty = isEnd && !this.#begun && this.elements === 0;
+        if (kind === close && !isEnd || !this.#begun && !isEmpty) {
+          this.found = String.fromCharCode(bytes[at]!);
+          this.at = at;
+          return "fault";
+        }
+        if (!isEmpty) this.elements++;
+        this.#begun = false;
+        if (isEnd) {
+          this.at = at;
+          return "closed";
+        }
+        this.comma = at;
+        this.elementsToComma = this.elements;
+      } else if (kind !== space) {
+        this.#begun = true;
+        if (kind === quote) this.#inString = true;
+        else if (kind === open) depth++;
+      }
+      at++;
+    }
+    this.at = at;
+    this.#depth = depth;
+    return "end of bytes";
+  }
+
+  /** Continues in bytes from which the first `count` were removed. */
+  rebase(count: number): void {
+    this.at -= count;
+    this.comma = -1;
+  }
+}
+
+/** Cuts one JSON value between its rows. */
+export interface ArrayCutter extends Cutter {
+  /** The columns of a `split`, known before its first row is cut; undefined for an array of objects. */
+  readonly columns: readonly string[] | undefined;
+  /** Number of the first row in `span`, counted from 1. */
+  readonly firstRow: number;
+}
+
+/**
+ * Returns a cutter for a file that is one JSON array. Its blocks end after a
+ * comma between two rows; a comma inside a row is no end.
+ *
+ * ```ts
+ * import { deepStrictEqual, strictEqual } from "node:assert/strict";
+ *
+ * const cutter = cutArray({ file: "players.json" });
+ * const bytes = new TextEncoder().encode('[{"a":1},{"a":[2,3');
+ * strictEqual(cutter.cut(bytes, { last: false }), 9);
+ * deepStrictEqual(cutter.span, { start: 1, end: 8 });
+ * ```
+ */
+export function cutArray(options: CutOptions): ArrayCutter {
+  return new ValueCutter(options, "array");
+}
+
+/**
+ * Returns a cutter for a file that is one JSON object of `columns`, `data` and
+ * perhaps `index`, as pandas' `to_json(orient="split")` writes it. Other members
+ * are ignored. If `data` comes before `columns`, the whole file must fit into
+ * the limit of one record.
+ */
+export function cutSplit(options: CutOptions): ArrayCutter {
+  return new ValueCutter(options, "split");
+}
+
+/** Where in the text around the rows the cutter is. */
+type Phase =
+  | "start"
+  | "first member"
+  | "member"
+  | "rows" // inside an array of rows
+  | "skipped" // inside an array of a split that is not read, such as "index"
+  | "after member"
+  | "end";
+
+class ValueCutter implements ArrayCutter {
+  span: Span = emptySpan;
+  columns: readonly string[] | undefined;
+  firstRow = 1;
+  readonly #options: { file: string; maxBytes: number };
+  readonly #form: "array" | "split";
+  /** Bytes of the file before the current block. */
+  #offset = 0;
+  #phase: Phase = "start";
+  /** Position in the current block of the next byte outside of an array. */
+  #at = 0;
+  /** Position in the current block of the first byte of the array's rows that are not cut yet. */
+  #from = 0;
+  #scanner = new ElementScanner(0);
+  #members = new Set<string>();
+  /** Thrown at the next call, after the rows before it were cut. */
+  #error: InputError | undefined;
+
+  constructor(options: CutOptions, form: "array" | "split") {
+    this.#options = { maxBytes: maxRecordBytes, ...options };
+    this.#form = form;
+  }
+
+  cut(bytes: Uint8Array, { last }: { last: boolean }): number {
+    if (this.#error) throw this.#error;
+    this.span = emptySpan;
+    const end = this.#advance(bytes, last);
+    if (end === 0 && bytes.length > this.#options.maxBytes) {
+      throw this.#tooLong();
+    }
+    this.#at -= end;
+    this.#from -= end;
+    if (end > 0) this.#scanner.rebase(end);
+    this.#offset += end;
+    return end;
+  }
+
+  /** Returns the end of the next block, in which at most one array has rows. */
+  #advance(bytes: Uint8Array, last: boolean): number {
+    for (;;) {
+      switch (this.#phase) {
+        case "start": {
+          if (!this.#open(bytes, last)) return 0;
+          break;
+        }
+        case "first member":
+        case "member": {
+          if (!this.#readMember(bytes, last)) return 0;
+          break;
+        }
+        case "rows":
+        case "skipped": {
+          const end = this.#cutElements(bytes, last);
+          if (end !== undefined) return end;
+          break;
+        }
+        case "after member": {
+          const at = this.#skipSpace(bytes, this.#at);
+          if (at === bytes.length) return this.#needMore(bytes, last);
+          if (bytes[at] === closeBrace) this.#phase = "end";
+          else if (bytes[at] === 44) this.#phase = "member";
+          else throw this.#unexpected(bytes, at, "a comma or }");
+          this.#at = at + 1;
+          if (this.#phase === "end") this.#checkMembers();
+          break;
+        }
+        case "end": {
+          const at = this.#skipSpace(bytes, this.#at);
+          if (at < bytes.length) {
+            throw this.#unexpected(bytes, at, "the end of the file");
+          }
+          this.#at = at;
+          return bytes.length;
+        }
+      }
+    }
+  }
+
+  /** Reads the first bracket; false if the bytes end before it. */
+  #open(bytes: Uint8Array, last: boolean): boolean {
+    const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+    if (!last && bytes.length < 3) return false;
+    const at = this.#skipSpace(bytes, hasMark ? 3 : 0);
+    if (at === bytes.length) return this.#needMore(bytes, last) > 0;
+    const isArray = this.#form === "array";
+    if (bytes[at] !== (isArray ? openBracket : openBrace)) {
+      throw this.#unexpected(bytes, at, isArray ? "[" : "{");
+    }
+    this.#at = at + 1;
+    if (isArray) this.#beginRows("rows");
+    else this.#phase = "first member";
+    return true;
+  }
+
+  #beginRows(phase: "rows" | "skipped"): void {
+    this.#phase = phase;
+    this.#from = this.#at;
+    this.#scanner = new ElementScanner(this.#at);
+  }
+
+  /** Cuts rows; undefined if the array ended without another row. */
+  #cutElements(bytes: Uint8Array, last: boolean): number | undefined {
+    const scanner = this.#scanner;
+    const before = scanner.elementsToComma;
+    const stop = scanner.scan(bytes);
+    if (stop === "closed") {
+      const { at } = scanner;
+      this.#take(bytes, { end: at, before });
+      this.#at = at + 1;
+      const phase = this.#phase;
+      this.#phase = this.#form === "array" ? "end" : "after member";
+      // The rows of the block are complete; what follows them is checked by the next call.
+      const isDone = phase === "rows" && this.span !== emptySpan &&
+        this.#at < bytes.length;
+      return isDone || this.#at === bytes.length ? this.#at : undefined;
+    }
+    const error = stop === "fault"
+      ? this.#rowError(
+        `found ${JSON.stringify(scanner.found)} at byte offset ${
+          this.#absolute(scanner.at)
+        }, expected a value`,
+      )
+      : last
+      ? this.#rowError(
+        `the file ends at byte offset ${
+          this.#absolute(bytes.length)
+        } before the array is closed`,
+      )
+      : undefined;
+    if (scanner.comma < 0) {
+      if (error) throw error;
+      return 0;
+    }
+    const { comma } = scanner;
+    this.#error = error;
+    this.#take(bytes, { end: comma, before });
+    this.#from = comma + 1;
+    return comma + 1;
+  }
+
+  /** Makes the elements up to `end` the block's rows. */
+  #take(
+    bytes: Uint8Array,
+    { end, before }: { end: number; before: number },
+  ): void {
+    const start = this.#from;
+    if (this.#skipSpace(bytes.subarray(0, end), start) === end) return;
+    if (this.#phase === "rows") {
+      this.firstRow = before + 1;
+      this.span = { start, end };
+    } else {
+      const text = this.#decode(bytes.subarray(start, end), start);
+      this.#parse(`[${text}]`, start);
+    }
+  }
+
+  /** Reads one member of a split up to its value, or including it if it is not an array that is streamed; false if the bytes end before that. */
+  #readMember(bytes: Uint8Array, last: boolean): boolean {
+    let at = this.#skipSpace(bytes, this.#at);
+    if (bytes[at] === closeBrace && this.#phase === "first member") {
+      this.#phase = "end";
+      this.#at = at + 1;
+      this.#checkMembers();
+      return true;
+    }
+    if (at < bytes.length && bytes[at] !== 34) {
+      throw this.#unexpected(bytes, at, "a name in quotes");
+    }
+    const keyEnd = endOfValue(bytes, at);
+    const colonAt = this.#skipSpace(bytes, keyEnd);
+    if (colonAt < bytes.length && bytes[colonAt] !== colon) {
+      throw this.#unexpected(bytes, colonAt, "a colon");
+    }
+    const valueAt = this.#skipSpace(bytes, colonAt + 1);
+    if (valueAt >= bytes.length) return this.#needMore(bytes, last) > 0;
+    const key = this.#parse(this.#decode(bytes.subarray(at, keyEnd), at), at);
+    const name = String(key);
+    const isArray = bytes[valueAt] === openBracket;
+    if (isArray && name !== "columns") {
+      if (name === "data" && !this.#findColumns(bytes, last)) return false;
+      this.#addMember(name);
+      this.#at = valueAt + 1;
+      this.#beginRows(name === "data" ? "rows" : "skipped");
+      return true;
+    }
+    at = endOfValue(bytes, valueAt);
+    if (at >= bytes.length) return this.#needMore(bytes, last) > 0;
+    const text = this.#decode(bytes.subarray(valueAt, at), valueAt);
+    const value = this.#parse(text, valueAt);
+    this.#addMember(name);
+    if (name === "columns") this.columns = toNames(value, this.#options.file);
+    if (name === "data") {
+      throw new InputError(
+        `Cannot use ${this.#options.file}: "data" should be an array of rows, found ${
+          text.slice(0, 60)
+        }`,
+      );
+    }
+    this.#phase = "after member";
+    this.#at = at;
+    return true;
+  }
+
+  /** Finds the columns when `data` comes first, which needs the whole file; false if it is not there yet. */
+  #findColumns(bytes: Uint8Array, last: boolean): boolean {
+    if (this.columns) return true;
+    const { file } = this.#options;
+    if (!last) {
+      if (bytes.length <= this.#options.maxBytes) return false;
+      throw new InputError(
+        `Cannot read ${file}: "data" comes before "columns", and the file is larger than ${
+          this.#options.maxBytes / 2 ** 20
+        } MiB; write "columns" first, as pandas does`,
+      );
+    }
+    const text = this.#decode(bytes.subarray(this.#at), this.#at);
+    const value = this.#parse(`{${text}`, this.#at);
+    if (isObject(value) && Object.hasOwn(value, "columns")) {
+      this.columns = toNames(value["columns"], file);
+      return true;
+    }
+    throw this.#missing("columns");
+  }
+
+  #addMember(name: string): void {
+    const isKnown = name === "columns" || name === "data";
+    if (isKnown && this.#members.has(name)) {
+      throw new InputError(
+        `Cannot use ${this.#options.file}: it has "${name}" twice`,
+      );
+    }
+    if (isKnown) this.#members.add(name);
+  }
+
+  #checkMembers(): void {
+    for (const name of ["columns", "data"]) {
+      if (!this.#members.has(name)) throw this.#missing(name);
+    }
+  }
+
+  #missing(name: string): InputError {
+    return new InputError(
+      `Cannot use ${this.#options.file}: expected "columns" and "data", as pandas' orient="split" writes them; found no "${name}"`,
+    );
+  }
+
+  /** Returns 0, or throws if there is no more. */
+  #needMore(bytes: Uint8Array, last: boolean): 0 {
+    if (!last) return 0;
+    throw new InputError(
+      `Cannot parse ${this.#options.file}: the file ends at byte offset ${
+        this.#absolute(bytes.length)
+      } before its JSON value is complete`,
+    );
+  }
+
+  #decode(bytes: Uint8Array, at: number): string {
+    try {
+      return decoder.decode(bytes);
+    } catch {
+      throw new InputError(
+        `Cannot read ${this.#options.file}, byte offset ${
+          this.#absolute(at)
+        }: it is not UTF-8 text`,
+      );
+    }
+  }
+
+  #parse(text: string, at: number): unknown {
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new InputError(
+        `Cannot parse ${this.#options.file}, byte offset ${
+          this.#absolute(at)
+        }: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  #unexpected(bytes: Uint8Array, at: number, wanted: string): InputError {
+    return new InputError(
+      `Cannot parse ${this.#options.file}: expected ${wanted} at byte offset ${
+        this.#absolute(at)
+      }, found ${shownBytes(bytes, at)}`,
+    );
+  }
+
+  #rowError(reason: string): InputError {
+    return new InputError(
+      `Cannot parse ${this.#options.file}, row ${
+        this.#scanner.elements + 1
+      }: ${reason}`,
+    );
+  }
+
+  #tooLong(): InputError {
+    const isRow = this.#phase === "rows" || this.#phase === "skipped";
+    const record = isRow
+      ? `row ${this.#scanner.elementsToComma + 1}`
+      : `what begins at byte offset ${this.#offset}`;
+    return tooLong(record, { ...this.#options, hint: "" });
+  }
+
+  #absolute(at: number): number {
+    return this.#offset + Math.max(at, 0);
+  }
+
+  #skipSpace(bytes: Uint8Array, at: number): number {
+    while (at < bytes.length && kinds[bytes[at]!] === space) at++;
+    return at;
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Returns the position after the value that begins at `at`; at least `bytes.length` if it is not complete. */
+function endOfValue(bytes: Uint8Array, at: number): number {
+  let depth = 0;
+  do {
+    const kind = kinds[bytes[at]!];
+    if (kind === quote) at = endOfString(bytes, at);
+    else if (kind === open) {
+      depth++;
+      at++;
+    } else if (kind === close && depth > 0) {
+      depth--;
+      at++;
+    } else if (depth > 0) at++;
+    else return endOfWord(bytes, at);
+  } while (depth > 0 && at < bytes.length);
+  return depth > 0 ? bytes.length : at;
+}
+
+function endOfString(bytes: Uint8Array, at: number): number {
+  at++;
+  while (at < bytes.length && bytes[at] !== 34) {
+    at += bytes[at] === backslash ? 2 : 1;
+  }
+  return at + 1;
+}
+
+/** Returns the end of a number, `true`, `false` or `null`. */
+function endOfWord(bytes: Uint8Array, at: number): number {
+  while (at < bytes.length && kinds[bytes[at]!] === 0) at++;
+  return at;
+}
+
+function shownBytes(bytes: Uint8Array, at: number): string {
+  const text = new TextDecoder().decode(bytes.subarray(at, at + 20));
+  return JSON.stringify(text);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Returns the names of a split's columns. */
+function toNames(value: unknown, file: string): string[] {
+  if (!Array.isArray(value)) {
+    throw new InputError(
+      `Cannot use ${file}: "columns" should be an array of names, found ${
+        JSON.stringify(value).slice(0, 60)
+      }`,
+    );
+  }
+  const names = value.map((name: unknown) => {
+    if (typeof name === "string") return name;
+    throw new InputError(
+      `Cannot use ${file}: "columns" should hold the names of the columns, found ${
+        JSON.stringify(name)
+      }`,
+    );
+  });
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) {
+      throw new InputError(
+        `Cannot use ${file}: "columns" names "${name}" twice`,
+      );
+    }
+    seen.add(name);
+  }
+  return names;
+}
+
+/** How the elements of a block become rows. */
+export interface ElementOptions {
+  readonly file: string;
+  /** {@linkcode ArrayCutter.columns}. */
+  readonly columns: readonly string[] | undefined;
+  /** Number of the block's first row; 1 by default. */
+  readonly firstRow?: number;
+  /** Receives the error of a row that is then skipped; without it, the error is thrown. */
+  readonly onBadRow?: (error: RowError) => void;
+}
+
+/**
+ * Yields the rows of a block: elements separated by commas, as in
+ * {@linkcode Cutter.span}.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const bytes = new TextEncoder().encode('[1,"x"],[null,"y"]');
+ * const rows = parseElements(bytes, { file: "players.json", columns: ["a", "b"] });
+ * deepStrictEqual([...rows].map(({ value }) => value), [{ a: 1, b: "x" }, { a: null, b: "y" }]);
+ * ```
+ *
+ * @throws {RowError} If an element is not JSON, or not a row: an object, or for a split an array with one value per column.
+ */
+export function* parseElements(
+  bytes: Uint8Array,
+  options: ElementOptions,
+): Generator<InputRow, void, undefined> {
+  const { file, columns, firstRow = 1, onBadRow } = options;
+  const values = parseAll(bytes) ?? elementsOf(bytes);
+  let number = firstRow;
+  for (const element of values) {
+    const place = { file, row: number };
+    let value: InputRow["value"] | undefined;
+    try {
+      const parsed = element instanceof Uint8Array
+        ? parseElement(element, place)
+        : element;
+      value = columns
+        ? rowOfArray(parsed, columns, place)
+        : checkedRow(parsed, place);
+    } catch (error) {
+      if (!(error instanceof RowError) || !onBadRow) throw error;
+      onBadRow(error);
+    }
+    if (value) yield { number, line: undefined, value };
+    number++;
+  }
+}
+
+/** Returns all elements at once; undefined if one of them is invalid or contains `NaN`. */
+function parseAll(bytes: Uint8Array): readonly unknown[] | undefined {
+  try {
+    const values: unknown = JSON.parse(`[${decoder.decode(bytes)}]`);
+    return Array.isArray(values) ? values : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Yields the bytes of each element, whether valid or not. */
+function* elementsOf(bytes: Uint8Array): Generator<Uint8Array> {
+  let start = 0;
+  let depth = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const kind = kinds[bytes[at]!];
+    if (kind === quote) at = endOfString(bytes, at) - 1;
+    else if (kind === open) depth++;
+    else if (kind === close) depth--;
+    else if (kind === comma && depth === 0) {
+      yield bytes.subarray(start, at);
+      start = at + 1;
+    }
+  }
+  yield bytes.subarray(start);
+}
+
+function parseElement(bytes: Uint8Array, place: RowPlace): unknown {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    const reason = ": it is not UTF-8 text";
+    throw new RowError({ place, verb: "read", reason });
+  }
+  return parseValue(text, place);
+}
+
+function rowOfArray(
+  cells: unknown,
+  columns: readonly string[],
+  place: RowPlace,
+): InputRow["value"] {
+  if (Array.isArray(cells) && cells.length === columns.length) {
+    return Object.fromEntries(columns.map((name, at) => [name, cells[at]]));
+  }
+  const found = Array.isArray(cells)
+    ? `${cells.length} values`
+    : isObject(cells)
+    ? "an object"
+    : JSON.stringify(cells).slice(0, 60);
+  throw new RowError({
+    place,
+    verb: "use",
+    reason: `: expected an array of ${columns.length} values, found ${found}`,
+  });
+}
+
+/** Forms of JSON text that can hold rows. */
+export type JsonForm = "lines" | "array" | "split";
+
+/** How the members of pandas' other orients begin, for an index that counts from 0. */
+const otherOrients: readonly (readonly [string, RegExp])[] = [
+  ["table", /^\{\s*"schema"\s*:\s*\{\s*"fields"\s*:/],
+  ["index", /^\{\s*"0"\s*:\s*\{/],
+  ["columns", /^\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\{\s*"0"\s*:/],
+];
+
+/**
+ * Returns the form of a JSON file from its first bytes. An array of plain values
+ * is a line of JSON Lines, which its parser rejects, and so is an object of
+ * `columns` and `data` that is followed by another value.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const bytes = new TextEncoder().encode('{"columns":["a"],"data":[[1]]}');
+ * strictEqual(detectJson(bytes, { file: "players.json", last: true }), "split");
+ * ```
+ *
+ * @param head The first bytes of the file; 64 KiB are enough.
+ * @param options `last`: true if these are all bytes.
+ * @throws {InputError} If the file has another orient of pandas, which is named.
+ */
+export function detectJson(
+  head: Uint8Array,
+  options: { file: string; last: boolean },
+): JsonForm {
+  let start = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
+  while (kinds[head[start] ?? 0] === space) start++;
+  const text = new TextDecoder().decode(head.subarray(start, start + 4096));
+  if (head[start] === openBracket) {
+    let next = start + 1;
+    while (kinds[head[next] ?? 0] === space) next++;
+    const byte = head[next];
+    const isPlain = byte !== undefined && kinds[byte] !== open &&
+      byte !== closeBracket;
+    return isPlain ? "lines" : "array";
+  }
+  const end = endOfValue(head, start);
+  const isOne = !/\S/.test(new TextDecoder().decode(head.subarray(end)));
+  if (!isOne) return "lines";
+  const other = otherOrients.find(([, pattern]) => pattern.test(text));
+  if (other) {
+    throw new InputError(
+      `Cannot use ${options.file}: it looks like pandas' orient="${
+        other[0]
+      }"; write it with to_json(orient="records", lines=True)`,
+    );
+  }
+  // The keys that pandas writes first.
+  if (!/^\{\s*"(columns|index|data)"\s*:\s*\[/.test(text)) return "lines";
+  if (!options.last || end > head.length) return "split";
+  return isSplit(head.subarray(start)) ? "split" : "lines";
+}
+
+function isSplit(bytes: Uint8Array): boolean {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes));
+    if (!isObject(value)) return false;
+    const { columns, data } = value;
+    return Array.isArray(columns) && Array.isArray(data) &&
+      data.every((row) => typeof row === "object" && row !== null);
+  } catch {
+    return true; // The cutter of a split says where the error is.
+  }
+}
