@@ -5,32 +5,11 @@
  * same numbers.
  */
 import { isUtf8 } from "node:buffer";
-import { type Label, toCode } from "../model/mod.ts";
+import { toCode } from "../model/mod.ts";
 import type { RowEncoder } from "./encode.ts";
 import { parseLine } from "./json.ts";
+import { countRow, fits, type Layout, toLayout } from "./layout.ts";
 import { notANumber, readNumber } from "./number.ts";
-import { countCategory, type Group } from "./one-hot.ts";
-
-/** What the fast reader does with the value of one key. */
-type Action =
-  /** A number or a boolean of a column of the model. */
-  | {
-    readonly kind: "number";
-    readonly position: number;
-    readonly type: string;
-  }
-  /** A label of a column of the model that has categories of its own. */
-  | {
-    readonly kind: "label";
-    readonly position: number;
-    readonly labels: readonly Label[];
-  }
-  /** A raw column of the recipe. */
-  | { readonly kind: "raw"; readonly group: Group }
-  | { readonly kind: "id" }
-  | { readonly kind: "outcome" }
-  /** A column that the model does not know. */
-  | { readonly kind: "extra" };
 
 /** A key in quotes, as it stands in the file, as big-endian words. */
 interface Key {
@@ -40,22 +19,9 @@ interface Key {
   readonly last: number;
 }
 
-interface Field {
-  readonly key: Key;
-  readonly action: Action;
-}
-
 /** The keys of a row in their order, if rows like it can be read without `JSON.parse`. */
-interface Layout {
-  readonly fields: readonly Field[];
-  /** Positions of the model's columns that such rows lack. */
-  readonly absent: readonly number[];
-  /** Groups of the recipe of which such rows have neither the raw column nor an encoded one. */
-  readonly without: readonly Group[];
-  /** Groups whose raw column such rows have, and the index of its field. */
-  readonly raw: readonly { readonly index: number; readonly group: Group }[];
-  /** Whether such rows have the id column. */
-  readonly hasId: boolean;
+interface Fields extends Layout {
+  readonly keys: readonly Key[];
 }
 
 const quote = 34;
@@ -108,7 +74,7 @@ class LineReader {
   readonly #view: DataView;
   readonly #encoder: RowEncoder;
   readonly #number = new Float64Array(2);
-  #layout: Layout | undefined;
+  #layout: Fields | undefined;
   /** Raw cells and categories of the row that is being read, by field. */
   readonly #cells: unknown[] = [];
   readonly #categories: number[] = [];
@@ -125,7 +91,7 @@ class LineReader {
     if (layout === undefined) return -1;
     const bytes = this.#bytes;
     const encoder = this.#encoder;
-    const { fields } = layout;
+    const { keys, actions } = layout;
     const row = encoder.beginRow();
     const { matrix } = encoder;
     const out = this.#number;
@@ -135,8 +101,9 @@ class LineReader {
     let at = start;
     if (bytes[at] !== braceOpen) return -1;
     at++;
-    for (let index = 0; index < fields.length; index++) {
-      const { key, action } = fields[index]!;
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index]!;
+      const action = actions[index]!;
       if (bytes[at]! <= 32) at = this.#skipSpace(at);
       if (!this.#matches(key, at)) return -1;
       at += key.length;
@@ -232,7 +199,7 @@ class LineReader {
         }
       }
       if (bytes[at]! <= 32) at = this.#skipSpace(at);
-      if (bytes[at] !== (index + 1 < fields.length ? comma : braceClose)) {
+      if (bytes[at] !== (index + 1 < keys.length ? comma : braceClose)) {
         return -1;
       }
       at++;
@@ -241,7 +208,11 @@ class LineReader {
       if (bytes[at]! <= 32 && bytes[at] !== newline) at = this.#skipSpace(at);
       if (at < bytes.length && bytes[at] !== newline) return -1;
     }
-    this.#count(layout, row);
+    countRow(layout, encoder, {
+      row,
+      cells: this.#cells,
+      categories: this.#categories,
+    });
     if (encoder.options.idColumn !== undefined) {
       encoder.ids.addBytes(bytes, idStart, idEnd);
       if (layout.hasId) encoder.withId++;
@@ -252,23 +223,10 @@ class LineReader {
     return at + 1;
   }
 
-  /** Counts what a row of this layout lacks, and its categories. */
-  #count(layout: Layout, row: number): void {
-    const encoder = this.#encoder;
-    for (const position of layout.absent) {
-      encoder.absent[position]!++;
-      encoder.matrix[row + position] = NaN;
-    }
-    for (const group of layout.without) group.absentRows.push(encoder.rows);
-    for (const { index, group } of layout.raw) {
-      countCategory(group, this.#cells[index], this.#categories[index]!);
-    }
-  }
-
   /** Takes the keys of a row that `JSON.parse` has read as the keys to expect next. */
   learn(start: number, end: number): void {
     const keys = this.#keysOf(start, end);
-    this.#layout = keys && toLayout(keys, this.#encoder);
+    this.#layout = keys && toFields(keys, this.#encoder);
   }
 
   /** Returns the keys of a valid JSON object, in quotes; undefined if a value is nested or the object is not the first thing in the line. */
@@ -372,73 +330,14 @@ class LineReader {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Tells whether a number fits the column's type; false for one that is not exact, which the slow way then decides. */
-function fits(value: number, type: string, isExact: boolean): boolean {
-  if (type === "boolean") return isExact && (value === 0 || value === 1);
-  if (type === "long" || type === "integer") {
-    return isExact && Number.isInteger(value);
-  }
-  return true;
-}
-
-/** Returns what to do for each key of a row; undefined if a key has two meanings, occurs twice, or contradicts another. */
-function toLayout(
+/** Returns the fields of rows with these keys, in quotes; undefined if such rows need `JSON.parse`. */
+function toFields(
   keys: readonly Uint8Array[],
   encoder: RowEncoder,
-): Layout | undefined {
-  const { options: { columns, idColumn, labelColumn }, groups } = encoder;
-  const names = keys.map((key): unknown => JSON.parse(decoder.decode(key)));
-  const isThere = new Set(names);
-  if (isThere.size < names.length) return undefined;
-  const positions = new Map(columns.map(({ name }, index) => [name, index]));
-  const actions = names.map((name): Action | undefined => {
-    const found: Action[] = [];
-    if (typeof name !== "string") return undefined;
-    const position = positions.get(name);
-    if (position !== undefined) {
-      const { labels, type } = columns[position]!;
-      found.push(
-        labels === undefined
-          ? { kind: "number", position, type }
-          : { kind: "label", position, labels },
-      );
-    }
-    for (const group of groups) {
-      if (group.step.column === name) found.push({ kind: "raw", group });
-    }
-    if (name === idColumn) found.push({ kind: "id" });
-    if (name === labelColumn) found.push({ kind: "outcome" });
-    return found.length > 1 ? undefined : found[0] ?? { kind: "extra" };
-  });
-  const fields: Field[] = [];
-  for (const [index, action] of actions.entries()) {
-    if (action === undefined) return undefined;
-    fields.push({ key: toKey(keys[index]!), action });
-  }
-  if (labelColumn !== undefined && !isThere.has(labelColumn)) return undefined;
-  const encoded = groups.map(({ positions }) =>
-    positions.some((position) =>
-      position !== undefined && isThere.has(columns[position]!.name)
-    )
-  );
-  const isRaw = groups.map(({ step }) => isThere.has(step.column));
-  if (groups.some((_, index) => encoded[index] && isRaw[index])) {
-    return undefined;
-  }
-  const made = new Set(
-    groups.flatMap(({ positions }, index) => isRaw[index] ? positions : []),
-  );
-  return {
-    fields,
-    absent: columns.flatMap(({ name }, index) =>
-      isThere.has(name) || made.has(index) ? [] : [index]
-    ),
-    without: groups.filter((_, index) => !encoded[index] && !isRaw[index]),
-    raw: fields.flatMap(({ action }, index) =>
-      action.kind === "raw" ? [{ index, group: action.group }] : []
-    ),
-    hasId: idColumn !== undefined && isThere.has(idColumn),
-  };
+): Fields | undefined {
+  const names = keys.map((key) => String(JSON.parse(decoder.decode(key))));
+  const layout = toLayout(names, encoder);
+  return layout && { ...layout, keys: keys.map(toKey) };
 }
 
 function toKey(bytes: Uint8Array): Key {
