@@ -1,0 +1,603 @@
+/**
+ * Reads CSV (RFC 4180): cuts a file into blocks of whole records, and reads a
+ * block as rows, or without an object per row straight into an encoder. Both
+ * ways accept the same rows and give the same numbers.
+ */
+import { isUtf8 } from "node:buffer";
+import { toCode } from "../model/mod.ts";
+import {
+  type CellReader,
+  type ColumnRoles,
+  isMissingText,
+  missingTexts,
+  readBoolean,
+  readDecimal,
+  toCellReaders,
+} from "./csv-cells.ts";
+import type { CsvHeader } from "./csv-dialect.ts";
+import { RecordScanner } from "./csv-record.ts";
+import {
+  type CutOptions,
+  type Cutter,
+  emptySpan,
+  maxRecordBytes,
+  tooLong,
+} from "./cutter.ts";
+import type { RowEncoder } from "./encode.ts";
+import type { InputRow } from "./json.ts";
+import { countRow, fits, type Layout, toLayout } from "./layout.ts";
+import { notANumber, readNumber } from "./number.ts";
+import { RowError } from "./row-error.ts";
+
+const newline = 10;
+const carriageReturn = 13;
+
+/** Where in a record the cutter is. */
+const beforeCell = 0;
+const inPlain = 1;
+const inQuotes = 2;
+/** After a quote inside of quotes: the cell ends, or the quote is doubled. */
+const afterQuote = 3;
+
+/**
+ * Returns a cutter for a CSV file. Its blocks end with a line break that is not
+ * in quotes; the span of the first block begins after the header.
+ *
+ * ```ts
+ * import { deepStrictEqual, strictEqual } from "node:assert/strict";
+ * import { readCsvHeader } from "./csv-dialect.ts";
+ *
+ * const bytes = new TextEncoder().encode('a,b\n1,"x\ny"\n2,"');
+ * const header = readCsvHeader(bytes, { file: "players.csv", last: true });
+ * const cutter = cutCsv(header, { file: "players.csv" });
+ * strictEqual(cutter.cut(bytes, { last: false }), 12);
+ * deepStrictEqual(cutter.span, { start: 4, end: 12 });
+ * ```
+ */
+export function cutCsv(header: CsvHeader, options: CutOptions): Cutter {
+  const { file, maxBytes = maxRecordBytes } = options;
+  const { delimiter, quote } = header;
+  /** Bytes of the file before the current block. */
+  let offset = 0;
+  /** Bytes of the current block that have been scanned. */
+  let scanned = header.length;
+  /** Bytes of the current block that belong to the header. */
+  let headBytes = header.length;
+  let state = beforeCell;
+  let span = emptySpan;
+
+  /** Scans to the end of the bytes and returns the end of the last complete record; 0 if there is none. */
+  const scan = (bytes: Uint8Array): number => {
+    if (state < inQuotes && bytes.indexOf(quote, scanned) < 0) {
+      const end = bytes.lastIndexOf(newline) + 1;
+      const byte = bytes[bytes.length - 1];
+      state = byte === newline || byte === delimiter ? beforeCell : inPlain;
+      return end > scanned ? end : 0;
+    }
+    let end = 0;
+    let now = state;
+    for (let at = scanned; at < bytes.length; at++) {
+      const byte = bytes[at]!;
+      if (now === inQuotes) {
+        if (byte === quote) now = afterQuote;
+      } else if (byte === delimiter) now = beforeCell;
+      else if (byte === newline) {
+        now = beforeCell;
+        end = at + 1;
+      } else if (byte === quote) {
+        if (now !== inPlain) now = inQuotes;
+      } else now = inPlain;
+    }
+    state = now;
+    return end;
+  };
+
+  return {
+    get span() {
+      return span;
+    },
+    cut(bytes, { last }) {
+      span = emptySpan;
+      if (bytes.length < headBytes) return 0;
+      const found = scanned < bytes.length ? scan(bytes) : 0;
+      const end = last ? bytes.length : found > 0 ? found : headBytes;
+      if (found === 0 && bytes.length - headBytes > maxBytes) {
+        throw tooLong(`the row at byte offset ${offset + headBytes}`, {
+          file,
+          maxBytes,
+          hint: state === inQuotes ? ": is a quote not closed?" : "",
+        });
+      }
+      if (end > headBytes) span = { start: headBytes, end };
+      scanned = bytes.length - end;
+      headBytes = 0;
+      offset += end;
+      return end;
+    },
+  };
+}
+
+/** How the records of a block become rows. */
+export interface CsvOptions {
+  readonly file: string;
+  readonly header: CsvHeader;
+  /** What the columns are for, which decides their types. */
+  readonly roles: ColumnRoles;
+  /** Number of the block's first row; 1 by default. */
+  readonly firstRow?: number;
+  /** Line of the block's first byte; 1 by default. */
+  readonly firstLine?: number;
+  /** Receives the error of a row that is then skipped; without it, the error is thrown. */
+  readonly onBadRow?: (error: RowError) => void;
+}
+
+/**
+ * Yields the rows of a block of whole records. Blank lines are skipped.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ * import { readCsvHeader } from "./csv-dialect.ts";
+ *
+ * const file = "players.csv";
+ * const bytes = new TextEncoder().encode("id,spend\n007,\n008,1.5\n");
+ * const header = readCsvHeader(bytes, { file, last: true });
+ * const columns = [{ name: "spend", type: "double" }];
+ * const roles = { columns, recipe: { oneHot: [], missingValue: undefined }, idColumn: "id" };
+ * const rows = parseCsv(bytes.subarray(header.length), { file, header, roles, firstLine: header.lines + 1 });
+ * deepStrictEqual([...rows], [
+ *   { number: 1, line: 2, value: { id: "007", spend: null } },
+ *   { number: 2, line: 3, value: { id: "008", spend: 1.5 } },
+ * ]);
+ * ```
+ *
+ * @throws {RowError} If a record does not have one cell per column, is not UTF-8, or has a cell that its column does not allow.
+ */
+export function* parseCsv(
+  bytes: Uint8Array,
+  options: CsvOptions,
+): Generator<InputRow, void, undefined> {
+  const { file, header, roles, firstRow = 1, firstLine = 1, onBadRow } =
+    options;
+  const reader = new RecordReader(bytes, { file, header, roles });
+  let number = firstRow;
+  let line = firstLine;
+  for (let at = 0; at < bytes.length;) {
+    at = reader.scan(at);
+    if (!reader.isBlank) {
+      let row: InputRow | undefined;
+      try {
+        row = reader.row(number, line);
+      } catch (error) {
+        if (!(error instanceof RowError) || !onBadRow) throw error;
+        onBadRow(error);
+      }
+      if (row) yield row;
+      number++;
+    }
+    line += reader.lines;
+  }
+}
+
+/** Reads any record, as an object. */
+class RecordReader {
+  readonly #bytes: Uint8Array;
+  readonly #options: { file: string; header: CsvHeader };
+  readonly #scanner: RecordScanner;
+  readonly #readers: readonly CellReader[];
+  #start = 0;
+  #end = 0;
+
+  constructor(
+    bytes: Uint8Array,
+    options: { file: string; header: CsvHeader; roles: ColumnRoles },
+  ) {
+    this.#bytes = bytes;
+    this.#options = options;
+    this.#scanner = new RecordScanner(options.header);
+    this.#readers = toCellReaders(options.header.names, options.roles);
+  }
+
+  get isBlank(): boolean {
+    return this.#scanner.isBlank;
+  }
+
+  get lines(): number {
+    return this.#scanner.lines;
+  }
+
+  /** Finds the record at `start` and returns the start of the next one. */
+  scan(start: number): number {
+    this.#start = start;
+    return this.#end = this.#scanner.scan(this.#bytes, start);
+  }
+
+  /** Returns the record that was scanned last. */
+  row(number: number, line: number): InputRow {
+    const { file, header: { names } } = this.#options;
+    const bytes = this.#bytes;
+    const scanner = this.#scanner;
+    const place = { file, row: number, line };
+    if (!isUtf8(bytes.subarray(this.#start, this.#end))) {
+      const reason = ": it is not UTF-8 text";
+      throw new RowError({ place, verb: "read", reason });
+    }
+    if (scanner.fault !== undefined) {
+      const reason = `: ${scanner.fault}`;
+      throw new RowError({ place, verb: "parse", reason });
+    }
+    const { count } = scanner;
+    if (count !== names.length) {
+      const cells = count === 1 ? "1 cell" : `${count} cells`;
+      throw new RowError({
+        place,
+        verb: "use",
+        reason:
+          `: expected ${names.length} cells, as in the header, found ${cells}`,
+      });
+    }
+    const cells = names.map((name, at): [string, unknown] => [
+      name,
+      this.#readers[at]!(scanner.text(bytes, at), place),
+    ]);
+    return { number, line, value: Object.fromEntries(cells) };
+  }
+}
+
+/**
+ * Encodes the records of a block and returns the number of its lines. Blank
+ * lines are skipped.
+ *
+ * @param bytes Whole records; the last one may lack its line break.
+ * @throws {RowError} As {@linkcode parseCsv}, and if the encoder rejects a row; rows and lines are counted from 1 in the block.
+ */
+export function encodeCsv(
+  bytes: Uint8Array,
+  encoder: RowEncoder,
+  header: CsvHeader,
+): number {
+  const { file } = encoder.options;
+  const slow = new RecordReader(bytes, {
+    file,
+    header,
+    roles: encoder.options,
+  });
+  const layout = isUtf8(bytes) ? toLayout(header.names, encoder) : undefined;
+  const fast = layout && new FastReader(bytes, { encoder, header, layout });
+  let line = 1;
+  for (let start = 0; start < bytes.length;) {
+    const next = fast?.read(start) ?? -1;
+    if (next >= 0) {
+      line += fast!.lines;
+      start = next;
+      continue;
+    }
+    start = slow.scan(start);
+    if (!slow.isBlank) {
+      const row = slow.row(encoder.rows + 1, line);
+      encoder.add(row.value, { file, row: row.number, line });
+    }
+    line += slow.lines;
+  }
+  return line - 1;
+}
+
+/** A text of a column of categories, as the recipe or the model sees it. */
+interface Category {
+  readonly cell: unknown;
+  /** Index of the category, -1 for an unknown one; code of the label, NaN for a missing one; undefined if only the encoder can tell. */
+  readonly code: number | undefined;
+}
+
+/** Number of texts that are remembered for one column of categories. */
+const rememberedTexts = 4096;
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Reads records whose cells need no second look straight into an encoder's matrix. */
+class FastReader {
+  /** Lines of the record that was read last. */
+  lines = 1;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #encoder: RowEncoder;
+  readonly #delimiter: number;
+  readonly #quote: number;
+  readonly #layout: Layout;
+  readonly #readers: readonly CellReader[];
+  readonly #number = new Float64Array(2);
+  /** Texts seen so far, by column. */
+  readonly #categories: readonly Map<string, Category>[];
+  /** Raw cells and categories of the row that is being read, by column. */
+  readonly #cells: unknown[] = [];
+  readonly #codes: number[] = [];
+  readonly #extra: readonly string[];
+  /** The cell that {@linkcode #findText} has found. */
+  #start = 0;
+  #end = 0;
+
+  constructor(
+    bytes: Uint8Array,
+    { encoder, header, layout }: {
+      encoder: RowEncoder;
+      header: CsvHeader;
+      layout: Layout;
+    },
+  ) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#encoder = encoder;
+    this.#delimiter = header.delimiter;
+    this.#quote = header.quote;
+    this.#layout = layout;
+    this.#readers = toCellReaders(header.names, encoder.options);
+    this.#categories = header.names.map(() => new Map<string, Category>());
+    this.#extra = header.names.filter((_, index) =>
+      layout.actions[index]!.kind === "extra"
+    );
+  }
+
+  /** Encodes the record at `start` and returns the start of the next one; -1 if the record needs the slow way, and then nothing has been added. */
+  read(start: number): number {
+    const bytes = this.#bytes;
+    const delimiter = this.#delimiter;
+    const encoder = this.#encoder;
+    const { actions } = this.#layout;
+    const last = actions.length - 1;
+    const row = encoder.beginRow();
+    const { matrix } = encoder;
+    let idStart = 0;
+    let idEnd = -1;
+    let outcome = 0;
+    let at = start;
+    this.lines = 1;
+    const first = bytes[at]!;
+    // Possibly a blank line.
+    if (first <= 32 && first !== delimiter) return -1;
+    for (let index = 0; index <= last; index++) {
+      const action = actions[index]!;
+      switch (action.kind) {
+        case "number": {
+          at = this.#readNumber(at);
+          if (at < 0) return -1;
+          const value = this.#number[0]!;
+          const { type } = action;
+          const isExact = this.#number[1] === 1;
+          if (
+            type !== "double" && value === value && !fits(value, type, isExact)
+          ) return -1;
+          if (value === value && !Number.isFinite(Math.fround(value))) {
+            return -1;
+          }
+          matrix[row + action.position] = value;
+          break;
+        }
+        case "id": {
+          at = this.#findText(at);
+          if (at < 0) return -1;
+          idStart = this.#start;
+          idEnd = this.#isMissing() ? -1 : this.#end;
+          for (let byte = idStart; byte < idEnd; byte++) {
+            if (bytes[byte] === 0) return -1;
+          }
+          break;
+        }
+        case "outcome": {
+          at = this.#readNumber(at);
+          outcome = this.#number[0]!;
+          if (at < 0 || outcome !== 0 && outcome !== 1) return -1;
+          break;
+        }
+        case "extra": {
+          at = this.#skipCell(at);
+          if (at < 0) return -1;
+          break;
+        }
+        case "raw": {
+          at = this.#findText(at);
+          if (at < 0) return -1;
+          const { cell, code } = this.#category(index, action.group.find);
+          if (code === undefined) return -1;
+          this.#cells[index] = cell;
+          this.#codes[index] = code;
+          const { positions } = action.group;
+          for (let own = 0; own < positions.length; own++) {
+            const position = positions[own];
+            if (position === undefined) continue;
+            matrix[row + position] = own === code ? 1 : 0;
+          }
+          break;
+        }
+        case "label": {
+          at = this.#findText(at);
+          if (at < 0) return -1;
+          const { labels } = action;
+          const { code } = this.#category(index, (cell) => {
+            if (cell === null) return NaN;
+            const isLabel = typeof cell === "string" ||
+              typeof cell === "number" || typeof cell === "boolean";
+            return isLabel ? toCode(labels, cell) : undefined;
+          });
+          if (code === undefined) return -1;
+          matrix[row + action.position] = code;
+        }
+      }
+      if (index < last) {
+        if (bytes[at] !== delimiter) return -1;
+        at++;
+      }
+    }
+    if (bytes[at] === carriageReturn) at++;
+    if (at < bytes.length && bytes[at] !== newline) return -1;
+    this.#count({ row, idStart, idEnd, outcome });
+    return Math.min(at + 1, bytes.length);
+  }
+
+  #count(
+    { row, idStart, idEnd, outcome }: {
+      row: number;
+      idStart: number;
+      idEnd: number;
+      outcome: number;
+    },
+  ): void {
+    const encoder = this.#encoder;
+    const layout = this.#layout;
+    if (encoder.rows === 0) {
+      for (const name of this.#extra) encoder.extra.add(name);
+    }
+    countRow(layout, encoder, {
+      row,
+      cells: this.#cells,
+      categories: this.#codes,
+    });
+    if (encoder.options.idColumn !== undefined) {
+      encoder.ids.addBytes(this.#bytes, idStart, idEnd);
+      if (layout.hasId) encoder.withId++;
+      if (idEnd >= 0) encoder.named++;
+    }
+    if (encoder.options.labelColumn !== undefined) encoder.addLabel(outcome);
+    encoder.endRow(row);
+  }
+
+  /** Stores the number, boolean (1 or 0) or missing value (NaN) at `at` in `#number` and returns the end of its cell; -1 for anything else. */
+  #readNumber(at: number): number {
+    const bytes = this.#bytes;
+    const out = this.#number;
+    const byte = bytes[at];
+    if (this.#isEnd(byte)) {
+      out[0] = NaN;
+      return at;
+    }
+    const isQuoted = byte === this.#quote;
+    const start = isQuoted ? at + 1 : at;
+    const first = bytes[start]!;
+    let end: number;
+    if (first > 57) {
+      const value = this.#literalAt(start);
+      out[0] = value;
+      out[1] = 1;
+      end = value < 0 ? notANumber : start + 5 - value;
+    } else end = readNumber(bytes, start, out);
+    if (end !== notANumber) {
+      if (isQuoted && bytes[end++] !== byte) return this.#readSlowNumber(at);
+      if (this.#isEnd(bytes[end])) return end;
+    }
+    return this.#readSlowNumber(at);
+  }
+
+  /** Returns 1 for `true`, 0 for `false`, in any case; -1 for anything else. */
+  #literalAt(at: number): number {
+    const bytes = this.#bytes;
+    if (at + 4 > bytes.length) return -1;
+    const word = this.#view.getUint32(at) | 0x20202020;
+    if (word === 0x74727565) return 1;
+    return word === 0x66616c73 && (bytes[at + 4]! | 32) === 101 ? 0 : -1;
+  }
+
+  /** Reads a number that is not written as JSON would write it. */
+  #readSlowNumber(at: number): number {
+    const end = this.#findText(at);
+    if (end < 0) return -1;
+    const out = this.#number;
+    const text = this.#text();
+    const value = isMissingText(text)
+      ? NaN
+      : readBoolean(text) ?? readDecimal(text);
+    if (value === undefined) return -1;
+    out[0] = Number(value);
+    out[1] = 1;
+    return end;
+  }
+
+  /** Returns what a text means in a column of categories. */
+  #category(
+    index: number,
+    find: (cell: unknown) => number | undefined,
+  ): Category {
+    const known = this.#categories[index]!;
+    const text = this.#text();
+    let category = known.get(text);
+    if (category === undefined) {
+      const cell = this.#readers[index]!(text, this.#encoder.options);
+      category = { cell, code: find(cell) };
+      if (known.size < rememberedTexts) known.set(text, category);
+    }
+    return category;
+  }
+
+  /** Returns true for a byte after a cell; undefined is the end of the file. */
+  #isEnd(byte: number | undefined): boolean {
+    return byte === this.#delimiter || byte === newline ||
+      byte === carriageReturn || byte === undefined;
+  }
+
+  /** Finds the text of the cell at `at` and returns the end of the cell; -1 for quotes or line breaks in quotes. */
+  #findText(at: number): number {
+    const bytes = this.#bytes;
+    const quote = this.#quote;
+    if (bytes[at] !== quote) {
+      const delimiter = this.#delimiter;
+      this.#start = at;
+      let byte = bytes[at];
+      while (
+        byte !== delimiter && byte !== newline && byte !== carriageReturn &&
+        byte !== undefined
+      ) byte = bytes[++at];
+      this.#end = at;
+      return at;
+    }
+    this.#start = ++at;
+    let byte = bytes[at];
+    while (byte !== quote) {
+      if (byte === newline || byte === undefined) return -1;
+      byte = bytes[++at];
+    }
+    this.#end = at;
+    return this.#isEnd(bytes[at + 1]) ? at + 1 : -1;
+  }
+
+  /** Returns the end of a cell that is not read; -1 if it is invalid. */
+  #skipCell(at: number): number {
+    const bytes = this.#bytes;
+    const quote = this.#quote;
+    if (bytes[at] !== quote) return this.#findText(at);
+    for (;;) {
+      const byte = bytes[++at];
+      if (byte === undefined) return -1;
+      if (byte === newline) this.lines++;
+      if (byte !== quote) continue;
+      if (bytes[at + 1] !== quote) break;
+      at++;
+    }
+    return this.#isEnd(bytes[at + 1]) ? at + 1 : -1;
+  }
+
+  /** Returns true if the text that was found means "missing". */
+  #isMissing(): boolean {
+    const length = this.#end - this.#start;
+    if (length === 0) return true;
+    if (length > 8 || missingStarts[this.#bytes[this.#start]!] === 0) {
+      return false;
+    }
+    return isMissingText(this.#text());
+  }
+
+  #text(): string {
+    const bytes = this.#bytes;
+    let text = "";
+    for (let at = this.#start; at < this.#end; at++) {
+      const byte = bytes[at]!;
+      if (byte > 127) {
+        return decoder.decode(bytes.subarray(this.#start, this.#end));
+      }
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+}
+
+/** 1 for each byte that a missing text can begin with. */
+const missingStarts = new Uint8Array(256);
+for (const text of missingTexts) {
+  if (text !== "") missingStarts[text.charCodeAt(0)] = 1;
+}
