@@ -20,10 +20,11 @@ import {
 /** What kind of byte the scanner sees; every other byte belongs to a number or a word. */
 const kinds = new Uint8Array(256);
 const space = 1;
-const quote = 2;
-const open = 3;
-const close = 4;
-const comma = 5;
+const comma = 2;
+/** Inside an element, only this kind and those after it matter. */
+const quote = 3;
+const open = 4;
+const close = 5;
 const kindsOf: Readonly<Record<string, number>> = {
   " ": space,
   "\t": space,
@@ -80,8 +81,9 @@ class ElementScanner {
     const length = bytes.length;
     let at = this.at;
     let depth = this.#depth;
+    let inString = this.#inString;
     while (at < length) {
-      if (this.#inString) {
+      if (inString) {
         let byte = bytes[at]!;
         while (byte !== 34) {
           at += byte === backslash ? 2 : 1;
@@ -89,18 +91,21 @@ class ElementScanner {
           byte = bytes[at]!;
         }
         if (at >= length) break;
-        this.#inString = false;
+        inString = false;
+        at++;
+        continue;
+      }
+      if (depth > 0) {
+        while (at < length && kinds[bytes[at]!]! < quote) at++;
+        if (at >= length) break;
+        const kind = kinds[bytes[at]!]!;
+        if (kind === quote) inString = true;
+        else if (kind === open) depth++;
+        else depth--;
         at++;
         continue;
       }
       const kind = kinds[bytes[at]!]!;
-      if (depth > 0) {
-        if (kind === quote) this.#inString = true;
-        else if (kind === open) depth++;
-        else if (kind === close) depth--;
-        at++;
-        continue;
-      }
       if (kind === comma || kind === close) {
         const isEnd = bytes[at] === closeBracket;
         const isEmpty = isEnd && !this.#begun && this.elements === 0;
@@ -119,12 +124,13 @@ class ElementScanner {
         this.elementsToComma = this.elements;
       } else if (kind !== space) {
         this.#begun = true;
-        if (kind === quote) this.#inString = true;
+        if (kind === quote) inString = true;
         else if (kind === open) depth++;
       }
       at++;
     }
     this.at = at;
+    this.#inString = inString;
     this.#depth = depth;
     return "end of bytes";
   }
