@@ -27,7 +27,7 @@ import type { RowEncoder } from "./encode.ts";
 import type { InputRow } from "./json.ts";
 import { countRow, fits, type Layout, toLayout } from "./layout.ts";
 import { notANumber, readNumber } from "./number.ts";
-import { RowError } from "./row-error.ts";
+import { type BadRow, RowError, type RowPlace } from "./row-error.ts";
 
 const newline = 10;
 const carriageReturn = 13;
@@ -127,12 +127,13 @@ export interface CsvOptions {
   readonly firstRow?: number;
   /** Line of the block's first byte; 1 by default. */
   readonly firstLine?: number;
-  /** Receives the error of a row that is then skipped; without it, the error is thrown. */
-  readonly onBadRow?: (error: RowError) => void;
+  /** Called for a row that cannot be used, which is otherwise thrown. */
+  readonly onBadRow?: ((row: BadRow) => void) | undefined;
 }
 
 /**
- * Yields the rows of a block of whole records. Blank lines are skipped.
+ * Yields the rows of a block of whole records, and returns the number of its
+ * lines. Blank lines are skipped.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -155,33 +156,34 @@ export interface CsvOptions {
 export function* parseCsv(
   bytes: Uint8Array,
   options: CsvOptions,
-): Generator<InputRow, void, undefined> {
+): Generator<InputRow, number, undefined> {
   const { file, header, roles, firstRow = 1, firstLine = 1, onBadRow } =
     options;
-  const reader = new RecordReader(bytes, { file, header, roles });
+  const reader = new RecordReader(bytes, { header, roles });
   let number = firstRow;
   let line = firstLine;
   for (let at = 0; at < bytes.length;) {
     at = reader.scan(at);
     if (!reader.isBlank) {
-      let row: InputRow | undefined;
+      let value: InputRow["value"] | undefined;
       try {
-        row = reader.row(number, line);
+        value = reader.row({ file, row: number, line });
       } catch (error) {
         if (!(error instanceof RowError) || !onBadRow) throw error;
-        onBadRow(error);
+        onBadRow({ error, text: reader.text() });
       }
-      if (row) yield row;
+      if (value) yield { number, line, value };
       number++;
     }
     line += reader.lines;
   }
+  return line - firstLine;
 }
 
 /** Reads any record, as an object. */
 class RecordReader {
   readonly #bytes: Uint8Array;
-  readonly #options: { file: string; header: CsvHeader };
+  readonly #header: CsvHeader;
   readonly #scanner: RecordScanner;
   readonly #readers: readonly CellReader[];
   #start = 0;
@@ -189,12 +191,12 @@ class RecordReader {
 
   constructor(
     bytes: Uint8Array,
-    options: { file: string; header: CsvHeader; roles: ColumnRoles },
+    { header, roles }: { header: CsvHeader; roles: ColumnRoles },
   ) {
     this.#bytes = bytes;
-    this.#options = options;
-    this.#scanner = new RecordScanner(options.header);
-    this.#readers = toCellReaders(options.header.names, options.roles);
+    this.#header = header;
+    this.#scanner = new RecordScanner(header);
+    this.#readers = toCellReaders(header.names, roles);
   }
 
   get isBlank(): boolean {
@@ -212,11 +214,10 @@ class RecordReader {
   }
 
   /** Returns the record that was scanned last. */
-  row(number: number, line: number): InputRow {
-    const { file, header: { names } } = this.#options;
+  row(place: RowPlace): InputRow["value"] {
+    const { names } = this.#header;
     const bytes = this.#bytes;
     const scanner = this.#scanner;
-    const place = { file, row: number, line };
     if (!isUtf8(bytes.subarray(this.#start, this.#end))) {
       const reason = ": it is not UTF-8 text";
       throw new RowError({ place, verb: "read", reason });
@@ -239,7 +240,13 @@ class RecordReader {
       name,
       this.#readers[at]!(scanner.text(bytes, at), place),
     ]);
-    return { number, line, value: Object.fromEntries(cells) };
+    return Object.fromEntries(cells);
+  }
+
+  /** Returns the record that was scanned last as it stands in the file, without its line break. */
+  text(): string {
+    const record = this.#bytes.subarray(this.#start, this.#end);
+    return new TextDecoder().decode(record).replace(/\r?\n$/, "");
   }
 }
 
@@ -248,16 +255,20 @@ class RecordReader {
  * lines are skipped.
  *
  * @param bytes Whole records; the last one may lack its line break.
+ * @param options `onBadRow`: called for a row that cannot be used, which is otherwise thrown.
  * @throws {RowError} As {@linkcode parseCsv}, and if the encoder rejects a row; rows and lines are counted from 1 in the block.
  */
 export function encodeCsv(
   bytes: Uint8Array,
   encoder: RowEncoder,
-  header: CsvHeader,
+  { header, onBadRow }: {
+    header: CsvHeader;
+    onBadRow?: ((row: BadRow) => void) | undefined;
+  },
 ): number {
   const { file } = encoder.options;
+  let badRows = 0;
   const slow = new RecordReader(bytes, {
-    file,
     header,
     roles: encoder.options,
   });
@@ -271,11 +282,18 @@ export function encodeCsv(
       start = next;
       continue;
     }
-    start = slow.scan(start);
+    const end = slow.scan(start);
     if (!slow.isBlank) {
-      const row = slow.row(encoder.rows + 1, line);
-      encoder.add(row.value, { file, row: row.number, line });
+      const place = { file, row: encoder.rows + badRows + 1, line };
+      try {
+        encoder.add(slow.row(place), place);
+      } catch (error) {
+        if (!(error instanceof RowError) || !onBadRow) throw error;
+        badRows++;
+        onBadRow({ error, text: slow.text() });
+      }
     }
+    start = end;
     line += slow.lines;
   }
   return line - 1;
@@ -310,7 +328,6 @@ class FastReader {
   /** Raw cells and categories of the row that is being read, by column. */
   readonly #cells: unknown[] = [];
   readonly #codes: number[] = [];
-  readonly #extra: readonly string[];
   /** The cell that {@linkcode #findText} has found. */
   #start = 0;
   #end = 0;
@@ -331,9 +348,6 @@ class FastReader {
     this.#layout = layout;
     this.#readers = toCellReaders(header.names, encoder.options);
     this.#categories = header.names.map(() => new Map<string, Category>());
-    this.#extra = header.names.filter((_, index) =>
-      layout.actions[index]!.kind === "extra"
-    );
   }
 
   /** Encodes the record at `start` and returns the start of the next one; -1 if the record needs the slow way, and then nothing has been added. */
@@ -442,9 +456,6 @@ class FastReader {
   ): void {
     const encoder = this.#encoder;
     const layout = this.#layout;
-    if (encoder.rows === 0) {
-      for (const name of this.#extra) encoder.extra.add(name);
-    }
     countRow(layout, encoder, {
       row,
       cells: this.#cells,

@@ -5,9 +5,12 @@
  * then parsed by `JSON.parse`. Together they accept what `JSON.parse` accepts for
  * the whole text, and use the memory of a block.
  */
+import { isUtf8 } from "node:buffer";
 import { InputError } from "../base/errors.ts";
+import type { RowEncoder } from "./encode.ts";
 import { checkedRow, type InputRow, parseValue } from "./json.ts";
-import { RowError, type RowPlace } from "./row-error.ts";
+import { JsonRowReader } from "./json-row.ts";
+import { type BadRow, RowError, type RowPlace } from "./row-error.ts";
 import {
   type CutOptions,
   type Cutter,
@@ -580,8 +583,8 @@ export interface ElementOptions {
   readonly columns: readonly string[] | undefined;
   /** Number of the block's first row; 1 by default. */
   readonly firstRow?: number;
-  /** Receives the error of a row that is then skipped; without it, the error is thrown. */
-  readonly onBadRow?: (error: RowError) => void;
+  /** Called for a row that cannot be used, which is otherwise thrown. */
+  readonly onBadRow?: ((row: BadRow) => void) | undefined;
 }
 
 /**
@@ -617,10 +620,60 @@ export function* parseElements(
         : checkedRow(parsed, place);
     } catch (error) {
       if (!(error instanceof RowError) || !onBadRow) throw error;
-      onBadRow(error);
+      const isText = element instanceof Uint8Array;
+      const text = isText
+        ? new TextDecoder().decode(element).trim()
+        : JSON.stringify(element);
+      onBadRow({ error, text });
     }
     if (value) yield { number, line: undefined, value };
     number++;
+  }
+}
+
+/**
+ * Encodes the rows of a block without an object per row, where the rows of an
+ * array have the same keys in the same order. It accepts the rows of
+ * {@linkcode parseElements} and gives the same numbers.
+ *
+ * @param options `columns`: {@linkcode ArrayCutter.columns}; `onBadRow`: called for a row that cannot be used, which is otherwise thrown.
+ * @throws {RowError} As {@linkcode parseElements}, and if the encoder rejects a row; rows are counted from 1 in the block.
+ */
+export function encodeElements(
+  bytes: Uint8Array,
+  encoder: RowEncoder,
+  { columns, onBadRow }: {
+    columns: readonly string[] | undefined;
+    onBadRow?: ((row: BadRow) => void) | undefined;
+  },
+): void {
+  const { file } = encoder.options;
+  const reader = isUtf8(bytes)
+    ? new JsonRowReader(bytes, encoder, { separator: 44, columns })
+    : undefined;
+  let badRows = 0;
+  for (let start = 0; start < bytes.length;) {
+    const next = reader?.read(start) ?? -1;
+    if (next >= 0) {
+      start = next;
+      continue;
+    }
+    const end = endOfElement(bytes, start);
+    const element = bytes.subarray(start, end);
+    const place = { file, row: encoder.rows + badRows + 1 };
+    try {
+      const value = parseElement(element, place);
+      if (columns) encoder.add(rowOfArray(value, columns, place), place);
+      else {
+        encoder.add(checkedRow(value, place), place);
+        reader?.learn(start, end);
+      }
+    } catch (error) {
+      if (!(error instanceof RowError) || !onBadRow) throw error;
+      badRows++;
+      onBadRow({ error, text: new TextDecoder().decode(element).trim() });
+    }
+    start = end + 1;
   }
 }
 
@@ -636,19 +689,25 @@ function parseAll(bytes: Uint8Array): readonly unknown[] | undefined {
 
 /** Yields the bytes of each element, whether valid or not. */
 function* elementsOf(bytes: Uint8Array): Generator<Uint8Array> {
-  let start = 0;
-  let depth = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const kind = kinds[bytes[at]!];
-    if (kind === quote) at = endOfString(bytes, at) - 1;
-    else if (kind === open) depth++;
-    else if (kind === close) depth--;
-    else if (kind === comma && depth === 0) {
-      yield bytes.subarray(start, at);
-      start = at + 1;
-    }
+  for (let start = 0; start < bytes.length;) {
+    const end = endOfElement(bytes, start);
+    yield bytes.subarray(start, end);
+    start = end + 1;
   }
-  yield bytes.subarray(start);
+}
+
+/** Returns the position of the comma after the element at `start`, or the end of the bytes. */
+function endOfElement(bytes: Uint8Array, start: number): number {
+  let depth = 0;
+  let at = start;
+  while (at < bytes.length) {
+    const kind = kinds[bytes[at]!];
+    if (kind === comma && depth === 0) return at;
+    if (kind === open) depth++;
+    else if (kind === close) depth--;
+    at = kind === quote ? endOfString(bytes, at) : at + 1;
+  }
+  return bytes.length;
 }
 
 function parseElement(bytes: Uint8Array, place: RowPlace): unknown {

@@ -28,6 +28,8 @@ export type Action =
 export interface Layout {
   /** One per column. */
   readonly actions: readonly Action[];
+  /** Names of the columns that the model does not know. */
+  readonly extra: readonly string[];
   /** Positions of the model's columns that such rows lack. */
   readonly absent: readonly number[];
   /** Groups of the recipe of which such rows have neither the raw column nor an encoded one. */
@@ -86,6 +88,7 @@ export function toLayout(
   );
   return {
     actions,
+    extra: names.filter((_, index) => actions[index]!.kind === "extra"),
     absent: columns.flatMap(({ name }, index) =>
       isThere.has(name) || made.has(index) ? [] : [index]
     ),
@@ -111,6 +114,9 @@ export function countRow(
     categories: readonly number[];
   },
 ): void {
+  if (encoder.rows === 0) {
+    for (const name of layout.extra) encoder.extra.add(name);
+  }
   for (const position of layout.absent) {
     encoder.absent[position]!++;
     encoder.matrix[place.row + position] = NaN;

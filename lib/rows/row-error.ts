@@ -53,3 +53,10 @@ export function moveDown(
     },
   };
 }
+
+/** A row that cannot be used, set aside with its reason. */
+export interface BadRow {
+  readonly error: RowError;
+  /** The row as it stands in the file; undefined in formats that are not text. */
+  readonly text: string | undefined;
+}

@@ -210,7 +210,7 @@ function fast(bytes: Uint8Array, size: number): Result {
     let lines = header.lines;
     for (const block of blocksOf(bytes, cutCsv(header, { file }), size)) {
       try {
-        lines += encodeCsv(block, encoder, header);
+        lines += encodeCsv(block, encoder, { header });
       } catch (error) {
         if (!(error instanceof RowError)) throw error;
         throw new RowError(moveDown(error.problem, { rows: 0, lines }));
@@ -329,7 +329,7 @@ Deno.test("A row's errors name row, line, column and what was found", () => {
       file,
     });
     throws(
-      () => encodeCsv(bytes.subarray(header.length), encoder, header),
+      () => encodeCsv(bytes.subarray(header.length), encoder, { header }),
       RowError,
     );
   }
@@ -351,13 +351,34 @@ Deno.test("A bad row can be set aside, and the rows after it keep their numbers 
     roles: { columns: [{ name: "a", type: "double" }], recipe: plainRecipe },
     firstRow: 11,
     firstLine: 20,
-    onBadRow: ({ message }) => bad.push(message.slice(0, 38)),
+    onBadRow: ({ error: { message } }) => bad.push(message.slice(0, 38)),
   })];
   deepStrictEqual(rows, [{ number: 13, line: 23, value: { a: 3, b: "4" } }]);
   deepStrictEqual(bad, [
     "Cannot use week.csv, row 11 (line 20),",
     "Cannot use week.csv, row 12 (line 22):",
   ]);
+});
+
+Deno.test("encodeCsv() sets bad rows aside with their text", () => {
+  const bytes = encode('a,b\n1,2\n"x\ny",2\r\n\n1\n3,4\n');
+  const header = readHeader(bytes);
+  const columns = [{ name: "a", type: "double" }];
+  const encoder = new RowEncoder({
+    columns,
+    recipe: plainRecipe,
+    idColumn: undefined,
+    file,
+  });
+  const bad: unknown[] = [];
+  const lines = encodeCsv(bytes.subarray(header.length), encoder, {
+    header,
+    onBadRow: ({ error: { problem: { place } }, text }) =>
+      bad.push([place.row, place.line, text]),
+  });
+  strictEqual(lines, 6);
+  deepStrictEqual([...encoder.finish().matrix], [1, 3]);
+  deepStrictEqual(bad, [[2, 2, '"x\ny",2'], [3, 5, "1"]]);
 });
 
 Deno.test("A record larger than the limit is an error that asks for the quote", () => {
@@ -674,7 +695,7 @@ print(json.dumps([read(text) for text in json.loads(sys.argv[1])]))`,
       const bytes = encode(text);
       const header = readHeader(bytes);
       const encoder = new RowEncoder(roles);
-      encodeCsv(bytes.subarray(header.length), encoder, header);
+      encodeCsv(bytes.subarray(header.length), encoder, { header });
       const { matrix, ids } = encoder.finish();
       const [wantedIds, base64] = expected[index] ?? [[], ""];
       const wanted = new Float32Array(

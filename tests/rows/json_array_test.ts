@@ -11,8 +11,14 @@ import {
   cutArray,
   cutSplit,
   detectJson,
+  encodeElements,
   parseElements,
 } from "../../lib/rows/json-array.ts";
+import {
+  type EncodedBlock,
+  type FeatureOptions,
+  RowEncoder,
+} from "../../lib/rows/encode.ts";
 import type { InputRow } from "../../lib/rows/json.ts";
 import { seededNumbers } from "../support/ensembles.ts";
 import { mutate, type Random } from "../support/mutate.ts";
@@ -328,7 +334,7 @@ Deno.test("A bad row can be set aside, and the rows after it keep their numbers"
   const rows = [...parseElements(bytes, {
     file,
     columns: undefined,
-    onBadRow: ({ message }) => bad.push(message),
+    onBadRow: ({ error: { message } }) => bad.push(message),
   })];
   deepStrictEqual(rows.map(({ number, value }) => [number, value]), [
     [1, { a: 1 }],
@@ -392,4 +398,118 @@ print(json.dumps({o: frame.to_json(orient=o) for o in
   }
   strictEqual(detectJson(bytesOf("values"), options), "array");
   throws(() => readArray(bytesOf("values"), 8), /row 1: .*orient="split"/);
+});
+
+const recipe = {
+  oneHot: [{
+    column: "brand",
+    prefix: "brand_",
+    categories: ["US", "1.0", "True", "nan"],
+    unknownLimit: 1,
+  }],
+  missingValue: -999,
+};
+const features: FeatureOptions = {
+  columns: [
+    { name: "spend", type: "double" },
+    { name: "months", type: "long" },
+    { name: "vip", type: "boolean" },
+    { name: "plan", type: "string", labels: ["a", 1], unseen: "missing" },
+    ...["US", "1.0", "True", "nan"].map((category) => ({
+      name: `brand_${category}`,
+      type: "boolean",
+    })),
+  ],
+  recipe,
+  idColumn: "player_id",
+  file,
+};
+const cellTexts: Readonly<Record<string, readonly string[]>> = {
+  player_id: ['"007"', "12", "null", '"\\u00f8"', '"ø,]"'],
+  spend: ["0.1", "-12.5", "1e3", "null", "NaN", "-999", "true", "16777217"],
+  months: ["0", "12", "4.0", "null", "false"],
+  vip: ["true", "false", "0", "1", "null"],
+  plan: ['"a"', "1", '"c"', "null"],
+  brand: ['"US"', "1", "true", "null", '"x"', '"NJ [1,2]"'],
+  note: ["1", '"}"', '"],["', "[1,[2]]", "{}", "null"],
+};
+const strangeTexts = ['"x"', "1e999", "4.5", "[]", "01", "Infinity", '"a\tb"'];
+
+/** The rows of a block, as objects or as arrays, mostly with the same keys in the same order. */
+function someElements(
+  random: Random,
+  columns: readonly string[],
+  isSplit: boolean,
+): string {
+  const space = () =>
+    random() < 0.2 ? [" ", "\n", "\t"][below(random, 3)]! : "";
+  const strangeness = random() < 0.3 ? 0.03 : 0;
+  const rows = Array.from({ length: 1 + below(random, 8) }, () => {
+    const own = random() < 0.2 && !isSplit
+      ? columns.toSorted(() => random() - 0.5).slice(below(random, 2))
+      : columns;
+    const members = own.map((name) => {
+      const texts = random() < strangeness
+        ? strangeTexts
+        : cellTexts[name] ?? [];
+      const key = isSplit ? "" : `${space()}${JSON.stringify(name)}${space()}:`;
+      return `${key}${space()}${texts[below(random, texts.length)]}${space()}`;
+    });
+    const [open, close] = isSplit ? "[]" : "{}";
+    return `${space()}${open}${members.join(",")}${close}${space()}`;
+  });
+  return rows.join(",");
+}
+
+function attemptBlock(
+  read: (encoder: RowEncoder) => void,
+): { block: EncodedBlock } | { error: string } {
+  const encoder = new RowEncoder(features);
+  try {
+    read(encoder);
+    const block = encoder.finish();
+    const extra = block.counts.extra.toSorted();
+    return { block: { ...block, counts: { ...block.counts, extra } } };
+  } catch (error) {
+    ok(error instanceof InputError, String(error));
+    return { error: error.message };
+  }
+}
+
+Deno.test("encodeElements() equals parseElements() on generated and on changed blocks", () => {
+  const random = seededNumbers(15);
+  const others = [encode('{"spend":1},[2]'), encode(',],{}"\\')];
+  let accepted = 0;
+  for (let i = 0; i < 15_000; i++) {
+    const isSplit = random() < 0.4;
+    const names = Object.keys(cellTexts).filter((name) =>
+      name === "spend" || random() < 0.8
+    ).sort(() => random() - 0.5);
+    const intact = encode(someElements(random, names, isSplit));
+    const bytes = random() < 0.4 ? intact : mutate(intact, random, others);
+    const columns = isSplit ? names : undefined;
+    const expected = attemptBlock((encoder) => {
+      for (const { number, value } of parseElements(bytes, { file, columns })) {
+        encoder.add(value, { file, row: number });
+      }
+    });
+    const found = attemptBlock((encoder) =>
+      encodeElements(bytes, encoder, { columns })
+    );
+    if ("block" in found) accepted++;
+    deepStrictEqual(found, expected, new TextDecoder().decode(bytes));
+  }
+  ok(accepted > 3000 && accepted < 13_000, `${accepted} accepted`);
+});
+
+Deno.test("encodeElements() sets bad rows aside with their text", () => {
+  const bytes = encode('{"spend":1}, {"spend":"x"} ,7,{"spend":3}');
+  const bad: [number | undefined, string | undefined][] = [];
+  const encoder = new RowEncoder(features);
+  encodeElements(bytes, encoder, {
+    columns: undefined,
+    onBadRow: ({ error, text }) => bad.push([error.problem.place.row, text]),
+  });
+  strictEqual(encoder.finish().rows, 2);
+  deepStrictEqual(bad, [[2, '{"spend":"x"}'], [3, "7"]]);
 });
