@@ -197,27 +197,9 @@ testWithPython(
   },
 );
 
-Deno.test("openOnnx() accepts no broken file of ours with another score", async () => {
+Deno.test("openOnnx() rejects or scores a broken graph, and does nothing else", async () => {
   const random = seededNumbers(seed + 2);
   const graphs = onnxSeeds();
-  const files = graphs.map(({ bytes }) => bytes);
-  for (let i = 0; i < total * 0.05; i++) {
-    const { bytes, model } = graphs[i % graphs.length] as Graph;
-    const changed = mutate(bytes, random, files);
-    const found = await scoreOrRefuse(changed, model);
-    if (found === undefined) continue;
-    const expected = await scoreOrRefuse(bytes, model);
-    ok(expected, "the file as it was");
-    strictEqual(differences(expected, found), 0, changed.toBase64());
-  }
-});
-
-Deno.test("openOnnx() refuses or scores broken files of others, and does nothing else", async () => {
-  const random = seededNumbers(seed + 3);
-  const graphs = onnxSeeds().map(({ bytes, model }) => ({
-    bytes: asOthers(bytes),
-    model,
-  }));
   const files = graphs.map(({ bytes }) => bytes);
   let accepted = 0;
   for (let i = 0; i < total * 0.05; i++) {
@@ -240,14 +222,6 @@ function onnxSeeds(): Graph[] {
       return { bytes: toOnnx(model), model };
     },
   );
-}
-
-/** The same graph without our name and our digest. */
-function asOthers(bytes: Uint8Array): Uint8Array {
-  const result = bytes.slice();
-  for (let i = 0; i < 16; i++) result[4 + i] = 0x78; // the 16 letters of our name, behind version and length
-  const end = result.length - 76; // the entry at the end
-  return result.slice(0, end);
 }
 
 async function scoreOrRefuse(

@@ -10,7 +10,7 @@ import type { TreeEnsemble } from "../lib/model/ensemble.ts";
 import { evaluate } from "../lib/model/evaluate.ts";
 import { toOnnx } from "../lib/model/onnx/write.ts";
 import { openOnnx } from "../lib/model/onnx/session.ts";
-import { refuseCycles } from "../lib/model/onnx/cycles.ts";
+import { rejectCycles } from "../lib/model/onnx/cycles.ts";
 import { parseModel } from "../lib/model/formats/detect.ts";
 import {
   bytesField,
@@ -60,7 +60,7 @@ for (const [name, model] of Object.entries(golden.models)) {
 
 const refusals: readonly [string, RegExp][] = [
   // Of the fuzz, seed 781: onnxruntime-web 1.30 scores it without end.
-  ["cycle", /TreeEnsembleRegressor: node \d+ is below itself/],
+  ["cycle", /TreeEnsembleRegressor: node \d+ is its own descendant/],
   ["two-inputs", /it reads 2 inputs \(x, second\), expected one float matrix/],
   ["integers", /input x is int64 \[n,2\], expected float32 \[rows, features\]/],
   [
@@ -87,27 +87,6 @@ const model = parseModel(
 Deno.test("openOnnx() refuses bytes that are no graph", async () => {
   const bytes = new TextEncoder().encode("no graph");
   await rejects(openOnnx(bytes), /^InputError: Cannot open ONNX graph/);
-});
-
-Deno.test("openOnnx() refuses a file of ours with any one bit changed", async () => {
-  const bytes = toOnnx(model);
-  const random = seededNumbers(11);
-  for (let i = 0; i < 500; i++) {
-    const changed = bytes.slice();
-    const at = Math.floor(random() * changed.length);
-    changed[at] = (changed[at] ?? 0) ^ 1 << Math.floor(random() * 8);
-    await rejects(openOnnx(changed), InputError, `byte ${at}`);
-  }
-});
-
-Deno.test("openOnnx() refuses a file of ours that was cut short", async () => {
-  const bytes = toOnnx(model);
-  for (const size of [100, bytes.length - 200, bytes.length - 1]) {
-    await rejects(
-      openOnnx(bytes.slice(0, size)),
-      /the file was changed after it was written/,
-    );
-  }
 });
 
 Deno.test("toOnnx() writes the same bytes again", () => {
@@ -177,7 +156,7 @@ Deno.test("toOnnx() refuses a deeper tree", () => {
   throws(() => toOnnx(chain(1001)), /depth 1001 is over 1000/);
 });
 
-Deno.test("refuseCycles() finds a cycle in each operator, in subgraphs too, and passes trees that share a node", () => {
+Deno.test("rejectCycles() finds a cycle in each operator, in subgraphs too, and passes trees that share a node", () => {
   const integers = (name: string, values: number[], packed: boolean) =>
     bytesField(
       5,
@@ -229,14 +208,14 @@ Deno.test("refuseCycles() finds a cycle in each operator, in subgraphs too, and 
     );
   for (const place of [inGraph, inBranch]) {
     for (const packed of [true, false]) {
-      refuseCycles(place(byNumber(2, packed)));
+      rejectCycles(place(byNumber(2, packed)));
       for (const below of [0, 1]) {
-        throws(() => refuseCycles(place(byNumber(below, packed))), InputError);
+        throws(() => rejectCycles(place(byNumber(below, packed))), InputError);
       }
     }
-    refuseCycles(place(byPosition(0, 1)));
+    rejectCycles(place(byPosition(0, 1)));
     for (const below of [0, 1]) {
-      throws(() => refuseCycles(place(byPosition(below, 0))), InputError);
+      throws(() => rejectCycles(place(byPosition(below, 0))), InputError);
     }
   }
 });

@@ -1,30 +1,33 @@
 /**
- * Finds trees of an ONNX graph that lead back into themselves: onnxruntime
- * (1.30) follows such a tree for ever, in this thread, where no deadline ends
- * it. Operators `TreeEnsembleRegressor`, `TreeEnsembleClassifier` and
- * `TreeEnsemble` of ai.onnx.ml 1 to 5.
+ * Rejects ONNX graphs whose trees contain a cycle: onnxruntime (1.30) follows
+ * such a tree forever in the calling thread, where no timeout can stop it.
+ * Checks `TreeEnsembleRegressor`, `TreeEnsembleClassifier` and `TreeEnsemble`
+ * of ai.onnx.ml 1 to 5.
  */
 import { modelError } from "../formats/document.ts";
-import { type Field, fieldsOf, varintsOf } from "./protobuf.ts";
-
-/** Numbers of ONNX's fields (onnx.proto): of a model, a graph, a function, a node and an attribute. */
-const model = { graph: 7, functions: 25 };
-const nodeOf = { graph: 1, function: 7 };
-const node = { operator: 4, attribute: 5 };
-const attribute = { name: 1, graph: 6, integers: 8, texts: 9, graphs: 11 };
+import { fieldNumbers } from "./nodes.ts";
+import {
+  type Field,
+  fieldsOf,
+  findText,
+  textsOf,
+  varintsOf,
+} from "./protobuf.ts";
 
 type Attributes = ReadonlyMap<string, readonly Field[]>;
 
 /**
- * Refuses a graph with a tree that has a cycle. Bytes that are no graph pass:
- * the runtime refuses them.
+ * Rejects a model with a cycle in a tree, in its graph, its functions and the
+ * graphs inside nodes. Bytes that are not an ONNX model pass: the runtime
+ * rejects them.
  *
- * @throws {InputError} If a node of a tree is below itself.
+ * @throws {InputError} If a node of a tree is its own descendant.
  */
-export function refuseCycles(bytes: Uint8Array): void {
+export function rejectCycles(bytes: Uint8Array): void {
+  const { model, graph, functions } = fieldNumbers;
   for (const field of fieldsOf(bytes) ?? []) {
-    if (field.number === model.graph) visitNodes(field, nodeOf.graph);
-    if (field.number === model.functions) visitNodes(field, nodeOf.function);
+    if (field.number === model.graph) visitNodes(field, graph.node);
+    if (field.number === model.functions) visitNodes(field, functions.node);
   }
 }
 
@@ -35,66 +38,65 @@ function visitNodes(graph: Field, number: number): void {
 }
 
 function visitNode(field: Field): void {
-  const fields = fieldsOf(field.content) ?? [];
-  const operator = fields.find(({ number }) => number === node.operator);
+  const { node, attribute, graph } = fieldNumbers;
   const attributes = new Map<string, readonly Field[]>();
-  for (const { number, content } of fields) {
+  for (const { number, content } of fieldsOf(field.content) ?? []) {
     if (number !== node.attribute) continue;
     const parts = fieldsOf(content) ?? [];
-    const name = parts.find((part) => part.number === attribute.name);
-    attributes.set(name ? textOf(name) : "", parts);
+    attributes.set(textsOf(parts, attribute.name)[0] ?? "", parts);
     for (const part of parts) {
       const isGraph = part.number === attribute.graph ||
         part.number === attribute.graphs;
-      if (isGraph) visitNodes(part, nodeOf.graph);
+      if (isGraph) visitNodes(part, graph.node);
     }
   }
-  const kind = operator ? textOf(operator) : "";
-  if (kind === "TreeEnsemble") checkAcyclic(byPosition(attributes), kind);
-  else if (kind.startsWith("TreeEnsemble")) {
-    checkAcyclic(byNumber(attributes), kind);
-  }
+  const op = findText(field.content, node.op) ?? "";
+  if (op === "TreeEnsemble") checkAcyclic(byPosition(attributes), op);
+  else if (op.startsWith("TreeEnsemble")) checkAcyclic(byId(attributes), op);
 }
 
-/** The nodes below each node, by position. */
+/** Each node's children, by position in the node lists. */
 type Children = readonly (readonly number[])[];
 
-/** Children are named by their number within their tree. */
-function byNumber(attributes: Attributes): Children {
+/** Reads children that are given by their id within the tree. */
+function byId(attributes: Attributes): Children {
   const trees = integers(attributes, "nodes_treeids");
-  const numbers = integers(attributes, "nodes_nodeids");
-  const below = [
+  const ids = integers(attributes, "nodes_nodeids");
+  const branches = [
     integers(attributes, "nodes_truenodeids"),
     integers(attributes, "nodes_falsenodeids"),
   ];
-  const modes = (attributes.get("nodes_modes") ?? [])
-    .filter(({ number }) => number === attribute.texts).map(textOf);
-  const positions = new Map(
-    numbers.map((number, at) => [`${trees[at]} ${number}`, at]),
+  const modes = textsOf(
+    attributes.get("nodes_modes") ?? [],
+    fieldNumbers.attribute.texts,
   );
-  return numbers.map((_, at) =>
-    modes[at] === "LEAF" ? [] : below.flatMap((ids) => {
-      const child = positions.get(`${trees[at]} ${ids[at]}`);
+  const positions = new Map(ids.map((id, at) => [`${trees[at]} ${id}`, at]));
+  return ids.map((_, at) =>
+    modes[at] === "LEAF" ? [] : branches.flatMap((childIds) => {
+      const child = positions.get(`${trees[at]} ${childIds[at]}`);
       return child === undefined ? [] : [child];
     })
   );
 }
 
-/** Children are positions, among the nodes or among the leaves. */
+/** Reads children that are given by position, among the nodes or among the leaves. */
 function byPosition(attributes: Attributes): Children {
-  const sides = ["true", "false"].map((side) => ({
-    ids: integers(attributes, `nodes_${side}nodeids`),
-    leaves: integers(attributes, `nodes_${side}leafs`),
+  const branches = ["true", "false"].map((branch) => ({
+    positions: integers(attributes, `nodes_${branch}nodeids`),
+    isLeaf: integers(attributes, `nodes_${branch}leafs`),
   }));
-  const length = Math.max(0, ...sides.map(({ ids }) => ids.length));
-  return Array.from({ length }, (_, at) =>
-    sides.flatMap(({ ids, leaves }) => {
-      const child = ids[at];
-      return child === undefined || leaves[at] === 1 ? [] : [child];
-    }));
+  const length = Math.max(0, ...branches.map((b) => b.positions.length));
+  return Array.from(
+    { length },
+    (_, at) =>
+      branches.flatMap(({ positions, isLeaf }) => {
+        const child = positions[at];
+        return child === undefined || isLeaf[at] === 1 ? [] : [child];
+      }),
+  );
 }
 
-/** Depth first, with a stack of its own: trees may be deep. */
+/** Searches depth first, with an explicit stack because trees may be deep. */
 function checkAcyclic(children: Children, operator: string): void {
   const [isOpen, isDone] = [1, 2];
   const state = new Uint8Array(children.length);
@@ -110,7 +112,7 @@ function checkAcyclic(children: Children, operator: string): void {
       state[at] = isOpen;
       for (const child of children[at] ?? []) {
         if (state[child] === isOpen) {
-          throw modelError(operator, `node ${child} is below itself`);
+          throw modelError(operator, `node ${child} is its own descendant`);
         }
         if (state[child] === 0) stack.push(child);
       }
@@ -120,10 +122,6 @@ function checkAcyclic(children: Children, operator: string): void {
 
 function integers(attributes: Attributes, name: string): number[] {
   return (attributes.get(name) ?? [])
-    .filter(({ number }) => number === attribute.integers)
+    .filter(({ number }) => number === fieldNumbers.attribute.integers)
     .flatMap(({ content }) => varintsOf(content));
-}
-
-function textOf({ content }: Field): string {
-  return new TextDecoder().decode(content);
 }

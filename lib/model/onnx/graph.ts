@@ -2,7 +2,6 @@
  * The parts of an ONNX graph as bytes. Field numbers are those of
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
-import { producer, seal } from "./seal.ts";
 import {
   bytesField,
   concat,
@@ -52,7 +51,7 @@ const versions = {
   labels: { format: 9, operators: 15, trees: 4 },
 } as const;
 
-/** The bytes of a `.onnx` file, sealed. @param use Whether the graph only computes with numbers, or encodes labels as well. */
+/** The bytes of a `.onnx` file. @param use Whether the graph only computes with numbers, or encodes labels as well. */
 export function encodeModel(
   graph: Graph,
   use: keyof typeof versions = "numbers",
@@ -60,9 +59,9 @@ export function encodeModel(
   const { format, operators, trees } = versions[use];
   const opset = (domain: string, version: number) =>
     bytesField(8, concat([textField(1, domain), integerField(2, version)]));
-  return seal(concat([
+  return concat([
     integerField(1, format),
-    textField(2, producer),
+    textField(2, "churn-prediction"), // `producer_name`,
     textField(6, graph.doc),
     bytesField(7, encodeGraph(graph)),
     opset("", operators),
@@ -70,7 +69,7 @@ export function encodeModel(
     ...Object.entries(graph.metadata).map(([key, value]) =>
       bytesField(14, concat([textField(1, key), textField(2, value)]))
     ),
-  ]));
+  ]);
 }
 
 function encodeGraph(graph: Graph): Uint8Array {

@@ -36,11 +36,20 @@ export interface OnnxGraph {
 
 /** Field numbers of `ModelProto`, `GraphProto`, `NodeProto`, `AttributeProto`, `TensorProto`. */
 export const fieldNumbers = {
-  model: { graph: 7 },
+  model: { graph: 7, functions: 25 },
   graph: { node: 1, initializer: 5, output: 12 },
+  functions: { node: 7 },
   node: { input: 1, output: 2, op: 4, attribute: 5 },
   value: { name: 1, type: 2 },
-  attribute: { name: 1, text: 4, tensor: 5, integers: 8, texts: 9 },
+  attribute: {
+    name: 1,
+    text: 4,
+    tensor: 5,
+    graph: 6,
+    integers: 8,
+    texts: 9,
+    graphs: 11,
+  },
   tensor: {
     type: 2,
     floats: 4,

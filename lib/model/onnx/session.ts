@@ -4,10 +4,9 @@
  */
 import * as ort from "onnxruntime-web/wasm";
 import { InputError } from "../../base/errors.ts";
-import { refuseCycles } from "./cycles.ts";
+import { rejectCycles } from "./cycles.ts";
 import { readGraph } from "./nodes.ts";
 import { describeOutput, type OutputFacts } from "./output.ts";
-import { checkSeal } from "./seal.ts";
 import { withoutZipMap } from "./zipmap.ts";
 
 /** A graph that is ready to score; disposing it frees its memory. */
@@ -48,11 +47,10 @@ ort.env.logLevel = "error";
  * converters zip probabilities are unzipped. All columns of the output are
  * given: which of them is churn is for the caller to know.
  *
- * @throws {InputError} If the bytes are no graph that this runtime can run, or ours and changed since, or its inputs or outputs are of another kind, by name.
+ * @throws {InputError} If the bytes are no graph that this runtime can run, or its inputs or outputs are of another kind, by name.
  */
 export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
-  checkSeal(bytes);
-  refuseCycles(bytes);
+  rejectCycles(bytes);
   const { bytes: unzipped, zipped } = withoutZipMap(bytes);
   const session = await create(unzipped);
   try {
@@ -120,24 +118,20 @@ export interface ColumnSession extends AsyncDisposable {
  * A session for the bytes of a graph with one input per column, or one matrix
  * of texts.
  *
- * @throws {InputError} If the bytes are no such graph, or ours and changed since.
+ * @throws {InputError} If the bytes are no such graph.
  */
 export async function openColumnGraph(
   bytes: Uint8Array,
 ): Promise<ColumnSession> {
-  checkSeal(bytes);
   const session = await create(bytes);
   const output = findOutput(session);
   return {
-    predict: async (rows) => {
-      const parts: Float32Array[] = [];
-      for (let start = 0; start < rows.length; start += batchRows) {
-        const part = rows.slice(start, start + batchRows);
-        const feeds = toFeeds(session, part);
-        parts.push(await run(session, feeds, output));
-      }
-      return join(parts);
-    },
+    predict: (rows) =>
+      inBatches(
+        rows.length,
+        (start, end) =>
+          run(session, toFeeds(session, rows.slice(start, end)), output),
+      ),
     [Symbol.asyncDispose]: () => session.release(),
   };
 }
@@ -280,22 +274,18 @@ async function predict(
       } (${rows} × ${columns} features)`,
     );
   }
-  const parts: Float32Array[] = [];
-  for (let start = 0; start < rows; start += batchRows) {
-    const size = Math.min(batchRows, rows - start);
-    const part = matrix.subarray(start * columns, (start + size) * columns);
+  return await inBatches(rows, async (start, end) => {
+    const size = end - start;
+    const part = matrix.subarray(start * columns, end * columns);
     const tensor = new ort.Tensor("float32", part, [size, columns]);
     const values = await run(session, { [input.name]: tensor }, name);
-    if (values.length !== size * outputs) {
-      throw new InputError(
-        `Cannot score ONNX graph: output ${name} has ${values.length} values for ${size} rows, expected ${
-          size * outputs
-        } (${size} × ${outputs})`,
-      );
-    }
-    parts.push(values);
-  }
-  return join(parts);
+    if (values.length === size * outputs) return values;
+    throw new InputError(
+      `Cannot score ONNX graph: output ${name} has ${values.length} values for ${size} rows, expected ${
+        size * outputs
+      } (${size} × ${outputs})`,
+    );
+  });
 }
 
 async function run(
@@ -316,13 +306,22 @@ async function run(
   );
 }
 
-function join(parts: readonly Float32Array[]): Float32Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const result = new Float32Array(length);
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
+/**
+ * Scores rows in batches and returns all values in row order.
+ *
+ * @param score Scores the rows from `start` up to `end`.
+ */
+async function inBatches(
+  rows: number,
+  score: (start: number, end: number) => Promise<Float32Array>,
+): Promise<Float32Array> {
+  let result = new Float32Array(0);
+  for (let start = 0; start < rows; start += batchRows) {
+    const end = Math.min(rows, start + batchRows);
+    const values = await score(start, end);
+    const outputs = values.length / (end - start);
+    if (start === 0) result = new Float32Array(rows * outputs);
+    result.set(values, start * outputs);
   }
   return result;
 }
