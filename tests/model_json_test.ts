@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, throws } from "node:assert/strict";
 import { InputError } from "../lib/base/errors.ts";
 import { openJson } from "../lib/model/formats/json.ts";
-import { toDouble } from "../lib/model/formats/decimal.ts";
+import { toDouble } from "../lib/model/formats/float32.ts";
 import {
   float32sOf,
   maxDepth,

@@ -5,6 +5,7 @@ import { evaluate } from "../lib/model/evaluate.ts";
 import { boundaryRows } from "../lib/model/parity/boundary-rows.ts";
 import { checkParity, type Scorer } from "../lib/model/parity/check.ts";
 import { parseModel } from "../lib/model/formats/detect.ts";
+import { neighbour } from "./support/ensembles.ts";
 
 function golden(name: string): TreeEnsemble {
   const path = new URL(`golden/fuzz/${name}`, import.meta.url);
@@ -43,7 +44,10 @@ const wrong: readonly [
 ][] = [
   [
     "a comparison with <= in place of <",
-    (model) => ({ ...model, threshold: model.threshold.map(nextAbove) }),
+    (model) => ({
+      ...model,
+      threshold: model.threshold.map((t) => neighbour(t, 1)),
+    }),
     /gives \S+, expected \S+, for column "column \d" on \S+ \(tree \d\)/,
   ],
   [
@@ -67,13 +71,6 @@ const wrong: readonly [
     /for row 1 of the sample/,
   ],
 ];
-
-function nextAbove(value: number): number {
-  const float = Float32Array.of(value);
-  const bits = new Int32Array(float.buffer);
-  bits[0] = (bits[0] ?? 0) + (value >= 0 ? 1 : -1);
-  return float[0] ?? NaN;
-}
 
 for (const [name, change, message] of wrong) {
   Deno.test(`checkParity() refuses an engine with ${name}`, async () => {

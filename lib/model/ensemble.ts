@@ -161,3 +161,23 @@ export interface LinearModel extends ModelFacts {
   /** Row-major, features × groups. */
   readonly weights: Float32Array;
 }
+
+/** LightGBM's `kZeroThreshold`: a value whose magnitude is at most this counts as 0. */
+export const zeroThreshold: number = Math.fround(1e-35);
+
+/** Returns whether a node splits by a category set. */
+export function isCategorical(model: TreeEnsemble, node: number): boolean {
+  return (model.categories?.start[node] ?? -1) >= 0;
+}
+
+/** Returns whether a category, an integer or ±∞, is in a node's set; false for a node without one. */
+export function hasCategory(
+  { categories }: TreeEnsemble,
+  node: number,
+  category: number,
+): boolean {
+  const size = categories?.size[node] ?? 0;
+  if (!(category >= 0 && category < size * 32)) return false;
+  const word = (categories?.start[node] ?? 0) + (category >> 5);
+  return ((categories?.words[word] ?? 0) >>> (category & 31) & 1) === 1;
+}

@@ -4,7 +4,14 @@
  * libraries themselves (`docs/parity.md`).
  */
 import { InputError } from "../base/errors.ts";
-import type { LinearModel, Model, TreeEnsemble } from "./ensemble.ts";
+import {
+  hasCategory,
+  isCategorical,
+  type LinearModel,
+  type Model,
+  type TreeEnsemble,
+  zeroThreshold,
+} from "./ensemble.ts";
 import { toPredictions } from "./transform.ts";
 
 /** What a model makes of rows. */
@@ -83,11 +90,10 @@ function sumTrees(
 function readRow(model: TreeEnsemble, row: Float32Array): Float32Array {
   const { zeroIsMissing } = model;
   if (zeroIsMissing === undefined) return row;
-  return row.map((x, f) => zeroIsMissing[f] && Math.abs(x) <= zero ? NaN : x);
+  return row.map((x, f) =>
+    zeroIsMissing[f] && Math.abs(x) <= zeroThreshold ? NaN : x
+  );
 }
-
-/** LightGBM's `kZeroThreshold`. */
-const zero = Math.fround(1e-35);
 
 /** The leaf that a row ends in, as an index of the model's node arrays. */
 function findLeaf(
@@ -110,22 +116,12 @@ function goesLeft(
 ): boolean {
   const x = row[model.feature[node] ?? 0] ?? NaN;
   if (Number.isNaN(x)) return model.defaultLeft[node] === 1;
-  if ((model.categories?.start[node] ?? -1) >= 0) {
-    return !isInSet(model, x, node);
+  if (isCategorical(model, node)) {
+    const isFloor = model.categories?.rounding === "floor";
+    const category = isFloor ? Math.floor(x) : Math.trunc(x);
+    return !hasCategory(model, node, category);
   }
   return x < (model.threshold[node] ?? 0);
-}
-
-function isInSet(model: TreeEnsemble, x: number, node: number): boolean {
-  const { categories } = model;
-  if (categories === undefined) return false;
-  const category = categories.rounding === "floor"
-    ? Math.floor(x)
-    : Math.trunc(x);
-  const bits = (categories.size[node] ?? 0) * 32;
-  if (!(category >= 0 && category < bits)) return false;
-  const word = (categories.start[node] ?? 0) + (category >> 5);
-  return ((categories.words[word] ?? 0) >>> (category & 31) & 1) === 1;
 }
 
 function sumWeights(

@@ -5,7 +5,7 @@
  * doubles, which then round to other floats than `strtof` gives.
  */
 import { InputError } from "../../base/errors.ts";
-import { isBetweenFloats, toDouble } from "./decimal.ts";
+import { isBetweenFloats, toDouble } from "./float32.ts";
 import {
   maxContainers,
   maxDepth,

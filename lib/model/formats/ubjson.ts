@@ -4,7 +4,7 @@
  * says. XGBoost writes its models so since 1.6.
  */
 import { InputError } from "../../base/errors.ts";
-import { toDouble } from "./decimal.ts";
+import { toDouble } from "./float32.ts";
 import {
   maxContainers,
   maxDepth,

@@ -5,9 +5,12 @@
  */
 import type { TreeEnsemble } from "../ensemble.ts";
 import { checkMatrix } from "../evaluate.ts";
-import { type Engine, type Finish, startEngine } from "./engine.ts";
-import { layOut } from "./layout.ts";
+import { halfRows, layOut } from "./layout.ts";
+import { instantiate } from "./module.ts";
 import { toPredictions } from "../transform.ts";
+
+/** XGBoost's transformations that the compiled code applies to margins. */
+type Finish = "logistic" | "softmax";
 
 /** A model that is ready to score. Its memory is freed by the garbage collector. */
 export interface Kernel {
@@ -33,53 +36,53 @@ export interface Kernel {
  */
 export function openKernel(model: TreeEnsemble): Kernel {
   const layout = layOut(model);
-  const engine = startEngine(layout);
-  const finish = finishOf(model);
-  const margins: Kernel["margins"] = (matrix, rows) => {
+  const { groups, features: { count } } = model;
+  const { code, memory: { buffer } } = instantiate(layout.size, layout.size);
+  new Uint8Array(buffer).set(layout.bytes);
+  const input = new Float32Array(buffer, layout.matrix, layout.rows * count);
+  const Margins = model.precision === "float64" ? Float64Array : Float32Array;
+  const size = layout.rows * groups;
+  const output = Margins === Float64Array
+    ? new Float64Array(buffer, layout.margins, size)
+    : new Float32Array(buffer, layout.margins, size);
+  const score = (
+    into: Float32Array | Float64Array,
+    { matrix, rows, finish }: {
+      matrix: Float32Array;
+      rows: number;
+      finish?: Finish | undefined;
+    },
+  ) => {
     checkMatrix(model, matrix, rows);
-    const into = layout.isWide
-      ? new Float64Array(rows * model.groups)
-      : new Float32Array(rows * model.groups);
-    scoreChunks(engine, { rows, matrix, into, finish: "margins" });
+    for (let start = 0; start < rows; start += layout.rows) {
+      const end = Math.min(rows, start + layout.rows);
+      const scored = Math.ceil((end - start) / halfRows) * halfRows;
+      input.set(matrix.subarray(start * count, end * count));
+      code.margins(0, layout.matrix, scored, layout.margins);
+      if (finish === "logistic") code.logistic(layout.margins, scored * groups);
+      if (finish === "softmax") code.softmax(layout.margins, scored, groups);
+      into.set(output.subarray(0, (end - start) * groups), start * groups);
+    }
     return into;
   };
+  const finish = finishOf(model);
+  const margins: Kernel["margins"] = (matrix, rows) =>
+    score(new Margins(rows * groups), { matrix, rows });
   const predict: Kernel["predict"] = (matrix, rows) => {
     if (!finish) return toPredictions(model, margins(matrix, rows));
-    checkMatrix(model, matrix, rows);
-    const into = new Float32Array(rows * model.outputs);
-    scoreChunks(engine, { rows, matrix, into, finish });
-    return into;
+    const predictions = new Float32Array(rows * groups);
+    score(predictions, { matrix, rows, finish });
+    return predictions;
   };
   return { predict, margins };
 }
 
-/** What the engine does itself to make predictions of margins; undefined where JavaScript has to. */
+/** Returns the transformation that the compiled code applies itself; undefined where JavaScript applies it. */
 function finishOf(model: TreeEnsemble): Finish | undefined {
   const { kind } = model.transform;
-  if (model.precision !== "float32") return undefined;
-  if (kind === "identity") return "margins";
-  if (model.library !== "xgboost") return undefined;
-  return kind === "logistic" || kind === "softmax" ? kind : undefined;
-}
-
-/** Scores as many rows at a time as the engine takes. */
-function scoreChunks(
-  engine: Engine,
-  all: {
-    rows: number;
-    matrix: Float32Array;
-    into: Float32Array | Float64Array;
-    finish: Finish;
-  },
-): void {
-  const { rows, matrix, into, finish } = all;
-  const features = matrix.length / rows;
-  const results = into.length / rows;
-  for (let row = 0; row < rows; row += engine.rows) {
-    const end = Math.min(rows, row + engine.rows);
-    engine.input.set(matrix.subarray(row * features, end * features));
-    engine.run(end - row, finish);
-    const chunk = into.subarray(row * results, end * results);
-    chunk.set(engine.output.subarray(0, chunk.length));
-  }
+  const isCompiled = model.precision === "float32" &&
+    model.library === "xgboost";
+  return isCompiled && (kind === "logistic" || kind === "softmax")
+    ? kind
+    : undefined;
 }

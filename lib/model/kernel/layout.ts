@@ -20,12 +20,6 @@ export interface Layout {
   readonly rows: number;
   /** Address of the margins of those rows, and then of their predictions. */
   readonly margins: number;
-  /** Values of a row. */
-  readonly features: number;
-  /** Margins of a row. */
-  readonly groups: number;
-  /** Margins are doubles. */
-  readonly isWide: boolean;
 }
 
 /** Where a plan has what is read here, in numbers of 32 bits. */
@@ -56,9 +50,6 @@ export function layOut(model: TreeEnsemble): Layout {
     matrix: fields[field.matrix] ?? NaN,
     rows: fields[field.rows] ?? NaN,
     margins: fields[field.margins] ?? NaN,
-    features: model.features.count,
-    groups: model.groups,
-    isWide: model.precision === "float64",
   };
 }
 

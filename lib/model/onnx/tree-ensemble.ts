@@ -3,7 +3,7 @@
  * (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html).
  */
 import { modelError } from "../formats/document.ts";
-import type { TreeEnsemble } from "../ensemble.ts";
+import { hasCategory, isCategorical, type TreeEnsemble } from "../ensemble.ts";
 import {
   floatsAttribute,
   integerAttribute,
@@ -91,7 +91,7 @@ function addTree(
     }
     const feature = model.feature[at] ?? 0;
     const missing = model.defaultLeft[at] ?? 0;
-    if ((model.categories?.start[at] ?? -1) >= 0) {
+    if (isCategorical(model, at)) {
       const column = options.categoryColumn.get(feature) ?? feature;
       const set = categoriesOf(model, at);
       if (set.length === 0) {
@@ -177,16 +177,12 @@ function addNotMissing(
   });
 }
 
-/** The categories of a node, ascending. */
+/** Returns the categories in a node's set, ascending. */
 function categoriesOf(model: TreeEnsemble, node: number): number[] {
-  const { categories } = model;
-  const first = categories?.start[node] ?? 0;
   const set: number[] = [];
-  for (let w = 0; w < (categories?.size[node] ?? 0); w++) {
-    const word = categories?.words[first + w] ?? 0;
-    for (let bit = 0; bit < 32; bit++) {
-      if (word >>> bit & 1) set.push(w * 32 + bit);
-    }
+  const end = (model.categories?.size[node] ?? 0) * 32;
+  for (let category = 0; category < end; category++) {
+    if (hasCategory(model, node, category)) set.push(category);
   }
   return set;
 }

@@ -1,10 +1,11 @@
 /** Models as ONNX graphs: one float matrix in, the final predictions out. */
 import { modelError } from "../formats/document.ts";
-import type {
-  LinearModel,
-  Model,
-  Transform,
-  TreeEnsemble,
+import {
+  type LinearModel,
+  type Model,
+  type Transform,
+  type TreeEnsemble,
+  zeroThreshold,
 } from "../ensemble.ts";
 import {
   constant,
@@ -178,7 +179,7 @@ function addZeroIsMissing(
   });
   const size = add(draft, "Abs", { inputs: [input] });
   const isZero = add(draft, "LessOrEqual", {
-    inputs: [size, number(draft, 1e-35)],
+    inputs: [size, number(draft, zeroThreshold)],
   });
   const isMissing = add(draft, "And", { inputs: [isZero, mayBe] });
   return add(draft, "Where", {

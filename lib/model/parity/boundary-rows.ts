@@ -2,7 +2,14 @@
  * Rows at the decision boundaries of a model: each leads to one split of one
  * tree, and its value there is on the threshold, just below, just above or missing.
  */
-import type { LinearModel, Model, TreeEnsemble } from "../ensemble.ts";
+import {
+  hasCategory,
+  isCategorical,
+  type LinearModel,
+  type Model,
+  type TreeEnsemble,
+} from "../ensemble.ts";
+import { nextAbove } from "../formats/float32.ts";
 
 /** Generated rows, and what each is about. */
 export interface BoundaryRows {
@@ -188,7 +195,7 @@ function narrow(
 function categoryIn(model: TreeEnsemble, allowed: Allowed): number {
   for (let category = 0; category < categoryLimit; category++) {
     const fits = allowed.sets.every(({ node, isIn }) =>
-      isMember(model, node, category) === isIn
+      hasCategory(model, node, category) === isIn
     );
     if (fits) return category;
   }
@@ -227,40 +234,13 @@ function firstCategory(
 ): number {
   const end = (model.categories?.size[node] ?? 0) * 32;
   for (let category = 0; category < end; category++) {
-    if (isMember(model, node, category) === isIn) return category;
+    if (hasCategory(model, node, category) === isIn) return category;
   }
   return end;
 }
 
-function isCategorical(model: TreeEnsemble, node: number): boolean {
-  return (model.categories?.start[node] ?? -1) >= 0;
-}
-
-function isMember(
-  model: TreeEnsemble,
-  node: number,
-  category: number,
-): boolean {
-  const { categories } = model;
-  if (category >= (categories?.size[node] ?? 0) * 32) return false;
-  const word = (categories?.start[node] ?? 0) + (category >> 5);
-  return ((categories?.words[word] ?? 0) >>> (category & 31) & 1) === 1;
-}
-
 function orZero(value: number | undefined): number {
   return value === undefined || Number.isNaN(value) ? 0 : value;
-}
-
-const float = new Float32Array(1);
-const bits = new Int32Array(float.buffer);
-
-/** The next float32 above; infinity stays what it is. */
-function nextAbove(value: number): number {
-  if (value === Infinity) return value;
-  if (value === 0) return 2 ** -149;
-  float[0] = value;
-  bits[0] = (bits[0] ?? 0) + (value > 0 ? 1 : -1);
-  return float[0] ?? NaN;
 }
 
 function nextBelow(value: number): number {

@@ -5,14 +5,14 @@
  * `src/boosting/gbdt_model_text.cpp`, `src/io/tree.cpp` and `include/LightGBM/tree.h`.
  */
 import { modelError } from "../document.ts";
+import { flattenTrees, type FlatTrees } from "../flatten.ts";
 import type { Model, TreeEnsemble } from "../../ensemble.ts";
 import { lightgbmObjective } from "./objective.ts";
-import { buildTrees } from "./forest.ts";
 import { readLightgbmLabels } from "./labels.ts";
-import { integersOf } from "./tree.ts";
+import { integersOf, readLightgbmTree } from "./tree.ts";
 
 /** The keys of one block of lines; {@linkcode flags} have an empty value. */
-export type Keys = ReadonlyMap<string, string>;
+type Keys = ReadonlyMap<string, string>;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -194,6 +194,36 @@ function checkSize(
   const size = lines.reduce((sum, line) => sum + line.length + 1, 0);
   if (declared === String(size)) return;
   throw modelError(where, `${size} bytes, ${declared ?? "none"} in tree_sizes`);
+}
+
+/**
+ * The trees that blocks of lines describe, in their order.
+ *
+ * @throws {InputError} As `readLightgbmTree` and `flattenTrees`, or if no walk reaches a node.
+ */
+function buildTrees(
+  blocks: readonly Keys[],
+  featureCount: number,
+): Omit<FlatTrees, "reached"> & Pick<TreeEnsemble, "zeroIsMissing"> {
+  const zero = new Uint8Array(featureCount); // 1: zero is missing, 2: it is not
+  const trees = blocks.map((keys, t) =>
+    readLightgbmTree(keys, { name: `tree ${t}`, zero })
+  );
+  const { reached, ...flat } = flattenTrees(trees, {
+    featureCount,
+    leafSize: 1,
+    precision: "float64",
+    rounding: "trunc",
+  });
+  trees.forEach(({ left }, t) => {
+    if (reached[t] === left.length) return;
+    throw modelError(
+      `tree ${t}`,
+      `${left.length - (reached[t] ?? 0)} nodes without a parent`,
+    );
+  });
+  const zeroIsMissing = zero.map((state) => state === 1 ? 1 : 0);
+  return zeroIsMissing.includes(1) ? { ...flat, zeroIsMissing } : flat;
 }
 
 /** Those that say how a model was trained; a file lists over a hundred. */

@@ -1,15 +1,14 @@
 /** One tree of a LightGBM text model, its conventions made ours. */
+import { zeroThreshold } from "../../ensemble.ts";
 import { modelError } from "../document.ts";
-import type { TreeArrays } from "../trees.ts";
+import type { TreeArrays } from "../flatten.ts";
+import { nextAbove } from "../float32.ts";
 
 /** `decision_type` of a node, in bits. */
 const categorical = 1;
 const defaultLeft = 2;
 /** What `decision_type >> 2` says is missing. */
 const missing = { none: 0, zero: 1, nan: 2 };
-
-/** `kZeroThreshold`: what is no larger is 0 to LightGBM, wherever it reads a row. */
-const zeroThreshold = Math.fround(1e-35);
 
 /** More than any tree has. */
 const leafLimit = 50_000_000;
@@ -152,23 +151,11 @@ function child(written: number, inner: number): number {
 export function toFloat32Less(threshold: number): number {
   if (Number.isNaN(threshold) || threshold === Infinity) return NaN;
   if (threshold >= 0 && threshold < zeroThreshold) {
-    return nextUp(zeroThreshold);
+    return nextAbove(zeroThreshold);
   }
   if (threshold < 0 && threshold >= -zeroThreshold) return -zeroThreshold;
   const nearest = Math.fround(threshold);
-  return nearest > threshold ? nearest : nextUp(nearest);
-}
-
-const float = new Float32Array(1);
-const bits = new Int32Array(float.buffer);
-
-/** The next float32 above a float32 that is neither NaN nor infinite upwards. */
-function nextUp(value: number): number {
-  if (value === 0) return 2 ** -149;
-  if (value === Infinity) return Infinity;
-  float[0] = value;
-  bits[0] = (bits[0] ?? 0) + (value > 0 ? 1 : -1);
-  return float[0] ?? NaN;
+  return nearest > threshold ? nearest : nextAbove(nearest);
 }
 
 /** Whether zero is missing belongs to a feature, so all of its nodes must say the same. */

@@ -16,8 +16,8 @@ import type {
   Rounds,
   TreeEnsemble,
 } from "../../ensemble.ts";
-import { isBefore } from "../../objective.ts";
-import { flattenTrees } from "../trees.ts";
+import { isBefore } from "./objective.ts";
+import { flattenTrees } from "../flatten.ts";
 import { checkKeys } from "./keys.ts";
 import { readXgboostLabels } from "./labels.ts";
 import { checkDeleted, type Learner, readXgboostTree } from "./tree.ts";

@@ -14,7 +14,7 @@ import {
 } from "../document.ts";
 import type { Place } from "../document.ts";
 import { findLabelProblem, type Label } from "../../labels.ts";
-import { isBefore } from "../../objective.ts";
+import { isBefore } from "./objective.ts";
 import { checkKeys } from "./keys.ts";
 import type { Learner } from "./tree.ts";
 

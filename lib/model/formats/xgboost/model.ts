@@ -4,7 +4,7 @@
  * Schema: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html;
  * where it is silent, the `LoadModel` functions of XGBoost 3.2.0.
  */
-import { toDouble } from "../decimal.ts";
+import { toDouble } from "../float32.ts";
 import {
   int32sOf,
   integerOf,
@@ -17,7 +17,7 @@ import {
   valueOf,
 } from "../document.ts";
 import type { Features, Model, ModelFacts, Rounds } from "../../ensemble.ts";
-import { objectiveOf, toMargin } from "../../objective.ts";
+import { objectiveOf, toMargin } from "./objective.ts";
 import { readLinear, readTrees } from "./booster.ts";
 import { checkKeys } from "./keys.ts";
 import type { Learner } from "./tree.ts";

@@ -11,8 +11,8 @@ import {
   modelError,
   type Place,
 } from "../document.ts";
-import { isBefore, type Objective } from "../../objective.ts";
-import type { TreeArrays } from "../trees.ts";
+import { isBefore, type Objective } from "./objective.ts";
+import type { TreeArrays } from "../flatten.ts";
 import { readSets } from "./categories.ts";
 
 /** What the parts of a document share. */

@@ -5,8 +5,8 @@
  * Source of each line: `PredTransform` and `ProbToMargin` of the objective in
  * XGBoost's `src/objective/`, tags v1.0.2 to v3.4.1.
  */
-import { modelError } from "./formats/document.ts";
-import type { Transform } from "./ensemble.ts";
+import { modelError } from "../document.ts";
+import type { Transform } from "../../ensemble.ts";
 import { logf } from "./logarithm.ts";
 
 /** How an objective reads margins and its own `base_score`. */

@@ -1,4 +1,4 @@
-/** Decimal numbers that become float32, as C's `strtof` rounds them: once. */
+/** Rounding to float32: decimals as C's `strtof` rounds them, and a float32's neighbors. */
 
 /**
  * The double nearest to a decimal, or, where that one lies between two float32
@@ -53,4 +53,27 @@ export function isBetweenFloats(double: number): boolean {
   if (float === double || !Number.isFinite(float)) return false;
   const otherFloat = 2 * double - float;
   return Math.fround(otherFloat) === otherFloat;
+}
+
+const float = new Float32Array(1);
+const bits = new Int32Array(float.buffer);
+
+/**
+ * Returns the smallest float32 greater than a float32; infinity stays infinity.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(nextAbove(1), 1 + 2 ** -23);
+ * strictEqual(nextAbove(0), 2 ** -149);
+ * ```
+ *
+ * @param value Not NaN.
+ */
+export function nextAbove(value: number): number {
+  if (value === Infinity) return value;
+  if (value === 0) return 2 ** -149;
+  float[0] = value;
+  bits[0] = (bits[0] ?? 0) + (value > 0 ? 1 : -1);
+  return float[0] ?? NaN;
 }
