@@ -24,6 +24,7 @@ export interface CsvHeader extends CsvDialect {
 
 const delimiters = [",", ";", "\t", "|"].map((text) => text.charCodeAt(0));
 const doubleQuote = 34;
+const newline = 10;
 const quotes = [doubleQuote, 39];
 /** Records that are looked at to choose a dialect, and the bytes they are taken from. */
 const sampleRecords = 100;
@@ -70,19 +71,23 @@ export function readCsvHeader(
   if (scanner.isBlank && last) {
     throw new InputError(`Cannot read rows of ${file}: it has none`);
   }
-  if (scanner.fault || !last && next === head.length) {
+  const record = head.subarray(at, next);
+  const isComplete = last || record.at(-1) === newline;
+  const found = record.includes(0)
+    ? "a NUL byte"
+    : isComplete && !isUtf8(record)
+    ? "other bytes"
+    : undefined;
+  if (found !== undefined) {
+    throw new InputError(
+      `Cannot read ${file}, line ${line}: expected CSV in UTF-8, found ${found}`,
+    );
+  }
+  if (scanner.fault || !isComplete) {
     throw new InputError(
       `Cannot parse ${file}, line ${line}: ${
         scanner.fault ??
           `expected a header with the names of the columns, found a line longer than ${head.length} bytes`
-      }`,
-    );
-  }
-  const record = head.subarray(at, next);
-  if (record.includes(0) || !isUtf8(record)) {
-    throw new InputError(
-      `Cannot read ${file}, line ${line}: expected CSV in UTF-8, found ${
-        record.includes(0) ? "a NUL byte" : "other bytes"
       }`,
     );
   }

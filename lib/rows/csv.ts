@@ -323,6 +323,10 @@ class FastReader {
   readonly #layout: Layout;
   readonly #readers: readonly CellReader[];
   readonly #number = new Float64Array(2);
+  /** Position in the model of each column of numbers; -1 for any other column. */
+  readonly #positions: Int32Array;
+  /** The type of each column of numbers; undefined if it allows any number. */
+  readonly #types: readonly (string | undefined)[];
   /** Texts seen so far, by column. */
   readonly #categories: readonly Map<string, Category>[];
   /** Raw cells and categories of the row that is being read, by column. */
@@ -347,6 +351,15 @@ class FastReader {
     this.#quote = header.quote;
     this.#layout = layout;
     this.#readers = toCellReaders(header.names, encoder.options);
+    this.#positions = Int32Array.from(
+      layout.actions,
+      (action) => action.kind === "number" ? action.position : -1,
+    );
+    this.#types = layout.actions.map((action) =>
+      action.kind === "number" && action.type !== "double"
+        ? action.type
+        : undefined
+    );
     this.#categories = header.names.map(() => new Map<string, Category>());
   }
 
@@ -357,6 +370,9 @@ class FastReader {
     const encoder = this.#encoder;
     const { actions } = this.#layout;
     const last = actions.length - 1;
+    const positions = this.#positions;
+    const types = this.#types;
+    const out = this.#number;
     const row = encoder.beginRow();
     const { matrix } = encoder;
     let idStart = 0;
@@ -368,23 +384,26 @@ class FastReader {
     // Possibly a blank line.
     if (first <= 32 && first !== delimiter) return -1;
     for (let index = 0; index <= last; index++) {
+      const position = positions[index]!;
+      if (position >= 0) {
+        at = this.#readNumber(at);
+        if (at < 0) return -1;
+        const value = out[0]!;
+        const type = types[index];
+        if (!Number.isFinite(Math.fround(value))) {
+          if (!Number.isNaN(value)) return -1;
+        } else if (type !== undefined && !fits(value, type, out[1] === 1)) {
+          return -1;
+        }
+        matrix[row + position] = value;
+        if (index < last) {
+          if (bytes[at] !== delimiter) return -1;
+          at++;
+        }
+        continue;
+      }
       const action = actions[index]!;
       switch (action.kind) {
-        case "number": {
-          at = this.#readNumber(at);
-          if (at < 0) return -1;
-          const value = this.#number[0]!;
-          const { type } = action;
-          const isExact = this.#number[1] === 1;
-          if (
-            type !== "double" && value === value && !fits(value, type, isExact)
-          ) return -1;
-          if (value === value && !Number.isFinite(Math.fround(value))) {
-            return -1;
-          }
-          matrix[row + action.position] = value;
-          break;
-        }
         case "id": {
           at = this.#findText(at);
           if (at < 0) return -1;

@@ -466,6 +466,10 @@ Deno.test("readCsvHeader() finds delimiter, quote and names", () => {
     );
   }
   throws(
+    () => readCsvHeader(new Uint8Array(50), { file, last: false }),
+    /found a NUL byte/,
+  );
+  throws(
     () => readCsvHeader(encode("a".repeat(50)), { file, last: false }),
     /found a line longer than 50 bytes/,
   );
