@@ -13,7 +13,7 @@ export interface DevelopmentTask extends Command {
 const lock = "--lock=tests/deno.lock";
 const paths = {
   name: "FILE…",
-  help: "only these test files, or further arguments of deno test",
+  help: "only these test files or folders, or further arguments of deno test",
 };
 
 /** All tasks that the launcher may start, except the commands. */
@@ -64,14 +64,14 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Breaks model files and reads them; FUZZ_FILES and FUZZ_SEED say how many and which.",
     flags: {},
-    steps: [["test", lock, "--allow-all", "tests/fuzz_test.ts"]],
+    steps: [["test", lock, "--allow-all", "tests/model/fuzz_test.ts"]],
   },
   {
     name: "parity-table",
     summary: "Writes docs/parity.md from a run of the parity suite (needs uv).",
     flags: {},
     steps: [
-      ["test", lock, "--allow-all", "tests/parity_test.ts"],
+      ["test", lock, "--allow-all", "tests/model/parity_test.ts"],
       ["fmt", "--quiet", "docs/parity.md"],
     ],
     environment: { PARITY_TABLE: "docs/parity.md" },

@@ -29,7 +29,7 @@ ${outcomes.length} models, ${
 Notes on the table:
 
 - XGBoost converts \`base_score\` to a margin with the C library's \`logf\`, whose result is not the nearest float for about one value in 250. This project implements the same function: 4,000 base scores give XGBoost's margin bit for bit
-  (\`tests/parity_test.ts\`, glibc on x86-64). XGBoost with another C library may differ by one bit.
+  (\`tests/model/parity_test.ts\`, glibc on x86-64). XGBoost with another C library may differ by one bit.
 - Rows are float32, as everywhere in this project. LightGBM compares doubles: if rounding to float32 moves a value across a threshold, the rounded value takes the other branch.
 - For DART, XGBoost's \`inplace_predict\` before 3.4 adds in a different order than \`predict\`; this project uses the order of \`predict\`. XGBoost 1.0 to 1.2 added the base margin last; this project uses the order of later versions.
 - Rejected with an error that names them: XGBoost's \`reg:expectileerror\` with several levels and its old binary format; LightGBM's linear trees.

@@ -1,7 +1,7 @@
 /**
  * Runs a workflow with act, in its self-hosted mode: every step is really run
  * on this machine, without a container. Actions of others are replaced by
- * `tests/act-stubs/`. act is more lenient than GitHub: a job without a runner is
+ * `tests/support/act-stubs/`. act is more lenient than GitHub: a job without a runner is
  * skipped in silence and its exit code is 0, so look at the jobs, not the code.
  */
 import { copyProject } from "./checkout.ts";
@@ -129,13 +129,13 @@ async function stubs(folder: string): Promise<string[]> {
       uses.add(line.replace("uses: ", ""));
     }
   }
-  const known = [...Deno.readDirSync(`${projectFolder}tests/act-stubs`)]
+  const known = [...Deno.readDirSync(`${projectFolder}tests/support/act-stubs`)]
     .map(({ name }) => name);
   return [...uses].flatMap((action) => {
     const name = action.split("@")[0]?.split("/")[1] ?? "";
     if (!known.includes(name)) return []; // act checks out by itself; the rest is not run here
     return [
-      `--local-repository=${action}=${projectFolder}tests/act-stubs/${name}`,
+      `--local-repository=${action}=${projectFolder}tests/support/act-stubs/${name}`,
     ];
   });
 }

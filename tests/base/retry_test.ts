@@ -1,0 +1,89 @@
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import {
+  InputError,
+  TransientError,
+  UsageError,
+} from "../../lib/base/errors.ts";
+import { retry } from "../../lib/base/retry.ts";
+
+/** A policy that waits for nothing and keeps what it was told, and for how long. */
+function recorded(retries: number, delaySeconds = 60) {
+  const said: string[] = [];
+  const waitsMs: number[] = [];
+  const policy = {
+    retries,
+    delaySeconds,
+    say: (message: string) => void said.push(message),
+    sleep: (milliseconds: number) => {
+      waitsMs.push(milliseconds);
+      return Promise.resolve();
+    },
+  };
+  return { policy, said, waitsMs };
+}
+
+/** A step that is away `failures` times and then gives 42. */
+function awayFor(failures: number): () => Promise<number> {
+  return () => {
+    if (failures-- > 0) return Promise.reject(new TransientError("away"));
+    return Promise.resolve(42);
+  };
+}
+
+Deno.test("retry() gives back what the step gives, and says each failed attempt", async () => {
+  const { policy, said, waitsMs } = recorded(3);
+  strictEqual(await retry("read the secret", policy, awayFor(3)), 42);
+  strictEqual(waitsMs.length, 3);
+  deepStrictEqual(
+    said.map((message) => message.replace(/in \d+ s$/, "in N s")),
+    [1, 2, 3].map((attempt) =>
+      `Attempt ${attempt} of 4 to read the secret failed: away. Trying again in N s`
+    ),
+  );
+});
+
+Deno.test("retry() ends with the number of attempts when they run out", async () => {
+  const { policy, said } = recorded(3);
+  await rejects(retry("read the secret", policy, awayFor(4)), {
+    name: "TransientError",
+    message: "Cannot read the secret after 4 attempts: away",
+  });
+  strictEqual(said.length, 3);
+});
+
+Deno.test("retry() without retries passes the first failure on as it is", async () => {
+  const { policy, said } = recorded(0);
+  await rejects(retry("read the secret", policy, awayFor(1)), {
+    message: "away",
+  });
+  deepStrictEqual(said, []);
+});
+
+Deno.test("retry() tries nothing again that waiting cannot help", async () => {
+  for (
+    const error of [
+      new UsageError("wrong password"),
+      new InputError("bad row"),
+      new TypeError("a defect"),
+    ]
+  ) {
+    const { policy, said } = recorded(3);
+    let attempts = 0;
+    const step = () => {
+      attempts++;
+      return Promise.reject(error);
+    };
+    await rejects(retry("work", policy, step), error);
+    strictEqual(attempts, 1);
+    deepStrictEqual(said, []);
+  }
+});
+
+Deno.test("retry() waits between half and one and a half times the delay, not always the same", async () => {
+  const { policy, waitsMs } = recorded(200);
+  await retry("work", policy, awayFor(200));
+  for (const milliseconds of waitsMs) {
+    ok(milliseconds >= 30_000 && milliseconds < 90_000, `${milliseconds} ms`);
+  }
+  ok(new Set(waitsMs).size > 100);
+});

@@ -1,0 +1,274 @@
+/** The launcher: what every task answers, what a command may touch, and where paths start. */
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { commands } from "../../lib/cli/commands.ts";
+import { developmentTasks, toSteps } from "../../lib/cli/development.ts";
+import {
+  findRequest,
+  nearest,
+  parseFlags,
+  toHelp,
+} from "../../lib/cli/flags.ts";
+import { version } from "../../lib/cli/version.ts";
+import { permissionsFor, toLocalPath } from "../../lib/config/permissions.ts";
+import { UsageError } from "../../lib/base/errors.ts";
+import { runCommand } from "../support/commands.ts";
+import { tempFolder } from "../support/servers.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const config: { version: string; tasks: Record<string, string> } = JSON.parse(
+  await Deno.readTextFile(`${root}deno.json`),
+);
+const everything = [...commands, ...developmentTasks];
+
+/** `deno task` in a folder, without what this process has in its environment. */
+async function runTask(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { cwd = root, env = {} } = options;
+  const kept = ["PATH", "HOME", "DENO_DIR"].flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "--config", `${root}deno.json`, ...args],
+    cwd,
+    clearEnv: true,
+    env: { ...Object.fromEntries(kept), NO_COLOR: "1", ...env },
+    stdin: "null",
+  }).output();
+  const [out = "", err = ""] = [stdout, stderr].map((bytes) =>
+    new TextDecoder().decode(bytes)
+  );
+  return { code, stdout: out, stderr: err };
+}
+
+Deno.test("deno.json has one task per command, in the order of the tables, and one version", () => {
+  deepStrictEqual(
+    Object.keys(config.tasks),
+    everything.map(({ name }) => name),
+  );
+  strictEqual(config.version, version);
+});
+
+Deno.test("every task answers --help, -h and --version, and does nothing else", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  for (const command of everything) {
+    const { name } = command;
+    const asked = name === "predict" ? ["--help", "-h", "--version"] : ["-h"];
+    for (const flag of asked) {
+      const { code, stdout, stderr } = await runTask([name, flag], { env });
+      deepStrictEqual([name, code, stderr], [name, 0, ""]);
+      const expected = flag === "--version" ? version : toHelp(command);
+      strictEqual(stdout, `${expected}\n`);
+    }
+  }
+  deepStrictEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
+});
+
+Deno.test("toSteps() gives each step the task's environment, and the last one the user's arguments", () => {
+  const find = (name: string) =>
+    developmentTasks.find((task) => task.name === name)!;
+  const [parity, format] = toSteps(find("parity-table"), ["--check"]);
+  deepStrictEqual(parity?.environment, { PARITY_TABLE: "docs/parity.md" });
+  deepStrictEqual(parity?.args.at(-1), "tests/model/parity_test.ts");
+  deepStrictEqual(format?.args, [
+    "fmt",
+    "--quiet",
+    "docs/parity.md",
+    "--check",
+  ]);
+  deepStrictEqual(toSteps(find("wasm"), []).map((step) => step.environment), [
+    {},
+  ]);
+});
+
+Deno.test("every flag is explained in at most 110 columns", () => {
+  for (const command of everything) {
+    for (const name of Object.keys(command.flags)) {
+      match(toHelp(command), new RegExp(`^  --${name}`, "m"));
+    }
+    for (const line of toHelp(command).split("\n").slice(1)) {
+      ok(line.length <= 110, line);
+    }
+  }
+});
+
+Deno.test("findRequest() leaves promote's --version N to promote", () => {
+  const promote = commands.find(({ name }) => name === "promote")!;
+  strictEqual(findRequest(promote, ["--version", "2"]), undefined);
+  strictEqual(findRequest(promote, ["--version=2"]), undefined);
+  strictEqual(findRequest(promote, ["--version"]), "version");
+  strictEqual(findRequest(promote, ["--version", "--json"]), "version");
+  strictEqual(findRequest(promote, ["--version", "2", "-h"]), "help");
+});
+
+Deno.test("parseFlags() refuses what it would have to guess", () => {
+  const command = {
+    name: "x",
+    summary: "",
+    flags: {
+      all: { kind: "switch", help: "" },
+      input: { kind: "list", value: "URI", help: "" },
+      output: { kind: "text", value: "FILE", help: "", default: "postgres" },
+    },
+  } as const;
+  const refused: Record<string, RegExp> = {
+    "--inptu a": /no flag --inptu; did you mean --input\?/,
+    "--nothing": /no flag --nothing; `deno task x --help`/,
+    "-a": /no flag -a/,
+    "--output a --output=b": /--output is given twice, "a" and "b"/,
+    "--output": /--output FILE lacks its value/,
+    "--output --all": /lacks its value \(.* write --output=--all\)/,
+    "--all=yes": /--all takes no value, found "yes"/,
+    "word": /takes no word, found "word"/,
+    "--constructor": /no flag --constructor/,
+  };
+  for (const [line, message] of Object.entries(refused)) {
+    throws(() => parseFlags(command, line.split(" ")), (error) => {
+      ok(error instanceof UsageError);
+      match(error.message, message);
+      return true;
+    });
+  }
+  const { values } = parseFlags(command, [
+    "--input",
+    "a",
+    "--input=-b",
+    "--input",
+    "-",
+    "--all",
+  ]);
+  deepStrictEqual({ ...values }, {
+    input: ["a", "-b", "-"],
+    all: true,
+    output: "postgres",
+  });
+});
+
+Deno.test("nearest() knows swapped, missing and additional letters, and no farther words", () => {
+  const words = ["input", "output", "geography"];
+  strictEqual(nearest("geograhpy", words), "geography");
+  strictEqual(nearest("ouput", words), "output");
+  strictEqual(nearest("put", words), undefined);
+});
+
+Deno.test("toLocalPath() starts where the user stands, and leaves other places alone", () => {
+  const place = { folder: "/data", home: "/home/me" };
+  deepStrictEqual(
+    ["a b.jsonl", "../x", "~", "~/x", "~you/x", "/abs", "file:///abs"].map((
+      text,
+    ) => toLocalPath(text, place)),
+    [
+      "/data/a b.jsonl",
+      "/x",
+      "/home/me",
+      "/home/me/x",
+      "/data/~you/x",
+      "/abs",
+      "/abs",
+    ],
+  );
+  for (const text of ["", "-", "s3://b/k", "models:/a/1", "https://x/y"]) {
+    strictEqual(toLocalPath(text, place), undefined);
+  }
+});
+
+Deno.test("permissionsFor() never lets a command write in the project, but for CHURN_HOME and what is named", () => {
+  const exists = (path: string) => ["/", "/out"].includes(path);
+  const none = { named: [], exists };
+  deepStrictEqual(permissionsFor({}, none), {
+    read: [".", ".local"],
+    write: [".local"],
+  });
+  deepStrictEqual(
+    permissionsFor({ CHURN_HOME: "", CHURN_FILES: " , " }, none),
+    {
+      read: [".", ".local"],
+      write: [".local"],
+    },
+  );
+  const environment = {
+    CHURN_HOME: "~/churn",
+    CHURN_FILES: "/in, /out",
+    MLFLOW_ARTIFACT_ROOT: "/srv/artifacts",
+    PGSSLROOTCERT: "/etc/ca.pem",
+    HOME: "/home/me",
+  };
+  const both = ["/home/me/churn", "/srv/artifacts", "/in", "/out"];
+  deepStrictEqual(permissionsFor(environment, none), {
+    read: [".", "/etc/ca.pem", "/home/me/.aws", ...both],
+    write: both,
+  });
+  const named = [
+    { path: "/weeks/2026-*/part.jsonl", use: "read" },
+    { path: "/out/scores.csv", use: "write" },
+    { path: "/new/folder/scores.csv", use: "write" },
+  ] as const;
+  const { read, write } = permissionsFor({}, { named, exists });
+  deepStrictEqual(write, [
+    ".local",
+    "/out/scores.csv",
+    "/out/scores.csv.part",
+    "/new",
+    "/new/folder/scores.csv.part",
+  ]);
+  ok(read.includes("/weeks"));
+});
+
+Deno.test("predict reads and writes what the command line names, wherever the user stands", async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  await Deno.mkdir(`${path}/stands/here`, { recursive: true });
+  const lines =
+    (await Deno.readTextFile(`${root}data/churn/X_test_sample_2.json`))
+      .split("\n").slice(0, 5).join("\n");
+  await Deno.writeTextFile(`${path}/week one.jsonl`, lines);
+  await Deno.writeTextFile(`${path}/home.jsonl`, lines.replaceAll("P-", "Q-"));
+  const env = { CHURN_HOME: "~/home", HOME: path };
+  const { code, stderr } = await runTask([
+    "predict",
+    "--input",
+    "../../week one.jsonl",
+    "--input=~/home.jsonl",
+    "--output",
+    "new/scores.csv",
+  ], { cwd: `${path}/stands/here`, env });
+  strictEqual(code, 0, stderr);
+  const csv = await Deno.readTextFile(`${path}/stands/here/new/scores.csv`);
+  strictEqual(csv.trim().split("\n").length, 1 + 2 * 5);
+  // Into a folder that is there already: only the file itself may be written.
+  const again = await runTask([
+    "predict",
+    "--input=../../week one.jsonl",
+    "--output=scores.jsonl",
+  ], { cwd: `${path}/stands/here`, env });
+  strictEqual(again.code, 0, again.stderr);
+  const found = await Array.fromAsync(Deno.readDir(`${path}/stands/here`));
+  deepStrictEqual(found.map(({ name }) => name).sort(), [
+    "new",
+    "scores.jsonl",
+  ]);
+});
+
+Deno.test("a flag that cannot be used ends with exit code 2, and with --json in one object", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: folder.path };
+  const { report, stderr } = await runCommand("predict", ["--inptu", "x"], {
+    env,
+    code: 2,
+  });
+  match(report.error, /did you mean --input/);
+  match(stderr, /^predict: there is no flag --inptu/);
+  const comma = await runTask(["predict", "--input", "/tmp/a,b.jsonl"]);
+  strictEqual(comma.code, 2);
+  match(comma.stderr, /^Cannot use "\/tmp\/a,b.jsonl": .*comma/);
+});

@@ -1,0 +1,183 @@
+import {
+  deepStrictEqual,
+  match,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
+import { UsageError } from "../../lib/base/errors.ts";
+import { toVariants } from "../../lib/config/variants.ts";
+import { parseYaml } from "../../lib/base/yaml.ts";
+
+const parse = (text: string) =>
+  toVariants(parseYaml(text, { file: "variants.yaml" }));
+
+/** Throws a UsageError whose message names the place. */
+function refuses(text: string, message: RegExp): void {
+  throws(() => parse(text), (error) => {
+    strictEqual((error as Error).constructor, UsageError);
+    match((error as Error).message, message);
+    return true;
+  });
+}
+
+Deno.test("toVariants() reads the shipped variants.yaml", async () => {
+  const file = new URL("../../variants.yaml", import.meta.url);
+  const { listed, settings } = parse(await Deno.readTextFile(file));
+  deepStrictEqual(listed.map(({ variant }) => variant.key), [
+    "base",
+    "geography-us",
+    "geography-eu/company-clientb",
+    "company-clienta",
+  ]);
+  const { files, label, idColumn, recipe, modelUri } = settings({});
+  deepStrictEqual(files, {
+    model: "models/churn/xgb_churn_model_2.bin",
+    features: "data/churn/feature_names_3.json",
+    sample: "data/churn/X_test_sample_2.json",
+    evaluation: "data/churn/evaluation.jsonl",
+  });
+  strictEqual(label, "churned");
+  strictEqual(idColumn, "player_id");
+  strictEqual(modelUri, "models:/churn-prediction-model/Production");
+  deepStrictEqual(recipe.oneHot.map(({ column }) => column), [
+    "brand_id",
+    "ben_login_id",
+    "player_reg_product",
+  ]);
+});
+
+Deno.test("toVariants() lets an entry replace a default as a whole", () => {
+  const { listed, settings } = parse(`
+label: left
+files: { model: a.bin, evaluation: e.jsonl }
+variants:
+  - {}
+  - geography: US
+    label: gone
+    files: { model: b.bin }
+    model_uri: models:/churn-prediction-model-us@challenger
+`);
+  const [base, us] = listed;
+  deepStrictEqual([base!.label, us!.label], ["left", "gone"]);
+  deepStrictEqual([base!.files.model, us!.files.model], ["a.bin", "b.bin"]);
+  deepStrictEqual([base!.files.evaluation, us!.files.evaluation], [
+    "e.jsonl",
+    undefined,
+  ]);
+  strictEqual(us!.modelUri, "models:/churn-prediction-model-us@challenger");
+  strictEqual(settings({ geography: "DK" }).label, "left");
+});
+
+Deno.test("settings() gives the spelling of the list, whatever the flag's", () => {
+  const { settings } = parse(
+    "variants: [{ geography: EU, company: ClientB }]",
+  );
+  const { variant } = settings({ geography: "eu", company: "CLIENTB" });
+  deepStrictEqual(variant.tags, { geography: "EU", company_id: "ClientB" });
+  strictEqual(variant.flags, "--geography EU --company ClientB");
+});
+
+Deno.test("settings() keeps the names of an experiment and a model that were there before", () => {
+  const { settings } = parse(
+    "variants: [{ geography: US, experiment: Churn 2024, model_name: churn_us }]",
+  );
+  const { variant, modelUri } = settings({ geography: "us" });
+  strictEqual(variant.experiment, "Churn 2024");
+  strictEqual(variant.modelName, "churn_us");
+  strictEqual(modelUri, "models:/churn_us/Production");
+});
+
+Deno.test("settings() refuses a variant that would meet another one's model or experiment", () => {
+  const { settings } = parse("variants: [{ geography: us }]");
+  throws(() => settings({ company: "US" }), /share the modelName/);
+  const both = parse("variants: [{ geography: us, company: x }]");
+  throws(
+    () => both.settings({ geography: "us-company-x" }),
+    /share the experiment/,
+  );
+});
+
+Deno.test("toVariants() refuses two variants that share a name", () => {
+  refuses(
+    "variants: [{ geography: us }, { geography: US }]",
+    /geography us and geography US share the key/,
+  );
+  refuses(
+    "variants: [{ geography: us }, { company: us }]",
+    /geography us and company us share the modelName "churn-prediction-model-us"/,
+  );
+  refuses(
+    "variants: [{}, { geography: US, experiment: churn_prediction }]",
+    /share the experiment "churn_prediction"/,
+  );
+});
+
+Deno.test("toVariants() names the place of what it cannot use", () => {
+  refuses("[]", /variants.yaml should be a mapping/);
+  refuses("{}", /variants should be a list, found nothing/);
+  refuses("variants: [US]", /variants\[0\] should be a mapping, found "US"/);
+  refuses("variants: [{ geograhpy: US }]", /variants\[0\]\.geograhpy/);
+  refuses("variants: [{ geography: 7 }]", /\[0\]\.geography should be a text/);
+  refuses("variants: [{ geography: a/b }]", /Cannot use geography "a\/b"/);
+  refuses("variants: [{ files: { modle: x } }]", /\[0\]\.files\.modle/);
+  refuses("variants: [{ files: { model: 3 } }]", /\[0\]\.files\.model should/);
+  refuses(
+    "variants: [{ promotion: { min_auc: 1 } }]",
+    /\[0\]\.promotion\.min_auc/,
+  );
+  refuses(
+    "variants: [{ promotion: { min_auc_gain: .nan } }]",
+    /min_auc_gain should be a number/,
+  );
+  refuses(
+    "variants: [{ recipe: { one_hot: [{}] } }]",
+    /one_hot\[0\]\.column should be the name of a column/,
+  );
+  refuses(
+    "variants: [{ recipe: { onehot: [] } }]",
+    /\[0\]\.recipe\.onehot/,
+  );
+});
+
+Deno.test("toVariants() takes the column and an underscore where a recipe gives no prefix", () => {
+  const { listed } = parse(
+    "variants: [{ recipe: { one_hot: [{ column: brand }] } }]",
+  );
+  deepStrictEqual(listed[0]!.recipe.oneHot, [{
+    column: "brand",
+    prefix: "brand_",
+    categories: undefined,
+    unknownLimit: 0.5,
+  }]);
+});
+
+Deno.test("toVariants() reads categories, limits, missing values, and that rows name nobody", () => {
+  const step = (text: string) =>
+    parse(`variants: [{ recipe: { one_hot: [{ column: b, ${text} }] } }]`)
+      .listed[0]!.recipe.oneHot[0];
+  deepStrictEqual(step('categories: [US, "1"]')?.categories, ["US", "1"]);
+  strictEqual(step("unknown: error")?.unknownLimit, 0);
+  strictEqual(step("unknown: none")?.unknownLimit, 1);
+  strictEqual(step("unknown: 0.2")?.unknownLimit, 0.2);
+  const { listed } = parse(
+    "missing_value: -999\nvariants: [{}, { id_column: none, geography: US }]",
+  );
+  deepStrictEqual(listed.map(({ recipe }) => recipe.missingValue), [
+    -999,
+    -999,
+  ]);
+  deepStrictEqual(listed.map(({ idColumn }) => idColumn), [
+    "player_id",
+    undefined,
+  ]);
+  const bad = (text: string) =>
+    `variants: [{ recipe: { one_hot: [{ column: b, ${text} }] } }]`;
+  refuses(bad("categories: [NO, 1]"), /categories\[1\] should be a text/);
+  refuses(bad("categories: []"), /categories should be a list/);
+  refuses(bad("categories: [a, a]"), /without repeats, found "a"/);
+  refuses(bad("unknown: 2"), /unknown should be error, none, or a share/);
+  refuses(
+    "variants: [{ missing_value: x }]",
+    /missing_value should be a number/,
+  );
+});

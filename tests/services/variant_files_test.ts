@@ -1,0 +1,470 @@
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual,
+} from "node:assert/strict";
+import { openLocal } from "../../lib/storage/local.ts";
+import { openArtifacts } from "../../lib/storage/open.ts";
+import type { ArtifactStore } from "../../lib/storage/store.ts";
+import { sha256 } from "../../lib/base/digest.ts";
+import {
+  InputError,
+  TransientError,
+  UsageError,
+} from "../../lib/base/errors.ts";
+import {
+  type InputFile,
+  readNamedFiles,
+  readNewData,
+  readVariantFile,
+  type VariantFiles,
+  writeNamedFile,
+} from "../../lib/services/variant-files.ts";
+import { retry } from "../../lib/base/retry.ts";
+import { toVariant } from "../../lib/config/variant.ts";
+import { setEnvironment } from "../support/environment.ts";
+import { answer, type Fault, s3Error, startFaults } from "../support/faults.ts";
+import { freePort, tempFolder } from "../support/servers.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const sample = "data/churn/X_test_sample_2.json";
+const local = "data/geography-us/churn/X_test_sample_2.json";
+
+/** Configured places in folders: a bucket of the variant's own, and the project. */
+function placesIn(
+  folder: string,
+  more: Partial<VariantFiles> = {},
+): VariantFiles {
+  return {
+    variant: toVariant({ geography: "US" }),
+    bucket: openLocal(`${folder}/bucket/geography-us`),
+    project: openLocal(`${folder}/project`),
+    embedded: false,
+    attempt: (_, step) => step(),
+    ...more,
+  };
+}
+
+/** A bucket whose every read fails so. */
+function failing(error: Error): ArtifactStore {
+  return {
+    uri: "s3://bucket/geography-us",
+    find: () => Promise.reject(error),
+    write: () => Promise.reject(error),
+    list: () => Promise.reject(error),
+  };
+}
+
+/** Reads new data and keeps what was said. */
+async function read(places: VariantFiles, fallback = true) {
+  const said: string[] = [];
+  const say = (text: string) => void said.push(text);
+  const { source, bytes } = await readNewData(places, sample, {
+    fallback,
+    say,
+  });
+  return { source, text: new TextDecoder().decode(bytes), said };
+}
+
+Deno.test("readNewData() takes the bucket's object, whatever is local", async () => {
+  await using folder = await tempFolder();
+  const places = placesIn(folder.path);
+  await places.bucket!.write(sample, encode("bucket"));
+  await places.project.write(local, encode("local"));
+  deepStrictEqual(await read(places), {
+    source: "s3",
+    text: "bucket",
+    said: [],
+  });
+});
+
+Deno.test("readNewData() falls back loudly when the object is missing or S3 is away, and only then", async () => {
+  await using folder = await tempFolder();
+  const places = placesIn(folder.path);
+  await places.project.write(local, encode("local"));
+  const away = failing(
+    new TransientError("S3 is away", { outage: "unreachable" }),
+  );
+  for (const bucket of [places.bucket, away]) {
+    const { source, text, said } = await read({ ...places, bucket });
+    deepStrictEqual([source, text, said.length], [
+      "local-fallback",
+      "local",
+      1,
+    ]);
+    match(said[0]!, /^FALLBACK: .*the ledger and the run record it/);
+  }
+  const others = [
+    new UsageError("refused"),
+    new InputError("a bad request"),
+    new TransientError("a wrong checksum"),
+    new TypeError("a defect"),
+  ];
+  for (const error of others) {
+    await rejects(read({ ...places, bucket: failing(error) }), error);
+  }
+  const noBucket = { ...places, bucket: undefined };
+  await rejects(read(noBucket), {
+    name: "UsageError",
+    message: /MLFLOW_S3_BUCKET/,
+  });
+});
+
+/** What S3 does that lets the local folder stand in for it. Nothing else does. */
+const fallbacks: Record<string, Fault> = {
+  "no such object": { bytes: s3Error(404, "NoSuchKey") },
+  "an internal error": { bytes: s3Error(500, "InternalError") },
+  "a throttled request": { bytes: s3Error(503, "SlowDown") },
+  "a gateway's page": {
+    bytes: answer(502, "<html>Bad Gateway", { type: "text/html" }),
+  },
+  "silence": { bytes: "", thenSilent: true },
+};
+
+const page = { type: "text/html" };
+
+/** What S3 does, or somebody in its place, and the error that ends the run although the local folder has the file. */
+const refusals: Record<string, [Fault, new (message: string) => Error]> = {
+  "a redirect": [{ bytes: s3Error(301, "PermanentRedirect") }, UsageError],
+  "an empty redirect": [{ bytes: answer(301, "") }, UsageError],
+  "a temporary redirect": [
+    { bytes: s3Error(307, "TemporaryRedirect") },
+    UsageError,
+  ],
+  "another region": [
+    { bytes: s3Error(400, "AuthorizationHeaderMalformed") },
+    UsageError,
+  ],
+  "a disabled key": [
+    { bytes: s3Error(400, "KMS.DisabledException") },
+    UsageError,
+  ],
+  "a bad request": [{ bytes: s3Error(400, "InvalidRequest") }, InputError],
+  "a bad request's page": [{ bytes: answer(400, "<html>", page) }, InputError],
+  "a login that is missing": [{ bytes: answer(401, "") }, UsageError],
+  "a refused right": [{ bytes: s3Error(403, "AccessDenied") }, UsageError],
+  "a proxy's refusal": [{ bytes: answer(403, "<html>", page) }, UsageError],
+  "an archived object": [
+    { bytes: s3Error(403, "InvalidObjectState") },
+    InputError,
+  ],
+  "a bucket that is not there": [
+    { bytes: s3Error(404, "NoSuchBucket") },
+    UsageError,
+  ],
+  "a page that is not found": [
+    { bytes: answer(404, "<html>Not found</html>", page) },
+    InputError,
+  ],
+  "a page that says NoSuchKey": [
+    { bytes: answer(404, "<html><Code>NoSuchKey</Code></html>", page) },
+    InputError,
+  ],
+  "an empty 404": [{ bytes: answer(404, "") }, InputError],
+  "malformed XML": [
+    { bytes: answer(404, "<Error><Code>NoSuchKey</Co") },
+    InputError,
+  ],
+  "a method that is not allowed": [
+    { bytes: s3Error(405, "MethodNotAllowed") },
+    InputError,
+  ],
+  "too many requests": [
+    { bytes: s3Error(429, "TooManyRequests") },
+    TransientError,
+  ],
+  "a page in place of the object": [
+    { bytes: answer(200, "<html>Welcome</html>", page) },
+    TransientError,
+  ],
+  "bytes that are not the object's": [
+    {
+      bytes: answer(200, "cut\n", {
+        headers: { etag: '"25f9e794323b453885f5181f1b624d0b"' },
+      }),
+    },
+    TransientError,
+  ],
+  "a wrong checksum": [
+    {
+      bytes: answer(200, "x", {
+        headers: { etag: '"x-2"', "x-amz-checksum-crc32": "AAAAAA==" },
+      }),
+    },
+    TransientError,
+  ],
+  "a body that is cut short": [
+    { bytes: answer(200, "half", { length: 1000 }) },
+    TransientError,
+  ],
+  "a connection that ends at once": [{ bytes: "" }, TransientError],
+  "something that is no HTTP": [
+    { bytes: "SSH-2.0-OpenSSH_9.6\r\n" },
+    TransientError,
+  ],
+};
+
+/** Reads new data from S3 at an endpoint; the local folder has the file, and services try twice. */
+async function readFrom(endpoint: string) {
+  await using folder = await tempFolder();
+  const places = placesIn(folder.path);
+  await places.project.write(local, encode("local"));
+  const long = new Date(Date.now() - 60_000); // a file just written would be waited for
+  await Deno.utime(`${folder.path}/project/${local}`, long, long);
+  const s3 = { region: "us-east-1", endpoint, silenceMs: 300 };
+  const policy = { retries: 1, delaySeconds: 0, say() {} };
+  return await read({
+    ...places,
+    bucket: openArtifacts("s3://bucket/geography-us", { s3 }),
+    attempt: (what, step) => retry(what, policy, step),
+  });
+}
+
+const keys = {
+  AWS_ACCESS_KEY_ID: "testing",
+  AWS_SECRET_ACCESS_KEY: "testing",
+};
+
+Deno.test("readNewData() falls back for a closed list of what S3 does", async (t) => {
+  using _ = setEnvironment(keys);
+  for (const [what, fault] of Object.entries(fallbacks)) {
+    await t.step(what, async () => {
+      await using s3 = startFaults(fault);
+      const { source, said } = await readFrom(s3.endpoint);
+      deepStrictEqual([source, said.length], ["local-fallback", 1]);
+    });
+  }
+  const nobody = {
+    "a refused connection": `http://127.0.0.1:${freePort()}`,
+    "a name that is not there": "http://no-such-host.invalid",
+  };
+  for (const [what, endpoint] of Object.entries(nobody)) {
+    await t.step(what, async () => {
+      strictEqual((await readFrom(endpoint)).source, "local-fallback");
+    });
+  }
+});
+
+Deno.test("readNewData() falls back for nothing else that S3 does", async (t) => {
+  using _ = setEnvironment(keys);
+  for (const [what, [fault, kind]] of Object.entries(refusals)) {
+    await t.step(what, async () => {
+      await using s3 = startFaults(fault);
+      await rejects(readFrom(s3.endpoint), (error) => {
+        strictEqual((error as Error).constructor, kind, String(error));
+        match((error as Error).message, /^Cannot read s3:\/\/bucket/);
+        return true;
+      });
+    });
+  }
+});
+
+Deno.test("readNewData() never falls back without a login, whoever refuses it", async (t) => {
+  await using folder = await tempFolder();
+  await Deno.writeTextFile(`${folder.path}/token`, "a.web.identity");
+  await using s3 = startFaults({ bytes: s3Error(404, "NoSuchKey") });
+  const none = {
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+    AWS_EC2_METADATA_DISABLED: "true",
+    AWS_SHARED_CREDENTIALS_FILE: `${folder.path}/absent`,
+    AWS_CONFIG_FILE: `${folder.path}/absent`,
+  };
+  const stsError = (status: number, code: string) =>
+    answer(
+      status,
+      `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`,
+      { type: "text/xml" },
+    );
+  const cases: Record<
+    string,
+    [Fault | undefined, new (message: string) => Error, RegExp]
+  > = {
+    "a refused token": [
+      { bytes: stsError(400, "InvalidIdentityToken") },
+      UsageError,
+      /InvalidIdentityToken/,
+    ],
+    "a refused claim": [
+      { bytes: stsError(403, "IDPRejectedClaim") },
+      UsageError,
+      /IDPRejectedClaim/,
+    ],
+    "an expired token": [
+      { bytes: stsError(400, "ExpiredTokenException") },
+      UsageError,
+      /ExpiredTokenException/,
+    ],
+    "a role that trusts others": [
+      { bytes: stsError(403, "AccessDenied") },
+      UsageError,
+      /AccessDenied/,
+    ],
+    "STS that answers 503": [
+      { bytes: stsError(503, "ServiceUnavailable") },
+      TransientError,
+      /ServiceUnavailable/,
+    ],
+    "STS that is away": [undefined, TransientError, /ECONNREFUSED/],
+  };
+  for (const [what, [fault, kind, message]] of Object.entries(cases)) {
+    await t.step(what, async () => {
+      await using sts = fault && startFaults(fault);
+      using _ = setEnvironment({
+        ...none,
+        AWS_ROLE_ARN: "arn:aws:iam::123456789012:role/churn",
+        AWS_WEB_IDENTITY_TOKEN_FILE: `${folder.path}/token`,
+        AWS_ENDPOINT_URL_STS: sts?.endpoint ?? `http://127.0.0.1:${freePort()}`,
+      });
+      await rejects(readFrom(s3.endpoint), (error) => {
+        strictEqual((error as Error).constructor, kind, String(error));
+        match((error as Error).message, /Cannot get AWS credentials: /);
+        match((error as Error).message, message);
+        return true;
+      });
+    });
+  }
+  await t.step("no credentials at all", async () => {
+    using _ = setEnvironment(none);
+    await rejects(readFrom(s3.endpoint), {
+      name: "UsageError",
+      message: /Cannot get AWS credentials: .*check the AWS credentials/,
+    });
+  });
+  strictEqual(s3.requests, 0);
+});
+
+Deno.test("readNewData() without fallback keeps the kind of the failure", async () => {
+  await using folder = await tempFolder();
+  const places = placesIn(folder.path);
+  await places.project.write(local, encode("local"));
+  const says = { message: /and --no-fallback keeps the local folder out/ };
+  await rejects(read(places, false), { name: "InputError", ...says });
+  const bucket = failing(
+    new TransientError("S3 is away", { outage: "unavailable" }),
+  );
+  await rejects(read({ ...places, bucket }, false), {
+    name: "TransientError",
+    ...says,
+  });
+});
+
+Deno.test("readNewData() never falls back to the shipped sample, nor to nothing", async () => {
+  await using folder = await tempFolder();
+  const places = placesIn(folder.path);
+  await rejects(read(places), {
+    name: "InputError",
+    message: new RegExp(`there is no ${local} to fall back to`),
+  });
+  const manifest = { files: { sample: { sha256: sha256(encode("shipped")) } } };
+  await places.project.write(
+    "models/geography-us/churn/manifest.json",
+    encode(JSON.stringify(manifest)),
+  );
+  await places.project.write(local, encode("shipped"));
+  await rejects(read(places), /only the shipped synthetic sample/);
+  await places.project.write(local, encode("of the user"));
+  strictEqual((await read(places)).source, "local-fallback");
+});
+
+Deno.test("readVariantFile() reads the local folder when embedded, and names the place of what is missing", async () => {
+  await using folder = await tempFolder();
+  const places = placesIn(folder.path, { embedded: true, bucket: undefined });
+  await rejects(readVariantFile(places, sample), (error) => {
+    ok(error instanceof InputError);
+    ok(
+      error.message.includes(`${folder.path}/project/${local}`),
+      error.message,
+    );
+    return true;
+  });
+  await places.project.write(local, encode("local"));
+  const { source, uri } = await readVariantFile(places, sample);
+  deepStrictEqual([source, uri], ["local", `${folder.path}/project/${local}`]);
+});
+
+Deno.test("readNamedFiles() takes one file, or all that a pattern matches, in order of name", async () => {
+  await using folder = await tempFolder();
+  const store = openLocal(folder.path);
+  const paths = [
+    "w2/b.jsonl",
+    "w1/a.jsonl",
+    "w1/c.json",
+    "w1/x/d.jsonl",
+    "top.jsonl",
+    "a+b (1).jsonl",
+  ];
+  for (const path of paths) await store.write(path, encode(path));
+  const named = async (pattern: string) =>
+    (await readNamedFiles(`${folder.path}/${pattern}`, openLocal))
+      .map(({ uri }) => uri.slice(folder.path.length + 1));
+  deepStrictEqual(await named("w1/a.jsonl"), ["w1/a.jsonl"]);
+  deepStrictEqual(await named("w1/*.jsonl"), ["w1/a.jsonl"]);
+  deepStrictEqual(await named("*/*.jsonl"), ["w1/a.jsonl", "w2/b.jsonl"]);
+  deepStrictEqual(await named("w1/**"), [
+    "w1/a.jsonl",
+    "w1/c.json",
+    "w1/x/d.jsonl",
+  ]);
+  deepStrictEqual(await named("**/*.jsonl"), [
+    "a+b (1).jsonl",
+    "top.jsonl",
+    "w1/a.jsonl",
+    "w1/x/d.jsonl",
+    "w2/b.jsonl",
+  ]);
+  deepStrictEqual(await named("a+b (1)*"), ["a+b (1).jsonl"]);
+  for (const pattern of ["w1", "w3/*.jsonl", "w1/a.jsonll", "W1/a.jsonl"]) {
+    await rejects(named(pattern), {
+      name: "InputError",
+      message: /no such file/,
+    });
+  }
+});
+
+Deno.test("writeNamedFile() writes below any folder", async () => {
+  await using folder = await tempFolder();
+  await writeNamedFile(`${folder.path}/new/scores.csv`, encode("x"), openLocal);
+  strictEqual(await Deno.readTextFile(`${folder.path}/new/scores.csv`), "x");
+});
+
+/** Writes `text` in two halves, the second after a while; the first ends at a line. */
+async function writeSlowly(path: string, text: string): Promise<void> {
+  const middle = text.indexOf("\n", text.length / 2) + 1;
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  await Deno.writeTextFile(path, text.slice(0, middle));
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  await Deno.writeTextFile(path, text.slice(middle), { append: true });
+}
+
+Deno.test("files that --input names and the variant's own are read whole while they are written", async () => {
+  await using folder = await tempFolder();
+  const text = Array.from({ length: 1000 }, (_, at) => `{"id":${at}}\n`).join(
+    "",
+  );
+  const places = placesIn(folder.path, { embedded: true, bucket: undefined });
+  const own = `${folder.path}/project/${local}`;
+  const cases: [string, () => Promise<InputFile>][] = [
+    [own, () => readVariantFile(places, sample)],
+    [own, () => readNewData(places, sample, { fallback: true, say() {} })],
+    [
+      `${folder.path}/weekly.jsonl`,
+      async () =>
+        (await readNamedFiles(`${folder.path}/weekly.jsonl`, openLocal))[0]!,
+    ],
+    [
+      `${folder.path}/weeks/1.jsonl`,
+      async () =>
+        (await readNamedFiles(`${folder.path}/weeks/*.jsonl`, openLocal))[0]!,
+    ],
+  ];
+  for (const [path, readIt] of cases) {
+    const writing = writeSlowly(path, text);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { bytes } = await readIt();
+    strictEqual(new TextDecoder().decode(bytes), text);
+    await writing;
+  }
+});

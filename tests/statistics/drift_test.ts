@@ -1,0 +1,642 @@
+/** Statistics of drift and performance against scipy 1.17.1, numpy 2.4.6 and scikit-learn 1.9.1 (`tests/peers/xgboost.txt`). */
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
+import {
+  adjustPValues,
+  kolmogorovSmirnov,
+  kolmogorovTail,
+  stabilityIndex,
+  stabilityNoise,
+} from "../../lib/statistics/drift.ts";
+import { compareWith } from "../../lib/monitoring/columns.ts";
+import {
+  describeCoverage,
+  joinOutcomes,
+} from "../../lib/monitoring/coverage.ts";
+import { toOutcomes } from "../../lib/monitoring/outcomes.ts";
+import {
+  areaInterval,
+  measurePerformance,
+} from "../../lib/monitoring/performance.ts";
+import {
+  countColumn,
+  parseReferenceProfile,
+  toColumnProfile,
+  toProfile,
+} from "../../lib/statistics/profile.ts";
+import { decide, type Severity } from "../../lib/monitoring/verdict.ts";
+import { parseRows } from "../../lib/rows/json.ts";
+import { runPython, testWithPython } from "../support/python.ts";
+
+/** Uniform numbers in [0, 1) that are the same at every run (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Bell-shaped, of unit variance: a sum of twelve uniform numbers. */
+function drawValues(
+  random: () => number,
+  { rows, shift = 0 }: { rows: number; shift?: number },
+): number[] {
+  return Array.from({ length: rows }, () => {
+    let sum = shift - 6;
+    for (let term = 0; term < 12; term++) sum += random();
+    return sum;
+  });
+}
+
+async function python<T>(code: string, input: unknown): Promise<T> {
+  const { stdout } = await runPython(
+    "xgboost",
+    `import json, sys\nimport numpy as np, scipy.stats, scipy.special\ngiven = json.loads(sys.argv[1])\n${code}`,
+    { args: [JSON.stringify(input)] },
+  );
+  return JSON.parse(stdout) as T;
+}
+
+function assertClose(found: number, expected: number, tolerance = 1e-12): void {
+  ok(
+    Math.abs(found - expected) <= tolerance * Math.max(1, Math.abs(expected)),
+    `found ${found}, expected ${expected}`,
+  );
+}
+
+/** Counts of two samples, a bin a distinct value. */
+function countDistinct(a: number[], b: number[]): [number[], number[]] {
+  const values = [...new Set([...a, ...b])].sort((x, y) => x - y);
+  const count = (sample: number[]) => {
+    const seen = new Map<number, number>();
+    for (const value of sample) seen.set(value, (seen.get(value) ?? 0) + 1);
+    return values.map((value) => seen.get(value) ?? 0);
+  };
+  return [count(a), count(b)];
+}
+
+testWithPython(
+  "stabilityIndex() is the sum of both relative entropies of scipy",
+  async () => {
+    const cases = [[[10, 20, 30], [20, 20, 20]], [[1, 999], [500, 500]], [
+      [7, 1, 1, 1],
+      [100, 200, 300, 400],
+    ]];
+    const expected = await python<number[]>(
+      "json.dump([scipy.stats.entropy(a, b) + scipy.stats.entropy(b, a) for a, b in given], sys.stdout)",
+      cases,
+    );
+    for (const [index, [a, b]] of cases.entries()) {
+      assertClose(stabilityIndex(a!, b!), expected[index]!);
+    }
+  },
+);
+
+Deno.test("stabilityIndex() counts an empty bin as the floor, and says so in its size", () => {
+  const found = stabilityIndex([50, 50], [100, 0]);
+  // (1 - 0.5) ln(1 / 0.5) + (0.0001 - 0.5) ln(0.0001 / 0.5)
+  assertClose(found, 0.5 * Math.log(2) + 0.4999 * Math.log(5000));
+  throws(() => stabilityIndex([1, 2], [1]), /Cannot compare 2 bins with 1/);
+  throws(() => stabilityIndex([0, 0], [1, 1]), /a sample of 0 rows/);
+});
+
+testWithPython(
+  "kolmogorovSmirnov() on distinct values is scipy's ks_2samp, with Kolmogorov's limiting p-value",
+  async () => {
+    const random = randomFrom(1);
+    const cases = [0, 0.1, 0.5, 2].map((shift) => [
+      drawValues(random, { rows: 300 }),
+      drawValues(random, { rows: 200, shift }).map((value) =>
+        Number(value.toFixed(2))
+      ),
+    ]);
+    const expected = await python<[number, number][]>(
+      `found = []
+for a, b in given:
+    d = scipy.stats.ks_2samp(a, b).statistic
+    found.append([float(d), float(scipy.special.kolmogorov(d * np.sqrt(len(a) * len(b) / (len(a) + len(b)))))])
+json.dump(found, sys.stdout)`,
+      cases,
+    );
+    for (const [index, [a, b]] of cases.entries()) {
+      const [before, after] = countDistinct(a!, b!);
+      const { statistic, pValue } = kolmogorovSmirnov(before, after);
+      assertClose(statistic, expected[index]![0]);
+      assertClose(pValue, expected[index]![1], 1e-10);
+    }
+  },
+);
+
+Deno.test("kolmogorovSmirnov() on coarse bins never exceeds the distance of the values", () => {
+  const random = randomFrom(2);
+  for (const shift of [0, 0.2, 1]) {
+    const a = drawValues(random, { rows: 400 });
+    const b = drawValues(random, { rows: 250, shift });
+    const exact = kolmogorovSmirnov(...countDistinct(a, b));
+    const profile = toColumnProfile("x", a);
+    const binned = kolmogorovSmirnov(
+      profile.counts,
+      countColumn(profile, b).counts,
+    );
+    ok(binned.statistic <= exact.statistic);
+    ok(binned.pValue >= exact.pValue);
+    ok(exact.statistic - binned.statistic < 0.1); // no more than a bin of the reference holds
+  }
+});
+
+testWithPython("kolmogorovTail() is scipy.special.kolmogorov", async () => {
+  const points = Array.from({ length: 60 }, (_, index) => 0.02 + index * 0.07);
+  const expected = await python<number[]>(
+    "json.dump([float(scipy.special.kolmogorov(x)) for x in given], sys.stdout)",
+    points,
+  );
+  for (const [index, x] of points.entries()) {
+    assertClose(kolmogorovTail(x), expected[index]!, 1e-13);
+  }
+});
+
+testWithPython(
+  "adjustPValues() is scipy's false_discovery_control, ties and all",
+  async () => {
+    const random = randomFrom(3);
+    const cases = [
+      [0.5],
+      [0.01, 0.01, 0.01, 0.9],
+      [0, 1, 0.5, 0.049, 0.051],
+      Array.from({ length: 46 }, () => random() ** 3),
+    ];
+    const expected = await python<number[][]>(
+      "json.dump([scipy.stats.false_discovery_control(p).tolist() for p in given], sys.stdout)",
+      cases,
+    );
+    for (const [index, pValues] of cases.entries()) {
+      for (const [at, found] of adjustPValues(pValues).entries()) {
+        assertClose(found, expected[index]![at]!);
+      }
+    }
+    deepStrictEqual(adjustPValues([]), []);
+  },
+);
+
+testWithPython(
+  "stabilityNoise() gives mean and 99.9 % quantile of scipy's chi-square, to 3.5 %",
+  async () => {
+    const bins = [2, 3, 5, 10, 11, 21];
+    const expected = await python<number[]>(
+      "json.dump([float(scipy.stats.chi2.ppf(0.999, b - 1)) for b in given], sys.stdout)",
+      bins,
+    );
+    for (const [index, count] of bins.entries()) {
+      const rows = { expectedRows: 400, actualRows: 100 };
+      const noise = stabilityNoise(count, rows);
+      assertClose(noise.expected, (count - 1) * 0.0125);
+      const off = noise.limit / (expected[index]! * 0.0125) - 1;
+      ok(off > 0 && off < 0.035, `${count} bins: off by ${off}`); // never too tight
+    }
+  },
+);
+
+Deno.test("stabilityNoise() is what undrifted samples show: about 1 of 1000 is over the limit", () => {
+  const random = randomFrom(4);
+  const trials = 4000;
+  const rows = { expectedRows: 600, actualRows: 300 };
+  const indices = Array.from({ length: trials }, () => {
+    const before = drawValues(random, { rows: rows.expectedRows });
+    const profile = toColumnProfile("x", before);
+    const after = drawValues(random, { rows: rows.actualRows });
+    return stabilityIndex(profile.counts, countColumn(profile, after).counts);
+  });
+  const { expected, limit } = stabilityNoise(10, rows);
+  const mean = indices.reduce((sum, index) => sum + index, 0) / trials;
+  const over = indices.filter((index) => index > limit).length / trials;
+  assertClose(mean / expected, 1, 0.05);
+  // 4 of 4000 are expected; more than 14 of a Poisson variable of mean 4 come once in 20,000.
+  ok(over <= 14 / trials, `${over} are over the limit`);
+});
+
+testWithPython(
+  "toColumnProfile() bins by numpy's deciles of the values that occur",
+  async () => {
+    const random = randomFrom(5);
+    const values = drawValues(random, { rows: 997 }).map(Math.fround);
+    const expected = await python<{ edges: number[]; counts: number[] }>(
+      `v = np.array(given)
+edges = np.quantile(v, np.arange(1, 10) / 10, method="inverted_cdf")
+# numpy's bins are closed on the left, ours on the right: mirrored, they are the same.
+counts = np.histogram(-v, np.concatenate([[-np.inf], -edges[::-1], [np.inf]]))[0][::-1]
+json.dump({"edges": edges.tolist(), "counts": counts.tolist()}, sys.stdout)`,
+      values,
+    );
+    const { edges, counts } = toColumnProfile("x", values);
+    deepStrictEqual({ edges, counts }, expected);
+  },
+);
+
+Deno.test("toColumnProfile() gives shared values one bin, zeros and ones two, and no number where there is none", () => {
+  const shared = toColumnProfile("x", [0, 0, 0, 0, 0, 0, 0, 1, 2, 3]);
+  deepStrictEqual([shared.edges, shared.counts], [[0, 1, 2], [7, 1, 1, 1]]);
+  const flags = toColumnProfile("x", [1, 1, 0, NaN]);
+  deepStrictEqual([flags.kind, flags.edges, flags.counts, flags.missing], [
+    "category",
+    [0],
+    [1, 2],
+    1,
+  ]);
+  const constant = toColumnProfile("x", [5, 5, 5]);
+  deepStrictEqual([constant.edges, constant.counts], [[], [3]]);
+  const none = toColumnProfile("x", [NaN, NaN]);
+  deepStrictEqual(Object.keys(none).sort(), [
+    "counts",
+    "edges",
+    "kind",
+    "missing",
+    "name",
+  ]);
+});
+
+Deno.test("parseReferenceProfile() refuses a version it does not know", () => {
+  const bytes = new TextEncoder().encode('{"version":2,"features":[]}');
+  throws(
+    () => parseReferenceProfile(bytes, { file: "reference_profile.json" }),
+    /Cannot use reference_profile.json: .*found version 2/,
+  );
+});
+
+const names = ["steady", "shifted", "gone", "constant", "flag"];
+
+/** Rows of five columns; `moved` shifts, removes, changes and flips four of them. */
+function makeRows(
+  random: () => number,
+  { rows, moved }: { rows: number; moved: boolean },
+): {
+  names: string[];
+  matrix: Float32Array;
+  rows: number;
+  scores: Float64Array;
+} {
+  const cells = Array.from({ length: rows }, () => [
+    random(),
+    random() + (moved ? 0.5 : 0),
+    moved && random() < 0.3 ? NaN : random(),
+    moved ? 7 : 5,
+    Number(random() < (moved ? 0.6 : 0.3)),
+  ]).flat();
+  const scores = Float64Array.from(
+    { length: rows },
+    () => moved ? random() ** 3 : random(),
+  );
+  return { names, matrix: Float32Array.from(cells), rows, scores };
+}
+
+Deno.test("compareWith() says which columns drifted, by which measure, and that most of them did", () => {
+  const random = randomFrom(6);
+  const reference = toProfile(makeRows(random, { rows: 1000, moved: false }));
+  const same = makeRows(random, { rows: 800, moved: false });
+  const quiet = compareWith(reference, { features: same, ...same }, "baseline");
+  strictEqual(quiet.severity, "ok");
+  strictEqual(quiet.drifted_share, 0);
+
+  const moved = makeRows(random, { rows: 800, moved: true });
+  const found = compareWith(
+    reference,
+    { features: moved, ...moved },
+    "baseline",
+  );
+  strictEqual(found.severity, "fail");
+  strictEqual(found.drifted_share, 0.8);
+  deepStrictEqual(found.features?.map(({ severity }) => severity), [
+    "ok",
+    "fail",
+    "fail",
+    "fail",
+    "fail",
+  ]);
+  const [, shifted, gone, constant, flag] = found.features!;
+  match(shifted!.reasons.join(), /PSI .*KS distance/);
+  match(gone!.reasons.join(), /missing 0.0 % before, 3\d\.\d % now/);
+  match(constant!.reasons.join(), /100.0 % outside the reference's range/);
+  match(flag!.reasons.join(), /KS distance 0\.[23]/);
+  strictEqual(found.score?.severity, "fail");
+});
+
+Deno.test("compareWith() seldom cries wolf: undrifted samples of 21 columns, small ones too", () => {
+  const random = randomFrom(11);
+  const draw = (rows: number) => {
+    const cells = Array.from({ length: rows }, () => [
+      ...Array.from(
+        { length: 5 },
+        () => random() < 0.05 ? NaN : Math.log(random()),
+      ),
+      ...Array.from({ length: 3 }, () => Math.floor(random() * 12)),
+      ...Array.from({ length: 12 }, (_, flag) => Number(random() < flag / 40)),
+    ]).flat();
+    const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
+    const scores = Float64Array.from({ length: rows }, () => random() ** 2);
+    return { names, matrix: Float32Array.from(cells), rows, scores };
+  };
+  const trials = 200;
+  const share = (before: number, now: number) => {
+    const found = Array.from({ length: trials }, () => {
+      const current = draw(now);
+      return compareWith(toProfile(draw(before)), {
+        features: current,
+        scores: current.scores,
+      }, "baseline").severity;
+    });
+    return (severity: string) =>
+      found.filter((each) => each === severity).length / trials;
+  };
+  // Seen with 300 trials: 1.0 % fail and 16 % warn at 100 and 100 rows, none and 4 % at 700 and 300.
+  const small = share(100, 100);
+  ok(small("fail") <= 0.03, `${small("fail")} of the small samples fail`);
+  const usual = share(700, 300);
+  ok(usual("fail") <= 0.01, `${usual("fail")} fail`);
+  ok(usual("ok") >= 0.9, `only ${usual("ok")} are ok`);
+});
+
+Deno.test("compareWith() does not judge few rows, nor features whose rows are gone", () => {
+  const random = randomFrom(7);
+  const reference = toProfile(makeRows(random, { rows: 1000, moved: false }));
+  const few = makeRows(random, { rows: 99, moved: true });
+  const little = compareWith(reference, { features: few, ...few }, "baseline");
+  strictEqual(little.severity, "not-enough-data");
+  strictEqual("drifted_share" in little, false);
+
+  const same = makeRows(random, { rows: 500, moved: false });
+  const gone = compareWith(
+    reference,
+    { features: undefined, scores: same.scores },
+    "baseline",
+  );
+  strictEqual(gone.severity, "unknown");
+  strictEqual("features" in gone, false);
+  strictEqual(gone.score?.severity, "ok");
+  const worse = compareWith(
+    reference,
+    { features: undefined, scores: same.scores.map((score) => score / 3) },
+    "baseline",
+  );
+  strictEqual(worse.severity, "fail"); // the scores alone suffice for bad news
+});
+
+testWithPython(
+  "areaInterval() is DeLong's interval, from the placements as numpy counts them",
+  async () => {
+    const random = randomFrom(8);
+    const cases = [40, 300].map((rows) => {
+      const outcomes = Array.from(
+        { length: rows },
+        () => Number(random() < 0.4),
+      );
+      const probabilities = outcomes.map((outcome) =>
+        Number((random() * 0.7 + outcome * 0.2).toFixed(2)) // two digits: many ties
+      );
+      return { probabilities, outcomes };
+    });
+    const expected = await python<[number, number, number][]>(
+      `import sklearn.metrics
+found = []
+for case in given:
+    p, y = np.array(case["probabilities"]), np.array(case["outcomes"])
+    wins = (p[y == 1][:, None] > p[y == 0][None, :]) + 0.5 * (p[y == 1][:, None] == p[y == 0][None, :])
+    error = np.sqrt(wins.mean(1).var(ddof=1) / len(wins) + wins.mean(0).var(ddof=1) / wins.shape[1])
+    half = scipy.stats.norm.ppf(0.975) * error
+    found.append([sklearn.metrics.roc_auc_score(y, p), wins.mean() - half, wins.mean() + half])
+json.dump(found, sys.stdout)`,
+      cases,
+    );
+    for (const [index, scored] of cases.entries()) {
+      const [auc, low, high] = expected[index]!;
+      const interval = areaInterval(scored)!;
+      assertClose(interval[0], low, 1e-10);
+      assertClose(interval[1], high, 1e-10);
+      assertClose((interval[0] + interval[1]) / 2, auc, 1e-10);
+    }
+    strictEqual(
+      areaInterval({ probabilities: [0.1, 0.2, 0.3], outcomes: [1, 0, 0] }),
+      undefined,
+    );
+  },
+);
+
+Deno.test("measurePerformance() fails only on a drop that chance did not make, and leaves unknown what is", () => {
+  const random = randomFrom(9);
+  const rows = 2000;
+  const ids = Array.from({ length: rows }, (_, row) => `P-${row}`);
+  const scores = ids.map(() => random());
+  const outcomes = new Map(
+    ids.map((id, row) => [id, Number(random() < scores[row]!)]),
+  );
+  const measure = (referenceAuc: number | undefined, count = rows) =>
+    measurePerformance({ ids, scores }, {
+      outcomes: new Map([...outcomes].slice(0, count)),
+      referenceAuc,
+      file: "outcomes.jsonl",
+    });
+  const { metrics } = measure(undefined);
+  const auc = metrics["auc"]!;
+  strictEqual(measure(auc).severity, "ok");
+  strictEqual(measure(auc + 0.03).severity, "warn");
+  strictEqual(measure(auc + 0.06).severity, "fail");
+  // 150 outcomes: the same drop is well inside the interval.
+  strictEqual(
+    measure(measure(undefined, 150).metrics["auc"]! + 0.06, 150).severity,
+    "warn",
+  );
+  strictEqual(measure(undefined).severity, "unknown");
+  strictEqual("auc_reference" in measure(undefined), false);
+  strictEqual(measure(auc, 99).severity, "not-enough-data");
+  strictEqual(measure(auc, 500).coverage, 0.25);
+  throws(
+    () =>
+      measurePerformance({ ids: [null], scores: [0.5] }, {
+        outcomes,
+        referenceAuc: 0.7,
+        file: "outcomes.jsonl",
+      }),
+    /none of the 2000 outcomes of outcomes.jsonl belongs to a player/,
+  );
+});
+
+Deno.test("measurePerformance() counts a player once, with the last of the rows", () => {
+  const ids = ["a", "b", "a", "c", "d", null];
+  const scores = [0.99, 0.2, 0.1, 0.8, 0.9, 0.5];
+  const outcomes = new Map([["a", 0], ["b", 0], ["c", 1], ["d", 1], ["z", 1]]);
+  const found = measurePerformance({ ids, scores }, {
+    outcomes,
+    referenceAuc: undefined,
+    file: "o.jsonl",
+  });
+  // With the first row of "a", 0.99, half of the four pairs would be in the wrong order.
+  strictEqual(found.metrics["auc"], 1);
+  deepStrictEqual(
+    [found.rows, found.players, found.matured, found.coverage, found.outcomes],
+    [6, 5, 4, 0.8, 5],
+  );
+  deepStrictEqual(found.warnings, [
+    "scored rows that repeat a player: 1; each player counts once, with the score of the last row",
+    "scored rows that name no player: 1",
+  ]);
+});
+
+Deno.test("describeCoverage() warns of few players, of other players, and of a selection by score", () => {
+  const rows = 1000;
+  const ids = Array.from({ length: rows }, (_, row) => `P-${row}`);
+  const random = randomFrom(3);
+  const scores = ids.map(() => random());
+  const warningsOf = (isCovered: (score: number) => boolean, others = 0) => {
+    const covered = ids.filter((_, row) => isCovered(scores[row]!));
+    const outcomes = new Map(covered.map((id) => [id, 1]));
+    for (let other = 0; other < others; other++) outcomes.set(`X-${other}`, 0);
+    const joined = joinOutcomes({ ids, scores }, outcomes);
+    return describeCoverage(joined, { rows, outcomes: outcomes.size });
+  };
+  deepStrictEqual(warningsOf(() => true), []);
+  deepStrictEqual(warningsOf(() => random() < 0.9), []);
+  match(
+    warningsOf(() => random() < 0.3).join(),
+    /^only \d+ of 1000 scored [^;]*; the numbers are of those only$/,
+  );
+  deepStrictEqual(warningsOf(() => true, 3000), [
+    "only 1000 of 4000 outcomes (25.0 %) belong to a player of this scoring run",
+  ]);
+  // All churners and 15 % of the others, where the score is the chance of churn.
+  match(
+    warningsOf((score) => random() < score + 0.15 * (1 - score)).at(-1)!,
+    /depends on the score: [12]\d\.\d % to (9\d\.\d|100\.0) % by tenth/,
+  );
+  // One score for all: the first rows are no selection by score.
+  const same = joinOutcomes(
+    { ids, scores: scores.map(() => 0.5) },
+    new Map(ids.slice(0, 850).map((id) => [id, 1])),
+  );
+  deepStrictEqual(describeCoverage(same, { rows, outcomes: 850 }), []);
+});
+
+Deno.test("describeCoverage() takes chance for a selection in at most 2 of 300 weeks", () => {
+  const random = randomFrom(11);
+  let false_ = 0;
+  for (let week = 0; week < 300; week++) {
+    const ids = Array.from({ length: 300 }, (_, row) => `P-${row}`);
+    const scores = ids.map(() => random());
+    const outcomes = new Map(
+      ids.filter(() => random() < 0.5).map((id) => [id, 1]),
+    );
+    const joined = joinOutcomes({ ids, scores }, outcomes);
+    const warnings = describeCoverage(joined, {
+      rows: 300,
+      outcomes: outcomes.size,
+    });
+    if (warnings.some((each) => each.includes("depends"))) false_++;
+  }
+  ok(false_ <= 2, `${false_}`);
+});
+
+Deno.test("toOutcomes() leaves out what has not matured and refuses contradictions", () => {
+  const read = (...values: Record<string, unknown>[]) =>
+    toOutcomes(
+      values.map((value, index) => ({
+        number: index + 1,
+        line: index + 1,
+        value,
+      })),
+      { idColumn: "player_id", label: "churned", file: "o.jsonl" },
+    );
+  const { byPlayer, unnamed } = read(
+    { player_id: "a", churned: 1 },
+    { player_id: 7, churned: false },
+    { player_id: "b", churned: null },
+    { player_id: "a", churned: true },
+    { player_id: "007", churned: 1 },
+    { player_id: null, churned: 1 },
+    { churned: 0 },
+  );
+  deepStrictEqual([...byPlayer], [["a", 1], ["7", 0], ["007", 1]]);
+  strictEqual(unnamed, 2);
+  throws(
+    () => read({ player_id: "a", churned: 1 }, { player_id: "a", churned: 0 }),
+    /o.jsonl, row 2 \(line 2\): the player "a" has another outcome in an earlier row/,
+  );
+  throws(
+    () => read({ player_id: "a", churned: 0.5 }),
+    /row 1 \(line 1\), column "churned": expected the outcome 0, 1 or null, found 0.5/,
+  );
+  throws(() => read({ player_id: "a" }), /column "churned".*found nothing/);
+  throws(
+    () => read({ churned: 1 }, { player_id: null, churned: 0 }),
+    /o.jsonl: none of its 2 rows names a player in "player_id"/,
+  );
+  throws(
+    () => read({ player_id: "a", churned: null }),
+    /no outcome has matured, "churned" is null in each of its 1 rows/,
+  );
+});
+
+Deno.test("toOutcomes() takes an id as predict does: exact, or not at all", () => {
+  const text = (id: string) =>
+    `{"player_id":"P","churned":1}\n{"player_id":${id},"churned":1}`;
+  const read = (id: string) => {
+    const rows = parseRows(new TextEncoder().encode(text(id)), {
+      file: "o.jsonl",
+    });
+    const options = {
+      idColumn: "player_id",
+      label: "churned",
+      file: "o.jsonl",
+    };
+    return [...toOutcomes(rows, options).byPlayer.keys()][1];
+  };
+  strictEqual(read("9007199254740991"), "9007199254740991");
+  strictEqual(read('"9007199254740993"'), "9007199254740993");
+  strictEqual(read("7.0"), "7");
+  for (
+    const id of [
+      "9007199254740993",
+      "-9007199254740993",
+      "1e300",
+      "1e999",
+      "7.5",
+      "true",
+      "[7]",
+      "{}",
+      '"P\\u0000"',
+    ]
+  ) {
+    throws(
+      () => read(id),
+      /o\.jsonl, row 2 \(line 2\), column "player_id": expected a text without NUL, or a whole number of at most 15 digits, found/,
+      id,
+    );
+  }
+});
+
+Deno.test("decide() advises to retrain on fallen performance, or drift twice in a row", () => {
+  const drift = { drift: "fail", previousDrift: undefined } as const;
+  strictEqual(decide({ ...drift, performance: "fail" }).retrain, true);
+  strictEqual(decide({ ...drift, performance: "unknown" }).retrain, false);
+  const twice = { ...drift, previousDrift: "fail" } as const;
+  strictEqual(decide({ ...twice, performance: "ok" }).retrain, true);
+  strictEqual(
+    decide({ ...twice, drift: "warn", performance: "warn" }).retrain,
+    false,
+  );
+  // An earlier run's performance counts until this run has its own.
+  const earlier = { severity: "fail", scoring_run_id: 4 } as const;
+  const advice = (performance: Severity) =>
+    decide({ ...drift, drift: "ok", performance, earlier });
+  match(advice("unknown").reason, /of scoring run 4,/);
+  deepStrictEqual(
+    (["unknown", "not-enough-data", "ok", "warn", "fail"] as const).map((
+      each,
+    ) => advice(each).retrain),
+    [true, true, false, false, true],
+  );
+});
