@@ -785,18 +785,31 @@ export function detectJson(
   const end = endOfValue(head, start);
   const isOne = !/\S/.test(new TextDecoder().decode(head.subarray(end)));
   if (!isOne) return "lines";
-  const other = otherOrients.find(([, pattern]) => pattern.test(text));
-  if (other) {
+  const isWhole = options.last && end <= head.length;
+  const orient = otherOrients.find(([, pattern]) => pattern.test(text))?.[0] ??
+    (isWhole && isNested(head.subarray(start))
+      ? 'columns" or "index'
+      : undefined);
+  if (orient !== undefined) {
     throw new InputError(
-      `Cannot use ${options.file}: it looks like pandas' orient="${
-        other[0]
-      }"; write it with to_json(orient="records", lines=True)`,
+      `Cannot use ${options.file}: it looks like pandas' orient="${orient}"; write it with to_json(orient="records", lines=True)`,
     );
   }
   // The keys that pandas writes first.
   if (!/^\{\s*"(columns|index|data)"\s*:\s*\[/.test(text)) return "lines";
-  if (!options.last || end > head.length) return "split";
+  if (!isWhole) return "split";
   return isSplit(head.subarray(start)) ? "split" : "lines";
+}
+
+/** Returns true for an object of nothing but objects, which is no row: each holds a column or a row of a frame. */
+function isNested(bytes: Uint8Array): boolean {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes));
+    const members = isObject(value) ? Object.values(value) : [];
+    return members.length > 0 && members.every(isObject);
+  } catch {
+    return false;
+  }
 }
 
 function isSplit(bytes: Uint8Array): boolean {

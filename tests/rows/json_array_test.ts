@@ -360,7 +360,7 @@ Deno.test("detectJson() tells lines, an array and a split apart by content", () 
     ' {"index":[0],"data":[[1]],"columns":["a"]}\n': "split",
     '{"data":[1]}\n{"data":[2]}': "lines",
     '{"data":[1]}': "lines",
-    '{"data":{"a":1}}': "lines",
+    '{"data":{"a":1},"b":2}': "lines",
     '{"columns":["a"],"data":[[1': "split",
     "": "lines",
   };
@@ -377,8 +377,11 @@ testWithPython("Every orient of pandas is read or named", async () => {
     `
 import json, pandas
 frame = pandas.DataFrame({"a": [1, 2], "b": ["x", None]})
-print(json.dumps({o: frame.to_json(orient=o) for o in
-  ["split", "records", "index", "columns", "values", "table"]}))`,
+named = frame.set_index(pandas.Index(["p1", "p2"]))
+texts = {o: frame.to_json(orient=o) for o in
+  ["split", "records", "index", "columns", "values", "table"]}
+texts |= {"named " + o: named.to_json(orient=o) for o in ["index", "columns"]}
+print(json.dumps(texts))`,
   );
   const orients: Record<string, string> = JSON.parse(stdout);
   const rows = [{ a: 1, b: "x" }, { a: 2, b: null }];
@@ -394,6 +397,12 @@ print(json.dumps({o: frame.to_json(orient=o) for o in
     throws(
       () => detectJson(bytesOf(orient), options),
       new RegExp(`pandas' orient="${orient}"`),
+    );
+  }
+  for (const orient of ["named index", "named columns"]) {
+    throws(
+      () => detectJson(bytesOf(orient), options),
+      /pandas' orient="columns" or "index"/,
     );
   }
   strictEqual(detectJson(bytesOf("values"), options), "array");
