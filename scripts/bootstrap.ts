@@ -17,10 +17,10 @@ export async function bootstrap(
   services: Services,
   settings: VariantSettings,
 ): Promise<void> {
-  const { say, config } = services;
+  const { log, config } = services;
   const { variant } = settings;
   if (!await isThere(`${config.home}/database`)) {
-    say(
+    log.info(
       `Creating the embedded store in ${config.home}`,
     );
   }
@@ -29,14 +29,14 @@ export async function bootstrap(
   const [newest] = await mlflow.listModelVersions(variant.modelName);
   if (newest) return;
   await refuseUnshipped(services, settings);
-  say(
+  log.info(
     `The embedded store in ${config.home} has no model for ${variant.title} yet: setting it up with the shipped one`,
   );
-  const tell = ({ text }: Outcome) => text.split("\n").forEach(say);
-  tell(await setupExperiment(services, settings));
+  const logOutcome = ({ text }: Outcome) => text.split("\n").forEach(log.info);
+  logOutcome(await setupExperiment(services, settings));
   const logged = await logModel(services, settings);
-  tell(logged);
-  tell(
+  logOutcome(logged);
+  logOutcome(
     await promote(services, variant, {
       version: Number(logged.report["model_version"]),
     }),

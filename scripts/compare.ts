@@ -14,9 +14,9 @@ import { openServices, type Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
 if (import.meta.main) {
-  await runScript(compareCommand, async (flags, { say }) => {
+  await runScript(compareCommand, async (flags, { log }) => {
     const retryPolicy = retryPolicyOf(flags);
-    await using services = await openServices({ say, retryPolicy });
+    await using services = await openServices({ log, retryPolicy });
     const settings = services.variants.settings(flags);
     return await namingVariant(
       settings.variant,
@@ -46,7 +46,7 @@ export async function compare(
   const uri = flags.candidate ?? `models:/${variant.modelName}@challenger`;
   const mlflow = await services.mlflow();
   const resolve = (uri: string) =>
-    services.attempt(
+    services.withRetry(
       `resolve ${uri}`,
       () =>
         resolveModel(mlflow, uri, {
@@ -57,7 +57,7 @@ export async function compare(
   const candidate = await resolve(uri);
   const champion = await resolve(modelUri);
   const labelled = await readVariantFile(
-    services.places(variant),
+    services.variantFiles(variant),
     files.evaluation,
   );
   const measureOn = (version: ModelVersion) =>

@@ -7,13 +7,13 @@ import { toCount } from "../lib/base/flag-value.ts";
 import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
-  await runScript(databaseCommand, async (flags, { say }) => {
+  await runScript(databaseCommand, async (flags, { log }) => {
     const port = toCount(flags.port, { flag: "port", integer: true });
     if (port < 1 || port > 65535) {
       throw new UsageError(`Cannot use --port ${port}: expected 1 to 65535`);
     }
     await using services = await openServices({
-      say,
+      log,
       retryPolicy: retryPolicyOf(flags),
     });
     if (!services.config.embedded) {
@@ -23,7 +23,7 @@ if (import.meta.main) {
     }
     const database = await services.embeddedDatabase();
     await using _server = await database.serve(port);
-    say(
+    log.info(
       `Serving ${database.description}; in another terminal:\n  psql "host=127.0.0.1 port=${port} user=postgres dbname=postgres sslmode=disable"\nCtrl-C ends it`,
     );
     const signal = await interrupted();

@@ -7,7 +7,7 @@ import { runScript } from "../lib/cli/program.ts";
 import { writeWhole } from "../lib/storage/local.ts";
 import { openServices } from "../lib/services/services.ts";
 
-await runScript(fetchCommand, async (flags, { say }) => {
+await runScript(fetchCommand, async (flags, { log }) => {
   const { file, output } = flags;
   if (file === undefined || output === undefined) {
     throw new UsageError(
@@ -15,9 +15,12 @@ await runScript(fetchCommand, async (flags, { say }) => {
     );
   }
   const retryPolicy = retryPolicyOf(flags);
-  await using services = await openServices({ say, retryPolicy });
+  await using services = await openServices({ log, retryPolicy });
   const { variant } = services.variants.settings(flags);
-  const { uri, bytes } = await readVariantFile(services.places(variant), file);
+  const { uri, bytes } = await readVariantFile(
+    services.variantFiles(variant),
+    file,
+  );
   await writeWhole(output, bytes);
   return {
     report: { status: "fetched", uri, output, bytes: bytes.length },

@@ -42,7 +42,7 @@ export async function logModel(
   settings: VariantSettings,
   flags: LogModelFlags = {},
 ): Promise<Outcome> {
-  const { attempt, say, config, artifacts } = services;
+  const { withRetry, log, config, artifacts } = services;
   const { variant } = settings;
   // Flags are validated before anything is logged, so that an invalid one leaves no version behind.
   const alias = flags.alias === undefined ? undefined : aliasOf(flags.alias);
@@ -51,7 +51,7 @@ export async function logModel(
     ? undefined
     : dayOf(flags["training-date"]);
   const mlflow = await services.mlflow();
-  const experiment = await attempt(
+  const experiment = await withRetry(
     "find the experiment",
     () => getExperiment(mlflow, variant),
   );
@@ -62,7 +62,7 @@ export async function logModel(
     label: flags.label ?? settings.label,
   });
   const parity = await proveParity(candidate);
-  say(describeParity(parity));
+  log.info(describeParity(parity));
 
   const trained = trainingDateTags(trainingDay, candidate.trainingDate);
   const tags = {
@@ -71,7 +71,7 @@ export async function logModel(
     ...trained,
     "churn.parity": describeParity(parity),
   };
-  const same = await attempt(
+  const same = await withRetry(
     "compare with the newest version",
     () => findSameVersion(mlflow, candidate, variant),
   );
@@ -82,11 +82,11 @@ export async function logModel(
       experiment,
       tags,
       artifacts,
-      attempt,
+      withRetry,
     })
     : same;
 
-  await markVersion(mlflow, version, { alias, stage, attempt });
+  await markVersion(mlflow, version, { alias, stage, withRetry });
   return describeLogging(candidate, {
     settings,
     files,

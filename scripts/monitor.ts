@@ -64,16 +64,16 @@ export async function monitor(
     await monitorRun(services, settings, { run, outcomes, earlier }),
     variant,
   );
-  for (const warning of found.evidence.performance?.warnings ?? []) {
-    services.say(`WARNING: ${warning}`);
+  for (const warning of found.result.performance?.warnings ?? []) {
+    services.log.warn(warning);
   }
 
   const folder = flags.report ??
     `${services.config.home}/reports/${variant.key}`;
-  const files = await writeReport(services, found.evidence, {
+  const files = await writeReport(services, found.result, {
     folder: flags.all && flags.report ? `${folder}/${variant.key}` : folder,
   });
-  return describeMonitoring(found.evidence, {
+  return describeMonitoring(found.result, {
     experiment: variant.experiment,
     mlflowRunId: found.mlflowRunId,
     isNew: found.saved,

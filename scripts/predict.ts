@@ -44,7 +44,7 @@ export async function predict(
   settings: VariantSettings,
   flags: PredictFlags,
 ): Promise<Outcome> {
-  const { config, say } = services;
+  const { config, log } = services;
   const engine = parseEngine(flags.engine);
   const modelUri = flags["model-uri"] ?? settings.modelUri;
   parseModelUri(modelUri);
@@ -82,24 +82,24 @@ export async function predict(
     return describePrediction(config, {
       ...options,
       engine: undefined,
-      kept: [...known, ...copies],
+      inputs: [...known, ...copies],
     });
   }
-  say(
+  log.info(
     `Scoring ${
       fresh.map(({ uri }) => uri).join(", ")
     } with ${version.name} version ${version.version}`,
   );
   await using scorer = rehearsal?.scorer ??
     await openVersion(services, version, { engine, settings, dryRun });
-  const kept = await scoreInputs(services, scorer, {
+  const scored = await scoreInputs(services, scorer, {
     ...options,
     inputs: fresh,
   });
   return describePrediction(config, {
     ...options,
     engine: scorer.engine,
-    kept: [...known, ...kept, ...copies],
+    inputs: [...known, ...scored, ...copies],
   });
 }
 
@@ -109,20 +109,20 @@ async function findProduction(
   { variant }: VariantSettings,
   modelUri: string,
 ): Promise<{ experiment: Experiment; version: ModelVersion }> {
-  const { attempt, say, variants } = services;
+  const { withRetry, log, variants } = services;
   const mlflow = await services.mlflow();
   const commandFor = (task: string, model: string) =>
     commandForModel(variants, variant, { task, model });
-  const experiment = await attempt(
+  const experiment = await withRetry(
     "find the experiment",
     () => getExperiment(mlflow, variant),
   );
-  const version = await attempt(
+  const version = await withRetry(
     `resolve ${modelUri}`,
     () => resolveModel(mlflow, modelUri, { commandFor }),
   );
   const promote = commandFor("promote", version.name);
-  warnOfSplitPromotion(version, { modelUri, promote, say });
+  warnOfSplitPromotion(version, { modelUri, promote, log });
   return { experiment, version };
 }
 

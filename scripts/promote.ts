@@ -11,9 +11,9 @@ import { openServices, type Services } from "../lib/services/services.ts";
 import { commandFor, type Variant } from "../lib/config/variant.ts";
 
 if (import.meta.main) {
-  await runScript(promoteCommand, async (flags, { say }) => {
+  await runScript(promoteCommand, async (flags, { log }) => {
     await using services = await openServices({
-      say,
+      log,
       retryPolicy: retryPolicyOf(flags),
     });
     const { variant } = services.variants.settings(flags);
@@ -48,10 +48,10 @@ export async function promote(
 ): Promise<Outcome> {
   const { version } = options;
   const { alias, stage } = movesOf(options);
-  const { attempt, config } = services;
+  const { withRetry, config } = services;
   const mlflow = await services.mlflow();
   const name = variant.modelName;
-  const versions = await attempt(
+  const versions = await withRetry(
     `list the versions of ${name}`,
     () => mlflow.listModelVersions(name),
   );
@@ -70,7 +70,7 @@ export async function promote(
     by: config.user,
     timeMs: Date.now(),
   };
-  const { from, archived, changed } = await attempt(
+  const { from, archived, changed } = await withRetry(
     `promote version ${version}`,
     () => mlflow.promote(name, promotion),
   );

@@ -7,7 +7,7 @@ import { openServices } from "../lib/services/services.ts";
 import { formatRows, parseFormat } from "../lib/rows/table.ts";
 
 if (import.meta.main) {
-  await runScript(queryCommand, async (flags, { say, words }) => {
+  await runScript(queryCommand, async (flags, { log, words }) => {
     const [sql, ...more] = words;
     if (!sql || /^[\s;]*$/.test(sql) || more.length > 0) {
       throw new UsageError(
@@ -16,7 +16,7 @@ if (import.meta.main) {
     }
     const format = parseFormat(flags.format);
     await using services = await openServices({
-      say,
+      log,
       retryPolicy: retryPolicyOf(flags),
     });
     const database = await services.predictions();

@@ -29,12 +29,12 @@ export async function setupExperiment(
   services: Services,
   { variant }: VariantSettings,
 ): Promise<Outcome> {
-  const { attempt, config } = services;
+  const { withRetry, config } = services;
   const mlflow = await services.mlflow();
   const { experiment: name, tags } = variant;
   const find = () =>
-    attempt(
-      `look for the experiment ${name}`,
+    withRetry(
+      `find the experiment ${name}`,
       () => mlflow.findExperiment(name),
     );
   const location = config.artifactRoot === undefined
@@ -54,7 +54,7 @@ export async function setupExperiment(
     });
   const made = found
     ? undefined
-    : await attempt(`make the experiment ${name}`, make).catch(
+    : await withRetry(`make the experiment ${name}`, make).catch(
       async (error) => {
         // Another setup that ran at the same time has created the experiment; use that one.
         if (error instanceof InputError && await find()) return undefined;

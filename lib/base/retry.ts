@@ -1,5 +1,6 @@
 /** Retries steps when a service is unavailable, and logs each failed attempt. */
 import { messageOf, TransientError } from "./errors.ts";
+import type { Log } from "./log.ts";
 
 /** How often a step is retried, and how long to wait between attempts. */
 export interface RetryPolicy {
@@ -7,8 +8,8 @@ export interface RetryPolicy {
   readonly retries: number;
   /** Mean wait between two attempts, in seconds. */
   readonly delaySeconds: number;
-  /** Called with a message for each failed attempt. */
-  readonly say: (message: string) => void;
+  /** Receives a warning for each failed attempt. */
+  readonly log: Pick<Log, "warn">;
   /** Waits; tests pass a function that returns at once. */
   readonly sleep?: (milliseconds: number) => Promise<void>;
 }
@@ -24,7 +25,7 @@ export interface RetryPolicy {
  * import { TransientError } from "./errors.ts";
  *
  * let attempts = 0;
- * const policy = { retries: 3, delaySeconds: 60, say() {}, sleep: () => Promise.resolve() };
+ * const policy = { retries: 3, delaySeconds: 60, log: { warn() {} }, sleep: () => Promise.resolve() };
  * const result = await retry("the step", policy, () => {
  *   attempts++;
  *   if (attempts < 3) throw new TransientError("away");
@@ -41,7 +42,7 @@ export async function retry<T>(
   policy: RetryPolicy,
   step: () => Promise<T>,
 ): Promise<T> {
-  const { retries, delaySeconds, say, sleep = wait } = policy;
+  const { retries, delaySeconds, log, sleep = wait } = policy;
   for (let attempt = 1;; attempt++) {
     try {
       return await step();
@@ -49,7 +50,7 @@ export async function retry<T>(
       if (!(error instanceof TransientError)) throw error;
       if (attempt > retries) throw exhausted(what, attempt, error);
       const seconds = delaySeconds * (0.5 + Math.random());
-      say(
+      log.warn(
         `Attempt ${attempt} of ${retries + 1} to ${what} failed: ${
           messageOf(error)
         }. ` +

@@ -35,11 +35,13 @@ const retryFlags = {
   },
 } as const satisfies Record<string, Flag>;
 
-const jsonFlag = {
+const outputFlags = {
   json: {
     kind: "switch",
     help: "print one JSON object as the last line of stdout",
   },
+  quiet: { kind: "switch", help: "print only warnings, errors and the result" },
+  verbose: { kind: "switch", help: "also print each step and its time" },
 } as const satisfies Record<string, Flag>;
 
 /** Flags of `setup`. */
@@ -47,7 +49,7 @@ export const setupCommand = {
   name: "setup",
   summary:
     "Creates MLflow's database, the predictions' tables, and a variant's experiment. A second run changes nothing.",
-  flags: { ...variantFlags, ...allFlag, ...retryFlags, ...jsonFlag },
+  flags: { ...variantFlags, ...allFlag, ...retryFlags, ...outputFlags },
 } as const satisfies Command;
 
 /** Flags of `log-model`. */
@@ -99,7 +101,7 @@ export const logModelCommand = {
       help: "log even what the newest version already is",
     },
     ...retryFlags,
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 
@@ -122,7 +124,7 @@ export const promoteCommand = {
       help: "the stage that moves (Production; with another alias alone, none)",
     },
     ...retryFlags,
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 
@@ -164,7 +166,7 @@ export const predictCommand = {
     },
     "dry-run": { kind: "switch", help: "score, but store and log nothing" },
     ...retryFlags,
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 
@@ -212,7 +214,7 @@ export const monitorCommand = {
       help: "drift, performance or never: which failure ends with exit code 3",
     },
     ...retryFlags,
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 
@@ -229,7 +231,7 @@ export const compareCommand = {
       help: "the candidate (models:/NAME@challenger)",
     },
     ...retryFlags,
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 
@@ -251,7 +253,7 @@ export const fetchCommand = {
       file: { use: "write" },
     },
     ...retryFlags,
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 
@@ -272,7 +274,7 @@ export const queryCommand = {
       help: "table, csv or json",
     },
     ...retryFlags,
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 
@@ -289,7 +291,7 @@ export const databaseCommand = {
       help: "the port to serve it on",
     },
     ...retryFlags,
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 
@@ -314,7 +316,7 @@ export const matrixCommand = {
       help: "only variants whose model file is a line of FILE",
       file: read,
     },
-    ...jsonFlag,
+    ...outputFlags,
   },
 } as const satisfies Command;
 

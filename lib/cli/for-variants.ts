@@ -42,12 +42,12 @@ export async function runForVariants<const Table extends FlagTable>(
   command: Command<Table>,
   script: VariantScript<FlagValues<Table> & RunnerFlags>,
 ): Promise<never> {
-  return await runScript(command, async (parsed, { say }) => {
+  return await runScript(command, async (parsed, { log }) => {
     const flags = parsed as FlagValues<Table> & RunnerFlags;
     refuseOwnFlags(flags, script.ownFlags ?? []);
     const { createDatabases = false } = script;
     await using services = await openServices({
-      say,
+      log,
       retryPolicy: retryPolicyOf(flags),
       createDatabases,
     });
@@ -62,7 +62,7 @@ export async function runForVariants<const Table extends FlagTable>(
           () => script.body(services, settings, flags),
         ),
     }));
-    return await runEach(work, { all: flags.all ?? false, say });
+    return await runEach(work, { all: flags.all ?? false, log });
   });
 }
 

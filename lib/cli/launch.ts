@@ -30,7 +30,7 @@ const project = fileURLToPath(new URL("../../", import.meta.url)).replace(
 );
 
 /** The user's folders, from the environment. */
-interface Place {
+interface UserFolders {
   /** The user's working directory; `deno task` itself runs in the project folder. */
   readonly folder: string;
   readonly home: string | undefined;
@@ -83,12 +83,12 @@ function explainUnknown(name: string): number {
 /** Returns the arguments of Deno for a command: permissions, script, and the user's arguments with resolved paths. */
 function argumentsFor(command: Command, args: readonly string[]): string[] {
   const environment = Deno.env.toObject();
-  const place = {
+  const user = {
     folder: environment.INIT_CWD ?? Deno.cwd(),
     home: environment.HOME,
   };
   const { read, write } = permissionsFor(environment, {
-    named: findFiles(command, args, place),
+    named: findFiles(command, args, user),
     exists: (path) => existsSync(path),
   });
   return [
@@ -101,7 +101,7 @@ function argumentsFor(command: Command, args: readonly string[]): string[] {
     `--allow-read=${toList(read)}`,
     `--allow-write=${toList(write)}`,
     `scripts/${command.name}.ts`,
-    ...resolvePaths(command, args, place),
+    ...resolvePaths(command, args, user),
   ];
 }
 
@@ -118,11 +118,11 @@ function toList(paths: readonly string[]): string {
 function findFiles(
   command: Command,
   args: readonly string[],
-  place: Place,
+  user: UserFolders,
 ): NamedFile[] {
   const found: NamedFile[] = [];
   const add = (text: string, use: NamedFile["use"]) => {
-    const path = toLocalPath(text, place);
+    const path = toLocalPath(text, user);
     if (path !== undefined) found.push({ path, use });
   };
   try {
@@ -151,12 +151,12 @@ function findFiles(
 function resolvePaths(
   command: Command,
   args: readonly string[],
-  place: Place,
+  user: UserFolders,
 ): string[] {
   const resolved = (text: string) => {
     const isRelative = !/^(~|\/)/.test(text);
-    if (isRelative && place.folder === project) return text;
-    return toLocalPath(text, place) ?? text;
+    if (isRelative && user.folder === project) return text;
+    return toLocalPath(text, user) ?? text;
   };
   return args.map((arg, index) => {
     const [, inline, value] = /^--([^=]+)=([^]*)$/.exec(arg) ?? [];

@@ -1,12 +1,18 @@
 // deno-lint-ignore-file no-console -- the one place that prints
 /** Runs the body of a script: parses its flags, prints messages and the JSON line, and sets the exit code. */
-import { exitCode, messageOf, worstExitCode } from "../base/errors.ts";
+import {
+  exitCode,
+  messageOf,
+  UsageError,
+  worstExitCode,
+} from "../base/errors.ts";
 import {
   escapeControls,
   manyLines,
   oneLine,
   withoutCommands,
 } from "../base/printable.ts";
+import { type Log, type LogLevel, toLog } from "../base/log.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { redact, withoutUriSecrets } from "../base/redact.ts";
 import {
@@ -23,8 +29,8 @@ import { version } from "./version.ts";
 export interface Context {
   /** Positional arguments, in order. */
   readonly words: readonly string[];
-  /** Prints a message on stderr, in one line. */
-  readonly say: (message: string) => void;
+  /** Prints on stderr, one line per message, at the level that the flags select. */
+  readonly log: Log;
 }
 
 /**
@@ -44,7 +50,8 @@ export async function runScript<const Table extends FlagTable>(
   try {
     answerRequest(command);
     const { values, words } = parseFlags(command, Deno.args);
-    const outcome = await body(values, { words, say });
+    const log = toLog(levelOf(values), printLine);
+    const outcome = await body(values, { words, log });
     console.log(
       json
         ? toLine({ ...outcome.report, seconds: seconds() })
@@ -72,6 +79,15 @@ export async function runScript<const Table extends FlagTable>(
   }
 }
 
+function levelOf(
+  { quiet, verbose }: { quiet?: unknown; verbose?: unknown },
+): LogLevel {
+  if (quiet && verbose) {
+    throw new UsageError("Cannot use --quiet with --verbose: choose one");
+  }
+  return quiet ? "quiet" : verbose ? "verbose" : "normal";
+}
+
 /** Handles `--help` and `--version` for a script that was started without the launcher. */
 function answerRequest(command: Command): void {
   const request = findRequest(command, Deno.args);
@@ -91,14 +107,14 @@ function answerRequest(command: Command): void {
  */
 export async function runEach(
   work: readonly { key: string; title: string; run: () => Promise<Outcome> }[],
-  options: { all: boolean; say: (message: string) => void },
+  options: { all: boolean; log: Pick<Log, "error"> },
 ): Promise<Outcome> {
   const [only] = work;
   if (only && !options.all) return await only.run();
   const outcomes: Outcome[] = [];
   for (const { key, title, run } of work) {
     outcomes.push(
-      await run().catch((error) => failed({ key, title }, error, options.say)),
+      await run().catch((error) => failed({ key, title }, error, options.log)),
     );
   }
   const code = worstExitCode(outcomes.map(({ exitCode }) => exitCode ?? 0));
@@ -124,12 +140,12 @@ function overallStatus(outcomes: readonly Outcome[]): string {
 function failed(
   { key, title }: { key: string; title: string },
   error: unknown,
-  say: (message: string) => void,
+  log: Pick<Log, "error">,
 ): Outcome {
   const message = withoutSecrets(messageOf(error));
   const code = exitCode(error);
-  say(`${title}: ${message}`);
-  if (isDefect(error)) { for (const line of stackOf(error)) say(line); }
+  log.error(`${title}: ${message}`);
+  if (isDefect(error)) { for (const line of stackOf(error)) log.error(line); }
   return {
     report: {
       status: "failed",
@@ -177,6 +193,6 @@ function toLine(report: Readonly<Record<string, unknown>>): string {
   return withoutCommands(escapeControls(line));
 }
 
-function say(message: string): void {
+function printLine(message: string): void {
   console.error(oneLine(withoutSecrets(message)));
 }

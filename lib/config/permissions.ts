@@ -25,20 +25,20 @@ export interface Permissions {
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
- * const place = { folder: "/data", home: "/home/me" };
- * strictEqual(toLocalPath("week.jsonl", place), "/data/week.jsonl");
- * strictEqual(toLocalPath("~/week.jsonl", place), "/home/me/week.jsonl");
- * strictEqual(toLocalPath("s3://bucket/week.jsonl", place), undefined);
+ * const user = { folder: "/data", home: "/home/me" };
+ * strictEqual(toLocalPath("week.jsonl", user), "/data/week.jsonl");
+ * strictEqual(toLocalPath("~/week.jsonl", user), "/home/me/week.jsonl");
+ * strictEqual(toLocalPath("s3://bucket/week.jsonl", user), undefined);
  * ```
  */
 export function toLocalPath(
   text: string,
-  place: { folder: string; home: string | undefined },
+  user: { folder: string; home: string | undefined },
 ): string | undefined {
   if (text === "" || text === "-") return undefined;
   if (text.startsWith("file:")) return fileURLToPath(text);
   if (/^[a-z][a-z0-9+.-]+:/i.test(text)) return undefined;
-  return resolve(place.folder, expandHome(text, place.home));
+  return resolve(user.folder, expandHome(text, user.home));
 }
 
 /** Replaces a leading `~` of a path by the user's home. */

@@ -90,14 +90,14 @@ export function parsePostgresUri(
     );
   };
   const word = given.get("password");
-  const place = toPlace(
+  const address = toAddress(
     need("host", given.get("host") || (host && decoded(host))),
     { port: given.get("port") || port, setting },
   );
   return {
     username: need("user", given.get("user") || username),
     password: announceSecret(word || password || ""),
-    ...place,
+    ...address,
     database: need(
       "database",
       given.get("dbname") || (database && decoded(database)),
@@ -107,7 +107,7 @@ export function parsePostgresUri(
   };
 }
 
-function toPlace(
+function toAddress(
   text: string,
   options: { port: string | undefined; setting: string },
 ): { host: string; port: number } {

@@ -3,6 +3,7 @@
  * client (`mlflow/store/tracking/rest_store.py`), which are the same in 2.22.5,
  * 3.4.0 and 3.17.2.
  */
+import { type Log, noLog } from "../base/log.ts";
 import { UsageError } from "../base/errors.ts";
 import {
   ApiError,
@@ -45,18 +46,18 @@ import type { MlflowStore } from "./store.ts";
  * Opens the store of a tracking server, and checks that the server answers and
  * accepts the login.
  *
- * @param options `warn`: called for each value that was truncated.
+ * @param options `log`: receives a warning for each value that was truncated.
  * @throws {UsageError} If the server refuses the login, or is not an MLflow server.
  * @throws {TransientError} If it cannot be reached.
  */
 export async function openRest(
-  options: HttpSettings & { warn?: (warning: string) => void },
+  options: HttpSettings & { log?: Pick<Log, "warn"> },
 ): Promise<MlflowStore> {
   const http = openHttp(options);
-  const { warn = () => {} } = options;
+  const { log = noLog } = options;
   const hasLoggedModels = await askForLoggedModels(http);
   const mlflowVersion = await askVersion(http);
-  const rest: Rest = { http, hasLoggedModels, warn };
+  const rest: Rest = { http, hasLoggedModels, log };
   return {
     description: `${http.baseUrl} (MLflow ${
       mlflowVersion ?? "of an unknown version"

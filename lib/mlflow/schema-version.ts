@@ -120,7 +120,9 @@ interface Column {
  * @throws {InputError} If there is no MLflow schema, or its tables differ from
  * those of every MLflow that we know; the message names the head and the table.
  */
-export async function detectGeneration(db: Queryable): Promise<SchemaVersion> {
+export async function detectSchemaVersion(
+  db: Queryable,
+): Promise<SchemaVersion> {
   const columns = await readColumns(db);
   const head = await readHead(db, columns);
   const byTable = Map.groupBy(columns, (column) => column.table);
@@ -157,8 +159,8 @@ export async function detectGeneration(db: Queryable): Promise<SchemaVersion> {
 }
 
 /** Returns a printable name of the schema version: `MLflow 3.17.2`, or the unknown head. */
-export function describeGeneration(generation: SchemaVersion): string {
-  const { mlflowVersion, head } = generation;
+export function describeSchemaVersion(schema: SchemaVersion): string {
+  const { mlflowVersion, head } = schema;
   return mlflowVersion ? `MLflow ${mlflowVersion}` : `MLflow schema ${head}`;
 }
 

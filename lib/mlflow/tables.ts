@@ -5,7 +5,11 @@
  */
 import type { Database, Queryable } from "../database/database.ts";
 import { createExperiment, findExperiment } from "./tables/experiments.ts";
-import { describeGeneration, detectGeneration } from "./schema-version.ts";
+import {
+  describeSchemaVersion,
+  detectSchemaVersion,
+} from "./schema-version.ts";
+import { type Log, noLog } from "../base/log.ts";
 import { logInputs } from "./tables/inputs.ts";
 import {
   createLoggedModel,
@@ -34,32 +38,32 @@ import {
  * Opens the store on the MLflow schema of a database. Every call that writes is
  * one transaction, retried if a concurrent writer interferes.
  *
- * @param options `warn`: called for each value that was truncated, and for an
- * unknown schema; `nowMs`: the clock for new rows; `closesDatabase`: disposal of
+ * @param options `log`: receives a warning for each value that was truncated and
+ * for an unknown schema; `nowMs`: the clock for new rows; `closesDatabase`: disposal of
  * the store also closes the database (by default the caller closes it).
  * @throws {InputError} If the database has no MLflow schema that we can use.
  */
 export async function openTables(
   database: Database,
   options: {
-    warn?: (warning: string) => void;
+    log?: Pick<Log, "warn">;
     nowMs?: () => number;
     closesDatabase?: boolean;
   } = {},
 ): Promise<MlflowStore> {
-  const { warn = () => {}, nowMs = Date.now, closesDatabase = false } = options;
-  const generation = await detectGeneration(database);
-  if (generation.warning !== undefined) warn(generation.warning);
-  const tables: Tables = { db: database, generation, nowMs, warn };
+  const { log = noLog, nowMs = Date.now, closesDatabase = false } = options;
+  const schema = await detectSchemaVersion(database);
+  if (schema.warning !== undefined) log.warn(schema.warning);
+  const tables: Tables = { db: database, schema, nowMs, log };
   const atomic = <T>(work: (tables: Tables) => Promise<T>): Promise<T> =>
     retryRaces(() =>
       database.transaction((db: Queryable) => work({ ...tables, db }))
     );
   return {
-    description: `${database.description} (${describeGeneration(generation)})`,
-    mlflowVersion: generation.mlflowVersion,
-    hasLoggedModels: generation.hasLoggedModels,
-    writesRequired: generation.writesRequired,
+    description: `${database.description} (${describeSchemaVersion(schema)})`,
+    mlflowVersion: schema.mlflowVersion,
+    hasLoggedModels: schema.hasLoggedModels,
+    writesRequired: schema.writesRequired,
 
     findExperiment: (name) => findExperiment(tables, name),
     createExperiment: (name, more) =>

@@ -20,35 +20,35 @@ import type { ColumnDrift, DriftComparison } from "./columns.ts";
  */
 export async function storeResult(
   services: Services,
-  look: MonitoredRun,
+  monitored: MonitoredRun,
   variant: Variant,
 ): Promise<MonitoringRun & { saved: boolean }> {
-  const { attempt } = services;
-  const { evidence, earlierId } = look;
+  const { withRetry } = services;
+  const { result, earlierId } = monitored;
   const mlflow = await services.mlflow();
-  const runId = await startRun(services, mlflow, { ...look, variant });
+  const runId = await startRun(services, mlflow, { ...monitored, variant });
   const end = (status: "FINISHED" | "FAILED" | "KILLED") =>
     mlflow.finishRun(runId, { status, endTimeMs: Date.now() });
   try {
-    const metrics = toMetrics(evidence);
-    await attempt(
+    const metrics = toMetrics(result);
+    await withRetry(
       "log the metrics",
-      () => mlflow.logBatch(runId, { metrics, tags: toTags(evidence) }),
+      () => mlflow.logBatch(runId, { metrics, tags: toTags(result) }),
     );
     const database = await services.predictions();
-    const kept = await attempt(
-      "keep what was found",
+    const stored = await withRetry(
+      "store the result",
       () =>
-        saveMonitoringRun(database, evidence, {
+        saveMonitoringRun(database, result, {
           mlflowRunId: runId,
           earlierId,
         }),
     );
-    await attempt(
+    await withRetry(
       "finish the monitoring run",
-      () => end(kept.saved ? "FINISHED" : "KILLED"),
+      () => end(stored.saved ? "FINISHED" : "KILLED"),
     );
-    return kept;
+    return stored;
   } catch (error) {
     await end("FAILED").catch(() => {});
     throw error;
@@ -59,20 +59,20 @@ export async function storeResult(
 async function startRun(
   services: Services,
   mlflow: MlflowStore,
-  { evidence, variant, version }: MonitoredRun & { variant: Variant },
+  { result, variant, version }: MonitoredRun & { variant: Variant },
 ): Promise<string> {
-  const { attempt, config, artifacts } = services;
-  const { scoring_run: run } = evidence;
-  const experiment = await attempt(
+  const { withRetry, config, artifacts } = services;
+  const { scoring_run: run } = result;
+  const experiment = await withRetry(
     "find the experiment",
     () => getExperiment(mlflow, variant),
   );
-  const { runId, artifactUri } = await attempt(
+  const { runId, artifactUri } = await withRetry(
     "create the monitoring run",
     () =>
       mlflow.createRun(experiment.experimentId, {
         name: variant.runName.replace("Model Logging", "Monitoring"),
-        startTimeMs: Date.parse(evidence.monitored_at),
+        startTimeMs: Date.parse(result.monitored_at),
         tags: { ...sourceTags("monitor", config), ...variant.tags },
       }),
   );
@@ -81,7 +81,7 @@ async function startRun(
     rows: run.rows,
     context: "monitoring",
   });
-  await attempt(
+  await withRetry(
     "link the monitoring run to its inputs",
     () =>
       mlflow.logInputs(runId, {
@@ -91,19 +91,19 @@ async function startRun(
           : { modelIds: [version.modelId] }),
       }),
   );
-  const params = toParams(evidence);
-  await attempt(
+  const params = toParams(result);
+  await withRetry(
     "log what is monitored",
     () => mlflow.logBatch(runId, { params }),
   );
   const store = artifacts(artifactUri);
   const files = {
-    "monitoring/report.html": toHtmlReport(evidence),
-    "monitoring/report.json": toJsonReport(evidence),
+    "monitoring/report.html": toHtmlReport(result),
+    "monitoring/report.json": toJsonReport(result),
   };
   for (const [path, text] of Object.entries(files)) {
     const bytes = new TextEncoder().encode(text);
-    await attempt(`write ${path}`, () => store.write(path, bytes));
+    await withRetry(`write ${path}`, () => store.write(path, bytes));
   }
   return runId;
 }
@@ -141,9 +141,9 @@ function toTags(
 
 /** Returns every number of the result as a metric; unknown numbers are omitted. */
 function toMetrics(
-  evidence: MonitoringResult,
+  result: MonitoringResult,
 ): { key: string; value: number; timestampMs: number }[] {
-  const { comparisons, performance } = evidence;
+  const { comparisons, performance } = result;
   const numbers: Record<string, number | undefined> = {
     ...Object.assign({}, ...comparisons.map(numbersOf)),
     ...prefixed("performance.", performance?.metrics ?? {}),
@@ -152,7 +152,7 @@ function toMetrics(
     "performance.auc_high": performance?.auc_interval?.[1],
     "performance.auc_reference": performance?.auc_reference,
   };
-  const timestampMs = Date.parse(evidence.monitored_at);
+  const timestampMs = Date.parse(result.monitored_at);
   return Object.entries(numbers).flatMap(([key, value]) =>
     value === undefined ? [] : [{ key, value, timestampMs }]
   );

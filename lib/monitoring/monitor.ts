@@ -7,7 +7,7 @@ import type { Features } from "../rows/features.ts";
 import { readNamedFiles } from "../services/variant-files.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import {
-  type EarlierLook,
+  type EarlierRun,
   findPreviousRun,
   type LedgerRun,
   readHistory,
@@ -40,7 +40,7 @@ export interface OutcomesFile extends Outcomes {
  * @throws {InputError} If it cannot be read or used.
  */
 export async function readOutcomes(
-  { attempt, artifacts }: Services,
+  { withRetry, artifacts }: Services,
   { variant, idColumn, label }: VariantSettings,
   options: { uri: string },
 ): Promise<OutcomesFile> {
@@ -50,7 +50,7 @@ export async function readOutcomes(
       `Cannot use --outcomes for ${variant.title}: variants.yaml says "id_column: none", so no outcome can be joined to a score`,
     );
   }
-  const files = await attempt(
+  const files = await withRetry(
     `read ${uri}`,
     () => readNamedFiles(uri, artifacts),
   );
@@ -74,12 +74,12 @@ export interface MonitorOptions {
   /** Matured outcomes; undefined when none were given. */
   readonly outcomes: OutcomesFile | undefined;
   /** The latest judged performance of the same model version; undefined when there is none. */
-  readonly earlier: EarlierLook | undefined;
+  readonly earlier: EarlierRun | undefined;
 }
 
 /** The result of monitoring a scoring run, and the model version if the registry still has it. */
 export interface MonitoredRun {
-  readonly evidence: MonitoringResult;
+  readonly result: MonitoringResult;
   /** Id of the monitoring run whose performance the advice is based on; 0 for none. */
   readonly earlierId: number;
   readonly version: ModelVersion | undefined;
@@ -139,7 +139,7 @@ export async function monitorRun(
   return {
     version,
     earlierId: restsOn?.id ?? 0,
-    evidence: {
+    result: {
       version: 1,
       variant: settings.variant.key,
       title: settings.variant.title,

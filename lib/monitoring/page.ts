@@ -27,9 +27,9 @@ small{opacity:.75}summary{cursor:pointer}`;
  * comparisons with the most severe columns first, scores, performance and
  * earlier runs.
  */
-export function toHtmlReport(evidence: MonitoringResult): string {
-  const { title, scoring_run: run, verdict, comparisons } = evidence;
-  const { earlier_performance: earlier } = evidence;
+export function toHtmlReport(result: MonitoringResult): string {
+  const { title, scoring_run: run, verdict, comparisons } = result;
+  const { earlier_performance: earlier } = result;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -52,10 +52,10 @@ ${
       ["model", text(`${run.model_name} version ${run.model_version}`)],
       ["scored", text(`${run.rows} rows of ${run.input_uri}`)],
       ["scored at", text(run.finished_at)],
-      ["looked at", text(evidence.monitored_at)],
+      ["looked at", text(result.monitored_at)],
       ["scoring run", text(`${run.id}, in MLflow ${run.mlflow_run_id ?? "–"}`)],
-      ["reference", text(describeReference(evidence))],
-      ["outcomes", text(evidence.outcomes?.uri ?? "none")],
+      ["reference", text(describeReference(result))],
+      ["outcomes", text(result.outcomes?.uri ?? "none")],
       ...(earlier
         ? [[
           "latest known performance",
@@ -68,15 +68,15 @@ ${
         : []),
     ])
   }
-${list(evidence.notes)}
-${comparisons.map((each) => comparisonPart(each, evidence)).join("\n")}
-${evidence.performance ? performancePart(evidence.performance) : ""}
-${unseenPart(evidence.unseen_categories)}
-${historyPart(evidence.history)}
+${list(result.notes)}
+${comparisons.map((each) => comparisonPart(each, result)).join("\n")}
+${result.performance ? performancePart(result.performance) : ""}
+${unseenPart(result.unseen_categories)}
+${historyPart(result.history)}
 <p><small>PSI: population stability index over bins of the other sample, missing values a bin of their own;
 an alarm needs more than what 999 of 1000 undrifted samples stay below. KS: Kolmogorov-Smirnov distance at the edges
 of the bins, p adjusted over all columns (Benjamini-Hochberg). Limits: ${
-    text(JSON.stringify(evidence.thresholds).replaceAll(/["{}]/g, " "))
+    text(JSON.stringify(result.thresholds).replaceAll(/["{}]/g, " "))
   }. Charts: grey the other sample, blue the scored rows, shares a bin; the last bar is what is missing.</small></p>
 </body>
 </html>
@@ -117,7 +117,7 @@ function describeReference({ reference }: MonitoringResult): string {
 
 function comparisonPart(
   comparison: DriftComparison,
-  evidence: MonitoringResult,
+  result: MonitoringResult,
 ): string {
   const { features = [], score, above_half: above } = comparison;
   const shown = sortedByConcern(features).slice(0, mostRows);
@@ -130,7 +130,7 @@ function comparisonPart(
       percent(above.cur)
     } now.</p>`
     : "";
-  return `<h2>Drift ${text(describeOther(comparison, evidence))} ${
+  return `<h2>Drift ${text(describeOther(comparison, result))} ${
     badge(comparison.severity)
   }</h2>
 <p>${text(comparison.reasons.join("; "))}</p>

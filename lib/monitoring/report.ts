@@ -8,8 +8,8 @@ import type { Outcome } from "../base/outcome.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
 
 /** Returns the versioned JSON, indented. */
-export function toJsonReport(evidence: MonitoringResult): string {
-  return `${JSON.stringify(evidence, null, 1)}\n`;
+export function toJsonReport(result: MonitoringResult): string {
+  return `${JSON.stringify(result, null, 1)}\n`;
 }
 
 /** The verdict that ends `monitor` with exit code 3 when it fails. */
@@ -36,23 +36,23 @@ export interface ReportFiles {
  * contain the scoring run's number, so a second call overwrites the same files.
  */
 export async function writeReport(
-  { attempt, artifacts }: Pick<Services, "attempt" | "artifacts">,
-  evidence: MonitoringResult,
+  { withRetry, artifacts }: Pick<Services, "withRetry" | "artifacts">,
+  result: MonitoringResult,
   options: { folder: string },
 ): Promise<ReportFiles> {
-  const { scoring_run: run, outcomes } = evidence;
+  const { scoring_run: run, outcomes } = result;
   const name = `scoring-run-${run.id}${
     outcomes ? `-outcomes-${outcomes.sha256.slice(0, 8)}` : ""
   }`;
   const store = artifacts(options.folder);
   const write = async (path: string, text: string) => {
     const bytes = new TextEncoder().encode(text);
-    await attempt(`write ${path}`, () => store.write(path, bytes));
+    await withRetry(`write ${path}`, () => store.write(path, bytes));
     return uriOf(store, path);
   };
   return {
-    html: await write(`${name}.html`, toHtmlReport(evidence)),
-    json: await write(`${name}.json`, toJsonReport(evidence)),
+    html: await write(`${name}.html`, toHtmlReport(result)),
+    json: await write(`${name}.json`, toJsonReport(result)),
   };
 }
 
@@ -68,16 +68,16 @@ export interface MonitoringFacts {
 
 /** Returns the outcome of `monitor` for one variant; its exit code is 3 when the verdict that `failOn` names is `fail`. */
 export function describeMonitoring(
-  evidence: MonitoringResult,
+  result: MonitoringResult,
   facts: MonitoringFacts,
 ): Outcome {
-  const { scoring_run: run, verdict, performance, comparisons } = evidence;
+  const { scoring_run: run, verdict, performance, comparisons } = result;
   const main = comparisons[0];
   const tripped = facts.failOn !== "never" && verdict[facts.failOn] === "fail";
   return {
     report: {
       status: facts.isNew ? "created" : "nothing-new",
-      variant: evidence.variant,
+      variant: result.variant,
       experiment: facts.experiment,
       run_id: facts.mlflowRunId,
       model_name: run.model_name,
@@ -85,7 +85,7 @@ export function describeMonitoring(
       rows: run.rows,
       scoring_run_id: run.id,
       scored_at: run.finished_at,
-      monitored_at: evidence.monitored_at,
+      monitored_at: result.monitored_at,
       drift: verdict.drift,
       performance: verdict.performance,
       retrain: verdict.retrain,
@@ -93,28 +93,28 @@ export function describeMonitoring(
       drifted_share: main?.drifted_share ?? null,
       score_psi: main?.score?.psi ?? null,
       auc: performance?.metrics["auc"] ?? null,
-      outcomes: evidence.outcomes?.uri ?? null,
+      outcomes: result.outcomes?.uri ?? null,
       coverage: performance?.coverage ?? null,
       matured: performance?.matured ?? null,
       scored_players: performance?.players ?? null,
       outcome_players: performance?.outcomes ?? null,
-      earlier_performance: evidence.earlier_performance ?? null,
+      earlier_performance: result.earlier_performance ?? null,
       report: facts.files.html,
       report_json: facts.files.json,
-      notes: evidence.notes,
+      notes: result.notes,
       drifted_psi: Object.fromEntries(
         drifted(main).slice(0, 10).map(({ name, psi }) => [name, psi]),
       ),
     },
-    text: toText(evidence, facts),
+    text: toText(result, facts),
     exitCode: tripped ? 3 : 0,
   };
 }
 
-function toText(evidence: MonitoringResult, facts: MonitoringFacts): string {
-  const { scoring_run: run, verdict, comparisons } = evidence;
+function toText(result: MonitoringResult, facts: MonitoringFacts): string {
+  const { scoring_run: run, verdict, comparisons } = result;
   const players =
-    `the ${run.rows} players of ${evidence.title}, scored with ${run.model_name} version ${run.model_version}`;
+    `the ${run.rows} players of ${result.title}, scored with ${run.model_name} version ${run.model_version}`;
   const day = run.finished_at.slice(0, 10);
   return [
     facts.isNew
@@ -123,15 +123,15 @@ function toText(evidence: MonitoringResult, facts: MonitoringFacts): string {
     `  scoring run: ${run.id} of ${day}, ${run.input_uri}`,
     `  drift: ${verdict.drift}`,
     ...comparisons.map((each) =>
-      `    ${describeOther(each, evidence)}: ${each.severity}, ${
+      `    ${describeOther(each, result)}: ${each.severity}, ${
         each.reasons.join("; ")
       }`
     ),
     ...drifted(comparisons[0]).slice(0, 3).map(({ name, reasons }) =>
       `    ${name}: ${reasons.join("; ")}`
     ),
-    ...performanceLines(evidence),
-    ...evidence.notes.map((note) => `  note: ${note}`),
+    ...performanceLines(result),
+    ...result.notes.map((note) => `  note: ${note}`),
     `  retrain: ${verdict.retrain ? "yes" : "no"}, ${verdict.reason}`,
     `The report is in ${facts.files.html}`,
   ].join("\n");

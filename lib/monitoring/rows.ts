@@ -45,10 +45,10 @@ export async function readModel(
   run: LedgerRun,
   { settings, notes }: { settings: VariantSettings; notes: string[] },
 ): Promise<ModelFacts> {
-  const { attempt, artifacts, config } = services;
+  const { withRetry, artifacts, config } = services;
   const { modelName: name, modelVersion } = run;
   const mlflow = await services.mlflow();
-  const version = await attempt(
+  const version = await withRetry(
     `find ${name} version ${modelVersion}`,
     () => mlflow.findModelVersion(name, Number(modelVersion)),
   );
@@ -64,7 +64,7 @@ export async function readModel(
     };
   }
   const store = artifacts(version.artifactUri);
-  const { profile: reference, recipe } = await attempt(
+  const { profile: reference, recipe } = await withRetry(
     `read the reference in ${store.uri}`,
     () =>
       readRecordedRows(store, {
@@ -114,7 +114,7 @@ export async function readRows(
     return unknown("it was scored with another feature recipe");
   }
   try {
-    const [file] = await services.attempt(
+    const [file] = await services.withRetry(
       `read ${run.inputUri}`,
       () => readNamedFiles(run.inputUri, services.artifacts),
     );

@@ -27,11 +27,11 @@ export interface LedgerRun {
 /** A stored monitoring result. */
 export interface MonitoringRun {
   readonly mlflowRunId: string | null;
-  readonly evidence: MonitoringResult;
+  readonly result: MonitoringResult;
 }
 
 /** The performance on an earlier run's outcomes, and the monitoring run that measured it. */
-export interface EarlierLook {
+export interface EarlierRun {
   /** Id in `monitoring_runs`. */
   readonly id: number;
   readonly performance: EarlierPerformance;
@@ -120,7 +120,7 @@ export async function readScores(
 export async function findEarlierPerformance(
   database: Queryable,
   run: LedgerRun,
-): Promise<EarlierLook | undefined> {
+): Promise<EarlierRun | undefined> {
   const [row] = await database.query<
     Omit<EarlierPerformance, "monitored_at"> & {
       id: number;
@@ -159,11 +159,11 @@ export async function findMonitoringRun(
   key: {
     run: LedgerRun;
     outcomesSha256: string;
-    earlier: EarlierLook | undefined;
+    earlier: EarlierRun | undefined;
   },
 ): Promise<MonitoringRun | undefined> {
   const [known] = await database.query<MonitoringRun>(
-    `select m.mlflow_run_id as "mlflowRunId", m.report as evidence from monitoring_runs m
+    `select m.mlflow_run_id as "mlflowRunId", m.report as result from monitoring_runs m
      where m.scoring_run_id = $1 and ($2 = '' or m.outcomes_sha256 = $2)
        and (${isJudgedSql} or m.earlier_performance_id = $3)
      order by ${isJudgedSql} desc, m.outcomes_sha256 <> '' desc, m.id desc limit 1`,
@@ -204,20 +204,20 @@ export async function readHistory(
  */
 export async function saveMonitoringRun(
   database: Database,
-  evidence: MonitoringResult,
+  result: MonitoringResult,
   options: { mlflowRunId: string; earlierId: number },
 ): Promise<MonitoringRun & { saved: boolean }> {
   const { mlflowRunId, earlierId } = options;
   return await database.transaction(async (tx) => {
-    const id = await insertRun(tx, evidence, options);
+    const id = await insertRun(tx, result, options);
     if (id !== undefined) {
-      await insertMetrics(tx, evidence, id);
-      return { saved: true, evidence, mlflowRunId };
+      await insertMetrics(tx, result, id);
+      return { saved: true, result, mlflowRunId };
     }
     const [known] = await tx.query<MonitoringRun>(
-      `select mlflow_run_id as "mlflowRunId", report as evidence from monitoring_runs
+      `select mlflow_run_id as "mlflowRunId", report as result from monitoring_runs
        where scoring_run_id = $1 and outcomes_sha256 = $2 and earlier_performance_id = $3`,
-      [evidence.scoring_run.id, evidence.outcomes?.sha256 ?? "", earlierId],
+      [result.scoring_run.id, result.outcomes?.sha256 ?? "", earlierId],
     );
     return { saved: known!.mlflowRunId === mlflowRunId, ...known! };
   });
@@ -225,11 +225,11 @@ export async function saveMonitoringRun(
 
 async function insertRun(
   tx: Queryable,
-  evidence: MonitoringResult,
+  result: MonitoringResult,
   { mlflowRunId, earlierId }: { mlflowRunId: string; earlierId: number },
 ): Promise<number | undefined> {
-  const { verdict, performance } = evidence;
-  const main = evidence.comparisons[0];
+  const { verdict, performance } = result;
+  const main = result.comparisons[0];
   const [row] = await tx.query<{ id: number }>(
     `insert into monitoring_runs (variant, scoring_run_id, previous_scoring_run_id, reference_sha256, outcomes_sha256,
        mlflow_run_id, drift, performance, retrain, drifted_share, score_psi, auc, report, monitored_at,
@@ -237,11 +237,11 @@ async function insertRun(
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
      on conflict on constraint monitoring_runs_once do nothing returning id`,
     [
-      evidence.variant,
-      evidence.scoring_run.id,
-      evidence.previous?.id ?? null,
-      evidence.reference?.sha256 ?? null,
-      evidence.outcomes?.sha256 ?? "",
+      result.variant,
+      result.scoring_run.id,
+      result.previous?.id ?? null,
+      result.reference?.sha256 ?? null,
+      result.outcomes?.sha256 ?? "",
       mlflowRunId,
       verdict.drift,
       verdict.performance,
@@ -249,8 +249,8 @@ async function insertRun(
       main?.drifted_share ?? null,
       main?.score?.psi ?? null,
       performance?.metrics["auc"] ?? null,
-      JSON.stringify(evidence),
-      evidence.monitored_at,
+      JSON.stringify(result),
+      result.monitored_at,
       earlierId,
     ],
   );

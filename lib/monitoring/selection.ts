@@ -76,7 +76,7 @@ export async function chooseRun(
     ? await findByOutcomes(services, runs, { choice, outcomes, variant })
     : findByDay(runs, { choice, variant });
   if (outcomes) {
-    services.say(
+    services.log.info(
       `Outcomes of ${outcomes.uri} are joined to scoring ${describe(run)}`,
     );
   }
@@ -84,7 +84,7 @@ export async function chooseRun(
     id !== run.id && contentSha256 === run.contentSha256
   );
   if (attempts.length > 0) {
-    services.say(
+    services.log.info(
       `Scoring run ${run.id} is one of ${
         attempts.length + 1
       } that scored the same rows; the others: ${list(attempts)}`,
@@ -98,7 +98,7 @@ async function readLedger(
   services: Services,
   variant: Variant,
 ): Promise<LedgerRun[]> {
-  const { config, attempt } = services;
+  const { config, withRetry } = services;
   const nothing = new InputError(
     `Cannot monitor ${variant.title}: nothing was scored yet; run \`${
       commandFor("predict", variant)
@@ -109,8 +109,8 @@ async function readLedger(
   }
   const database = await services.predictions();
   if (config.embedded) await ensurePredictionsSchema(database);
-  const runs = await attempt(
-    "look into the ledger",
+  const runs = await withRetry(
+    "read the ledger",
     () => listRuns(database, variant.key),
   );
   if (runs.length > 0) return runs;
@@ -160,7 +160,7 @@ async function findByOutcomes(
   const candidates = candidatesOf(runs, { choice, variant });
   const players = [...outcomes.byPlayer.keys()];
   const database = await services.predictions();
-  const counts = await services.attempt(
+  const counts = await services.withRetry(
     "find the players of the outcomes",
     () => countPlayers(database, candidates, { players }),
   );

@@ -30,15 +30,15 @@ export async function readCandidateFiles(
   settings: VariantSettings,
   named: NamedFiles,
 ): Promise<CandidateFiles> {
-  const places = services.places(settings.variant);
+  const files = services.variantFiles(settings.variant);
   const readNamed = async (uri: string) =>
     (await readNamedFiles(uri, services.artifacts))[0]!;
   const read = (uri: string | undefined, path: string) =>
-    uri === undefined ? readVariantFile(places, path) : readNamed(uri);
+    uri === undefined ? readVariantFile(files, path) : readNamed(uri);
   const findOwn = async (path: string | undefined) =>
     path === undefined || named.model !== undefined
       ? undefined
-      : await findVariantFile(places, path);
+      : await findVariantFile(files, path);
   const model = await read(named.model, settings.files.model);
   return {
     model,
@@ -57,8 +57,8 @@ async function findManifest(
   model: InputFile,
 ): Promise<InputFile | undefined> {
   const store = services.artifacts(model.uri.replace(/\/[^/]*$/, ""));
-  const bytes = await services.attempt(
-    "look for a manifest",
+  const bytes = await services.withRetry(
+    "find the manifest",
     () => store.find("manifest.json"),
   );
   return bytes &&

@@ -40,7 +40,7 @@ export interface LoggingOptions {
   /** Tags of the run, in addition to the candidate's own. */
   readonly tags: Readonly<Record<string, string>>;
   readonly artifacts: (uri: string) => ArtifactStore;
-  readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+  readonly withRetry: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -73,10 +73,10 @@ export async function logCandidate(
   candidate: Candidate,
   options: LoggingOptions,
 ): Promise<ModelVersion> {
-  const { variant, experiment, attempt } = options;
+  const { variant, experiment, withRetry } = options;
   const startTimeMs = Date.now();
   const tags = { ...options.tags, ...toDigestTags(candidate) };
-  const run = await attempt(
+  const run = await withRetry(
     "create the run",
     () =>
       mlflow.createRun(experiment.experimentId, {
@@ -91,7 +91,7 @@ export async function logCandidate(
       run,
       createdMs: startTimeMs,
     });
-    await attempt(
+    await withRetry(
       "finish the run",
       () =>
         mlflow.finishRun(run.runId, {
@@ -113,20 +113,20 @@ export async function logCandidate(
 export async function markVersion(
   mlflow: MlflowStore,
   { name, version }: Pick<ModelVersion, "name" | "version">,
-  options: Pick<LoggingOptions, "attempt"> & {
+  options: Pick<LoggingOptions, "withRetry"> & {
     alias: string | undefined;
     stage: Stage | undefined;
   },
 ): Promise<void> {
-  const { alias, stage, attempt } = options;
+  const { alias, stage, withRetry } = options;
   if (alias !== undefined) {
-    await attempt(
+    await withRetry(
       "set the alias",
       () => mlflow.setAlias(name, { version, alias }),
     );
   }
   if (stage !== undefined) {
-    await attempt(
+    await withRetry(
       "set the stage",
       () => mlflow.setStage(name, { version, stage }),
     );
@@ -143,17 +143,20 @@ async function fillRun(
   candidate: Candidate,
   options: RunOptions,
 ): Promise<ModelVersion> {
-  const { run, attempt, variant } = options;
+  const { run, withRetry, variant } = options;
   const params = { ...candidate.model.parameters };
-  await attempt(
+  await withRetry(
     "log the parameters",
     () => mlflow.logBatch(run.runId, { params }),
   );
-  const place = await placeModel(mlflow, candidate, options);
-  await logMetrics(mlflow, candidate, { ...options, modelId: place.modelId });
+  const location = await locateModel(mlflow, candidate, options);
+  await logMetrics(mlflow, candidate, {
+    ...options,
+    modelId: location.modelId,
+  });
   const mlmodelSha256 = await writeFolder(mlflow, candidate, {
     ...options,
-    place,
+    location,
   });
   const versionTags = {
     ...variant.tags,
@@ -163,29 +166,29 @@ async function fillRun(
   return await register(mlflow, {
     ...options,
     candidate,
-    place,
+    location,
     tags: versionTags,
   });
 }
 
-interface Place {
+interface ModelLocation {
   readonly store: ArtifactStore;
   readonly modelId: string | undefined;
   readonly source: string;
 }
 
 /** Returns where the model is stored: a logged model of its own in MLflow 3, a folder of the run in earlier versions. */
-async function placeModel(
+async function locateModel(
   mlflow: MlflowStore,
   candidate: Candidate,
   options: RunOptions,
-): Promise<Place> {
-  const { run, attempt, artifacts } = options;
+): Promise<ModelLocation> {
+  const { run, withRetry, artifacts } = options;
   if (!mlflow.hasLoggedModels) {
     const source = uriOf({ uri: run.artifactUri }, artifactPath);
     return { store: artifacts(source), modelId: undefined, source };
   }
-  const { modelId, artifactLocation } = await attempt(
+  const { modelId, artifactLocation } = await withRetry(
     "create the logged model",
     () =>
       mlflow.createLoggedModel(run, {
@@ -208,13 +211,13 @@ async function logMetrics(
 ): Promise<void> {
   const { metrics, evaluation, digests } = candidate;
   if (!metrics || !evaluation || digests.evaluation === undefined) return;
-  const { run, modelId, attempt, createdMs: timestampMs } = options;
+  const { run, modelId, withRetry, createdMs: timestampMs } = options;
   const dataset = toDataset(evaluation.uri, {
     digest: digests.evaluation,
     rows: metrics["rows"] ?? 0,
     context: "evaluation",
   });
-  await attempt(
+  await withRetry(
     "log the labelled set",
     () => mlflow.logInputs(run.runId, { datasets: [dataset] }),
   );
@@ -226,7 +229,7 @@ async function logMetrics(
     datasetDigest: dataset.digest,
     ...(modelId === undefined ? {} : { modelId }),
   }));
-  await attempt(
+  await withRetry(
     "log the metrics",
     () => mlflow.logBatch(run.runId, { metrics: entries }),
   );
@@ -236,10 +239,10 @@ async function logMetrics(
 async function writeFolder(
   mlflow: MlflowStore,
   candidate: Candidate,
-  options: RunOptions & { place: Place },
+  options: RunOptions & { location: ModelLocation },
 ): Promise<string> {
-  const { run, place, attempt, createdMs } = options;
-  const { store, modelId } = place;
+  const { run, location, withRetry, createdMs } = options;
+  const { store, modelId } = location;
   const described = {
     artifactPath: modelId === undefined ? artifactPath : store.uri,
     modelId,
@@ -250,7 +253,7 @@ async function writeFolder(
   const { files, description } = toModelFolder(candidate, described);
   try {
     for (const [path, bytes] of files) {
-      await attempt(
+      await withRetry(
         `write ${uriOf(store, path)}`,
         () => store.write(path, bytes),
       );
@@ -264,13 +267,13 @@ async function writeFolder(
     throw error;
   }
   if (modelId !== undefined) {
-    await attempt(
+    await withRetry(
       "finish the logged model",
       () => mlflow.finalizeLoggedModel(modelId, "READY"),
     );
   } else {
     const history = { "mlflow.log-model.history": toModelHistory(description) };
-    await attempt(
+    await withRetry(
       "tag the run",
       () => mlflow.logBatch(run.runId, { tags: history }),
     );
@@ -282,13 +285,13 @@ async function register(
   mlflow: MlflowStore,
   options: RunOptions & {
     candidate: Candidate;
-    place: Place;
+    location: ModelLocation;
     tags: Record<string, string>;
   },
 ): Promise<ModelVersion> {
-  const { variant, run, place, attempt, tags } = options;
+  const { variant, run, location, withRetry, tags } = options;
   const name = variant.modelName;
-  const registered = await attempt(
+  const registered = await withRetry(
     `find the registered model ${name}`,
     () =>
       mlflow.ensureRegisteredModel(name, {
@@ -298,7 +301,7 @@ async function register(
   refuseForeign(registered.tags, variant);
   // After a broken connection it is unknown whether the version was created, so a retry searches for it first.
   let asked = false;
-  return await attempt(`register a version of ${name}`, async () => {
+  return await withRetry(`register a version of ${name}`, async () => {
     const made = asked
       ? (await mlflow.listModelVersions(name)).find(({ runId }) =>
         runId === run.runId
@@ -306,9 +309,9 @@ async function register(
       : undefined;
     asked = true;
     return made ?? await mlflow.createModelVersion(name, {
-      source: place.source,
+      source: location.source,
       runId: run.runId,
-      ...(place.modelId === undefined ? {} : { modelId: place.modelId }),
+      ...(location.modelId === undefined ? {} : { modelId: location.modelId }),
       tags,
       description: describeInputs(options.candidate),
     });

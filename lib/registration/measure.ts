@@ -52,7 +52,7 @@ export async function measureVersion(
     parseRows(labelled.bytes, { file: labelled.uri }),
     {
       columns,
-      recipe: recipeOf(scorer, { declared, columns, say: services.say }),
+      recipe: recipeOf(scorer, { declared, columns, log: services.log }),
       idColumn,
       labelColumn: settings.label,
       file: labelled.uri,

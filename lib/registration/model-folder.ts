@@ -19,7 +19,7 @@ import { scoreOutput } from "../mlflow/model-folder/signature.ts";
 import { toRecorded } from "../rows/recipe.ts";
 
 /** Where a model is logged. */
-export interface ModelPlace {
+export interface ModelOrigin {
   readonly artifactPath: string;
   readonly modelId: string | undefined;
   readonly runId: string;
@@ -47,7 +47,7 @@ const lightgbmVersion = "4.7.0";
  */
 export function toModelFolder(
   candidate: Candidate,
-  place: ModelPlace,
+  origin: ModelOrigin,
 ): ModelFolder {
   const { model, columns, example } = candidate;
   const native = toNative(candidate);
@@ -80,7 +80,7 @@ export function toModelFolder(
     ),
   ]);
   const description: ModelDescription = {
-    ...place,
+    ...origin,
     ...environment,
     signature: { inputs: columns, outputs: scoreOutput },
     hasInputExample: true,

@@ -51,7 +51,7 @@ export async function rehearseBootstrap(
   options: { modelUri: string; engine: "auto" | Engine },
 ): Promise<Rehearsal | undefined> {
   if (!await isEmpty(services, settings)) return undefined;
-  const { say, config } = services;
+  const { log, config } = services;
   const { variant } = settings;
   const { modelUri, engine } = options;
   await refuseUnshipped(services, settings);
@@ -61,26 +61,26 @@ export async function rehearseBootstrap(
     );
   }
   const files = await readCandidateFiles(services, settings, {});
-  const place = {
+  const origin = {
     artifactPath,
     modelId: undefined,
     runId: "dry-run",
     createdMs: Date.now(),
   };
-  const folder = toModelFolder(toCandidate(files, settings), place);
+  const folder = toModelFolder(toCandidate(files, settings), origin);
   const store = inMemory(folder.files);
   const loaded = await readModelFolder(store, {
     mlmodelSha256: undefined,
     cache: {
       find: () => Promise.resolve(undefined),
-      keep: () => Promise.resolve(),
+      store: () => Promise.resolve(),
     },
   });
   const scorer = await openScorer(loaded, { engine, settings });
   if (!await isThere(`${config.home}/database`)) {
-    say(`Would create the embedded store in ${config.home}`);
+    log.info(`Would create the embedded store in ${config.home}`);
   }
-  say(
+  log.info(
     `Would log ${files.model.uri} as ${variant.modelName} version 1 and promote it`,
   );
   return {
@@ -102,7 +102,7 @@ export async function rehearseBootstrap(
       modelId: undefined,
       description: undefined,
       tags: {},
-      createdMs: place.createdMs,
+      createdMs: origin.createdMs,
     },
     scorer,
   };
@@ -136,7 +136,9 @@ export async function refuseUnshipped(
   services: Services,
   { variant, files }: VariantSettings,
 ): Promise<void> {
-  if (await findVariantFile(services.places(variant), files.model)) return;
+  if (await findVariantFile(services.variantFiles(variant), files.model)) {
+    return;
+  }
   const listed = services.variants.listed.map((known) => known.variant.title);
   throw new InputError(
     `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +

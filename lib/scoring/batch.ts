@@ -83,15 +83,15 @@ export async function readInputs(
   settings: VariantSettings,
   options: { named: readonly string[] | undefined; fallback: boolean },
 ): Promise<InputFile[]> {
-  const { attempt, artifacts, say } = services;
+  const { withRetry, artifacts, log } = services;
   const { named, fallback } = options;
   if (named === undefined) {
-    const places = services.places(settings.variant);
+    const files = services.variantFiles(settings.variant);
     const { sample } = settings.files;
-    return [await readNewData(places, sample, { fallback, say })];
+    return [await readNewData(files, sample, { fallback, log })];
   }
   const files = named.map((uri) =>
-    attempt(`read ${uri}`, () => readNamedFiles(uri, artifacts))
+    withRetry(`read ${uri}`, () => readNamedFiles(uri, artifacts))
   );
   return (await Promise.all(files)).flat();
 }
@@ -134,8 +134,8 @@ export async function sortInputs(
   const known: StoredInput[] = [];
   for (const file of inputs) {
     const input = { variant, contentSha256: sha256(file.bytes) };
-    const ledger = await services.attempt(
-      "look into the ledger",
+    const ledger = await services.withRetry(
+      "read the ledger",
       () => findScoringRun(database, input),
     );
     if (ledger) {
@@ -161,21 +161,21 @@ export async function openVersion(
     dryRun?: boolean;
   },
 ): Promise<Scorer> {
-  const { attempt, artifacts, config, say } = services;
+  const { withRetry, artifacts, config, log } = services;
   const cache = openCache(`${config.home}/cache/models`);
   const store = artifacts(version.artifactUri);
-  const folder = await attempt(
+  const folder = await withRetry(
     `read ${store.uri}`,
     () =>
       readModelFolder(store, {
         mlmodelSha256: version.tags[digestTags.mlmodel],
         cache: options.dryRun && config.embedded
-          ? { ...cache, keep: () => Promise.resolve() }
+          ? { ...cache, store: () => Promise.resolve() }
           : cache,
       }),
   );
   if (!folder.verified) {
-    say(
+    log.warn(
       `${version.name} version ${version.version} has no digests on record, so its files are taken as they are`,
     );
   }
@@ -193,28 +193,28 @@ export async function scoreInputs(
   options: BatchOptions & { inputs: readonly InputFile[] },
 ): Promise<StoredInput[]> {
   const { settings, output, dryRun, inputs } = options;
-  const { say } = services;
+  const { log } = services;
   if (output === "postgres") checkStorable(scorer, options);
   const columns = await columnsOf(services, scorer, settings);
   const recipe = recipeOf(scorer, {
     declared: settings.recipe,
     columns,
-    say,
+    log,
   });
   const score = (file: InputFile) =>
-    scoreFile(scorer, file, { settings, columns, recipe, say });
-  const kept: StoredInput[] = [];
+    scoreFile(scorer, file, { settings, columns, recipe, log });
+  const stored: StoredInput[] = [];
   if (output === "postgres" && !dryRun) {
     for (const file of inputs) {
-      kept.push(
-        await keepInPostgres(services, scorer, {
+      stored.push(
+        await storeInPostgres(services, scorer, {
           ...options,
           recipe,
           scored: await score(file),
         }),
       );
     }
-    return kept;
+    return stored;
   }
   const all: ScoredFile[] = [];
   for (const file of inputs) all.push(await score(file));
@@ -228,11 +228,11 @@ export async function scoreInputs(
   }
   await writeOutput(services, { scorer, all, options });
   for (const scored of all) {
-    kept.push(
-      await keepInFile(services, scorer, { ...options, recipe, scored }),
+    stored.push(
+      await logFileOutput(services, scorer, { ...options, recipe, scored }),
     );
   }
-  return kept;
+  return stored;
 }
 
 /** Rejects a model that does not return one churn probability per row, before anything is scored or logged. */
@@ -266,12 +266,14 @@ async function columnsOf(
 ): Promise<readonly Column[]> {
   if (scorer.columns) return scorer.columns;
   const file = await readVariantFile(
-    services.places(settings.variant),
+    services.variantFiles(settings.variant),
     settings.files.features,
   );
   const names = parseFeatureNames(file.bytes, { file: file.uri });
   if (scorer.features === undefined || scorer.features === names.length) {
-    services.say(`The model names no columns; they are taken from ${file.uri}`);
+    services.log.info(
+      `The model names no columns; they are taken from ${file.uri}`,
+    );
     return names.map((name) => ({ name, type: "double" }));
   }
   throw new InputError(
@@ -279,12 +281,12 @@ async function columnsOf(
   );
 }
 
-type KeepOptions = BatchOptions & { recipe: Recipe; scored: ScoredFile };
+type StoreOptions = BatchOptions & { recipe: Recipe; scored: ScoredFile };
 
-async function keepInPostgres(
+async function storeInPostgres(
   services: Services,
   scorer: Scorer,
-  options: KeepOptions,
+  options: StoreOptions,
 ): Promise<StoredInput> {
   return await withScoringRun(
     services,
@@ -300,10 +302,10 @@ async function keepInPostgres(
   );
 }
 
-async function keepInFile(
+async function logFileOutput(
   services: Services,
   scorer: Scorer,
-  options: KeepOptions,
+  options: StoreOptions,
 ): Promise<StoredInput> {
   return await withScoringRun(
     services,
@@ -317,12 +319,12 @@ async function keepInFile(
 async function withScoringRun(
   services: Services,
   scorer: Scorer,
-  options: KeepOptions,
-  keep: (
+  options: StoreOptions,
+  storeScores: (
     mlflowRunId: string,
   ) => Promise<{ stored: boolean; ledger: ScoringRun | undefined }>,
 ): Promise<StoredInput> {
-  const { attempt, config } = services;
+  const { withRetry, config } = services;
   const { scored } = options;
   const mlflow = await services.mlflow();
   const tags = sourceTags("predict", config);
@@ -330,14 +332,14 @@ async function withScoringRun(
     ...options,
     engine: scorer.engine,
     tags,
-    attempt,
+    withRetry,
   });
   const end = (status: "FAILED" | "KILLED") =>
     mlflow.finishRun(mlflowRunId, { status, endTimeMs: Date.now() });
   try {
-    const { stored, ledger } = await keep(mlflowRunId);
+    const { stored, ledger } = await storeScores(mlflowRunId);
     if (!stored) {
-      services.say(
+      services.log.info(
         `${scored.file.uri} was stored by another process meanwhile; this one stored nothing`,
       );
       await end("KILLED");
@@ -348,7 +350,7 @@ async function withScoringRun(
         mlflowRunId: undefined,
       };
     }
-    await finishScoringRun(mlflow, mlflowRunId, { scored, attempt });
+    await finishScoringRun(mlflow, mlflowRunId, { scored, withRetry });
     return { file: scored.file, scored, ledger, mlflowRunId };
   } catch (error) {
     await end("FAILED").catch(() => {});
@@ -359,7 +361,7 @@ async function withScoringRun(
 async function store(
   services: Services,
   scorer: Scorer,
-  options: KeepOptions & { mlflowRunId: string },
+  options: StoreOptions & { mlflowRunId: string },
 ): Promise<StoreResult> {
   const { settings, version, recipe, scored, force, mlflowRunId } = options;
   const database = await services.predictions();
@@ -377,7 +379,7 @@ async function store(
     probabilities: scored.scores,
     ids: scored.features.ids,
   };
-  return await services.attempt(
+  return await services.withRetry(
     "store the scores",
     () => storePredictions(database, input, { force }),
   );
@@ -396,7 +398,7 @@ async function writeOutput(
     toOutputRows(scored, { scorer, options })
   );
   const bytes = toOutput(rows, outputFormat(options.output));
-  await services.attempt(
+  await services.withRetry(
     `write ${options.output}`,
     () => writeNamedFile(options.output, bytes, services.artifacts),
   );
@@ -428,9 +430,9 @@ function toOutputRows(
 
 /** Returns the distribution of all scores of a call; undefined when nothing was scored. */
 export function distributionOf(
-  kept: readonly StoredInput[],
+  stored: readonly StoredInput[],
 ): ReturnType<typeof scoreDistribution> | undefined {
-  const scores = kept.flatMap(({ scored }) => scored ? [scored.scores] : []);
+  const scores = stored.flatMap(({ scored }) => scored ? [scored.scores] : []);
   if (scores.length === 0) return undefined;
   const all = new Float32Array(
     scores.reduce((sum, { length }) => sum + length, 0),

@@ -7,6 +7,7 @@ import {
 import type { Config } from "../config/environment.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { Outcome } from "../base/outcome.ts";
+import type { Log } from "../base/log.ts";
 import { oneLine } from "../base/printable.ts";
 import { isProbability } from "./scorer.ts";
 import type { ScoredFile } from "./scoring-run.ts";
@@ -17,7 +18,7 @@ export interface PredictionFacts extends BatchOptions {
   readonly command: (input?: string) => string;
   /** Undefined when nothing was scored. */
   readonly engine: string | undefined;
-  readonly kept: readonly StoredInput[];
+  readonly inputs: readonly StoredInput[];
 }
 
 /** Returns the outcome of `predict` for one variant; `status` is `scored`, `nothing-new` or `dry-run`. */
@@ -25,8 +26,8 @@ export function describePrediction(
   config: Config,
   facts: PredictionFacts,
 ): Outcome {
-  const { settings: { variant }, version, kept, dryRun } = facts;
-  const scored = kept.filter((input) => input.scored !== undefined);
+  const { settings: { variant }, version, inputs, dryRun } = facts;
+  const scored = inputs.filter((input) => input.scored !== undefined);
   const rows = scored.reduce(
     (sum, input) => sum + (input.scored?.features.rows ?? 0),
     0,
@@ -36,7 +37,7 @@ export function describePrediction(
     : dryRun
     ? "dry-run"
     : "scored";
-  const first = scored[0] ?? kept.find(({ sameAs }) => !sameAs);
+  const first = scored[0] ?? inputs.find(({ sameAs }) => !sameAs);
   return {
     report: {
       status,
@@ -49,11 +50,11 @@ export function describePrediction(
       rows,
       input: first?.file.uri ?? null,
       data_source: first?.file.source ?? null,
-      inputs: kept.map((input) => toInputReport(input, facts)),
-      score_distribution: distributionOf(kept) ?? null,
+      inputs: inputs.map((input) => toInputReport(input, facts)),
+      score_distribution: distributionOf(inputs) ?? null,
     },
     text: [
-      ...kept.map((input) => describeInput(input, facts)),
+      ...inputs.map((input) => describeInput(input, facts)),
       ...whereTheyAre(config, facts, scored.length > 0),
     ].join("\n"),
   };
@@ -70,7 +71,7 @@ export function warnOfSplitPromotion(
   options: {
     modelUri: string;
     promote: string | undefined;
-    say: (message: string) => void;
+    log: Pick<Log, "warn">;
   },
 ): void {
   const isProduction = version.stage === "Production";
@@ -82,8 +83,8 @@ export function warnOfSplitPromotion(
   const [has, lacks] = isProduction
     ? ["the stage Production", "the alias champion"]
     : ["the alias champion", "the stage Production"];
-  options.say(
-    `WARNING: ${version.name} version ${version.version} has ${has} but not ${lacks}; ` +
+  options.log.warn(
+    `${version.name} version ${version.version} has ${has} but not ${lacks}; ` +
       `somebody moved only one${
         options.promote === undefined
           ? ""

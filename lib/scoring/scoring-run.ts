@@ -4,6 +4,7 @@ import {
   type ScoreDistribution,
   scoreDistribution,
 } from "../statistics/distribution.ts";
+import type { Log } from "../base/log.ts";
 import { InputError } from "../base/errors.ts";
 import type { Column } from "../rows/cells.ts";
 import { type Features, toFeatures } from "../rows/features.ts";
@@ -50,10 +51,10 @@ export async function scoreFile(
   file: InputFile,
   options: Binding & {
     settings: VariantSettings;
-    say: (message: string) => void;
+    log: Pick<Log, "info" | "warn">;
   },
 ): Promise<ScoredFile> {
-  const { settings: { idColumn }, columns, recipe, say } = options;
+  const { settings: { idColumn }, columns, recipe, log } = options;
   const startedAt = new Date();
   const rows = parseRows(file.bytes, { file: file.uri });
   const features = toFeatures(rows, {
@@ -64,7 +65,9 @@ export async function scoreFile(
   });
   requirePlayers(features, { idColumn, file: file.uri });
   requireValues(features, { columns, file: file.uri });
-  for (const remark of remarksOn(features)) say(`${file.uri}: ${remark}`);
+  for (const { isWarning, text } of remarksOn(features)) {
+    (isWarning ? log.warn : log.info)(`${file.uri}: ${text}`);
+  }
   const scores = await scorer.predict(features.matrix, features.rows);
   if (scores.length !== features.rows * scorer.outputs) {
     throw new InputError(
@@ -113,7 +116,13 @@ function requireValues(
 /** The share of unknown categories above which a remark is a warning. */
 const unknownWarning = 0.05;
 
-function remarksOn(features: Features): string[] {
+/** An observation on a file's rows that does not prevent scoring. */
+interface Remark {
+  readonly isWarning: boolean;
+  readonly text: string;
+}
+
+function remarksOn(features: Features): Remark[] {
   const { extraColumns, unknownCategories, absentCells, emptyColumns, ids } =
     features;
   const withoutPlayer = ids?.filter((id) => id === null).length ?? 0;
@@ -121,31 +130,45 @@ function remarksOn(features: Features): string[] {
     `${count} of ${features.rows} rows (${
       (count / features.rows * 100).toFixed(1)
     } %)`;
-  return [
-    ...(extraColumns.length > 0
-      ? [
-        `ignored ${extraColumns.length} columns that the model does not know: ${
+  const remarks: Remark[] = [];
+  if (extraColumns.length > 0) {
+    remarks.push({
+      isWarning: false,
+      text:
+        `ignored ${extraColumns.length} columns that the model does not use: ${
           extraColumns.join(", ")
         }`,
-      ]
-      : []),
-    ...Object.entries(unknownCategories).map(([column, count]) =>
-      `${count / features.rows > unknownWarning ? "WARNING: " : ""}${
+    });
+  }
+  for (const [column, count] of Object.entries(unknownCategories)) {
+    remarks.push({
+      isWarning: count / features.rows > unknownWarning,
+      text: `${
         ofRows(count)
-      } have a value in "${column}" that the model was not trained on`
-    ),
-    ...Object.entries(absentCells).map(([column, count]) =>
-      `${ofRows(count)} lack the column "${column}"; it counts as missing there`
-    ),
-    ...(emptyColumns.length > 0
-      ? [
-        `WARNING: missing in every row: ${emptyColumns.join(", ")}`,
-      ]
-      : []),
-    ...(withoutPlayer > 0
-      ? [`WARNING: ${ofRows(withoutPlayer)} name no player`]
-      : []),
-  ];
+      } have a value in "${column}" that the model was not trained on`,
+    });
+  }
+  for (const [column, count] of Object.entries(absentCells)) {
+    remarks.push({
+      isWarning: false,
+      text: `${
+        ofRows(count)
+      } lack the column "${column}", which counts as missing`,
+    });
+  }
+  if (emptyColumns.length > 0) {
+    remarks.push({
+      isWarning: true,
+      text: `missing in every row: ${emptyColumns.join(", ")}`,
+    });
+  }
+  if (withoutPlayer > 0) {
+    remarks.push({
+      isWarning: true,
+      text: `${ofRows(withoutPlayer)} have no player id`,
+    });
+  }
+  return remarks;
 }
 
 /**
@@ -158,14 +181,14 @@ export function recipeOf(
   options: {
     declared: Recipe;
     columns: readonly Column[];
-    say: (message: string) => void;
+    log: Pick<Log, "info" | "warn">;
   },
 ): Recipe {
-  const { declared, columns, say } = options;
+  const { declared, columns, log } = options;
   if (!scorer.recipe) return resolveRecipe(declared, { columns, rows: [] });
   if (differsFrom(scorer.recipe, declared)) {
-    say(
-      "WARNING: the recipe in variants.yaml is not the one that this version was logged with; the recorded one is used. Log the model again to use the new one",
+    log.warn(
+      "the recipe in variants.yaml is not the one that this version was logged with; the recorded one is used. Log the model again to use the new one",
     );
   }
   return fromRecorded(scorer.recipe, declared);
@@ -180,7 +203,7 @@ export interface ScoringRunOptions {
   readonly engine: string;
   readonly tags: Readonly<Record<string, string>>;
   /** Retries a step while MLflow is unavailable. */
-  readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+  readonly withRetry: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
 /** Starts the MLflow run of one scored input and links it to the input and the model; its status remains RUNNING. Returns the run id. */
@@ -195,10 +218,10 @@ export async function startScoringRun(
     version,
     modelUri,
     engine,
-    attempt,
+    withRetry,
   } = options;
   const { file, features, contentSha256 } = scored;
-  const { runId } = await attempt(
+  const { runId } = await withRetry(
     "create the scoring run",
     () =>
       mlflow.createRun(experiment.experimentId, {
@@ -229,11 +252,11 @@ export async function startScoringRun(
     data_source: file.source,
     engine,
   };
-  await attempt(
+  await withRetry(
     "link the scoring run to its inputs",
     () => mlflow.logInputs(runId, inputs),
   );
-  await attempt(
+  await withRetry(
     "log what the scoring run uses",
     () => mlflow.logBatch(runId, { params }),
   );
@@ -244,9 +267,9 @@ export async function startScoringRun(
 export async function finishScoringRun(
   mlflow: MlflowStore,
   runId: string,
-  options: { scored: ScoredFile; attempt: ScoringRunOptions["attempt"] },
+  options: { scored: ScoredFile; withRetry: ScoringRunOptions["withRetry"] },
 ): Promise<void> {
-  const { scored, attempt } = options;
+  const { scored, withRetry } = options;
   const timestampMs = Date.now();
   const { histogram: _, ...quantiles } = scored.distribution;
   const unknown = Object.entries(scored.features.unknownCategories);
@@ -267,11 +290,11 @@ export async function finishScoringRun(
     value,
     timestampMs,
   }));
-  await attempt(
+  await withRetry(
     "log the scores' distribution",
     () => mlflow.logBatch(runId, { metrics }),
   );
-  await attempt(
+  await withRetry(
     "finish the scoring run",
     () =>
       mlflow.finishRun(runId, { status: "FINISHED", endTimeMs: timestampMs }),

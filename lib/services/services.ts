@@ -21,6 +21,7 @@ import { openHttp } from "../mlflow/http.ts";
 import { openRest } from "../mlflow/rest.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
 import { openTables } from "../mlflow/tables.ts";
+import type { Log } from "../base/log.ts";
 import { retry, type RetryPolicy } from "../base/retry.ts";
 import type { Variant } from "../config/variant.ts";
 import { toVariants, type Variants } from "../config/variants.ts";
@@ -30,10 +31,9 @@ import { parseYaml } from "../base/yaml.ts";
 export interface Services extends AsyncDisposable {
   readonly config: Config;
   readonly variants: Variants;
-  /** Prints a message for the user. */
-  readonly say: (message: string) => void;
+  readonly log: Log;
   /** Runs a step and retries it while a service is unavailable. */
-  attempt<T>(what: string, step: () => Promise<T>): Promise<T>;
+  withRetry<T>(what: string, step: () => Promise<T>): Promise<T>;
   /** Returns MLflow's own database; undefined if it is reached through an MLflow server. */
   trackingDatabase(): Promise<Database | undefined>;
   /** Returns MLflow's runs and registry, read directly or through a server. */
@@ -45,12 +45,12 @@ export interface Services extends AsyncDisposable {
   /** Opens the files below any URI. */
   artifacts(uri: string): ArtifactStore;
   /** Returns the stores that a variant's model and data are read from. */
-  places(variant: Variant): VariantFiles;
+  variantFiles(variant: Variant): VariantFiles;
 }
 
 /** Options that a script sets for its services. */
 export interface ServicesOptions {
-  readonly say: (message: string) => void;
+  readonly log: Log;
   readonly retryPolicy: Pick<RetryPolicy, "retries" | "delaySeconds">;
   /** Creates missing databases; only `setup` sets it. */
   readonly createDatabases?: boolean;
@@ -75,10 +75,15 @@ export async function openServices(
   const variants = toVariants(
     parseYaml(await Deno.readTextFile(file), { file: "variants.yaml" }),
   );
-  const { say } = options;
-  for (const warning of config.warnings) say(warning);
-  const attempt = <T>(what: string, step: () => Promise<T>) =>
-    retry(what, { ...options.retryPolicy, say }, step);
+  const { log } = options;
+  for (const warning of config.warnings) log.warn(warning);
+  const withRetry = async <T>(what: string, step: () => Promise<T>) => {
+    const startMs = performance.now();
+    const result = await retry(what, { ...options.retryPolicy, log }, step);
+    const seconds = (performance.now() - startMs) / 1000;
+    log.verbose(`${what}: ${seconds.toFixed(2)} s`);
+    return result;
+  };
   const stack = new AsyncDisposableStack();
   const server = config.tracking.kind === "server"
     ? openHttp(config.tracking)
@@ -96,16 +101,16 @@ export async function openServices(
       );
     }
     return stack.use(
-      await openPglite(`${config.home}/database`, { onWait: say }),
+      await openPglite(`${config.home}/database`, { onWait: log.info }),
     );
   });
   const open = async (
     what: string,
     settings: () => Promise<PostgresSettings | undefined>,
   ) => {
-    const login = await attempt(`read the login of ${what}`, settings);
+    const login = await withRetry(`read the login of ${what}`, settings);
     if (!login) return undefined;
-    const database = await attempt(
+    const database = await withRetry(
       `open ${what}`,
       () => connect(login, options),
     );
@@ -130,33 +135,33 @@ export async function openServices(
   const mlflow = once(async () => {
     const { tracking } = config;
     if (tracking.kind === "server") {
-      return stack.use(await connectServer(tracking, attempt, say));
+      return stack.use(await connectServer(tracking, withRetry, log));
     }
     const database = await trackingDatabase();
     if (!database) {
       throw new TypeError("unreachable: without a server there is a database");
     }
-    return stack.use(await openTables(database, { warn: say }));
+    return stack.use(await openTables(database, { log }));
   });
 
   return {
     config,
     variants,
-    say,
-    attempt,
+    log,
+    withRetry,
     trackingDatabase,
     mlflow,
     predictions,
     embeddedDatabase: embedded,
     artifacts,
-    places: (variant) => ({
+    variantFiles: (variant) => ({
       variant,
       bucket: config.bucket === undefined ? undefined : artifacts(
         `s3://${config.bucket}/${variant.prefix}`.replace(/\/$/, ""),
       ),
       project: artifacts(projectFolder),
       embedded: config.embedded,
-      attempt,
+      withRetry,
     }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -164,22 +169,22 @@ export async function openServices(
 
 async function connect(
   login: PostgresSettings,
-  { createDatabases, say }: ServicesOptions,
+  { createDatabases, log }: ServicesOptions,
 ): Promise<Database> {
   if (!createDatabases) return await openPostgres(login);
   const { database, created } = await openOrCreate(login);
-  if (created) say(`Created the database ${database.description}`);
+  if (created) log.info(`Created the database ${database.description}`);
   return database;
 }
 
 async function connectServer(
   login: ServerLogin,
-  attempt: Services["attempt"],
-  say: (message: string) => void,
+  withRetry: Services["withRetry"],
+  log: Log,
 ): Promise<MlflowStore> {
-  return await attempt(
+  return await withRetry(
     `open the MLflow server ${login.uri}`,
-    () => openRest({ ...login, warn: say }),
+    () => openRest({ ...login, log }),
   );
 }
 

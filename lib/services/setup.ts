@@ -11,45 +11,42 @@ export async function setupDatabases(
   services: Services,
   options: { onlyNews?: boolean } = {},
 ): Promise<void> {
-  const { attempt, config } = services;
-  const tell = (text: string, isNews: boolean) =>
-    isNews || !options.onlyNews ? services.say(text) : undefined;
+  const { withRetry, config, log } = services;
+  const logExisting = options.onlyNews ? log.verbose : log.info;
   const tracking = await services.trackingDatabase();
   if (tracking) {
     const root = config.artifactRoot === undefined
       ? {}
       : { artifactRoot: config.artifactRoot };
-    const { status, head, note } = await attempt(
+    const { status, head, note } = await withRetry(
       "make MLflow's tables",
       () => ensureMlflowSchema(tracking, root),
     );
     const isNew = status === "created";
-    tell(
+    (isNew ? log.info : logExisting)(
       `MLflow's tables in ${tracking.description}: ${
         isNew ? "created" : "already there"
       } (${head})`,
-      isNew,
     );
-    if (note !== undefined) tell(note, true);
+    if (note !== undefined) log.info(note);
   }
   const predictions = await services.predictions();
-  const { status } = await attempt(
+  const { status } = await withRetry(
     "make the predictions' tables",
     () => ensurePredictionsSchema(predictions),
   );
   const isNew = status !== "unchanged";
-  tell(
+  (isNew ? log.info : logExisting)(
     `The predictions' tables in ${predictions.description}: ${
       isNew ? status : "already there"
     }`,
-    isNew,
   );
   for (const database of new Set([tracking, predictions])) {
     if (!database) continue;
-    const { notes } = await attempt(
+    const { notes } = await withRetry(
       "make the database roles",
       () => ensureRoles(database),
     );
-    for (const note of notes) tell(note, true);
+    for (const note of notes) log.info(note);
   }
 }

@@ -8,6 +8,7 @@ import {
   TransientError,
   UsageError,
 } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import { localPath, type Variant } from "../config/variant.ts";
 
 /** Where the scored rows were read from. */
@@ -30,7 +31,7 @@ export interface VariantFiles {
   /** True if nothing is configured: files are then read from the local folder. */
   readonly embedded: boolean;
   /** Runs a step and retries it while a service is unavailable. */
-  readonly attempt: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+  readonly withRetry: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -41,13 +42,13 @@ export interface VariantFiles {
  * @throws {UsageError} If services are configured but no bucket is.
  */
 export async function findVariantFile(
-  places: VariantFiles,
+  files: VariantFiles,
   path: string,
 ): Promise<InputFile | undefined> {
-  if (places.embedded) return await findLocal(places, path, "local");
-  const bucket = needBucket(places, path);
+  if (files.embedded) return await findLocal(files, path, "local");
+  const bucket = needBucket(files, path);
   const uri = uriOf(bucket, path);
-  const bytes = await places.attempt(`read ${uri}`, () => bucket.find(path));
+  const bytes = await files.withRetry(`read ${uri}`, () => bucket.find(path));
   return bytes && { uri, bytes, source: "s3" };
 }
 
@@ -57,14 +58,14 @@ export async function findVariantFile(
  * @throws {InputError} If it does not; the message names where it should be.
  */
 export async function readVariantFile(
-  places: VariantFiles,
+  files: VariantFiles,
   path: string,
 ): Promise<InputFile> {
-  const file = await findVariantFile(places, path);
+  const file = await findVariantFile(files, path);
   if (file) return file;
   throw new InputError(
     `Cannot find ${
-      placeOf(places, path)
+      locationOf(files, path)
     }; put the file there, or name another with its flag`,
   );
 }
@@ -87,21 +88,21 @@ function allowsFallback(error: unknown): error is TransientError {
  * folder; this is logged and recorded in `source`. Any other failure is thrown
  * unchanged. The sample shipped with this project is never used as a fallback.
  *
- * @param options `fallback`: false disables the local folder; `say`: logs a fallback.
+ * @param options `fallback`: false disables the local folder; `log`: warns of a fallback.
  * @throws {TransientError} If S3 is unreachable and the local folder is not used.
  * @throws {InputError} If S3 has no such object and the local folder is not used.
  */
 export async function readNewData(
-  places: VariantFiles,
+  files: VariantFiles,
   path: string,
-  options: { fallback: boolean; say: (message: string) => void },
+  options: { fallback: boolean; log: Pick<Log, "warn"> },
 ): Promise<InputFile> {
-  if (places.embedded) return await readVariantFile(places, path);
+  if (files.embedded) return await readVariantFile(files, path);
   let problem: Error;
   try {
-    const file = await findVariantFile(places, path);
+    const file = await findVariantFile(files, path);
     if (file) return file;
-    problem = new InputError(`Cannot find ${placeOf(places, path)}`);
+    problem = new InputError(`Cannot find ${locationOf(files, path)}`);
   } catch (error) {
     if (!allowsFallback(error)) throw error;
     problem = error;
@@ -109,23 +110,23 @@ export async function readNewData(
   if (!options.fallback) {
     throw withReason(problem, "and --no-fallback keeps the local folder out");
   }
-  const local = await findLocal(places, path, "local-fallback");
+  const local = await findLocal(files, path, "local-fallback");
   if (!local) {
     throw withReason(
       problem,
-      `and there is no ${localPath(places.variant, path)} to fall back to`,
+      `and there is no ${localPath(files.variant, path)} to fall back to`,
     );
   }
-  if (await isShipped(places, local)) {
+  if (await isShipped(files, local)) {
     throw withReason(
       problem,
       "and the local folder has only the shipped synthetic sample, which needs --input to be scored here",
     );
   }
-  options.say(
-    `FALLBACK: ${
+  options.log.warn(
+    `${
       messageOf(problem)
-    }. Scoring the local ${local.uri} instead; the ledger and the run record it`,
+    }. Falling back to ${local.uri}; the ledger and the MLflow run record this`,
   );
   return local;
 }
@@ -214,7 +215,7 @@ function needBucket({ bucket }: VariantFiles, path: string): ArtifactStore {
   );
 }
 
-function placeOf(
+function locationOf(
   { embedded, bucket, project, variant }: VariantFiles,
   path: string,
 ): string {

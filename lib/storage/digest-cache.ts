@@ -4,7 +4,7 @@ import { readIfThere, writeWhole } from "./local.ts";
 /** Files keyed by digest, so that scoring works while the artifact store is briefly unavailable. */
 export interface FileCache {
   find(digest: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  keep(digest: string, bytes: Uint8Array): Promise<void>;
+  store(digest: string, bytes: Uint8Array): Promise<void>;
 }
 
 /**
@@ -15,6 +15,6 @@ export function openCache(folder: string): FileCache {
   const pathOf = (digest: string) => `${folder}/${digest}`;
   return {
     find: (digest) => readIfThere(pathOf(digest)),
-    keep: (digest, bytes) => writeWhole(pathOf(digest), bytes),
+    store: (digest, bytes) => writeWhole(pathOf(digest), bytes),
   };
 }

@@ -10,7 +10,7 @@ export interface S3Settings {
 }
 
 /** The location that an S3 URI names. */
-export interface S3Place {
+export interface S3Location {
   readonly bucket: string;
   /** Without leading or trailing slashes; empty for the whole bucket. */
   readonly prefix: string;
@@ -33,7 +33,7 @@ export interface S3Place {
  *
  * @throws {InputError} If it is not an `s3://` URI or names no bucket.
  */
-export function parseS3Uri(uri: string): S3Place {
+export function parseS3Uri(uri: string): S3Location {
   const parts = /^s3a?:\/\/([^/]+)(?:\/(.*))?$/.exec(uri);
   if (!parts) {
     throw new InputError(

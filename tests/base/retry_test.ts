@@ -8,18 +8,18 @@ import { retry } from "../../lib/base/retry.ts";
 
 /** A policy that waits for nothing and keeps what it was told, and for how long. */
 function recorded(retries: number, delaySeconds = 60) {
-  const said: string[] = [];
+  const warnings: string[] = [];
   const waitsMs: number[] = [];
   const policy = {
     retries,
     delaySeconds,
-    say: (message: string) => void said.push(message),
+    log: { warn: (message: string) => void warnings.push(message) },
     sleep: (milliseconds: number) => {
       waitsMs.push(milliseconds);
       return Promise.resolve();
     },
   };
-  return { policy, said, waitsMs };
+  return { policy, warnings, waitsMs };
 }
 
 /** A step that is away `failures` times and then gives 42. */
@@ -31,11 +31,11 @@ function awayFor(failures: number): () => Promise<number> {
 }
 
 Deno.test("retry() gives back what the step gives, and says each failed attempt", async () => {
-  const { policy, said, waitsMs } = recorded(3);
+  const { policy, warnings, waitsMs } = recorded(3);
   strictEqual(await retry("read the secret", policy, awayFor(3)), 42);
   strictEqual(waitsMs.length, 3);
   deepStrictEqual(
-    said.map((message) => message.replace(/in \d+ s$/, "in N s")),
+    warnings.map((message) => message.replace(/in \d+ s$/, "in N s")),
     [1, 2, 3].map((attempt) =>
       `Attempt ${attempt} of 4 to read the secret failed: away. Trying again in N s`
     ),
@@ -43,20 +43,20 @@ Deno.test("retry() gives back what the step gives, and says each failed attempt"
 });
 
 Deno.test("retry() ends with the number of attempts when they run out", async () => {
-  const { policy, said } = recorded(3);
+  const { policy, warnings } = recorded(3);
   await rejects(retry("read the secret", policy, awayFor(4)), {
     name: "TransientError",
     message: "Cannot read the secret after 4 attempts: away",
   });
-  strictEqual(said.length, 3);
+  strictEqual(warnings.length, 3);
 });
 
 Deno.test("retry() without retries passes the first failure on as it is", async () => {
-  const { policy, said } = recorded(0);
+  const { policy, warnings } = recorded(0);
   await rejects(retry("read the secret", policy, awayFor(1)), {
     message: "away",
   });
-  deepStrictEqual(said, []);
+  deepStrictEqual(warnings, []);
 });
 
 Deno.test("retry() tries nothing again that waiting cannot help", async () => {
@@ -67,7 +67,7 @@ Deno.test("retry() tries nothing again that waiting cannot help", async () => {
       new TypeError("a defect"),
     ]
   ) {
-    const { policy, said } = recorded(3);
+    const { policy, warnings } = recorded(3);
     let attempts = 0;
     const step = () => {
       attempts++;
@@ -75,7 +75,7 @@ Deno.test("retry() tries nothing again that waiting cannot help", async () => {
     };
     await rejects(retry("work", policy, step), error);
     strictEqual(attempts, 1);
-    deepStrictEqual(said, []);
+    deepStrictEqual(warnings, []);
   }
 });
 

@@ -75,7 +75,7 @@ async function writeModel(candidate: Candidate, folder: string): Promise<void> {
 
 const noCache = {
   find: () => Promise.resolve(undefined),
-  keep: async () => {},
+  store: async () => {},
 };
 
 /** The sample scored as `predict` would, by each engine. */

@@ -3,7 +3,7 @@ import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import type { Queryable } from "../../lib/database/database.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
 import { InputError } from "../../lib/base/errors.ts";
-import { detectGeneration } from "../../lib/mlflow/schema-version.ts";
+import { detectSchemaVersion } from "../../lib/mlflow/schema-version.ts";
 import { openTables } from "../../lib/mlflow/tables.ts";
 import { ensureMlflowSchema } from "../../lib/services/schema.ts";
 import { tempFolder } from "../support/servers.ts";
@@ -28,13 +28,13 @@ async function withChange(
 }
 
 const refuses = (tx: Queryable, message: RegExp) =>
-  rejects(() => detectGeneration(tx), (error: unknown) => {
+  rejects(() => detectSchemaVersion(tx), (error: unknown) => {
     if (!(error instanceof InputError)) throw error;
     strictEqual(message.test(error.message), true, error.message);
     return true;
   });
 
-Deno.test("detectGeneration() knows the pinned schema, and what is not one", async (t) => {
+Deno.test("detectSchemaVersion() knows the pinned schema, and what is not one", async (t) => {
   await using folder = await tempFolder();
   await using database = await openPglite(`${folder.path}/database`);
   const stamp = `update alembic_version set version_num = '${newHead}'`;
@@ -45,7 +45,7 @@ Deno.test("detectGeneration() knows the pinned schema, and what is not one", asy
 
   await ensureMlflowSchema(database);
   await t.step("the pinned schema", async () => {
-    const { widths, ...generation } = await detectGeneration(database);
+    const { widths, ...generation } = await detectSchemaVersion(database);
     deepStrictEqual(generation, {
       head: "dc11669786a5",
       mlflowVersion: "3.17.2",
@@ -65,7 +65,7 @@ Deno.test("detectGeneration() knows the pinned schema, and what is not one", asy
         stamp,
         "alter table runs add column mood varchar(20)",
       ], async (tx) => {
-        const { mlflowVersion, warning } = await detectGeneration(tx);
+        const { mlflowVersion, warning } = await detectSchemaVersion(tx);
         strictEqual(mlflowVersion, undefined);
         strictEqual(warning?.includes(newHead), true);
       }),
@@ -112,7 +112,7 @@ Deno.test("detectGeneration() knows the pinned schema, and what is not one", asy
     await database.query(stamp);
     const warnings: string[] = [];
     const store = await openTables(database, {
-      warn: (text) => warnings.push(text),
+      log: { warn: (text) => void warnings.push(text) },
     });
     strictEqual(warnings.length, 1);
     strictEqual(store.description.includes(newHead), true);

@@ -342,7 +342,7 @@ testWithPython(
     strictEqual((await stored()).length, 10);
     const fallback = await run("predict", us);
     strictEqual(fallback.report.data_source, "local-fallback");
-    match(fallback.stderr, /FALLBACK/);
+    match(fallback.stderr, /WARNING: .*Falling back to /);
     deepStrictEqual((await stored()).slice(10), (await stored()).slice(2, 5));
     const sources = await database.query(
       "select data_source from scoring_runs order by id",

@@ -289,7 +289,7 @@ testWithPython(
             says: new RegExp(`refused \\(${code}.*check the AWS credentials`),
             folder: project.path,
           });
-          ok(!stderr.includes("FALLBACK"));
+          ok(!stderr.includes("Falling back"));
         }
         // With S3 away the same folder is scored, so there was something to fall back to.
         await runCommand("predict", [...us, "--dry-run"], { env }); // fills the model cache
@@ -304,7 +304,7 @@ testWithPython(
           "local-fallback",
           1,
         ]);
-        match(stderr, /FALLBACK/);
+        match(stderr, /WARNING: .*Falling back to /);
       },
     );
 

@@ -155,7 +155,7 @@ testWithPython(
           "--input",
           `${files}/unknown.jsonl`,
         ]);
-        match(few.stderr, /WARNING: 20 of 200 rows \(10.0 %\)/);
+        match(few.stderr, /WARNING: .*: 20 of 200 rows \(10.0 %\)/);
       },
     );
 

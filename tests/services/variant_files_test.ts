@@ -22,6 +22,7 @@ import {
   type VariantFiles,
   writeNamedFile,
 } from "../../lib/services/variant-files.ts";
+import { noLog } from "../../lib/base/log.ts";
 import { retry } from "../../lib/base/retry.ts";
 import { toVariant } from "../../lib/config/variant.ts";
 import { setEnvironment } from "../support/environment.ts";
@@ -32,8 +33,8 @@ const encode = (text: string) => new TextEncoder().encode(text);
 const sample = "data/churn/X_test_sample_2.json";
 const local = "data/geography-us/churn/X_test_sample_2.json";
 
-/** Configured places in folders: a bucket of the variant's own, and the project. */
-function placesIn(
+/** The variant's stores in folders: a bucket of the variant's own, and the project. */
+function storesIn(
   folder: string,
   more: Partial<VariantFiles> = {},
 ): VariantFiles {
@@ -42,7 +43,7 @@ function placesIn(
     bucket: openLocal(`${folder}/bucket/geography-us`),
     project: openLocal(`${folder}/project`),
     embedded: false,
-    attempt: (_, step) => step(),
+    withRetry: (_, step) => step(),
     ...more,
   };
 }
@@ -57,44 +58,47 @@ function failing(error: Error): ArtifactStore {
   };
 }
 
-/** Reads new data and keeps what was said. */
-async function read(places: VariantFiles, fallback = true) {
-  const said: string[] = [];
-  const say = (text: string) => void said.push(text);
-  const { source, bytes } = await readNewData(places, sample, {
+/** Reads new data and returns the warnings. */
+async function read(stores: VariantFiles, fallback = true) {
+  const warnings: string[] = [];
+  const log = { warn: (text: string) => void warnings.push(text) };
+  const { source, bytes } = await readNewData(stores, sample, {
     fallback,
-    say,
+    log,
   });
-  return { source, text: new TextDecoder().decode(bytes), said };
+  return { source, text: new TextDecoder().decode(bytes), warnings };
 }
 
 Deno.test("readNewData() takes the bucket's object, whatever is local", async () => {
   await using folder = await tempFolder();
-  const places = placesIn(folder.path);
-  await places.bucket!.write(sample, encode("bucket"));
-  await places.project.write(local, encode("local"));
-  deepStrictEqual(await read(places), {
+  const stores = storesIn(folder.path);
+  await stores.bucket!.write(sample, encode("bucket"));
+  await stores.project.write(local, encode("local"));
+  deepStrictEqual(await read(stores), {
     source: "s3",
     text: "bucket",
-    said: [],
+    warnings: [],
   });
 });
 
 Deno.test("readNewData() falls back loudly when the object is missing or S3 is away, and only then", async () => {
   await using folder = await tempFolder();
-  const places = placesIn(folder.path);
-  await places.project.write(local, encode("local"));
+  const stores = storesIn(folder.path);
+  await stores.project.write(local, encode("local"));
   const away = failing(
     new TransientError("S3 is away", { outage: "unreachable" }),
   );
-  for (const bucket of [places.bucket, away]) {
-    const { source, text, said } = await read({ ...places, bucket });
-    deepStrictEqual([source, text, said.length], [
+  for (const bucket of [stores.bucket, away]) {
+    const { source, text, warnings } = await read({ ...stores, bucket });
+    deepStrictEqual([source, text, warnings.length], [
       "local-fallback",
       "local",
       1,
     ]);
-    match(said[0]!, /^FALLBACK: .*the ledger and the run record it/);
+    match(
+      warnings[0]!,
+      /Falling back to .*; the ledger and the MLflow run record this/,
+    );
   }
   const others = [
     new UsageError("refused"),
@@ -103,9 +107,9 @@ Deno.test("readNewData() falls back loudly when the object is missing or S3 is a
     new TypeError("a defect"),
   ];
   for (const error of others) {
-    await rejects(read({ ...places, bucket: failing(error) }), error);
+    await rejects(read({ ...stores, bucket: failing(error) }), error);
   }
-  const noBucket = { ...places, bucket: undefined };
+  const noBucket = { ...stores, bucket: undefined };
   await rejects(read(noBucket), {
     name: "UsageError",
     message: /MLFLOW_S3_BUCKET/,
@@ -209,16 +213,16 @@ const refusals: Record<string, [Fault, new (message: string) => Error]> = {
 /** Reads new data from S3 at an endpoint; the local folder has the file, and services try twice. */
 async function readFrom(endpoint: string) {
   await using folder = await tempFolder();
-  const places = placesIn(folder.path);
-  await places.project.write(local, encode("local"));
+  const stores = storesIn(folder.path);
+  await stores.project.write(local, encode("local"));
   const long = new Date(Date.now() - 60_000); // a file just written would be waited for
   await Deno.utime(`${folder.path}/project/${local}`, long, long);
   const s3 = { region: "us-east-1", endpoint, silenceMs: 300 };
-  const policy = { retries: 1, delaySeconds: 0, say() {} };
+  const policy = { retries: 1, delaySeconds: 0, log: noLog };
   return await read({
-    ...places,
+    ...stores,
     bucket: openArtifacts("s3://bucket/geography-us", { s3 }),
-    attempt: (what, step) => retry(what, policy, step),
+    withRetry: (what, step) => retry(what, policy, step),
   });
 }
 
@@ -232,8 +236,8 @@ Deno.test("readNewData() falls back for a closed list of what S3 does", async (t
   for (const [what, fault] of Object.entries(fallbacks)) {
     await t.step(what, async () => {
       await using s3 = startFaults(fault);
-      const { source, said } = await readFrom(s3.endpoint);
-      deepStrictEqual([source, said.length], ["local-fallback", 1]);
+      const { source, warnings } = await readFrom(s3.endpoint);
+      deepStrictEqual([source, warnings.length], ["local-fallback", 1]);
     });
   }
   const nobody = {
@@ -338,14 +342,14 @@ Deno.test("readNewData() never falls back without a login, whoever refuses it", 
 
 Deno.test("readNewData() without fallback keeps the kind of the failure", async () => {
   await using folder = await tempFolder();
-  const places = placesIn(folder.path);
-  await places.project.write(local, encode("local"));
+  const stores = storesIn(folder.path);
+  await stores.project.write(local, encode("local"));
   const says = { message: /and --no-fallback keeps the local folder out/ };
-  await rejects(read(places, false), { name: "InputError", ...says });
+  await rejects(read(stores, false), { name: "InputError", ...says });
   const bucket = failing(
     new TransientError("S3 is away", { outage: "unavailable" }),
   );
-  await rejects(read({ ...places, bucket }, false), {
+  await rejects(read({ ...stores, bucket }, false), {
     name: "TransientError",
     ...says,
   });
@@ -353,26 +357,26 @@ Deno.test("readNewData() without fallback keeps the kind of the failure", async 
 
 Deno.test("readNewData() never falls back to the shipped sample, nor to nothing", async () => {
   await using folder = await tempFolder();
-  const places = placesIn(folder.path);
-  await rejects(read(places), {
+  const stores = storesIn(folder.path);
+  await rejects(read(stores), {
     name: "InputError",
     message: new RegExp(`there is no ${local} to fall back to`),
   });
   const manifest = { files: { sample: { sha256: sha256(encode("shipped")) } } };
-  await places.project.write(
+  await stores.project.write(
     "models/geography-us/churn/manifest.json",
     encode(JSON.stringify(manifest)),
   );
-  await places.project.write(local, encode("shipped"));
-  await rejects(read(places), /only the shipped synthetic sample/);
-  await places.project.write(local, encode("of the user"));
-  strictEqual((await read(places)).source, "local-fallback");
+  await stores.project.write(local, encode("shipped"));
+  await rejects(read(stores), /only the shipped synthetic sample/);
+  await stores.project.write(local, encode("of the user"));
+  strictEqual((await read(stores)).source, "local-fallback");
 });
 
 Deno.test("readVariantFile() reads the local folder when embedded, and names the place of what is missing", async () => {
   await using folder = await tempFolder();
-  const places = placesIn(folder.path, { embedded: true, bucket: undefined });
-  await rejects(readVariantFile(places, sample), (error) => {
+  const stores = storesIn(folder.path, { embedded: true, bucket: undefined });
+  await rejects(readVariantFile(stores, sample), (error) => {
     ok(error instanceof InputError);
     ok(
       error.message.includes(`${folder.path}/project/${local}`),
@@ -380,8 +384,8 @@ Deno.test("readVariantFile() reads the local folder when embedded, and names the
     );
     return true;
   });
-  await places.project.write(local, encode("local"));
-  const { source, uri } = await readVariantFile(places, sample);
+  await stores.project.write(local, encode("local"));
+  const { source, uri } = await readVariantFile(stores, sample);
   deepStrictEqual([source, uri], ["local", `${folder.path}/project/${local}`]);
 });
 
@@ -444,11 +448,11 @@ Deno.test("files that --input names and the variant's own are read whole while t
   const text = Array.from({ length: 1000 }, (_, at) => `{"id":${at}}\n`).join(
     "",
   );
-  const places = placesIn(folder.path, { embedded: true, bucket: undefined });
+  const stores = storesIn(folder.path, { embedded: true, bucket: undefined });
   const own = `${folder.path}/project/${local}`;
   const cases: [string, () => Promise<InputFile>][] = [
-    [own, () => readVariantFile(places, sample)],
-    [own, () => readNewData(places, sample, { fallback: true, say() {} })],
+    [own, () => readVariantFile(stores, sample)],
+    [own, () => readNewData(stores, sample, { fallback: true, log: noLog })],
     [
       `${folder.path}/weekly.jsonl`,
       async () =>

@@ -111,10 +111,10 @@ async function toPlace(
 ): Promise<Place> {
   const { database, uri, server } = options;
   const warnings: string[] = [];
-  const warn = (warning: string) => void warnings.push(warning);
+  const log = { warn: (warning: string) => void warnings.push(warning) };
   const store = server === undefined
-    ? await openTables(database, { warn })
-    : await openRest({ uri: server, warn });
+    ? await openTables(database, { log })
+    : await openRest({ uri: server, log });
   return {
     store,
     database,

@@ -174,6 +174,6 @@ async function readVerified(
         `it was changed since: restore it, or log the model again and promote that version`,
     );
   }
-  await cache.keep(digest, bytes);
+  await cache.store(digest, bytes);
   return bytes;
 }

@@ -1,3 +1,4 @@
+import type { Log } from "../../base/log.ts";
 import { ApiError, type MlflowHttp } from "../http.ts";
 
 /** A server and its capabilities. */
@@ -5,7 +6,7 @@ export interface Rest {
   readonly http: MlflowHttp;
   readonly hasLoggedModels: boolean;
   /** Called for each value that was truncated. */
-  readonly warn: (warning: string) => void;
+  readonly log: Pick<Log, "warn">;
 }
 
 /** Returns the result of the call, or undefined if the server answers that the resource does not exist. */

@@ -198,7 +198,7 @@ function fitAll(
 ): { key: string; value: string }[] {
   return Object.entries(values).map(([key, text]) => {
     const { value, warning } = fit(key, text);
-    if (warning !== undefined) rest.warn(warning);
+    if (warning !== undefined) rest.log.warn(warning);
     return { key, value };
   });
 }

@@ -122,7 +122,7 @@ function absoluteLocation(location: string | undefined): string {
 /** Refuses a location that is too long for a run's artifact URI: MLflow itself fails only at the first run. */
 function checkRunLocation(tables: Tables, location: string): void {
   const example = appendToUri(location, "0".repeat(32), "artifacts");
-  checkWidths(tables.generation, {
+  checkWidths(tables.schema, {
     table: "runs",
     row: { artifact_uri: example },
   });

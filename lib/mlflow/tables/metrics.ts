@@ -79,7 +79,7 @@ export async function logModelMetrics(
     metrics: readonly Metric[];
   },
 ): Promise<void> {
-  if (!tables.generation.hasLoggedModels) return;
+  if (!tables.schema.hasLoggedModels) return;
   const { runId, experimentId, metrics } = options;
   const rows = metrics.flatMap((metric) => {
     if (metric.modelId === undefined) return [];

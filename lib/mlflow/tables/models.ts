@@ -89,7 +89,7 @@ export async function findLoggedModel(
   tables: Tables,
   modelId: string,
 ): Promise<LoggedModelRecord | undefined> {
-  if (!tables.generation.hasLoggedModels) return undefined;
+  if (!tables.schema.hasLoggedModels) return undefined;
   const [model] = await tables.db.query<ModelRow>(
     `select model_id as "modelId", name, artifact_location as "artifactLocation",
             source_run_id as "runId", status
@@ -175,7 +175,7 @@ function appendVersion(
 
 /** Checks that this MLflow has logged models. @throws {InputError} On MLflow 2.x. */
 export function requireLoggedModels(tables: Tables): void {
-  if (tables.generation.hasLoggedModels) return;
+  if (tables.schema.hasLoggedModels) return;
   throw new InputError(
     "Cannot use logged models: this database was made by MLflow 2.x, where a model is a folder of its run",
   );

@@ -4,17 +4,18 @@
  */
 import { type Queryable, quoteIdentifier } from "../../database/database.ts";
 import { InputError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
 import type { SchemaVersion } from "../schema-version.ts";
 import { countCharacters } from "../validation.ts";
 
 /** MLflow's tables as one connection or one transaction sees them. */
 export interface Tables {
   readonly db: Queryable;
-  readonly generation: SchemaVersion;
+  readonly schema: SchemaVersion;
   /** The time in milliseconds that new rows carry. */
   readonly nowMs: () => number;
-  /** Called for each value that was truncated. */
-  readonly warn: (warning: string) => void;
+  /** Receives a warning for each value that was truncated. */
+  readonly log: Pick<Log, "warn">;
 }
 
 /** One row: column → value. */
@@ -36,9 +37,7 @@ const workspaceTables = new Set([
 
 /** Returns a condition that restricts a statement to the default workspace; `true` if the database has no workspaces. */
 export function inWorkspace(tables: Tables): string {
-  return tables.generation.hasWorkspaces
-    ? `workspace = '${workspace}'`
-    : "true";
+  return tables.schema.hasWorkspaces ? `workspace = '${workspace}'` : "true";
 }
 
 /**
@@ -60,14 +59,14 @@ export async function insertRows(
   },
 ): Promise<number> {
   const { key, update = [] } = options;
-  const scoped = tables.generation.hasWorkspaces && workspaceTables.has(table);
+  const scoped = tables.schema.hasWorkspaces && workspaceTables.has(table);
   const rows = scoped
     ? options.rows.map((row): Row => ({ workspace, ...row }))
     : options.rows;
   const columns = Object.keys(rows[0] ?? {});
   if (columns.length === 0) return 0;
-  for (const row of rows) checkWidths(tables.generation, { table, row });
-  const places = rows.map((_, index) =>
+  for (const row of rows) checkWidths(tables.schema, { table, row });
+  const tuples = rows.map((_, index) =>
     `(${
       columns.map((_, column) => `$${index * columns.length + column + 1}`)
         .join(", ")
@@ -75,7 +74,7 @@ export async function insertRows(
   );
   const inserted = await tables.db.query(
     `insert into ${quoteIdentifier(table)} (${list(columns)})
-     values ${places.join(", ")}
+     values ${tuples.join(", ")}
      ${conflict(key && (scoped ? ["workspace", ...key] : key), update)}
      returning 1`,
     rows.flatMap((row) => columns.map((column) => row[column])),
@@ -85,12 +84,12 @@ export async function insertRows(
 
 /** Validates that every text in a row fits its column. @throws {InputError} If one does not; the message names table, column, length and limit. */
 export function checkWidths(
-  generation: SchemaVersion,
+  schema: SchemaVersion,
   options: { table: string; row: Row },
 ): void {
   const { table, row } = options;
   for (const [column, value] of Object.entries(row)) {
-    const limit = generation.widths.get(`${table}.${column}`);
+    const limit = schema.widths.get(`${table}.${column}`);
     if (typeof value !== "string" || limit === undefined) continue;
     if (value.length <= limit) continue;
     const count = countCharacters(value);

@@ -101,7 +101,7 @@ function fitAll(
   const fitted: Record<string, string> = {};
   for (const [key, text] of Object.entries(options.values ?? {})) {
     const { value, warning } = options.fit(key, text);
-    if (warning !== undefined) tables.warn(warning);
+    if (warning !== undefined) tables.log.warn(warning);
     fitted[key] = value;
   }
   return fitted;
