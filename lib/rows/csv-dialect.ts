@@ -46,7 +46,7 @@ const sampleBytes = 2 ** 18;
  * ```
  *
  * @param head The first bytes of the file; 256 KiB are enough for a header of that size.
- * @param options `last`: true if these are all bytes. `known`: column names of which a header has at least one; without any of them, a first line with numbers is data.
+ * @param options `last`: true if these are all bytes. `known`: column names of which a header has at least one; without any of them, a first line with numbers is data, unless they are 0, 1, 2, ….
  * @throws {InputError} If the file is not text in UTF-8, the header is not complete or looks like data, or a name is empty or occurs twice.
  */
 export function readCsvHeader(
@@ -131,12 +131,14 @@ function detect(head: Uint8Array, last: boolean): CsvDialect {
   for (const quote of quotes) {
     for (const delimiter of delimiters) {
       const dialect = { delimiter, quote };
-      const { width, share, isQuoted } = measure(sample, dialect, isAll);
+      const found = measure(sample, dialect, isAll);
+      const { width, share, quotedRecords, isHeaderQuoted } = found;
       // A quote other than the usual one must be seen to be used.
-      const isUsed = quote === doubleQuote || isQuoted;
+      const isUsed = quote === doubleQuote || quotedRecords > 0;
       const score = width > 1 && isUsed ? width * share : 0;
       const isBetter = score > bestScore ||
-        score === bestScore && score > 0 && isQuoted && quote !== best.quote;
+        score === bestScore && score > 0 && isHeaderQuoted &&
+          quote !== best.quote;
       if (isBetter) {
         best = dialect;
         bestScore = score;
@@ -146,15 +148,21 @@ function detect(head: Uint8Array, last: boolean): CsvDialect {
   return best;
 }
 
-/** Returns the number of cells in the first record, the share of records with as many, and whether a cell of the first record is in quotes. */
+/** Returns the number of cells in the first record, the share of records with as many, and where cells are in quotes. */
 function measure(
   sample: Uint8Array,
   dialect: CsvDialect,
   isAll: boolean,
-): { width: number; share: number; isQuoted: boolean } {
+): {
+  width: number;
+  share: number;
+  quotedRecords: number;
+  isHeaderQuoted: boolean;
+} {
   const scanner = new RecordScanner(dialect);
   let width = 0;
-  let isQuoted = false;
+  let isHeaderQuoted = false;
+  let quotedRecords = 0;
   let records = 0;
   let equal = 0;
   for (let at = 0; at < sample.length && records < sampleRecords;) {
@@ -162,14 +170,17 @@ function measure(
     if (scanner.isBlank) continue;
     // The sample may end inside a record.
     if (at === sample.length && !isAll && records > 0) break;
+    const isQuoted = scanner.quoted.some((kind) => kind > 0);
     if (records === 0) {
       width = scanner.count;
-      isQuoted = scanner.quoted.includes(1);
+      isHeaderQuoted = isQuoted;
     }
+    if (isQuoted) quotedRecords++;
     records++;
     if (!scanner.fault && scanner.count === width) equal++;
   }
-  return { width, share: equal / Math.max(records, 1), isQuoted };
+  const share = equal / Math.max(records, 1);
+  return { width, share, quotedRecords, isHeaderQuoted };
 }
 
 function checkNames(
@@ -182,14 +193,19 @@ function checkNames(
 ): void {
   const refuse = (reason: string) =>
     new InputError(`Cannot use ${file}, line ${line}: ${reason}`);
-  const value = names.find((name) =>
+  const values = names.filter((name) =>
     readDecimal(name) !== undefined || readBoolean(name) !== undefined ||
     name !== "" && isMissingText(name)
   );
-  if (value !== undefined && !names.some((name) => known?.has(name))) {
+  // A frame without names has the columns 0, 1, 2, ….
+  const areNumbered = values.length > 2 &&
+    values.every((name, index) => name === String(index));
+  const isHeader = values.length === 0 || areNumbered ||
+    names.some((name) => known?.has(name));
+  if (!isHeader) {
     throw refuse(
       `expected a header with the names of the columns, found the value ${
-        JSON.stringify(value)
+        JSON.stringify(values[0])
       }`,
     );
   }

@@ -135,15 +135,20 @@ function someFile(random: Random): string {
 
 function write(
   records: readonly (readonly string[])[],
-  { random, delimiter }: { random: Random; delimiter: string },
+  { random, delimiter, quote = '"' }: {
+    random: Random;
+    delimiter: string;
+    quote?: string;
+  },
 ): string {
   const newline = pick(random, ["\n", "\r\n"]);
-  const quoteAll = random() < 0.2;
+  const quoteAll = random() < 0.2 || quote === "'";
   const lines = records.map((record) =>
     record.map((text) => {
-      const mustQuote = /["\r\n]/.test(text) || text.includes(delimiter);
+      const mustQuote = /[\r\n]/.test(text) || text.includes(quote) ||
+        text.includes(delimiter);
       return quoteAll || mustQuote || random() < 0.05
-        ? `"${text.replaceAll('"', '""')}"`
+        ? quote + text.replaceAll(quote, quote + quote) + quote
         : text;
     }).join(delimiter)
   );
@@ -426,6 +431,16 @@ Deno.test("readCsvHeader() finds delimiter, quote and names", () => {
       "0",
       "1",
     ]],
+    ["a,b,c\n1,2,'3,4'\n", `3 columns, separated by ",", quoted by "'"`, [
+      "a",
+      "b",
+      "c",
+    ]],
+    ["0,1,2\n1,2,3\n", `3 columns, separated by ",", quoted by '"'`, [
+      "0",
+      "1",
+      "2",
+    ]],
     ["a,b", `2 columns, separated by ",", quoted by '"'`, ["a", "b"]],
   ];
   for (const [text, sentence, names] of found) {
@@ -499,19 +514,21 @@ testWithPython(
         { length: below(random, 6) },
         () => names.map(() => pick(random, texts)),
       );
-      return write([names, ...rows], { random, delimiter: "," })
-        .replace(/\n {2}\r?\n/g, "\n");
+      const delimiter = pick(random, [",", ";", "\t", "|"]);
+      const quote = pick(random, ['"', '"', "'"]);
+      const text = write([names, ...rows], { random, delimiter, quote });
+      return { delimiter, quote, text: text.replace(/\n {2}\r?\n/g, "\n") };
     });
     const { stdout } = await runPython(
       "xgboost",
       `
 import csv, io, json, sys
 files = json.loads(sys.argv[1])
-print(json.dumps([list(csv.reader(io.StringIO(f.removeprefix("\\ufeff"), newline=""), strict=True)) for f in files]))`,
+print(json.dumps([list(csv.reader(io.StringIO(f["text"].removeprefix("\\ufeff"), newline=""), strict=True, delimiter=f["delimiter"], quotechar=f["quote"])) for f in files]))`,
       { args: [JSON.stringify(files)] },
     );
     const expected: string[][][] = JSON.parse(stdout);
-    files.forEach((text, index) => {
+    files.forEach(({ text }, index) => {
       const [names = [], ...rows] = (expected[index] ?? []).filter((row) =>
         row.length > 0
       );
