@@ -1,11 +1,12 @@
 /** Prepares the first run on the embedded default: sets up the store, then logs and promotes the shipped model. It has no command: `predict` calls it first. */
 import { setupDatabases } from "../lib/services/setup.ts";
+import { exists } from "../lib/storage/local.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 import { logModel } from "./log-model.ts";
 import { promote } from "./promote.ts";
-import { isThere, refuseUnshipped } from "../lib/registration/rehearsal.ts";
+import { refuseUnshipped } from "../lib/registration/rehearsal.ts";
 import { setupExperiment } from "./setup.ts";
 
 /**
@@ -19,7 +20,7 @@ export async function bootstrap(
 ): Promise<void> {
   const { log, config } = services;
   const { variant } = settings;
-  if (!await isThere(`${config.home}/database`)) {
+  if (!await exists(`${config.home}/database`)) {
     log.info(
       `Creating the embedded store in ${config.home}`,
     );

@@ -1,5 +1,5 @@
 /** Converts the environment to one frozen {@linkcode Config}; no other module interprets settings. */
-import { expandHome } from "./permissions.ts";
+import { type Environment, expandHome } from "./permissions.ts";
 import { resolve } from "node:path";
 import {
   type DatabaseLogin,
@@ -82,9 +82,6 @@ export interface Config {
   /** Undefined outside GitHub Actions. */
   readonly job: Job | undefined;
 }
-
-/** The environment as a mapping, such as `Deno.env.toObject()`. */
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Settings of services; if any of them is set, services are configured. */
 const configuring = [

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { isAbsolute, resolve } from "node:path";
 
-/** Settings by name. */
+/** The environment as a mapping, such as `Deno.env.toObject()`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A file, folder or pattern that the command line names. */

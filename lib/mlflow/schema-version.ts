@@ -50,10 +50,10 @@ export function readsRequired(release: string): boolean {
   return major > 2 || (major === 2 && minor >= 10);
 }
 
-type Shape = Readonly<Record<string, string>>;
+type ExpectedColumns = Readonly<Record<string, string>>;
 
 /** Columns of every schema version; types as in `information_schema` (`udt_name`). */
-const commonShape: Shape = {
+const commonColumns: ExpectedColumns = {
   experiments:
     "experiment_id:int4 name:varchar artifact_location:varchar lifecycle_stage:varchar creation_time:int8 last_update_time:int8",
   experiment_tags: "key:varchar value:text experiment_id:int4",
@@ -80,7 +80,7 @@ const commonShape: Shape = {
 };
 
 /** Columns of the schema versions that have logged models. */
-const loggedModelShape: Shape = {
+const loggedModelColumns: ExpectedColumns = {
   inputs: "step:int8",
   logged_models:
     "model_id:varchar experiment_id:int4 name:varchar artifact_location:varchar creation_timestamp_ms:int8 last_updated_timestamp_ms:int8 status:int4 lifecycle_stage:varchar model_type:varchar source_run_id:varchar status_message:varchar",
@@ -93,7 +93,7 @@ const loggedModelShape: Shape = {
 };
 
 /** Tables whose keys begin with a workspace in the schema versions that have workspaces. */
-const workspaceTables = [
+export const workspaceTables: readonly string[] = [
   "experiments",
   "registered_models",
   "registered_model_tags",
@@ -102,11 +102,11 @@ const workspaceTables = [
   "model_version_tags",
 ];
 
-const workspaceShape: Shape = Object.fromEntries(
+const workspaceColumns: ExpectedColumns = Object.fromEntries(
   workspaceTables.map((table) => [table, "workspace:varchar"]),
 );
 
-interface Column {
+interface TableColumn {
   readonly table: string;
   readonly name: string;
   readonly type: string;
@@ -130,12 +130,12 @@ export async function detectSchemaVersion(
   const hasWorkspaces = columns.some((column) =>
     column.table === "registered_models" && column.name === "workspace"
   );
-  const shapes = [
-    commonShape,
-    ...hasLoggedModels ? [loggedModelShape] : [],
-    ...hasWorkspaces ? [workspaceShape] : [],
+  const expected = [
+    commonColumns,
+    ...hasLoggedModels ? [loggedModelColumns] : [],
+    ...hasWorkspaces ? [workspaceColumns] : [],
   ];
-  checkShape(head, { shapes, byTable });
+  checkColumns(head, { expected, byTable });
   const mlflowVersion = releases[head];
   const warning = mlflowVersion === undefined
     ? `The database's MLflow schema has the head ${head}, which is none of the tested ones (${
@@ -164,8 +164,8 @@ export function describeSchemaVersion(schema: SchemaVersion): string {
   return mlflowVersion ? `MLflow ${mlflowVersion}` : `MLflow schema ${head}`;
 }
 
-function readColumns(db: Queryable): Promise<Column[]> {
-  return db.query<Column>(
+function readColumns(db: Queryable): Promise<TableColumn[]> {
+  return db.query<TableColumn>(
     `select table_name as "table", column_name as name, udt_name as type,
             character_maximum_length as width,
             is_nullable = 'NO' and column_default is null
@@ -174,15 +174,15 @@ function readColumns(db: Queryable): Promise<Column[]> {
      where table_schema = current_schema() and table_name = any($1::text[])`,
     [[
       "alembic_version",
-      ...Object.keys(commonShape),
-      ...Object.keys(loggedModelShape),
+      ...Object.keys(commonColumns),
+      ...Object.keys(loggedModelColumns),
     ]],
   );
 }
 
 async function readHead(
   db: Queryable,
-  columns: readonly Column[],
+  columns: readonly TableColumn[],
 ): Promise<string> {
   const setup = "run `deno task setup` to make it, or `mlflow db upgrade`";
   if (columns.length === 0) {
@@ -207,19 +207,19 @@ async function readHead(
   );
 }
 
-function checkShape(
+function checkColumns(
   head: string,
   options: {
-    shapes: readonly Shape[];
-    byTable: ReadonlyMap<string, readonly Column[]>;
+    expected: readonly ExpectedColumns[];
+    byTable: ReadonlyMap<string, readonly TableColumn[]>;
   },
 ): void {
-  const { shapes, byTable } = options;
+  const { expected, byTable } = options;
   const start =
     `Cannot work with this database: its MLflow schema has the head ${head}`;
   const known = new Set<string>();
   for (
-    const [table, text] of shapes.flatMap((shape) => Object.entries(shape))
+    const [table, text] of expected.flatMap((each) => Object.entries(each))
   ) {
     const columns = byTable.get(table);
     if (!columns) throw new InputError(`${start} and no table "${table}"`);

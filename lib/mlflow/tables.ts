@@ -39,22 +39,19 @@ import {
  * one transaction, retried if a concurrent writer interferes.
  *
  * @param options `log`: receives a warning for each value that was truncated and
- * for an unknown schema; `nowMs`: the clock for new rows; `closesDatabase`: disposal of
- * the store also closes the database (by default the caller closes it).
+ * for an unknown schema.
  * @throws {InputError} If the database has no MLflow schema that we can use.
  */
 export async function openTables(
   database: Database,
   options: {
     log?: Pick<Log, "warn">;
-    nowMs?: () => number;
-    closesDatabase?: boolean;
   } = {},
 ): Promise<MlflowStore> {
-  const { log = noLog, nowMs = Date.now, closesDatabase = false } = options;
+  const { log = noLog } = options;
   const schema = await detectSchemaVersion(database);
   if (schema.warning !== undefined) log.warn(schema.warning);
-  const tables: Tables = { db: database, schema, nowMs, log };
+  const tables: Tables = { db: database, schema, log };
   const atomic = <T>(work: (tables: Tables) => Promise<T>): Promise<T> =>
     retryRaces(() =>
       database.transaction((db: Queryable) => work({ ...tables, db }))
@@ -95,8 +92,6 @@ export async function openTables(
     setAlias: (name, more) => atomic((tx) => setAlias(tx, name, more)),
     setStage: (name, more) => atomic((tx) => setStage(tx, name, more)),
 
-    async [Symbol.asyncDispose]() {
-      if (closesDatabase) await database[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

@@ -22,7 +22,7 @@ import type { Services } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** The model of a scoring run, as far as it is still available. */
-export interface ModelFacts {
+export interface RecordedModel {
   /** Undefined when the registry no longer has it. */
   readonly version: ModelVersion | undefined;
   /** Undefined for a model that was logged without one. */
@@ -44,7 +44,7 @@ export async function readModel(
   services: Services,
   run: LedgerRun,
   { settings, notes }: { settings: VariantSettings; notes: string[] },
-): Promise<ModelFacts> {
+): Promise<RecordedModel> {
   const { withRetry, artifacts, config } = services;
   const { modelName: name, modelVersion } = run;
   const mlflow = await services.mlflow();
@@ -97,7 +97,7 @@ export async function readRows(
   settings: VariantSettings,
   { run, model: { columns, recipe: recorded }, notes }: {
     run: LedgerRun;
-    model: Pick<ModelFacts, "columns" | "recipe">;
+    model: Pick<RecordedModel, "columns" | "recipe">;
     notes: string[];
   },
 ): Promise<Features | undefined> {

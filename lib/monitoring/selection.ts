@@ -1,4 +1,5 @@
 /** Selects the monitored scoring run: the one that flags name, the one that outcomes belong to, or the newest. */
+import { exists } from "../storage/local.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
 import { ensurePredictionsSchema } from "../services/schema.ts";
@@ -104,7 +105,7 @@ async function readLedger(
       commandFor("predict", variant)
     }\` first`,
   );
-  if (config.embedded && !await isThere(`${config.home}/database`)) {
+  if (config.embedded && !await exists(`${config.home}/database`)) {
     throw nothing;
   }
   const database = await services.predictions();
@@ -241,8 +242,4 @@ function describe(run: LedgerRun, more?: string): string {
   }, ${run.rows} rows of ${run.inputUri}, ${run.modelName} version ${run.modelVersion}${
     more === undefined ? "" : `, ${more}`
   })`;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -1,4 +1,5 @@
 /** Runs the first run on the embedded default in memory for `predict --dry-run`, without writing anything. */
+import { exists } from "../storage/local.ts";
 import type { ArtifactStore } from "../storage/store.ts";
 import { toCandidate } from "./candidate.ts";
 import { readCandidateFiles } from "./candidate-files.ts";
@@ -19,7 +20,7 @@ async function isEmpty(
   services: Services,
   { variant }: VariantSettings,
 ): Promise<boolean> {
-  if (!await isThere(`${services.config.home}/database`)) return true;
+  if (!await exists(`${services.config.home}/database`)) return true;
   const database = await services.predictions();
   const [found] = await database.query<{ ready: boolean }>(
     "select to_regclass('model_versions') is not null and to_regclass('scoring_runs') is not null as ready",
@@ -77,7 +78,7 @@ export async function rehearseBootstrap(
     },
   });
   const scorer = await openScorer(loaded, { engine, settings });
-  if (!await isThere(`${config.home}/database`)) {
+  if (!await exists(`${config.home}/database`)) {
     log.info(`Would create the embedded store in ${config.home}`);
   }
   log.info(
@@ -150,9 +151,4 @@ export async function refuseUnshipped(
         commandFor("promote", variant)
       } --version 1\``,
   );
-}
-
-/** Returns true if a file or folder exists. */
-export async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -197,3 +197,8 @@ function explained(error: unknown, path: string): unknown {
   }
   return error;
 }
+
+/** Returns true if a file or folder exists. */
+export async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

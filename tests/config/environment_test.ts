@@ -4,7 +4,8 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { type Environment, loadConfig } from "../../lib/config/environment.ts";
+import { loadConfig } from "../../lib/config/environment.ts";
+import type { Environment } from "../../lib/config/permissions.ts";
 import { UsageError } from "../../lib/base/errors.ts";
 import { redact } from "../../lib/base/redact.ts";
 import { runPython, testWithPython } from "../support/python.ts";

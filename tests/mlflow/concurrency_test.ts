@@ -7,7 +7,7 @@ import { startMlflowServer } from "../support/mlflow.ts";
 import {
   copyDatabase,
   openDatabase,
-  openEmbeddedPlace,
+  openEmbeddedFixture,
   startPostgresWith,
 } from "../support/mlflow_stores.ts";
 import { runPython, testWithPython } from "../support/python.ts";
@@ -65,8 +65,8 @@ const oneTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
 const sorted = (numbers: number[]) => numbers.toSorted((a, b) => a - b);
 
 Deno.test("createModelVersion() numbers 20 calls at once on PGlite without a gap", async () => {
-  await using place = await openEmbeddedPlace();
-  const { store } = place;
+  await using fixture = await openEmbeddedFixture();
+  const { store } = fixture;
   const numbers = await Promise.all(
     oneTo(20).map((index) => register(store, index)),
   );

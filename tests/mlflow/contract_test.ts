@@ -1,4 +1,4 @@
-/** One contract for every place: PGlite, Postgres tables of three MLflow releases, and their servers. */
+/** One contract for every MLflow store: PGlite, Postgres tables of three MLflow releases, and their servers. */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { InputError } from "../../lib/base/errors.ts";
 import { readPromotions } from "../../lib/mlflow/promotion.ts";
@@ -6,11 +6,11 @@ import { resolveModel } from "../../lib/mlflow/model-uri.ts";
 import type { MlflowStore, ModelVersion, Run } from "../../lib/mlflow/store.ts";
 import { mlflowReleases } from "../support/mlflow.ts";
 import {
-  openEmbeddedPlace,
-  openServerPlace,
-  openTablesPlace,
-  type Place,
+  openEmbeddedFixture,
+  openServerFixture,
+  openTablesFixture,
   startPostgresWith,
+  type StoreFixture,
 } from "../support/mlflow_stores.ts";
 import { testWithPython } from "../support/python.ts";
 
@@ -58,8 +58,8 @@ const refused = (message: RegExp) => (error: unknown) => {
   return true;
 };
 
-/** What every place must do; each begins with names of its own. */
-const contract: Record<string, (place: Place) => Promise<void>> = {
+/** What every store must do; each test uses its own names. */
+const contract: Record<string, (fixture: StoreFixture) => Promise<void>> = {
   "findExperiment() knows what createExperiment() made, and only that": async (
     { store },
   ) => {
@@ -589,22 +589,22 @@ const contract: Record<string, (place: Place) => Promise<void>> = {
 async function checkContract(
   t: Deno.TestContext,
   label: string,
-  options: { version: string; open: () => Promise<Place> },
+  options: { version: string; open: () => Promise<StoreFixture> },
 ): Promise<void> {
   const { version, open } = options;
   await t.step(label, async (t) => {
-    await using place = await open();
+    await using fixture = await open();
     await t.step(
-      "the MLflow that made it is told from the place itself",
+      "detects the MLflow release that created the database",
       () => {
-        const { mlflowVersion, hasLoggedModels } = place.store;
+        const { mlflowVersion, hasLoggedModels } = fixture.store;
         strictEqual(mlflowVersion, version);
         strictEqual(hasLoggedModels, !version.startsWith("2."));
-        deepStrictEqual(place.warnings, []);
+        deepStrictEqual(fixture.warnings, []);
       },
     );
     for (const [name, check] of Object.entries(contract)) {
-      await t.step(name, () => check(place));
+      await t.step(name, () => check(fixture));
     }
   });
 }
@@ -612,7 +612,7 @@ async function checkContract(
 Deno.test("MlflowStore over PGlite keeps the contract", async (t) => {
   await checkContract(t, "PGlite", {
     version: "3.17.2",
-    open: openEmbeddedPlace,
+    open: openEmbeddedFixture,
   });
 });
 
@@ -624,11 +624,11 @@ testWithPython(
       const version = release.replace("mlflow-", "");
       await checkContract(t, `Postgres tables of ${release}`, {
         version,
-        open: () => openTablesPlace(server, release),
+        open: () => openTablesFixture(server, release),
       });
       await checkContract(t, `server of ${release}`, {
         version,
-        open: () => openServerPlace(server, release),
+        open: () => openServerFixture(server, release),
       });
     }
   },

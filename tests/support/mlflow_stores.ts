@@ -1,4 +1,4 @@
-/** Every place that a store can be over: PGlite, Postgres tables and servers of each MLflow release. */
+/** Opens MLflow stores of every kind for the tests: PGlite, Postgres tables and servers of each MLflow release. */
 import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
 import { ensureDatabase } from "../../lib/database/admin.ts";
@@ -11,8 +11,8 @@ import { makeMlflowDatabase, startMlflowServer } from "./mlflow.ts";
 import type { PeerName } from "./python.ts";
 import { type PostgresServer, startPostgres, tempFolder } from "./servers.ts";
 
-/** A store, the database below it, and what Python's MLflow calls the same place. */
-export interface Place extends AsyncDisposable {
+/** A store, its database, and the tracking URI under which MLflow for Python opens the same database. */
+export interface StoreFixture extends AsyncDisposable {
   readonly store: MlflowStore;
   readonly database: Database;
   /** Tracking URI for Python; undefined for PGlite, which Python cannot open. */
@@ -63,31 +63,31 @@ export async function copyDatabase(
 }
 
 /** The embedded database with the pinned MLflow's tables. */
-export async function openEmbeddedPlace(): Promise<Place> {
+export async function openEmbeddedFixture(): Promise<StoreFixture> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempFolder());
   const database = stack.use(await openPglite(`${folder.path}/database`));
   await ensureMlflowSchema(database, { artifactRoot: "s3://mlflow" });
-  return await toPlace(stack.move(), { database, uri: undefined });
+  return await toFixture(stack.move(), { database, uri: undefined });
 }
 
 /** A release's own tables in Postgres. */
-export async function openTablesPlace(
+export async function openTablesFixture(
   server: PostgresServer,
   release: PeerName,
-): Promise<Place> {
+): Promise<StoreFixture> {
   await using stack = new AsyncDisposableStack();
   const name = `tables-${release}`;
   await copyDatabase(server, release, name);
   const database = stack.use(await openDatabase(server, name));
-  return await toPlace(stack.move(), { database, uri: server.url(name) });
+  return await toFixture(stack.move(), { database, uri: server.url(name) });
 }
 
 /** A release's server over its own tables. */
-export async function openServerPlace(
+export async function openServerFixture(
   server: PostgresServer,
   release: PeerName,
-): Promise<Place> {
+): Promise<StoreFixture> {
   await using stack = new AsyncDisposableStack();
   const name = `server-${release}`;
   await copyDatabase(server, release, name);
@@ -98,17 +98,17 @@ export async function openServerPlace(
     }),
   );
   const database = stack.use(await openDatabase(server, name));
-  return await toPlace(stack.move(), { database, uri: url, server: url });
+  return await toFixture(stack.move(), { database, uri: url, server: url });
 }
 
-async function toPlace(
+async function toFixture(
   stack: AsyncDisposableStack,
   options: {
     database: Database;
     uri: string | undefined;
     server?: string;
   },
-): Promise<Place> {
+): Promise<StoreFixture> {
   const { database, uri, server } = options;
   const warnings: string[] = [];
   const log = { warn: (warning: string) => void warnings.push(warning) };

@@ -70,8 +70,8 @@ export async function createExperiment(
     name,
     artifact_location: artifactLocation,
     lifecycle_stage: "active",
-    creation_time: tables.nowMs(),
-    last_update_time: tables.nowMs(),
+    creation_time: Date.now(),
+    last_update_time: Date.now(),
   };
   await insertExperiment(tables, row);
   const experiment = await findExperiment(tables, name);

@@ -1,5 +1,5 @@
 /** MLflow's `inputs`: the datasets and models that a run used, and the models that it produced. */
-import { newId, type Row } from "./rows.ts";
+import { newId, type TableRow } from "./rows.ts";
 
 /** The primary key of `inputs`. */
 export const linkKey = [
@@ -13,7 +13,7 @@ export const linkKey = [
 export function toLink(
   source: readonly [type: string, id: string],
   destination: readonly [type: string, id: string],
-): Row & { input_uuid: string } {
+): TableRow & { input_uuid: string } {
   return {
     input_uuid: newId(),
     source_type: source[0],

@@ -36,7 +36,7 @@ export async function createLoggedModel(
     model_id: modelId,
     experiment_id: Number(run.experimentId),
   };
-  const now = tables.nowMs();
+  const now = Date.now();
   const row = {
     ...owner,
     name: options.name,
@@ -79,7 +79,7 @@ export async function finalizeLoggedModel(
   const changed = await tables.db.query(
     `update logged_models set status = $2, last_updated_timestamp_ms = $3
      where model_id = $1 returning 1`,
-    [modelId, statusNumbers[status], tables.nowMs()],
+    [modelId, statusNumbers[status], Date.now()],
   );
   if (changed.length === 0) throw missingModel(modelId);
 }

@@ -39,7 +39,7 @@ export async function ensureRegisteredModel(
   checkModelName(name);
   const tags = Object.entries(options.tags);
   for (const [key, value] of tags) checkRegistryTag(key, value);
-  const now = tables.nowMs();
+  const now = Date.now();
   const created = await insertRows(tables, "registered_models", {
     rows: [{
       name,
@@ -85,7 +85,7 @@ export async function touchRegisteredModel(
   const touched = await tables.db.query(
     `update registered_models set last_updated_time = $2
      where name = $1 and ${inWorkspace(tables)} returning 1`,
-    [name, tables.nowMs()],
+    [name, Date.now()],
   );
   if (touched.length === 0) throw missingRegisteredModel(name);
 }

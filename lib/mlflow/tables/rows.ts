@@ -5,35 +5,24 @@
 import { type Queryable, quoteIdentifier } from "../../database/database.ts";
 import { InputError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { SchemaVersion } from "../schema-version.ts";
+import { type SchemaVersion, workspaceTables } from "../schema-version.ts";
 import { countCharacters } from "../validation.ts";
 
 /** MLflow's tables as one connection or one transaction sees them. */
 export interface Tables {
   readonly db: Queryable;
   readonly schema: SchemaVersion;
-  /** The time in milliseconds that new rows carry. */
-  readonly nowMs: () => number;
   /** Receives a warning for each value that was truncated. */
   readonly log: Pick<Log, "warn">;
 }
 
 /** One row: column → value. */
-export type Row = Readonly<
+export type TableRow = Readonly<
   Record<string, string | number | boolean | null>
 >;
 
 /** The workspace used by an MLflow that has workspaces disabled. */
 const workspace = "default";
-
-const workspaceTables = new Set([
-  "experiments",
-  "registered_models",
-  "registered_model_tags",
-  "registered_model_aliases",
-  "model_versions",
-  "model_version_tags",
-]);
 
 /** Returns a condition that restricts a statement to the default workspace; `true` if the database has no workspaces. */
 export function inWorkspace(tables: Tables): string {
@@ -53,15 +42,15 @@ export async function insertRows(
   tables: Tables,
   table: string,
   options: {
-    rows: readonly Row[];
+    rows: readonly TableRow[];
     key?: readonly string[];
     update?: readonly string[];
   },
 ): Promise<number> {
   const { key, update = [] } = options;
-  const scoped = tables.schema.hasWorkspaces && workspaceTables.has(table);
+  const scoped = tables.schema.hasWorkspaces && workspaceTables.includes(table);
   const rows = scoped
-    ? options.rows.map((row): Row => ({ workspace, ...row }))
+    ? options.rows.map((row): TableRow => ({ workspace, ...row }))
     : options.rows;
   const columns = Object.keys(rows[0] ?? {});
   if (columns.length === 0) return 0;
@@ -85,7 +74,7 @@ export async function insertRows(
 /** Validates that every text in a row fits its column. @throws {InputError} If one does not; the message names table, column, length and limit. */
 export function checkWidths(
   schema: SchemaVersion,
-  options: { table: string; row: Row },
+  options: { table: string; row: TableRow },
 ): void {
   const { table, row } = options;
   for (const [column, value] of Object.entries(row)) {

@@ -120,7 +120,7 @@ export async function createModelVersion(
     : (await getLoggedModel(tables, toModelId(source) ?? "")).artifactLocation;
   await touchRegisteredModel(tables, name);
   const version = await nextVersion(tables, name);
-  const now = tables.nowMs();
+  const now = Date.now();
   await insertRows(tables, "model_versions", {
     rows: [{
       name,
@@ -180,7 +180,7 @@ export async function setStage(
   const { stage, version } = options;
   await lockRegisteredModel(tables, name);
   await getModelVersion(tables, name, version);
-  const now = tables.nowMs();
+  const now = Date.now();
   const where = `name = $1 and ${inWorkspace(tables)}`;
   if (isActiveStage(stage)) {
     await tables.db.query(
