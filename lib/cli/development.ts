@@ -93,6 +93,20 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     ]],
   },
   {
+    name: "variants-schema",
+    summary:
+      "Writes variants.schema.json, with which editors check variants.yaml.",
+    flags: {},
+    steps: [[
+      "run",
+      lock,
+      "--allow-read=.",
+      "--allow-env",
+      "--allow-write=variants.schema.json",
+      "lib/config/variants-schema.ts",
+    ]],
+  },
+  {
     name: "wasm",
     summary: "Compiles the WebAssembly of the scoring kernel.",
     flags: {},

@@ -4,7 +4,7 @@ import { checkAlias, parseStage } from "../mlflow/validation.ts";
 import type { Stage } from "../mlflow/store.ts";
 import type { RetryPolicy } from "../base/retry.ts";
 import { toCount } from "../base/flag-value.ts";
-import { nearest } from "./flags.ts";
+import { nearest } from "../base/nearest.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 import type { Variants, VariantSettings } from "../config/variants.ts";
 

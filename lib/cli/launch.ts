@@ -12,13 +12,13 @@ import {
   toLocalPath,
 } from "../config/permissions.ts";
 import { exitCode, messageOf, UsageError } from "../base/errors.ts";
+import { nearest } from "../base/nearest.ts";
 import { commands } from "./commands.ts";
 import { developmentTasks, toSteps } from "./development.ts";
 import {
   type Command,
   findRequest,
   type Flag,
-  nearest,
   parseFlags,
   toHelp,
 } from "./flags.ts";

@@ -1,6 +1,28 @@
 /** Parses `variants.yaml`, which lists the variants and their settings. */
 import { UsageError } from "../base/errors.ts";
 import {
+  array,
+  boolean,
+  checkItems,
+  description,
+  finite,
+  type GenericSchema,
+  type InferOutput,
+  literal,
+  mapping,
+  maxValue,
+  minLength,
+  minValue,
+  nullish,
+  number,
+  pipe,
+  safeInteger,
+  string,
+  transform,
+  union,
+  validate,
+} from "../base/schema.ts";
+import {
   defaultUnknownLimit,
   type OneHot,
   type Recipe,
@@ -51,8 +73,170 @@ export interface Variants {
   ): VariantSettings;
 }
 
-type Json = Record<string, unknown>;
 const file = "variants.yaml";
+
+const quoted = 'a text (put quotes around words like NO, "007" and numbers)';
+const text = pipe(string(quoted), minLength(1, quoted));
+const column = "the name of a column";
+const label = "a text, a whole number, true or false";
+const finiteNumber = pipe(number(), finite("a number"));
+const share = "error, none, or a share from 0 to 1";
+
+/** Returns the schema of a key that may be left out or null, with the description that editors show. */
+function optionalKey<Schema extends GenericSchema>(
+  schema: Schema,
+  words: string,
+) {
+  return pipe(
+    nullish(schema),
+    description(words),
+    transform((value) => value ?? undefined),
+  );
+}
+
+const oneHot = pipe(
+  mapping({
+    column: pipe(
+      string(column),
+      minLength(1, column),
+      description("The raw column."),
+    ),
+    prefix: optionalKey(
+      text,
+      "How the names of the model's columns begin; the category follows. By default the raw column and an underscore.",
+    ),
+    categories: optionalKey(
+      pipe(
+        array(text),
+        minLength(1, "a list of categories"),
+        checkItems(
+          (item, index, all) => all.indexOf(item) === index,
+          "part of a list without repeats",
+        ),
+      ),
+      "Exactly these categories, spelled as in the names of the model's columns; the first may have no column (get_dummies with drop_first=True). By default log-model finds them.",
+    ),
+    unknown: optionalKey(
+      union([
+        literal("error"),
+        literal("none"),
+        pipe(number(), minValue(0, share), maxValue(1, share)),
+      ], share),
+      `Maximum share of rows with a category that has no column in the model: 0 to 1, error (0) or none (no limit). By default ${defaultUnknownLimit}.`,
+    ),
+  }),
+  transform(({ column, prefix, categories, unknown }): OneHot => ({
+    column,
+    prefix: prefix ?? `${column}_`,
+    categories,
+    unknownLimit: unknown === "error"
+      ? 0
+      : unknown === "none"
+      ? 1
+      : unknown ?? defaultUnknownLimit,
+  })),
+);
+
+/** The keys of an entry of `variants`, which are also the keys of the top level. */
+const entryKeys = {
+  geography: optionalKey(
+    text,
+    "The variant's geography, such as US. Tags and tables use this spelling.",
+  ),
+  company: optionalKey(
+    text,
+    "The variant's company, such as ClientB. Tags and tables use this spelling.",
+  ),
+  experiment: optionalKey(
+    text,
+    "Name of an existing experiment. By default derived from geography and company.",
+  ),
+  model_name: optionalKey(
+    text,
+    "Name of an existing registered model. By default derived from geography and company.",
+  ),
+  model_uri: optionalKey(
+    text,
+    "The model that predict uses, such as models:/NAME@challenger. By default the registered model's version in Production.",
+  ),
+  files: optionalKey(
+    mapping({
+      model: optionalKey(text, "The model file."),
+      features: optionalKey(
+        text,
+        "A JSON array of the model's feature names, in its order.",
+      ),
+      sample: optionalKey(
+        text,
+        "Rows as users send them; log-model takes the types and the input example from them.",
+      ),
+      evaluation: optionalKey(
+        text,
+        "Labelled rows; without them there are no metrics.",
+      ),
+    }),
+    "Paths below the variant's prefix: geography-us/models/churn/… in a bucket, models/geography-us/churn/… in this repository.",
+  ),
+  label: optionalKey(
+    text,
+    "Column of the evaluation set: 1 if the player churned, otherwise 0. By default churned.",
+  ),
+  id_column: optionalKey(
+    text,
+    "Column with the player's id, stored with the score and never used as a feature. By default player_id; none means that the rows have no id.",
+  ),
+  missing_value: optionalKey(
+    finiteNumber,
+    "A number that means missing in the model's columns, in addition to null, as in XGBoost's DMatrix(missing=-999).",
+  ),
+  recipe: optionalKey(
+    mapping({
+      one_hot: optionalKey(
+        array(oneHot),
+        "The raw columns that become one column per category.",
+      ),
+    }),
+    "How raw columns are converted to the model's columns, as by pandas.get_dummies.",
+  ),
+  promotion: optionalKey(
+    mapping({
+      min_auc_gain: optionalKey(
+        finiteNumber,
+        "Smallest gain in AUC; negative allows a loss. By default 0.",
+      ),
+      max_log_loss_increase: optionalKey(
+        finiteNumber,
+        "Largest rise of log loss, in nats. By default 0.",
+      ),
+    }),
+    "What a retrained candidate must reach against the champion on the evaluation set to be proposed for promotion.",
+  ),
+  positive_class: optionalKey(
+    union(
+      [boolean(), pipe(number(), safeInteger(label)), text],
+      label,
+    ),
+    "For ONNX models: the class whose probability is the score, if the classes are not 0 and 1 or false and true.",
+  ),
+  model_output: optionalKey(
+    literal("probability", '"probability", or left out'),
+    "For ONNX models: probability, if the graph returns one but does not show it.",
+  ),
+};
+
+/** One entry of `variants`: its own settings, which replace those of the top level. */
+const variantEntry = mapping(entryKeys);
+
+/** The schema of the whole file; `variants.schema.json` is generated from it. */
+export const variantsFile = mapping({
+  ...entryKeys,
+  variants: pipe(
+    array(variantEntry),
+    description(
+      "The variants that the schedule, the matrix and --all run, in this order. An entry's settings replace those of the top level.",
+    ),
+  ),
+});
 
 /**
  * Returns the variants of a parsed `variants.yaml`. Each entry inherits the
@@ -68,12 +252,11 @@ const file = "variants.yaml";
  * @throws {UsageError} If a key is unknown, a value has the wrong type, or two variants share a name.
  */
 export function toVariants(value: unknown): Variants {
-  const { variants, ...defaults } = asObject(value, file);
-  if (!Array.isArray(variants)) throw wrong("variants", "a list", variants);
-  const listed = variants.map((entry, index) => {
-    const at = `variants[${index}]`;
-    return toSettings({ ...defaults, ...asObject(entry, at) }, at);
+  const { variants, ...defaults } = validate(variantsFile, value, {
+    file,
+    error: UsageError,
   });
+  const listed = variants.map((entry) => toSettings({ ...defaults, ...entry }));
   for (const name of ["key", "experiment", "modelName"] as const) {
     refuseShared(listed, name);
   }
@@ -82,145 +265,47 @@ export function toVariants(value: unknown): Variants {
     settings(parts) {
       const asked = toVariant(parts);
       const known = listed.find(({ variant }) => variant.key === asked.key);
+      if (known) return known;
       const { geography, company } = parts;
-      const settings = known ??
-        toSettings({ ...defaults, geography, company }, "defaults");
-      if (!known) {
-        for (const name of ["experiment", "modelName"] as const) {
-          refuseShared([...listed, settings], name);
-        }
+      const settings = toSettings({ ...defaults, geography, company });
+      for (const name of ["experiment", "modelName"] as const) {
+        refuseShared([...listed, settings], name);
       }
       return settings;
     },
   };
 }
 
-/** The valid keys of an entry and of its mappings. Unknown keys are rejected. */
-const knownKeys = {
-  entry: [
-    "geography",
-    "company",
-    "experiment",
-    "model_name",
-    "model_uri",
-    "files",
-    "label",
-    "id_column",
-    "missing_value",
-    "recipe",
-    "promotion",
-    "positive_class",
-    "model_output",
-  ],
-  files: ["model", "features", "sample", "evaluation"],
-  recipe: ["one_hot"],
-  oneHot: ["column", "prefix", "categories", "unknown"],
-  promotion: ["min_auc_gain", "max_log_loss_increase"],
-} as const;
-
-function toSettings(entry: Json, at: string): VariantSettings {
-  refuseUnknown(entry, { kind: "entry", at });
-  const modelName = asText(entry.model_name, `${at}.model_name`);
+function toSettings(entry: InferOutput<typeof variantEntry>): VariantSettings {
+  const { files, recipe, promotion, id_column: idColumn = "player_id" } = entry;
   const variant = toVariant({
-    geography: asText(entry.geography, `${at}.geography`),
-    company: asText(entry.company, `${at}.company`),
-    experiment: asText(entry.experiment, `${at}.experiment`),
-    modelName,
+    geography: entry.geography,
+    company: entry.company,
+    experiment: entry.experiment,
+    modelName: entry.model_name,
   });
-  const promotion = asObject(entry.promotion ?? {}, `${at}.promotion`);
-  refuseUnknown(promotion, { kind: "promotion", at: `${at}.promotion` });
   return {
     variant,
-    files: toFiles(asObject(entry.files ?? {}, `${at}.files`), at),
-    label: asText(entry.label, `${at}.label`) ?? "churned",
-    idColumn: toIdColumn(entry.id_column, at),
+    files: {
+      model: files?.model ?? "models/churn/xgb_churn_model_2.bin",
+      features: files?.features ?? "data/churn/feature_names_3.json",
+      sample: files?.sample ?? "data/churn/X_test_sample_2.json",
+      evaluation: files?.evaluation,
+    },
+    label: entry.label ?? "churned",
+    idColumn: idColumn === "none" ? undefined : idColumn,
     recipe: {
-      ...toRecipe(entry.recipe, at),
-      missingValue: asNumber(entry.missing_value, `${at}.missing_value`),
+      oneHot: recipe?.one_hot ?? [],
+      missingValue: entry.missing_value,
     },
-    modelUri: asText(entry.model_uri, `${at}.model_uri`) ??
-      `models:/${variant.modelName}/Production`,
+    modelUri: entry.model_uri ?? `models:/${variant.modelName}/Production`,
     promotion: {
-      minAucGain:
-        asNumber(promotion.min_auc_gain, `${at}.promotion.min_auc_gain`) ?? 0,
-      maxLogLossIncrease: asNumber(
-        promotion.max_log_loss_increase,
-        `${at}.promotion.max_log_loss_increase`,
-      ) ?? 0,
+      minAucGain: promotion?.min_auc_gain ?? 0,
+      maxLogLossIncrease: promotion?.max_log_loss_increase ?? 0,
     },
-    positiveClass: asClass(entry.positive_class, `${at}.positive_class`),
-    modelOutput: asOutput(entry.model_output, `${at}.model_output`),
+    positiveClass: entry.positive_class?.toString(),
+    modelOutput: entry.model_output,
   };
-}
-
-function toFiles(files: Json, at: string): VariantPaths {
-  refuseUnknown(files, { kind: "files", at: `${at}.files` });
-  const path = (name: string) => asText(files[name], `${at}.files.${name}`);
-  return {
-    model: path("model") ?? "models/churn/xgb_churn_model_2.bin",
-    features: path("features") ?? "data/churn/feature_names_3.json",
-    sample: path("sample") ?? "data/churn/X_test_sample_2.json",
-    evaluation: path("evaluation"),
-  };
-}
-
-/** Parses `id_column`; `none` means that the variant's rows do not identify players. */
-function toIdColumn(value: unknown, at: string): string | undefined {
-  const text = asText(value, `${at}.id_column`) ?? "player_id";
-  return text === "none" ? undefined : text;
-}
-
-function toRecipe(value: unknown, at: string): Pick<Recipe, "oneHot"> {
-  const recipe = asObject(value ?? {}, `${at}.recipe`);
-  refuseUnknown(recipe, { kind: "recipe", at: `${at}.recipe` });
-  const { one_hot: oneHot = [] } = recipe;
-  if (!Array.isArray(oneHot)) {
-    throw wrong(`${at}.recipe.one_hot`, "a list", oneHot);
-  }
-  return {
-    oneHot: oneHot.map((item, index) =>
-      toOneHot(item, `${at}.recipe.one_hot[${index}]`)
-    ),
-  };
-}
-
-function toOneHot(item: unknown, at: string): OneHot {
-  const entry = asObject(item, at);
-  refuseUnknown(entry, { kind: "oneHot", at });
-  const column = asText(entry.column, `${at}.column`);
-  if (column === undefined) {
-    throw wrong(`${at}.column`, "the name of a column", undefined);
-  }
-  return {
-    column,
-    prefix: asText(entry.prefix, `${at}.prefix`) ?? `${column}_`,
-    categories: toCategories(entry.categories, `${at}.categories`),
-    unknownLimit: toUnknownLimit(entry.unknown, `${at}.unknown`),
-  };
-}
-
-function toCategories(value: unknown, at: string): string[] | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (!Array.isArray(value) || value.length === 0) {
-    throw wrong(at, "a list of categories", value);
-  }
-  const texts = value.map((item, index) => {
-    const text = asText(item, `${at}[${index}]`);
-    if (text !== undefined) return text;
-    throw wrong(`${at}[${index}]`, "a category", item);
-  });
-  const twice = texts.find((text, index) => texts.indexOf(text) !== index);
-  if (twice !== undefined) throw wrong(at, "a list without repeats", twice);
-  return texts;
-}
-
-/** Parses `unknown`: `error` allows no unknown category, `none` allows any share, and a number from 0 to 1 is the largest share allowed. */
-function toUnknownLimit(value: unknown, at: string): number {
-  if (value === undefined || value === null) return defaultUnknownLimit;
-  if (value === "error") return 0;
-  if (value === "none") return 1;
-  if (typeof value === "number" && value >= 0 && value <= 1) return value;
-  throw wrong(at, "error, none, or a share from 0 to 1", value);
 }
 
 function refuseShared(
@@ -240,60 +325,4 @@ function refuseShared(
     }
     seen.set(variant[name], variant);
   }
-}
-
-function refuseUnknown(
-  mapping: Json,
-  { kind, at }: { kind: keyof typeof knownKeys; at: string },
-): void {
-  const known: readonly string[] = knownKeys[kind];
-  const unknown = Object.keys(mapping).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  throw wrong(`${at}.${unknown}`, `one of ${known.join(", ")}`, unknown);
-}
-
-function asObject(value: unknown, at: string): Json {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Json;
-  }
-  throw wrong(at, "a mapping", value);
-}
-
-function asText(value: unknown, at: string): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "string" && value !== "") return value;
-  throw wrong(
-    at,
-    'a text (put quotes around words like NO, "007" and numbers)',
-    value,
-  );
-}
-
-/** Returns a class label as text; labels may be texts, whole numbers or booleans. */
-function asClass(value: unknown, at: string): string | undefined {
-  if (typeof value === "boolean" || Number.isSafeInteger(value)) {
-    return String(value);
-  }
-  return asText(value, at);
-}
-
-function asOutput(value: unknown, at: string): "probability" | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (value === "probability") return value;
-  throw wrong(at, '"probability", or left out', value);
-}
-
-function asNumber(value: unknown, at: string): number | undefined {
-  if (
-    value === undefined || (typeof value === "number" && Number.isFinite(value))
-  ) return value;
-  throw wrong(at, "a number", value);
-}
-
-function wrong(at: string, wanted: string, found: unknown): UsageError {
-  return new UsageError(
-    `Cannot use ${file}: ${at} should be ${wanted}, found ${
-      JSON.stringify(found) ?? "nothing"
-    }`,
-  );
 }

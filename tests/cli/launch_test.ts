@@ -9,12 +9,8 @@ import {
 import { fileURLToPath } from "node:url";
 import { commands } from "../../lib/cli/commands.ts";
 import { developmentTasks, toSteps } from "../../lib/cli/development.ts";
-import {
-  findRequest,
-  nearest,
-  parseFlags,
-  toHelp,
-} from "../../lib/cli/flags.ts";
+import { findRequest, parseFlags, toHelp } from "../../lib/cli/flags.ts";
+import { nearest } from "../../lib/base/nearest.ts";
 import { version } from "../../lib/cli/version.ts";
 import { permissionsFor, toLocalPath } from "../../lib/config/permissions.ts";
 import { UsageError } from "../../lib/base/errors.ts";

@@ -113,10 +113,29 @@ Deno.test("toVariants() refuses two variants that share a name", () => {
 });
 
 Deno.test("toVariants() names the place of what it cannot use", () => {
-  refuses("[]", /variants.yaml should be a mapping/);
+  refuses("[]", /variants\.yaml: expected a mapping, found \[\]/);
   refuses("{}", /variants should be a list, found nothing/);
   refuses("variants: [US]", /variants\[0\] should be a mapping, found "US"/);
-  refuses("variants: [{ geograhpy: US }]", /variants\[0\]\.geograhpy/);
+  refuses(
+    "variants: [{ geograhpy: US }]",
+    /variants\[0\]\.geograhpy is not a known key; did you mean geography\?/,
+  );
+  refuses(
+    "{ variants: [], promotions: {} }",
+    /: promotions is not a known key; did you mean promotion\?/,
+  );
+  refuses(
+    "{ variants: [], files: [] }",
+    /: files should be a mapping, found \[\]/,
+  );
+  refuses(
+    "{ variants: [{ missing_value: .inf }] }",
+    /a number, found Infinity/,
+  );
+  refuses(
+    "{ variants: [{ positive_class: 0.5 }] }",
+    /whole number, .*found 0.5/,
+  );
   refuses("variants: [{ geography: 7 }]", /\[0\]\.geography should be a text/);
   refuses("variants: [{ geography: a/b }]", /Cannot use geography "a\/b"/);
   refuses("variants: [{ files: { modle: x } }]", /\[0\]\.files\.modle/);

@@ -32,9 +32,11 @@ const owners: Readonly<Record<string, string>> = {
   "@electric-sql/pglite": "lib/database/pglite.ts",
   "@electric-sql/pglite-socket": "lib/database/pglite.ts",
   "hyparquet-writer": "lib/rows/write.ts",
+  "npm:@valibot/to-json-schema": "lib/config/variants-schema.ts",
   "npm:assemblyscript": "lib/model/kernel/build.ts",
   "onnxruntime-web": "lib/model/onnx/session.ts",
   pg: "lib/database/postgres.ts",
+  valibot: "lib/base/schema.ts",
   yaml: "lib/base/yaml.ts",
 };
 
@@ -76,28 +78,32 @@ const pure: readonly string[] = [
   "lib/statistics/profile.ts",
   "lib/base/printable.ts",
   "lib/rows/recipe.ts",
+  "lib/base/nearest.ts",
   "lib/base/redact.ts",
+  "lib/base/schema.ts",
   "lib/rows/json.ts",
   "lib/cli/github-summary.ts",
   "lib/rows/table.ts",
   "lib/monitoring/verdict.ts",
 ];
 
-/** Files below a pure folder that are not: one runs a package, one compiles. */
+/** Files below a pure folder that are not: one runs a package, two write generated files. */
 const impure = [
   "lib/model/onnx/session.ts",
   "lib/model/kernel/build.ts",
+  "lib/config/variants-schema.ts",
 ];
 
 /** A pure file that loads an impure one, only when a caller asks for it. */
 const loader = "lib/model/mod.ts";
 
-/** Modules of Node that compute and reach nothing. */
-const pureNode = [
+/** Modules of Node and packages that compute and reach nothing. */
+const purePackages = [
   "node:assert/strict",
   "node:crypto",
   "node:path",
   "node:url",
+  "valibot",
 ];
 
 /** The only files that may do it, by what they do. */
@@ -284,7 +290,7 @@ Deno.test("pure files import nothing but pure ones, and touch nothing", () => {
       ...source.path === loader
         ? []
         : source.imports.filter((target) => !isPure(target)),
-      ...source.packages.filter((name) => !pureNode.includes(name)),
+      ...source.packages.filter((name) => !purePackages.includes(name)),
       ...source.code.match(
         /\bDeno\.\w+|\bfetch\(|\bperformance\.now|\bDate\.now\b|new Date\(\)|\bMath\.random\b/g,
       ) ?? [],

@@ -1,0 +1,255 @@
+/**
+ * Checks external data (YAML, JSON, answers of servers) against schemas, and
+ * turns the first mismatch into an error of one line. The only module that
+ * imports `npm:valibot`.
+ *
+ * The message of a schema says what is expected, as a noun: "a text", "a share
+ * from 0 to 1".
+ */
+import {
+  type GenericIssue,
+  type GenericSchema,
+  type InferOutput,
+  object as valibotObject,
+  type ObjectEntries,
+  type ObjectSchema,
+  record as valibotRecord,
+  type RecordSchema,
+  safeParse,
+  type SafeParseResult,
+  strictObject,
+  type StrictObjectSchema,
+  string,
+  type StringSchema,
+} from "valibot";
+import { InputError, messageOf } from "./errors.ts";
+import { nearest } from "./nearest.ts";
+
+export {
+  array,
+  boolean,
+  checkItems,
+  description,
+  fallback,
+  finite,
+  type GenericSchema,
+  type InferOutput,
+  literal,
+  maxValue,
+  minLength,
+  minValue,
+  nullable,
+  nullish,
+  number,
+  optional,
+  picklist,
+  pipe,
+  readonly,
+  safeInteger,
+  string,
+  transform,
+  union,
+  unknown,
+} from "valibot";
+
+/** The data that is checked, for errors. */
+export interface DataSource {
+  /** Name of the file, the secret or the answer. */
+  readonly file: string;
+  /** Class of the error; InputError by default. */
+  readonly error?: new (message: string) => Error;
+  /** True if errors must not quote the data. */
+  readonly isSecret?: boolean;
+}
+
+/**
+ * Returns the value in the form of the schema.
+ *
+ * ```ts
+ * import { throws } from "node:assert/strict";
+ *
+ * const schema = mapping({ rows: array(number()) });
+ * throws(() => validate(schema, { rows: [1, "2"] }, { file: "a.yaml" }), {
+ *   message: 'Cannot use a.yaml: rows[1] should be a number, found "2"',
+ * });
+ * throws(() => validate(schema, { row: [] }, { file: "a.yaml" }), {
+ *   message: "Cannot use a.yaml: rows should be a list, found nothing",
+ * });
+ * ```
+ *
+ * @throws {InputError} Or the class of the source, if it does not fit: names the path, what is expected and what was found.
+ */
+export function validate<Schema extends GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  source: DataSource,
+): InferOutput<Schema> {
+  const result = check(schema, value);
+  if (result.success) return result.output;
+  const { error: ErrorClass = InputError, file, isSecret } = source;
+  throw new ErrorClass(
+    `Cannot use ${file}: ${explain(result.issues[0], { value, isSecret })}`,
+  );
+}
+
+/**
+ * Parses JSON text and returns its value in the form of the schema.
+ *
+ * @param data The text, or its bytes in UTF-8.
+ * @throws {InputError} Or the class of the source, if it is not JSON or does not fit the schema.
+ */
+export function parseJson<Schema extends GenericSchema>(
+  schema: Schema,
+  data: string | Uint8Array,
+  source: DataSource,
+): InferOutput<Schema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(
+      typeof data === "string"
+        ? data
+        : new TextDecoder("utf-8", { fatal: true }).decode(data),
+    );
+  } catch (cause) {
+    const { error: ErrorClass = InputError, file, isSecret } = source;
+    throw new ErrorClass(
+      `Cannot parse ${file}: ${isSecret ? "it is not JSON" : messageOf(cause)}`,
+    );
+  }
+  return validate(schema, value, source);
+}
+
+/** Returns the value in the form of the schema; undefined if it does not fit. */
+export function match<Schema extends GenericSchema>(
+  schema: Schema,
+  value: unknown,
+): InferOutput<Schema> | undefined {
+  const result = check(schema, value);
+  return result.success ? result.output : undefined;
+}
+
+/** Parses JSON text and returns its value in the form of the schema; undefined if it is not JSON or does not fit. */
+export function matchJson<Schema extends GenericSchema>(
+  schema: Schema,
+  text: string,
+): InferOutput<Schema> | undefined {
+  try {
+    return match(schema, JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The message of an object's schema. */
+type ObjectMessage = (issue: GenericIssue) => string;
+
+/** Returns the schema of an object; other keys are dropped. An array is not an object. */
+export function object<const Entries extends ObjectEntries>(
+  entries: Entries,
+): ObjectSchema<Entries, ObjectMessage> {
+  return refuseArrays(valibotObject(entries, explainKey(entries)));
+}
+
+/** Returns the schema of a mapping that people write: an unknown key is an error, which names the nearest known one. */
+export function mapping<const Entries extends ObjectEntries>(
+  entries: Entries,
+): StrictObjectSchema<Entries, ObjectMessage> {
+  return refuseArrays(strictObject(entries, explainKey(entries)));
+}
+
+/** Returns the schema of an object with any keys, whose values share a schema. */
+export function record<Value extends GenericSchema>(
+  value: Value,
+): RecordSchema<StringSchema<undefined>, Value, undefined> {
+  return refuseArrays(valibotRecord(string(), value));
+}
+
+/** Valibot accepts an array where an object is expected. */
+function refuseArrays<Schema extends GenericSchema>(schema: Schema): Schema {
+  return {
+    ...schema,
+    "~run": (dataset, config) =>
+      schema["~run"](
+        Array.isArray(dataset.value) ? { value: undefined } : dataset,
+        config,
+      ),
+  };
+}
+
+function explainKey(entries: ObjectEntries): ObjectMessage {
+  const keys = Object.keys(entries);
+  return (issue) => {
+    if (!issue.path) return expectation(issue);
+    const key = String(issue.path[0].key);
+    if (issue.expected !== unknownKey) {
+      // The key is absent: its own schema tells what is expected.
+      const [own] = check(entries[key]!, undefined).issues ?? [];
+      return own?.message ?? expectation(issue);
+    }
+    const near = nearest(key, keys);
+    return `is not a known key${
+      near === undefined ? ":" : `; did you mean ${near}?`
+    } The keys are ${keys.join(", ")}`;
+  };
+}
+
+/** What valibot expects of a key that a strict object does not have. */
+const unknownKey = "never";
+
+function check<Schema extends GenericSchema>(
+  schema: Schema,
+  value: unknown,
+): SafeParseResult<Schema> {
+  return safeParse(schema, value, { abortEarly: true, message: expectation });
+}
+
+const nouns: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  number: "a number",
+  object: "an object",
+  record: "an object",
+  strict_object: "a mapping",
+  string: "a text",
+};
+
+/** Returns what a schema without a message expects. */
+function expectation({ type, expected }: GenericIssue): string {
+  return nouns[type] ?? (expected ?? type).replace(/^\((.*)\)$/, "$1")
+    .replaceAll(" | ", " or ");
+}
+
+function explain(
+  { path, expected, message }: GenericIssue,
+  { value, isSecret = false }: {
+    value: unknown;
+    isSecret: boolean | undefined;
+  },
+): string {
+  const at = toPath(path ?? []);
+  if (expected === unknownKey) return `${at} ${message}`;
+  const found = describe(path ? path.at(-1)?.value : value, isSecret);
+  return at === ""
+    ? `expected ${message}, found ${found}`
+    : `${at} should be ${message}, found ${found}`;
+}
+
+/** Returns a path as JavaScript writes it, such as `variants[0].files.model`. */
+function toPath(items: readonly { readonly key: unknown }[]): string {
+  return items.map(({ key }, index) => {
+    if (typeof key === "number") return `[${key}]`;
+    if (!/^[\w$]+$/.test(String(key))) return `[${JSON.stringify(key)}]`;
+    return index === 0 ? String(key) : `.${key}`;
+  }).join("");
+}
+
+const longestValue = 80;
+
+function describe(value: unknown, isSecret: boolean): string {
+  if (value === undefined) return "nothing";
+  if (isSecret) return "another value";
+  const text = typeof value === "number"
+    ? String(value)
+    : JSON.stringify(value);
+  return text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
+}
