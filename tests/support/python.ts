@@ -14,6 +14,7 @@ export type PeerName =
   | "linters"
   | "moto"
   | "bench"
+  | "columnar"
   | "parity"
   | "xgboost";
 
