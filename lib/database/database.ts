@@ -34,6 +34,26 @@ export interface Queryable {
   ): Promise<Row[]>;
 }
 
+/** One transaction. */
+export interface Transaction extends Queryable {
+  /**
+   * Appends rows with a binary COPY and returns how many the server stored. On
+   * Postgres they are streamed at the speed of the connection; the embedded
+   * database holds all chunks of one call in memory.
+   *
+   * @param target Table and columns, such as `scores (scoring_run_id, row_number)`.
+   * @param chunks Whole rows in Postgres's binary format, without header and trailer. A chunk must not be changed after it was yielded.
+   * @throws {DatabaseError} If the server refuses the rows; `code` is its SQLSTATE.
+   * @throws {TransientError} If the connection broke or the server is unavailable.
+   * @throws The error of `chunks`, or the reason of `signal`; the rows are then not stored.
+   */
+  copyRows(
+    target: string,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<number>;
+}
+
 /** A connection that is closed on disposal. */
 export interface Database extends Queryable, AsyncDisposable {
   /** Where the database is, safe to print: never contains a password. */
@@ -45,7 +65,7 @@ export interface Database extends Queryable, AsyncDisposable {
    *
    * @throws {DatabaseError} If a statement was refused and `work` did not throw.
    */
-  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs a script of several statements without values, as one implicit transaction. */
   runScript(sql: string): Promise<void>;
 }

@@ -7,7 +7,10 @@ import {
   DatabaseError,
   type Queryable,
   refuseSameNames,
+  type Transaction,
 } from "./database.ts";
+import { abortable } from "../base/abortable.ts";
+import { copyHeader, copyTrailer } from "./copy.ts";
 import { type Parser, typeParsers } from "./values.ts";
 import { TransientError } from "../base/errors.ts";
 
@@ -72,13 +75,29 @@ export async function openPglite(
       }
     };
 
+  const copyInto =
+    (tx: Pick<PGlite, "query">): Transaction["copyRows"] =>
+    async (target, chunks, { signal } = {}) => {
+      wrote = true;
+      const parts: Uint8Array<ArrayBuffer>[] = [copyHeader];
+      for await (const chunk of abortable(chunks, signal)) {
+        parts.push(new Uint8Array(chunk));
+      }
+      const { affectedRows = 0 } = await tx.query(
+        `copy ${target} from '/dev/blob' with (format binary)`,
+        [],
+        { blob: new Blob([...parts, copyTrailer]) },
+      ).catch(rethrow);
+      return affectedRows;
+    };
+
   return {
     description,
     embedded: true,
     query: run(pglite),
     transaction: (work) =>
       pglite.transaction(async (tx) => {
-        const result = await work({ query: run(tx) });
+        const result = await work({ query: run(tx), copyRows: copyInto(tx) });
         await tx.query("select 1").catch(() => {
           throw abortedTransaction();
         });

@@ -8,6 +8,7 @@ import {
   type Queryable,
   refuseSameNames,
 } from "./database.ts";
+import { sendCopy } from "./copy.ts";
 import { type Parser, typeParsers } from "./values.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 
@@ -71,7 +72,18 @@ export async function openPostgres(
     transaction: (work) =>
       inTransaction(
         () => renewing(() => pool.connect()),
-        (client) => work({ query: run((query) => client.query(query)) }),
+        (client) =>
+          work({
+            query: run((query) => client.query(query)),
+            copyRows: (target, chunks, { signal } = {}) =>
+              sendCopy(
+                client,
+                `copy ${target} from stdin with (format binary)`,
+                { chunks, signal },
+              ).catch((error) => {
+                throw translate(error, description);
+              }),
+          }),
         description,
       ),
     async runScript(sql) {

@@ -315,6 +315,78 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
     deepStrictEqual(await database.query("select id from seen"), [{ id: 1 }]);
   },
 
+  "copyRows() appends what it is given and tells how many rows there were":
+    async (database) => {
+      await database.query("create table copied (id int, name text)");
+      const copy = (chunks: Uint8Array[]) =>
+        database.transaction((tx) => tx.copyRows("copied (id, name)", chunks));
+      strictEqual(await copy([]), 0);
+      strictEqual(
+        await copy([rowOf(1, "é✓"), joined(rowOf(2, null), rowOf(3, ""))]),
+        3,
+      );
+      // More than the buffer of a socket holds.
+      const wide = "x".repeat(1 << 20);
+      strictEqual(
+        await copy(Array.from({ length: 20 }, () => rowOf(4, wide))),
+        20,
+      );
+      deepStrictEqual(
+        await database.query(
+          "select id, name from copied where id < 4 order by id",
+        ),
+        [{ id: 1, name: "é✓" }, { id: 2, name: null }, { id: 3, name: "" }],
+      );
+      deepStrictEqual(
+        await database.query(
+          "select count(*), sum(length(name)) from copied where id = 4",
+        ),
+        [{ count: 20, sum: 20 * (1 << 20) }],
+      );
+    },
+
+  "copyRows() stores nothing when the server, the source or the signal stops it":
+    async (database) => {
+      await database.query(
+        "create table stopped (id int check (id > 0), name text)",
+      );
+      const copy = (
+        chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+        signal?: AbortSignal,
+      ) =>
+        database.transaction((tx) =>
+          tx.copyRows("stopped (id, name)", chunks, { signal })
+        );
+      await rejects(copy([rowOf(1, "a"), rowOf(0, "b")]), {
+        name: "DatabaseError",
+        code: "23514",
+      });
+      await rejects(copy([Uint8Array.of(1, 2, 3)]), {
+        name: "DatabaseError",
+        code: "22P04",
+      });
+      await rejects(
+        database.transaction((tx) => tx.copyRows("absent (id)", [])),
+        { name: "DatabaseError", code: "42P01" },
+      );
+      async function* failing(): AsyncGenerator<Uint8Array> {
+        yield rowOf(1, "a");
+        await Promise.resolve();
+        throw new RangeError("the source failed");
+      }
+      await rejects(copy(failing()), RangeError);
+      const controller = new AbortController();
+      async function* hanging(): AsyncGenerator<Uint8Array> {
+        yield rowOf(1, "a");
+        setTimeout(() => controller.abort(new RangeError("too late")), 20);
+        await new Promise(() => {});
+      }
+      await rejects(copy(hanging(), controller.signal), /too late/);
+      await rejects(copy([rowOf(1, "a")], controller.signal), /too late/);
+      deepStrictEqual(await database.query("select id from stopped"), []);
+      strictEqual(await copy([rowOf(1, "a")]), 1);
+    },
+
   "transaction() may be called many times at once, and after another": async (
     database,
   ) => {
@@ -356,6 +428,23 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
     return Promise.resolve();
   },
 };
+
+/** A row of an int4 and a text in Postgres's binary COPY format. */
+function rowOf(id: number, name: string | null): Uint8Array {
+  const text = new TextEncoder().encode(name ?? "");
+  const bytes = new Uint8Array(14 + text.length);
+  const view = new DataView(bytes.buffer);
+  view.setInt16(0, 2);
+  view.setInt32(2, 4);
+  view.setInt32(6, id);
+  view.setInt32(10, name === null ? -1 : text.length);
+  bytes.set(text, 14);
+  return bytes;
+}
+
+function joined(...parts: Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
 
 const settingsOf = (
   server: PostgresServer,
