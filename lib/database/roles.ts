@@ -48,7 +48,10 @@ const readTables = [
   "predictions_schema_migrations",
 ];
 
-/** Tables that the writer may change. It adds scoring runs and scores; it never changes a score or the registry. */
+/** The function with which the writer deletes a run that was never published. */
+const discardFunction = "discard_scoring_run(bigint, boolean)";
+
+/** Tables that the writer may change. It adds scores and publishes scoring runs; it never changes a score, a published run or the registry. */
 const writtenTables: readonly (readonly [string, ...string[]])[] = [
   ["runs", "INSERT", "UPDATE"],
   ["tags", "INSERT", "UPDATE"],
@@ -58,8 +61,8 @@ const writtenTables: readonly (readonly [string, ...string[]])[] = [
   ["datasets", "INSERT"],
   ["inputs", "INSERT"],
   ["input_tags", "INSERT"],
-  ["churn_predictions", "INSERT"],
-  ["scoring_runs", "INSERT"],
+  ["scores", "SELECT", "INSERT"],
+  ["scoring_runs", "INSERT", "UPDATE"], // a trigger refuses to change a completed run
   ["monitoring_runs", "INSERT"],
   ["drift_metrics", "INSERT"],
 ];
@@ -146,7 +149,7 @@ interface Missing {
   readonly mayGrant: boolean;
 }
 
-/** Returns the missing privileges on the schema, its tables, and the sequence of an older `churn_predictions`. */
+/** Returns the missing privileges on the schema, its tables and views, and the function that discards runs. */
 async function findMissing(tx: Queryable): Promise<Missing[]> {
   return await tx.query<Missing>(
     `
@@ -163,15 +166,10 @@ async function findMissing(tx: Queryable): Promise<Missing[]> {
     join pg_namespace n on n.oid = c.relnamespace and n.nspname = current_schema()
     where not has_table_privilege(role, c.oid, privilege)
     union all
-    select 'churn_writer', 'SEQUENCE ' || quote_ident(s.relname), 'USAGE',
-      pg_has_role(s.relowner, 'USAGE')
-    from pg_class t
-    join pg_namespace n on n.oid = t.relnamespace and n.nspname = current_schema()
-    join pg_depend d on d.refobjid = t.oid and d.classid = 'pg_class'::regclass and d.deptype = 'a'
-    join pg_class s on s.oid = d.objid
-    where t.relname = 'churn_predictions'
-      -- In a CASE, because a plain AND may be tried on what is no sequence.
-      and case when s.relkind = 'S' then not has_sequence_privilege('churn_writer', s.oid, 'USAGE') end
+    select role, 'FUNCTION ' || name, 'EXECUTE', pg_has_role(p.proowner, 'USAGE')
+    from (values ($5::text, $6::text)) wanted (role, name)
+    join pg_proc p on p.oid = to_regprocedure(quote_ident(current_schema()) || '.' || name)
+    where not has_function_privilege(role, p.oid, 'EXECUTE')
     order by 2, 1, 3
   `,
     [
@@ -179,6 +177,8 @@ async function findMissing(tx: Queryable): Promise<Missing[]> {
       wanted.map(({ table }) => table),
       wanted.map(({ privilege }) => privilege),
       roleNames,
+      roleNames[0],
+      discardFunction,
     ],
   );
 }

@@ -1,35 +1,63 @@
 /**
- * Stores scores and their ledger. Each scored input has one ledger row, which is
- * committed together with its scores. Because of the ledger's unique key, a
- * batch is stored exactly once despite reruns, crashes or concurrent schedulers.
+ * Stores scores and their ledger. Each scored input is one run in the ledger:
+ * the run is inserted as `running`, its scores are appended in any number of
+ * commits, and one update publishes it. Readers see the scores of completed runs
+ * only, so a batch is visible as a whole or not at all. Because of the ledger's
+ * unique key on variant, content and attempt, a batch is published exactly once
+ * despite reruns, crashes or concurrent schedulers.
  */
 import {
   type Database,
   DatabaseError,
   type Queryable,
 } from "../database/database.ts";
-import { InputError, UsageError } from "../base/errors.ts";
+import { abortable } from "../base/abortable.ts";
+import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import { pack, type PackedTexts } from "../rows/packed.ts";
 import type { DataSource } from "../services/variant-files.ts";
 import type { Variant } from "../config/variant.ts";
+import { encodeScores, type ScoreChunk } from "./scores.ts";
 
-/** One scored input that is not stored yet. */
-export interface ScoredInput {
+export type { ScoreChunk };
+
+/** What is known about a run before its rows are read. */
+export interface NewScoringRun {
   readonly variant: Variant;
   readonly inputUri: string;
-  /** SHA-256 of the bytes that were scored. */
-  readonly contentSha256: string;
   /** SHA-256 of the feature recipe. */
   readonly recipeSha256: string;
   readonly modelName: string;
   readonly modelVersion: string;
   readonly modelSha256: string;
   readonly dataSource: DataSource;
-  readonly mlflowRunId: string;
   readonly startedAt: Date;
-  /** One probability per row, in the input's order. */
-  readonly probabilities: Float32Array;
-  /** The player id of each row; undefined when the input has none. */
-  readonly ids: readonly (string | null)[] | undefined;
+}
+
+/**
+ * A run that is not published yet; nobody sees its scores. While it is open, it
+ * renews its lease in the ledger, so that no other run takes it for dead.
+ * Disposal discards its scores unless it was published.
+ */
+export interface OpenScoringRun extends AsyncDisposable {
+  /** Its id in `scoring_runs`. */
+  readonly id: number;
+  readonly variant: Variant;
+  readonly inputUri: string;
+}
+
+/** What is known about a run after its last row. */
+export interface Publication {
+  /** SHA-256 of the bytes that were scored. */
+  readonly contentSha256: string;
+  /** The number of rows that were appended. */
+  readonly rows: number;
+  /** Size of the input; undefined if unknown. */
+  readonly inputBytes?: number | undefined;
+  /** Rows of the input that were set aside and have no score; 0 by default. */
+  readonly rowsSetAside?: number | undefined;
+  readonly mlflowRunId: string;
+  /** Publishes content that was published before as a new attempt. */
+  readonly force?: boolean | undefined;
 }
 
 /** A completed ledger row. */
@@ -44,16 +72,37 @@ export interface ScoringRun {
   readonly finishedAt: Date;
 }
 
-/** The result of {@linkcode storePredictions}. */
+/** The result of {@linkcode publishScoring}. */
 export interface StoreResult {
-  /** False when this or another process had already stored the input, and nothing was written. */
+  /** False when another run had already published the content, and nothing was stored. */
   readonly stored: boolean;
-  /** The input's ledger row. */
+  /** The content's ledger row. */
   readonly run: ScoringRun;
 }
 
-/** Rows per insert: small enough for Postgres's message limit and for constant memory use. */
-const rowsPerInsert = 20_000;
+/** One scored input that is in memory and not stored yet. */
+export interface ScoredInput extends NewScoringRun {
+  readonly contentSha256: string;
+  readonly mlflowRunId: string;
+  /** One probability per row, in the input's order. */
+  readonly probabilities: Float32Array;
+  /** The player id of each row; undefined when the input has none. */
+  readonly ids: readonly (string | null)[] | undefined;
+}
+
+/** How long a run counts as alive without news, in minutes by the server's clock: long enough for a slow source or a paused machine. */
+const leaseMinutes = 10;
+
+/** How often an open run renews its lease even if no rows arrive. */
+const renewEveryMs = 60_000;
+
+/** Bytes per COPY and commit: a short statement and transaction, and bounded memory on the embedded database. */
+const bytesPerCommit = 8 << 20;
+
+/** How often a forced publication that collided with another one is tried. */
+const publishAttempts = 20;
+
+const newLease = `clock_timestamp() + interval '${leaseMinutes} minutes'`;
 
 const runColumns =
   `id, input_uri as "inputUri", model_name as "modelName", model_version as "modelVersion",
@@ -79,10 +128,158 @@ export async function findScoringRun(
 }
 
 /**
- * Stores all rows of an input and its ledger row in one transaction. An input
- * that is already stored is not changed; with `force`, a new attempt is stored
- * in addition. A second call with the same `mlflowRunId` returns what the first
- * one stored, so a call whose connection broke during the commit can be retried.
+ * Opens a run of a variant, and deletes what dead runs of this variant left. A
+ * run is dead when its lease has expired; runs that are alive are not touched.
+ *
+ * @throws {UsageError} If the prediction tables do not exist or are of an earlier release.
+ */
+export async function startScoring(
+  database: Database,
+  run: NewScoringRun,
+): Promise<OpenScoringRun> {
+  const { variant, inputUri } = run;
+  await discardDeadRuns(database, variant).catch(explainMissingTable);
+  const [row] = await database.query<{ id: number }>(
+    `insert into scoring_runs (variant, geography_id, company_id, input_uri, recipe_sha256, model_name,
+       model_version, model_sha256, data_source, started_at, status, lease_expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'running', ${newLease}) returning id`,
+    [
+      variant.key,
+      variant.geography ?? null,
+      variant.company ?? null,
+      inputUri,
+      run.recipeSha256,
+      run.modelName,
+      run.modelVersion,
+      run.modelSha256,
+      run.dataSource,
+      run.startedAt,
+    ],
+  );
+  const id = row!.id;
+  // A renewal that fails is made up for by the next one, or the run is found discarded.
+  const timer = setInterval(
+    () => void renewLease(database, id).catch(() => {}),
+    renewEveryMs,
+  );
+  Deno.unrefTimer(timer);
+  return {
+    id,
+    variant,
+    inputUri,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await discardQuietly(database, id);
+    },
+  };
+}
+
+/**
+ * Appends scores to an open run, in commits of some megabytes, and returns the
+ * number of rows. May be called many times and concurrently, with the rows in
+ * any order. After an error it is not known which rows are stored, so the run
+ * must be disposed and a new one started.
+ *
+ * @throws {InputError} If a score is not between 0 and 1; names the row.
+ * @throws {TransientError} If the connection broke, or the run lost its lease.
+ * @throws The error of `chunks`, or the reason of `signal`.
+ */
+export async function appendScores(
+  database: Database,
+  run: OpenScoringRun,
+  chunks: AsyncIterable<ScoreChunk> | Iterable<ScoreChunk>,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<number> {
+  const encoded = encodeAll(run, abortable(chunks, options.signal));
+  let rows = 0;
+  let committing = Promise.resolve(0);
+  // One part is committed while the next one is collected. A slow source keeps no transaction open.
+  for await (const part of inParts(encoded, bytesPerCommit)) {
+    rows += await committing;
+    committing = commitPart(database, run, { part, ...options });
+    committing.catch(() => {});
+  }
+  return rows + await committing;
+}
+
+async function commitPart(
+  database: Database,
+  run: OpenScoringRun,
+  options: { part: readonly Uint8Array[]; signal?: AbortSignal | undefined },
+): Promise<number> {
+  return await database.transaction(async (tx) => {
+    // At repeatable read, two commits for one run at once would collide on its lease.
+    await tx.query("set transaction isolation level read committed");
+    const rows = await tx.copyRows(
+      "scores (scoring_run_id, row_number, churn_probability, player_id)",
+      options.part,
+      options,
+    );
+    // In the same transaction: rows of a run that was discarded meanwhile are not stored.
+    if (!await renewLease(tx, run.id)) throw lostRun(run);
+    return rows;
+  });
+}
+
+/**
+ * Publishes a run: from the commit of one update on, readers see all its scores.
+ * If the content was published before, nothing is stored and the run is
+ * discarded; with `force`, it becomes a new attempt. A second call for the same
+ * run, or for the same `mlflowRunId` and content, returns what the first one
+ * published, so a call whose answer was lost can be repeated.
+ *
+ * @throws {InputError} If the number of stored rows is not `rows`.
+ * @throws {TransientError} If the run lost its lease and was discarded, or the connection broke.
+ */
+export async function publishScoring(
+  database: Database,
+  run: OpenScoringRun,
+  publication: Publication,
+): Promise<StoreResult> {
+  const { force = false, contentSha256 } = publication;
+  const { variant } = run;
+  const own = await findPublished(database, run, publication);
+  if (own) return await settle(database, run, { stored: true, run: own });
+  await checkCount(database, run, publication);
+  for (let attempt = 0; attempt < publishAttempts; attempt++) {
+    const published = await tryPublish(database, run, publication);
+    if (published) {
+      return await settle(database, run, { stored: true, run: published });
+    }
+    const own = await findPublished(database, run, publication);
+    if (own) return await settle(database, run, { stored: true, run: own });
+    if (!await renewLease(database, run.id)) throw lostRun(run);
+    if (force) continue;
+    const existing = await findScoringRun(database, { variant, contentSha256 });
+    if (existing) {
+      return await settle(database, run, { stored: false, run: existing });
+    }
+  }
+  throw new TransientError(
+    `Cannot publish scoring run ${run.id}: ${publishAttempts} other attempts for the same content were published meanwhile; run the command again`,
+  );
+}
+
+/** Discards the run unless it is the published one; on the embedded database, brings the indexes up to date. */
+async function settle(
+  database: Database,
+  { id }: OpenScoringRun,
+  result: StoreResult,
+): Promise<StoreResult> {
+  if (result.run.id !== id) await discardQuietly(database, id);
+  // A server does this when it vacuums the table; the embedded database never does.
+  else if (database.embedded) {
+    await database.query(
+      "select sum(brin_summarize_new_values(name::regclass)) from unnest(array['scores_run', 'scores_player']) name",
+    );
+  }
+  return result;
+}
+
+/**
+ * Stores an input that is in memory. An input that is already stored is not
+ * changed; with `force`, a new attempt is stored in addition. A second call with
+ * the same `mlflowRunId` returns what the first one stored.
  *
  * @throws {InputError} If a probability is not between 0 and 1; names the row.
  */
@@ -91,29 +288,31 @@ export async function storePredictions(
   input: ScoredInput,
   options: { force?: boolean } = {},
 ): Promise<StoreResult> {
-  refuseImprobable(input);
-  return await database.transaction(async (tx) => {
-    // Only an optimization: without it, two schedulers would both insert rows until the unique key rejects one.
-    await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
-      `churn:${input.variant.key}`,
-    ]);
-    const own = await findOwnRun(tx, input);
-    if (own) return { stored: true, run: own };
-    const existing = await findScoringRun(tx, input);
-    if (existing && !options.force) return { stored: false, run: existing };
-    const run = await insertRun(tx, input);
-    await insertRows(tx, input, run.id);
-    await checkCount(tx, run);
-    return { stored: true, run };
+  const { mlflowRunId, contentSha256, probabilities, ids } = input;
+  const own = await findOwnRun(database, input);
+  if (own) return { stored: true, run: own };
+  const existing = await findScoringRun(database, input);
+  if (existing && !options.force) return { stored: false, run: existing };
+  await using run = await startScoring(database, input);
+  const rows = await appendScores(database, run, [{
+    firstRow: 1,
+    scores: probabilities,
+    ids: ids && pack(ids),
+  }]);
+  return await publishScoring(database, run, {
+    contentSha256,
+    rows,
+    mlflowRunId,
+    force: options.force,
   });
 }
 
 /** Returns the run that an earlier call with the same MLflow run stored, even if other runs were stored after it. */
 async function findOwnRun(
-  tx: Queryable,
+  database: Queryable,
   { variant, contentSha256, mlflowRunId }: ScoredInput,
 ): Promise<ScoringRun | undefined> {
-  const [run] = await tx.query<ScoringRun>(
+  const [run] = await database.query<ScoringRun>(
     `select ${runColumns} from scoring_runs
      where variant = $1 and content_sha256 = $2 and mlflow_run_id = $3 and status = 'completed'`,
     [variant.key, contentSha256, mlflowRunId],
@@ -121,97 +320,162 @@ async function findOwnRun(
   return run;
 }
 
-async function insertRun(
-  tx: Queryable,
-  input: ScoredInput,
-): Promise<ScoringRun> {
-  const [run] = await tx.query<ScoringRun>(
-    `insert into scoring_runs (variant, geography_id, company_id, input_uri, content_sha256, recipe_sha256,
-       model_name, model_version, model_sha256, attempt, mlflow_run_id, row_count, data_source, started_at, finished_at)
-     select $1::text, $2, $3, $4, $5::text, $6::text, $7::text, $8::text, $9,
-       coalesce(max(attempt), 0) + 1, $10, $11, $12, $13, clock_timestamp()
-     from scoring_runs
-     where variant = $1 and content_sha256 = $5 and recipe_sha256 = $6 and model_name = $7 and model_version = $8
+/** Returns what an earlier call published for this run, or for its MLflow run and content. */
+async function findPublished(
+  database: Queryable,
+  { id, variant }: OpenScoringRun,
+  { contentSha256, mlflowRunId }: Publication,
+): Promise<ScoringRun | undefined> {
+  const [run] = await database.query<ScoringRun>(
+    `select ${runColumns} from scoring_runs
+     where status = 'completed'
+       and (id = $1 or variant = $2 and content_sha256 = $3 and mlflow_run_id = $4)
+     order by id = $1 desc limit 1`,
+    [id, variant.key, contentSha256, mlflowRunId],
+  );
+  return run;
+}
+
+/**
+ * Publishes with one update. Returns undefined when the content was published
+ * before, the unique key refused the attempt, or the run is no longer open.
+ */
+async function tryPublish(
+  database: Database,
+  { id, variant }: OpenScoringRun,
+  publication: Publication,
+): Promise<ScoringRun | undefined> {
+  const { contentSha256, force = false } = publication;
+  // Without force the attempt is always the first, so that of two at once the unique key accepts one.
+  const [row] = await database.query<ScoringRun>(
+    `update scoring_runs set
+       status = 'completed', content_sha256 = $2, row_count = $3, input_bytes = $4, rows_set_aside = $5,
+       mlflow_run_id = $6, finished_at = clock_timestamp(), lease_expires_at = null,
+       attempt = case when $7 then 1 + coalesce((
+         select max(attempt) from scoring_runs
+         where variant = $8 and content_sha256 = $2 and status = 'completed'), 0) else 1 end
+     where id = $1 and status = 'running' and ($7 or not exists (
+       select from scoring_runs where variant = $8 and content_sha256 = $2 and status = 'completed'))
      returning ${runColumns}`,
     [
-      input.variant.key,
-      input.variant.geography ?? null,
-      input.variant.company ?? null,
-      input.inputUri,
-      input.contentSha256,
-      input.recipeSha256,
-      input.modelName,
-      input.modelVersion,
-      input.modelSha256,
-      input.mlflowRunId,
-      input.probabilities.length,
-      input.dataSource,
-      input.startedAt,
+      id,
+      contentSha256,
+      publication.rows,
+      publication.inputBytes ?? null,
+      publication.rowsSetAside ?? 0,
+      publication.mlflowRunId,
+      force,
+      variant.key,
     ],
-  );
-  return run!;
+  ).catch((error) => {
+    if (isUniqueViolation(error)) return [undefined];
+    throw error;
+  });
+  return row;
 }
 
-async function insertRows(
-  tx: Queryable,
-  input: ScoredInput,
-  scoringRunId: number,
+function isUniqueViolation(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === "23505" &&
+    error.constraint === "scoring_runs_once";
+}
+
+/** Renews the lease of a run; returns false if the run is no longer open. */
+async function renewLease(database: Queryable, id: number): Promise<boolean> {
+  const rows = await database.query(
+    `update scoring_runs set lease_expires_at = ${newLease} where id = $1 and status = 'running' returning id`,
+    [id],
+  );
+  return rows.length > 0;
+}
+
+/** Discards a run if it is still open. What cannot be discarded now is swept by a later run; until then nobody sees it. */
+async function discardQuietly(
+  database: Queryable,
+  id: number,
 ): Promise<void> {
-  const { variant, probabilities, ids } = input;
-  const timestamp = new Date();
-  for (let start = 0; start < probabilities.length; start += rowsPerInsert) {
-    const scores = Array.from(
-      probabilities.subarray(start, start + rowsPerInsert),
-    );
-    const players = scores.map((_, index) => ids?.[start + index] ?? null);
-    await tx.query(
-      `insert into churn_predictions (prediction_timestamp, geography_id, company_id, model_name, model_version,
-         scoring_run_id, player_id, churn_probability, row_number)
-       select $1::timestamptz, $2, $3, $4, $5, $6, player, score, $7 + position
-       from unnest($8::text[], $9::float8[]) with ordinality as scored (player, score, position)`,
-      [
-        timestamp,
-        variant.geography ?? null,
-        variant.company ?? null,
-        input.modelName,
-        input.modelVersion,
-        scoringRunId,
-        start,
-        players,
-        scores,
-      ],
-    );
+  await database.query("select discard_scoring_run($1)", [id]).catch(() => {});
+}
+
+async function discardDeadRuns(
+  database: Database,
+  variant: Variant,
+): Promise<void> {
+  const dead = await database.query<{ id: number }>(
+    `select id from scoring_runs
+     where variant = $1 and status = 'running' and lease_expires_at <= clock_timestamp()`,
+    [variant.key],
+  );
+  for (const { id } of dead) {
+    await database.query("select discard_scoring_run($1, true)", [id]);
   }
 }
 
-/** Verifies that the row count in the ledger matches the stored rows before the transaction commits. */
-async function checkCount(tx: Queryable, run: ScoringRun): Promise<void> {
-  const [found] = await tx.query<{ rows: number }>(
-    "select count(*) as rows from churn_predictions where scoring_run_id = $1",
+function lostRun({ id, inputUri }: OpenScoringRun): TransientError {
+  return new TransientError(
+    `Cannot store the scores of ${inputUri}: scoring run ${id} gave no sign of life for ${leaseMinutes} minutes and was discarded; run the command again`,
+  );
+}
+
+/** Verifies that the stored rows are those that were scored: their count, and their numbers from 1 on. */
+async function checkCount(
+  database: Queryable,
+  run: OpenScoringRun,
+  { rows }: Publication,
+): Promise<void> {
+  const [found] = await database.query<
+    { rows: number; first: number | null; last: number | null }
+  >(
+    `select count(*) as rows, min(row_number) as first, max(row_number) as last
+     from scores where scoring_run_id = $1`,
     [run.id],
   );
-  if (found?.rows !== run.rows) {
-    throw new Error(
-      `Cannot store scoring run ${run.id}: ${found?.rows} rows arrived, ${run.rows} were scored`,
-    );
+  const isWhole = found?.rows === rows &&
+    (rows === 0 || (found.first === 1 && found.last === rows));
+  if (isWhole) return;
+  throw new InputError(
+    `Cannot publish the scores of ${run.inputUri}: ${found?.rows} rows with the numbers ${found?.first} to ${found?.last} arrived, ${rows} were scored`,
+  );
+}
+
+/** Encodes each chunk for COPY; names the file in the error of a score that is no probability. */
+async function* encodeAll(
+  run: OpenScoringRun,
+  chunks: AsyncIterable<ScoreChunk> | Iterable<ScoreChunk>,
+): AsyncGenerator<Uint8Array, undefined> {
+  for await (const chunk of chunks) {
+    yield* encodeScores(chunk, {
+      scoringRunId: run.id,
+      inputUri: run.inputUri,
+    });
   }
 }
 
-function refuseImprobable({ probabilities, inputUri }: ScoredInput): void {
-  const row = probabilities.findIndex((score) => !(score >= 0 && score <= 1));
-  if (row < 0) return;
-  throw new InputError(
-    `Cannot store the scores of ${inputUri}: row ${row + 1} has ${
-      probabilities[row]
-    }, expected a probability from 0 to 1`,
-  );
+/** Collects chunks until they have `limit` bytes. */
+async function* inParts(
+  chunks: AsyncIterable<Uint8Array>,
+  limit: number,
+): AsyncGenerator<Uint8Array[]> {
+  let part: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    part.push(chunk);
+    bytes += chunk.length;
+    if (bytes < limit) continue;
+    yield part;
+    part = [];
+    bytes = 0;
+  }
+  if (part.length > 0) yield part;
 }
 
 function explainMissingTable(error: unknown): never {
   const undefinedTable = "42P01";
-  if (error instanceof DatabaseError && error.code === undefinedTable) {
+  const undefinedColumn = "42703"; // tables of an earlier release
+  const isAbsent = error instanceof DatabaseError &&
+    [undefinedTable, undefinedColumn].includes(error.code);
+  if (isAbsent) {
     throw new UsageError(
-      "Cannot find the predictions' tables; run `deno task setup` first",
+      "Cannot find the predictions' tables of this release; run `deno task setup` first",
       { cause: error },
     );
   }

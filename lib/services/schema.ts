@@ -4,7 +4,7 @@
  * altered once they exist; only the predictions have numbered migrations of ours.
  */
 import { type Database, type Queryable } from "../database/database.ts";
-import { toOneStatement, underSetupLock } from "../database/admin.ts";
+import { isCode, toOneStatement, underSetupLock } from "../database/admin.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { releases } from "../mlflow/schema-version.ts";
 
@@ -27,6 +27,8 @@ export interface PredictionsSchema {
 
 const ownTables = [
   "churn_predictions",
+  "churn_predictions_before",
+  "scores",
   "scoring_runs",
   "monitoring_runs",
   "drift_metrics",
@@ -79,10 +81,14 @@ export async function mlflowRevisions(): Promise<string[]> {
 
 /**
  * Creates or extends the predictions schema: the ledger `scoring_runs`, the
- * table `churn_predictions`, the view `churn_predictions_current`, and the
- * tables of `monitor`. An existing `churn_predictions` keeps its rows and column
- * types. A second call changes nothing; concurrent calls are safe.
+ * table `scores`, the views `churn_predictions` and `churn_predictions_current`
+ * over it, and the tables of `monitor`. An existing table `churn_predictions`
+ * becomes `churn_predictions_before`; the view shows its rows, and views,
+ * functions and grants on the table are moved to the view. All of it is one
+ * transaction. A second call changes nothing; concurrent calls are safe.
  *
+ * @throws {InputError} If something is bound to the table `churn_predictions` that cannot be moved, such as a foreign key; names it.
+ * @throws {TransientError} If readers or writers of `churn_predictions` kept it locked for 10 seconds.
  * @throws {UsageError} If the database is MLflow's, or the login may not create tables.
  */
 export async function ensurePredictionsSchema(
@@ -95,7 +101,7 @@ export async function ensurePredictionsSchema(
     const known = await appliedNumbers(tx, tables);
     const missing = files.filter(({ number }) => !known.has(number));
     for (const { number, name, sql } of missing) {
-      await tx.query(toOneStatement(sql));
+      await tx.query(toOneStatement(sql)).catch(explainRefusal);
       await tx.query(
         `insert into ${migrationsTable} (number, name) values ($1, $2)`,
         [number, name],
@@ -106,6 +112,14 @@ export async function ensurePredictionsSchema(
     const legacy = tables.includes("churn_predictions");
     return { status: legacy ? "extended" : "created", applied };
   });
+}
+
+/** P0001: a migration raised an error of its own, which says what to do. */
+function explainRefusal(error: unknown): never {
+  if (isCode(error, "P0001") && error instanceof Error) {
+    throw new InputError(error.message, { cause: error });
+  }
+  throw error;
 }
 
 /** Returns the head of the MLflow database; undefined if there are no tables yet. */

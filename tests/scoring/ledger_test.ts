@@ -16,8 +16,13 @@ import {
   UsageError,
 } from "../../lib/base/errors.ts";
 import {
+  appendScores,
   findScoringRun,
+  type OpenScoringRun,
+  publishScoring,
+  type ScoreChunk,
   type ScoredInput,
+  startScoring,
   storePredictions,
 } from "../../lib/scoring/ledger.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
@@ -199,8 +204,11 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       const input = newInput();
       const losing: Database = {
         ...database,
-        transaction: async (work) => {
-          await database.transaction(work);
+        query: async (text, ...more) => {
+          const rows = await database.query(text, ...more);
+          if (!text.includes("status = 'completed', content_sha256")) {
+            return rows as never;
+          }
           throw new TransientError("the connection broke");
         },
       };
@@ -256,7 +264,7 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       deepStrictEqual(current, [0.25, 0.25, 0.25]);
       deepStrictEqual(
         runs.map(({ attempt, version }) => [attempt, version]),
-        [[1, "1"], [1, "2"], [2, "1"]],
+        [[1, "1"], [2, "2"], [3, "1"]],
       );
       strictEqual(all.length, 9);
     },
@@ -471,30 +479,89 @@ Deno.test("the predictions' contract on Postgres", async (t) => {
   );
 });
 
-/** Holds the table, so that the ledger row is in and the rows are not, and kills the connection there. */
+/** Kills the connections between two commits of a run: its rows are there, nobody sees them, and the next run sweeps them. */
 async function killed(database: Database, other: Database): Promise<void> {
   const input = newInput();
-  const waiting =
-    "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into churn_predictions%' and pid <> pg_backend_pid()";
-  let storing: Promise<unknown> = Promise.resolve();
-  await other.transaction(async (holder) => {
-    await holder.query("lock table churn_predictions in exclusive mode");
-    storing = storePredictions(database, input).catch((error) => error);
-    while ((await other.query(waiting)).length === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    await other.query(
-      `select pg_terminate_backend(pid) from (${waiting}) as it`,
+  const kill = () =>
+    other.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'churn' and pid <> pg_backend_pid()",
     );
-    ok(await storing instanceof TransientError, String(await storing));
-  });
-  deepStrictEqual(await stored(database, input), {
-    runs: [],
-    all: [],
-    current: [],
-  });
-  strictEqual((await storePredictions(database, input)).stored, true);
-  strictEqual((await stored(database, input)).all.length, 3);
+  const run = await startScoring(database, input);
+  const rows = 300_000; // more than one commit holds
+  async function* chunks(): AsyncGenerator<ScoreChunk> {
+    for (let firstRow = 1; firstRow < rows; firstRow += 100_000) {
+      yield { firstRow, scores: new Float32Array(100_000), ids: undefined };
+    }
+    await untilStored(other, run);
+    await kill();
+    yield { firstRow: rows + 1, scores: new Float32Array(1), ids: undefined };
+  }
+  await rejects(
+    (async () => {
+      await appendScores(database, run, chunks());
+      await publishScoring(database, run, {
+        contentSha256: input.contentSha256,
+        mlflowRunId: input.mlflowRunId,
+        rows: rows + 1,
+      });
+    })(),
+    TransientError,
+  );
+  const { all, current } = await stored(other, input);
+  deepStrictEqual([all, current], [[], []]);
+  ok(await countScores(other, run) > 0);
+  // The process is gone and cannot discard its run. While the lease lasts, the run counts as alive.
+  {
+    await using _ = await startScoring(other, input);
+    ok(await countScores(other, run) > 0);
+  }
+  await other.query(
+    "update scoring_runs set lease_expires_at = now() where id = $1",
+    [run.id],
+  );
+  {
+    await using _ = await startScoring(other, newInput());
+    ok(await countScores(other, run) > 0, "swept by a run of another variant");
+  }
+  strictEqual((await storePredictions(other, input)).stored, true);
+  strictEqual(await countScores(other, run), 0);
+  strictEqual((await stored(other, input)).all.length, 3);
+  // The run that was taken for dead notices.
+  await untilAnswers(database);
+  await rejects(
+    publishScoring(database, run, {
+      contentSha256: sha256("late"),
+      mlflowRunId: "late",
+      rows: 0,
+    }),
+    { name: "TransientError", message: /was discarded; run the command again/ },
+  );
+  await run[Symbol.asyncDispose]();
+}
+
+async function untilStored(
+  database: Database,
+  run: OpenScoringRun,
+): Promise<void> {
+  while (await countScores(database, run) === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** The pool forgets connections that broke. */
+async function untilAnswers(database: Database): Promise<void> {
+  while (await database.query("select 1").catch(() => undefined) === undefined);
+}
+
+async function countScores(
+  database: Database,
+  { id }: { id: number },
+): Promise<number> {
+  const [row] = await database.query<{ rows: number }>(
+    "select count(*) as rows from scores where scoring_run_id = $1",
+    [id],
+  );
+  return row!.rows;
 }
 
 Deno.test("storePredictions() keeps UTC in a table of before whose times have no zone", async () => {

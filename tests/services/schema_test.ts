@@ -288,7 +288,7 @@ Deno.test("ensureMlflowSchema() and ensurePredictionsSchema() share the embedded
   strictEqual((await ensurePredictionsSchema(database)).status, "unchanged");
   const { columns = [] } = await readCatalog(database);
   const ours =
-    /^(churn_predictions|churn_predictions_current|scoring_runs|monitoring_runs|drift_metrics|predictions_schema_migrations) /;
+    /^(churn_predictions|churn_predictions_before|churn_predictions_current|scores|scoring_runs|monitoring_runs|drift_metrics|predictions_schema_migrations) /;
   deepStrictEqual(columns.filter((line) => !ours.test(line)), expected);
 });
 
@@ -301,6 +301,7 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
       "002_monitoring.sql",
       "003_current.sql",
       "004_monitoring_earlier_performance.sql",
+      "005_scores.sql",
     ],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
@@ -310,20 +311,29 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
 
   const first = await insertScoringRun(database, { version: "1", attempt: 1 });
   await insertScore(database, { run: first, row: 1, score: 0.25 });
-  const second = await insertScoringRun(database, { version: "2", attempt: 1 });
+  const second = await insertScoringRun(database, { version: "2", attempt: 2 });
   await insertScore(database, { run: second, row: 1, score: 0.75 });
-  const failed = await insertScoringRun(database, {
-    version: "1",
-    attempt: 2,
-    status: "failed",
-  });
-  await insertScore(database, { run: failed, row: 1, score: 0.5 });
+  for (const status of ["failed", "running"]) {
+    const unseen = await insertScoringRun(database, {
+      version: "1",
+      attempt: 2,
+      status,
+    });
+    await insertScore(database, { run: unseen, row: 1, score: 0.5 });
+  }
   const other = await insertScoringRun(database, {
     version: "1",
     attempt: 1,
     content: "b".repeat(64),
   });
   await insertScore(database, { run: other, row: 1, score: 1, player: "P-2" });
+  const all = "select id, churn_probability from churn_predictions order by 1";
+  // The id of a row is that of its run times 2^31, plus its number.
+  deepStrictEqual(await database.query(all), [
+    { id: first * 2 ** 31 + 1, churn_probability: 0.25 },
+    { id: second * 2 ** 31 + 1, churn_probability: 0.75 },
+    { id: other * 2 ** 31 + 1, churn_probability: 1 },
+  ]);
   const current =
     "select scoring_run_id, churn_probability from churn_predictions_current order by 1";
   deepStrictEqual(await database.query(current), [
@@ -331,27 +341,27 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
     { scoring_run_id: other, churn_probability: 1 },
   ]);
 
-  await rejects(insertScoringRun(database, { version: "1", attempt: 1 }), {
+  // One attempt per variant and content, whichever model scored it.
+  await rejects(insertScoringRun(database, { version: "3", attempt: 1 }), {
     code: "23505",
     constraint: "scoring_runs_once",
-  });
-  await rejects(insertScore(database, { run: first, row: 1, score: 0.1 }), {
-    code: "23505",
-    constraint: "churn_predictions_once",
   });
   for (const score of [-0.001, 1.001, Number.NaN]) {
     await rejects(insertScore(database, { run: first, row: 2, score }), {
       code: "23514",
-      constraint: "churn_predictions_is_probability",
     });
   }
-  await rejects(insertScore(database, { run: 999, row: 2, score: 0.1 }), {
-    code: "23503",
-  });
   await rejects(
     database.query("update scoring_runs set data_source = 'elsewhere'"),
     { code: "23514" },
   );
+  for (
+    const column of ["content_sha256", "row_count", "finished_at"]
+  ) {
+    await rejects(database.query(`update scoring_runs set ${column} = null`), {
+      code: "23514",
+    });
+  }
 });
 
 Deno.test("ensurePredictionsSchema() replaces churn_predictions_current below the grants and views on it", async () => {
@@ -386,13 +396,18 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current below th
       attempt: 1,
       content: content.repeat(64),
     });
-    await insertScore(database, { run, row: 1, score: 0.75 + index / 8 });
+    await database.query(
+      `insert into churn_predictions (prediction_timestamp, churn_probability, model_name, model_version, scoring_run_id, row_number, player_id)
+       values (now(), $1, 'model', '1', $2, 1, 'P-1')`,
+      [0.75 + index / 8, run],
+    );
   }
   strictEqual((await database.query("select * from retention")).length, 2);
 
   deepStrictEqual((await ensurePredictionsSchema(database)).applied, [
     "003_current.sql",
     "004_monitoring_earlier_performance.sql",
+    "005_scores.sql",
   ]);
   deepStrictEqual(await columns(), before);
   deepStrictEqual(
@@ -432,26 +447,31 @@ Deno.test("ensurePredictionsSchema() extends a churn_predictions of before and l
   ok(
     columns.some((line) =>
       line.startsWith(
-        "churn_predictions 2 prediction_timestamp timestamp without time zone not null",
+        "churn_predictions 2 prediction_timestamp timestamp without time zone ",
       )
     ),
     columns.join("\n"),
   );
   const run = await insertScoringRun(database, { version: "3", attempt: 1 });
   await insertScore(database, { run, row: 1, score: 0.5 });
-  await rejects(insertScore(database, { run, row: 2, score: 1.5 }), {
-    code: "23514",
-  }); // the old 1.5 stays, no new one comes
   deepStrictEqual(
     await database.query(
-      "select id, geography_id from churn_predictions where scoring_run_id = $1",
+      "select id, geography_id, model_version from churn_predictions where scoring_run_id = $1",
       [run],
     ),
-    [{ id: 4, geography_id: null }],
+    [{ id: run * 2 ** 31 + 1, geography_id: null, model_version: "3" }],
   );
-  // Whoever filled the five columns before can go on.
-  await database.query(
-    "insert into churn_predictions (prediction_timestamp, geography_id, churn_probability, model_version) values (now(), 'US', 0.5, '1')",
+  // Whoever filled the five columns before can go on; the old 1.5 stays, no new one comes.
+  const insert = (score: number) =>
+    database.query(
+      `insert into churn_predictions (prediction_timestamp, geography_id, churn_probability, model_version)
+       values (now(), 'US', ${score}, '1') returning id`,
+    );
+  deepStrictEqual(await insert(0.5), [{ id: 4 }]);
+  await rejects(insert(1.5), { code: "23514" });
+  strictEqual(
+    (await database.query("select from churn_predictions")).length,
+    5,
   );
 });
 
@@ -556,13 +576,32 @@ Deno.test("ensureRoles() lets the writer add scores and the reader read them, an
       (await writer.query("select * from churn_predictions_current")).length,
       1,
     );
-    await rejects(
-      writer.query("update churn_predictions set churn_probability = 0"),
-      refused,
+    for (
+      const statement of [
+        "update scores set churn_probability = 0",
+        "delete from scores",
+        "truncate scores",
+        "insert into churn_predictions_before (churn_probability) values (0)",
+        "delete from churn_predictions_before",
+        "delete from scoring_runs",
+        "update scoring_runs set status = 'failed'",
+      ]
+    ) await rejects(writer.query(statement), refused, statement);
+    // It may publish and discard what is not published.
+    const unpublished = await insertScoringRun(writer, {
+      version: "1",
+      attempt: 2,
+      status: "running",
+    });
+    await insertScore(writer, { run: unpublished, row: 1, score: 0.5 });
+    const discard = async (id: number) =>
+      (await writer.query(`select discard_scoring_run(${id}) as done`))[0];
+    deepStrictEqual(await discard(unpublished), { done: true });
+    deepStrictEqual(await discard(run), { done: false });
+    deepStrictEqual(
+      await writer.query("select scoring_run_id as run from scores"),
+      [{ run }],
     );
-    await rejects(writer.query("delete from churn_predictions"), refused);
-    await rejects(writer.query("delete from scoring_runs"), refused);
-    await rejects(writer.query("truncate churn_predictions"), refused);
   }
   {
     await using writer = await open(forMlflow, "scoring");
@@ -595,6 +634,8 @@ Deno.test("ensureRoles() lets the writer add scores and the reader read them, an
       insertScoringRun(reader, { version: "9", attempt: 1 }),
       refused,
     );
+    await rejects(reader.query("select discard_scoring_run(1)"), refused);
+    await rejects(reader.query("select from scores"), refused);
     await using runs = await open(forMlflow, "dashboard");
     strictEqual((await runs.query("select * from runs")).length, 1);
     await rejects(runs.query("delete from runs"), refused);
@@ -620,10 +661,13 @@ async function insertScoringRun(
 ): Promise<number> {
   const { version, attempt, content = "a".repeat(64), status = "completed" } =
     run;
+  const lease = status === "running" ? ", lease_expires_at" : "";
   const [row] = await database.query<{ id: number }>(
     `insert into scoring_runs (variant, input_uri, content_sha256, recipe_sha256, model_name, model_version,
-       model_sha256, attempt, row_count, data_source, status, started_at, finished_at)
-     values ('base', 's3://bucket/x', $1, $2, 'model', $3, $2, $4, 1, 's3', $5, now(), now()) returning id`,
+       model_sha256, attempt, row_count, data_source, status, started_at, finished_at${lease})
+     values ('base', 's3://bucket/x', $1, $2, 'model', $3, $2, $4, 1, 's3', $5, now(), now()${
+      lease && ", now()"
+    }) returning id`,
     [content, "0".repeat(64), version, attempt, status],
   );
   ok(row);
@@ -640,8 +684,7 @@ async function insertScore(
   },
 ): Promise<void> {
   await database.query(
-    `insert into churn_predictions (prediction_timestamp, churn_probability, model_name, model_version, scoring_run_id, row_number, player_id)
-     values (now(), $1, 'model', '1', $2, $3, $4)`,
+    "insert into scores (churn_probability, scoring_run_id, row_number, player_id) values ($1, $2, $3, $4)",
     [score, run, row, player],
   );
 }
