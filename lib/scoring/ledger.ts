@@ -13,7 +13,7 @@ import {
 } from "../database/database.ts";
 import { abortable } from "../base/abortable.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
-import { pack, type PackedTexts } from "../rows/packed.ts";
+import { pack } from "../rows/packed.ts";
 import type { DataSource } from "../services/variant-files.ts";
 import type { Variant } from "../config/variant.ts";
 import { encodeScores, type ScoreChunk } from "./scores.ts";
