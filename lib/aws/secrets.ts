@@ -10,6 +10,7 @@ import {
 } from "./client.ts";
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
+import * as v from "../base/schema.ts";
 
 /** A database login as stored in its secret; parts that the secret omits are undefined. */
 export interface DatabaseSecret {
@@ -65,7 +66,7 @@ async function readSecret(
     }
     return SecretString;
   } catch (error) {
-    if ((error as Error).name === "ResourceNotFoundException") {
+    if (error instanceof Error && error.name === "ResourceNotFoundException") {
       throw new UsageError(
         `Cannot find the secret "${name}" in Secrets Manager of region ${settings.region}; ` +
           `create it, or correct the setting that names it`,
@@ -92,46 +93,35 @@ export function parseDatabaseSecret(
   text: string,
   options: { name: string },
 ): DatabaseSecret {
-  const fields = parseObject(text, options.name);
-  const textOf = (key: string) => {
-    const value = fields[key];
-    return typeof value === "string" && value !== "" ? value : undefined;
-  };
-  const need = (key: string) => {
-    const value = textOf(key);
-    if (value !== undefined) return value;
-    throw new UsageError(
-      `Cannot use the secret "${options.name}": its "${key}" is missing or not a text`,
-    );
-  };
-  const port = Number(fields.port ?? NaN);
-  if (
-    fields.port !== undefined &&
-    !(Number.isInteger(port) && port > 0 && port < 65536)
-  ) {
-    throw new UsageError(
-      `Cannot use the secret "${options.name}": its "port" is not a number from 1 to 65535`,
-    );
-  }
+  const secret = v.parseJson(databaseSecret, text, {
+    file: `the secret "${options.name}"`,
+    error: UsageError,
+    isSecret: true,
+  });
   return {
-    username: need("username"),
-    password: announceSecret(need("password")),
-    host: textOf("host"),
-    port: fields.port === undefined ? undefined : port,
-    database: textOf("dbname"),
+    username: secret.username,
+    password: announceSecret(secret.password),
+    host: secret.host || undefined,
+    port: secret.port ?? undefined,
+    database: secret.dbname || undefined,
   };
 }
 
-function parseObject(text: string, name: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) {
-      return value as Record<string, unknown>;
-    }
-  } catch {
-    // The parser's message would quote the secret.
-  }
-  throw new UsageError(
-    `Cannot use the secret "${name}": it is not a JSON object {"username", "password", …}`,
-  );
-}
+const text = v.pipe(v.string(), v.minLength(1, "a text that is not empty"));
+const port = "a number from 1 to 65535";
+
+const databaseSecret = v.object({
+  username: text,
+  password: text,
+  host: v.nullish(v.string()),
+  port: v.nullish(
+    v.pipe(
+      v.union([v.number(), v.string()], port),
+      v.transform(Number),
+      v.safeInteger(port),
+      v.minValue(1, port),
+      v.maxValue(65535, port),
+    ),
+  ),
+  dbname: v.nullish(v.string()),
+}, 'a JSON object {"username", "password", …}');

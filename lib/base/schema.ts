@@ -30,6 +30,7 @@ export {
   boolean,
   checkItems,
   description,
+  exactOptional,
   fallback,
   finite,
   type GenericSchema,
@@ -143,18 +144,23 @@ export function matchJson<Schema extends GenericSchema>(
 /** The message of an object's schema. */
 type ObjectMessage = (issue: GenericIssue) => string;
 
-/** Returns the schema of an object; other keys are dropped. An array is not an object. */
+/**
+ * Returns the schema of an object; other keys are dropped. An array is not an object.
+ *
+ * @param noun What is expected if it is no object.
+ */
 export function object<const Entries extends ObjectEntries>(
   entries: Entries,
+  noun = "an object",
 ): ObjectSchema<Entries, ObjectMessage> {
-  return refuseArrays(valibotObject(entries, explainKey(entries)));
+  return refuseArrays(valibotObject(entries, explainKey(entries, noun)));
 }
 
 /** Returns the schema of a mapping that people write: an unknown key is an error, which names the nearest known one. */
 export function mapping<const Entries extends ObjectEntries>(
   entries: Entries,
 ): StrictObjectSchema<Entries, ObjectMessage> {
-  return refuseArrays(strictObject(entries, explainKey(entries)));
+  return refuseArrays(strictObject(entries, explainKey(entries, "a mapping")));
 }
 
 /** Returns the schema of an object with any keys, whose values share a schema. */
@@ -176,20 +182,19 @@ function refuseArrays<Schema extends GenericSchema>(schema: Schema): Schema {
   };
 }
 
-function explainKey(entries: ObjectEntries): ObjectMessage {
+function explainKey(entries: ObjectEntries, noun: string): ObjectMessage {
   const keys = Object.keys(entries);
   return (issue) => {
-    if (!issue.path) return expectation(issue);
+    if (!issue.path) return noun;
     const key = String(issue.path[0].key);
     if (issue.expected !== unknownKey) {
       // The key is absent: its own schema tells what is expected.
       const [own] = check(entries[key]!, undefined).issues ?? [];
-      return own?.message ?? expectation(issue);
+      return own?.message ?? noun;
     }
     const near = nearest(key, keys);
-    return `is not a known key${
-      near === undefined ? ":" : `; did you mean ${near}?`
-    } The keys are ${keys.join(", ")}`;
+    const hint = near === undefined ? "the" : `did you mean ${near}? The`;
+    return `is not a known key; ${hint} keys are ${keys.join(", ")}`;
   };
 }
 
@@ -207,9 +212,7 @@ const nouns: Readonly<Record<string, string>> = {
   array: "a list",
   boolean: "true or false",
   number: "a number",
-  object: "an object",
   record: "an object",
-  strict_object: "a mapping",
   string: "a text",
 };
 

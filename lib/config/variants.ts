@@ -1,27 +1,6 @@
 /** Parses `variants.yaml`, which lists the variants and their settings. */
 import { UsageError } from "../base/errors.ts";
-import {
-  array,
-  boolean,
-  checkItems,
-  description,
-  finite,
-  type GenericSchema,
-  type InferOutput,
-  literal,
-  mapping,
-  maxValue,
-  minLength,
-  minValue,
-  nullish,
-  number,
-  pipe,
-  safeInteger,
-  string,
-  transform,
-  union,
-  validate,
-} from "../base/schema.ts";
+import * as v from "../base/schema.ts";
 import {
   defaultUnknownLimit,
   type OneHot,
@@ -76,40 +55,40 @@ export interface Variants {
 const file = "variants.yaml";
 
 const quoted = 'a text (put quotes around words like NO, "007" and numbers)';
-const text = pipe(string(quoted), minLength(1, quoted));
+const text = v.pipe(v.string(quoted), v.minLength(1, quoted));
 const column = "the name of a column";
 const label = "a text, a whole number, true or false";
-const finiteNumber = pipe(number(), finite("a number"));
+const finiteNumber = v.pipe(v.number(), v.finite("a number"));
 const share = "error, none, or a share from 0 to 1";
 
 /** Returns the schema of a key that may be left out or null, with the description that editors show. */
-function optionalKey<Schema extends GenericSchema>(
+function optionalKey<Schema extends v.GenericSchema>(
   schema: Schema,
   words: string,
 ) {
-  return pipe(
-    nullish(schema),
-    description(words),
-    transform((value) => value ?? undefined),
+  return v.pipe(
+    v.nullish(schema),
+    v.description(words),
+    v.transform((value) => value ?? undefined),
   );
 }
 
-const oneHot = pipe(
-  mapping({
-    column: pipe(
-      string(column),
-      minLength(1, column),
-      description("The raw column."),
+const oneHot = v.pipe(
+  v.mapping({
+    column: v.pipe(
+      v.string(column),
+      v.minLength(1, column),
+      v.description("The raw column."),
     ),
     prefix: optionalKey(
       text,
       "How the names of the model's columns begin; the category follows. By default the raw column and an underscore.",
     ),
     categories: optionalKey(
-      pipe(
-        array(text),
-        minLength(1, "a list of categories"),
-        checkItems(
+      v.pipe(
+        v.array(text),
+        v.minLength(1, "a list of categories"),
+        v.checkItems(
           (item, index, all) => all.indexOf(item) === index,
           "part of a list without repeats",
         ),
@@ -117,15 +96,15 @@ const oneHot = pipe(
       "Exactly these categories, spelled as in the names of the model's columns; the first may have no column (get_dummies with drop_first=True). By default log-model finds them.",
     ),
     unknown: optionalKey(
-      union([
-        literal("error"),
-        literal("none"),
-        pipe(number(), minValue(0, share), maxValue(1, share)),
+      v.union([
+        v.literal("error"),
+        v.literal("none"),
+        v.pipe(v.number(), v.minValue(0, share), v.maxValue(1, share)),
       ], share),
       `Maximum share of rows with a category that has no column in the model: 0 to 1, error (0) or none (no limit). By default ${defaultUnknownLimit}.`,
     ),
   }),
-  transform(({ column, prefix, categories, unknown }): OneHot => ({
+  v.transform(({ column, prefix, categories, unknown }): OneHot => ({
     column,
     prefix: prefix ?? `${column}_`,
     categories,
@@ -160,7 +139,7 @@ const entryKeys = {
     "The model that predict uses, such as models:/NAME@challenger. By default the registered model's version in Production.",
   ),
   files: optionalKey(
-    mapping({
+    v.mapping({
       model: optionalKey(text, "The model file."),
       features: optionalKey(
         text,
@@ -190,16 +169,16 @@ const entryKeys = {
     "A number that means missing in the model's columns, in addition to null, as in XGBoost's DMatrix(missing=-999).",
   ),
   recipe: optionalKey(
-    mapping({
+    v.mapping({
       one_hot: optionalKey(
-        array(oneHot),
+        v.array(oneHot),
         "The raw columns that become one column per category.",
       ),
     }),
     "How raw columns are converted to the model's columns, as by pandas.get_dummies.",
   ),
   promotion: optionalKey(
-    mapping({
+    v.mapping({
       min_auc_gain: optionalKey(
         finiteNumber,
         "Smallest gain in AUC; negative allows a loss. By default 0.",
@@ -212,27 +191,27 @@ const entryKeys = {
     "What a retrained candidate must reach against the champion on the evaluation set to be proposed for promotion.",
   ),
   positive_class: optionalKey(
-    union(
-      [boolean(), pipe(number(), safeInteger(label)), text],
+    v.union(
+      [v.boolean(), v.pipe(v.number(), v.safeInteger(label)), text],
       label,
     ),
     "For ONNX models: the class whose probability is the score, if the classes are not 0 and 1 or false and true.",
   ),
   model_output: optionalKey(
-    literal("probability", '"probability", or left out'),
+    v.literal("probability", '"probability", or left out'),
     "For ONNX models: probability, if the graph returns one but does not show it.",
   ),
 };
 
 /** One entry of `variants`: its own settings, which replace those of the top level. */
-const variantEntry = mapping(entryKeys);
+const variantEntry = v.mapping(entryKeys);
 
 /** The schema of the whole file; `variants.schema.json` is generated from it. */
-export const variantsFile = mapping({
+export const variantsFile = v.mapping({
   ...entryKeys,
-  variants: pipe(
-    array(variantEntry),
-    description(
+  variants: v.pipe(
+    v.array(variantEntry),
+    v.description(
       "The variants that the schedule, the matrix and --all run, in this order. An entry's settings replace those of the top level.",
     ),
   ),
@@ -252,7 +231,7 @@ export const variantsFile = mapping({
  * @throws {UsageError} If a key is unknown, a value has the wrong type, or two variants share a name.
  */
 export function toVariants(value: unknown): Variants {
-  const { variants, ...defaults } = validate(variantsFile, value, {
+  const { variants, ...defaults } = v.validate(variantsFile, value, {
     file,
     error: UsageError,
   });
@@ -276,7 +255,9 @@ export function toVariants(value: unknown): Variants {
   };
 }
 
-function toSettings(entry: InferOutput<typeof variantEntry>): VariantSettings {
+function toSettings(
+  entry: v.InferOutput<typeof variantEntry>,
+): VariantSettings {
   const { files, recipe, promotion, id_column: idColumn = "player_id" } = entry;
   const variant = toVariant({
     geography: entry.geography,

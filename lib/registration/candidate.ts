@@ -1,6 +1,6 @@
 /** Builds the candidate that `log-model` logs: a model file and its related files, parsed, validated and evaluated. */
 import { digestOf, sha256 } from "../base/digest.ts";
-import { InputError } from "../base/errors.ts";
+import * as v from "../base/schema.ts";
 import { checkFeatureNames, parseFeatureNames } from "../rows/feature-names.ts";
 import type { Column } from "../rows/cells.ts";
 import { type Features, toFeatures, toModelRows } from "../rows/features.ts";
@@ -295,25 +295,24 @@ function toSource(
   return { uri, sha256: sha256(bytes), kind };
 }
 
+/** What a manifest may say; the training script writes more. */
+const manifestSchema = v.object({
+  training_date: v.optional(v.string()),
+  files: v.optional(
+    v.object({
+      model: v.optional(v.object({ sha256: v.optional(v.string()) })),
+    }),
+  ),
+});
+
 /** Returns the training date in the manifest; undefined if its digest does not match this model file, because the manifest may describe another. */
 function findTrainingDate(
   { model, manifest }: CandidateFiles,
 ): string | undefined {
   if (!manifest) return undefined;
-  const { training_date: date, files } = parseManifest(manifest);
-  if (files?.model?.sha256 !== sha256(model.bytes)) return undefined;
-  return typeof date === "string" ? date : undefined;
-}
-
-interface Manifest {
-  readonly training_date?: unknown;
-  readonly files?: { readonly model?: { readonly sha256?: unknown } };
-}
-
-function parseManifest({ uri, bytes }: SourceFile): Manifest {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Manifest;
-  } catch (cause) {
-    throw new InputError(`Cannot parse ${uri}`, { cause });
-  }
+  const { uri: file, bytes } = manifest;
+  const { training_date, files } = v.parseJson(manifestSchema, bytes, { file });
+  return files?.model?.sha256 === sha256(model.bytes)
+    ? training_date
+    : undefined;
 }

@@ -1,5 +1,13 @@
 /** Parses and validates the list of a model's feature names. */
 import { InputError } from "../base/errors.ts";
+import * as v from "../base/schema.ts";
+
+const name = "a feature name";
+const list = "a JSON array of feature names";
+const featureNames = v.pipe(
+  v.array(v.pipe(v.string(name), v.minLength(1, name)), list),
+  v.minLength(1, list),
+);
 
 /**
  * Validates that a list of feature names matches the model: the same names in
@@ -43,18 +51,5 @@ export function parseFeatureNames(
   bytes: Uint8Array,
   options: { file: string },
 ): string[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new InputError(
-      `Cannot parse ${options.file}: ${(error as Error).message}`,
-    );
-  }
-  const isNames = Array.isArray(value) && value.length > 0 &&
-    value.every((name) => typeof name === "string" && name !== "");
-  if (isNames) return value as string[];
-  throw new InputError(
-    `Cannot use ${options.file}: expected a JSON array of feature names`,
-  );
+  return v.parseJson(featureNames, bytes, options);
 }

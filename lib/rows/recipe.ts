@@ -5,7 +5,7 @@
  * recipe.
  */
 import { digestOf } from "../base/digest.ts";
-import { InputError } from "../base/errors.ts";
+import * as v from "../base/schema.ts";
 
 /** One raw column of categories that `pandas.get_dummies` converted to one column per category. */
 export interface OneHot {
@@ -64,33 +64,20 @@ export function toRecorded({ oneHot, missingValue }: Recipe): RecordedRecipe {
  * @throws {InputError} If the value does not have the form that {@linkcode toRecorded} returns.
  */
 export function parseRecorded(value: unknown): RecordedRecipe {
-  const { one_hot: steps, missing_value: missing } = membersOf(value);
-  const isNumber = missing === undefined || typeof missing === "number";
-  if (!Array.isArray(steps) || !isNumber) throw unreadable(value);
-  return {
-    one_hot: steps.map((step) => {
-      const { column, prefix, categories } = membersOf(step);
-      const isStep = typeof column === "string" && typeof prefix === "string" &&
-        Array.isArray(categories) &&
-        categories.every((category) => typeof category === "string");
-      if (!isStep) throw unreadable(step);
-      return { column, prefix, categories };
+  const file = "the recipe recorded with the model";
+  return v.validate(recordedRecipe, value, { file });
+}
+
+const recordedRecipe = v.object({
+  one_hot: v.array(
+    v.object({
+      column: v.string(),
+      prefix: v.string(),
+      categories: v.array(v.string()),
     }),
-    ...(missing === undefined ? {} : { missing_value: missing }),
-  };
-}
-
-function membersOf(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? { ...value } : {};
-}
-
-function unreadable(value: unknown): InputError {
-  return new InputError(
-    `Cannot read the recipe recorded with the model: found ${
-      JSON.stringify(value)?.slice(0, 80)
-    }`,
-  );
-}
+  ),
+  missing_value: v.exactOptional(v.number()),
+});
 
 /** Returns the SHA-256 of a recipe's effect on rows; limits are not part of it. */
 export function digestRecipe(recipe: Recipe): string {

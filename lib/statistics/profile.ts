@@ -2,7 +2,7 @@
  * Profiles of rows: bins and counts per column, small enough to be stored with a
  * model, and without any individual row.
  */
-import { InputError } from "../base/errors.ts";
+import * as v from "../base/schema.ts";
 
 /** One column of a set of rows. */
 export interface ColumnProfile {
@@ -178,6 +178,33 @@ export function countColumn(
   };
 }
 
+const columnProfile = {
+  name: v.string(),
+  kind: v.picklist(["numeric", "category"]),
+  edges: v.array(v.number()),
+  counts: v.array(v.number()),
+  missing: v.number(),
+  min: v.exactOptional(v.number()),
+  max: v.exactOptional(v.number()),
+  mean: v.exactOptional(v.number()),
+};
+
+const label = v.union([v.string(), v.number(), v.boolean()]);
+
+const referenceProfile = v.object({
+  version: v.literal(1),
+  source: v.object({
+    uri: v.string(),
+    sha256: v.string(),
+    kind: v.picklist(["evaluation", "sample"]),
+  }),
+  rows: v.number(),
+  features: v.array(v.object(columnProfile)),
+  score: v.optional(v.object({ ...columnProfile, aboveHalf: v.number() })),
+  labels: v.exactOptional(v.array(v.nullable(v.array(label)))),
+  metrics: v.exactOptional(v.record(v.number())),
+});
+
 /**
  * Parses a `reference_profile.json`.
  *
@@ -188,11 +215,8 @@ export function parseReferenceProfile(
   bytes: Uint8Array,
   options: { file: string },
 ): ReferenceProfile {
-  const value = JSON.parse(new TextDecoder().decode(bytes)) as ReferenceProfile;
-  if (value.version === 1 && Array.isArray(value.features)) return value;
-  throw new InputError(
-    `Cannot use ${options.file}: expected a reference profile of version 1, found version ${value.version}`,
-  );
+  const profile = v.parseJson(referenceProfile, bytes, options);
+  return { ...profile, score: profile.score };
 }
 
 /** Returns the edges below the largest value; the bin above the largest value would be empty. */

@@ -291,7 +291,14 @@ Deno.test("parseMLmodel() refuses files that lead out of the folder, and externa
     ),
     /external model/,
   );
-  throws(parse("run_id: abc"), /names no flavors/);
+  throws(
+    parse("run_id: abc"),
+    /^InputError: Cannot use MLmodel: flavors should be an object, found nothing$/,
+  );
+  throws(
+    parse("flavors: {xgboost: {data: [model.ubj]}}"),
+    /MLmodel, flavor xgboost: data should be a text, found \["model.ubj"\]/,
+  );
   throws(
     parse("flavors: {xgboost: {data: a.ubj, model_class: mine.Booster}}"),
     /class mine\.Booster/,

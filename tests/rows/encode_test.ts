@@ -436,8 +436,16 @@ Deno.test("parseFeatureNames() takes a JSON array of texts and nothing else", ()
   const parse = (text: string) => () =>
     parseFeatureNames(encode(text), { file: "names.json" });
   deepStrictEqual(parse('["a","é"]')(), ["a", "é"]);
-  for (const text of ["[]", "{}", '["a",1]', '["a",""]', '"a"', "null"]) {
-    throws(parse(text), /names.json: expected a JSON array of feature names/);
+  for (const text of ["[]", "{}", '"a"', "null"]) {
+    throws(parse(text), {
+      message:
+        `Cannot use names.json: expected a JSON array of feature names, found ${text}`,
+    });
   }
+  throws(
+    parse('["a",1]'),
+    /^InputError: Cannot use names.json: \[1\] should be a feature name, found 1$/,
+  );
+  throws(parse('["a",""]'), /\[1\] should be a feature name, found ""/);
   throws(parse("[a]"), /Cannot parse names.json/);
 });

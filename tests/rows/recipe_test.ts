@@ -1,5 +1,5 @@
 /** Recipes against `pandas.get_dummies`, and how a recipe's categories are found. */
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { toFeatures } from "../../lib/rows/features.ts";
 import {
@@ -136,4 +136,8 @@ Deno.test("a recorded recipe comes back as it was, with the limits of today", ()
     false,
   );
   strictEqual(differsFrom(recorded, declared), true);
+  throws(
+    () => parseRecorded({ one_hot: [{ column: "a", prefix: "a_" }] }),
+    /Cannot use the recipe recorded with the model: one_hot\[0\]\.categories should be a list, found nothing/,
+  );
 });

@@ -262,11 +262,35 @@ Deno.test("toColumnProfile() gives shared values one bin, zeros and ones two, an
   ]);
 });
 
-Deno.test("parseReferenceProfile() refuses a version it does not know", () => {
-  const bytes = new TextEncoder().encode('{"version":2,"features":[]}');
+Deno.test("parseReferenceProfile() reads what toProfile() gives, and refuses anything else by file and path", () => {
+  const source = { uri: "a.jsonl", sha256: "0", kind: "sample" } as const;
+  const profile = {
+    version: 1,
+    source,
+    ...toProfile({
+      names: ["a", "empty"],
+      matrix: Float32Array.of(1, NaN, 2, NaN),
+      rows: 2,
+      scores: [0.25, 0.75],
+    }),
+    labels: [null, ["x", 1, true]],
+  };
+  const parse = (value: unknown) =>
+    parseReferenceProfile(new TextEncoder().encode(JSON.stringify(value)), {
+      file: "reference_profile.json",
+    });
+  deepStrictEqual(parse(profile), profile);
   throws(
-    () => parseReferenceProfile(bytes, { file: "reference_profile.json" }),
-    /Cannot use reference_profile.json: .*found version 2/,
+    () => parse({ version: 2, features: [] }),
+    /Cannot use reference_profile.json: version should be 1, found 2/,
+  );
+  throws(
+    () => parse({ ...profile, features: [{ name: "a", kind: "text" }] }),
+    /features\[0\]\.kind should be "numeric" or "category", found "text"/,
+  );
+  throws(
+    () => parseReferenceProfile(new Uint8Array(), { file: "profile.json" }),
+    /^InputError: Cannot parse profile.json: /,
   );
 });
 

@@ -5,7 +5,7 @@
  */
 import { InputError } from "../../base/errors.ts";
 import { parseYaml } from "../../base/yaml.ts";
-import { toRecord, toText } from "../json.ts";
+import * as v from "../../base/schema.ts";
 import { parseSchema, type Schema, type Signature } from "./signature.ts";
 
 /** A native model file, and the Python class as which MLflow would load it. */
@@ -28,6 +28,27 @@ export interface ModelFile {
   readonly modelId: string | undefined;
   readonly mlflowVersion: string | undefined;
 }
+
+const mlmodel = v.object({
+  flavors: v.record(v.unknown()),
+  metadata: v.nullish(v.record(v.unknown())),
+  signature: v.nullish(
+    v.object({ inputs: v.nullish(v.string()), outputs: v.nullish(v.string()) }),
+  ),
+  // Scoring does not depend on these.
+  run_id: v.fallback(v.optional(v.string()), undefined),
+  model_id: v.fallback(v.optional(v.string()), undefined),
+  mlflow_version: v.fallback(v.optional(v.string()), undefined),
+});
+
+/** Flavors by name; only those that are scored are checked. */
+type Flavors = Readonly<Record<string, unknown>>;
+
+const modelFlavor = v.object({
+  data: v.string(),
+  model_class: v.nullish(v.string()),
+});
+const pythonFlavor = v.object({ loader_module: v.string() });
 
 const loaders = ["mlflow.xgboost", "mlflow.lightgbm", "mlflow.onnx"];
 const defaultClasses = {
@@ -55,12 +76,12 @@ export function parseMLmodel(
   options: { file: string },
 ): ModelFile {
   const { file } = options;
-  const model = toRecord(parseYaml(text, { file }));
-  const flavors = toRecord(model?.["flavors"]);
-  if (!model || !flavors) {
-    throw new InputError(`Cannot use ${file}: it names no flavors`);
-  }
-  const metadata = toRecord(model["metadata"]) ?? {};
+  const { flavors, signature, ...model } = v.validate(
+    mlmodel,
+    parseYaml(text, { file }),
+    { file },
+  );
+  const metadata = model.metadata ?? {};
   if (String(metadata["mlflow.model.isExternal"]).toLowerCase() === "true") {
     throw new InputError(
       `Cannot score ${file}: it describes an external model, whose files MLflow does not hold`,
@@ -69,23 +90,22 @@ export function parseMLmodel(
   checkFlavors(flavors, file);
   return {
     native: findNative(flavors, file),
-    onnxFile: findFile(toRecord(flavors["onnx"]), file),
-    signature: toSignature(toRecord(model["signature"])),
+    onnxFile: findFlavor(flavors, { name: "onnx", file })?.data,
+    signature: {
+      inputs: toSchema(signature?.inputs),
+      outputs: toSchema(signature?.outputs),
+    },
     metadata,
-    runId: toText(model["run_id"]),
-    modelId: toText(model["model_id"]),
-    mlflowVersion: toText(model["mlflow_version"]),
+    runId: model.run_id,
+    modelId: model.model_id,
+    mlflowVersion: model.mlflow_version,
   };
 }
 
-function checkFlavors(
-  flavors: Readonly<Record<string, unknown>>,
-  file: string,
-): void {
+function checkFlavors(flavors: Flavors, file: string): void {
   const names = Object.keys(flavors).sort();
-  const loader = toText(
-    toRecord(flavors["python_function"])?.["loader_module"],
-  );
+  const loader = v.match(pythonFlavor, flavors["python_function"])
+    ?.loader_module;
   const scorable = names.some((name) => loaders.includes(`mlflow.${name}`));
   if (scorable && (loader === undefined || loaders.includes(loader))) return;
   const found = names.map((name) =>
@@ -100,47 +120,40 @@ function checkFlavors(
   );
 }
 
-function findNative(
-  flavors: Readonly<Record<string, unknown>>,
-  file: string,
-): NativeFile | undefined {
+function findNative(flavors: Flavors, file: string): NativeFile | undefined {
   for (const flavor of ["xgboost", "lightgbm"] as const) {
-    const config = toRecord(flavors[flavor]);
-    const data = findFile(config, file);
-    if (!config || data === undefined) continue;
-    const modelClass = toText(config["model_class"]) ?? defaultClasses[flavor];
+    const found = findFlavor(flavors, { name: flavor, file });
+    if (!found) continue;
+    const modelClass = found.model_class ?? defaultClasses[flavor];
     if (!modelClass.startsWith(`${flavor}.`)) {
       throw new InputError(
         `Cannot score ${file}: its ${flavor} model is of the class ${modelClass}, which is not one of ${flavor}'s own`,
       );
     }
-    return { flavor, file: data, modelClass };
+    return { flavor, file: found.data, modelClass };
   }
   return undefined;
 }
 
-function findFile(
-  config: Readonly<Record<string, unknown>> | undefined,
-  file: string,
-): string | undefined {
-  const data = toText(config?.["data"]);
-  if (!config) return undefined;
-  const isInside = data !== undefined && !data.startsWith("/") &&
+function findFlavor(
+  flavors: Flavors,
+  { name, file }: { name: string; file: string },
+): v.InferOutput<typeof modelFlavor> | undefined {
+  if (!flavors[name]) return undefined;
+  const flavor = v.validate(modelFlavor, flavors[name], {
+    file: `${file}, flavor ${name}`,
+  });
+  const { data } = flavor;
+  const isInside = data !== "" && !data.startsWith("/") &&
     !data.split(/[/\\]/).includes("..");
-  if (isInside) return data;
+  if (isInside) return flavor;
   throw new InputError(
     `Cannot score ${file}: its model file ${
-      JSON.stringify(data ?? null)
+      JSON.stringify(data)
     } is no path inside the model's folder`,
   );
 }
 
-function toSignature(
-  signature: Readonly<Record<string, unknown>> | undefined,
-): Signature {
-  const schema = (part: string): Schema | undefined => {
-    const text = toText(signature?.[part]);
-    return text === undefined ? undefined : parseSchema(text);
-  };
-  return { inputs: schema("inputs"), outputs: schema("outputs") };
+function toSchema(text: string | null | undefined): Schema | undefined {
+  return text ? parseSchema(text) : undefined;
 }

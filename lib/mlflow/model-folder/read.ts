@@ -7,6 +7,8 @@ import {
 import type { FileCache } from "../../storage/digest-cache.ts";
 import { sha256 } from "../../base/digest.ts";
 import { InputError } from "../../base/errors.ts";
+import * as v from "../../base/schema.ts";
+import { parseFeatureNames } from "../../rows/feature-names.ts";
 import {
   parseReferenceProfile,
   type ReferenceProfile,
@@ -25,7 +27,13 @@ export const ownFiles = {
 /** Key of our entry in MLmodel's `metadata`. */
 export const metadataKey = "churn";
 
-/** The expected scores of the input example, from `expected_scores.json`. */
+const expectedScores = v.object({
+  columns: v.array(v.string()),
+  rows: v.array(v.array(v.unknown())),
+  scores: v.array(v.number()),
+});
+
+/** The input example and its expected scores, from `expected_scores.json`. */
 export interface ExpectedScores {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly unknown[])[];
@@ -79,19 +87,19 @@ export async function readModelFolder(
   const read = (path: string) =>
     readVerified(store, { path, digest: own?.sha256[path], cache });
   const nativePath = file.native?.file ?? own?.native;
-  const decode = async <T>(path: string) =>
-    JSON.parse(new TextDecoder().decode(await read(path))) as T;
+  const names = own && await read(ownFiles.featureNames);
+  const expected = own && await read(ownFiles.expectedScores);
   return {
     uri: store.uri,
     file,
     native: nativePath === undefined ? undefined : await read(nativePath),
     onnx: file.onnxFile === undefined ? undefined : await read(file.onnxFile),
-    expected: own
-      ? await decode<ExpectedScores>(ownFiles.expectedScores)
-      : undefined,
-    featureNames: own
-      ? await decode<string[]>(ownFiles.featureNames)
-      : undefined,
+    expected: expected && v.parseJson(expectedScores, expected, {
+      file: uriOf(store, ownFiles.expectedScores),
+    }),
+    featureNames: names && parseFeatureNames(names, {
+      file: uriOf(store, ownFiles.featureNames),
+    }),
     recipe: own?.recipe,
     verified: own !== undefined && mlmodelSha256 !== undefined,
   };
@@ -137,19 +145,20 @@ interface OwnMetadata {
   readonly sha256: Readonly<Record<string, string>>;
 }
 
+const ownEntry = v.object({
+  native: v.string(),
+  sha256: v.record(v.string()),
+  recipe: v.optional(v.unknown()),
+});
+
 /** Returns our own entry in MLmodel's metadata; undefined for a model logged by Python. */
 function ownMetadata(
   metadata: Readonly<Record<string, unknown>>,
 ): OwnMetadata | undefined {
-  const own = metadata[metadataKey] as
-    | Partial<Omit<OwnMetadata, "recipe">> & { recipe?: unknown }
-    | undefined;
-  if (own?.native === undefined || own.sha256 === undefined) return undefined;
-  const { native, sha256, recipe } = own;
-  return {
-    native,
-    sha256,
-    recipe: recipe === undefined ? undefined : parseRecorded(recipe),
+  const own = v.match(ownEntry, metadata[metadataKey]);
+  return own && {
+    ...own,
+    recipe: own.recipe === undefined ? undefined : parseRecorded(own.recipe),
   };
 }
 

@@ -3,6 +3,7 @@
  * (`mlflow/types/schema.py`, `mlflow/types/utils.py` of mlflow 3.17.2).
  */
 import { InputError } from "../../base/errors.ts";
+import * as v from "../../base/schema.ts";
 import { toPythonJson } from "../json.ts";
 
 /** MLflow's scalar types of a column. */
@@ -177,23 +178,8 @@ export function toSchemaJson(
  * @throws {InputError} If the text is not a schema, or has unsupported types (arrays, objects, maps).
  */
 export function parseSchema(text: string): Schema {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(
-      `Cannot parse the model's signature ${JSON.stringify(text.slice(0, 80))}`,
-      { cause: error },
-    );
-  }
-  if (!Array.isArray(value)) {
-    throw new InputError(
-      `Cannot use the model's signature: expected a JSON array of columns, found ${
-        text.slice(0, 80)
-      }`,
-    );
-  }
-  const specs = value.map(parseSpec);
+  const file = "the model's signature";
+  const specs = v.parseJson(schemaEntries, text, { file }).map(toSpec);
   const columns = specs.filter((spec) => spec.kind === "column");
   if (columns.length === specs.length) return columns;
   const tensors = specs.filter((spec) => spec.kind === "tensor");
@@ -214,23 +200,25 @@ const columnTypes: readonly string[] = [
   "datetime",
 ];
 
-function parseSpec(value: unknown): ColumnSpec | TensorSpec {
-  const spec: Record<string, unknown> = typeof value === "object"
-    ? { ...value }
-    : {};
-  const { type } = spec;
-  const required = spec["required"] !== false && spec["optional"] !== true;
-  const name = typeof spec["name"] === "string" ? spec["name"] : undefined;
-  if (isColumnType(type)) {
-    return { kind: "column", name, type, required };
-  }
-  const tensor = spec["tensor-spec"];
-  if (type === "tensor" && typeof tensor === "object" && tensor !== null) {
-    const { dtype, shape }: { dtype?: unknown; shape?: unknown } = tensor;
-    if (typeof dtype === "string" && Array.isArray(shape)) {
-      return { kind: "tensor", name, dtype, shape: shape.map(Number) };
-    }
-  }
+const schemaEntry = v.object({
+  type: v.string(),
+  name: v.nullish(v.string()),
+  required: v.nullish(v.boolean(), true),
+  optional: v.nullish(v.boolean(), false),
+  "tensor-spec": v.optional(
+    v.object({ dtype: v.string(), shape: v.array(v.number()) }),
+  ),
+});
+const schemaEntries = v.array(schemaEntry, "a JSON array of columns");
+
+function toSpec(
+  entry: v.InferOutput<typeof schemaEntry>,
+): ColumnSpec | TensorSpec {
+  const { type, optional, "tensor-spec": tensor } = entry;
+  const name = entry.name ?? undefined;
+  const required = entry.required && !optional;
+  if (isColumnType(type)) return { kind: "column", name, type, required };
+  if (type === "tensor" && tensor) return { kind: "tensor", name, ...tensor };
   throw new InputError(
     `Cannot use the model's signature: ${
       name === undefined ? "an entry" : `the column "${name}"`
@@ -240,8 +228,8 @@ function parseSpec(value: unknown): ColumnSpec | TensorSpec {
   );
 }
 
-function isColumnType(value: unknown): value is ColumnType {
-  return typeof value === "string" && columnTypes.includes(value);
+function isColumnType(type: string): type is ColumnType {
+  return columnTypes.includes(type);
 }
 
 function isMissing(value: unknown): boolean {
