@@ -45,8 +45,8 @@ export async function logModel(
   const { withRetry, log, config, artifacts } = services;
   const { variant } = settings;
   // Flags are validated before anything is logged, so that an invalid one leaves no version behind.
-  const alias = flags.alias === undefined ? undefined : aliasOf(flags.alias);
-  const stage = flags.stage === undefined ? undefined : stageOf(flags.stage);
+  const alias = aliasOf(flags.alias);
+  const stage = stageOf(flags.stage);
   const trainingDay = flags["training-date"] === undefined
     ? undefined
     : dayOf(flags["training-date"]);

@@ -33,17 +33,19 @@ export function chosenVariants(
   );
 }
 
-/** Returns the stage that a flag names, in MLflow's spelling. @throws {UsageError} If there is no such stage. */
-export function stageOf(text: string): Stage {
+/** Returns the stage that a flag names, in MLflow's spelling; undefined without the flag. @throws {UsageError} If there is no such stage. */
+export function stageOf(text: string | undefined): Stage | undefined {
+  if (text === undefined) return undefined;
   return asUsage(() => parseStage(text));
 }
 
 /**
- * Validates the alias that a flag names and returns it.
+ * Validates the alias that a flag names and returns it; undefined without the flag.
  *
  * @throws {UsageError} If MLflow does not allow the alias, or it is a misspelling of `champion`.
  */
-export function aliasOf(text: string): string {
+export function aliasOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
   const near = nearest(text.toLowerCase(), ["champion"]);
   if (near !== undefined && text !== near) {
     throw new UsageError(

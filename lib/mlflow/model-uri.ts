@@ -6,19 +6,15 @@ import { InputError, UsageError } from "../base/errors.ts";
 import { toRecords } from "./json.ts";
 import { missingVersion } from "./promotion.ts";
 import { parseStage } from "./validation.ts";
-import type { MlflowStore, ModelVersion, Stage } from "./store.ts";
+import type { MlflowStore, ModelVersion, VersionKey } from "./store.ts";
 
 /** What a `models:/…` URI refers to. */
 export type ModelReference =
-  | {
-    readonly kind: "version";
-    readonly name: string;
-    readonly version: number;
-  }
-  | { readonly kind: "stage"; readonly name: string; readonly stage: Stage }
-  | { readonly kind: "latest"; readonly name: string }
-  | { readonly kind: "alias"; readonly name: string; readonly alias: string }
+  | NamedReference
   | { readonly kind: "model"; readonly modelId: string };
+
+/** One version of a registered model. */
+type NamedReference = VersionKey & { readonly name: string };
 
 /**
  * Parses a model URI: `models:/NAME/3`, `models:/NAME/Production` (in any case),
@@ -69,11 +65,7 @@ export async function resolveModel(
   const reference = parseModelUri(uri);
   const found = reference.kind === "model"
     ? await findByModelId(store, reference.modelId)
-    : pick(
-      reference,
-      await listVersions(store, reference.name, options),
-      options,
-    );
+    : await findByName(store, reference, options);
   if (found.status === "READY") return found;
   throw new InputError(
     `Cannot score with ${uri}: version ${found.version} of "${found.name}" has the status ${found.status}, not READY`,
@@ -99,31 +91,18 @@ function quoteCommand(
     : `\`${known}${flags}\``;
 }
 
-type NamedReference = Exclude<ModelReference, { kind: "model" }>;
-
-function pick(
+async function findByName(
+  store: MlflowStore,
   reference: NamedReference,
-  versions: readonly ModelVersion[],
   options: ResolveOptions,
-): ModelVersion {
-  const { kind, name } = reference;
-  const newest = (wanted: (version: ModelVersion) => boolean) =>
-    versions.filter(wanted).reduce<ModelVersion | undefined>(
-      (best, each) => best && best.version > each.version ? best : each,
-      undefined,
-    );
-  if (kind === "version") {
-    const { version } = reference;
-    const found = newest((each) => each.version === version);
-    if (found) return found;
-    if (versions.length > 0) throw missingVersion(name, { version, versions });
-  }
-  const found = kind === "stage"
-    ? newest((each) => each.stage === reference.stage)
-    : kind === "alias"
-    ? newest((each) => each.aliases.includes(reference.alias))
-    : newest(() => true);
+): Promise<ModelVersion> {
+  const { name } = reference;
+  const found = await store.findModelVersion(name, reference);
   if (found) return found;
+  const versions = await listVersions(store, name, options);
+  if (reference.kind === "version" && versions.length > 0) {
+    throw missingVersion(name, { version: reference.version, versions });
+  }
   throw new InputError(
     `Cannot find a version of the registered model "${name}"${
       describe(reference)
@@ -198,7 +177,10 @@ async function findByModelId(
   }
   const registered = readVersionsTag(model.tags["mlflow.modelVersions"]);
   for (const { name, version } of registered.reverse()) {
-    const found = await store.findModelVersion(name, version);
+    const found = await store.findModelVersion(name, {
+      kind: "version",
+      version,
+    });
     if (found) return found;
   }
   throw new InputError(

@@ -101,6 +101,13 @@ export interface ModelVersion {
   readonly createdMs: number;
 }
 
+/** Selects one version of a registered model; a stage selects its highest version, and `latest` the highest of all. */
+export type VersionKey =
+  | { readonly kind: "version"; readonly version: number }
+  | { readonly kind: "alias"; readonly alias: string }
+  | { readonly kind: "stage"; readonly stage: Stage }
+  | { readonly kind: "latest" };
+
 /** A requested change of alias and stage; undefined leaves that one unchanged. */
 export interface Promotion {
   readonly version: number;
@@ -201,9 +208,10 @@ export interface MlflowStore extends AsyncDisposable {
   ): Promise<ModelVersion>;
   /** Returns all versions that are not deleted, newest first. */
   listModelVersions(name: string): Promise<ModelVersion[]>;
+  /** Returns the selected version without reading the others; undefined if there is none. */
   findModelVersion(
     name: string,
-    version: number,
+    key: VersionKey,
   ): Promise<ModelVersion | undefined>;
   setModelVersionTags(
     name: string,

@@ -50,7 +50,11 @@ export async function readModel(
   const mlflow = await services.mlflow();
   const version = await withRetry(
     `find ${name} version ${modelVersion}`,
-    () => mlflow.findModelVersion(name, Number(modelVersion)),
+    () =>
+      mlflow.findModelVersion(name, {
+        kind: "version",
+        version: Number(modelVersion),
+      }),
   );
   if (!version) {
     notes.push(

@@ -136,7 +136,10 @@ for (const permission of ["READ", "NO_PERMISSIONS"]) {
         strictEqual(store.mlflowVersion, "3.17.2");
         strictEqual(await store.findExperiment("absent"), undefined);
         strictEqual(await store.findRegisteredModel("absent"), undefined);
-        strictEqual(await store.findModelVersion(model, 9), undefined);
+        strictEqual(
+          await store.findModelVersion(model, { kind: "version", version: 9 }),
+          undefined,
+        );
         const { stderr } = await runCommand(
           "predict",
           [...us, ...input, "--model-uri", "models:/absent/Production"],

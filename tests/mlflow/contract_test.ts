@@ -1,9 +1,13 @@
 /** One contract for every MLflow store: PGlite, Postgres tables of three MLflow releases, and their servers. */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { InputError } from "../../lib/base/errors.ts";
-import { readPromotions } from "../../lib/mlflow/promotion.ts";
 import { resolveModel } from "../../lib/mlflow/model-uri.ts";
-import type { MlflowStore, ModelVersion, Run } from "../../lib/mlflow/store.ts";
+import type {
+  MlflowStore,
+  ModelVersion,
+  Run,
+  VersionKey,
+} from "../../lib/mlflow/store.ts";
 import { mlflowReleases } from "../support/mlflow.ts";
 import {
   openEmbeddedFixture,
@@ -15,6 +19,7 @@ import {
 import { testWithPython } from "../support/python.ts";
 
 const root = "s3://bucket/root";
+const day = "promotion.1970-01-01T";
 
 async function newRun(store: MlflowStore, name: string): Promise<Run> {
   const experiment = await store.findExperiment("contract") ??
@@ -50,6 +55,14 @@ async function newVersion(
     runId: run.runId,
     tags,
   });
+}
+
+/** The tags in which a version records its promotions, oldest first. */
+function recordedPromotions(version: ModelVersion | undefined) {
+  return Object.entries(version?.tags ?? {})
+    .filter(([key]) => key.startsWith("promotion."))
+    .sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([key, value]) => ({ key, ...JSON.parse(value) }));
 }
 
 const refused = (message: RegExp) => (error: unknown) => {
@@ -335,10 +348,20 @@ const contract: Record<string, (fixture: StoreFixture) => Promise<void>> = {
         createdMs: 0,
       },
     );
-    deepStrictEqual(await store.findModelVersion("counted", 1), first);
+    deepStrictEqual(
+      await store.findModelVersion("counted", { kind: "version", version: 1 }),
+      first,
+    );
     deepStrictEqual(await store.listModelVersions("counted"), [second, first]);
-    strictEqual(await store.findModelVersion("counted", 3), undefined);
+    strictEqual(
+      await store.findModelVersion("counted", { kind: "version", version: 3 }),
+      undefined,
+    );
     deepStrictEqual(await store.listModelVersions("no such model"), []);
+    strictEqual(
+      await store.findModelVersion("no such model", { kind: "latest" }),
+      undefined,
+    );
   },
 
   "createModelVersion() tags the logged model with its version": async (
@@ -370,7 +393,10 @@ const contract: Record<string, (fixture: StoreFixture) => Promise<void>> = {
     await newVersion(store, "retagged", { a: "1", b: "1" });
     const tags = { a: "2", "digest": "x".repeat(4000) };
     await store.setModelVersionTags("retagged", { version: 1, tags });
-    const version = await store.findModelVersion("retagged", 1);
+    const version = await store.findModelVersion("retagged", {
+      kind: "version",
+      version: 1,
+    });
     deepStrictEqual(version?.tags, { ...tags, b: "1" });
     await rejects(
       () => store.setModelVersionTags("retagged", { version: 9, tags }),
@@ -401,6 +427,31 @@ const contract: Record<string, (fixture: StoreFixture) => Promise<void>> = {
       InputError,
     );
   },
+
+  "findModelVersion() selects by number, alias, stage or latest, as listed":
+    async ({ store }) => {
+      const name = "selected";
+      for (let i = 0; i < 4; i++) await newVersion(store, name, { a: `${i}` });
+      await store.setStage(name, { stage: "Archived", version: 1 });
+      await store.setStage(name, { stage: "Archived", version: 3 });
+      await store.setAlias(name, { alias: "champion", version: 2 });
+      await store.setAlias(name, { alias: "b", version: 2 });
+      await store.setAlias(name, { alias: "a", version: 4 });
+      const [fourth, third, second] = await store.listModelVersions(name);
+      const keys: [VersionKey, ModelVersion | undefined][] = [
+        [{ kind: "version", version: 2 }, second],
+        [{ kind: "alias", alias: "champion" }, second],
+        [{ kind: "alias", alias: "Champion" }, undefined],
+        [{ kind: "stage", stage: "Archived" }, third],
+        [{ kind: "stage", stage: "None" }, fourth],
+        [{ kind: "stage", stage: "Production" }, undefined],
+        [{ kind: "latest" }, fourth],
+      ];
+      for (const [key, expected] of keys) {
+        const found = await store.findModelVersion(name, key);
+        deepStrictEqual(found, expected, JSON.stringify(key));
+      }
+    },
 
   "setStage() archives who was in Production before": async ({ store }) => {
     for (let i = 0; i < 3; i++) await newVersion(store, "staged");
@@ -452,15 +503,20 @@ const contract: Record<string, (fixture: StoreFixture) => Promise<void>> = {
       ]);
       deepStrictEqual(second?.aliases, ["champion"]);
       const moves = [first, second].flatMap((version) =>
-        readPromotions(version?.tags ?? {})
+        recordedPromotions(version)
       );
       deepStrictEqual(
-        moves.map(({ timeMs, from, to, by }) => ({ timeMs, from, to, by })),
+        moves.map(({ key, from, to, by }) => ({ key, from, to, by })),
         [
-          { timeMs: 1000, from: undefined, to: 1, by: "ada@example.com" },
-          { timeMs: 4000, from: 2, to: 1, by: "ada@example.com" },
-          { timeMs: 2000, from: 1, to: 2, by: "ada@example.com" },
-          { timeMs: 4000, from: 1, to: 2, by: "ada@example.com" },
+          {
+            key: `${day}00-00-01.000Z`,
+            from: null,
+            to: 1,
+            by: "ada@example.com",
+          },
+          { key: `${day}00-00-04.000Z`, from: 2, to: 1, by: "ada@example.com" },
+          { key: `${day}00-00-02.000Z`, from: 1, to: 2, by: "ada@example.com" },
+          { key: `${day}00-00-04.000Z`, from: 1, to: 2, by: "ada@example.com" },
         ],
       );
       await rejects(() => move(7, 5000), refused(/versions 1, 2/));
@@ -511,11 +567,8 @@ const contract: Record<string, (fixture: StoreFixture) => Promise<void>> = {
     ]);
     const [second] = await store.listModelVersions(name);
     deepStrictEqual(
-      readPromotions(second?.tags ?? {}).map(({ alias, stage }) => [
-        alias,
-        stage,
-      ]),
-      [["challenger", ""], ["", "Production"]],
+      recordedPromotions(second).map(({ alias, stage }) => [alias, stage]),
+      [["challenger", null], [null, "Production"]],
     );
   },
 

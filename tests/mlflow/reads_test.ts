@@ -107,7 +107,7 @@ for (const release of mlflowReleases) {
           strictEqual((await run("log-model", "--force")).model_version, 3);
           match(
             await refusal("promote", "--version", "2"),
-            /version 2 .*does not exist \(there are: 3, 1\)/,
+            /Cannot find version 2 .*: it has versions 1, 3/,
           );
           const promoted = await run("promote", "--version", "1");
           deepStrictEqual([promoted.status, promoted.from_version], [

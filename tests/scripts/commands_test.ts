@@ -299,7 +299,7 @@ testWithPython(
     );
     match(
       (await run("promote", [...us, "--version", "9"], 1)).stderr,
-      /version 9 .* does not exist|there are: 1/,
+      /Cannot find version 9 of .*: it has version 1/,
     );
 
     await using database = await openPostgres({

@@ -263,7 +263,7 @@ testWithPython(
           env,
           code: 1,
           says:
-            /version 9 of churn-prediction-model-us: it does not exist \(there are: 1\)/,
+            /version 9 of the registered model "churn-prediction-model-us": it has version 1/,
         });
         await runCommand("promote", [...us, "--version", "1"], { env });
       },

@@ -1,7 +1,7 @@
 /** Writes to the registry of an MLflow server. */
 import { InputError } from "../../base/errors.ts";
 import { ApiError } from "../http.ts";
-import { planPromotion } from "../promotion.ts";
+import { missingVersion, planPromotion } from "../promotion.ts";
 import { retryRaces } from "../races.ts";
 import {
   checkAlias,
@@ -20,6 +20,7 @@ import { checkRegistryTag } from "../values.ts";
 import { type Rest, toKeyValues } from "./server.ts";
 import {
   readRegisteredModel,
+  readVersion,
   searchVersions,
   toVersion,
   withArtifactUri,
@@ -128,10 +129,27 @@ export async function setStage(
   const { stage, version } = options;
   await moveToStage(rest, name, options);
   if (!isActiveStage(stage)) return;
-  for (const other of await searchVersions(rest, name)) {
-    if (other.stage !== stage || other.version === version) continue;
-    const archived = { stage: "Archived", version: other.version } as const;
-    await moveToStage(rest, name, archived);
+  const others = await versionsIn(rest, name, stage);
+  await archive(rest, name, others.filter((other) => other !== version));
+}
+
+async function versionsIn(
+  rest: Rest,
+  name: string,
+  stage: Stage,
+): Promise<number[]> {
+  const versions = await searchVersions(rest, name);
+  return versions.filter((known) => known.stage === stage)
+    .map(({ version }) => version);
+}
+
+async function archive(
+  rest: Rest,
+  name: string,
+  versions: readonly number[],
+): Promise<void> {
+  for (const version of versions) {
+    await moveToStage(rest, name, { stage: "Archived", version });
   }
 }
 
@@ -159,14 +177,28 @@ export async function promote(
   promotion: Promotion,
 ): Promise<PromotionResult> {
   const { version, alias, stage } = promotion;
-  const versions = await searchVersions(rest, name);
-  const plan = planPromotion(name, { versions, promotion });
+  checkModelName(name);
+  const model = await readRegisteredModel(rest, name);
+  if (!model) throw missingModel(rest, name);
+  const target = await readVersion(rest, name, version);
+  if (!target) {
+    const versions = await searchVersions(rest, name);
+    throw missingVersion(name, { version, versions });
+  }
+  const plan = planPromotion(promotion, {
+    target,
+    from: alias === undefined ? undefined : model.aliases[alias],
+    inStage: stage === undefined ? [] : await versionsIn(rest, name, stage),
+  });
   const { from, archived, changed } = plan;
   if (changed) {
     const tags = { [plan.tag.key]: plan.tag.value };
     await setModelVersionTags(rest, name, { version, tags });
   }
-  if (stage && plan.movesStage) await setStage(rest, name, { stage, version });
+  if (stage && plan.movesStage) {
+    await moveToStage(rest, name, { stage, version });
+    await archive(rest, name, archived);
+  }
   if (alias && plan.movesAlias) await setAlias(rest, name, { alias, version });
   return { from, archived, changed };
 }

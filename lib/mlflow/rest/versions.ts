@@ -3,7 +3,7 @@ import { InputError } from "../../base/errors.ts";
 import { ForbiddenError } from "../http.ts";
 import { toPairs, toRecord, toRecords, toText } from "../json.ts";
 import { appendToUri, parseStage, toModelId } from "../validation.ts";
-import type { ModelVersion, RegisteredModel } from "../store.ts";
+import type { ModelVersion, RegisteredModel, VersionKey } from "../store.ts";
 import { type Rest, unlessMissing } from "./server.ts";
 
 /**
@@ -28,20 +28,31 @@ export async function readRegisteredModel(
   rest: Rest,
   name: string,
 ): Promise<RegisteredModel | undefined> {
-  const answer = await unlessMissing(
-    rest.http.json("GET", "/mlflow/registered-models/get", { name }),
-  );
-  const model = toRecord(answer?.["registered_model"]);
+  const model = await getRegisteredModel(rest, name);
   return model && {
     name,
     tags: toPairs(model["tags"]),
-    aliases: Object.fromEntries(
-      toRecords(model["aliases"]).map(({ alias, version }) => [
-        String(alias),
-        Number(version),
-      ]),
-    ),
+    aliases: toAliasNumbers(model["aliases"]),
   };
+}
+
+async function getRegisteredModel(
+  rest: Rest,
+  name: string,
+): Promise<Record<string, unknown> | undefined> {
+  const answer = await unlessMissing(
+    rest.http.json("GET", "/mlflow/registered-models/get", { name }),
+  );
+  return toRecord(answer?.["registered_model"]);
+}
+
+function toAliasNumbers(value: unknown): Record<string, number> {
+  return Object.fromEntries(
+    toRecords(value).map(({ alias, version }) => [
+      String(alias),
+      Number(version),
+    ]),
+  );
 }
 
 /** Returns all versions that are not deleted, newest first; none if the model does not exist. */
@@ -49,14 +60,49 @@ export async function listModelVersions(
   rest: Rest,
   name: string,
 ): Promise<ModelVersion[]> {
+  const model = await readRegisteredModel(rest, name);
+  if (!model) return [];
   const versions = await searchVersions(rest, name);
   return await Promise.all(
-    versions.map((version) => withArtifactUri(rest, version)),
+    versions.map((version) =>
+      withArtifactUri(rest, withAliases(version, model))
+    ),
   );
 }
 
-/** Returns one version; undefined if it does not exist or is deleted. */
+/** Returns the selected version; undefined if it does not exist or is deleted. The calls are as many for any number of versions. */
 export async function findModelVersion(
+  rest: Rest,
+  name: string,
+  key: VersionKey,
+): Promise<ModelVersion | undefined> {
+  const version = await findNumber(rest, name, key);
+  if (version === undefined) return undefined;
+  const found = await readVersion(rest, name, version);
+  return found && await withArtifactUri(rest, found);
+}
+
+/** Returns the number of the selected version; undefined if there is none. A registered model names its aliases and the newest version of each stage. */
+async function findNumber(
+  rest: Rest,
+  name: string,
+  key: VersionKey,
+): Promise<number | undefined> {
+  if (key.kind === "version") return key.version;
+  const model = await getRegisteredModel(rest, name);
+  if (key.kind === "alias") {
+    return toAliasNumbers(model?.["aliases"])[key.alias];
+  }
+  return toRecords(model?.["latest_versions"])
+    .filter((newest) =>
+      key.kind === "latest" || newest["current_stage"] === key.stage
+    )
+    .map((newest) => Number(newest["version"]))
+    .sort((a, b) => b - a)[0];
+}
+
+/** Returns a version without resolving its `artifactUri`, which is set to `source`; undefined if it does not exist or is deleted. */
+export async function readVersion(
   rest: Rest,
   name: string,
   version: number,
@@ -64,17 +110,14 @@ export async function findModelVersion(
   const answer = await unlessMissing(
     rest.http.json("GET", "/mlflow/model-versions/get", { name, version }),
   );
-  const found = toVersion(answer?.["model_version"]);
-  return found && await withArtifactUri(rest, found);
+  return toVersion(answer?.["model_version"]);
 }
 
-/** Returns the versions without resolving their `artifactUri`, which is set to `source`. */
+/** Returns all versions, newest first, without aliases and without resolving their `artifactUri`, which is set to `source`. */
 export async function searchVersions(
   rest: Rest,
   name: string,
 ): Promise<ModelVersion[]> {
-  const model = await readRegisteredModel(rest, name);
-  if (!model) return [];
   const versions: ModelVersion[] = [];
   let pageToken: string | undefined;
   do {
@@ -89,7 +132,7 @@ export async function searchVersions(
     );
     for (const entry of toRecords(answer["model_versions"])) {
       const version = toVersion(entry);
-      if (version) versions.push(withAliases(version, model));
+      if (version) versions.push(version);
     }
     pageToken = toText(answer["next_page_token"]);
   } while (pageToken !== undefined);

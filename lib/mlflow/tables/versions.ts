@@ -21,6 +21,7 @@ import type {
   Promotion,
   PromotionResult,
   Stage,
+  VersionKey,
 } from "../store.ts";
 
 /** The stage of a version deleted in MLflow; its row remains so that its number is not reused. */
@@ -31,47 +32,45 @@ export async function listModelVersions(
   tables: Tables,
   name: string,
 ): Promise<ModelVersion[]> {
-  const where = `where name = $1 and ${inWorkspace(tables)}`;
-  const rows = await tables.db.query<VersionRow>(
-    `select version, current_stage as stage, status, source,
-            storage_location as "storageLocation", run_id as "runId",
-            description, creation_time as "createdMs"
-     from model_versions ${where} and current_stage <> $2
-     order by version desc`,
-    [name, deletedStage],
-  );
-  if (rows.length === 0) return [];
-  const tags = Map.groupBy(
-    await tables.db.query<
-      { version: number; key: string; value: string | null }
-    >(
-      `select version, key, value from model_version_tags ${where} order by key`,
-      [name],
-    ),
-    (tag) => tag.version,
-  );
-  const aliases = Map.groupBy(
-    await readAliases(tables, name),
-    (alias) => alias.version,
-  );
-  return await Promise.all(rows.map(async (row) => ({
-    name,
-    version: row.version,
-    stage: row.stage ?? "None",
-    aliases: (aliases.get(row.version) ?? []).map(({ alias }) => alias),
-    status: row.status ?? "READY",
-    source: row.source ?? "",
-    artifactUri: await toArtifactUri(tables, row),
-    runId: row.runId || undefined,
-    modelId: toModelId(row.source ?? ""),
-    description: row.description || undefined,
-    tags: Object.fromEntries(
-      (tags.get(row.version) ?? []).map((
-        { key, value },
-      ) => [key, value ?? ""]),
-    ),
-    createdMs: row.createdMs ?? 0,
-  })));
+  return await readVersions(tables, name, { where: "true", values: [] });
+}
+
+/** Returns the selected version; undefined if it does not exist or is deleted. */
+export async function findModelVersion(
+  tables: Tables,
+  name: string,
+  key: VersionKey,
+): Promise<ModelVersion | undefined> {
+  const [found] = await readVersions(tables, name, {
+    ...selectionOf(tables, key),
+    limit: 1,
+  });
+  return found;
+}
+
+/** A condition on `model_versions`; its values are numbered from $4. */
+interface Selection {
+  readonly where: string;
+  readonly values: readonly (string | number)[];
+  /** Undefined for all. */
+  readonly limit?: number;
+}
+
+function selectionOf(tables: Tables, key: VersionKey): Selection {
+  switch (key.kind) {
+    case "version":
+      return { where: "version = $4", values: [key.version] };
+    case "stage":
+      return { where: "current_stage = $4", values: [key.stage] };
+    case "latest":
+      return { where: "true", values: [] };
+    case "alias":
+      return {
+        where: `version = (select version from registered_model_aliases
+          where name = $1 and ${inWorkspace(tables)} and alias = $4)`,
+        values: [key.alias],
+      };
+  }
 }
 
 interface VersionRow {
@@ -83,16 +82,45 @@ interface VersionRow {
   readonly runId: string | null;
   readonly description: string | null;
   readonly createdMs: number | null;
+  readonly aliases: readonly string[];
+  /** Null if there are none. */
+  readonly tags: Readonly<Record<string, string>> | null;
 }
 
-/** Returns one version; undefined if it does not exist or is deleted. */
-export async function findModelVersion(
+/** Returns the selected versions, newest first, in one query. */
+async function readVersions(
   tables: Tables,
   name: string,
-  version: number,
-): Promise<ModelVersion | undefined> {
-  const versions = await listModelVersions(tables, name);
-  return versions.find((known) => known.version === version);
+  { where, values, limit }: Selection,
+): Promise<ModelVersion[]> {
+  const own = `name = $1 and ${inWorkspace(tables)}`;
+  const rows = await tables.db.query<VersionRow>(
+    `select version, current_stage as stage, status, source,
+            storage_location as "storageLocation", run_id as "runId",
+            description, creation_time as "createdMs",
+            array(select alias::text from registered_model_aliases
+                  where ${own} and version = found.version order by alias) as aliases,
+            (select json_object_agg(key, coalesce(value, '') order by key) from model_version_tags
+             where ${own} and version = found.version) as tags
+     from model_versions as found
+     where ${own} and current_stage <> $2 and ${where}
+     order by version desc limit $3`,
+    [name, deletedStage, limit ?? null, ...values],
+  );
+  return await Promise.all(rows.map(async (row) => ({
+    name,
+    version: row.version,
+    stage: row.stage ?? "None",
+    aliases: row.aliases,
+    status: row.status ?? "READY",
+    source: row.source ?? "",
+    artifactUri: await toArtifactUri(tables, row),
+    runId: row.runId || undefined,
+    modelId: toModelId(row.source ?? ""),
+    description: row.description || undefined,
+    tags: row.tags ?? {},
+    createdMs: row.createdMs ?? 0,
+  })));
 }
 
 /**
@@ -207,8 +235,12 @@ export async function promote(
   const { version, alias, stage } = promotion;
   checkModelName(name);
   await lockRegisteredModel(tables, name);
-  const versions = await listModelVersions(tables, name);
-  const plan = planPromotion(name, { versions, promotion });
+  const plan = planPromotion(promotion, {
+    target: await getModelVersion(tables, name, version),
+    from: (await readAliases(tables, name))
+      .find((known) => known.alias === alias)?.version,
+    inStage: stage === undefined ? [] : await versionsIn(tables, name, stage),
+  });
   if (stage && plan.movesStage) {
     await setStage(tables, name, { stage, version });
   }
@@ -228,10 +260,26 @@ async function getModelVersion(
   name: string,
   version: number,
 ): Promise<ModelVersion> {
+  const found = await findModelVersion(tables, name, {
+    kind: "version",
+    version,
+  });
+  if (found) return found;
   const versions = await listModelVersions(tables, name);
-  const found = versions.find((known) => known.version === version);
-  if (!found) throw missingVersion(name, { version, versions });
-  return found;
+  throw missingVersion(name, { version, versions });
+}
+
+async function versionsIn(
+  tables: Tables,
+  name: string,
+  stage: Stage,
+): Promise<number[]> {
+  const rows = await tables.db.query<{ version: number }>(
+    `select version from model_versions
+     where name = $1 and ${inWorkspace(tables)} and current_stage = $2`,
+    [name, stage],
+  );
+  return rows.map(({ version }) => version);
 }
 
 async function nextVersion(tables: Tables, name: string): Promise<number> {
