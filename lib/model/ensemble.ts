@@ -1,23 +1,20 @@
 /**
- * What a model file says, whichever library wrote it: plain data that the
- * evaluator, the ONNX writer and the tree kernel all read, and that knows
- * nothing of any file format. The readers have already made the libraries'
- * conventions one:
+ * A model as plain data, independent of the library that wrote it: the input of
+ * the evaluator, the ONNX writer and the tree kernel. The readers convert each
+ * library's conventions to these:
  *
- * - **One comparison.** A row goes left where `x < threshold`, both float32
- *   (XGBoost's rule). LightGBM's `x <= t` on doubles is the same decision for
- *   every float32 `x` once `t` is replaced by the next float32 above it, which
- *   is what its reader stores.
- * - **One rule for missing values.** NaN goes to the default child. Features
- *   for which 0 also means missing (LightGBM's `zero_as_missing`) are listed in
+ * - **Thresholds.** A row goes left if `x < threshold`, both float32 (XGBoost's
+ *   rule). LightGBM tests `x <= t` in double; its reader stores the next float32
+ *   above `t`, which gives the same decision for every float32 `x`.
+ * - **Missing values.** NaN goes to the default child. Features for which 0 also
+ *   means missing (LightGBM's `zero_as_missing`) are marked in
  *   {@linkcode TreeEnsemble.zeroIsMissing}.
- * - **One rule for categories.** A category that is in the node's set goes
- *   right, everything else left (XGBoost's rule; LightGBM's children are
- *   swapped by its reader).
- * - **Leaves say what is added.** Tree weights (DART), learning rate and
- *   shrinkage are already multiplied in, in the library's own precision.
- * - **Only the trees that score.** Rounds after an early-stopped classifier's
- *   best one are not here; see {@linkcode Rounds}.
+ * - **Categories.** A category in the node's set goes right, any other left
+ *   (XGBoost's rule; LightGBM's reader swaps the children).
+ * - **Leaves.** Tree weights (DART), learning rate and shrinkage are already
+ *   multiplied into the leaf values, in the library's own precision.
+ * - **Early stopping.** Trees after the best round are left out if the library
+ *   would not score them; see {@linkcode Rounds}.
  */
 
 import type { Label } from "./labels.ts";
@@ -26,17 +23,17 @@ import type { Label } from "./labels.ts";
 export type Model = TreeEnsemble | LinearModel;
 
 /**
- * How a row's margins become its predictions. Margins are in one column per
- * output group, predictions in {@linkcode ModelFacts.outputs} columns.
+ * The function from a row's margins, one per output group, to its predictions,
+ * {@linkcode ModelFacts.outputs} values.
  */
 export type Transform =
   /** The margin itself. */
   | { readonly kind: "identity" }
-  /** `1 / (1 + exp(-slope * margin))` for each group by itself. */
+  /** `1 / (1 + exp(-slope * margin))`, for each group separately. */
   | { readonly kind: "logistic"; readonly slope: number }
   /** `exp(margin)`. */
   | { readonly kind: "exponential" }
-  /** 1 where the margin is over 0, else 0. */
+  /** 1 if the margin is greater than 0, else 0. */
   | { readonly kind: "step" }
   /** `sign(margin) * margin²`: LightGBM's `reg_sqrt`. */
   | { readonly kind: "signed-square" }
@@ -44,116 +41,116 @@ export type Transform =
   | { readonly kind: "softplus" }
   /** `exp(m_k) / Σ exp(m_j)` over the groups. */
   | { readonly kind: "softmax" }
-  /** The margins of a row in ascending order: XGBoost's several quantiles since 3.4. */
+  /** The margins in ascending order: XGBoost 3.4 and newer with several quantiles. */
   | { readonly kind: "sort" }
-  /** The index of the largest margin, the first of equals, as one column. */
+  /** The index of the largest margin, the first of equal ones: one value. */
   | { readonly kind: "argmax" };
 
-/** The columns that a model reads, in the order of the matrix. */
+/** The features of a model, in the order of the matrix columns. */
 export interface Features {
   readonly count: number;
-  /** Empty where the file names none. */
+  /** Empty if the file has no names. */
   readonly names: readonly string[];
-  /** The library's own words (`float`, `int`, `i`, `q`, `c` …); empty where the file has none. */
+  /** As the library calls them (`float`, `int`, `i`, `q`, `c` …); empty if the file has no types. */
   readonly types: readonly string[];
   /**
-   * Labels of pandas' categories per feature, index = code; undefined for a
-   * feature without; absent where the file has none. Matrices hold codes:
-   * `toCode` maps a row's labels to them.
+   * Per feature, the labels of its pandas categories, indexed by code; undefined
+   * for a numeric feature. Absent if the file has no labels. Matrices hold codes;
+   * `toCode` maps labels to codes.
    */
   readonly labels?: readonly (readonly Label[] | undefined)[];
 }
 
-/** Boosting rounds: how many the file holds, and how many of them score. */
+/** Boosting rounds: the number in the file and the number used for scoring. */
 export interface Rounds {
   readonly total: number;
   readonly used: number;
-  /** The early-stopped best round, counted from 0, where the file says one. */
+  /** The best round of early stopping, zero-based; absent if the file has none. */
   readonly best?: number;
 }
 
-/** What trees and linear models have in common. */
+/** The properties common to tree and linear models. */
 export interface ModelFacts {
   readonly library: "xgboost" | "lightgbm";
-  /** As the file says it, such as `3.2.0`; empty where it does not. */
+  /** As in the file, such as `3.2.0`, or `v4` of LightGBM's format. */
   readonly libraryVersion: string;
-  /** The library's own name, such as `binary:logistic`. */
+  /** The library's name, such as `binary:logistic`. */
   readonly objective: string;
   readonly transform: Transform;
-  /** `probability` where every output is a probability in [0, 1]; else `score`. */
+  /** `probability` if every output is a probability in [0, 1]; else `score`. */
   readonly predictionKind: "probability" | "score";
   /** Margins per row. */
   readonly groups: number;
   /** Predictions per row: {@linkcode groups}, or 1 for `argmax`. */
   readonly outputs: number;
-  /** Where the sum of each group starts, in margin space; length {@linkcode groups}. */
+  /** The initial value of each group's sum, in margin space; length {@linkcode groups}. */
   readonly baseMargins: Float32Array | Float64Array;
   readonly features: Features;
   readonly rounds: Rounds;
-  /** The true parameters, for people and for MLflow's `params`. */
+  /** The model's parameters, for people and for MLflow's `params`. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
 /**
- * Trees whose leaves are summed. Every node of every tree stands in one set of
- * parallel arrays, each tree breadth first from its root. Children are indices
- * into the same arrays, always larger than their parent's, so every walk ends.
+ * Trees whose leaf values are summed. The nodes of all trees are stored in
+ * parallel arrays, each tree in breadth-first order from its root. A child's
+ * index is always greater than its parent's, so every walk ends.
  *
  * `margin[g] = (baseMargins[g] + leaf + leaf + …) / divisor`, added in the
- * order of {@linkcode roots}, rounded after each addition to
- * {@linkcode precision}.
+ * order of {@linkcode roots} and rounded to {@linkcode precision} after each
+ * addition.
  */
 export interface TreeEnsemble extends ModelFacts {
   readonly kind: "trees";
-  /** What thresholds are compared in is always float32; this is what leaves are summed in. */
+  /** The type in which leaf values are summed. Thresholds are always compared in float32. */
   readonly precision: "float32" | "float64";
   /** The root node of each tree, in the order of summation. */
   readonly roots: Int32Array;
-  /** The group that a tree adds to; -1 where its leaves are vectors over all groups. */
+  /** The group that each tree adds to; -1 if its leaves are vectors over all groups. */
   readonly treeGroups: Int32Array;
-  /** Left child of each node, -1 where the node is a leaf; the right child is the node after the left one. */
+  /** The left child of each node, -1 for a leaf; the right child is the node after the left child. */
   readonly left: Int32Array;
-  /** Column that an inner node asks; 0 at a leaf. */
+  /** The feature that an inner node tests; 0 for a leaf. */
   readonly feature: Int32Array;
-  /** `x < threshold` goes left; never NaN, 0 at a leaf and at a categorical node. */
+  /** `x < threshold` goes left; never NaN; 0 for a leaf or a categorical node. */
   readonly threshold: Float32Array;
-  /** 1 where NaN goes left. */
+  /** 1 if NaN goes left, else 0. */
   readonly defaultLeft: Uint8Array;
-  /** Values per leaf: 1, or {@linkcode groups} where leaves are vectors. */
+  /** Values per leaf: 1, or {@linkcode groups} if leaves are vectors. */
   readonly leafSize: number;
-  /** `leaf[node * leafSize + k]`: what a leaf adds; 0 at inner nodes. */
+  /** `leaf[node * leafSize + k]` is value k of a leaf; 0 for inner nodes. */
   readonly leaf: Float32Array | Float64Array;
-  /** Absent where no node is categorical. */
+  /** Absent if no node is categorical. */
   readonly categories?: CategorySets;
-  /** Per feature, 1 where |x| ≤ 1e-35 is to be read as NaN; absent where there is none. */
+  /** Per feature, 1 if |x| ≤ {@linkcode zeroThreshold} means missing; absent if that is true of no feature. */
   readonly zeroIsMissing?: Uint8Array;
-  /** What the sum is divided by: 1, or the number of rounds of an averaging forest. */
+  /** The divisor of the sum: 1, or the number of rounds of an averaging forest. */
   readonly divisor: number;
-  /** Longest path from a root to a leaf, in edges. */
+  /** The longest path from a root to a leaf, in edges. */
   readonly maxDepth: number;
 }
 
 /**
- * The category sets of the categorical nodes, as bits. The category of a value
- * is its integer part: `Math.floor` or `Math.trunc`, as {@linkcode rounding} says.
- * A negative or unknown category is in no set, so it goes left; NaN goes to
- * the default child. A set may be empty: LightGBM's threshold `inf`, which
- * divides NaN from everything else, +∞ included.
+ * The category sets of the categorical nodes, as bit sets. The category of a
+ * value is its integer part: `Math.floor` or `Math.trunc`, by
+ * {@linkcode rounding}. A negative or unknown category is in no set and goes
+ * left; NaN goes to the default child. LightGBM's threshold `inf` becomes an
+ * empty set: it separates NaN from every other value, including +∞.
  */
 export interface CategorySets {
-  /** Per node, the first word of its set in {@linkcode words}; -1 where the node is not categorical. */
+  /** Per node, the index in {@linkcode words} where its set starts; -1 if the node is not categorical. */
   readonly start: Int32Array;
-  /** Per node, how many words its set has; 0 for an empty one. */
+  /** Per node, the number of words of its set; 0 for an empty set. */
   readonly size: Int32Array;
-  /** Category `c` is bit `c & 31`, counted from the lowest, of word `c >> 5` of a set. */
+  /** Category `c` is bit `c & 31` of word `c >> 5` of a set, bit 0 being the lowest. */
   readonly words: Uint32Array;
-  /** XGBoost calls -0.5 a negative category, LightGBM category 0. */
+  /** XGBoost rounds down, so -0.5 is a negative category; LightGBM truncates it to category 0. */
   readonly rounding: "floor" | "trunc";
 }
 
 /**
  * A weighted sum: `margin[g] = bias[g] + baseMargins[g] + Σ x[f] * weights[f * groups + g]`,
- * in float32 and in the order of the features. A missing value adds nothing.
+ * summed in float32 in the order of the features. Missing values add nothing.
  */
 export interface LinearModel extends ModelFacts {
   readonly kind: "linear";

@@ -1,7 +1,7 @@
 /**
- * The reference evaluator: the definition of every score, written to be read.
- * The kernel and ONNX are compared with it, and it is compared with the
- * libraries themselves (`docs/parity.md`).
+ * The reference evaluator: defines every score, and favors clarity over speed.
+ * The kernel and ONNX graphs are tested against it, and it is tested against
+ * the libraries themselves (`docs/parity.md`).
  */
 import { InputError } from "../base/errors.ts";
 import {
@@ -14,16 +14,16 @@ import {
 } from "./ensemble.ts";
 import { toPredictions } from "./transform.ts";
 
-/** What a model makes of rows. */
+/** The margins and predictions of rows. */
 export interface Evaluation {
-  /** Rows × groups; float32 for XGBoost, double for LightGBM, as they sum. */
+  /** Rows × groups, in the precision that the library sums in: float32 for XGBoost, double for LightGBM. */
   readonly margins: Float32Array | Float64Array;
   /** Rows × outputs. */
   readonly predictions: Float32Array;
 }
 
 /**
- * The margins and predictions of rows.
+ * Returns the margins and predictions of rows.
  *
  * @param matrix Row-major, rows × features in the model's order; NaN is missing.
  * @throws {InputError} If the matrix is not `rows` × the model's features.
@@ -42,9 +42,9 @@ export function evaluate(
 }
 
 /**
- * Checks that a matrix has the shape that a model reads.
+ * Checks that a matrix has `rows` × the model's features.
  *
- * @throws {InputError} If it has not, with both numbers.
+ * @throws {InputError} If it does not, with the found and expected number of values.
  */
 export function checkMatrix(
   model: Model,
@@ -75,7 +75,7 @@ function sumTrees(
       const group = treeGroups[t] ?? 0;
       const first = group < 0 ? 0 : group;
       for (let k = 0; k < leafSize; k++) {
-        // The typed array rounds each partial sum to the library's precision.
+        // Storing in the typed array rounds each partial sum to the library's precision.
         into[first + k] = (into[first + k] ?? 0) + (model.leaf[leaf + k] ?? 0);
       }
     }
@@ -86,7 +86,7 @@ function sumTrees(
   return margins;
 }
 
-/** The row as the model reads it: NaN also where the model takes 0 for missing. */
+/** Returns the row with NaN where 0 means missing. */
 function readRow(model: TreeEnsemble, row: Float32Array): Float32Array {
   const { zeroIsMissing } = model;
   if (zeroIsMissing === undefined) return row;
@@ -95,7 +95,7 @@ function readRow(model: TreeEnsemble, row: Float32Array): Float32Array {
   );
 }
 
-/** The leaf that a row ends in, as an index of the model's node arrays. */
+/** Returns the leaf that a row reaches, as an index into the model's node arrays. */
 function findLeaf(
   model: TreeEnsemble,
   row: Float32Array,

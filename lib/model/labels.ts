@@ -1,24 +1,24 @@
 /**
- * Labels of categories. A model's trees hold codes; a pandas frame, and a row
- * of JSON, hold labels. Files of XGBoost since 3.1 and of LightGBM carry the
- * labels that the training frame had, a code being a label's index.
+ * Maps category labels to codes. Trees test codes, while pandas frames and JSON
+ * rows hold labels. Model files of LightGBM, and of XGBoost since 3.1, contain
+ * the labels of the training frame; a label's code is its index.
  *
- * The rules below were found by scoring pandas frames with XGBoost 3.1.3,
+ * The rules below were determined by scoring pandas frames with XGBoost 3.1.3,
  * 3.2.0, 3.3.0 and 3.4.1 and LightGBM 4.7.0 on pandas 3.1.1.
  */
 
-/** What a pandas category may be called: text, number or boolean. */
+/** The value of a pandas category. */
 export type Label = string | number | boolean;
 
-/** Codes by label, made once per list of labels. */
+/** Codes by label, cached per list of labels. */
 const codesOf = new WeakMap<readonly Label[], ReadonlyMap<Label, number>>();
 
 /**
- * The code of a category: the index of its label, or undefined where no label
- * is equal ({@linkcode unseenCategory} says what the libraries do then).
+ * Returns the code of a category: the index of its label, or undefined if there
+ * is no such label (see {@linkcode unseenCategory}).
  *
- * Numbers are equal by value, so 1 is 1.0; texts equal texts only, letter by
- * letter, so "1" is not 1 and "a" is not "A"; booleans equal booleans only.
+ * Labels of different types are never equal: "1" is not 1, and true is not 1.
+ * Strings are case-sensitive.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -28,7 +28,7 @@ const codesOf = new WeakMap<readonly Label[], ReadonlyMap<Label, number>>();
  * strictEqual(toCode([false, true], 1), undefined);
  * ```
  *
- * @param value One cell. A missing value is no category: NaN has no code.
+ * @param value One cell; not missing.
  */
 export function toCode(
   labels: readonly Label[],
@@ -43,11 +43,10 @@ export function toCode(
 }
 
 /**
- * What a library does with a category that the training frame did not have.
- * LightGBM's `set_categories` makes it a missing value. XGBoost refuses the
- * frame ("Found a category not in the training set"); its releases 3.1 and 3.2
- * miss some of these and score them as another category, which is a defect
- * that 3.3 has mended.
+ * Returns what a library does with a category that is not in the training frame.
+ * LightGBM's `set_categories` makes it a missing value. XGBoost rejects the
+ * frame ("Found a category not in the training set"); due to a bug fixed in
+ * 3.3, its releases 3.1 and 3.2 score some such categories as another category.
  */
 export function unseenCategory(
   library: "xgboost" | "lightgbm",
@@ -55,40 +54,40 @@ export function unseenCategory(
   return library === "xgboost" ? "error" : "missing";
 }
 
-/** The kind of values that a column of categories holds: `mixed` where labels are of several kinds, `text` where there are none. */
-export type LabelKind = "text" | "number" | "boolean" | "mixed";
+/** The type of a column's labels: `mixed` if there are several types, `string` if there are no labels. */
+export type LabelType = "string" | "number" | "boolean" | "mixed";
 
 /**
- * The kind of a column's labels.
+ * Returns the type of a column's labels.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
- * strictEqual(kindOfLabels([1.5, 2]), "number");
- * strictEqual(kindOfLabels([1, "a"]), "mixed");
+ * strictEqual(typeOfLabels([1.5, 2]), "number");
+ * strictEqual(typeOfLabels([1, "a"]), "mixed");
  * ```
  */
-export function kindOfLabels(labels: readonly Label[]): LabelKind {
-  const kinds = new Set(labels.map((label) => typeof label));
-  if (kinds.size > 1) return "mixed";
-  if (kinds.has("number")) return "number";
-  return kinds.has("boolean") ? "boolean" : "text";
+export function typeOfLabels(labels: readonly Label[]): LabelType {
+  const types = new Set(labels.map((label) => typeof label));
+  if (types.size > 1) return "mixed";
+  if (types.has("number")) return "number";
+  return types.has("boolean") ? "boolean" : "string";
 }
 
 /**
- * What is wrong with a list of labels; undefined where nothing is. Two equal
- * labels have no single code, and a whole number above 2^53 was rounded when
- * it was read.
+ * Returns what is wrong with a list of labels, or undefined if it is valid. Two
+ * equal labels would have no unique code, and an integer above 2^53 may have
+ * been rounded by the reader.
  */
 export function findLabelProblem(
   labels: readonly Label[],
 ): string | undefined {
-  if (new Set(labels).size !== labels.length) return "a label stands twice";
+  if (new Set(labels).size !== labels.length) return "duplicate label";
   const wrong = labels.find((label) =>
     typeof label === "number" &&
     (!Number.isFinite(label) ||
       Number.isInteger(label) && !Number.isSafeInteger(label))
   );
   if (wrong === undefined) return undefined;
-  return `label ${wrong} is no number of at most 15 digits; use texts for such categories`;
+  return `label ${wrong} is not a number of at most 15 digits; use strings for such categories`;
 }

@@ -1,7 +1,7 @@
 /**
- * The front door of the model library: opens the bytes of a model file, scores
- * rows of float32 numbers, writes and runs ONNX graphs, and compares engines.
- * The rest of the project imports this file only.
+ * The model library's public interface: reads model files, scores float32 rows,
+ * writes and runs ONNX graphs, and compares scoring engines. Other rooms import
+ * only this file.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -28,10 +28,11 @@ export { toOnnx } from "./onnx/write.ts";
 export { checkParity, type ParityReport } from "./parity/check.ts";
 
 /**
- * Opens an ONNX graph that reads one float32 matrix; see `onnx/session.ts`. The
- * runtime is loaded at the first call: scoring trees does not need it.
+ * Opens an ONNX graph that reads one float32 matrix; see `onnx/session.ts`.
+ * Loads the ONNX runtime on the first call, because scoring trees does not need
+ * it.
  *
- * @throws {InputError} If the bytes are no graph that can be run.
+ * @throws {InputError} If the runtime cannot run the graph.
  */
 export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
   const { openOnnx } = await import("./onnx/session.ts");
@@ -39,9 +40,9 @@ export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
 }
 
 /**
- * Opens a graph that {@linkcode toColumnGraph} wrote.
+ * Opens a graph written by {@linkcode toColumnGraph}.
  *
- * @throws {InputError} If the bytes are no such graph.
+ * @throws {InputError} If the runtime cannot run the graph.
  */
 export async function openColumnGraph(
   bytes: Uint8Array,

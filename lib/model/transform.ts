@@ -1,16 +1,17 @@
 /**
- * From margins to predictions, in the arithmetic of the library that trained
- * the model. Every engine that computes margins ends here, so that they can
- * differ only in their sums.
+ * Turns margins into predictions with the arithmetic of the library that
+ * trained the model. The evaluator and the kernel share this code.
  */
 import type { Model } from "./ensemble.ts";
 
-/** A model's `Transform` and the counts that it depends on. */
-type Shape = Pick<Model, "library" | "transform" | "groups" | "outputs">;
+/** A model's transform and the properties that its arithmetic depends on. */
+type TransformFacts = Pick<
+  Model,
+  "library" | "transform" | "groups" | "outputs"
+>;
 
 /**
- * The predictions of margins that are stored row by row, rows × groups:
- * float32, rows × outputs.
+ * Returns the predictions, rows × outputs, of row-major margins, rows × groups.
  *
  * XGBoost's formulas run in float32 with its clipping (`src/common/math.h`),
  * LightGBM's in double (`src/objective/`), rounded to float32 at the end.
@@ -18,13 +19,13 @@ type Shape = Pick<Model, "library" | "transform" | "groups" | "outputs">;
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * const shape = { library: "xgboost", groups: 1, outputs: 1 } as const;
+ * const facts = { library: "xgboost", groups: 1, outputs: 1 } as const;
  * const transform = { kind: "logistic", slope: 1 } as const;
- * deepStrictEqual(toPredictions({ ...shape, transform }, Float32Array.of(0)), Float32Array.of(0.5));
+ * deepStrictEqual(toPredictions({ ...facts, transform }, Float32Array.of(0)), Float32Array.of(0.5));
  * ```
  */
 export function toPredictions(
-  model: Shape,
+  model: TransformFacts,
   margins: Float32Array | Float64Array,
 ): Float32Array {
   const { transform, groups } = model;
@@ -62,12 +63,12 @@ export function toPredictions(
   }
 }
 
-type Row = Float32Array | Float64Array;
+type Margins = Float32Array | Float64Array;
 
 function byRow(
-  margins: Row,
+  margins: Margins,
   shape: { groups: number; outputs: number },
-  toRow: (row: Row, into: Float32Array) => void,
+  toRow: (row: Margins, into: Float32Array) => void,
 ): Float32Array {
   const { groups, outputs } = shape;
   const rows = margins.length / groups;
@@ -81,7 +82,7 @@ function byRow(
   return result;
 }
 
-/** `common::Sigmoid(float)`: its clipping keeps the smallest result at 2.98e-39, not 0. */
+/** `common::Sigmoid(float)`: clipping makes the smallest result 2.98e-39 instead of 0. */
 function sigmoid32(margin: number): number {
   const exponent = Math.min(-margin, clip);
   const denominator = Math.fround(Math.fround(Math.exp(exponent)) + 1);
@@ -90,8 +91,8 @@ function sigmoid32(margin: number): number {
 
 const clip = Math.fround(88.7);
 
-/** `common::Softmax`: float32 terms, summed in double, divided in float32. */
-function softmax32(row: Row, into: Float32Array): void {
+/** `common::Softmax`: float32 terms, summed in double and divided in float32. */
+function softmax32(row: Margins, into: Float32Array): void {
   const largest = row[indexOfLargest(row)] ?? 0;
   let sum = 0;
   for (let k = 0; k < row.length; k++) {
@@ -102,14 +103,14 @@ function softmax32(row: Row, into: Float32Array): void {
   for (let k = 0; k < row.length; k++) into[k] = (into[k] ?? 0) / divisor;
 }
 
-function softmax64(row: Row, into: Float32Array): void {
+function softmax64(row: Margins, into: Float32Array): void {
   const largest = row[indexOfLargest(row)] ?? 0;
   const terms = Array.from(row, (margin) => Math.exp(margin - largest));
   const sum = terms.reduce((a, b) => a + b, 0);
   terms.forEach((term, k) => into[k] = term / sum);
 }
 
-function indexOfLargest(row: Row): number {
+function indexOfLargest(row: Margins): number {
   let best = 0;
   for (let k = 1; k < row.length; k++) {
     if ((row[k] ?? 0) > (row[best] ?? 0)) best = k;

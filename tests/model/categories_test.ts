@@ -14,8 +14,8 @@ import type { Model } from "../../lib/model/ensemble.ts";
 import { evaluate } from "../../lib/model/evaluate.ts";
 import { openKernel } from "../../lib/model/kernel/kernel.ts";
 import {
-  kindOfLabels,
   toCode,
+  typeOfLabels,
   unseenCategory,
 } from "../../lib/model/labels.ts";
 import {
@@ -113,7 +113,7 @@ async function checkEntry(entry: Entry, bytes: Uint8Array): Promise<void> {
   await using session = await openOnnx(toOnnx(model));
   check("ONNX matrix", await session.predict(matrix, 500));
   const mixed = (model.features.labels ?? []).findIndex((labels) =>
-    labels && kindOfLabels(labels) === "mixed"
+    labels && typeOfLabels(labels) === "mixed"
   );
   if (mixed >= 0) {
     throws(() => toColumnGraph(model, { columns }), /holds one kind/);

@@ -16,7 +16,10 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../lib/base/errors.ts";
 import { openUbjson } from "../../lib/model/formats/ubjson.ts";
-import { type Value, valueOf } from "../../lib/model/formats/document.ts";
+import {
+  type DecodedValue,
+  valueOf,
+} from "../../lib/model/formats/document.ts";
 import type { Model } from "../../lib/model/ensemble.ts";
 import { evaluate } from "../../lib/model/evaluate.ts";
 import { openKernel } from "../../lib/model/kernel/kernel.ts";
@@ -45,7 +48,7 @@ const scorer = fileURLToPath(
 interface Seed {
   readonly name: string;
   readonly bytes: Uint8Array;
-  readonly document?: Value;
+  readonly document?: DecodedValue;
 }
 
 const seeds: readonly Seed[] = [...Deno.readDirSync(folder)]

@@ -3,22 +3,22 @@ import { InputError } from "../../lib/base/errors.ts";
 import { openJson } from "../../lib/model/formats/json.ts";
 import { toDouble } from "../../lib/model/formats/float32.ts";
 import {
+  type DecodedValue,
   float32sOf,
   maxDepth,
-  type Value,
   valueOf,
 } from "../../lib/model/formats/document.ts";
 import { seededNumbers } from "../support/ensembles.ts";
 
-function parse(text: string): Value {
+function parse(text: string): DecodedValue {
   return valueOf(openJson(new TextEncoder().encode(text)));
 }
 
 /** Plain JavaScript for a value, to compare with `JSON.parse`. */
-function plain(value: Value): unknown {
+function plain(value: DecodedValue): unknown {
   if (value instanceof Map) {
     return Object.fromEntries(
-      [...value as ReadonlyMap<string, Value>].map((
+      [...value as ReadonlyMap<string, DecodedValue>].map((
         [key, item],
       ) => [key, plain(item)]),
     );

@@ -17,7 +17,7 @@ import {
   concat,
   integerField,
   integersField,
-  textField,
+  stringField,
 } from "../../lib/model/onnx/protobuf.ts";
 import { differences, largestError } from "../parity/compare.ts";
 import { seededNumbers } from "../support/ensembles.ts";
@@ -161,7 +161,7 @@ Deno.test("rejectCycles() finds a cycle in each operator, in subgraphs too, and 
     bytesField(
       5,
       concat([
-        textField(1, name),
+        stringField(1, name),
         ...packed
           ? [integersField(8, values)]
           : values.map((value) => integerField(8, value)),
@@ -171,13 +171,13 @@ Deno.test("rejectCycles() finds a cycle in each operator, in subgraphs too, and 
     bytesField(
       5,
       concat([
-        textField(1, "nodes_modes"),
-        ...names.map((name) => textField(9, name)),
+        stringField(1, "nodes_modes"),
+        ...names.map((name) => stringField(9, name)),
       ]),
     );
   const byNumber = (below: number, packed: boolean) =>
     concat([
-      textField(4, "TreeEnsembleClassifier"),
+      stringField(4, "TreeEnsembleClassifier"),
       integers("nodes_treeids", [7, 7, 7], packed),
       integers("nodes_nodeids", [0, 1, 2], packed),
       integers("nodes_truenodeids", [1, below, 0], packed),
@@ -186,7 +186,7 @@ Deno.test("rejectCycles() finds a cycle in each operator, in subgraphs too, and 
     ]);
   const byPosition = (below: number, leaf: number) =>
     concat([
-      textField(4, "TreeEnsemble"),
+      stringField(4, "TreeEnsemble"),
       integers("nodes_truenodeids", [1, below], true),
       integers("nodes_trueleafs", [0, leaf], true),
       integers("nodes_falsenodeids", [0, 0], true),
@@ -196,11 +196,11 @@ Deno.test("rejectCycles() finds a cycle in each operator, in subgraphs too, and 
   const inBranch = (node: Uint8Array) =>
     inGraph(
       concat([
-        textField(4, "If"),
+        stringField(4, "If"),
         bytesField(
           5,
           concat([
-            textField(1, "then_branch"),
+            stringField(1, "then_branch"),
             bytesField(6, bytesField(1, node)),
           ]),
         ),

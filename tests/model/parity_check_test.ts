@@ -3,7 +3,7 @@ import { InputError } from "../../lib/base/errors.ts";
 import type { TreeEnsemble } from "../../lib/model/ensemble.ts";
 import { evaluate } from "../../lib/model/evaluate.ts";
 import { boundaryRows } from "../../lib/model/parity/boundary-rows.ts";
-import { checkParity, type Scorer } from "../../lib/model/parity/check.ts";
+import { checkParity, type ScoreMatrix } from "../../lib/model/parity/check.ts";
 import { parseModel } from "../../lib/model/formats/detect.ts";
 import { neighbour } from "../support/ensembles.ts";
 
@@ -19,7 +19,7 @@ function sampleFor(
   return { matrix: new Float32Array(model.features.count), rows: 1 };
 }
 
-const scorerOf = (model: TreeEnsemble): Scorer => (matrix, rows) =>
+const scorerOf = (model: TreeEnsemble): ScoreMatrix => (matrix, rows) =>
   evaluate(model, matrix, { rows }).predictions;
 
 Deno.test("checkParity() reports engines that agree", async () => {
@@ -48,7 +48,7 @@ const wrong: readonly [
       ...model,
       threshold: model.threshold.map((t) => neighbour(t, 1)),
     }),
-    /gives \S+, expected \S+, for column "column \d" on \S+ \(tree \d\)/,
+    /returns \S+, expected \S+, for column "column \d" at \S+ \(tree \d\)/,
   ],
   [
     "the other way without a value",
@@ -58,7 +58,7 @@ const wrong: readonly [
   [
     "a base margin that was forgotten",
     (model) => ({ ...model, baseMargins: Float32Array.of(0) }),
-    /gives \S+, expected \S+, for row 1 of the sample/,
+    /returns \S+, expected \S+, for row 1 of the sample/,
   ],
   [
     "the last round left out",
@@ -82,7 +82,7 @@ for (const [name, change, message] of wrong) {
       }),
       (error) => {
         ok(error instanceof InputError);
-        ok(error.message.startsWith("Cannot accept model: onnx gives "));
+        ok(error.message.startsWith("Cannot accept model: onnx returns "));
         return message.test(error.message) || error;
       },
     );
@@ -92,15 +92,15 @@ for (const [name, change, message] of wrong) {
 Deno.test("checkParity() refuses NaN where there is a number, and too few values", async () => {
   const model = golden("logistic.ubj");
   const sample = sampleFor(model);
-  const nan: Scorer = (_, rows) => new Float32Array(rows).fill(NaN);
+  const nan: ScoreMatrix = (_, rows) => new Float32Array(rows).fill(NaN);
   await rejects(
     checkParity(model, { sample, engines: { nan } }),
-    /nan gives NaN/,
+    /nan returns NaN/,
   );
-  const few: Scorer = (_, rows) => new Float32Array(rows - 1);
+  const few: ScoreMatrix = (_, rows) => new Float32Array(rows - 1);
   await rejects(
     checkParity(model, { sample, engines: { few } }),
-    /few gives 0 values, expected 1/,
+    /few returns 0 values, expected 1/,
   );
 });
 

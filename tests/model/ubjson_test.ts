@@ -2,8 +2,8 @@ import { deepStrictEqual, throws } from "node:assert/strict";
 import { InputError } from "../../lib/base/errors.ts";
 import { openUbjson } from "../../lib/model/formats/ubjson.ts";
 import {
+  type DecodedValue,
   maxDepth,
-  type Value,
   valueOf,
 } from "../../lib/model/formats/document.ts";
 
@@ -25,7 +25,7 @@ function int64(value: bigint): number[] {
 }
 
 /** Bytes and what the specification says they are (https://ubjson.org/type-reference/value-types/). */
-const values: readonly [string, Uint8Array, Value][] = [
+const values: readonly [string, Uint8Array, DecodedValue][] = [
   ["null", bytes("Z"), null],
   ["true", bytes("T"), true],
   ["false", bytes("F"), false],
@@ -82,7 +82,7 @@ const values: readonly [string, Uint8Array, Value][] = [
       ...["{", "i", 1, "a", "{", "i", 1, "a", "T", "i", 1, "b", "F", "}"],
       ...["i", 1, "b", "{", "i", 1, "a", "Z", "}", "}"],
     ),
-    new Map<string, Value>([
+    new Map<string, DecodedValue>([
       ["a", new Map([["a", true], ["b", false]])],
       ["b", new Map([["a", null]])],
     ]),

@@ -1,7 +1,10 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../../lib/base/errors.ts";
 import { openUbjson } from "../../lib/model/formats/ubjson.ts";
-import { type Value, valueOf } from "../../lib/model/formats/document.ts";
+import {
+  type DecodedValue,
+  valueOf,
+} from "../../lib/model/formats/document.ts";
 import type { Model, TreeEnsemble } from "../../lib/model/ensemble.ts";
 import { evaluate } from "../../lib/model/evaluate.ts";
 import { parseModel } from "../../lib/model/formats/detect.ts";
@@ -16,13 +19,13 @@ import {
 
 const seeds = new URL("../golden/fuzz/", import.meta.url);
 
-type Members = Map<string, Value>;
+type Members = Map<string, DecodedValue>;
 
 /** A golden document, changed before it is written. */
 function read(
   name: string,
   change: (document: Members) => void = () => {},
-  encode: (value: Value) => Uint8Array = encodeUbjson,
+  encode: (value: DecodedValue) => Uint8Array = encodeUbjson,
 ): Model {
   const document = valueOf(
     openUbjson(Deno.readFileSync(new URL(name, seeds))),

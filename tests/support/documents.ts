@@ -1,16 +1,16 @@
 /** Writers of what `openUbjson()` and `openJson()` read, and changes to single values of a document. */
-import type { Value } from "../../lib/model/formats/document.ts";
+import type { DecodedValue } from "../../lib/model/formats/document.ts";
 import type { NumberArray } from "../../lib/model/formats/ubjson-numbers.ts";
 import type { Random } from "./mutate.ts";
 
 /** UBJSON as XGBoost writes it: keys and counts as `L`, number arrays typed. */
-export function encodeUbjson(value: Value): Uint8Array {
+export function encodeUbjson(value: DecodedValue): Uint8Array {
   const parts: number[] = [];
   writeUbjson(parts, value);
   return Uint8Array.from(parts);
 }
 
-function writeUbjson(parts: number[], value: Value): void {
+function writeUbjson(parts: number[], value: DecodedValue): void {
   if (value === null) parts.push(letter("Z"));
   else if (value === true) parts.push(letter("T"));
   else if (value === false) parts.push(letter("F"));
@@ -18,14 +18,14 @@ function writeUbjson(parts: number[], value: Value): void {
   else if (typeof value === "number") writeNumber(parts, value);
   else if (value instanceof Map) {
     parts.push(letter("{"));
-    for (const [key, member] of value as ReadonlyMap<string, Value>) {
+    for (const [key, member] of value as ReadonlyMap<string, DecodedValue>) {
       writeText(parts, key, "");
       writeUbjson(parts, member);
     }
     parts.push(letter("}"));
   } else if (ArrayBuffer.isView(value)) writeNumbers(parts, value);
   else {
-    const list = value as readonly Value[];
+    const list = value as readonly DecodedValue[];
     parts.push(letter("["), letter("#"));
     writeLength(parts, list.length);
     for (const item of list) writeUbjson(parts, item);
@@ -82,14 +82,14 @@ function letter(text: string): number {
 }
 
 /** JSON as XGBoost writes it, `NaN` and `Infinity` included. */
-export function encodeJson(value: Value): Uint8Array {
+export function encodeJson(value: DecodedValue): Uint8Array {
   return new TextEncoder().encode(jsonOf(value));
 }
 
-function jsonOf(value: Value): string {
+function jsonOf(value: DecodedValue): string {
   if (typeof value === "number") return String(value);
   if (value instanceof Map) {
-    const members = [...value as ReadonlyMap<string, Value>].map(
+    const members = [...value as ReadonlyMap<string, DecodedValue>].map(
       ([key, member]) => `${JSON.stringify(key)}:${jsonOf(member)}`,
     );
     return `{${members.join(",")}}`;
@@ -104,7 +104,10 @@ function jsonOf(value: Value): string {
 }
 
 /** The document with one value changed, removed, or put where another one was. */
-export function changeDocument(document: Value, random: Random): Value {
+export function changeDocument(
+  document: DecodedValue,
+  random: Random,
+): DecodedValue {
   const places = [...placesOf(document, [])];
   const place = places[Math.floor(random() * places.length)] ?? [];
   const other = places[Math.floor(random() * places.length)] ?? [];
@@ -114,46 +117,46 @@ export function changeDocument(document: Value, random: Random): Value {
 type Path = readonly (string | number)[];
 
 /** Every value of a document; number arrays count as often as five values, because models are made of them. */
-function* placesOf(value: Value, path: Path): Generator<Path> {
+function* placesOf(value: DecodedValue, path: Path): Generator<Path> {
   yield path;
   if (value instanceof Map) {
-    for (const [key, member] of value as ReadonlyMap<string, Value>) {
+    for (const [key, member] of value as ReadonlyMap<string, DecodedValue>) {
       yield* placesOf(member, [...path, key]);
     }
   } else if (ArrayBuffer.isView(value)) {
     for (let i = 0; i < Math.min(4, value.length); i++) yield path;
   } else if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      yield* placesOf(value[i] as Value, [...path, i]);
+      yield* placesOf(value[i] as DecodedValue, [...path, i]);
     }
   }
 }
 
-function valueAt(value: Value, path: Path): Value {
-  let found: Value = value;
+function valueAt(value: DecodedValue, path: Path): DecodedValue {
+  let found: DecodedValue = value;
   for (const step of path) {
     found = found instanceof Map
-      ? (found as ReadonlyMap<string, Value>).get(String(step)) ?? null
-      : (found as readonly Value[])[Number(step)] ?? null;
+      ? (found as ReadonlyMap<string, DecodedValue>).get(String(step)) ?? null
+      : (found as readonly DecodedValue[])[Number(step)] ?? null;
   }
   return found;
 }
 
 function changeAt(
-  value: Value,
+  value: DecodedValue,
   path: Path,
-  change: { random: Random; other: Value },
-): Value {
+  change: { random: Random; other: DecodedValue },
+): DecodedValue {
   const [step, ...rest] = path;
   if (step === undefined) return changeValue(value, change);
   if (value instanceof Map) {
-    const members = new Map(value as ReadonlyMap<string, Value>);
+    const members = new Map(value as ReadonlyMap<string, DecodedValue>);
     const key = String(step);
     if (rest.length === 0 && change.random() < 0.1) members.delete(key);
     else members.set(key, changeAt(members.get(key) ?? null, rest, change));
     return members;
   }
-  return (value as readonly Value[]).map((item, i) =>
+  return (value as readonly DecodedValue[]).map((item, i) =>
     i === step ? changeAt(item, rest, change) : item
   );
 }
@@ -199,9 +202,9 @@ const texts = [
 ];
 
 function changeValue(
-  value: Value,
-  { random, other }: { random: Random; other: Value },
-): Value {
+  value: DecodedValue,
+  { random, other }: { random: Random; other: DecodedValue },
+): DecodedValue {
   const pick = <T>(from: readonly T[]) =>
     from[Math.floor(random() * from.length)] as T;
   if (random() < 0.1) return other;
@@ -226,7 +229,7 @@ function changeValue(
     }
   }
   if (!Array.isArray(value)) return pick([null, other]);
-  const items = [...value as readonly Value[]];
+  const items = [...value as readonly DecodedValue[]];
   const at = Math.floor(random() * items.length);
   if (random() < 0.5) items.splice(at, 1);
   else items.splice(at, 0, pick(items.length > 0 ? items : [other]));

@@ -1,48 +1,48 @@
 /**
- * The values that a UBJSON or JSON file consists of, and readers that say where
- * in the file something is wrong. Files come from outside, so every reader
- * bounds its work by the number of bytes.
+ * The values of a JSON or UBJSON document, and functions that read them with an
+ * expected type and report the path of a wrong value. Files are untrusted input,
+ * so all work is bounded by their size.
  */
 import { InputError } from "../../base/errors.ts";
 import { type NumberArray, PackedNumbers } from "./ubjson-numbers.ts";
 
-/** One value of a document. Objects are maps, so no key can reach a prototype. */
-export type Value =
+/** A decoded value. Objects are maps, so no key can reach a prototype. */
+export type DecodedValue =
   | null
   | boolean
   | number
   | string
-  | readonly Value[]
+  | readonly DecodedValue[]
   | NumberArray
-  | ReadonlyMap<string, Value>;
+  | ReadonlyMap<string, DecodedValue>;
 
-/** A value as the readers of files leave it: typed arrays are not read yet. */
-export type Stored =
+/** A value as parsed: typed arrays are not decoded yet. */
+export type ParsedValue =
   | null
   | boolean
   | number
   | string
-  | readonly Stored[]
+  | readonly ParsedValue[]
   | PackedNumbers
-  | ReadonlyMap<string, Stored>;
+  | ReadonlyMap<string, ParsedValue>;
 
-/** A value of a file, undefined where there is none, and the path to it, for messages. */
-export interface Place {
-  readonly value: Stored | undefined;
+/** A value of a document and its path, for messages; the value is undefined if the document has none there. */
+export interface JsonValue {
+  readonly value: ParsedValue | undefined;
   readonly path: string;
 }
 
-/** Deeper nesting than any model has (theirs is 8), and far below any stack's limit. */
+/** Maximum nesting: more than any model has (8), and far below the stack limit. */
 export const maxDepth = 64;
 
-/** More different keys than any model has. */
+/** Maximum number of distinct keys: more than any model has. */
 export const maxKeys = 4096;
 
 /**
- * How many objects and arrays a document of so many bytes may hold. Each takes
- * about a hundred bytes of memory and as little as two bytes of file, so
- * without a limit a small file could fill the memory. A real tree has 20 of
- * them in over 500 bytes.
+ * Returns how many objects and arrays a document of a given size may contain.
+ * Each takes about 100 bytes of memory but as few as two bytes of the file, so
+ * without a limit a small file could exhaust the memory. A real tree has 20 in
+ * over 500 bytes.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -55,7 +55,7 @@ export function maxContainers(bytes: number): number {
 }
 
 /**
- * An {@linkcode InputError} about one place of a model file.
+ * Returns an {@linkcode InputError} about one location in a model file.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -68,18 +68,18 @@ export function modelError(where: string, problem: string): InputError {
 }
 
 /**
- * A short text of ASCII without control characters, `"` and `\\`; undefined
- * where the bytes hold anything else. A model has thousands of short texts, for
- * which a `TextDecoder` is slow.
+ * Decodes a short string of printable ASCII without `"` and `\\`; returns
+ * undefined for any other bytes. Models have thousands of short strings, for
+ * which `TextDecoder` is slow.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
- * strictEqual(shortText(Uint8Array.of(0x61, 0x62), 0, 2), "ab");
- * strictEqual(shortText(Uint8Array.of(0xc3, 0xa9), 0, 2), undefined);
+ * strictEqual(asciiString(Uint8Array.of(0x61, 0x62), 0, 2), "ab");
+ * strictEqual(asciiString(Uint8Array.of(0xc3, 0xa9), 0, 2), undefined);
  * ```
  */
-export function shortText(
+export function asciiString(
   bytes: Uint8Array,
   start: number,
   end: number,
@@ -96,88 +96,88 @@ export function shortText(
   return text;
 }
 
-/** The member of an object; one that is not there has no value ({@linkcode isThere}). @throws {InputError} If the place is no object. */
-export function member(place: Place, key: string): Place {
-  return { value: mapOf(place).get(key), path: pathTo(place, key) };
+/** Returns a member of an object; a missing member has no value ({@linkcode isPresent}). @throws {InputError} If it is not an object. */
+export function member(json: JsonValue, key: string): JsonValue {
+  return { value: mapOf(json).get(key), path: pathTo(json, key) };
 }
 
-function pathTo({ path }: Place, key: string): string {
+function pathTo({ path }: JsonValue, key: string): string {
   return path === "" ? key : `${path}.${key}`;
 }
 
-/** Whether a place has a value. */
-export function isThere(place: Place): boolean {
-  return place.value !== undefined;
+/** Returns whether the document has this value. */
+export function isPresent(json: JsonValue): boolean {
+  return json.value !== undefined;
 }
 
-/** The keys of an object, in the order of the file. @throws {InputError} If the place is no object. */
-export function keysOf(place: Place): Iterable<string> {
-  return mapOf(place).keys();
+/** Returns the keys of an object, in file order. @throws {InputError} If it is not an object. */
+export function keysOf(json: JsonValue): Iterable<string> {
+  return mapOf(json).keys();
 }
 
-function mapOf(place: Place): ReadonlyMap<string, Stored> {
-  if (place.value instanceof Map) return place.value;
-  throw wrongKind(place, "an object");
+function mapOf(json: JsonValue): ReadonlyMap<string, ParsedValue> {
+  if (json.value instanceof Map) return json.value;
+  throw wrongType(json, "an object");
 }
 
-/** The values of an array. @throws {InputError} If the place is no array, or an array of numbers, for which there are {@linkcode int32sOf} and {@linkcode float32sOf}. */
-export function elementsOf(place: Place): Place[] {
-  const array = arrayOf(place);
+/** Returns the elements of an array; for typed arrays of numbers, use {@linkcode int32sOf} or {@linkcode float32sOf}. @throws {InputError} If it is not an array, or a typed one. */
+export function elementsOf(json: JsonValue): JsonValue[] {
+  const array = arrayOf(json);
   if (array.length === 0) return [];
   if (array instanceof PackedNumbers) {
-    throw wrongKind(place, "an array of other values than numbers");
+    throw wrongType(json, "an array without a number type");
   }
-  return array.map((value, i) => ({ value, path: `${place.path}[${i}]` }));
+  return array.map((value, i) => ({ value, path: `${json.path}[${i}]` }));
 }
 
-/** How many values an array has. @throws {InputError} If the place is no array. */
-export function lengthOf(place: Place): number {
-  return arrayOf(place).length;
+/** Returns the length of an array. @throws {InputError} If it is not an array. */
+export function lengthOf(json: JsonValue): number {
+  return arrayOf(json).length;
 }
 
-function arrayOf(place: Place): readonly Stored[] | PackedNumbers {
-  if (isArray(place.value)) return place.value;
-  throw wrongKind(place, "an array");
+function arrayOf(json: JsonValue): readonly ParsedValue[] | PackedNumbers {
+  if (isArray(json.value)) return json.value;
+  throw wrongType(json, "an array");
 }
 
 function isArray(
-  value: Stored | undefined,
-): value is readonly Stored[] | PackedNumbers {
+  value: ParsedValue | undefined,
+): value is readonly ParsedValue[] | PackedNumbers {
   return Array.isArray(value) || value instanceof PackedNumbers;
 }
 
-/** The text at a place. @throws {InputError} If there is none. */
-export function textOf(place: Place): string {
-  if (typeof place.value === "string") return place.value;
-  throw wrongKind(place, "a text");
+/** Returns a string. @throws {InputError} If it is not a string. */
+export function stringOf(json: JsonValue): string {
+  if (typeof json.value === "string") return json.value;
+  throw wrongType(json, "a string");
 }
 
-/** The texts of an array. @throws {InputError} If one is no text. */
-export function textsOf(place: Place): string[] {
-  return elementsOf(place).map(textOf);
+/** Returns an array of strings. @throws {InputError} If an element is not a string. */
+export function stringsOf(json: JsonValue): string[] {
+  return elementsOf(json).map(stringOf);
 }
 
 /**
- * The whole number at a place, also where it is written as text, as XGBoost
- * writes its parameters.
+ * Returns an integer, which may be written as a string, as XGBoost writes its
+ * parameters.
  *
- * @throws {InputError} If it is no whole number, or not in `least..most`.
+ * @throws {InputError} If it is not an integer, or not in `min..max`.
  */
 export function integerOf(
-  place: Place,
-  range: { least: number; most: number },
+  json: JsonValue,
+  range: { min: number; max: number },
 ): number {
-  const { value } = place;
+  const { value } = json;
   const number = typeof value === "string" && /^-?\d{1,15}$/.test(value)
     ? Number(value)
     : value;
   if (typeof number !== "number" || !Number.isInteger(number)) {
-    throw wrongKind(place, "a whole number");
+    throw wrongType(json, "an integer");
   }
-  if (number < range.least || number > range.most) {
+  if (number < range.min || number > range.max) {
     throw modelError(
-      place.path,
-      `${number} is outside ${range.least}..${range.most}`,
+      json.path,
+      `${number} is outside ${range.min}..${range.max}`,
     );
   }
   return number;
@@ -185,9 +185,9 @@ export function integerOf(
 
 const none = new Int32Array(0);
 
-/** Whole numbers of 32 bits; true and false count as 1 and 0. @throws {InputError} If one is none, or the length is not `length`. */
-export function int32sOf(place: Place, length?: number): Int32Array {
-  const array = numbersOf(place, length);
+/** Returns an array of 32-bit integers; true and false are 1 and 0. @throws {InputError} If an element is not such a number, or the length is not `length`. */
+export function int32sOf(json: JsonValue, length?: number): Int32Array {
+  const array = numbersOf(json, length);
   if (array.length === 0) return none;
   if (array instanceof Int32Array) return array;
   if (
@@ -198,81 +198,80 @@ export function int32sOf(place: Place, length?: number): Int32Array {
   for (let i = 0; i < array.length; i++) {
     const value = array[i];
     if (typeof value !== "number" && typeof value !== "boolean") {
-      throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
+      throw wrongType({ value, path: `${json.path}[${i}]` }, "a number");
     }
     const number = value === true ? 1 : value === false ? 0 : value;
     result[i] = number;
     if (result[i] === number) continue;
     throw modelError(
-      `${place.path}[${i}]`,
-      `${number} is no whole number of 32 bits`,
+      `${json.path}[${i}]`,
+      `${number} is not a 32-bit integer`,
     );
   }
   return result;
 }
 
-/** As {@linkcode int32sOf}, for arrays that are bytes in most files: these are not copied. @throws {InputError} As {@linkcode int32sOf}. */
+/** {@linkcode int32sOf} for arrays that are bytes in most files, which it does not copy. @throws {InputError} As {@linkcode int32sOf}. */
 export function flagsOf(
-  place: Place,
+  json: JsonValue,
   length: number,
 ): Int32Array | Uint8Array {
-  const array = numbersOf(place, length);
-  return array instanceof Uint8Array ? array : int32sOf(place, length);
+  const array = numbersOf(json, length);
+  return array instanceof Uint8Array ? array : int32sOf(json, length);
 }
 
-/** Numbers rounded to float32. @throws {InputError} If one is no number, or the length is not `length`. */
-export function float32sOf(place: Place, length?: number): Float32Array {
-  const array = numbersOf(place, length);
+/** Returns an array of numbers, rounded to float32. @throws {InputError} If an element is not a number, or the length is not `length`. */
+export function float32sOf(json: JsonValue, length?: number): Float32Array {
+  const array = numbersOf(json, length);
   if (array instanceof Float32Array) return array;
   const result = new Float32Array(array.length);
   for (let i = 0; i < array.length; i++) {
     const value = array[i];
     if (typeof value !== "number") {
-      throw wrongKind({ value, path: `${place.path}[${i}]` }, "a number");
+      throw wrongType({ value, path: `${json.path}[${i}]` }, "a number");
     }
     result[i] = value;
   }
   return result;
 }
 
-/** Checks that there are so many numbers. @throws {InputError} As {@linkcode float32sOf}. */
-export function checkNumbers(place: Place, length: number): void {
-  const { value } = place;
+/** Checks that an array has `length` numbers, without decoding a typed one. @throws {InputError} As {@linkcode float32sOf}. */
+export function checkNumbers(json: JsonValue, length: number): void {
+  const { value } = json;
   if (value instanceof PackedNumbers && value.length === length) return;
-  float32sOf(place, length);
+  float32sOf(json, length);
 }
 
 function numbersOf(
-  place: Place,
+  json: JsonValue,
   length: number | undefined,
-): readonly Stored[] | NumberArray {
-  const array = arrayOf(place);
+): readonly ParsedValue[] | NumberArray {
+  const array = arrayOf(json);
   if (length !== undefined && array.length !== length) {
-    throw modelError(place.path, `${array.length} values, expected ${length}`);
+    throw modelError(json.path, `${array.length} values, expected ${length}`);
   }
   if (!(array instanceof PackedNumbers)) return array;
   return array.length > 0 ? array.read() : [];
 }
 
 /**
- * All of a place as a value: typed arrays of numbers become typed arrays,
- * objects become maps.
+ * Decodes a value with all that it contains.
  *
- * @throws {InputError} If there is none.
+ * @throws {InputError} If the document does not have it.
  */
-export function valueOf(place: Place): Value {
-  if (place.value !== undefined) return readAll(place.value);
-  throw modelError(place.path, "missing");
+export function valueOf(json: JsonValue): DecodedValue {
+  if (json.value !== undefined) return readAll(json.value);
+  throw modelError(json.path, "missing");
 }
 
-function readAll(value: Stored): Value {
+function readAll(value: ParsedValue): DecodedValue {
   if (value === null || typeof value !== "object") return value;
   if (value instanceof PackedNumbers) return value.read();
   if ("map" in value) return value.map(readAll);
   return new Map(Array.from(value, ([key, item]) => [key, readAll(item)]));
 }
 
-function wrongKind({ value, path }: Place, expected: string): InputError {
+function wrongType({ value, path }: JsonValue, expected: string): InputError {
   if (value === undefined) return modelError(path, "missing");
   return modelError(
     path || "top level",
@@ -280,7 +279,7 @@ function wrongKind({ value, path }: Place, expected: string): InputError {
   );
 }
 
-function describe(value: Stored): string {
+function describe(value: ParsedValue): string {
   if (value === null) return "null";
   if (value instanceof Map) return "an object";
   if (isArray(value)) return "an array";

@@ -1,28 +1,27 @@
 /**
- * From the trees of a file to the parallel arrays of a `TreeEnsemble`, with
- * every claim of the file checked on the way: after this, a walk through any
- * tree ends at a leaf, whatever the row.
+ * Flattens the trees of a file into the parallel arrays of a `TreeEnsemble` and
+ * validates them: afterwards, every row reaches a leaf of every tree.
  */
 import type { InputError } from "../../base/errors.ts";
 import { modelError } from "./document.ts";
 import type { CategorySets, TreeEnsemble } from "../ensemble.ts";
 
-/** One tree as a file has it, after its library's conventions are made ours: an entry per node. */
+/** One tree in the node order of its file, one entry per node, with the conventions of `ensemble.ts`. */
 export interface TreeArrays {
-  /** Numbers of nodes of this tree; -1 at a leaf. */
+  /** Node indices within this tree; -1 for a leaf. */
   readonly left: Int32Array;
   readonly right: Int32Array;
   readonly feature: Int32Array;
   readonly threshold: Float32Array;
-  /** 1 where NaN goes left, else 0. */
+  /** 1 if NaN goes left, else 0. */
   readonly defaultLeft: ArrayLike<number>;
-  /** Categories that go right, per categorical node. */
+  /** The categories that go right, per categorical node. */
   readonly sets: ReadonlyMap<number, ArrayLike<number>>;
-  /** Nodes × values of a leaf. */
+  /** Nodes × values per leaf. */
   readonly leaf: Float32Array | Float64Array;
 }
 
-/** The arrays of a `TreeEnsemble`, and what was found on the way. */
+/** The arrays of a `TreeEnsemble` and the number of reachable nodes. */
 export type FlatTrees =
   & Pick<
     TreeEnsemble,
@@ -37,7 +36,7 @@ export type FlatTrees =
     | "maxDepth"
   >
   & {
-    /** Per tree, how many of its nodes its root leads to. */
+    /** Per tree, the number of nodes that are reachable from its root. */
     readonly reached: Int32Array;
   };
 
@@ -50,10 +49,11 @@ interface Builder {
   readonly threshold: Float32Array;
   readonly defaultLeft: Uint8Array;
   readonly leaf: Float32Array | Float64Array;
-  /** Of one tree: its nodes' numbers in our order, and which of them were met. */
+  /** The current tree's nodes in breadth-first order. */
   readonly order: Int32Array;
-  readonly met: Uint8Array;
-  /** Empty where no node is categorical. */
+  /** Per node of the current tree, 1 if it has been visited. */
+  readonly visited: Uint8Array;
+  /** Empty if no node is categorical. */
   readonly setStart: Int32Array;
   readonly setSize: Int32Array;
   words: Uint32Array;
@@ -62,17 +62,17 @@ interface Builder {
   maxDepth: number;
 }
 
-/** XGBoost's first category that is none (`OutOfRangeCat`). */
+/** Exclusive upper bound of categories (XGBoost's `OutOfRangeCat`). */
 const categoryLimit = 2 ** 24;
 
-/** Words of all sets of a model together: 64 MiB. */
+/** Maximum words of all category sets of a model: 64 MiB. */
 const wordLimit = 2 ** 24;
 
 /**
- * The trees, breadth first, so that children stand side by side behind their
- * parent.
+ * Returns the trees in breadth-first order, so that siblings are adjacent and
+ * follow their parent.
  *
- * @throws {InputError} If a child is out of range, or belongs to two parents, or a threshold, feature, leaf or category is not possible.
+ * @throws {InputError} If a child is out of range or has two parents, or a threshold, feature, leaf value or category is invalid.
  */
 export function flattenTrees(
   trees: readonly TreeArrays[],
@@ -122,22 +122,22 @@ function startTrees(
 ): Builder {
   const { featureCount, leafSize, precision } = options;
   const sizes = trees.map(({ left }) => left.length);
-  const room = sizes.reduce((sum, size) => sum + size, 0);
-  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
-  const setRoom = trees.some(({ sets }) => sets.size > 0) ? room : 0;
+  const capacity = sizes.reduce((sum, size) => sum + size, 0);
+  const largest = sizes.reduce((max, size) => Math.max(max, size), 0);
+  const setCapacity = trees.some(({ sets }) => sets.size > 0) ? capacity : 0;
   const Leaves = precision === "float32" ? Float32Array : Float64Array;
   return {
     featureCount,
     leafSize,
-    left: new Int32Array(room),
-    feature: new Int32Array(room),
-    threshold: new Float32Array(room),
-    defaultLeft: new Uint8Array(room),
-    leaf: new Leaves(room * leafSize),
+    left: new Int32Array(capacity),
+    feature: new Int32Array(capacity),
+    threshold: new Float32Array(capacity),
+    defaultLeft: new Uint8Array(capacity),
+    leaf: new Leaves(capacity * leafSize),
     order: new Int32Array(largest),
-    met: new Uint8Array(largest),
-    setStart: new Int32Array(setRoom).fill(-1),
-    setSize: new Int32Array(setRoom),
+    visited: new Uint8Array(largest),
+    setStart: new Int32Array(setCapacity).fill(-1),
+    setSize: new Int32Array(setCapacity),
     words: new Uint32Array(64),
     wordCount: 0,
     nodes: 0,
@@ -145,13 +145,13 @@ function startTrees(
   };
 }
 
-/** Adds tree `t`; how many of its nodes its root leads to. */
+/** Appends tree `t` and returns the number of reachable nodes. */
 function appendTree(builder: Builder, tree: TreeArrays, t: number): number {
   if (tree.left.length === 0) throw modelError(`tree ${t}`, "no nodes");
-  const known = orderNodes(builder, tree, t);
+  const reached = orderNodes(builder, tree, t);
   const { leafSize, featureCount, order, nodes: root } = builder;
   const { left, feature, threshold, defaultLeft, leaf } = builder;
-  for (let i = 0; i < known; i++) {
+  for (let i = 0; i < reached; i++) {
     const node = order[i] ?? 0;
     const at = root + i;
     if (left[at] === -1) {
@@ -180,24 +180,24 @@ function appendTree(builder: Builder, tree: TreeArrays, t: number): number {
       throw nodeError({ t, node }, "threshold is NaN");
     } else threshold[at] = value;
   }
-  builder.nodes = root + known;
-  return known;
+  builder.nodes = root + reached;
+  return reached;
 }
 
-/** Finds the nodes that the root leads to, breadth first, and their children's places. */
+/** Orders the reachable nodes breadth first, sets their children's indices, and returns their number. */
 function orderNodes(builder: Builder, tree: TreeArrays, t: number): number {
-  const { order, met, nodes: root } = builder;
+  const { order, visited, nodes: root } = builder;
   const size = tree.left.length;
-  met.fill(0, 0, size);
+  visited.fill(0, 0, size);
   order[0] = 0;
-  met[0] = 1;
-  let known = 1;
+  visited[0] = 1;
+  let reached = 1;
   let levelEnd = 1;
   let depth = 0;
-  for (let i = 0; i < known; i++) {
+  for (let i = 0; i < reached; i++) {
     if (i === levelEnd) {
       depth++;
-      levelEnd = known;
+      levelEnd = reached;
     }
     const node = order[i] ?? 0;
     const left = tree.left[node] ?? -1;
@@ -206,21 +206,21 @@ function orderNodes(builder: Builder, tree: TreeArrays, t: number): number {
       continue;
     }
     const right = tree.right[node] ?? -1;
-    if (left < 0 || left >= size || met[left]) {
+    if (left < 0 || left >= size || visited[left]) {
       throw childError({ t, node, side: "left", child: left, size });
     }
-    met[left] = 1;
-    if (right < 0 || right >= size || met[right]) {
+    visited[left] = 1;
+    if (right < 0 || right >= size || visited[right]) {
       throw childError({ t, node, side: "right", child: right, size });
     }
-    met[right] = 1;
-    order[known] = left;
-    order[known + 1] = right;
-    builder.left[root + i] = root + known;
-    known += 2;
+    visited[right] = 1;
+    order[reached] = left;
+    order[reached + 1] = right;
+    builder.left[root + i] = root + reached;
+    reached += 2;
   }
   builder.maxDepth = Math.max(builder.maxDepth, depth);
-  return known;
+  return reached;
 }
 
 function childError(
@@ -236,7 +236,7 @@ function childError(
     ? nodeError({ t, node }, `${side} child ${child} is outside 0..${size - 1}`)
     : nodeError(
       { t, node },
-      `child ${child} is already another node's child or the root`,
+      `child ${child} is the root or already has a parent`,
     );
 }
 
@@ -266,9 +266,9 @@ function appendSet(
   const start = builder.wordCount;
   const size = (largest >> 5) + 1;
   if (start + size > wordLimit) {
-    throw nodeError({ t, node }, "category sets over 64 MiB");
+    throw nodeError({ t, node }, "category sets exceed 64 MiB");
   }
-  const words = takeWords(builder, size);
+  const words = reserveWords(builder, size);
   for (let i = 0; i < set.length; i++) {
     const category = set[i] ?? 0;
     const word = start + (category >> 5);
@@ -278,8 +278,8 @@ function appendSet(
   builder.setSize[at] = size;
 }
 
-/** The words of all sets, with room for so many more, which count as used from here on. */
-function takeWords(builder: Builder, size: number): Uint32Array {
+/** Reserves `size` more words and returns the words of all sets. */
+function reserveWords(builder: Builder, size: number): Uint32Array {
   builder.wordCount += size;
   if (builder.wordCount > builder.words.length) {
     const larger = new Uint32Array(

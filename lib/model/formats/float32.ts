@@ -1,35 +1,34 @@
 /** Rounding to float32: decimals as C's `strtof` rounds them, and a float32's neighbors. */
 
 /**
- * The double nearest to a decimal, or, where that one lies between two float32
- * and the decimal does not, a double next to it on the decimal's side. Rounded
- * to float32 it is then what the decimal itself rounds to, which the nearest
- * double need not be.
+ * Returns a double that rounds to the same float32 as a decimal does. The double
+ * nearest to the decimal may not: if it is halfway between two float32 and the
+ * decimal is not, this returns a double on the decimal's side instead.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
  * strictEqual(toDouble("0.1"), 0.1);
- * // XGBoost writes this float as its shortest decimal, whose nearest double rounds to the next float.
+ * // The shortest decimal of a float32, as XGBoost writes it: its nearest double rounds to another float32.
  * strictEqual(Math.fround(toDouble("7.038531E-26")), 7.038530691851209e-26);
  * strictEqual(Math.fround(Number("7.038531E-26")), 7.038531308148791e-26);
  * ```
  *
- * @param text Digits with or without sign, point and exponent.
+ * @param text Digits with an optional sign, decimal point and exponent.
  */
 export function toDouble(text: string): number {
   const nearest = Number(text);
-  if (!isBetweenFloats(nearest)) return nearest;
+  if (!isHalfway(nearest)) return nearest;
   const float = Math.fround(nearest);
   const otherFloat = 2 * nearest - float;
   const [, whole = "", part = "", power = "0"] =
     /^-?(\d+)\.?(\d*)(?:[eE]([-+]?\d+))?$/.exec(text) ?? [];
-  const ten = Number(power) - part.length;
-  // Both sides times 2^160, which makes every double between two floats a whole number.
-  const decimal = BigInt(whole + part) * 10n ** BigInt(Math.max(ten, 0)) <<
+  const exponent = Number(power) - part.length;
+  // Both sides are scaled by 2^160, which makes every halfway double an integer.
+  const decimal = BigInt(whole + part) * 10n ** BigInt(Math.max(exponent, 0)) <<
     160n;
   const double = BigInt(Math.abs(nearest) * 2 ** 160) *
-    10n ** BigInt(Math.max(-ten, 0));
+    10n ** BigInt(Math.max(-exponent, 0));
   if (decimal === double) return nearest;
   const isOutwards =
     decimal > double === Math.abs(otherFloat) > Math.abs(float);
@@ -38,17 +37,17 @@ export function toDouble(text: string): number {
 }
 
 /**
- * Whether a double lies in the middle between two neighbouring float32, so that
- * rounding it may differ from rounding the decimal that it stands for.
+ * Returns whether a double is halfway between two adjacent float32. Rounding it
+ * to float32 may then differ from rounding the decimal that it came from.
  *
  * ```ts
  * import { ok } from "node:assert/strict";
  *
- * ok(isBetweenFloats(1 + 2 ** -24));
- * ok(!isBetweenFloats(1 + 2 ** -23) && !isBetweenFloats(0.1));
+ * ok(isHalfway(1 + 2 ** -24));
+ * ok(!isHalfway(1 + 2 ** -23) && !isHalfway(0.1));
  * ```
  */
-export function isBetweenFloats(double: number): boolean {
+export function isHalfway(double: number): boolean {
   const float = Math.fround(double);
   if (float === double || !Number.isFinite(float)) return false;
   const otherFloat = 2 * double - float;

@@ -1,23 +1,23 @@
 /**
- * A strict reader of JSON (RFC 8259) for model files. `JSON.parse` is not
- * enough: it takes the last of two equal keys, refuses the `NaN` and `Infinity`
- * that XGBoost writes for statistics of its nodes, and rounds decimals to
- * doubles, which then round to other floats than `strtof` gives.
+ * A strict JSON parser (RFC 8259) for model files. `JSON.parse` is not enough:
+ * it accepts duplicate keys, rejects the `NaN` and `Infinity` that XGBoost
+ * writes for node statistics, and rounds decimals to doubles, which may then
+ * round to a different float32 than `strtof` returns.
  */
 import { InputError } from "../../base/errors.ts";
-import { isBetweenFloats, toDouble } from "./float32.ts";
+import { isHalfway, toDouble } from "./float32.ts";
 import {
+  asciiString,
+  type JsonValue,
   maxContainers,
   maxDepth,
   maxKeys,
-  type Place,
-  shortText,
-  type Stored,
+  type ParsedValue,
 } from "./document.ts";
 
 interface Cursor {
   readonly bytes: Uint8Array;
-  /** All keys that were read so far. */
+  /** All distinct keys so far. */
   readonly keys: Set<string>;
   at: number;
   depth: number;
@@ -28,9 +28,9 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder("latin1");
 
 /**
- * The value of a JSON file, in which `NaN` and `Infinity` are numbers, as
- * XGBoost writes them. Numbers are doubles that round to the same float32 as
- * their decimals. Half a surrogate pair becomes U+FFFD.
+ * Parses a JSON file, in which `NaN` and `Infinity` are numbers, as XGBoost
+ * writes them. Numbers become doubles that round to the same float32 as their
+ * decimals. A lone surrogate becomes U+FFFD.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -40,9 +40,9 @@ const latin1 = new TextDecoder("latin1");
  * deepStrictEqual(valueOf(openJson(bytes)), new Map([["a", [1, NaN, "é"]]]));
  * ```
  *
- * @throws {InputError} If the bytes are no JSON, with the offset of the first wrong one; if a key stands twice.
+ * @throws {InputError} If the bytes are not valid JSON, with the offset of the first invalid one, or if a key appears twice.
  */
-export function openJson(bytes: Uint8Array): Place {
+export function openJson(bytes: Uint8Array): JsonValue {
   const cursor: Cursor = {
     bytes,
     keys: new Set(),
@@ -53,13 +53,13 @@ export function openJson(bytes: Uint8Array): Place {
   const value = readValue(cursor);
   skipSpace(cursor);
   if (cursor.at === bytes.length) return { value, path: "" };
-  throw broken(
+  throw syntaxError(
     cursor,
-    `${bytes.length - cursor.at} bytes left over after the end`,
+    `${bytes.length - cursor.at} bytes after the end of the value`,
   );
 }
 
-function readValue(cursor: Cursor): Stored {
+function readValue(cursor: Cursor): ParsedValue {
   skipSpace(cursor);
   switch (cursor.bytes[cursor.at]) {
     case 0x7b: // {
@@ -67,57 +67,59 @@ function readValue(cursor: Cursor): Stored {
     case 0x5b: // [
       return readArray(enter(cursor));
     case 0x22: // "
-      return readText(cursor);
+      return readString(cursor);
     default:
-      return readWord(cursor);
+      return readLiteral(cursor);
   }
 }
 
-function readObject(cursor: Cursor): Stored {
-  const members = new Map<string, Stored>();
-  if (closes(cursor, 0x7d)) return leave(cursor, members);
+function readObject(cursor: Cursor): ParsedValue {
+  const members = new Map<string, ParsedValue>();
+  if (accept(cursor, 0x7d)) return leave(cursor, members);
   for (;;) {
     const key = readKey(cursor);
     if (members.has(key)) {
-      throw broken(cursor, `key ${JSON.stringify(key)} stands twice`);
+      throw syntaxError(cursor, `duplicate key ${JSON.stringify(key)}`);
     }
     expect(cursor, 0x3a);
     members.set(key, readValue(cursor));
-    if (closes(cursor, 0x7d)) return leave(cursor, members);
+    if (accept(cursor, 0x7d)) return leave(cursor, members);
     expect(cursor, 0x2c);
   }
 }
 
 function readKey(cursor: Cursor): string {
   skipSpace(cursor);
-  if (cursor.bytes[cursor.at] !== 0x22) throw broken(cursor, "expected a key");
-  const key = readText(cursor);
+  if (cursor.bytes[cursor.at] !== 0x22) {
+    throw syntaxError(cursor, "expected a key");
+  }
+  const key = readString(cursor);
   if (cursor.keys.add(key).size > maxKeys) {
-    throw broken(cursor, `more than ${maxKeys} different keys`);
+    throw syntaxError(cursor, `more than ${maxKeys} distinct keys`);
   }
   return key;
 }
 
-function readArray(cursor: Cursor): Stored {
-  if (closes(cursor, 0x5d)) return leave(cursor, []);
-  const numbers = readPlainNumbers(cursor);
+function readArray(cursor: Cursor): ParsedValue {
+  if (accept(cursor, 0x5d)) return leave(cursor, []);
+  const numbers = readNumberArray(cursor);
   if (numbers !== undefined) return leave(cursor, numbers);
-  const values: Stored[] = [];
+  const values: ParsedValue[] = [];
   for (;;) {
     values.push(readValue(cursor));
-    if (closes(cursor, 0x5d)) return leave(cursor, values);
+    if (accept(cursor, 0x5d)) return leave(cursor, values);
     expect(cursor, 0x2c);
   }
 }
 
 /**
- * An array of nothing but numbers, which is most of a model file, through
- * `JSON.parse`; undefined, with the cursor unmoved, where it holds something
- * else or is broken: then the reader of single values finds the wrong byte.
+ * Parses an array of numbers, which is most of a model file, with `JSON.parse`.
+ * Returns undefined and leaves the cursor if the array has other elements or is
+ * invalid; the general parser then finds the invalid byte.
  */
-function readPlainNumbers(cursor: Cursor): readonly number[] | undefined {
+function readNumberArray(cursor: Cursor): readonly number[] | undefined {
   const { bytes, at } = cursor;
-  if (!isOfNumber(bytes[at] ?? 0)) return undefined;
+  if (!isNumberStart(bytes[at] ?? 0)) return undefined;
   const end = bytes.indexOf(0x5d, at);
   if (end === -1) return undefined;
   const numbers = parseNumbers(latin1.decode(bytes.subarray(at, end)));
@@ -125,7 +127,7 @@ function readPlainNumbers(cursor: Cursor): readonly number[] | undefined {
   return numbers;
 }
 
-/** The numbers between two brackets; undefined where there is anything else. Loops instead of callbacks: these would take a quarter of the time. */
+/** Parses the text between two brackets; returns undefined if it is not a list of numbers. Uses loops because callbacks would take a quarter of the time. */
 function parseNumbers(text: string): readonly number[] | undefined {
   let values: readonly unknown[];
   try {
@@ -135,7 +137,7 @@ function parseNumbers(text: string): readonly number[] | undefined {
   }
   if (!areNumbers(values)) return undefined;
   for (let i = 0; i < values.length; i++) {
-    if (!isBetweenFloats(values[i] ?? NaN)) continue;
+    if (!isHalfway(values[i] ?? NaN)) continue;
     return text.split(",").map((number) => toDouble(number.trim()));
   }
   return values;
@@ -148,63 +150,65 @@ function areNumbers(values: readonly unknown[]): values is readonly number[] {
   return true;
 }
 
-function isOfNumber(byte: number): boolean {
+function isNumberStart(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39 || byte === 0x2d;
 }
 
-const words: ReadonlyMap<string, Stored> = new Map<string, Stored>([
-  ["null", null],
-  ["true", true],
-  ["false", false],
-  ["NaN", NaN],
-  ["Infinity", Infinity],
-  ["-Infinity", -Infinity],
-]);
+const literals: ReadonlyMap<string, ParsedValue> = new Map<string, ParsedValue>(
+  [
+    ["null", null],
+    ["true", true],
+    ["false", false],
+    ["NaN", NaN],
+    ["Infinity", Infinity],
+    ["-Infinity", -Infinity],
+  ],
+);
 
-function readWord(cursor: Cursor): Stored {
+function readLiteral(cursor: Cursor): ParsedValue {
   const { bytes, at } = cursor;
   let end = at;
-  while (isOfWord(bytes[end] ?? 0)) end++;
+  while (isLiteralByte(bytes[end] ?? 0)) end++;
   const text = latin1.decode(bytes.subarray(at, end));
-  const word = words.get(text);
+  const literal = literals.get(text);
   const isNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/.test(text);
-  if (word === undefined && !isNumber) {
+  if (literal === undefined && !isNumber) {
     const found = JSON.stringify(text.slice(0, 100));
-    throw broken(cursor, `expected a value, found ${found}`);
+    throw syntaxError(cursor, `expected a value, found ${found}`);
   }
   cursor.at = end;
-  return word === undefined ? toDouble(text) : word;
+  return literal === undefined ? toDouble(text) : literal;
 }
 
-function isOfWord(byte: number): boolean {
+function isLiteralByte(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39 || byte >= 0x41 && byte <= 0x5a ||
     byte >= 0x61 && byte <= 0x7a || byte === 0x2b || byte === 0x2d ||
     byte === 0x2e;
 }
 
-function readText(cursor: Cursor): string {
+function readString(cursor: Cursor): string {
   const { bytes, at } = cursor;
   let end = at + 1;
   while (end < bytes.length && bytes[end] !== 0x22) {
     end += bytes[end] === 0x5c ? 2 : 1;
   }
-  if (end >= bytes.length) throw broken(cursor, "a text without an end");
-  const text = shortText(bytes, at + 1, end) ?? decodeText(cursor, end + 1);
+  if (end >= bytes.length) throw syntaxError(cursor, "unterminated string");
+  const text = asciiString(bytes, at + 1, end) ?? decodeString(cursor, end + 1);
   cursor.at = end + 1;
   return text;
 }
 
-function decodeText(cursor: Cursor, end: number): string {
+function decodeString(cursor: Cursor, end: number): string {
   const { bytes, at } = cursor;
   try {
     const text: string = JSON.parse(utf8.decode(bytes.subarray(at, end)));
     return text.toWellFormed();
   } catch {
-    throw broken(cursor, "not a text");
+    throw syntaxError(cursor, "invalid string");
   }
 }
 
-function closes(cursor: Cursor, bracket: number): boolean {
+function accept(cursor: Cursor, bracket: number): boolean {
   skipSpace(cursor);
   if (cursor.bytes[cursor.at] !== bracket) return false;
   cursor.at++;
@@ -214,7 +218,7 @@ function closes(cursor: Cursor, bracket: number): boolean {
 function expect(cursor: Cursor, byte: number): void {
   skipSpace(cursor);
   if (cursor.bytes[cursor.at] !== byte) {
-    throw broken(cursor, `expected ${String.fromCharCode(byte)}`);
+    throw syntaxError(cursor, `expected ${String.fromCharCode(byte)}`);
   }
   cursor.at++;
 }
@@ -231,21 +235,21 @@ function skipSpace(cursor: Cursor): void {
 
 function enter(cursor: Cursor): Cursor {
   if (++cursor.depth > maxDepth) {
-    throw broken(cursor, `nested deeper than ${maxDepth}`);
+    throw syntaxError(cursor, `nested deeper than ${maxDepth}`);
   }
   if (--cursor.containersLeft < 0) {
-    throw broken(cursor, "more objects and arrays than a model has");
+    throw syntaxError(cursor, "more objects and arrays than any model has");
   }
   cursor.at++;
   return cursor;
 }
 
-function leave(cursor: Cursor, value: Stored): Stored {
+function leave(cursor: Cursor, value: ParsedValue): ParsedValue {
   cursor.depth--;
   return value;
 }
 
-function broken({ at, bytes }: Cursor, problem: string): InputError {
-  const words = at >= bytes.length ? "the file ends here" : problem;
-  return new InputError(`Cannot read JSON: byte ${at}: ${words}`);
+function syntaxError({ at, bytes }: Cursor, problem: string): InputError {
+  const message = at >= bytes.length ? "unexpected end of file" : problem;
+  return new InputError(`Cannot read JSON: byte ${at}: ${message}`);
 }

@@ -1,6 +1,6 @@
-/** The number types of UBJSON: one value, or many of one type, big-endian. */
+/** Decodes UBJSON's number types, which are big-endian: single values and typed arrays. */
 
-/** An array of one number type; 64-bit integers are doubles, exact up to 2^53. */
+/** An array of one number type; 64-bit integers become doubles, exact up to 2^53. */
 export type NumberArray =
   | Float32Array
   | Float64Array
@@ -9,7 +9,7 @@ export type NumberArray =
   | Int8Array
   | Uint8Array;
 
-/** Letters of the number types. */
+/** Markers of the number types. */
 const type = {
   int8: 0x69, // i
   uint8: 0x55, // U
@@ -20,9 +20,9 @@ const type = {
   float64: 0x44, // D
 } as const;
 
-/** Bytes of one value of a type; 0 for what is no number type. */
-export function widthOf(letter: number): number {
-  switch (letter) {
+/** Returns the bytes per value of a number type; 0 for any other marker. */
+export function widthOf(marker: number): number {
+  switch (marker) {
     case type.int8:
     case type.uint8:
       return 1;
@@ -39,14 +39,14 @@ export function widthOf(letter: number): number {
   }
 }
 
-/** Whether a type is of whole numbers. */
-export function isWhole(letter: number): boolean {
-  return widthOf(letter) > 0 && letter !== type.float32 &&
-    letter !== type.float64;
+/** Returns whether a marker is of an integer type. */
+export function isInteger(marker: number): boolean {
+  return widthOf(marker) > 0 && marker !== type.float32 &&
+    marker !== type.float64;
 }
 
 /**
- * The number of a type that stands at an offset; of `L`, the nearest double.
+ * Decodes the number at an offset; a 64-bit integer becomes the nearest double.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -56,10 +56,10 @@ export function isWhole(letter: number): boolean {
  * strictEqual(numberAt(view, 6, "I".charCodeAt(0)), -2);
  * ```
  */
-export function numberAt(view: DataView, at: number, letter: number): number {
-  switch (letter) {
+export function numberAt(view: DataView, at: number, marker: number): number {
+  switch (marker) {
     case type.int64:
-      // Both parts are exact, so their sum is rounded once; a bigint would be slower.
+      // Both parts are exact, so their sum is rounded once. A bigint would be slower.
       return view.getInt32(at) * 2 ** 32 + view.getUint32(at + 4);
     case type.int8:
       return view.getInt8(at);
@@ -77,11 +77,11 @@ export function numberAt(view: DataView, at: number, letter: number): number {
 }
 
 /**
- * Numbers of one type that stand one behind the other in a file. They are read
- * when they are asked for: nothing is scored with most of a model's.
+ * A typed array in a file. It is decoded on demand, because most of a model's
+ * numbers are not needed for scoring.
  */
 export class PackedNumbers {
-  /** How many there are. */
+  /** The number of values. */
   readonly length: number;
   private readonly view: DataView;
   private readonly at: number;
@@ -98,7 +98,7 @@ export class PackedNumbers {
     this.type = numbers.type;
   }
 
-  /** All of them, those of `L` as doubles; bytes stay where the file has them. */
+  /** Decodes all values, 64-bit integers as doubles; bytes are a view of the file. */
   read(): NumberArray {
     const { view, at, length } = this;
     const { buffer, byteOffset } = view;
@@ -122,7 +122,7 @@ export class PackedNumbers {
   }
 }
 
-// A function for each type: one for all would be compiled anew whenever it meets another one.
+// One function per type: a shared one would be deoptimized whenever the type changes.
 
 function readInt16s(view: DataView, at: number, length: number): Int16Array {
   const result = new Int16Array(length);

@@ -1,35 +1,39 @@
 /**
- * A reader of Universal Binary JSON, draft 12 (https://ubjson.org): every
- * number type, counted and typed containers, big-endian as the specification
- * says. XGBoost writes its models so since 1.6.
+ * A parser of Universal Binary JSON, draft 12 (https://ubjson.org), with all
+ * number types and with counted and typed containers; big-endian, as specified.
+ * XGBoost supports it since 1.6.
  */
 import { InputError } from "../../base/errors.ts";
 import { toDouble } from "./float32.ts";
 import {
+  asciiString,
+  type JsonValue,
   maxContainers,
   maxDepth,
   maxKeys,
-  type Place,
-  shortText,
-  type Stored,
+  type ParsedValue,
 } from "./document.ts";
-import { isWhole, numberAt, PackedNumbers, widthOf } from "./ubjson-numbers.ts";
+import {
+  isInteger,
+  numberAt,
+  PackedNumbers,
+  widthOf,
+} from "./ubjson-numbers.ts";
 
-/** Where the reader stands. */
 interface Cursor {
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** All keys that were read so far. */
+  /** All distinct keys so far. */
   readonly keys: Set<string>;
-  /** Per depth, the keys of the object that was read there last, in their order. */
+  /** Per depth, the keys of the last object, in order. */
   readonly lastKeys: string[][];
   at: number;
   depth: number;
   containersLeft: number;
 }
 
-/** Letters of the format, beside those of the number types. */
-const letter = {
+/** Markers other than those of the number types. */
+const markers = {
   array: 0x5b, // [
   arrayEnd: 0x5d, // ]
   object: 0x7b, // {
@@ -48,8 +52,8 @@ const letter = {
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * The value of a UBJSON file. A high-precision number becomes a double that
- * rounds to the same float32.
+ * Parses a UBJSON file. A high-precision number becomes a double that rounds to
+ * the same float32.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -59,9 +63,9 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * deepStrictEqual(valueOf(openUbjson(bytes)), new Map([["a", Uint8Array.of(7, 8)]]));
  * ```
  *
- * @throws {InputError} If the bytes are no UBJSON, with the offset of the first wrong one; if a key stands twice; if bytes are left over.
+ * @throws {InputError} If the bytes are not valid UBJSON, with the offset of the first invalid one, or if a key appears twice.
  */
-export function openUbjson(bytes: Uint8Array): Place {
+export function openUbjson(bytes: Uint8Array): JsonValue {
   const cursor: Cursor = {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
@@ -73,29 +77,29 @@ export function openUbjson(bytes: Uint8Array): Place {
   };
   const value = readValue(cursor, readMarker(cursor));
   if (cursor.at === bytes.length) return { value, path: "" };
-  throw broken(
+  throw syntaxError(
     cursor,
-    `${bytes.length - cursor.at} bytes left over after the end`,
+    `${bytes.length - cursor.at} bytes after the end of the value`,
   );
 }
 
-function readValue(cursor: Cursor, marker: number): Stored {
+function readValue(cursor: Cursor, marker: number): ParsedValue {
   switch (marker) {
-    case letter.object:
+    case markers.object:
       return readObject(enter(cursor));
-    case letter.array:
+    case markers.array:
       return readArray(enter(cursor));
-    case letter.text:
-      return readText(cursor, readCount(cursor, readMarker(cursor)));
-    case letter.null:
+    case markers.text:
+      return readString(cursor, readCount(cursor, readMarker(cursor)));
+    case markers.null:
       return null;
-    case letter.true:
+    case markers.true:
       return true;
-    case letter.false:
+    case markers.false:
       return false;
-    case letter.character:
+    case markers.character:
       return String.fromCharCode(cursor.view.getUint8(take(cursor, 1)));
-    case letter.highPrecision:
+    case markers.highPrecision:
       return readHighPrecision(cursor);
     default:
       return readNumber(cursor, marker);
@@ -110,16 +114,19 @@ function readNumber(cursor: Cursor, marker: number): number {
 
 function readHighPrecision(cursor: Cursor): number {
   const start = cursor.at;
-  const text = readText(cursor, readCount(cursor, readMarker(cursor)));
+  const text = readString(cursor, readCount(cursor, readMarker(cursor)));
   if (/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text)) return toDouble(text);
-  throw broken({ at: start }, `not a number: ${text}`);
+  throw syntaxError(
+    { at: start },
+    `invalid number ${JSON.stringify(text.slice(0, 40))}`,
+  );
 }
 
-/** What a container says before its first value. */
+/** The header of a container. */
 interface Header {
-  /** The type of every value, where all have one. */
+  /** The marker of all values; absent if each value has its own. */
   readonly type?: number;
-  /** How many values follow; without it, they follow until the closing bracket. */
+  /** The number of values; absent if a closing bracket ends them. */
   readonly count?: number;
 }
 
@@ -128,26 +135,26 @@ const emptyHeader: Header = {};
 function readHeader(cursor: Cursor): Header {
   const { bytes } = cursor;
   let type: number | undefined;
-  if (bytes[cursor.at] === letter.type) {
+  if (bytes[cursor.at] === markers.type) {
     cursor.at++;
     type = readMarker(cursor);
     if (!isType(type)) throw unknownType(cursor, type);
-    if (bytes[cursor.at] !== letter.count) {
-      throw broken(cursor, "a type without a count");
+    if (bytes[cursor.at] !== markers.count) {
+      throw syntaxError(cursor, "type without a count");
     }
   }
-  if (bytes[cursor.at] !== letter.count) return emptyHeader;
+  if (bytes[cursor.at] !== markers.count) return emptyHeader;
   cursor.at++;
   const count = readCount(cursor, readMarker(cursor));
   if (type === undefined) {
     checkRemaining(cursor, count);
     return { count };
   }
-  // A value of these takes no byte, so a few bytes could stand for any number of them.
-  if (isWithoutBytes(type) || type === letter.array || type === letter.object) {
-    throw broken(
+  // Values of these types take no bytes, so a few bytes could declare any number of them.
+  if (hasNoPayload(type) || type === markers.array || type === markers.object) {
+    throw syntaxError(
       cursor,
-      `a container of type ${String.fromCharCode(type)} is not supported`,
+      `containers of type ${String.fromCharCode(type)} are not supported`,
     );
   }
   checkRemaining(cursor, count * Math.max(1, widthOf(type)));
@@ -155,62 +162,66 @@ function readHeader(cursor: Cursor): Header {
 }
 
 function isType(marker: number): boolean {
-  return widthOf(marker) > 0 || isWithoutBytes(marker) ||
-    marker === letter.text || marker === letter.character ||
-    marker === letter.highPrecision || marker === letter.array ||
-    marker === letter.object;
+  return widthOf(marker) > 0 || hasNoPayload(marker) ||
+    marker === markers.text || marker === markers.character ||
+    marker === markers.highPrecision || marker === markers.array ||
+    marker === markers.object;
 }
 
-function isWithoutBytes(marker: number): boolean {
-  return marker === letter.null || marker === letter.true ||
-    marker === letter.false;
+function hasNoPayload(marker: number): boolean {
+  return marker === markers.null || marker === markers.true ||
+    marker === markers.false;
 }
 
-function readArray(cursor: Cursor): Stored {
+function readArray(cursor: Cursor): ParsedValue {
   const { type, count } = readHeader(cursor);
   if (type !== undefined && count !== undefined && widthOf(type) > 0) {
     const at = take(cursor, count * widthOf(type));
     return leave(cursor, new PackedNumbers(cursor.view, at, { type, count }));
   }
-  const values: Stored[] = [];
+  const values: ParsedValue[] = [];
   for (let n = 0; n !== count; n++) {
     const marker = type ?? readMarker(cursor);
-    if (count === undefined && marker === letter.arrayEnd) break;
+    if (count === undefined && marker === markers.arrayEnd) break;
     values.push(readValue(cursor, marker));
   }
   return leave(cursor, values);
 }
 
-function readObject(cursor: Cursor): Stored {
+function readObject(cursor: Cursor): ParsedValue {
   const { type, count } = readHeader(cursor);
-  const members = new Map<string, Stored>();
+  const members = new Map<string, ParsedValue>();
   const lastKeys = cursor.lastKeys[cursor.depth] ??= [];
   for (let n = 0; n !== count; n++) {
     const marker = readMarker(cursor);
-    if (count === undefined && marker === letter.objectEnd) break;
+    if (count === undefined && marker === markers.objectEnd) break;
     const key = readKey(cursor, readCount(cursor, marker), lastKeys[n]);
     lastKeys[n] = key;
     if (members.has(key)) {
-      throw broken(cursor, `key ${JSON.stringify(key)} stands twice`);
+      throw syntaxError(cursor, `duplicate key ${JSON.stringify(key)}`);
     }
     members.set(key, readValue(cursor, type ?? readMarker(cursor)));
   }
   return leave(cursor, members);
 }
 
-/** A key, which is probably the expected one: thousands of trees have the same keys in the same order. */
+/** Reads a key. It is usually the expected one, because thousands of trees have the same keys in the same order. */
 function readKey(cursor: Cursor, length: number, expected?: string): string {
-  if (expected !== undefined && isNext(cursor, expected, length)) {
+  if (expected !== undefined && matchesNext(cursor, expected, length)) {
     cursor.at += length;
     return expected;
   }
-  const key = readText(cursor, length);
+  const key = readString(cursor, length);
   if (cursor.keys.add(key).size <= maxKeys) return key;
-  throw broken(cursor, `more than ${maxKeys} different keys`);
+  throw syntaxError(cursor, `more than ${maxKeys} distinct keys`);
 }
 
-/** Whether a text of ASCII is next. */
-function isNext({ bytes, at }: Cursor, text: string, length: number): boolean {
+/** Returns whether an ASCII string is next. */
+function matchesNext(
+  { bytes, at }: Cursor,
+  text: string,
+  length: number,
+): boolean {
   if (text.length !== length) return false;
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i);
@@ -219,38 +230,38 @@ function isNext({ bytes, at }: Cursor, text: string, length: number): boolean {
   return true;
 }
 
-/** How many of something follow. */
+/** Reads a length or count. */
 function readCount(cursor: Cursor, marker: number): number {
-  if (!isWhole(marker)) {
-    throw broken(
+  if (!isInteger(marker)) {
+    throw syntaxError(
       { at: cursor.at - 1 },
-      `a length of type ${quote(marker)}`,
+      `length of type ${quote(marker)}`,
     );
   }
   const count = readNumber(cursor, marker);
   if (count >= 0 && Number.isSafeInteger(count)) return count;
-  throw broken(cursor, `a length of ${count}`);
+  throw syntaxError(cursor, `length ${count}`);
 }
 
-function readText(cursor: Cursor, length: number): string {
+function readString(cursor: Cursor, length: number): string {
   const at = take(cursor, length);
-  const short = shortText(cursor.bytes, at, at + length);
+  const short = asciiString(cursor.bytes, at, at + length);
   if (short !== undefined) return short;
   try {
     return utf8.decode(cursor.bytes.subarray(at, at + length));
   } catch {
-    throw broken({ at }, "a text that is not UTF-8");
+    throw syntaxError({ at }, "string is not UTF-8");
   }
 }
 
 function readMarker(cursor: Cursor): number {
   for (;;) {
     const marker = cursor.view.getUint8(take(cursor, 1));
-    if (marker !== letter.noOperation) return marker;
+    if (marker !== markers.noOperation) return marker;
   }
 }
 
-/** The offset of the next `length` bytes, which are then behind the cursor. */
+/** Advances the cursor by `length` bytes and returns their offset. */
 function take(cursor: Cursor, length: number): number {
   checkRemaining(cursor, length);
   const { at } = cursor;
@@ -261,34 +272,34 @@ function take(cursor: Cursor, length: number): number {
 function checkRemaining(cursor: Cursor, length: number): void {
   const left = cursor.bytes.length - cursor.at;
   if (length <= left) return;
-  throw broken(cursor, `${length} more bytes expected, ${left} are left`);
+  throw syntaxError(cursor, `expected ${length} more bytes, found ${left}`);
 }
 
 function enter(cursor: Cursor): Cursor {
   const start = { at: cursor.at - 1 };
   if (++cursor.depth > maxDepth) {
-    throw broken(start, `nested deeper than ${maxDepth}`);
+    throw syntaxError(start, `nested deeper than ${maxDepth}`);
   }
   if (--cursor.containersLeft < 0) {
-    throw broken(start, "more objects and arrays than a model has");
+    throw syntaxError(start, "more objects and arrays than any model has");
   }
   return cursor;
 }
 
-function leave(cursor: Cursor, value: Stored): Stored {
+function leave(cursor: Cursor, value: ParsedValue): ParsedValue {
   cursor.depth--;
   return value;
 }
 
-/** The error about a marker that was just read. */
+/** Returns the error about the marker before the cursor. */
 function unknownType({ at }: Cursor, marker: number): InputError {
-  return broken({ at: at - 1 }, `unknown type ${quote(marker)}`);
+  return syntaxError({ at: at - 1 }, `unknown type ${quote(marker)}`);
 }
 
 function quote(marker: number): string {
   return JSON.stringify(String.fromCharCode(marker));
 }
 
-function broken({ at }: { at: number }, problem: string): InputError {
+function syntaxError({ at }: { at: number }, problem: string): InputError {
   return new InputError(`Cannot read UBJSON: byte ${at}: ${problem}`);
 }

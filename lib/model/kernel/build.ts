@@ -1,19 +1,19 @@
 /**
  * Builds `bytes.ts` from the sources in `assembly/`: `deno task wasm`. The
- * compiler's version is pinned, and gives the same bytes everywhere.
+ * pinned compiler produces the same bytes on every machine.
  */
 const sources = new URL("./assembly/", import.meta.url);
 
-/** What is exported stands in these. */
+/** The files whose exports the module exports. */
 const entries = ["kernel.ts", "layout.ts"];
 
 const flags =
   "-O3 --converge --runtime stub --noAssert --importMemory --enable simd --outFile model.wasm";
 
 /**
- * The compiled bytes, as the sources give them.
+ * Compiles the sources and returns the WebAssembly module's bytes.
  *
- * @throws {Error} With the compiler's messages, if a source is wrong.
+ * @throws {Error} With the compiler's messages, if a source does not compile.
  */
 export async function buildWasm(): Promise<Uint8Array> {
   // deno-lint-ignore no-import-prefix -- only the build and its test need the compiler
@@ -35,9 +35,9 @@ export async function buildWasm(): Promise<Uint8Array> {
   return bytes;
 }
 
-/** The text of `bytes.ts`. */
+/** Returns the source text of `bytes.ts` for a compiled module. */
 export function wasmModule(bytes: Uint8Array): string {
-  return `/** The compiled sources (${bytes.length} bytes), made of \`assembly/\` by \`deno task wasm\`. */
+  return `/** The WebAssembly module (${bytes.length} bytes), built from \`assembly/\` by \`deno task wasm\`. */
 export const wasmBase64 =
   "${bytes.toBase64()}";
 `;

@@ -1,7 +1,7 @@
 /**
- * The tree kernel: every tree model scored in WebAssembly, 128 rows at a time,
- * with the margins of `evaluate()` to the last bit. How it works is told in
- * `assembly/kernel.ts`, how fast it is in `docs/benchmarks.md`.
+ * The tree kernel: scores tree models in WebAssembly, 128 rows at a time, with
+ * bit for bit the margins of `evaluate()`. `assembly/kernel.ts` describes the
+ * algorithm, `docs/benchmarks.md` the speed.
  */
 import type { TreeEnsemble } from "../ensemble.ts";
 import { checkMatrix } from "../evaluate.ts";
@@ -15,22 +15,22 @@ type Finish = "logistic" | "softmax";
 /** A model that is ready to score. Its memory is freed by the garbage collector. */
 export interface Kernel {
   /**
-   * The predictions of rows: rows × outputs.
+   * Returns the predictions of rows: rows × outputs.
    *
    * @param matrix Row-major, rows × features in the model's order; NaN is missing.
    * @throws {InputError} If the matrix is not `rows` × the model's features.
    */
   predict(matrix: Float32Array, rows: number): Float32Array;
-  /** The margins of rows, rows × groups: double where the model sums in double. Otherwise as {@linkcode Kernel.predict}. */
+  /** Returns the margins of rows, rows × groups, in the precision that the model sums in. Parameters and errors as for {@linkcode Kernel.predict}. */
   margins(matrix: Float32Array, rows: number): Float32Array | Float64Array;
 }
 
 /**
- * A kernel for a model; two calls give two kernels that share nothing.
+ * Returns a kernel for a model, with memory of its own.
  *
- * Margins are those of `evaluate()` bit for bit. So are predictions, but for
- * XGBoost's logistic and softmax, whose exponential is computed here: they are
- * within one unit in the last place of float32.
+ * Margins are bit for bit those of `evaluate()`. So are predictions, except
+ * those of XGBoost's logistic and softmax, whose exponential the kernel
+ * computes: they differ by at most one unit in the last place of float32.
  *
  * @throws {InputError} If the model needs more than 2 GiB.
  */

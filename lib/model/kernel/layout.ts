@@ -1,35 +1,36 @@
 /**
- * A model as the kernel reads it: everything in one piece of memory, with a
- * plan (`class Plan` of `wasm/assembly/records.ts`) that says what is where. The
- * kernel's own code makes it, so that only one side knows how it looks.
+ * Lays out a model for the kernel: one piece of memory that starts with a
+ * `Plan` (`assembly/records.ts`). The compiled code writes it, so the memory
+ * layout is defined in one place.
  */
 import type { TreeEnsemble } from "../ensemble.ts";
 import { copyIn, instantiate } from "./module.ts";
 
-/** Rows are scored in multiples of half a block: one for each bit of a SIMD register. */
+/** Rows are scored in multiples of this: one row per bit of a SIMD register. */
 export const halfRows = 128;
 
-/** The memory of a kernel before its first row. */
+/** The initial memory of a kernel. */
 export interface Layout {
-  /** What the memory starts with, the plan first, at address 0; all behind it is zero. */
+  /** The start of the memory, with the `Plan` at address 0; the rest is zero. */
   readonly bytes: Uint8Array;
-  /** How large the memory has to be. */
+  /** Bytes of memory needed. */
   readonly size: number;
-  /** Address of the rows to score, and how many there may be, a multiple of {@linkcode halfRows}. */
+  /** Address of the rows to score. */
   readonly matrix: number;
+  /** Rows per call at most; a multiple of {@linkcode halfRows}. */
   readonly rows: number;
-  /** Address of the margins of those rows, and then of their predictions. */
+  /** Address of the margins of these rows, and of their predictions after a transformation. */
   readonly margins: number;
 }
 
-/** Where a plan has what is read here, in numbers of 32 bits. */
+/** Offsets of fields in a `Plan`, in 32-bit words. */
 const field = { rows: 17, matrix: 18, margins: 19, end: 20 } as const;
 
-/** Room that the memory starts with, beside the model. */
+/** Initial memory beyond the model's arrays. */
 const spareBytes = 1 << 18;
 
 /**
- * The layout of a model; the same model gives the same bytes.
+ * Returns the layout of a model; the same model gives the same bytes.
  *
  * @throws {InputError} If the model needs more than 2 GiB.
  */
@@ -39,10 +40,10 @@ export function layOut(model: TreeEnsemble): Layout {
     (sum, array) => sum + (array?.byteLength ?? 0),
     spareBytes,
   );
-  const place = instantiate(bytes);
-  const { code, memory } = place;
-  const addresses = arrays.map((array) => copyIn(place, array));
-  const plan = code.layOut(copyIn(place, recordOf(model, addresses)));
+  const instance = instantiate(bytes);
+  const { code, memory } = instance;
+  const addresses = arrays.map((array) => copyIn(instance, array));
+  const plan = code.layOut(copyIn(instance, recordOf(model, addresses)));
   const fields = new Uint32Array(memory.buffer, plan);
   return {
     bytes: new Uint8Array(memory.buffer, plan, code.layoutBytes()).slice(),
@@ -53,7 +54,7 @@ export function layOut(model: TreeEnsemble): Layout {
   };
 }
 
-/** The arrays of a `class Model`, in its order. */
+/** Returns the arrays of a `Model`, in the order of its fields. */
 function arraysOf(model: TreeEnsemble): (ArrayBufferView | undefined)[] {
   const { categories, precision } = model;
   const Values = precision === "float64" ? Float64Array : Float32Array;
@@ -73,7 +74,7 @@ function arraysOf(model: TreeEnsemble): (ArrayBufferView | undefined)[] {
   ];
 }
 
-/** A `class Model` of `wasm/assembly/records.ts`. */
+/** Returns a `Model` of `assembly/records.ts`. */
 function recordOf(
   model: TreeEnsemble,
   addresses: readonly number[],

@@ -1,44 +1,46 @@
-/** The compiled kernel: what it exports, and instances of it. */
+/** Instantiates the compiled kernel in WebAssembly memory. */
 import { InputError } from "../../base/errors.ts";
 import { wasmBase64 } from "./bytes.ts";
 
-/** The compiled functions; addresses are in their own memory, and 0 is none. */
-export interface Code {
-  /** The address of so many fresh zero bytes, a multiple of 16. Memory grows, so views of it are made after the call. */
-  room(bytes: number): number;
-
-  /** Lays out a `class Model`; the address of its plan, and how many bytes from there on are the layout. */
+/** The exported functions. Addresses are in the memory of the instance; 0 means none. */
+export interface KernelCode {
+  /** Returns the address of zeroed bytes, a multiple of 16. Memory may grow, which detaches earlier views of it. */
+  allocate(bytes: number): number;
+  /** Lays out a `Model` (`assembly/records.ts`) and returns the address of its `Plan`, where the layout starts. */
   layOut(model: number): number;
+  /** Returns the size of the layout. */
   layoutBytes(): number;
-  /** Scores rows, a multiple of 128. */
+  /** Computes the margins of rows; `rows` is a multiple of 128. */
   margins(plan: number, matrix: number, rows: number, to: number): void;
+  /** Applies XGBoost's sigmoid in place; `count` is a multiple of 4. */
   logistic(at: number, count: number): void;
+  /** Applies XGBoost's softmax in place, row by row; `rows * groups` is a multiple of 4. */
   softmax(at: number, rows: number, groups: number): void;
 }
 
-/** A memory with the code on it. */
-export interface Compiled {
-  readonly code: Code;
+/** An instance of the kernel and its memory. */
+export interface KernelInstance {
+  readonly code: KernelCode;
   readonly memory: WebAssembly.Memory;
 }
 
-/** Memory comes in pages of so many bytes, and so many are used at most: addresses beyond come out of the code as negative numbers. */
 const pageBytes = 65_536;
-const mostPages = 32_767;
+/** Just under 2 GiB: the code returns higher addresses as negative numbers. */
+const maxPages = 32_767;
 
 let compiled: WebAssembly.Module | undefined;
 
 /**
- * A fresh memory with room for so many bytes at least, and the code on it.
+ * Returns a new instance of the kernel with at least `bytes` of memory.
  *
- * @param maximum Most bytes that the memory may grow to; 2 GiB by default.
- * @throws {InputError} If there is no memory of that size.
+ * @param maximum Bytes that the memory may grow to; 2 GiB by default.
+ * @throws {InputError} If `bytes` is over 2 GiB.
  */
 export function instantiate(
   bytes: number,
-  maximum = mostPages * pageBytes,
-): Compiled {
-  if (bytes > mostPages * pageBytes) tooLarge(bytes);
+  maximum = maxPages * pageBytes,
+): KernelInstance {
+  if (bytes > maxPages * pageBytes) tooLarge(bytes);
   compiled ??= new WebAssembly.Module(Uint8Array.fromBase64(wasmBase64));
   const memory = new WebAssembly.Memory({
     initial: Math.ceil(bytes / pageBytes),
@@ -47,17 +49,17 @@ export function instantiate(
   const { exports } = new WebAssembly.Instance(compiled, {
     env: { memory, tooLarge },
   });
-  return { code: exports as unknown as Code, memory }; // as assembly/ exports it
+  return { code: exports as unknown as KernelCode, memory }; // as assembly/ exports it
 }
 
-/** Copies an array into a memory; its address there, 0 for none. */
+/** Copies an array into an instance's memory and returns its address; 0 for undefined. */
 export function copyIn(
-  { code, memory }: Compiled,
+  { code, memory }: KernelInstance,
   array: ArrayBufferView | undefined,
 ): number {
   if (array === undefined) return 0;
   const { buffer, byteOffset, byteLength } = array;
-  const address = code.room(byteLength);
+  const address = code.allocate(byteLength);
   new Uint8Array(memory.buffer, address).set(
     new Uint8Array(buffer, byteOffset, byteLength),
   );
@@ -66,6 +68,6 @@ export function copyIn(
 
 function tooLarge(bytes: number): never {
   throw new InputError(
-    `Cannot use a model that needs ${bytes} bytes of memory: 2 GiB are used at most; use --engine onnxruntime`,
+    `Cannot score model: it needs ${bytes} bytes of memory, the limit is 2 GiB; use --engine onnxruntime`,
   );
 }

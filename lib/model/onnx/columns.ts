@@ -1,11 +1,11 @@
 /**
- * Models as ONNX graphs that take rows as users send them: columns with their
- * own types and with labels of categories, which `mlflow.onnx` feeds from a
- * pandas frame (`_OnnxModelWrapper.predict` of MLflow 3.17.2).
+ * Writes models as ONNX graphs that take rows as users send them: typed columns,
+ * with labels for categories. `mlflow.onnx` feeds them from a pandas frame
+ * (`_OnnxModelWrapper.predict` of MLflow 3.17.2).
  */
 import { InputError } from "../../base/errors.ts";
 import type { Model } from "../ensemble.ts";
-import { kindOfLabels, type Label, unseenCategory } from "../labels.ts";
+import { type Label, typeOfLabels, unseenCategory } from "../labels.ts";
 import {
   add,
   addCast,
@@ -19,40 +19,40 @@ import {
   encodeModel,
   integerAttribute,
   integersAttribute,
+  stringsAttribute,
   tensorAttribute,
   type TensorInfo,
-  textsAttribute,
 } from "./graph.ts";
 
-/** A column of the frame: a feature's name and MLflow's type of it. */
+/** A column of the frame: a feature's name and its MLflow type. */
 export interface GraphColumn {
   readonly name: string;
   readonly type: string;
 }
 
 /**
- * What onnxruntime makes of a missing value in a column of texts: `None`,
- * `NaN` and pandas' `NA`, as Python writes them. A label that is spelt so
- * wins: in such a column a missing value is that category.
+ * How onnxruntime reads a missing value in a column of strings: `None`, `NaN`
+ * and pandas' `NA`, formatted by Python. If a label has the same spelling, the
+ * missing value becomes that category.
  */
-const missingTexts = ["None", "nan", "<NA>"];
+const missingStrings = ["None", "nan", "<NA>"];
 
 /**
- * The bytes of an ONNX file that gives a model's predictions for a frame.
+ * Returns an ONNX file that computes a model's predictions for a frame.
  *
- * Without columns of texts it has one input per column, by the column's name:
- * `mlflow.onnx` feeds each by itself, and a single one as rows × 1. With texts
- * it has one input `input`, a matrix of texts in the order of the columns: for
- * a single input MLflow feeds `frame.values`, which is an array of objects
- * then, and onnxruntime takes their `str()`. (One input per column would fail
- * there: columns of texts are no NumPy arrays since pandas 3.)
+ * Without string columns, the graph has one input per column, named after it:
+ * `mlflow.onnx` feeds each column separately, and a single column as rows × 1.
+ * With string columns, it has one input `input`, a matrix of strings in column
+ * order: for a single input, MLflow feeds `frame.values`, an array of objects,
+ * of which onnxruntime takes the `str()`. One input per column would fail, since
+ * string columns are not NumPy arrays in pandas 3.
  *
- * A label that the model does not know becomes a missing value or ends the
- * call with onnxruntime's error `indices element out of data bounds`, as
- * {@linkcode unseenCategory} says of the library.
+ * An unknown label becomes a missing value, or fails with onnxruntime's error
+ * `indices element out of data bounds`, as in the library; see
+ * {@linkcode unseenCategory}.
  *
- * @param options `columns`: the model's features in their order; types are `double`, `float`, `long`, `integer`, `boolean`, `string`. `missingValue`: a number that means "missing" beside NaN, in any column.
- * @throws {InputError} If a column's type does not fit its categories, or as `toOnnx`.
+ * @param options `columns`: the model's features in order; types are `double`, `float`, `long`, `integer`, `boolean`, `string`. `missingValue`: a number that means missing, like NaN, in any column.
+ * @throws {InputError} If a column's type does not match its categories, or as `toOnnx`.
  */
 export function toColumnGraph(
   model: Model,
@@ -68,8 +68,8 @@ export function toColumnGraph(
       `Cannot write an ONNX graph: ${columns.length} columns for ${features.count} features`,
     );
   }
-  const isText = columns.some(({ type }) => type === "string");
-  const inputs = isText
+  const isString = columns.some(({ type }) => type === "string");
+  const inputs = isString
     ? [{ name: "input", type: elementType.string, columns: columns.length }]
     : columns.map((column, f) => toInput(column, features.labels?.[f]))
       .map((input) => columns.length === 1 ? { ...input, columns: 1 } : input);
@@ -83,12 +83,12 @@ export function toColumnGraph(
     model.predictionKind,
     (name) => taken.includes(name),
   );
-  const read = isText ? textReader(draft, "input") : columnReader(draft);
+  const read = isString ? matrixReader(draft, "input") : columnReader(draft);
   const encoded = columns.map((column, feature) =>
     addColumn(draft, {
       column,
       values: read(column, feature),
-      isText,
+      isString,
       labels: features.labels?.[feature],
       unseen: unseenCategory(library),
     })
@@ -109,7 +109,7 @@ export function toColumnGraph(
   }, "labels");
 }
 
-/** NaN in place of the number that means "missing". */
+/** Replaces the number that means missing by NaN. */
 function addMissing(
   draft: Draft,
   matrix: string,
@@ -127,11 +127,11 @@ function addMissing(
 }
 
 /**
- * Rows as a pandas frame of these columns would give them to the graph:
- * booleans in a column of doubles are 0 and 1, and a missing text is a text
- * that is no label.
+ * Converts rows to what a pandas frame feeds to the graph: booleans in a column
+ * of doubles become 0 and 1, and a missing string becomes one of the strings
+ * that mean missing.
  *
- * @param options `types`: those of the graph's columns. `rows`: a cell per column each; missing is null.
+ * @param options `types`: those of the graph's columns. `rows`: one cell per column; missing is null.
  */
 export function toGraphRows(
   { features }: Model,
@@ -143,7 +143,7 @@ export function toGraphRows(
   const missing = types.map((type, feature) => {
     const labels = features.labels?.[feature] ?? [];
     return type === "string"
-      ? missingTexts.find((text) => !labels.includes(text)) ?? null
+      ? missingStrings.find((text) => !labels.includes(text)) ?? null
       : null;
   });
   return rows.map((row) =>
@@ -155,12 +155,12 @@ export function toGraphRows(
   );
 }
 
-/** A name that is not taken: the wanted one, with as many `_` behind it as it needs. */
+/** Returns the wanted name, followed by as many `_` as make it unique. */
 function freeName(wanted: string, isTaken: (name: string) => boolean): string {
   return isTaken(wanted) ? freeName(`${wanted}_`, isTaken) : wanted;
 }
 
-/** MLflow casts doubles to float32 only where the input is float32; labels are looked up as doubles. */
+/** Returns the input of a column. MLflow casts doubles to float32 only for a float32 input; numeric labels need doubles. */
 function toInput(
   { name, type }: GraphColumn,
   labels: readonly Label[] | undefined,
@@ -175,11 +175,11 @@ function toInput(
   const found = types[type];
   if (found !== undefined) return { name, type: found, columns: undefined };
   throw new InputError(
-    `Cannot write an ONNX graph: column "${name}" is of the type ${type}, expected a number, boolean or string`,
+    `Cannot write an ONNX graph: column "${name}" has type ${type}, expected a number, boolean or string`,
   );
 }
 
-/** Gives each column, rows × 1, of the input of its name. */
+/** Returns a function that adds a node for a column, rows × 1, from the input of its name. */
 function columnReader(
   draft: Draft,
 ): (column: GraphColumn, feature: number) => string {
@@ -190,8 +190,8 @@ function columnReader(
   return ({ name }) => add(draft, "Reshape", { inputs: [name, shape] });
 }
 
-/** Gives each column, rows × 1, of a matrix. */
-function textReader(
+/** Returns a function that adds a node for a column, rows × 1, from the matrix of strings. */
+function matrixReader(
   draft: Draft,
   matrix: string,
 ): (column: GraphColumn, feature: number) => string {
@@ -209,22 +209,22 @@ function textReader(
 
 interface ColumnOptions {
   readonly column: GraphColumn;
-  /** The column as it arrives: texts where `isText`, otherwise of its own type. */
+  /** The tensor of the column: strings if `isString`, otherwise of the column's type. */
   readonly values: string;
-  readonly isText: boolean;
+  readonly isString: boolean;
   readonly labels: readonly Label[] | undefined;
   readonly unseen: "missing" | "error";
 }
 
-/** Appends the steps from a column to the float32 feature of it. */
+/** Appends the nodes from a column to its float32 feature. */
 function addColumn(draft: Draft, options: ColumnOptions): string {
-  const { column: { name, type }, values, isText, labels, unseen } = options;
-  if (labels) checkKind(options.column, labels);
+  const { column: { name, type }, values, isString, labels, unseen } = options;
+  if (labels) checkLabelType(options.column, labels);
   if (type === "boolean") {
-    if (!isText && !labels) return addCast(draft, values, "float");
+    if (!isString && !labels) return addCast(draft, values, "float");
     const booleans = labels ?? [false, true];
-    return isText
-      ? addTextCodes(draft, values, {
+    return isString
+      ? addStringCodes(draft, values, {
         labels: booleans.map((label) => label ? "True" : "False"),
         unseen: labels ? unseen : "error",
       })
@@ -235,9 +235,9 @@ function addColumn(draft: Draft, options: ColumnOptions): string {
       });
   }
   if (type === "string") {
-    if (labels) return addTextCodes(draft, values, { labels, unseen });
+    if (labels) return addStringCodes(draft, values, { labels, unseen });
     throw new InputError(
-      `Cannot write an ONNX graph: column "${name}" holds texts, and the model has no labels for it`,
+      `Cannot write an ONNX graph: column "${name}" has type string, but the model has no labels for it`,
     );
   }
   const isWhole = type === "long" || type === "integer";
@@ -246,33 +246,33 @@ function addColumn(draft: Draft, options: ColumnOptions): string {
     const numbers = addCast(draft, values, wide);
     return addNumberCodes(draft, numbers, { labels, type: wide, unseen });
   }
-  // Texts become doubles first, as NumPy has them: rounding them at once to float32 may differ.
-  const numbers = isText ? addCast(draft, values, wide) : values;
+  // Strings become doubles first, as in NumPy: rounding them directly to float32 may differ.
+  const numbers = isString ? addCast(draft, values, wide) : values;
   return addCast(draft, numbers, "float");
 }
 
-/** Booleans may stand in a column of doubles, which has room for missing values. */
-function checkKind(
+/** Checks that a column's type fits its labels; booleans may be in a column of doubles, which allows missing values. */
+function checkLabelType(
   { name, type }: GraphColumn,
   labels: readonly Label[],
 ): void {
-  const kind = kindOfLabels(labels);
-  const fitting: Readonly<Record<typeof kind, readonly string[]>> = {
-    text: ["string"],
+  const labelType = typeOfLabels(labels);
+  const fitting: Readonly<Record<typeof labelType, readonly string[]>> = {
+    string: ["string"],
     number: ["double", "float", "long", "integer"],
     boolean: ["boolean", "double"],
     mixed: [],
   };
-  if (labels.length === 0 || fitting[kind].includes(type)) return;
+  if (labels.length === 0 || fitting[labelType].includes(type)) return;
   throw new InputError(
-    kind === "mixed"
-      ? `Cannot write an ONNX graph: the categories of column "${name}" are texts, numbers and booleans together, and a column of MLflow's holds one kind; train with texts`
-      : `Cannot write an ONNX graph: column "${name}" is of the type ${type}, but its categories are of the kind ${kind}`,
+    labelType === "mixed"
+      ? `Cannot write an ONNX graph: the categories of column "${name}" mix strings, numbers and booleans, but an MLflow column has one type; train with strings`
+      : `Cannot write an ONNX graph: column "${name}" has type ${type}, but its categories have type ${labelType}`,
   );
 }
 
-/** Codes of texts; missing values have a text of their own here. */
-function addTextCodes(
+/** Adds the codes of strings; the strings that mean missing have a code after the last label. */
+function addStringCodes(
   draft: Draft,
   values: string,
   { labels, unseen }: {
@@ -281,12 +281,12 @@ function addTextCodes(
   },
 ): string {
   const known = labels.map(String);
-  const missing = missingTexts.filter((text) => !known.includes(text));
+  const missing = missingStrings.filter((text) => !known.includes(text));
   const codes = [...known.keys(), ...missing.map(() => known.length)];
   const indices = add(draft, "LabelEncoder", {
     inputs: [values],
     attributes: [
-      textsAttribute("keys_strings", [...known, ...missing]),
+      stringsAttribute("keys_strings", [...known, ...missing]),
       integersAttribute("values_int64s", codes),
       integerAttribute("default_int64", defaultCode(known.length, unseen)),
     ],
@@ -295,7 +295,7 @@ function addTextCodes(
   return addLookup(draft, indices, known.length);
 }
 
-/** Codes of numbers, or of booleans as 0 and 1. */
+/** Adds the codes of numbers, or of booleans as 0 and 1. */
 function addNumberCodes(
   draft: Draft,
   values: string,
@@ -337,12 +337,12 @@ function addNumberCodes(
   return addLookup(draft, indices, size);
 }
 
-/** Behind the last label comes the missing value; one further there is nothing, which is an error. */
+/** Returns the code of an unknown label: the missing value after the last label, or an index out of range, which is an error. */
 function defaultCode(size: number, unseen: "missing" | "error"): number {
   return unseen === "missing" ? size : size + 1;
 }
 
-/** Codes as float32, of which the last, behind all labels, is NaN. */
+/** Adds the lookup of codes as float32; the code after the last label is NaN. */
 function addLookup(draft: Draft, indices: string, size: number): string {
   const values = Float32Array.from(
     { length: size + 1 },

@@ -9,8 +9,8 @@ import { fieldNumbers } from "./nodes.ts";
 import {
   type Field,
   fieldsOf,
-  findText,
-  textsOf,
+  findString,
+  stringsOf,
   varintsOf,
 } from "./protobuf.ts";
 
@@ -43,14 +43,14 @@ function visitNode(field: Field): void {
   for (const { number, content } of fieldsOf(field.content) ?? []) {
     if (number !== node.attribute) continue;
     const parts = fieldsOf(content) ?? [];
-    attributes.set(textsOf(parts, attribute.name)[0] ?? "", parts);
+    attributes.set(stringsOf(parts, attribute.name)[0] ?? "", parts);
     for (const part of parts) {
       const isGraph = part.number === attribute.graph ||
         part.number === attribute.graphs;
       if (isGraph) visitNodes(part, graph.node);
     }
   }
-  const op = findText(field.content, node.op) ?? "";
+  const op = findString(field.content, node.op) ?? "";
   if (op === "TreeEnsemble") checkAcyclic(byPosition(attributes), op);
   else if (op.startsWith("TreeEnsemble")) checkAcyclic(byId(attributes), op);
 }
@@ -66,7 +66,7 @@ function byId(attributes: Attributes): Children {
     integers(attributes, "nodes_truenodeids"),
     integers(attributes, "nodes_falsenodeids"),
   ];
-  const modes = textsOf(
+  const modes = stringsOf(
     attributes.get("nodes_modes") ?? [],
     fieldNumbers.attribute.texts,
   );

@@ -1,5 +1,5 @@
 /**
- * The parts of an ONNX graph as bytes. Field numbers are those of
+ * Encodes ONNX graphs. Field numbers are those of
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
 import {
@@ -9,31 +9,31 @@ import {
   integerField,
   integersField,
   littleEndian,
-  textField,
+  stringField,
 } from "./protobuf.ts";
 
-/** A computation; its output carries the given name. */
+/** A node with one output that is used. */
 export interface GraphNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly output: string;
-  /** A second result that the operator must have and nobody reads. */
+  /** The name of a second output that the operator requires and nothing reads. */
   readonly unused?: string;
   readonly attributes?: readonly Uint8Array[];
-  /** Empty for ONNX's own operators. */
+  /** The operator's domain; ONNX's own if absent. */
   readonly domain?: string;
 }
 
-/** A tensor that a graph takes or gives. */
+/** An input or output of a graph. */
 export interface TensorInfo {
   readonly name: string;
   /** One of {@linkcode elementType}. */
   readonly type: number;
-  /** Columns of a matrix, whose rows are free; undefined of a list of rows. */
+  /** The number of columns of a matrix with any number of rows; undefined for a vector with one value per row. */
   readonly columns: number | undefined;
 }
 
-/** Everything that a graph with one output is made of. */
+/** A graph with one output. */
 export interface Graph {
   readonly name: string;
   readonly doc: string;
@@ -41,33 +41,33 @@ export interface Graph {
   readonly constants: readonly Uint8Array[];
   readonly inputs: readonly TensorInfo[];
   readonly output: TensorInfo;
-  /** Shown by ONNX's tools as metadata. */
+  /** The model's `metadata_props`. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** ONNX 1.10's format and operators, which every runtime since 2021 reads; those with labels of ONNX 1.15, of 2023. */
+/** Format and operator versions: those of ONNX 1.10 (2021), or of ONNX 1.15 (2023) for graphs with labels. */
 const versions = {
   numbers: { format: 8, operators: 15, trees: 3 },
   labels: { format: 9, operators: 15, trees: 4 },
 } as const;
 
-/** The bytes of a `.onnx` file. @param use Whether the graph only computes with numbers, or encodes labels as well. */
+/** Returns a `.onnx` file. @param use Whether the graph computes only with numbers, or also encodes labels. */
 export function encodeModel(
   graph: Graph,
   use: keyof typeof versions = "numbers",
 ): Uint8Array {
   const { format, operators, trees } = versions[use];
   const opset = (domain: string, version: number) =>
-    bytesField(8, concat([textField(1, domain), integerField(2, version)]));
+    bytesField(8, concat([stringField(1, domain), integerField(2, version)]));
   return concat([
     integerField(1, format),
-    textField(2, "churn-prediction"), // `producer_name`,
-    textField(6, graph.doc),
+    stringField(2, "churn-prediction"), // `producer_name`,
+    stringField(6, graph.doc),
     bytesField(7, encodeGraph(graph)),
     opset("", operators),
     opset("ai.onnx.ml", trees),
     ...Object.entries(graph.metadata).map(([key, value]) =>
-      bytesField(14, concat([textField(1, key), textField(2, value)]))
+      bytesField(14, concat([stringField(1, key), stringField(2, value)]))
     ),
   ]);
 }
@@ -75,9 +75,9 @@ export function encodeModel(
 function encodeGraph(graph: Graph): Uint8Array {
   return concat([
     ...graph.nodes.map((node) => bytesField(1, encodeNode(node))),
-    textField(2, graph.name),
+    stringField(2, graph.name),
     ...graph.constants.map((tensor) => bytesField(5, tensor)),
-    textField(10, graph.doc),
+    stringField(10, graph.doc),
     ...graph.inputs.map((info) => bytesField(11, encodeTensor(info))),
     bytesField(12, encodeTensor(graph.output)),
   ]);
@@ -85,19 +85,19 @@ function encodeGraph(graph: Graph): Uint8Array {
 
 function encodeNode(node: GraphNode): Uint8Array {
   return concat([
-    ...node.inputs.map((name) => textField(1, name)),
-    textField(2, node.output),
-    ...(node.unused === undefined ? [] : [textField(2, node.unused)]),
-    textField(3, node.output),
-    textField(4, node.op),
+    ...node.inputs.map((name) => stringField(1, name)),
+    stringField(2, node.output),
+    ...(node.unused === undefined ? [] : [stringField(2, node.unused)]),
+    stringField(3, node.output),
+    stringField(4, node.op),
     ...(node.attributes ?? []).map((attribute) => bytesField(5, attribute)),
-    textField(7, node.domain ?? ""),
+    stringField(7, node.domain ?? ""),
   ]);
 }
 
-/** A list of rows, or a matrix. */
+/** Encodes a `ValueInfoProto`. */
 function encodeTensor({ name, type, columns }: TensorInfo): Uint8Array {
-  const rows = bytesField(1, textField(2, "rows"));
+  const rows = bytesField(1, stringField(2, "rows"));
   const size = columns === undefined
     ? []
     : [bytesField(1, integerField(1, columns))];
@@ -105,10 +105,10 @@ function encodeTensor({ name, type, columns }: TensorInfo): Uint8Array {
     integerField(1, type),
     bytesField(2, concat([rows, ...size])),
   ]);
-  return concat([textField(1, name), bytesField(2, bytesField(1, tensor))]);
+  return concat([stringField(1, name), bytesField(2, bytesField(1, tensor))]);
 }
 
-/** `TensorProto.DataType`, of which inputs, casts and constants need these. */
+/** The values of `TensorProto.DataType` that graphs use. */
 export const elementType = {
   float: 1,
   int32: 6,
@@ -118,21 +118,21 @@ export const elementType = {
   double: 11,
 } as const;
 
-/** A constant tensor: float32, double, int64 or bool by the kind of array. */
+type Numbers = Float32Array | Float64Array | BigInt64Array | Uint8Array;
+
+/** Returns a constant tensor: float32, double, int64 or bool, by the type of the array. */
 export function constant(
   name: string,
-  values: Float32Array | Float64Array | BigInt64Array | Uint8Array,
+  values: Numbers,
   dims: readonly number[],
 ): Uint8Array {
   return concat([
     integersField(1, dims),
     integerField(2, typeOf(values)),
-    textField(8, name),
+    stringField(8, name),
     bytesField(9, rawBytes(values)),
   ]);
 }
-
-type Numbers = Float32Array | Float64Array | BigInt64Array | Uint8Array;
 
 function typeOf(values: Numbers): number {
   if (values instanceof Float32Array) return elementType.float;
@@ -148,7 +148,7 @@ function rawBytes(values: Numbers): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** `AttributeProto.type`. */
+/** Values of `AttributeProto.type`. */
 const attributeType = {
   integer: 2,
   text: 3,
@@ -158,17 +158,17 @@ const attributeType = {
   texts: 8,
 };
 
-/** An attribute that is one whole number. */
+/** Returns an attribute with an integer. */
 export function integerAttribute(name: string, value: number): Uint8Array {
   return attribute(name, "integer", [integerField(3, value)]);
 }
 
-/** An attribute that is a text. */
-export function textAttribute(name: string, value: string): Uint8Array {
-  return attribute(name, "text", [textField(4, value)]);
+/** Returns an attribute with a string. */
+export function stringAttribute(name: string, value: string): Uint8Array {
+  return attribute(name, "text", [stringField(4, value)]);
 }
 
-/** An attribute that is a list of float32 numbers. */
+/** Returns an attribute with a list of float32 numbers. */
 export function floatsAttribute(
   name: string,
   values: Float32Array,
@@ -176,7 +176,7 @@ export function floatsAttribute(
   return attribute(name, "floats", [floatsField(7, values)]);
 }
 
-/** An attribute that is a list of whole numbers. */
+/** Returns an attribute with a list of integers. */
 export function integersAttribute(
   name: string,
   values: ArrayLike<number>,
@@ -184,21 +184,21 @@ export function integersAttribute(
   return attribute(name, "integers", [integersField(8, values)]);
 }
 
-/** An attribute that is a list of texts. */
-export function textsAttribute(
+/** Returns an attribute with a list of strings. */
+export function stringsAttribute(
   name: string,
   values: readonly string[],
 ): Uint8Array {
-  const fields = new Map<string, Uint8Array>(); // a model's nodes have three modes
+  const fields = new Map<string, Uint8Array>(); // encoded once per distinct string: node modes repeat
   const parts = values.map((value) => {
-    const field = fields.get(value) ?? textField(9, value);
+    const field = fields.get(value) ?? stringField(9, value);
     fields.set(value, field);
     return field;
   });
   return attribute(name, "texts", parts);
 }
 
-/** An attribute that is a list of numbers as a tensor, of the type that the array has. */
+/** Returns an attribute with a tensor of the array's type. */
 export function tensorAttribute(
   name: string,
   values: Float64Array | BigInt64Array,
@@ -213,5 +213,5 @@ function attribute(
   values: readonly Uint8Array[],
 ): Uint8Array {
   const kind = integerField(20, attributeType[type]);
-  return concat([textField(1, name), concat(values), kind]);
+  return concat([stringField(1, name), concat(values), kind]);
 }

@@ -1,40 +1,40 @@
 /**
- * The nodes, outputs and constants of an ONNX file, as far as it takes to know
- * what an output is. Field numbers are those of
+ * Decodes the nodes, outputs and constants of an ONNX file, as far as needed to
+ * determine what an output is. Field numbers are those of
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
 import {
   type Field,
   fieldsOf,
   findField,
-  findText,
+  findString,
   integersOf,
-  textsOf,
+  stringsOf,
 } from "./protobuf.ts";
 
-/** One computation of a graph. */
+/** A node of a graph. */
 export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** The node as it stands in the graph's bytes. */
+  /** The encoded node. */
   readonly field: Field;
-  /** The fields of an attribute; undefined where the node has none of that name. */
+  /** Returns the fields of an attribute; undefined if the node does not have it. */
   attribute(name: string): readonly Field[] | undefined;
 }
 
-/** A graph that can be followed from its outputs to its inputs. */
+/** A graph that can be traversed from its outputs to its inputs. */
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
-  /** Names of the graph's outputs, in their order. */
+  /** The names of the graph's outputs, in order. */
   readonly outputs: readonly string[];
-  /** The node that computes a tensor; undefined for inputs and constants. */
+  /** Returns the node that computes a tensor; undefined for inputs and constants. */
   producerOf(tensor: string): OnnxNode | undefined;
-  /** The fields of a constant tensor (`TensorProto`); undefined where there is none of that name. */
+  /** Returns the fields of a constant tensor (`TensorProto`); undefined if there is none of this name. */
   constant(name: string): readonly Field[] | undefined;
 }
 
-/** Field numbers of `ModelProto`, `GraphProto`, `NodeProto`, `AttributeProto`, `TensorProto`. */
+/** Field numbers of `ModelProto`, `GraphProto`, `FunctionProto`, `NodeProto`, `ValueInfoProto`, `AttributeProto` and `TensorProto`. */
 export const fieldNumbers = {
   model: { graph: 7, functions: 25 },
   graph: { node: 1, initializer: 5, output: 12 },
@@ -61,7 +61,7 @@ export const fieldNumbers = {
   },
 } as const;
 
-/** The graph in the bytes of a `.onnx` file; undefined where they hold none. */
+/** Decodes the graph of a `.onnx` file; returns undefined if the bytes have none. */
 export function readGraph(bytes: Uint8Array): OnnxGraph | undefined {
   const { model, graph, value, tensor } = fieldNumbers;
   const content = findField(bytes, model.graph)?.content;
@@ -75,13 +75,13 @@ export function readGraph(bytes: Uint8Array): OnnxGraph | undefined {
   );
   const constants = new Map(
     of(graph.initializer).map(({ content }) =>
-      [findText(content, tensor.name), content] as const
+      [findString(content, tensor.name), content] as const
     ),
   );
   return {
     nodes,
     outputs: of(graph.output).map(({ content }) =>
-      findText(content, value.name) ?? ""
+      findString(content, value.name) ?? ""
     ),
     producerOf: (name) => producers.get(name),
     constant: (name) => {
@@ -100,28 +100,29 @@ function toNode(field: Field): OnnxNode {
   const { node, attribute } = fieldNumbers;
   const fields = fieldsOf(field.content) ?? [];
   return {
-    op: findText(field.content, node.op) ?? "",
-    inputs: textsOf(fields, node.input),
-    outputs: textsOf(fields, node.output),
+    op: findString(field.content, node.op) ?? "",
+    inputs: stringsOf(fields, node.input),
+    outputs: stringsOf(fields, node.output),
     field,
     attribute(name) {
       const found = fields.find(({ number, content }) =>
-        number === node.attribute && findText(content, attribute.name) === name
+        number === node.attribute &&
+        findString(content, attribute.name) === name
       );
       return found && fieldsOf(found.content);
     },
   };
 }
 
-/** The text of an attribute; undefined where the node has none of that name. */
-export function textAttributeOf(
+/** Returns the string of an attribute; undefined if the node does not have it. */
+export function stringAttributeOf(
   node: OnnxNode,
   name: string,
 ): string | undefined {
-  return textsOf(node.attribute(name) ?? [], fieldNumbers.attribute.text)[0];
+  return stringsOf(node.attribute(name) ?? [], fieldNumbers.attribute.text)[0];
 }
 
-/** The class labels that a node's attributes hold, integers as their digits; undefined where there are none. */
+/** Returns the class labels in a node's attributes, integers as decimal strings; undefined if there are none. */
 export function labelsOf(node: OnnxNode): string[] | undefined {
   const { integers, texts } = fieldNumbers.attribute;
   const names = [
@@ -132,7 +133,7 @@ export function labelsOf(node: OnnxNode): string[] | undefined {
   for (const name of names) {
     const fields = node.attribute(name) ?? [];
     const labels = [
-      ...textsOf(fields, texts),
+      ...stringsOf(fields, texts),
       ...integersOf(fields, integers).map(String),
     ];
     if (labels.length > 0) return labels;
@@ -140,18 +141,18 @@ export function labelsOf(node: OnnxNode): string[] | undefined {
   return undefined;
 }
 
-/** `TensorProto.DataType` of the tensors that hold class labels, by bytes per raw value. */
+/** Bytes per raw value of the integer types in `TensorProto.DataType` that class labels have. */
 const integerSizes: ReadonlyMap<bigint, 1 | 4 | 8> = new Map([
   [6n, 4], // int32
   [7n, 8], // int64
   [9n, 1], // bool
 ]);
 
-/** The values of a constant of texts or whole numbers, as texts; undefined for any other kind. */
+/** Returns the values of a constant of strings or integers, as strings; undefined for any other type. */
 export function constantLabels(tensor: readonly Field[]): string[] | undefined {
   const { type, int32s, texts, int64s, raw } = fieldNumbers.tensor;
   const [kind = 0n] = integersOf(tensor, type);
-  const words = textsOf(tensor, texts);
+  const words = stringsOf(tensor, texts);
   if (words.length > 0) return words;
   const size = integerSizes.get(kind);
   if (size === undefined) return undefined;
@@ -172,7 +173,7 @@ function rawIntegers(bytes: Uint8Array, size: 1 | 4 | 8): bigint[] {
   });
 }
 
-/** The value of a constant of one float32 or double; undefined for any other kind. */
+/** Returns the value of a float32 or double constant with one element; undefined for any other constant. */
 export function constantNumber(tensor: readonly Field[]): number | undefined {
   const { floats, raw } = fieldNumbers.tensor;
   const bytes = tensor.find(({ number }) => number === raw || number === floats)

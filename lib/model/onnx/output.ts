@@ -1,7 +1,7 @@
 /**
- * What the output of an ONNX graph is: probabilities of classes, one
- * probability, or numbers of which the graph does not say what they are. Read
- * from the nodes that compute it, never from its name or its values.
+ * Determines what an ONNX graph's output is: probabilities of classes, one
+ * probability, or numbers of unknown meaning. The nodes that compute the output
+ * decide, not its name or values.
  */
 import {
   constantLabels,
@@ -9,27 +9,28 @@ import {
   labelsOf,
   type OnnxGraph,
   type OnnxNode,
-  textAttributeOf,
+  stringAttributeOf,
 } from "./nodes.ts";
 
-/** What is known of an output before anything is scored. */
+/** The properties of an output, known before anything is scored. */
 export interface OutputFacts {
-  /** `probability` where the nodes that compute it give nothing else, otherwise `unknown`. */
+  /** `probability` if the nodes that compute it always return probabilities, otherwise `unknown`. */
   readonly kind: "probability" | "unknown";
-  /** The class of each column, in their order; undefined where the graph names no classes. */
+  /** The class of each column; undefined if the graph names no classes. */
   readonly classes: readonly string[] | undefined;
 }
 
 /**
- * The facts of a float output.
+ * Returns the properties of a float output.
  *
- * A probability is what a classifier of `ai.onnx.ml`, `Sigmoid`, `Softmax`, a
- * regressor with such a transform, or `1 / (1 + exp(x))` gives. Where the graph
- * also gives class labels, as scikit-learn's converter writes ensembles and
- * calibrated classifiers, one column per class counts as well. A regressor's
- * numbers, a decision function and margins are `unknown`.
+ * It is a probability if it comes from a classifier of `ai.onnx.ml`, `Sigmoid`,
+ * `Softmax`, a regressor with such a transform, or `1 / (1 + exp(x))`. If the
+ * graph also outputs class labels, as scikit-learn's converter does for
+ * ensembles and calibrated classifiers, other nodes count too unless they are
+ * known not to return probabilities. A regressor's numbers, a decision function
+ * and margins are `unknown`.
  *
- * @param output `name`: the tensor; `zipped`: the labels of the `ZipMap` that was taken off it.
+ * @param output `name`: the tensor; `zipped`: the labels of the `ZipMap` that was removed from it.
  */
 export function describeOutput(
   graph: OnnxGraph,
@@ -41,12 +42,12 @@ export function describeOutput(
   const classes = stated ?? (node && labelsOf(node));
   const kind = node && kindOf(graph, node);
   const isProbability = kind === "probability" ||
-    kind === "open" && stated !== undefined;
+    kind === "undetermined" && stated !== undefined;
   return { kind: isProbability ? "probability" : "unknown", classes };
 }
 
-/** Operators that change a tensor's type or shape and none of its numbers' order. */
-const carriers = new Set([
+/** Operators that change a tensor's type or shape but not its values or their order. */
+const passThrough = new Set([
   "Identity",
   "Cast",
   "Reshape",
@@ -55,18 +56,12 @@ const carriers = new Set([
   "Unsqueeze",
 ]);
 
-/** The node that computes a tensor's numbers; undefined where they are an input's or a constant's. */
+/** Returns the node that computes a tensor's values; undefined for inputs and constants. */
 function originOf(graph: OnnxGraph, tensor: string): OnnxNode | undefined {
-  let node = graph.producerOf(tensor);
-  // A valid graph has no cycle; a broken one ends here.
-  for (let left = graph.nodes.length; left > 0; left--) {
-    if (!node || !carriers.has(node.op)) return node;
-    node = graph.producerOf(node.inputs[0] ?? "");
-  }
-  return undefined;
+  return graph.producerOf(originTensor(graph, tensor));
 }
 
-/** The labels that another output of the graph chooses from; undefined where there are none, or several that differ. */
+/** Returns the labels that another output of the graph selects from; undefined if there are none, or different ones. */
 function labelsOfOutputs(
   graph: OnnxGraph,
   name: string,
@@ -74,7 +69,7 @@ function labelsOfOutputs(
   const found = graph.outputs.filter((output) => output !== name)
     .flatMap((output) => {
       const node = originOf(graph, output);
-      const labels = node && chosenLabels(graph, node, output);
+      const labels = node && selectableLabels(graph, node, output);
       return labels ? [labels] : [];
     });
   const [first, ...others] = found;
@@ -84,8 +79,8 @@ function labelsOfOutputs(
   return isOne ? first : undefined;
 }
 
-/** The labels that a node gives one of a row: a classifier's own, or those that an index chooses from a constant. */
-function chosenLabels(
+/** Returns the labels from which a node selects one per row: a classifier's, or those in a constant. */
+function selectableLabels(
   graph: OnnxGraph,
   node: OnnxNode,
   output: string,
@@ -98,50 +93,51 @@ function chosenLabels(
   return isLabel ? labelsOf(node) : undefined;
 }
 
-/** The tensor that a chain of carriers begins with. */
+/** Returns the tensor that a chain of pass-through operators starts from. */
 function originTensor(graph: OnnxGraph, tensor: string): string {
   let name = tensor;
+  // A valid graph has no cycle; the bound stops at one in an invalid graph.
   for (let left = graph.nodes.length; left > 0; left--) {
     const node = graph.producerOf(name);
-    if (!node || !carriers.has(node.op)) break;
+    if (!node || !passThrough.has(node.op)) break;
     name = node.inputs[0] ?? "";
   }
   return name;
 }
 
-/** `score` for what is known to be no probability, `open` for what the node alone does not tell. */
-type Kind = "probability" | "score" | "open";
+/** `score`: known not to be a probability; `undetermined`: the node alone does not tell. */
+type Kind = "probability" | "score" | "undetermined";
 
-/** Values of `post_transform` that give 0 to 1. */
+/** Values of `post_transform` that return 0 to 1. */
 const toProbability = new Set(["LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"]);
 
 function kindOf(graph: OnnxGraph, node: OnnxNode): Kind {
-  const transform = textAttributeOf(node, "post_transform") ?? "NONE";
+  const transform = stringAttributeOf(node, "post_transform") ?? "NONE";
   switch (node.op) {
     case "Sigmoid":
     case "Softmax":
-    // Its leaves hold shares of classes where it has no transform.
+    // Without a transform, its leaves are shares of classes.
     case "TreeEnsembleClassifier":
       return "probability";
     case "LinearClassifier":
     case "TreeEnsembleRegressor":
     case "LinearRegressor":
       return toProbability.has(transform) ? "probability" : "score";
-    // Without Platt's coefficients it gives its decision function.
+    // Without Platt's coefficients it returns its decision function.
     case "SVMClassifier":
       return node.attribute("prob_a") ? "probability" : "score";
     case "SVMRegressor":
       return "score";
     case "Normalizer": {
       const from = originOf(graph, node.inputs[0] ?? "");
-      return from ? kindOf(graph, from) : "open";
+      return from ? kindOf(graph, from) : "undetermined";
     }
     default:
-      return isLogistic(graph, node) ? "probability" : "open";
+      return isLogistic(graph, node) ? "probability" : "undetermined";
   }
 }
 
-/** Whether a node is the last of `1 / (1 + exp(x))`, however the quotient is written. */
+/** Returns whether a node computes `1 / (1 + exp(x))`, as a division or a reciprocal. */
 function isLogistic(graph: OnnxGraph, node: OnnxNode): boolean {
   const [first = "", second = ""] = node.inputs;
   const denominator = node.op === "Reciprocal"

@@ -1,13 +1,13 @@
 /**
- * The little of protobuf's wire format that ONNX needs
- * (https://protobuf.dev/programming-guides/encoding): most functions give the
- * bytes of one field, and a message is its fields, one behind the other.
+ * Encodes and decodes the part of protobuf's wire format that ONNX uses
+ * (https://protobuf.dev/programming-guides/encoding). A message is the
+ * concatenation of its fields.
  */
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The bytes of a message: its fields in the given order. */
+/** Concatenates encoded fields to a message. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -21,7 +21,7 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * A whole number ≥ 0 as a field.
+ * Encodes a non-negative integer as a field.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -34,25 +34,25 @@ export function integerField(field: number, value: number): Uint8Array {
 }
 
 /**
- * A text as a field.
+ * Encodes a string as a field.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * deepStrictEqual(textField(2, "hi"), Uint8Array.of(0x12, 2, 0x68, 0x69));
+ * deepStrictEqual(stringField(2, "hi"), Uint8Array.of(0x12, 2, 0x68, 0x69));
  * ```
  */
-export function textField(field: number, text: string): Uint8Array {
+export function stringField(field: number, text: string): Uint8Array {
   return bytesField(field, encoder.encode(text));
 }
 
-/** Bytes, or a message inside a message, as a field. */
+/** Encodes bytes or a nested message as a field. */
 export function bytesField(field: number, bytes: Uint8Array): Uint8Array {
   const head = [...varint(field << 3 | 2), ...varint(bytes.length)];
   return concat([Uint8Array.from(head), bytes]);
 }
 
-/** Whole numbers ≥ 0 as one packed field. */
+/** Encodes non-negative integers as one packed field. */
 export function integersField(
   field: number,
   values: ArrayLike<number>,
@@ -70,12 +70,12 @@ export function integersField(
   return bytesField(field, bytes.subarray(0, at));
 }
 
-/** Float32 numbers as one packed field. */
+/** Encodes float32 numbers as one packed field. */
 export function floatsField(field: number, values: Float32Array): Uint8Array {
   return bytesField(field, littleEndian(values));
 }
 
-/** The bytes of numbers, lowest first, whatever this machine's order. */
+/** Returns the little-endian bytes of numbers. */
 export function littleEndian(
   values: Float32Array | Float64Array,
 ): Uint8Array {
@@ -89,22 +89,22 @@ export function littleEndian(
   return bytes;
 }
 
-/** One field of a message, as it stands in the bytes. */
+/** An encoded field of a message. */
 export interface Field {
   readonly number: number;
-  /** The whole field, with its number and length. */
+  /** The whole field, including its tag and length. */
   readonly bytes: Uint8Array;
-  /** What is inside: of a text or message its bytes, of a number the bytes that encode it. */
+  /** The value: the bytes of a string or message, or the encoding of a number. */
   readonly content: Uint8Array;
 }
 
 /**
- * The fields of a message, in their order; undefined where the bytes are no message.
+ * Splits a message into its fields, in order; returns undefined if the bytes are not a message.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * const fields = fieldsOf(concat([integerField(1, 8), textField(2, "hi")]));
+ * const fields = fieldsOf(concat([integerField(1, 8), stringField(2, "hi")]));
  * deepStrictEqual(fields?.map(({ number }) => number), [1, 2]);
  * ```
  */
@@ -117,7 +117,7 @@ export function fieldsOf(bytes: Uint8Array): Field[] | undefined {
   return fields;
 }
 
-/** The fields of a message one after the other, then undefined where the bytes go on as no message. */
+/** Yields the fields of a message, and undefined at the first invalid one. */
 function* eachField(bytes: Uint8Array): Generator<Field | undefined> {
   let at = 0;
   while (at < bytes.length) {
@@ -136,7 +136,7 @@ function* eachField(bytes: Uint8Array): Generator<Field | undefined> {
   }
 }
 
-/** The whole numbers of a field's content, one or packed; those that are cut off are left out. */
+/** Decodes the integers of a field, single or packed; ignores a truncated one at the end. */
 export function varintsOf(content: Uint8Array): number[] {
   const values: number[] = [];
   for (let at = 0; at < content.length;) {
@@ -148,7 +148,7 @@ export function varintsOf(content: Uint8Array): number[] {
   return values;
 }
 
-/** Where the content of a field of a wire type starts and ends. */
+/** Returns where the value of a field starts and ends. */
 function contentAt(
   bytes: Uint8Array,
   start: number,
@@ -173,8 +173,8 @@ function contentAt(
 }
 
 /**
- * The first field of a number in a message, found without reading what stands
- * behind it; undefined where there is none.
+ * Returns the first field with a number, without reading what follows it;
+ * undefined if there is none.
  */
 export function findField(
   bytes: Uint8Array,
@@ -187,8 +187,8 @@ export function findField(
   return undefined;
 }
 
-/** The text of the first field of a number in a message; undefined where there is none. */
-export function findText(
+/** Returns the string in the first field with a number; undefined if there is none. */
+export function findString(
   bytes: Uint8Array,
   number: number,
 ): string | undefined {
@@ -196,14 +196,14 @@ export function findText(
   return field && decoder.decode(field.content);
 }
 
-/** All texts of one field number, in their order. */
-export function textsOf(fields: readonly Field[], number: number): string[] {
+/** Returns the strings in all fields with a number, in order. */
+export function stringsOf(fields: readonly Field[], number: number): string[] {
   return fields.filter((field) => field.number === number)
     .map(({ content }) => decoder.decode(content));
 }
 
 /**
- * All signed whole numbers of one field number, packed or not, in their order.
+ * Returns the signed integers in all fields with a number, packed or not, in order.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";

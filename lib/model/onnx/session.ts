@@ -1,6 +1,6 @@
 /**
- * ONNX graphs scored by onnxruntime-web: WebAssembly inside `node_modules`, one
- * thread, no native code, no network, and no permission but reading that folder.
+ * Scores ONNX graphs with onnxruntime-web: single-threaded WebAssembly that needs
+ * neither native code nor network, and only permission to read `node_modules`.
  */
 import * as ort from "onnxruntime-web/wasm";
 import { InputError } from "../../base/errors.ts";
@@ -9,29 +9,29 @@ import { readGraph } from "./nodes.ts";
 import { describeOutput, type OutputFacts } from "./output.ts";
 import { withoutZipMap } from "./zipmap.ts";
 
-/** A graph that is ready to score; disposing it frees its memory. */
+/** An open graph; dispose it to free its memory. */
 export interface OnnxSession extends AsyncDisposable {
-  /** Columns that the graph says it reads; undefined where it leaves them open. */
+  /** The number of columns that the graph reads; undefined if it is open. */
   readonly features: number | undefined;
-  /** The name of the output that the predictions come from. */
+  /** The name of the output with the predictions. */
   readonly output: string;
   /** Predictions per row: the output's columns. */
   readonly outputs: number;
-  /** What the graph says of them. */
+  /** The properties of the output. */
   readonly facts: OutputFacts;
   /**
-   * The predictions of rows, rows × outputs.
+   * Returns the predictions of rows, rows × outputs.
    *
    * @param matrix Row-major, rows × features; NaN is missing.
-   * @throws {InputError} If the matrix is not of that shape, or the graph gives something else.
+   * @throws {InputError} If the matrix or the output does not have this shape, or the graph fails.
    */
   predict(matrix: Float32Array, rows: number): Promise<Float32Array>;
 }
 
-/** Rows per call: enough to make the call itself cheap, few enough to stay small (16 MB at 256 features). */
+/** Rows per call: enough to amortize the call, few enough to bound memory (16 MB at 256 features). */
 const batchRows = 16_384;
 
-/** Everything else that it would print is thrown as well. */
+/** Prints only fatal errors; all other errors are thrown. */
 const fatal = 4;
 const quiet = { logSeverityLevel: fatal } as const;
 
@@ -39,15 +39,14 @@ ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
 
 /**
- * A session for the bytes of a `.onnx` file.
+ * Opens a `.onnx` file.
  *
- * The graph must read one float32 matrix, rows × features. Of its outputs, a
- * float32 tensor named `probabilities` or `probability` is taken, otherwise the
- * only float32 tensor. The maps into which CatBoost and scikit-learn's
- * converters zip probabilities are unzipped. All columns of the output are
- * given: which of them is churn is for the caller to know.
+ * The graph must read one float32 matrix, rows × features. The predictions are
+ * the float32 output named `probabilities` or `probability`, or else the only
+ * float32 output. A `ZipMap` after it is removed (`zipmap.ts`). All columns of
+ * the output are returned; the caller knows which one is churn.
  *
- * @throws {InputError} If the bytes are no graph that this runtime can run, or its inputs or outputs are of another kind, by name.
+ * @throws {InputError} If the runtime cannot run the graph, or its inputs or outputs are not supported.
  */
 export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
   rejectCycles(bytes);
@@ -77,7 +76,7 @@ export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
   }
 }
 
-/** Columns that the output's shape states: one for a shape of rows only; undefined where they are open. */
+/** Returns the number of columns in the output's shape, 1 for a vector; undefined if it is open. */
 function widthOf(
   session: ort.InferenceSession,
   name: string,
@@ -92,7 +91,7 @@ function widthOf(
   return columns.reduce<number>((product, size) => product * Number(size), 1);
 }
 
-/** Columns that the output has for a row of zeros; undefined where the number of features is open. */
+/** Returns the number of columns of the output for a row of zeros; undefined if the number of features is open. */
 async function measureWidth(
   session: ort.InferenceSession,
   { input, output }: { input: Input; output: string },
@@ -103,22 +102,21 @@ async function measureWidth(
   return (await run(session, { [input.name]: tensor }, output)).length;
 }
 
-/** A graph of `toColumnGraph` that is ready to score; disposing it frees its memory. */
+/** An open graph of `toColumnGraph`; dispose it to free its memory. */
 export interface ColumnSession extends AsyncDisposable {
   /**
-   * The predictions of rows as users send them, rows × outputs.
+   * Returns the predictions of rows as users send them, rows × outputs.
    *
-   * @param rows A cell per column each, in the graph's order: number, text or boolean; missing is null.
-   * @throws {InputError} If a row has a category that the graph refuses.
+   * @param rows One cell per column, in the graph's order: number, string or boolean; missing is null.
+   * @throws {InputError} If a row has a category that the graph rejects.
    */
   predict(rows: readonly (readonly unknown[])[]): Promise<Float32Array>;
 }
 
 /**
- * A session for the bytes of a graph with one input per column, or one matrix
- * of texts.
+ * Opens a graph with one input per column, or one matrix of strings.
  *
- * @throws {InputError} If the bytes are no such graph.
+ * @throws {InputError} If the runtime cannot run the graph.
  */
 export async function openColumnGraph(
   bytes: Uint8Array,
@@ -144,7 +142,7 @@ function toFeeds(
   const isMatrix = inputs.length === 1 && inputs[0]?.isTensor &&
     inputs[0].type === "string";
   return Object.fromEntries(inputs.map((input, column) => {
-    const type = input.isTensor ? input.type : "no tensor";
+    const type = input.isTensor ? input.type : "not a tensor";
     const cells = isMatrix ? rows.flat() : rows.map((row) => row[column]);
     const dims = isMatrix ? [rows.length, cells.length / rows.length] : [
       rows.length,
@@ -163,12 +161,12 @@ function toTensor(
   const present = () => {
     if (!cells.includes(null)) return numbers();
     throw new InputError(
-      `Cannot score ONNX graph: a missing value in a column of ${type}, which has none`,
+      `Cannot score ONNX graph: missing value in a column of type ${type}, which does not support missing values`,
     );
   };
   switch (type) {
     case "string":
-      return new ort.Tensor("string", cells.map(toPythonText), dims);
+      return new ort.Tensor("string", cells.map(toPythonString), dims);
     case "float32":
       return new ort.Tensor("float32", Float32Array.from(numbers()), dims);
     case "float64":
@@ -183,13 +181,13 @@ function toTensor(
       return new ort.Tensor("bool", present().map(Boolean), dims);
     default:
       throw new InputError(
-        `Cannot score ONNX graph: an input is ${type}, expected numbers, booleans or texts`,
+        `Cannot score ONNX graph: an input is ${type}, expected numbers, booleans or strings`,
       );
   }
 }
 
-/** What `str()` makes of a cell of a frame. */
-function toPythonText(cell: unknown): string {
+/** Formats a cell as Python's `str()` does. */
+function toPythonString(cell: unknown): string {
   if (cell === null) return "nan";
   return typeof cell === "boolean" ? (cell ? "True" : "False") : String(cell);
 }
@@ -205,7 +203,7 @@ async function create(bytes: Uint8Array): Promise<ort.InferenceSession> {
   }
 }
 
-/** The one matrix that a graph reads. */
+/** The matrix that a graph reads. */
 interface Input {
   readonly name: string;
   readonly features: number | undefined;
@@ -215,7 +213,7 @@ function findInput(session: ort.InferenceSession): Input {
   const [input, ...others] = session.inputMetadata;
   if (input === undefined || others.length > 0) {
     throw new InputError(
-      `Cannot score ONNX graph: it reads ${session.inputNames.length} inputs (${
+      `Cannot score ONNX graph: it has ${session.inputNames.length} inputs (${
         session.inputNames.join(", ")
       }), expected one float matrix, rows × features`,
     );
@@ -226,7 +224,7 @@ function findInput(session: ort.InferenceSession): Input {
   if (
     !input.isTensor || input.type !== "float32" || shape.length !== 2 || !isOpen
   ) {
-    const found = input.isTensor ? `${input.type} [${shape}]` : "no tensor";
+    const found = input.isTensor ? `${input.type} [${shape}]` : "not a tensor";
     throw new InputError(
       `Cannot score ONNX graph: input ${input.name} is ${found}, expected float32 [rows, features]`,
     );
@@ -237,7 +235,7 @@ function findInput(session: ort.InferenceSession): Input {
   return { name: input.name, features };
 }
 
-/** False for an open dimension without a name, whose -1 onnxruntime-web gives as an unsigned number. */
+/** Returns false for an open dimension without a name: onnxruntime-web returns its -1 as an unsigned number. */
 function isFixed(size: number): boolean {
   return size > 0 && size !== 0xffff_ffff;
 }
@@ -250,9 +248,9 @@ function findOutput(session: ort.InferenceSession): string {
   const output = named ?? (floats.length === 1 ? floats[0] : undefined);
   if (output !== undefined) return output.name;
   throw new InputError(
-    `Cannot score ONNX graph: of its outputs (${
+    `Cannot score ONNX graph: cannot tell which of its outputs (${
       session.outputNames.join(", ")
-    }) none is clearly the prediction; expected one float32 tensor, or one that is named probabilities`,
+    }) is the prediction; expected one float32 tensor, or one named probabilities`,
   );
 }
 

@@ -1,5 +1,5 @@
 /**
- * Trees as ONNX's `TreeEnsembleRegressor`
+ * Writes trees as ONNX's `TreeEnsembleRegressor`
  * (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html).
  */
 import { modelError } from "../formats/document.ts";
@@ -8,12 +8,12 @@ import {
   floatsAttribute,
   integerAttribute,
   integersAttribute,
+  stringAttribute,
+  stringsAttribute,
   tensorAttribute,
-  textAttribute,
-  textsAttribute,
 } from "./graph.ts";
 
-/** The operator's parallel lists, named as its attributes without their prefix. */
+/** The operator's parallel lists: one entry per node, or per target of a leaf. */
 interface Lists {
   readonly tree: number[];
   readonly node: number[];
@@ -29,18 +29,19 @@ interface Lists {
   readonly weight: number[];
 }
 
-/** More comparisons with single categories than this make no usable graph. */
-const categoryLimit = 4_000_000;
+/** Above this number of nodes, comparisons with single categories make a graph unusable. */
+const nodeLimit = 4_000_000;
 
 /**
- * The attributes of the operator that gives a model's margins, rows × groups.
+ * Returns the attributes of the operator that computes a model's margins, rows ×
+ * groups.
  *
- * The base margins are a first tree of one leaf, and not `base_values`,
- * because a runtime adds those at the end: this way a runtime that sums tree by
- * tree adds in XGBoost's order, and gives its bits.
+ * The base margins are a first tree of one leaf instead of `base_values`, which
+ * a runtime adds last. So a runtime that sums tree by tree adds in XGBoost's
+ * order and computes the same bits.
  *
- * @param options `categoryColumn`: the column that holds the whole categories of a feature.
- * @throws {InputError} If the category sets are too large to be written as comparisons.
+ * @param options `categoryColumn`: per categorical feature, the column with its rounded categories.
+ * @throws {InputError} If the category sets are too large to write as comparisons.
  */
 export function treeAttributes(
   model: TreeEnsemble,
@@ -79,8 +80,8 @@ function addTree(
   const tree = t + 1;
   const first = model.roots[t] ?? 0;
   const end = model.roots[t + 1] ?? model.left.length;
-  let spare = end - first; // numbers for the nodes that a category set needs beyond its own
-  const later: Chain[] = [];
+  let spare = end - first; // ids for the additional nodes of category sets
+  const chains: Chain[] = [];
   for (let at = first; at < end; at++) {
     const node = at - first;
     const left = (model.left[at] ?? -1) - first;
@@ -101,7 +102,7 @@ function addTree(
       const chain = { tree, node, column, set, left, missing, spare };
       spare += set.length - 1;
       addComparison(lists, chain, 0);
-      later.push(chain);
+      chains.push(chain);
       continue;
     }
     addNode(lists, {
@@ -115,29 +116,29 @@ function addTree(
       missingIsTrue: missing,
     });
   }
-  // A runtime takes the first node of a tree for its root, so these come last.
-  for (const chain of later) {
+  // A runtime takes the first node of a tree as its root, so these come last.
+  for (const chain of chains) {
     for (let i = 1; i < chain.set.length; i++) addComparison(lists, chain, i);
   }
 }
 
-/** A category set as comparisons with one category each, all with the same way out. */
+/** A category set as a chain of comparisons with one category each. */
 interface Chain {
   readonly tree: number;
   readonly node: number;
   readonly column: number;
   readonly set: readonly number[];
   readonly left: number;
-  /** 1 where NaN goes left. */
+  /** 1 if NaN goes left. */
   readonly missing: number;
-  /** The node number of the second comparison; the others follow. */
+  /** The node id of the second comparison; the others follow. */
   readonly spare: number;
 }
 
-/** In the set: right, else on to the next comparison, and left after the last. NaN equals nothing, so the first one decides. */
+/** Appends comparison i: a member goes right, any other value to the next comparison, and left after the last. NaN is decided by the first comparison. */
 function addComparison(lists: Lists, chain: Chain, i: number): void {
   const { tree, set, left, spare } = chain;
-  if (lists.node.length > categoryLimit) {
+  if (lists.node.length > nodeLimit) {
     throw modelError("category sets", "too large for an ONNX graph");
   }
   const isLast = i === set.length - 1;
@@ -153,7 +154,7 @@ function addComparison(lists: Lists, chain: Chain, i: number): void {
   });
 }
 
-/** An empty set: left, unless NaN goes right. */
+/** Appends the node of an empty set: every value goes left, and NaN to its default child. */
 function addNotMissing(
   lists: Lists,
   split: {
@@ -190,9 +191,9 @@ function categoriesOf(model: TreeEnsemble, node: number): number[] {
 function addLeaf(
   lists: Lists,
   model: TreeEnsemble,
-  place: { t: number; at: number; node: number },
+  options: { t: number; at: number; node: number },
 ): void {
-  const { t, at, node } = place;
+  const { t, at, node } = options;
   const { leaf, leafSize, treeGroups } = model;
   const first = Math.max(0, treeGroups[t] ?? 0);
   for (let k = 0; k < leafSize; k++) {
@@ -243,7 +244,7 @@ function encode(lists: Lists, model: TreeEnsemble): Uint8Array[] {
     integersAttribute("nodes_treeids", lists.tree),
     integersAttribute("nodes_nodeids", lists.node),
     integersAttribute("nodes_featureids", lists.feature),
-    textsAttribute("nodes_modes", lists.mode),
+    stringsAttribute("nodes_modes", lists.mode),
     numbers("nodes_values", lists.value),
     integersAttribute("nodes_truenodeids", lists.ifTrue),
     integersAttribute("nodes_falsenodeids", lists.ifFalse),
@@ -253,7 +254,7 @@ function encode(lists: Lists, model: TreeEnsemble): Uint8Array[] {
     integersAttribute("target_ids", lists.target),
     numbers("target_weights", lists.weight),
     integerAttribute("n_targets", model.groups),
-    textAttribute("aggregate_function", "SUM"),
-    textAttribute("post_transform", "NONE"),
+    stringAttribute("aggregate_function", "SUM"),
+    stringAttribute("post_transform", "NONE"),
   ];
 }

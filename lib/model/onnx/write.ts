@@ -1,4 +1,4 @@
-/** Models as ONNX graphs: one float matrix in, the final predictions out. */
+/** Writes models as ONNX graphs with a float matrix as input and the predictions as output. */
 import { modelError } from "../formats/document.ts";
 import {
   type LinearModel,
@@ -17,28 +17,29 @@ import {
 } from "./graph.ts";
 import { treeAttributes } from "./tree-ensemble.ts";
 
-/** A graph while it is written: each step appends, and names what it made. */
+/** A graph under construction. */
 export interface Draft {
   readonly nodes: GraphNode[];
   readonly constants: Uint8Array[];
-  /** What the names of all results and constants begin with, so that none is an input's. */
+  /** The prefix of all names of results and constants, so that none equals an input's name. */
   readonly prefix: string;
 }
 
-/** The graph's input, rows × features in the model's order, float32, NaN for missing. */
+/** The name of the graph's input. */
 const input = "input";
 
-/** Runtimes follow a tree by calling themselves; onnxruntime-web's stack ended between 2,000 and 4,000. */
-const deepest = 1000;
+/** Runtimes walk trees recursively; onnxruntime-web's stack overflowed between 2,000 and 4,000. */
+const depthLimit = 1000;
 
 /**
- * The bytes of an ONNX file that gives a model's predictions: input `input`
- * (float, rows × features), output `probability` or `score` (float, rows ×
- * outputs), no labels, no maps, so that `mlflow.onnx` gives one column.
+ * Returns an ONNX file that computes a model's predictions. Input: `input`,
+ * float, rows × features in the model's order, NaN for missing. Output:
+ * `probability` or `score`, float, rows × outputs; there is no label output, so
+ * `mlflow.onnx` returns one column per output.
  *
- * Written again from the same model, it has the same bytes.
+ * The same model gives the same bytes.
  *
- * @throws {InputError} If a category set is too large for a graph, or a tree too deep.
+ * @throws {InputError} If a category set is too large for a graph, or a tree is too deep.
  */
 export function toOnnx(model: Model): Uint8Array {
   const draft: Draft = { nodes: [], constants: [], prefix: "" };
@@ -53,7 +54,7 @@ export function toOnnx(model: Model): Uint8Array {
   });
 }
 
-/** What a graph says about the model in it. */
+/** Returns the description of a model in a graph. */
 export function describe(
   model: Model,
 ): Pick<Graph, "name" | "doc" | "metadata"> {
@@ -69,8 +70,8 @@ export function describe(
 }
 
 /**
- * Appends all of a model, from a matrix (rows × features, codes of categories)
- * to its predictions, which get the name `output`.
+ * Appends a model, from a matrix (rows × features, categories as codes) to its
+ * predictions, which are named `output`.
  *
  * @throws {InputError} As {@linkcode toOnnx}.
  */
@@ -79,10 +80,10 @@ export function addModel(
   model: Model,
   { matrix, output }: { matrix: string; output: string },
 ): void {
-  if (model.kind === "trees" && model.maxDepth > deepest) {
+  if (model.kind === "trees" && model.maxDepth > depthLimit) {
     throw modelError(
       "trees",
-      `depth ${model.maxDepth} is over ${deepest}, too deep for an ONNX graph`,
+      `depth ${model.maxDepth} exceeds ${depthLimit}, the limit for ONNX graphs`,
     );
   }
   const margins = model.kind === "trees"
@@ -91,7 +92,7 @@ export function addModel(
   addTransform(draft, model.transform, { margins, output, model });
 }
 
-/** Appends one step and gives back the name of its result. */
+/** Appends a node and returns the name of its result. */
 export function add(
   draft: Draft,
   op: string,
@@ -109,7 +110,7 @@ export function add(
   return output;
 }
 
-/** Appends a conversion to another type of element. */
+/** Appends a cast to another element type and returns the name of its result. */
 export function addCast(
   draft: Draft,
   from: string,
@@ -123,7 +124,7 @@ export function addCast(
   });
 }
 
-/** Adds a constant float32 of one value, which every operator spreads over a matrix. */
+/** Adds a float32 scalar, which operators broadcast, and returns its name. */
 function number(draft: Draft, value: number): string {
   return addConstant(
     draft,
@@ -132,7 +133,7 @@ function number(draft: Draft, value: number): string {
   );
 }
 
-/** Adds a constant tensor and gives back its name. */
+/** Adds a constant tensor and returns its name. */
 export function addConstant(
   draft: Draft,
   name: string,
@@ -165,7 +166,7 @@ function addTrees(
   return add(draft, "Div", { inputs: [sum, number(draft, model.divisor)] });
 }
 
-/** NaN in place of |x| ≤ 1e-35 in the columns where the model takes 0 for missing. */
+/** Replaces zeros by NaN in the columns where zero means missing. */
 function addZeroIsMissing(
   draft: Draft,
   model: TreeEnsemble,
@@ -173,7 +174,7 @@ function addZeroIsMissing(
 ): string {
   const { zeroIsMissing } = model;
   if (zeroIsMissing === undefined) return input;
-  const mayBe = addConstant(draft, "zero_is_missing", {
+  const columns = addConstant(draft, "zero_is_missing", {
     values: zeroIsMissing,
     dims: [1, zeroIsMissing.length],
   });
@@ -181,13 +182,13 @@ function addZeroIsMissing(
   const isZero = add(draft, "LessOrEqual", {
     inputs: [size, number(draft, zeroThreshold)],
   });
-  const isMissing = add(draft, "And", { inputs: [isZero, mayBe] });
+  const isMissing = add(draft, "And", { inputs: [isZero, columns] });
   return add(draft, "Where", {
     inputs: [isMissing, number(draft, NaN), input],
   });
 }
 
-/** Appends a column of whole categories for each categorical feature, because the operator compares with whole numbers. */
+/** Appends a column of rounded categories per categorical feature, because the operator tests equality. */
 function addCategories(
   draft: Draft,
   model: TreeEnsemble,
@@ -249,7 +250,7 @@ function addWeights(
   return add(draft, "Add", { inputs: [product, start] });
 }
 
-/** Appends the steps from margins to predictions; the last one has the output's name. */
+/** Appends the nodes from margins to predictions; the last result is named `output`. */
 function addTransform(
   draft: Draft,
   transform: Transform,
@@ -291,8 +292,8 @@ function addTransform(
 }
 
 /**
- * `1 / (1 + exp(min(-slope * margin, 88.7)))`, written out because runtimes
- * compute `Sigmoid` by an approximation that ends at 1.5e-8.
+ * Appends `1 / (1 + exp(min(-slope * margin, 88.7)))` instead of `Sigmoid`, for
+ * which runtimes use an approximation that is never below 1.5e-8.
  */
 function addLogistic(
   draft: Draft,

@@ -1,33 +1,33 @@
 /**
- * CatBoost and scikit-learn's converters end a classifier's graph with the
- * operator `ZipMap`, which turns the matrix of probabilities into a list of
- * maps that onnxruntime-web cannot hand out. This takes it off again.
+ * Removes the operator `ZipMap`, with which CatBoost and scikit-learn's
+ * converters end a classifier's graph. It turns the matrix of probabilities into
+ * a list of maps, which onnxruntime-web cannot return.
  */
 import { fieldNumbers, labelsOf, readGraph } from "./nodes.ts";
 import {
   bytesField,
   concat,
   fieldsOf,
-  findText,
+  findString,
   integerField,
-  textField,
+  stringField,
 } from "./protobuf.ts";
 
-/** A graph, and what its `ZipMap` said, where it had one. */
+/** A graph without `ZipMap`, and what the removed one specified. */
 export interface Unzipped {
   readonly bytes: Uint8Array;
   readonly zipped?: {
     /** The name of the matrix of probabilities. */
     readonly name: string;
-    /** The class of each of its columns; undefined where the operator names none. */
+    /** The class of each column; undefined if the operator names none. */
     readonly classes: readonly string[] | undefined;
   };
 }
 
 /**
- * The graph without its `ZipMap`: in the place of the maps it gives the matrix
- * of probabilities, one column for each class. Any other graph, and bytes that
- * are none, come back as they are.
+ * Returns the graph without its `ZipMap`: it outputs the matrix of
+ * probabilities, one column per class, instead of the maps. Returns any other
+ * bytes unchanged.
  */
 export function withoutZipMap(bytes: Uint8Array): Unzipped {
   const zip = readGraph(bytes)?.nodes.find(({ op }) => op === "ZipMap");
@@ -43,7 +43,7 @@ export function withoutZipMap(bytes: Uint8Array): Unzipped {
   const parts = fields.flatMap((field) => {
     if (sameBytes(field.bytes, zip.field.bytes)) return [];
     const isMaps = field.number === output &&
-      findText(field.content, fieldNumbers.value.name) === maps;
+      findString(field.content, fieldNumbers.value.name) === maps;
     return [isMaps ? bytesField(output, floatMatrix(matrix)) : field.bytes];
   });
   const unzipped = bytesField(fieldNumbers.model.graph, concat(parts));
@@ -55,12 +55,12 @@ export function withoutZipMap(bytes: Uint8Array): Unzipped {
   };
 }
 
-/** Whether two parts of one file are the same part. */
+/** Returns whether two views of one file are the same. */
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.byteOffset === b.byteOffset && a.length === b.length;
 }
 
-/** A `ValueInfoProto` of float32 and two open dimensions. */
+/** Returns a `ValueInfoProto` of a float32 matrix with two open dimensions. */
 function floatMatrix(name: string): Uint8Array {
   const shape = concat([
     bytesField(1, new Uint8Array()),
@@ -68,7 +68,7 @@ function floatMatrix(name: string): Uint8Array {
   ]);
   const tensor = concat([integerField(1, 1), bytesField(2, shape)]);
   return concat([
-    textField(fieldNumbers.value.name, name),
+    stringField(fieldNumbers.value.name, name),
     bytesField(2, bytesField(1, tensor)),
   ]);
 }

@@ -1,6 +1,7 @@
 /**
- * Rows at the decision boundaries of a model: each leads to one split of one
- * tree, and its value there is on the threshold, just below, just above or missing.
+ * Generates rows at the decision boundaries of a model: each row reaches one
+ * split of one tree, with a value at the threshold, just below it, just above
+ * it, or missing.
  */
 import {
   hasCategory,
@@ -11,39 +12,40 @@ import {
 } from "../ensemble.ts";
 import { nextAbove } from "../formats/float32.ts";
 
-/** Generated rows, and what each is about. */
+/** Generated rows and their descriptions. */
 export interface BoundaryRows {
   readonly rows: number;
   /** Row-major, rows × features. */
   readonly matrix: Float32Array;
-  /** For messages, such as `column "age" just below 3.5 (tree 2)`. */
+  /** Returns a description for messages, such as `column "age" just below 3.5 (tree 2)`. */
   describe(row: number): string;
 }
 
-/** A float32 value for a column, and how to call it. */
+/** A float32 value for a column and its description. */
 interface Probe {
   readonly value: number;
-  readonly words: string;
+  readonly description: string;
 }
 
-/** A split to be reached: its node, tree and column. */
+/** A split that rows are generated for. */
 interface Split {
   readonly node: number;
   readonly tree: number;
   readonly feature: number;
 }
 
-/** Longer paths than this are followed from their last steps only. */
+/** Of longer paths, only the last steps are followed. */
 const pathLimit = 1024;
 
-/** A category that a path still allows is looked for among so many. */
+/** A category that a path allows is searched among this many. */
 const categoryLimit = 4096;
 
 /**
- * Rows at the splits of a model, spread evenly over its trees where there are
- * more splits than fit. The same model and sample give the same rows.
+ * Returns rows at the splits of a model. If there are more splits than the
+ * limit allows, every n-th split is used. The same model and sample give the
+ * same rows.
  *
- * @param options `sample`: rows to start from, row-major; a column that no split of a path asks keeps its value. `limit`: most rows; 20,000 by default.
+ * @param options `sample`: rows to start from, row-major; columns that no split on the path tests keep their values. `limit`: maximum number of rows; 20,000 by default.
  */
 export function boundaryRows(
   model: Model,
@@ -51,16 +53,16 @@ export function boundaryRows(
 ): BoundaryRows {
   const { sample, limit = 20_000 } = options;
   const columns = model.features.count;
-  const build = { model, sample, columns, values: [], words: [] };
+  const build = { model, sample, columns, values: [], descriptions: [] };
   if (model.kind === "linear") addLinear(build, model);
   else addTrees(build, model, limit);
-  const { values, words } = build as Build;
+  const { values, descriptions } = build as Build;
   const matrix = new Float32Array(values.length * columns);
   values.forEach((row, r) => matrix.set(row, r * columns));
   return {
     rows: values.length,
     matrix,
-    describe: (row) => words[row] ?? `row ${row}`,
+    describe: (row) => descriptions[row] ?? `row ${row}`,
   };
 }
 
@@ -70,14 +72,14 @@ interface Build {
   readonly sample: Float32Array;
   readonly columns: number;
   readonly values: Float32Array[];
-  readonly words: string[];
+  readonly descriptions: string[];
 }
 
 function addTrees(build: Build, model: TreeEnsemble, limit: number): void {
   const parents = parentsOf(model);
   const splits = splitsOf(model);
-  const most = Math.max(1, Math.floor(limit / 5));
-  const stride = Math.max(1, Math.ceil(splits.length / most));
+  const maxSplits = Math.max(1, Math.floor(limit / 5));
+  const stride = Math.max(1, Math.ceil(splits.length / maxSplits));
   for (let i = 0; i < splits.length; i += stride) {
     const split = splits[i];
     if (split === undefined) continue;
@@ -86,26 +88,26 @@ function addTrees(build: Build, model: TreeEnsemble, limit: number): void {
       const own = row.slice();
       own[split.feature] = probe.value;
       build.values.push(own);
-      build.words.push(
+      build.descriptions.push(
         `column ${
           columnName(model, split.feature)
-        } ${probe.words} (tree ${split.tree})`,
+        } ${probe.description} (tree ${split.tree})`,
       );
     }
   }
 }
 
-/** Each column missing by itself, and all of them. */
+/** Adds a row for each missing column, and one with all columns missing. */
 function addLinear(build: Build, model: LinearModel): void {
   const { columns } = build;
   for (let f = 0; f < columns; f++) {
     const row = sampleRow(build, f);
     row[f] = NaN;
     build.values.push(row);
-    build.words.push(`column ${columnName(model, f)} missing`);
+    build.descriptions.push(`column ${columnName(model, f)} missing`);
   }
   build.values.push(new Float32Array(columns).fill(NaN));
-  build.words.push("every column missing");
+  build.descriptions.push("every column missing");
 }
 
 function sampleRow(build: Build, number: number): Float32Array {
@@ -142,14 +144,14 @@ function splitsOf(model: TreeEnsemble): Split[] {
   return splits;
 }
 
-/** What the splits above a node allow in one column. */
+/** The values that the splits above a node allow in one column. */
 interface Allowed {
-  least: number;
-  most: number;
-  readonly sets: { readonly node: number; readonly isIn: boolean }[];
+  min: number;
+  max: number;
+  readonly sets: { readonly node: number; readonly isMember: boolean }[];
 }
 
-/** A sample's row, changed where it would not lead to the split. */
+/** Returns a row of the sample, changed where it would not reach the split. */
 function rowTo(
   build: Build,
   model: TreeEnsemble,
@@ -163,7 +165,7 @@ function rowTo(
     if (node < 0) break;
     const feature = model.feature[node] ?? 0;
     const here = allowed.get(feature) ??
-      { least: -Infinity, most: Infinity, sets: [] };
+      { min: -Infinity, max: Infinity, sets: [] };
     allowed.set(feature, here);
     narrow(here, model, { node, isLeft: child === model.left[node] });
     child = node;
@@ -172,7 +174,7 @@ function rowTo(
   for (const [feature, here] of allowed) {
     row[feature] = here.sets.length > 0
       ? categoryIn(model, here)
-      : Math.min(Math.max(orZero(row[feature]), here.least), here.most);
+      : Math.min(Math.max(orZero(row[feature]), here.min), here.max);
   }
   return row;
 }
@@ -184,33 +186,33 @@ function narrow(
 ): void {
   const { node, isLeft } = step;
   if (isCategorical(model, node)) {
-    allowed.sets.push({ node, isIn: !isLeft });
+    allowed.sets.push({ node, isMember: !isLeft });
     return;
   }
   const threshold = model.threshold[node] ?? 0;
-  if (isLeft) allowed.most = Math.min(allowed.most, nextBelow(threshold));
-  else allowed.least = Math.max(allowed.least, threshold);
+  if (isLeft) allowed.max = Math.min(allowed.max, nextBelow(threshold));
+  else allowed.min = Math.max(allowed.min, threshold);
 }
 
 function categoryIn(model: TreeEnsemble, allowed: Allowed): number {
   for (let category = 0; category < categoryLimit; category++) {
-    const fits = allowed.sets.every(({ node, isIn }) =>
-      hasCategory(model, node, category) === isIn
+    const fits = allowed.sets.every(({ node, isMember }) =>
+      hasCategory(model, node, category) === isMember
     );
     if (fits) return category;
   }
   return 0;
 }
 
-/** The values that a split is asked about. */
+/** Returns the values to test a split with. */
 function probesOf(model: TreeEnsemble, node: number): Probe[] {
-  const missing = { value: NaN, words: "missing" };
+  const missing = { value: NaN, description: "missing" };
   if (!isCategorical(model, node)) {
     const threshold = model.threshold[node] ?? 0;
     return [
-      { value: threshold, words: `on ${threshold}` },
-      { value: nextBelow(threshold), words: `just below ${threshold}` },
-      { value: nextAbove(threshold), words: `just above ${threshold}` },
+      { value: threshold, description: `at ${threshold}` },
+      { value: nextBelow(threshold), description: `just below ${threshold}` },
+      { value: nextAbove(threshold), description: `just above ${threshold}` },
       missing,
     ];
   }
@@ -220,9 +222,9 @@ function probesOf(model: TreeEnsemble, node: number): Probe[] {
   return [
     ...[member, other, end].map((value) => ({
       value,
-      words: `in category ${value}`,
+      description: `in category ${value}`,
     })),
-    { value: -1, words: "negative" },
+    { value: -1, description: "negative" },
     missing,
   ];
 }
@@ -230,11 +232,11 @@ function probesOf(model: TreeEnsemble, node: number): Probe[] {
 function firstCategory(
   model: TreeEnsemble,
   node: number,
-  isIn: boolean,
+  isMember: boolean,
 ): number {
   const end = (model.categories?.size[node] ?? 0) * 32;
   for (let category = 0; category < end; category++) {
-    if (hasCategory(model, node, category) === isIn) return category;
+    if (hasCategory(model, node, category) === isMember) return category;
   }
   return end;
 }
@@ -243,6 +245,7 @@ function orZero(value: number | undefined): number {
   return value === undefined || Number.isNaN(value) ? 0 : value;
 }
 
+/** Returns the largest float32 less than a float32. */
 function nextBelow(value: number): number {
   return -nextAbove(-value);
 }

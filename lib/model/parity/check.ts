@@ -1,39 +1,39 @@
 /**
- * The gate that every model passes before it is registered: whatever will
- * score it must agree with the reference evaluator, on the sample and on rows
- * at the model's own thresholds.
+ * Compares scoring engines with the reference evaluator, on the sample and on
+ * rows at the model's decision boundaries. Every model must pass this check
+ * before it is registered.
  */
 import { InputError } from "../../base/errors.ts";
 import { evaluate } from "../evaluate.ts";
 import type { Model } from "../ensemble.ts";
 import { boundaryRows } from "./boundary-rows.ts";
 
-/** A way to score rows: row-major, rows × features in, rows × outputs out. */
-export type Scorer = (
+/** Scores a row-major matrix, rows × features, and returns predictions, rows × outputs. */
+export type ScoreMatrix = (
   matrix: Float32Array,
   rows: number,
 ) => Float32Array | Promise<Float32Array>;
 
-/** What the gate saw. */
+/** The result of a passed check. */
 export interface ParityReport {
   readonly sampleRows: number;
   readonly generatedRows: number;
-  /** Per engine, the largest difference from the reference evaluator. */
+  /** Per engine, the largest absolute difference from the reference evaluator. */
   readonly maxAbsoluteError: Readonly<Record<string, number>>;
 }
 
 /**
- * A report on how far engines are from the reference evaluator, when none is
- * too far.
+ * Checks that engines agree with the reference evaluator and returns how far
+ * they differ.
  *
- * @param options `sample`: rows of real data, row-major. `engines`: by the names that a message shall use. `sampleEngines`: those that only score the sample, in its order. `tolerance`: largest difference, absolute up to 1 and relative beyond; 1e-6 by default. `limit`: most generated rows; 20,000 by default.
- * @throws {InputError} With the engine, the row and both values, if one is.
+ * @param options `sample`: rows of real data, row-major. `engines`: by the name used in messages. `sampleEngines`: engines that score only the sample, in its order. `tolerance`: largest allowed difference, absolute up to 1 and relative beyond; 1e-6 by default. `limit`: maximum number of generated rows; 20,000 by default.
+ * @throws {InputError} If an engine differs by more, with the engine, the row and both values.
  */
 export async function checkParity(
   model: Model,
   options: {
     sample: { matrix: Float32Array; rows: number };
-    engines: Readonly<Record<string, Scorer>>;
+    engines: Readonly<Record<string, ScoreMatrix>>;
     sampleEngines?: Readonly<Record<string, () => Promise<Float32Array>>>;
     tolerance?: number;
     limit?: number;
@@ -61,10 +61,10 @@ export async function checkParity(
     }
     maxAbsoluteError[engine] = largest;
   }
-  const [onSample] = parts;
+  const [samplePart] = parts;
   for (const [engine, score] of Object.entries(sampleEngines)) {
-    if (!onSample) break;
-    const { expected, describe } = onSample;
+    if (!samplePart) break;
+    const { expected, describe } = samplePart;
     const where = { engine, tolerance, outputs: model.outputs, describe };
     maxAbsoluteError[engine] = compare(expected, await score(), where);
   }
@@ -88,7 +88,7 @@ function compare(
   const { engine, tolerance, outputs, describe } = where;
   if (expected.length !== found.length) {
     throw new InputError(
-      `Cannot accept model: ${engine} gives ${found.length} values, expected ${expected.length}`,
+      `Cannot accept model: ${engine} returns ${found.length} values, expected ${expected.length}`,
     );
   }
   let largest = 0;
@@ -97,10 +97,10 @@ function compare(
     const b = found[i] ?? NaN;
     if (Object.is(a, b) || a === b) continue;
     const difference = Math.abs(a - b);
-    // Written so that a NaN on one side does not pass.
+    // Negated, so that NaN on one side fails.
     if (!(difference <= tolerance * Math.max(1, Math.abs(a)))) {
       throw new InputError(
-        `Cannot accept model: ${engine} gives ${b}, expected ${a}, for ${
+        `Cannot accept model: ${engine} returns ${b}, expected ${a}, for ${
           describe(Math.floor(i / outputs))
         }`,
       );

@@ -1,9 +1,8 @@
 /**
- * Labels of pandas' categories in LightGBM's models: the last line,
- * `pandas_categorical:[[…], …]`, which its Python package writes (`basic.py`,
- * `_dump_pandas_categorical`). It has one list per column of the training
- * frame that was of the type `category`, in the order of the columns, and does
- * not say which columns these are.
+ * Reads the labels of pandas categories from the last line of LightGBM's model
+ * files, `pandas_categorical:[[…], …]`, which its Python package writes
+ * (`basic.py`, `_dump_pandas_categorical`). It has one list per training column
+ * of the dtype `category`, in column order, but does not say which columns.
  */
 import { modelError } from "../document.ts";
 import { findLabelProblem, type Label } from "../../labels.ts";
@@ -11,17 +10,16 @@ import { findLabelProblem, type Label } from "../../labels.ts";
 const key = "pandas_categorical:";
 
 /**
- * The labels per feature; undefined where the file has none.
+ * Returns the labels per feature, or undefined if the file has none.
  *
- * The lists belong to the features that the parameter `categorical_feature`
- * names, where these are as many as there are lists: so it is unless ordered
- * categories or a `categorical_feature` of the user's own were used. Otherwise
- * they belong to the only features, in their order, whose `feature_infos` allow
- * it.
+ * If the parameter `categorical_feature` names as many features as there are
+ * lists, the lists belong to these. The numbers differ if ordered categories or
+ * an explicit `categorical_feature` were used. Then the lists belong to the only
+ * features, in order, whose `feature_infos` fit them.
  *
  * @param lines The whole file.
- * @param infos `feature_infos`: `[a:b]` of numbers, `a:b:c` of categories, `none` of an unused feature.
- * @throws {InputError} If the line is broken, or the lists may belong to several sets of features.
+ * @param infos `feature_infos`: `[a:b]` for numbers, `a:b:c` for categories, `none` for an unused feature.
+ * @throws {InputError} If the line is invalid, or the features of the lists are ambiguous.
  */
 export function readLightgbmLabels(
   lines: readonly string[],
@@ -43,10 +41,10 @@ export function readLightgbmLabels(
   if (found === undefined) {
     throw modelError(
       "pandas_categorical",
-      `${lists.length} lists of labels, and the file does not say which of its ${infos.length} features they belong to ` +
+      `cannot assign ${lists.length} lists of labels to ${infos.length} features ` +
         `(categorical_feature names ${
           declared?.size ?? "none"
-        }); train with unordered categories only, without a categorical_feature of your own`,
+        }); train with unordered categories and without categorical_feature`,
     );
   }
   return infos.map((_, feature) => lists[found.indexOf(feature)]);
@@ -66,7 +64,7 @@ function parseLists(text: string): Label[][] {
     if (!labels.every(isLabel)) {
       throw modelError(
         `pandas_categorical[${i}]`,
-        "expected a list of texts, numbers and booleans",
+        "expected a list of strings, numbers and booleans",
       );
     }
     const problem = findLabelProblem(labels);
@@ -79,7 +77,7 @@ function isLabel(value: unknown): value is Label {
   return ["string", "number", "boolean"].includes(typeof value);
 }
 
-/** The features that the training parameters call categorical; undefined where they do not say so by number. */
+/** Returns the features in the parameter `categorical_feature`; undefined if it is absent or has names instead of numbers. */
 function categoricalFeatures(
   lines: readonly string[],
 ): ReadonlySet<number> | undefined {
@@ -91,26 +89,26 @@ function categoricalFeatures(
   return new Set(found === "" ? [] : found.split(",").map(Number));
 }
 
-/** Whether a feature's values can have been codes of so many labels. */
+/** Returns whether a feature's values fit into codes of `labels` labels. */
 function fitsInfo(info: string, labels: number): boolean {
   if (info === "none") return true;
   const range = /^\[(.*):(.*)\]$/.exec(info);
   const codes = (range ? range.slice(1) : info.split(":")).map(Number);
-  const least = range ? 0 : -1; // -1 stands for missing among categories
+  const min = range ? 0 : -1; // -1 means missing in a list of categories
   return codes.every((code) =>
-    Number.isInteger(code) && code >= least && code < labels
+    Number.isInteger(code) && code >= min && code < labels
   );
 }
 
 /**
- * The feature of each list, when exactly one choice of features, in rising
- * order, fits all of them; otherwise undefined.
+ * Returns the feature of each list if exactly one ascending choice of features
+ * fits all lists; otherwise undefined.
  */
 function assignLists(
   count: { features: number; lists: number },
   fits: (feature: number, list: number) => boolean,
 ): number[] | undefined {
-  /** Per list, the last feature that the lists up to it can end at, taken as late as possible, and as early as possible. */
+  // Per list, the first and the last feature that it can belong to.
   const early: number[] = [];
   for (let list = 0, feature = 0; list < count.lists; list++, feature++) {
     while (feature < count.features && !fits(feature, list)) feature++;
@@ -126,7 +124,7 @@ function assignLists(
     while (feature >= 0 && !fits(feature, list)) feature--;
     late.unshift(feature);
   }
-  // Every choice lies between the earliest and the latest, list by list.
+  // Every choice is between the two, list by list.
   return early.every((feature, list) => feature === late[list])
     ? early
     : undefined;

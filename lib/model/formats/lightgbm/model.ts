@@ -1,5 +1,5 @@
 /**
- * LightGBM's text models (`version=v2` to `v4`) → `Model`.
+ * Reads LightGBM's text models, `version=v2` to `v4`.
  *
  * There is no specification; the sources are LightGBM's
  * `src/boosting/gbdt_model_text.cpp`, `src/io/tree.cpp` and `include/LightGBM/tree.h`.
@@ -11,22 +11,22 @@ import { lightgbmObjective } from "./objective.ts";
 import { readLightgbmLabels } from "./labels.ts";
 import { integersOf, readLightgbmTree } from "./tree.ts";
 
-/** The keys of one block of lines; {@linkcode flags} have an empty value. */
+/** The `key=value` lines of one block; {@linkcode flags} have an empty value. */
 type Keys = ReadonlyMap<string, string>;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The lines without `=`; elsewhere LightGBM would read on to the next `=`, whichever line has it. */
+/** The only header lines without `=`; LightGBM would continue any other such line up to the next `=`. */
 const flags = ["tree", "average_output"];
 
-/** More than any model has. */
-const most = { features: 10_000_000, groups: 100_000 };
+/** Upper bounds, above those of any model. */
+const limits = { features: 10_000_000, groups: 100_000 };
 
 /**
- * The model that a text file describes; all of its trees score, because
- * LightGBM saves no further than its best iteration.
+ * Reads a text model. All of its trees score, because LightGBM does not save
+ * trees after its best iteration.
  *
- * @throws {InputError} If the text is no model, contradicts itself, or holds what is not supported, by name.
+ * @throws {InputError} If the text is not a model, is inconsistent, or has an unsupported feature.
  */
 export function parseLightgbm(bytes: Uint8Array): Model {
   const lines = readLines(bytes);
@@ -39,18 +39,18 @@ export function parseLightgbm(bytes: Uint8Array): Model {
     );
   }
   const groups = count(head.keys, "num_tree_per_iteration", {
-    least: 1,
-    most: most.groups,
+    min: 1,
+    max: limits.groups,
   });
-  // LightGBM writes both from one number, and shapes its predictions by this one.
-  count(head.keys, "num_class", { least: groups, most: groups });
+  // LightGBM writes the same number here, and shapes its predictions by it.
+  count(head.keys, "num_class", { min: groups, max: groups });
   const features = readFeatures(head.keys, lines);
   const trees = readTrees(lines, head);
   const total = trees.length / groups;
   if (total < 1 || !Number.isInteger(total)) {
     throw modelError(
       "num_tree_per_iteration",
-      `${trees.length} trees in rounds of ${groups}`,
+      `${trees.length} trees do not divide into rounds of ${groups}`,
     );
   }
   const objective = lightgbmObjective(head.keys.get("objective"), groups);
@@ -91,7 +91,7 @@ function readLines(bytes: Uint8Array): string[] {
   }
 }
 
-/** `key=value` lines up to an empty one; `end` is the line after it. */
+/** Reads the `key=value` lines up to an empty line; `end` is the line after that. */
 function readKeys(
   lines: readonly string[],
   options: { start: number; where: string },
@@ -110,11 +110,11 @@ function readKeys(
     }
     const key = cut < 0 ? line : line.slice(0, cut);
     if (keys.has(key)) {
-      throw modelError(`${where} line ${at + 1}`, `${key} stands twice`);
+      throw modelError(`${where} line ${at + 1}`, `duplicate key ${key}`);
     }
     keys.set(key, cut < 0 ? "" : line.slice(cut + 1));
   }
-  if (at === lines.length) throw modelError(where, "the file ends here");
+  if (at === lines.length) throw modelError(where, "unexpected end of file");
   return { keys, end: at + 1 };
 }
 
@@ -123,8 +123,8 @@ function readFeatures(
   lines: readonly string[],
 ): TreeEnsemble["features"] {
   const featureCount = 1 + count(keys, "max_feature_idx", {
-    least: 0,
-    most: most.features,
+    min: 0,
+    max: limits.features,
   });
   const names = value(keys, "feature_names", "header").split(" ");
   const infos = value(keys, "feature_infos", "header").split(" ");
@@ -132,14 +132,14 @@ function readFeatures(
     if (list.length !== featureCount) {
       throw modelError(
         `feature_${key}`,
-        `${list.length} for ${featureCount} features`,
+        `${list.length} values for ${featureCount} features`,
       );
     }
   }
   if (new Set(names).size !== names.length) {
-    throw modelError("feature_names", "a name stands twice");
+    throw modelError("feature_names", "duplicate name");
   }
-  // Ranges of numbers are [a:b], lists of categories a:b:c, and unused features none.
+  // [a:b] is a range of numbers, a:b:c a list of categories, none an unused feature.
   const types = infos.map((info) =>
     info === "none" ? "none" : info.startsWith("[") ? "float" : "c"
   );
@@ -152,7 +152,7 @@ function readFeatures(
   };
 }
 
-/** The blocks `Tree=0`, `Tree=1` …, up to `end of trees`. */
+/** Reads the blocks `Tree=0`, `Tree=1` …, up to `end of trees`. */
 function readTrees(
   lines: readonly string[],
   head: { keys: Keys; end: number },
@@ -167,7 +167,9 @@ function readTrees(
     if (block.keys.get("Tree") !== String(trees.length)) {
       throw modelError(
         where,
-        `line ${at + 1} is ${JSON.stringify(lines[at]?.slice(0, 40))}`,
+        `line ${at + 1} is ${
+          JSON.stringify(lines[at]?.slice(0, 40))
+        }, expected "Tree=${trees.length}"`,
       );
     }
     const end = skipEmpty(lines, block.end);
@@ -176,7 +178,10 @@ function readTrees(
     at = end;
   }
   if (trees.length === sizes.length) return trees;
-  throw modelError("tree_sizes", `${sizes.length} for ${trees.length} trees`);
+  throw modelError(
+    "tree_sizes",
+    `${sizes.length} sizes for ${trees.length} trees`,
+  );
 }
 
 function skipEmpty(lines: readonly string[], start: number): number {
@@ -185,7 +190,7 @@ function skipEmpty(lines: readonly string[], start: number): number {
   return at;
 }
 
-/** LightGBM jumps from tree to tree by these sizes, in bytes; a tree's lines are ASCII. */
+/** Checks a tree's size in bytes, by which LightGBM finds the next tree; a tree's lines are ASCII. */
 function checkSize(
   lines: readonly string[],
   options: { where: string; declared: string | undefined },
@@ -197,15 +202,15 @@ function checkSize(
 }
 
 /**
- * The trees that blocks of lines describe, in their order.
+ * Reads and flattens all trees.
  *
- * @throws {InputError} As `readLightgbmTree` and `flattenTrees`, or if no walk reaches a node.
+ * @throws {InputError} As `readLightgbmTree` and `flattenTrees`, or if a node is unreachable.
  */
 function buildTrees(
   blocks: readonly Keys[],
   featureCount: number,
 ): Omit<FlatTrees, "reached"> & Pick<TreeEnsemble, "zeroIsMissing"> {
-  const zero = new Uint8Array(featureCount); // 1: zero is missing, 2: it is not
+  const zero = new Uint8Array(featureCount); // per feature, 1: zero is missing, 2: it is not, 0: unknown
   const trees = blocks.map((keys, t) =>
     readLightgbmTree(keys, { name: `tree ${t}`, zero })
   );
@@ -226,8 +231,8 @@ function buildTrees(
   return zeroIsMissing.includes(1) ? { ...flat, zeroIsMissing } : flat;
 }
 
-/** Those that say how a model was trained; a file lists over a hundred. */
-const learning = new Set([
+/** The parameters to report, of over a hundred in a file. */
+const reportedParameters = new Set([
   "boosting",
   "learning_rate",
   "num_leaves",
@@ -257,7 +262,7 @@ function trainingParameters(lines: readonly string[]): Record<string, string> {
   for (const line of lines.slice(start + 1)) {
     if (line === "end of parameters") break;
     const [, key = "", text = ""] = /^\[(\w+): (.*)\]$/.exec(line) ?? [];
-    if (learning.has(key)) found[key] = text;
+    if (reportedParameters.has(key)) found[key] = text;
   }
   return found;
 }
@@ -265,14 +270,14 @@ function trainingParameters(lines: readonly string[]): Record<string, string> {
 function count(
   keys: Keys,
   key: string,
-  range: { least: number; most: number },
+  range: { min: number; max: number },
 ): number {
   const [number = NaN] = integersOf(value(keys, key, "header"), {
     where: key,
     length: 1,
   });
-  if (number >= range.least && number <= range.most) return number;
-  throw modelError(key, `${number} is outside ${range.least}..${range.most}`);
+  if (number >= range.min && number <= range.max) return number;
+  throw modelError(key, `${number} is outside ${range.min}..${range.max}`);
 }
 
 function value(keys: Keys, key: string, where: string): string {

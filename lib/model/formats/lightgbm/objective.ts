@@ -1,8 +1,8 @@
-/** What each objective of LightGBM makes of a margin (`ConvertOutput` in its `src/objective/`, 4.7). */
+/** LightGBM's objectives: how each transforms margins (`ConvertOutput` in its `src/objective/`, 4.7). */
 import { modelError } from "../document.ts";
 import type { ModelFacts } from "../../ensemble.ts";
 
-/** The part of a model's facts that its objective decides. */
+/** The properties of a model that its objective determines. */
 type ObjectiveFacts = Pick<
   ModelFacts,
   "objective" | "transform" | "predictionKind"
@@ -22,8 +22,8 @@ const identity = new Set([
 const exponential = new Set(["poisson", "gamma", "tweedie"]);
 
 /**
- * What the `objective=` line of a model means. A model without one was trained
- * with an objective of the user's, and LightGBM predicts its margins.
+ * Parses the `objective=` line of a model. A model without one was trained with
+ * a custom objective, and LightGBM predicts its margins.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -32,7 +32,7 @@ const exponential = new Set(["poisson", "gamma", "tweedie"]);
  * deepStrictEqual(transform, { kind: "logistic", slope: 2 });
  * ```
  *
- * @throws {InputError} If it is not known, or its classes are not the model's groups.
+ * @throws {InputError} If the objective is unknown, or its number of classes is not the model's number of groups.
  */
 export function lightgbmObjective(
   line: string | undefined,
@@ -72,7 +72,7 @@ export function lightgbmObjective(
 function logistic(words: readonly string[]): ObjectiveFacts["transform"] {
   const slope = option(words, "sigmoid");
   if (slope > 0 && Number.isFinite(slope)) return { kind: "logistic", slope };
-  throw modelError("objective", `sigmoid:${slope}`);
+  throw modelError("objective", `sigmoid:${slope} is not a positive number`);
 }
 
 function checkClasses(words: readonly string[], groups: number): void {
@@ -80,7 +80,7 @@ function checkClasses(words: readonly string[], groups: number): void {
   if (classes === groups) return;
   throw modelError(
     "objective",
-    `num_class:${classes}, but ${groups} trees in a round`,
+    `num_class:${classes}, expected ${groups}, the trees per round`,
   );
 }
 

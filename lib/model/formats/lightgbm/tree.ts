@@ -1,39 +1,39 @@
-/** One tree of a LightGBM text model, its conventions made ours. */
+/** Reads one tree of a LightGBM text model and converts it to the conventions of `ensemble.ts`. */
 import { zeroThreshold } from "../../ensemble.ts";
 import { modelError } from "../document.ts";
 import type { TreeArrays } from "../flatten.ts";
 import { nextAbove } from "../float32.ts";
 
-/** `decision_type` of a node, in bits. */
+/** Bits of a node's `decision_type`. */
 const categorical = 1;
 const defaultLeft = 2;
-/** What `decision_type >> 2` says is missing. */
+/** `decision_type >> 2`: which values are missing. */
 const missing = { none: 0, zero: 1, nan: 2 };
 
-/** More than any tree has. */
+/** An upper bound, above that of any tree. */
 const leafLimit = 50_000_000;
 
 /**
- * The tree that a block of lines describes. Inner nodes keep their numbers,
- * leaf `i` follows them as node `leaves - 1 + i`.
+ * Reads the tree in a block of lines. Inner nodes keep their indices; leaf `i`
+ * becomes node `leaves - 1 + i`.
  *
- * @param options `zero`: per feature, 1 where zero is missing, 2 where it is not, 0 where no node has said; kept up to date.
- * @throws {InputError} If the block is no tree, or of linear leaves, or contradicts another about zeros.
+ * @param options `zero`: per feature, 1 if zero is missing, 2 if it is not, 0 if unknown so far; updated from this tree.
+ * @throws {InputError} If the block is not a tree, has linear leaves, or contradicts an earlier tree about zeros.
  */
 export function readLightgbmTree(
   keys: ReadonlyMap<string, string>,
   options: { name: string; zero: Uint8Array },
 ): TreeArrays {
   const { name, zero } = options;
-  const text = (key: string) => {
+  const line = (key: string) => {
     const found = keys.get(key);
     if (found !== undefined) return found;
     throw modelError(name, `${key} is missing`);
   };
   const integers = (key: string, length: number) =>
-    integersOf(text(key), { where: `${name} ${key}`, length });
+    integersOf(line(key), { where: `${name} ${key}`, length });
   const doubles = (key: string, length: number) =>
-    doublesOf(text(key), { where: `${name} ${key}`, length });
+    doublesOf(line(key), { where: `${name} ${key}`, length });
   if ((keys.get("is_linear") ?? "0") !== "0") {
     throw modelError(name, "linear leaves (linear_tree) are not supported");
   }
@@ -59,23 +59,23 @@ export function readLightgbmTree(
     const threshold = thresholds[node] ?? NaN;
     const left = child(lefts[node] ?? 0, inner);
     const right = child(rights[node] ?? 0, inner);
-    // Without categorical nodes in a tree, LightGBM does not look at that bit.
+    // LightGBM ignores this bit if the tree has no category sets.
     if (decision & categorical && setCount > 0) {
       const set = all[threshold];
       if (set === undefined) {
         throw modelError(
           `${name} node ${node}`,
-          `category set ${threshold} of ${all.length}`,
+          `category set ${threshold} is outside 0..${all.length - 1}`,
         );
       }
       if (taken.has(set)) {
         throw modelError(
           `${name} node ${node}`,
-          `category set ${threshold} is already another node's`,
+          `category set ${threshold} already belongs to another node`,
         );
       }
       taken.add(set);
-      // In the set goes left there and right here; NaN goes with what is not in it.
+      // Members of the set go left in LightGBM and right in `ensemble.ts`; NaN is not a member.
       tree.left[node] = right;
       tree.right[node] = left;
       tree.defaultLeft[node] = 1;
@@ -84,7 +84,7 @@ export function readLightgbmTree(
     }
     tree.left[node] = left;
     tree.right[node] = right;
-    // All but NaN goes left, also infinity: no `x < t` says that, but an empty set does.
+    // Every value but NaN goes left, including infinity. No `x < t` expresses that, but an empty set does.
     if (threshold === Infinity) sets.set(node, []);
     else tree.threshold[node] = toFloat32Less(threshold);
     const kind = decision >> 2;
@@ -130,14 +130,14 @@ function onlyLeaf(value: number): TreeArrays {
   });
 }
 
-/** A negative child is a leaf, written as its bits turned over. An impossible one stays impossible. */
+/** Converts a child: a negative one is the bitwise complement of a leaf's index. An invalid child stays invalid. */
 function child(written: number, inner: number): number {
   return written >= 0 ? (written < inner ? written : -2) : inner + ~written;
 }
 
 /**
- * The float32 `t` for which `x < t` decides as LightGBM's `x <= threshold`
- * decides for every float32 `x`, also for those so small that it takes them for 0.
+ * Returns the float32 `t` for which `x < t` is LightGBM's `x <= threshold` for
+ * every float32 `x`, including those that it treats as 0.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -146,7 +146,7 @@ function child(written: number, inner: number): number {
  * strictEqual(toFloat32Less(0.1), Math.fround(0.1));
  * ```
  *
- * @returns NaN for NaN and for infinity, which no float32 can stand for.
+ * @returns NaN for NaN and infinity, for which there is no such float32.
  */
 export function toFloat32Less(threshold: number): number {
   if (Number.isNaN(threshold) || threshold === Infinity) return NaN;
@@ -158,27 +158,27 @@ export function toFloat32Less(threshold: number): number {
   return nearest > threshold ? nearest : nextAbove(nearest);
 }
 
-/** Whether zero is missing belongs to a feature, so all of its nodes must say the same. */
+/** Records whether zero is missing for a feature; all nodes of the feature must agree. */
 function noteZero(
   zero: Uint8Array,
-  place: { name: string; node: number; kind: number; feature: number },
+  split: { name: string; node: number; kind: number; feature: number },
 ): void {
-  const { name, node, kind, feature } = place;
+  const { name, node, kind, feature } = split;
   if (kind < 0 || kind > missing.nan) {
     throw modelError(`${name} node ${node}`, `missing type ${kind}`);
   }
   const state = kind === missing.zero ? 1 : 2;
-  const before = zero[feature] ?? 0; // a feature out of range is refused later
+  const before = zero[feature] ?? 0; // a feature out of range is rejected later
   if (before !== 0 && before !== state) {
     throw modelError(
       `${name} node ${node}`,
-      `zero is missing for feature ${feature} in one node and not in another`,
+      `zero is missing for feature ${feature} in some nodes but not in others`,
     );
   }
   zero[feature] = state;
 }
 
-/** The category sets of a tree: bits of 32-bit words, cut at `cat_boundaries`. */
+/** Reads the category sets of a tree: bits of 32-bit words, split at `cat_boundaries`. */
 function readSets(
   options: {
     integers: (key: string, length: number) => Int32Array;
@@ -206,10 +206,10 @@ function readSets(
 }
 
 /**
- * Whole numbers of a line, divided by single spaces; those of 2^31 to 2^32 - 1
- * keep their bits.
+ * Parses a line of integers separated by single spaces; 2^31 to 2^32 - 1 keep
+ * their bits.
  *
- * @throws {InputError} If one is none, or there are not `length`.
+ * @throws {InputError} If a part is not an integer, or there are not `length` parts.
  */
 export function integersOf(
   line: string,
@@ -219,7 +219,10 @@ export function integersOf(
   return Int32Array.from(parts, (part) => {
     const number = /^-?\d{1,10}$/.test(part) ? Number(part) : NaN;
     if (number >= -(2 ** 31) && number < 2 ** 32) return number | 0;
-    throw modelError(options.where, `${JSON.stringify(part)} is no integer`);
+    throw modelError(
+      options.where,
+      `${JSON.stringify(part)} is not an integer`,
+    );
   });
 }
 
@@ -232,7 +235,7 @@ function doublesOf(
     if (/^-?\d+(\.\d*)?([eE][-+]?\d+)?$/.test(part)) return Number(part);
     if (part === "inf") return Infinity;
     if (part === "-inf") return -Infinity;
-    throw modelError(options.where, `${JSON.stringify(part)} is no number`);
+    throw modelError(options.where, `${JSON.stringify(part)} is not a number`);
   });
 }
 

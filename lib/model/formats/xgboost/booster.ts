@@ -1,13 +1,13 @@
-/** The boosters of XGBoost: trees (`gbtree`, `dart`) and weights (`gblinear`). */
+/** Reads XGBoost's boosters: trees (`gbtree`, `dart`) and linear models (`gblinear`). */
 import {
   elementsOf,
   float32sOf,
   int32sOf,
   integerOf,
-  isThere,
+  isPresent,
+  type JsonValue,
   member,
   modelError,
-  type Place,
   valueOf,
 } from "../document.ts";
 import type {
@@ -22,23 +22,23 @@ import { checkKeys } from "./keys.ts";
 import { readXgboostLabels } from "./labels.ts";
 import { checkDeleted, type Learner, readXgboostTree } from "./tree.ts";
 
-/** Makes the facts that all models have, once the rounds are known. */
+/** Returns the common properties of a model, once its rounds are known. */
 type Facts = (rounds: Rounds, more: Record<string, string>) => ModelFacts;
 
 const int32Max = 2 ** 31 - 1;
 
 /**
- * The trees of a `gbtree` booster.
+ * Reads the trees of a `gbtree` booster.
  *
- * @param options `best`: the last round that scores; without it, all do. `weights`: DART's `weight_drop` where it stands up to 3.3, which since then calls itself `gbtree`; 3.4 writes it into the model.
+ * @param options `best`: the last round that scores; if undefined, all rounds do. `weights`: DART's `weight_drop` of the booster; absent in files of 3.4, which have it in the model.
  */
 export function readTrees(
-  booster: Place,
+  booster: JsonValue,
   options: {
     learner: Learner;
     facts: Facts;
     best?: number | undefined;
-    weights: Place;
+    weights: JsonValue;
   },
 ): TreeEnsemble {
   const { learner, facts, best } = options;
@@ -46,7 +46,9 @@ export function readTrees(
   checkKeys(model, "model");
   const trees = treesOf(model);
   const { length: count } = trees;
-  if (count === 0) throw modelError("trees", "none: the model is not trained");
+  if (count === 0) {
+    throw modelError("trees", "the model has no trees; it is not trained");
+  }
   const treeGroups = readTreeGroups(model, { trees: count, learner });
   const { rounds, used } = readRounds(model, {
     trees: count,
@@ -56,10 +58,10 @@ export function readTrees(
   const weights = readWeights(options.weights, { model, count });
   const leafSize = readLeafSize(trees, learner);
   if (leafSize > 1 && weights) {
-    throw modelError("weight_drop", "dart with vector leaves");
+    throw modelError("weight_drop", "DART with vector leaves is not supported");
   }
   const scoring = trees.slice(0, used);
-  const isTyped = scoring.some((tree) => isThere(member(tree, "split_type")));
+  const isTyped = scoring.some((tree) => isPresent(member(tree, "split_type")));
   const arrays = scoring.map((tree, t) =>
     readXgboostTree(tree, { learner, leafSize, weight: weights?.[t], isTyped })
   );
@@ -93,35 +95,38 @@ export function readTrees(
   };
 }
 
-/** What DART multiplies the leaves of each tree with; undefined where trees count in full. */
+/** Returns DART's weight of each tree; undefined if the trees have no weights. */
 function readWeights(
-  beside: Place,
-  options: { model: Place; count: number },
+  beside: JsonValue,
+  options: { model: JsonValue; count: number },
 ): Float32Array | undefined {
   const { model, count } = options;
   const within = member(model, "weight_drop");
-  if (isThere(beside) && isThere(within)) {
-    throw modelError(within.path, "weights of trees both here and beside");
+  if (isPresent(beside) && isPresent(within)) {
+    throw modelError(
+      within.path,
+      "tree weights in both the booster and the model",
+    );
   }
-  const found = [beside, within].find(isThere);
+  const found = [beside, within].find(isPresent);
   return found && float32sOf(found, count);
 }
 
-/** In the order of their ids, which is the order of summation. */
-function treesOf(model: Place): Place[] {
+/** Returns the trees in the order of their ids, which is the order of summation. */
+function treesOf(model: JsonValue): JsonValue[] {
   const listed = elementsOf(member(model, "trees"));
   const { length: count } = listed;
-  const range = { least: 0, most: count - 1 };
-  const trees = new Array<Place | undefined>(count);
+  const range = { min: 0, max: count - 1 };
+  const trees = new Array<JsonValue | undefined>(count);
   listed.forEach(({ value }, i) => {
     const path = `tree ${i}`;
     const id = integerOf(member({ value, path }, "id"), range);
-    if (trees[id]) throw modelError(path, `id ${id} stands twice`);
+    if (trees[id]) throw modelError(path, `duplicate id ${id}`);
     trees[id] = { value, path: `tree ${id}` };
   });
   const param = member(model, "gbtree_model_param");
   checkKeys(param, "gbtree_model_param");
-  integerOf(member(param, "num_trees"), { least: count, most: count });
+  integerOf(member(param, "num_trees"), { min: count, max: count });
   const ordered = trees.filter((tree) => tree !== undefined);
   for (const tree of ordered) {
     checkKeys(tree, "tree");
@@ -131,7 +136,7 @@ function treesOf(model: Place): Place[] {
 }
 
 function readTreeGroups(
-  model: Place,
+  model: JsonValue,
   options: { trees: number; learner: Learner },
 ): Int32Array {
   const groups = int32sOf(member(model, "tree_info"), options.trees);
@@ -143,18 +148,18 @@ function readTreeGroups(
   );
 }
 
-/** Trees of a round and group; 1 where the file does not say. */
-function parallelTrees(model: Place): string {
-  const place = member(
+/** Returns the number of trees per round and group; 1 if the file has none. */
+function parallelTrees(model: JsonValue): string {
+  const json = member(
     member(model, "gbtree_model_param"),
     "num_parallel_tree",
   );
-  return isThere(place) ? String(valueOf(place)) : "1";
+  return isPresent(json) ? String(valueOf(json)) : "1";
 }
 
-/** Rounds as `iteration_indptr` cuts them; files before 2.0 have none, and rounds of equal size. */
+/** Reads the rounds from `iteration_indptr`; files before 2.0 do not have it, and their rounds have equal size. */
 function readRounds(
-  model: Place,
+  model: JsonValue,
   options: {
     trees: number;
     treeGroups: Int32Array;
@@ -163,7 +168,7 @@ function readRounds(
 ): { rounds: Rounds; used: number } {
   const { trees, treeGroups, best } = options;
   const listed = member(model, "iteration_indptr");
-  const starts = isThere(listed)
+  const starts = isPresent(listed)
     ? int32sOf(listed)
     : equalRounds(model, { trees, treeGroups });
   const total = starts.length - 1;
@@ -175,7 +180,7 @@ function readRounds(
   ) {
     throw modelError(
       "iteration_indptr",
-      `does not cut ${trees} trees into rounds`,
+      `does not divide ${trees} trees into rounds`,
     );
   }
   if (best === undefined) {
@@ -184,7 +189,7 @@ function readRounds(
   if (best >= total) {
     throw modelError(
       "best_iteration",
-      `${best}, but there are ${total} rounds`,
+      `round ${best} is outside 0..${total - 1}`,
     );
   }
   return {
@@ -194,29 +199,32 @@ function readRounds(
 }
 
 function equalRounds(
-  model: Place,
+  model: JsonValue,
   options: { trees: number; treeGroups: Int32Array },
 ): Int32Array {
   const { trees, treeGroups } = options;
-  const groups = treeGroups.reduce((most, g) => Math.max(most, g), 0) + 1;
-  const range = { least: 1, most: Math.max(1, trees) };
-  const place = member(
+  const groups = treeGroups.reduce((max, g) => Math.max(max, g), 0) + 1;
+  const range = { min: 1, max: Math.max(1, trees) };
+  const json = member(
     member(model, "gbtree_model_param"),
     "num_parallel_tree",
   );
-  const parallel = isThere(place) ? integerOf(place, range) : 1;
+  const parallel = isPresent(json) ? integerOf(json, range) : 1;
   const size = groups * parallel;
   if (trees % size !== 0) {
-    throw modelError("trees", `${trees} trees in rounds of ${size}`);
+    throw modelError(
+      "trees",
+      `${trees} trees do not divide into rounds of ${size}`,
+    );
   }
   return Int32Array.from({ length: trees / size + 1 }, (_, i) => i * size);
 }
 
-function readLeafSize(trees: readonly Place[], learner: Learner): number {
+function readLeafSize(trees: readonly JsonValue[], learner: Learner): number {
   const sizes = trees.map((tree) => {
     const size = member(member(tree, "tree_param"), "size_leaf_vector");
-    if (!isThere(size)) return 1;
-    return Math.max(1, integerOf(size, { least: 0, most: learner.groups }));
+    if (!isPresent(size)) return 1;
+    return Math.max(1, integerOf(size, { min: 0, max: learner.groups }));
   });
   const [first = 1] = sizes;
   const odd = sizes.findIndex((size) => size !== first);
@@ -230,9 +238,9 @@ function readLeafSize(trees: readonly Place[], learner: Learner): number {
   return first;
 }
 
-/** The weights of a `gblinear` booster: features × groups, then a bias for each group. */
+/** Reads the weights of a `gblinear` booster: features × groups, then one bias per group. */
 export function readLinear(
-  booster: Place,
+  booster: JsonValue,
   options: { learner: Learner; facts: Facts },
 ): LinearModel {
   const { learner, facts } = options;
@@ -248,13 +256,13 @@ export function readLinear(
     throw modelError(`weights[${wrong}]`, `weight is ${values[wrong]}`);
   }
   const boosted = member(model, "boosted_rounds");
-  // XGBoost takes a newer model without it for one that is not trained.
+  // XGBoost treats a newer model without it as untrained.
   const isOld = isBefore(learner.version, 2, 0);
-  const total = !isThere(boosted) && isOld
+  const total = !isPresent(boosted) && isOld
     ? 0
-    : integerOf(boosted, { least: 1, most: int32Max });
+    : integerOf(boosted, { min: 1, max: int32Max });
   const common = facts({ total, used: total }, {});
-  // XGBoost starts every output of a linear model from the first base_score.
+  // XGBoost uses the first base_score for every output of a linear model.
   const first = common.baseMargins[0] ?? 0;
   return {
     kind: "linear",

@@ -1,20 +1,20 @@
-/** Categorical splits, which XGBoost has since 1.3. */
+/** Reads categorical splits, which XGBoost supports since 1.3. */
 import {
   flagsOf,
   int32sOf,
+  type JsonValue,
   member,
   modelError,
-  type Place,
 } from "../document.ts";
 
 /**
- * The sets of categories that go right, per categorical node of a tree.
+ * Returns the categories that go right, per categorical node of a tree.
  *
- * @param size How many nodes the tree has.
- * @throws {InputError} If a set belongs to no node, or to two, or is not among the tree's categories, or a node's type says otherwise.
+ * @param size The number of nodes of the tree.
+ * @throws {InputError} If a set belongs to no node or to two, is out of range, or contradicts the node's type.
  */
 export function readSets(
-  tree: Place,
+  tree: JsonValue,
   size: number,
 ): ReadonlyMap<number, Int32Array> {
   const types = flagsOf(member(tree, "split_type"), size);
@@ -23,7 +23,7 @@ export function readSets(
   const counts = int32sOf(member(tree, "categories_sizes"), nodes.length);
   const categories = int32sOf(member(tree, "categories"));
   const sets = new Map<number, Int32Array>();
-  let left = categories.length; // sets share nothing, so they are no more than the file has
+  let left = categories.length; // sets do not overlap, so together they are at most all categories
   nodes.forEach((node, s) => {
     const start = starts[s] ?? -1;
     const end = start + (counts[s] ?? 0);
@@ -34,7 +34,7 @@ export function readSets(
     ) {
       throw modelError(
         `${tree.path} node ${node}`,
-        `categories ${start}..${end} of ${categories.length}`,
+        `category set ${start}..${end} is invalid for ${categories.length} categories`,
       );
     }
     sets.set(node, categories.subarray(start, end));

@@ -1,12 +1,12 @@
 /**
- * The keys that XGBoost's models have. A key that is not known could change
- * what all others mean: since 3.3 models with the weights of DART's trees call
- * themselves `gbtree`, and a reader that passed over the weights would score
- * wrongly and say nothing.
+ * The keys of XGBoost's model documents. Unknown keys are rejected, because a
+ * key can change the meaning of the others: since 3.3, DART models are named
+ * `gbtree`, and a reader that ignored their tree weights would score wrongly
+ * without an error.
  */
-import { keysOf, modelError, type Place } from "../document.ts";
+import { type JsonValue, keysOf, modelError } from "../document.ts";
 
-/** Source: the `SaveModel` functions of XGBoost's tags v1.0.2 to v3.4.1. */
+/** Per object, its keys. Source: the `SaveModel` functions of XGBoost's tags v1.0.2 to v3.4.1. */
 const known = {
   document: new Set(["learner", "version"]),
   learner: new Set([
@@ -72,19 +72,19 @@ const known = {
 };
 
 /**
- * Checks that an object has no other keys than XGBoost's models have there.
+ * Checks that an object has only keys that XGBoost writes.
  *
- * @throws {InputError} With the first other key.
+ * @throws {InputError} If there is another key, with its name.
  */
-export function checkKeys(place: Place, object: keyof typeof known): void {
+export function checkKeys(json: JsonValue, object: keyof typeof known): void {
   const names: ReadonlySet<string> = known[object];
-  for (const key of keysOf(place)) {
+  for (const key of keysOf(json)) {
     if (names.has(key)) continue;
     throw modelError(
-      place.path || "top level",
+      json.path || "top level",
       `unknown key ${
         JSON.stringify(key)
-      }: no XGBoost from 1.0 to 3.4 writes it, so what the model means is not known; save it with one of these`,
+      }; XGBoost 1.0 to 3.4 does not write it; save the model with one of these versions`,
     );
   }
 }

@@ -1,44 +1,44 @@
 /**
- * Labels of pandas' categories in XGBoost's models: `cats`, since 3.1
- * (`src/data/cat_container.cc`, the same in JSON and UBJSON, gbtree and DART).
- * `enc` has one entry per feature: whole numbers as `values`; texts as UTF-8
- * bytes in `values`, cut by `offsets`; a feature without categories has an
- * empty list of offsets.
+ * Reads the labels of pandas categories from XGBoost's models: `cats`, since 3.1
+ * (`src/data/cat_container.cc`; the same in JSON and UBJSON, gbtree and DART).
+ * `enc` has one entry per feature: numeric labels in `values`; string labels as
+ * UTF-8 bytes in `values`, split at `offsets`; for a feature without categories,
+ * an empty list of offsets.
  */
 import {
   elementsOf,
-  isThere,
+  isPresent,
   member,
   modelError,
   valueOf,
 } from "../document.ts";
-import type { Place } from "../document.ts";
+import type { JsonValue } from "../document.ts";
 import { findLabelProblem, type Label } from "../../labels.ts";
 import { isBefore } from "./objective.ts";
 import { checkKeys } from "./keys.ts";
 import type { Learner } from "./tree.ts";
 
 /**
- * The labels per feature; undefined where the file has none.
+ * Returns the labels per feature, or undefined if the file has none.
  *
- * @param model The object that holds the trees.
- * @throws {InputError} If the labels contradict themselves or the model, or were cut short by the XGBoost that wrote them.
+ * @param model The object that contains the trees.
+ * @throws {InputError} If the labels are inconsistent, or the XGBoost that wrote them truncated them.
  */
 export function readXgboostLabels(
-  model: Place,
+  model: JsonValue,
   learner: Learner,
 ): (readonly Label[] | undefined)[] | undefined {
   const cats = member(model, "cats");
-  if (!isThere(cats)) return undefined;
+  if (!isPresent(cats)) return undefined;
   checkKeys(cats, "cats");
   const enc = elementsOf(member(cats, "enc"));
-  const labels = enc.map((place) => readLabels(place, learner.version));
+  const labels = enc.map((json) => readLabels(json, learner.version));
   const ends = numbersOf(member(cats, "feature_segments"));
   if (enc.length === 0) return undefined;
   if (enc.length !== learner.featureCount) {
     throw modelError(
       "cats.enc",
-      `${enc.length} for ${learner.featureCount} features`,
+      `${enc.length} entries for ${learner.featureCount} features`,
     );
   }
   let end = 0;
@@ -49,33 +49,33 @@ export function readXgboostLabels(
   ) {
     throw modelError(
       "cats.feature_segments",
-      `${ends.join(",").slice(0, 60)} does not fit ${end} labels`,
+      `${ends.join(",").slice(0, 60)} does not match ${end} labels`,
     );
   }
   return labels.some((list) => list !== undefined) ? labels : undefined;
 }
 
 function readLabels(
-  place: Place,
+  json: JsonValue,
   version: readonly number[],
 ): readonly Label[] | undefined {
-  checkKeys(place, "enc");
-  const listed = member(place, "offsets");
-  const values = numbersOf(member(place, "values"));
-  const offsets = isThere(listed) ? numbersOf(listed) : undefined;
+  checkKeys(json, "enc");
+  const listed = member(json, "offsets");
+  const values = numbersOf(member(json, "values"));
+  const offsets = isPresent(listed) ? numbersOf(listed) : undefined;
   if (offsets?.length === 0 && values.length === 0) return undefined;
   const labels = offsets
-    ? readTexts(place, { offsets, values, version })
+    ? decodeLabels(json, { offsets, values, version })
     : values;
   const problem = findLabelProblem(labels);
-  if (problem !== undefined) throw modelError(place.path, problem);
+  if (problem !== undefined) throw modelError(json.path, problem);
   return labels;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function readTexts(
-  place: Place,
+function decodeLabels(
+  json: JsonValue,
   { offsets, values, version }: {
     offsets: readonly number[];
     values: readonly number[];
@@ -93,18 +93,18 @@ function readTexts(
     offsets.at(-1) !== values.length
   ) {
     throw modelError(
-      place.path,
-      `offsets do not cut ${values.length} bytes into labels`,
+      json.path,
+      `offsets do not divide ${values.length} bytes into labels`,
     );
   }
   const bytes = Uint8Array.from(values); // bytes are signed in the file
-  // Before 3.4 pandas' labels are cut by characters instead of bytes, and the last bytes are lost.
+  // Before 3.4, XGBoost split pandas labels by characters instead of bytes and lost the last bytes.
   if (isBefore(version, 3, 4) && bytes.some((byte) => byte >= 0x80)) {
     throw modelError(
-      place.path,
-      `the labels have characters outside ASCII, which XGBoost ${
+      json.path,
+      `the labels have non-ASCII characters, which XGBoost ${
         version.join(".")
-      } cuts into wrong labels when it saves them; train with XGBoost 3.4 or newer, or with ASCII labels`,
+      } saves incorrectly; train with XGBoost 3.4 or newer, or with ASCII labels`,
     );
   }
   try {
@@ -112,15 +112,15 @@ function readTexts(
       utf8.decode(bytes.subarray(offsets[i], end))
     );
   } catch {
-    throw modelError(place.path, "a label is not UTF-8");
+    throw modelError(json.path, "a label is not UTF-8");
   }
 }
 
-/** All numbers of an array, whatever type the file declares. */
-function numbersOf(place: Place): number[] {
-  const value = valueOf(place);
+/** Returns an array of numbers of any declared type. */
+function numbersOf(json: JsonValue): number[] {
+  const value = valueOf(json);
   if (ArrayBuffer.isView(value)) return Array.from(value);
   const numbers = Array.isArray(value) ? value : [undefined];
   if (numbers.every((item) => typeof item === "number")) return numbers;
-  throw modelError(place.path, "expected an array of numbers");
+  throw modelError(json.path, "expected an array of numbers");
 }

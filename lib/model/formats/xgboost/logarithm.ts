@@ -1,6 +1,6 @@
-/** The logarithm that libraries written in C take of a float. */
+/** C's `logf`, with which XGBoost converts `base_score` to a margin. */
 
-/** 1/c and log(c) for the centre c of each of 16 intervals, as bits of doubles. */
+/** 1/c and log(c) for the center c of each of 16 intervals, as bits of doubles. */
 const table = new Float64Array(
   BigUint64Array.of(
     ...[0x3ff661ec79f8f3ben, 0xbfd57bf7808caaden],
@@ -32,17 +32,17 @@ const [a0 = 0, a1 = 0, a2 = 0, ln2 = 0] = new Float64Array(
   ).buffer,
 );
 
-/** Bits of the float where the first interval begins. */
+/** Bits of the float where the first interval starts. */
 const start = 0x3f330000;
 
 const float = new Float32Array(1);
 const bits = new Int32Array(float.buffer);
 
 /**
- * C's `logf`, as glibc and musl compute it: for about one value in 250 it is
- * the float next to the nearest one, and so is the margin that XGBoost starts
- * from. Source: https://git.musl-libc.org/cgit/musl/tree/src/math/logf.c (by
- * Arm, MIT licence).
+ * Computes C's `logf` as glibc and musl do. For about one value in 250, it
+ * returns a float adjacent to the correctly rounded one, and XGBoost's base
+ * margin has the same error. Source:
+ * https://git.musl-libc.org/cgit/musl/tree/src/math/logf.c (by Arm, MIT license).
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";

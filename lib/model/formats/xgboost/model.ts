@@ -1,19 +1,19 @@
 /**
- * XGBoost's model document (UBJSON or JSON, versions 1.0 to 3.x) → `Model`.
+ * Reads XGBoost's model documents (UBJSON or JSON) of versions 1.0 to 3.x.
  *
- * Schema: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html;
- * where it is silent, the `LoadModel` functions of XGBoost 3.2.0.
+ * Sources: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html
+ * and, where that is incomplete, the `LoadModel` functions of XGBoost 3.2.0.
  */
 import { toDouble } from "../float32.ts";
 import {
   int32sOf,
   integerOf,
-  isThere,
+  isPresent,
+  type JsonValue,
   member,
   modelError,
-  type Place,
-  textOf,
-  textsOf,
+  stringOf,
+  stringsOf,
   valueOf,
 } from "../document.ts";
 import type { Features, Model, ModelFacts, Rounds } from "../../ensemble.ts";
@@ -22,32 +22,31 @@ import { readLinear, readTrees } from "./booster.ts";
 import { checkKeys } from "./keys.ts";
 import type { Learner } from "./tree.ts";
 
-/** More than any model has; keeps products of counts exact and arrays small. */
-const most = { features: 10_000_000, groups: 100_000 };
+/** Upper bounds, above those of any model; they keep products of counts exact and arrays small. */
+const limits = { features: 10_000_000, groups: 100_000 };
 
 /**
- * The model that a document describes.
+ * Reads a model document.
+ *
+ * The rounds that score are those that MLflow's loader of the file would use:
+ * all rounds of a Booster, but the rounds up to `best_iteration` of a model that
+ * scikit-learn's interface saved (it has an attribute `scikit_learn`).
  *
  * @param root The whole document.
- *
- * Which rounds score is decided as MLflow's own loader of the file would: all
- * of a Booster's, and those up to `best_iteration` of a model that the
- * scikit-learn interface saved (it leaves an attribute `scikit_learn`).
- *
- * @throws {InputError} If the document is no model, contradicts itself, or holds what is not supported, by name.
+ * @throws {InputError} If the document is not a model, is inconsistent, or has an unsupported feature.
  */
-export function readXgboost(root: Place): Model {
-  if (isThere(member(root, "Model")) && isThere(member(root, "Config"))) {
+export function readXgboost(root: JsonValue): Model {
+  if (isPresent(member(root, "Model")) && isPresent(member(root, "Config"))) {
     throw modelError(
       "top level",
-      "this is a snapshot of a Booster (Config and Model); save the model with booster.save_model()",
+      "this is a serialized Booster (Config and Model); save the model with booster.save_model()",
     );
   }
   checkKeys(root, "document");
   const learner = readLearner(root);
-  const booster = member(learner.place, "gradient_booster");
+  const booster = member(learner.json, "gradient_booster");
   checkKeys(booster, "booster");
-  const name = textOf(member(booster, "name"));
+  const name = stringOf(member(booster, "name"));
   const facts = (rounds: Rounds, more: Record<string, string>) =>
     readFacts(learner, { booster: name, rounds, more });
   const best = bestRound(learner);
@@ -63,7 +62,7 @@ export function readXgboost(root: Place): Model {
       const inner = member(booster, "gbtree");
       checkKeys(inner, "gbtree");
       const weights = member(booster, "weight_drop");
-      if (!isThere(weights)) throw modelError(weights.path, "missing");
+      if (!isPresent(weights)) throw modelError(weights.path, "missing");
       return readTrees(inner, { learner, best, facts, weights });
     }
     case "gblinear":
@@ -73,103 +72,118 @@ export function readXgboost(root: Place): Model {
   }
 }
 
-function readLearner(root: Place): Learner {
+function readLearner(root: JsonValue): Learner {
   const version = readVersion(root);
-  const place = member(root, "learner");
-  checkKeys(place, "learner");
-  const param = member(place, "learner_model_param");
+  const json = member(root, "learner");
+  checkKeys(json, "learner");
+  const param = member(json, "learner_model_param");
   checkKeys(param, "learner_model_param");
-  const count = (key: string, range: { least: number; most: number }) =>
+  const count = (key: string, range: { min: number; max: number }) =>
     integerOf(member(param, key), range);
-  const classes = count("num_class", { least: 0, most: most.groups });
-  const targets = isThere(member(param, "num_target"))
-    ? count("num_target", { least: 1, most: most.groups })
+  const classes = count("num_class", { min: 0, max: limits.groups });
+  const targets = isPresent(member(param, "num_target"))
+    ? count("num_target", { min: 1, max: limits.groups })
     : 1;
   if (classes > 1 && targets > 1) {
-    throw modelError("learner_model_param", "both classes and targets");
+    throw modelError(
+      "learner_model_param",
+      "num_class and num_target are both greater than 1",
+    );
   }
   const groups = Math.max(classes, targets, 1);
-  const objectiveName = textOf(member(member(place, "objective"), "name"));
+  const objectiveName = stringOf(member(member(json, "objective"), "name"));
   const objective = objectiveOf(objectiveName, { groups, version });
   if (objectiveName.startsWith("multi:")) {
     const own = member(
-      member(member(place, "objective"), "softmax_multiclass_param"),
+      member(member(json, "objective"), "softmax_multiclass_param"),
       "num_class",
     );
     if (classes < 1) {
-      throw modelError("num_class", `${classes} for ${objectiveName}`);
+      throw modelError(
+        "num_class",
+        `${classes} is invalid for ${objectiveName}`,
+      );
     }
-    integerOf(own, { least: classes, most: classes });
+    integerOf(own, { min: classes, max: classes });
   }
   return {
-    place,
+    json,
     version,
     groups,
-    featureCount: count("num_feature", { least: 1, most: most.features }),
+    featureCount: count("num_feature", { min: 1, max: limits.features }),
     baseScores: readBaseScores(member(param, "base_score"), groups),
     objectiveName,
     objective,
   };
 }
 
-function readVersion(root: Place): number[] {
+function readVersion(root: JsonValue): number[] {
   const version = Array.from(int32sOf(member(root, "version"), 3));
   const [major = 0] = version;
   if (version.some((part) => part < 0) || major < 1 || major > 3) {
     throw modelError(
       "version",
-      `XGBoost ${version.join(".")} is not supported; 1.0 to 3.x are`,
+      `XGBoost ${version.join(".")} is not supported; expected 1.0 to 3.x`,
     );
   }
   return version;
 }
 
-/** A scalar before 3.1 (`5E-1`), since then a list with one value for each output (`[5E-1]`). */
-function readBaseScores(place: Place, groups: number): Float32Array {
-  const text = textOf(place).trim();
+/** Reads `base_score`: a scalar before 3.1 (`5E-1`), since then a list with one value per output (`[5E-1]`). */
+function readBaseScores(json: JsonValue, groups: number): Float32Array {
+  const text = stringOf(json).trim();
   const list = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
   const scores = list.split(",").map((part) => {
-    // XGBoost reads digits alone as an integer of 64 bits, which this stays far from.
+    // XGBoost parses digits alone as a 64-bit integer; 15 digits are always exact.
     const isNumber = /^\s*-?(\d{1,15}|\d+\.\d*|\d+(\.\d*)?[eE][-+]?\d+)\s*$/
       .test(part);
     const number = isNumber ? Math.fround(toDouble(part.trim())) : NaN;
     if (Number.isFinite(number)) return number;
-    throw modelError(place.path, `${JSON.stringify(text)} is no finite number`);
+    throw modelError(
+      json.path,
+      `${JSON.stringify(text)} is not a finite number`,
+    );
   });
   if (scores.length === groups) return Float32Array.from(scores);
   if (scores.length === 1) return new Float32Array(groups).fill(scores[0] ?? 0);
   throw modelError(
-    place.path,
+    json.path,
     `${scores.length} values for ${groups} outputs`,
   );
 }
 
-/** Only a model saved through scikit-learn's interface stops there by itself. */
+/** Returns `best_iteration` if scikit-learn's interface saved the model; undefined otherwise. */
 function bestRound(learner: Learner): number | undefined {
-  const attributes = member(learner.place, "attributes");
+  const attributes = member(learner.json, "attributes");
   const best = member(attributes, "best_iteration");
-  if (!isThere(best) || !isThere(member(attributes, "scikit_learn"))) {
+  if (!isPresent(best) || !isPresent(member(attributes, "scikit_learn"))) {
     return undefined;
   }
-  return integerOf(best, { least: 0, most: 2 ** 31 });
+  return integerOf(best, { min: 0, max: 2 ** 31 });
 }
 
 function readFeatures(learner: Learner): Features {
-  const { place, featureCount } = learner;
-  const texts = (key: string): string[] => {
-    const listed = member(place, key);
-    if (!isThere(listed)) return [];
-    const found = textsOf(listed);
+  const { json, featureCount } = learner;
+  const strings = (key: string): string[] => {
+    const listed = member(json, key);
+    if (!isPresent(listed)) return [];
+    const found = stringsOf(listed);
     if (found.length === 0 || found.length === featureCount) return found;
-    throw modelError(key, `${found.length} for ${featureCount} features`);
+    throw modelError(
+      key,
+      `${found.length} values for ${featureCount} features`,
+    );
   };
-  const names = texts("feature_names");
+  const names = strings("feature_names");
   const seen = new Set<string>();
-  const twice = names.find((name) => seen.size === seen.add(name).size);
-  if (twice !== undefined) {
-    throw modelError("feature_names", `${JSON.stringify(twice)} stands twice`);
+  const duplicate = names.find((name) => seen.size === seen.add(name).size);
+  if (duplicate !== undefined) {
+    throw modelError(
+      "feature_names",
+      `duplicate name ${JSON.stringify(duplicate)}`,
+    );
   }
-  return { count: featureCount, names, types: texts("feature_types") };
+  return { count: featureCount, names, types: strings("feature_types") };
 }
 
 function readFacts(
@@ -197,7 +211,7 @@ function readFacts(
   };
 }
 
-/** The names are XGBoost's, the values the file's. */
+/** Returns the parameters by XGBoost's names, with the values of the file. */
 function readParameters(
   learner: Learner,
   options: { booster: string; rounds: Rounds; more: Record<string, string> },
@@ -205,7 +219,7 @@ function readParameters(
   const { booster, rounds, more } = options;
   const { baseScores } = learner;
   const isOne = baseScores.every((value) => value === baseScores[0]);
-  const param = member(learner.place, "learner_model_param");
+  const param = member(learner.json, "learner_model_param");
   return {
     objective: learner.objectiveName,
     booster,
@@ -222,10 +236,10 @@ function readParameters(
   };
 }
 
-/** Such as `scale_pos_weight` and `tweedie_variance_power`: all that a model file keeps of how it was trained. */
+/** Returns the parameters of the objective, such as `scale_pos_weight`: the only training parameters in a model file. */
 function objectiveParameters(learner: Learner): Record<string, string> {
   const found: Record<string, string> = {};
-  const objective = valueOf(member(learner.place, "objective"));
+  const objective = valueOf(member(learner.json, "objective"));
   if (!(objective instanceof Map)) return found;
   for (const value of objective.values()) {
     if (!(value instanceof Map)) continue;
@@ -236,7 +250,7 @@ function objectiveParameters(learner: Learner): Record<string, string> {
   return found;
 }
 
-/** The fewest digits that give back the float32 values. */
+/** Formats float32 values with the fewest digits that parse back to them. */
 function shortest(values: Float32Array): string {
   return Array.from(values, (value) => {
     for (let digits = 1; digits <= 9; digits++) {

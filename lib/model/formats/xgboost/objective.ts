@@ -1,18 +1,18 @@
 /**
- * What each objective of XGBoost makes of a margin, and of `base_score`. An
- * objective that is not in the table is refused by name; none is guessed.
+ * XGBoost's objectives: how each transforms margins and `base_score`. Unknown
+ * objectives are rejected.
  *
- * Source of each line: `PredTransform` and `ProbToMargin` of the objective in
- * XGBoost's `src/objective/`, tags v1.0.2 to v3.4.1.
+ * Source: `PredTransform` and `ProbToMargin` of each objective in XGBoost's
+ * `src/objective/`, tags v1.0.2 to v3.4.1.
  */
 import { modelError } from "../document.ts";
 import type { Transform } from "../../ensemble.ts";
 import { logf } from "./logarithm.ts";
 
-/** How an objective reads margins and its own `base_score`. */
+/** How an objective transforms margins and `base_score`. */
 export interface Objective {
   readonly transform: Transform;
-  /** From `base_score`, which is in prediction space, to the margin. */
+  /** The function from `base_score`, which is in prediction space, to the margin. */
   readonly link: "identity" | "logit" | "log";
   readonly predictionKind: "probability" | "score";
 }
@@ -62,7 +62,7 @@ const objectives: ReadonlyMap<string, Objective> = new Map([
 ]);
 
 /**
- * What an objective of XGBoost does.
+ * Returns an objective by name.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -70,17 +70,17 @@ const objectives: ReadonlyMap<string, Objective> = new Map([
  * strictEqual(objectiveOf("count:poisson", { groups: 1, version: [3, 2, 0] }).link, "log");
  * ```
  *
- * @param options `version`: of the library that wrote the file, because two objectives changed.
- * @throws {InputError} If it is not known, with its name.
+ * @param options `version`: the XGBoost that wrote the file; two objectives changed.
+ * @throws {InputError} If the objective is unknown, with its name.
  */
 export function objectiveOf(
   name: string,
   options: { groups: number; version: readonly number[] },
 ): Objective {
   const { groups, version } = options;
-  // Since 3.3; with several quantiles its outputs depend on each other.
+  // Since 3.3; with several expectiles the outputs depend on each other.
   if (name === "reg:expectileerror" && groups === 1) return plain;
-  // Since 3.4 the quantiles of a row are sorted after the fact.
+  // Since 3.4, XGBoost sorts the quantiles of each row.
   if (name === "reg:quantileerror" && groups > 1 && !isBefore(version, 3, 4)) {
     return { ...plain, transform: { kind: "sort" } };
   }
@@ -88,15 +88,15 @@ export function objectiveOf(
   if (objective !== undefined) return objective;
   throw modelError(
     "objective",
-    `${JSON.stringify(name)} is not supported; known are ${
+    `${JSON.stringify(name)} is not supported; supported: ${
       [...objectives.keys()].join(", ")
     }`,
   );
 }
 
 /**
- * The margin that a `base_score` stands for, in float32 as XGBoost computes it,
- * with the `logf` of its C library.
+ * Converts a `base_score` to a margin, in float32 and with `logf`, as XGBoost
+ * does.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -105,7 +105,7 @@ export function objectiveOf(
  * strictEqual(toMargin(0.5, { objective: logit, version: [2, 1, 3] }) + 0, 0);
  * ```
  *
- * @throws {InputError} If the objective allows no such `base_score`.
+ * @throws {InputError} If the margin is not finite.
  */
 export function toMargin(
   baseScore: number,
@@ -118,21 +118,21 @@ export function toMargin(
     ? logf(baseScore)
     : logit32(baseScore, version);
   if (Number.isFinite(margin)) return margin;
-  throw modelError("base_score", `${baseScore} is not possible here`);
+  throw modelError("base_score", `${baseScore} is invalid for this objective`);
 }
 
-/** `kRtEps`: 3.2 keeps the logit this far from 0 and 1, earlier versions refuse only 0 and 1 themselves. */
-const closest = Math.fround(1e-6);
+/** `kRtEps`: since 3.2, probabilities are clamped to this distance from 0 and 1; earlier versions only reject 0 and 1. */
+const epsilon = Math.fround(1e-6);
 
 function logit32(baseScore: number, version: readonly number[]): number {
   const p = isBefore(version, 3, 2)
     ? baseScore
-    : Math.min(Math.max(baseScore, closest), Math.fround(1 - closest));
+    : Math.min(Math.max(baseScore, epsilon), Math.fround(1 - epsilon));
   if (!(baseScore >= 0 && baseScore <= 1)) return NaN;
   return -logf(Math.fround(Math.fround(1 / p) - 1));
 }
 
-/** Whether a file is of an earlier version than one, such as `isBefore([2, 1, 3], 3, 2)`. */
+/** Returns whether a version is earlier than another, such as `isBefore([2, 1, 3], 3, 2)`. */
 export function isBefore(
   version: readonly number[],
   major: number,

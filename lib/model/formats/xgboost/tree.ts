@@ -1,33 +1,33 @@
-/** The trees of an XGBoost model, their claims about themselves checked. */
+/** Reads and validates the trees of an XGBoost model. */
 import {
   checkNumbers,
   flagsOf,
   float32sOf,
   int32sOf,
   integerOf,
-  isThere,
+  isPresent,
+  type JsonValue,
   lengthOf,
   member,
   modelError,
-  type Place,
 } from "../document.ts";
 import { isBefore, type Objective } from "./objective.ts";
 import type { TreeArrays } from "../flatten.ts";
 import { readSets } from "./categories.ts";
 
-/** What the parts of a document share. */
+/** The properties of a model that its readers share. */
 export interface Learner {
-  readonly place: Place;
+  readonly json: JsonValue;
   readonly version: readonly number[];
   readonly groups: number;
   readonly featureCount: number;
-  /** Prediction space, one for each group. */
+  /** In prediction space, one per group. */
   readonly baseScores: Float32Array;
   readonly objectiveName: string;
   readonly objective: Objective;
 }
 
-/** What is read of a tree before its leaves. */
+/** The part of a tree that is read before its leaves. */
 interface Nodes {
   readonly size: number;
   readonly left: Int32Array;
@@ -38,13 +38,13 @@ interface Nodes {
 const int32Max = 2 ** 31 - 1;
 
 /**
- * One tree of a `gbtree` booster.
+ * Reads one tree of a `gbtree` booster.
  *
- * @param options `weight`: what DART multiplies the leaves with; undefined where they count in full. `isTyped`: whether the model's nodes have types, which says which are categorical.
- * @throws {InputError} If arrays contradict each other or the model.
+ * @param options `weight`: DART's factor of the leaf values; undefined without one. `isTyped`: whether the model has `split_type`, which marks categorical nodes.
+ * @throws {InputError} If the tree is inconsistent.
  */
 export function readXgboostTree(
-  tree: Place,
+  tree: JsonValue,
   options: {
     learner: Learner;
     leafSize: number;
@@ -78,26 +78,26 @@ export function readXgboostTree(
   };
 }
 
-/** What a tree says of itself must be true. */
+/** Checks the declared number of nodes and features. */
 function checkParameters(
-  param: Place,
+  param: JsonValue,
   { size, learner }: { size: number; learner: Learner },
 ): void {
   const { featureCount } = learner;
-  integerOf(member(param, "num_nodes"), { least: size, most: size });
+  integerOf(member(param, "num_nodes"), { min: size, max: size });
   integerOf(member(param, "num_feature"), {
-    least: featureCount,
-    most: featureCount,
+    min: featureCount,
+    max: featureCount,
   });
 }
 
 /**
- * What must be true of every node, also of those that no walk reaches. XGBoost
- * goes to the node after the left child where it does not go left, so a file
- * whose right child stands elsewhere would mean two things.
+ * Checks every node, including unreachable ones. XGBoost's predictor takes the
+ * node after the left child as the right child, so any other right child would
+ * make the file ambiguous.
  */
 function checkNodes(
-  tree: Place,
+  tree: JsonValue,
   arrays: {
     left: Int32Array;
     right: Int32Array;
@@ -114,7 +114,7 @@ function checkNodes(
     const flag = defaultLeft[node] ?? -1;
     if (flag >> 1) fail(node, `default_left ${flag} is neither 0 nor 1`);
     const child = left[node] ?? -1;
-    if (child < 0 || child >= size - 1) continue; // a leaf, or refused later
+    if (child < 0 || child >= size - 1) continue; // a leaf, or rejected later
     if (right[node] !== child + 1) {
       fail(
         node,
@@ -124,33 +124,31 @@ function checkNodes(
     if (parents[child] !== node || parents[child + 1] !== node) {
       fail(
         node,
-        `its children name ${parents[child]} and ${
-          parents[child + 1]
-        } as parents`,
+        `its children have parents ${parents[child]} and ${parents[child + 1]}`,
       );
     }
   }
 }
 
-/** Nothing is scored with these, but a file whose counts contradict each other is broken. */
+/** Checks the lengths of arrays that scoring does not use: a file with wrong lengths is corrupt. */
 function checkStatistics(
-  tree: Place,
+  tree: JsonValue,
   { size, leafSize }: { size: number; leafSize: number },
 ): void {
-  if (leafSize > 1) return; // of splits, whose targets may be fewer
+  if (leafSize > 1) return; // statistics of splits, which may have fewer targets
   for (const key of ["base_weights", "loss_changes", "sum_hessian"]) {
     checkNumbers(member(tree, key), size);
   }
 }
 
-/** Since 3.2 in `leaf_weights`, where a leaf's right child says which; before, in `base_weights`, one for each node. */
+/** Reads vector leaves: since 3.2 from `leaf_weights`, at the index in a leaf's right child; before, from `base_weights`, which has one vector per node. */
 function vectorLeaves(
-  tree: Place,
+  tree: JsonValue,
   options: { learner: Learner; leafSize: number; nodes: Nodes },
 ): Float32Array {
   const { learner, leafSize, nodes: { size, left, right } } = options;
   const listed = member(tree, "leaf_weights");
-  if (isBefore(learner.version, 3, 2) && !isThere(listed)) {
+  if (isBefore(learner.version, 3, 2) && !isPresent(listed)) {
     return float32sOf(member(tree, "base_weights"), size * leafSize);
   }
   const leaves = left.reduce((count, child) => count + Number(child === -1), 0);
@@ -163,29 +161,29 @@ function vectorLeaves(
     if (left[node] !== -1) continue;
     const own = right[node] ?? -1;
     for (let k = 0; k < leafSize; k++) {
-      leaf[node * leafSize + k] = values[own * leafSize + k] ?? NaN; // NaN is refused
+      leaf[node * leafSize + k] = values[own * leafSize + k] ?? NaN; // NaN is rejected later
     }
   }
   return leaf;
 }
 
 /**
- * Pruning leaves nodes behind that no walk reaches, and counts them; XGBoost
- * 1.0 did not write the count.
+ * Checks the declared number of unreachable nodes, which pruning leaves in the
+ * file; XGBoost 1.0 did not write it.
  *
- * @throws {InputError} If it counted otherwise.
+ * @throws {InputError} If the numbers differ.
  */
 export function checkDeleted(
-  tree: Place,
+  tree: JsonValue,
   found: number,
   version: readonly number[],
 ): void {
   const declared = member(member(tree, "tree_param"), "num_deleted");
-  if (!isThere(declared) && isBefore(version, 1, 1)) return;
-  const count = integerOf(declared, { least: 0, most: int32Max });
+  if (!isPresent(declared) && isBefore(version, 1, 1)) return;
+  const count = integerOf(declared, { min: 0, max: int32Max });
   if (count === found) return;
   throw modelError(
     tree.path,
-    `${found} nodes without a parent, ${count} declared as deleted`,
+    `${found} nodes without a parent, but num_deleted is ${count}`,
   );
 }

@@ -1,63 +1,63 @@
-/** Memory of a model that is laid out: pieces are taken one behind the other, and never freed. */
+/** A bump allocator for the linear memory: nothing is freed. */
 
 /** Aborts: memory limit exceeded. */
 @external("env", "tooLarge")
 declare function tooLarge(bytes: f64): void;
 
 const PAGE: u64 = 65_536;
-/** 2 GiB: JavaScript takes higher addresses for negative numbers. */
-const MOST: u64 = PAGE * 32_767;
+/** 2 GiB: JavaScript sees higher addresses as negative numbers. */
+const MEMORY_LIMIT: u64 = PAGE * 32_767;
 
-let end: usize = __heap_base; // behind the constants of the code
+let end: usize = __heap_base; // after the static data
 let origin: usize = 0;
 
-/** The address of fresh zero bytes, a multiple of 16. */
-export function claim(bytes: u64): usize {
+/** Returns the address of zeroed bytes, a multiple of 16. */
+export function allocate(bytes: u64): usize {
   const at = (<u64> end + 15) & ~15;
-  reach(at + bytes);
+  ensureMemory(at + bytes);
   end = <usize> (at + bytes);
   return <usize> at;
 }
 
-/** As {@link claim}, for who has no numbers of 64 bits. */
-export function room(bytes: u32): usize {
-  return claim(bytes);
+/** {@link allocate} for JavaScript, which passes 32-bit numbers. */
+export function allocate32(bytes: u32): usize {
+  return allocate(bytes);
 }
 
-/** Makes the memory reach to an address; by half at least, so that it seldom grows. */
-export function reach(address: u64): void {
+/** Grows the memory up to an address, by at least half so that it grows rarely. */
+export function ensureMemory(address: u64): void {
   const size = <u64> memory.size() * PAGE;
   if (address <= size) return;
-  allow(address);
-  const wanted = max(address, min(size + (size >> 1), MOST));
+  checkLimit(address);
+  const wanted = max(address, min(size + (size >> 1), MEMORY_LIMIT));
   const pages = <i32> ((wanted - size + PAGE - 1) / PAGE);
   if (memory.grow(pages) < 0) tooLarge(<f64> address);
 }
 
-/** Aborts if no memory reaches to an address. */
-export function allow(address: u64): void {
-  if (address > MOST) tooLarge(<f64> address);
+/** Aborts if an address is beyond the memory limit. */
+export function checkLimit(address: u64): void {
+  if (address > MEMORY_LIMIT) tooLarge(<f64> address);
 }
 
-/** From here on, what is claimed is the layout: it will stand at the beginning of its kernel's memory. */
+/** Starts the layout: everything allocated from here on is copied to address 0 of the kernel's memory. */
 export function startLayout(): void {
-  claim(48);
+  allocate(48);
   origin = end & ~63;
   end = origin;
 }
 
-/** Where an address of the layout will be in its kernel's memory. */
+/** Returns where an address of the layout will be in the kernel's memory. */
 @inline
-export function moved(at: usize): usize {
+export function relocate(at: usize): usize {
   return at - origin;
 }
 
-/** How much of the kernel's memory the layout takes. */
+/** Returns the size of the layout. */
 export function layoutBytes(): usize {
   return end - origin;
 }
 
-/** The smallest power of two that is not below x, which is not 0. */
+/** Returns the smallest power of two that is at least x; x is not 0. */
 export function powerOfTwo(x: u32): u32 {
   return x == 1 ? 1 : 1 << (32 - clz(x - 1));
 }

@@ -1,101 +1,104 @@
 /**
- * What a model is to the kernel, and what the kernel lays it out as. All
- * addresses are bytes in the one linear memory.
+ * The structures in the kernel's memory: the model as it arrives (`Model`) and
+ * its layout for scoring (`Plan` and what it points to). Addresses and offsets
+ * are in bytes of one linear memory.
  */
 
-/** Rows of a half: the bits of one v128. */
+/** Rows in half a block: one per bit of a v128. */
 export const ROWS: u32 = 128;
-/** Halves of a block. */
+/** Halves in a block. */
 export const HALVES: u32 = 2;
-/** One column of a half, in bytes. */
+/** Bytes of one column of a half: 128 floats. */
 export const COLUMN: usize = 512;
-/** A plane of one half. */
+/** Bytes of one plane of a half: 128 bits. */
 export const PLANE: usize = 16;
-/** A predicate's planes of both halves, in bytes. */
+/** Bytes of one predicate's planes for both halves. */
 export const PREDICATE: usize = 32;
 
+/** The root of a layout: the constants of a model, then its working memory. */
 @unmanaged
 export class Plan {
-  stride: u32; // bytes of a row
-  quads: usize; // u32 each: the offset in a row of four neighbouring features
+  stride: u32; // bytes per row
+  quads: usize; // u32 each: offset in a row of four adjacent features
   quadCount: u32;
   featurePredicates: usize; // FeaturePredicates records
   featurePredicateCount: u32;
-  forest: usize; // Tree records, of different lengths
+  forest: usize; // Tree records, of varying length
   treeCount: u32;
   groups: u32;
-  wide: u32; // 1: leaves are summed in double
+  isDouble: u32; // 1: leaves are summed in double
   base: usize; // per group, float or double
   divisor: f64;
-  columns: usize; // from here on working memory
+  columns: usize; // working memory starts here
   planes: usize;
   bins: usize;
   slots: usize;
   sums: usize;
-  rows: u32; // that are scored at once, a multiple of 128
-  matrix: usize; // where they are put
-  margins: usize; // and where their margins then stand
-  end: usize; // of all that is used
+  rows: u32; // rows scored per call, a multiple of 128
+  matrix: usize; // input rows
+  margins: usize; // output margins
+  end: usize; // end of all memory used
 }
 
 /** How a feature's predicates are evaluated. */
 export enum Method {
-  EACH, // one comparison a threshold
-  BINS, // a search for all
-  SETS, // a search, then sets of bins
+  EACH, // one comparison per threshold
+  BINS, // one search for all thresholds
+  SETS, // one search, then sets of bins
 }
 
-/** All predicates of a model on one feature. */
+/** All predicates on one feature that compare with thresholds, or all that test category sets. */
 @unmanaged
 export class FeaturePredicates {
   column: usize; // offset in Plan.columns
   method: Method;
-  count: u32; // thresholds
-  planes: usize; // offset in Plan.planes of the first predicate where missing goes right
-  wanted: u32; // bit 0: missing goes right; bit 1: missing goes left, in planes behind the others
-  zero: f32; // |x| up to this is missing; -1 for none
-  thresholds: usize; // ascending, after one unused element, and followed by NaN
-  buckets: usize; // u32 each: thresholds in lower buckets
-  last: f32; // number of the last bucket
-  low: f32;
+  count: u32; // number of thresholds
+  planes: usize; // offset in Plan.planes of the first predicate
+  defaultSides: u32; // bit 0: some predicates send missing right; bit 1: some send it left; with both, the planes of the latter follow
+  zeroThreshold: f32; // |x| up to this is missing; -1: zero is a value
+  thresholds: usize; // one unused element, the thresholds ascending, then NaN
+  buckets: usize; // u32 each: number of thresholds in lower buckets
+  lastBucket: f32; // index of the last bucket
+  low: f32; // lowest threshold
   scale: f32; // buckets per unit
-  window: u32; // a power of two above the largest number of thresholds in a bucket
-  sets: usize; // Set records
+  window: u32; // the power of two above the largest number of thresholds in a bucket
+  sets: usize; // BinSet records
   setCount: u32;
 }
 
-/** The bins that one categorical node sends right; `count` offsets (u32) follow. */
+/** The bins that one categorical node sends right; `count` offsets in Plan.bins (u32) follow. */
 @unmanaged
 export class BinSet {
   plane: usize; // offset in Plan.planes
   count: u32;
-  inverted: u32; // 1: the bins of the list go left, the others right
-  missingLeft: u32;
+  inverted: u32; // 1: the listed bins go left, all others right
+  missingLeft: u32; // 1: missing goes left
 }
 
 /**
- * If perfect: the offsets (u32) of the predicate bits follow, level by level.
- * Otherwise: `inner` pairs (offset of the predicate bits, offset of the slot:
- * u32), then for each bit of the exit's number one list (length, slots: u16).
+ * One tree. A perfect tree is followed by the offsets of its predicate bits
+ * (u32), level by level. An irregular tree is followed by `innerCount` pairs
+ * (offset of predicate bits, offset of slot: u32), then by one list per bit of
+ * the exit number (length, slots: u16).
  */
 @unmanaged
 export class Tree {
   perfect: u32;
-  inner: u32;
-  bits: u32; // of the exit's number
+  innerCount: u32; // inner nodes of the prefix
+  bits: u32; // bits of an exit number
   group: u32;
-  width: u32; // values per leaf
-  leaves: usize; // value k of an exit stands apart * k behind its first; with a remainder, each record has values
-  apart: u32;
-  remainder: usize; // 0, or where each exit's record stands: u32 each
-  records: usize; // first record of the remainder
-  bytes: u32; // of this record with all that follows
+  leafSize: u32; // values per leaf
+  leaves: usize; // per value of a leaf: the values of all exits, or of all records if there is a remainder
+  leafStride: u32; // values from one value of a leaf to its next
+  remainder: usize; // u32 each: address of an exit's record; 0 without a remainder
+  records: usize; // records of the remainder
+  bytes: u32; // this record and all that follows it
 }
 
-/** Exits are numbered in a byte. */
+/** Largest number of exits: an exit number is one byte. */
 export const EXITS: u32 = 256;
 
-/** A `TreeEnsemble`, as `../../kernel/layout.ts` hands it over: its numbers, and the addresses of its arrays. */
+/** A `TreeEnsemble` as `../layout.ts` passes it in: its counts and the addresses of its arrays. */
 @unmanaged
 export class Model {
   features: u32;
@@ -103,7 +106,7 @@ export class Model {
   nodes: u32;
   trees: u32;
   leafSize: u32;
-  wide: u32; // 1: leaves and base are doubles
+  isDouble: u32; // 1: leaves and base margins are doubles
   divisor: f64;
   left: usize;
   feature: usize;
@@ -113,9 +116,9 @@ export class Model {
   roots: usize;
   treeGroups: usize;
   base: usize;
-  zeroIsMissing: usize; // 0: none is
+  zeroIsMissing: usize; // 0: zero is a value in every feature
   setStart: usize; // 0: no categories
   setSize: usize;
   setWords: usize;
-  floor: u32; // 1: categories are rounded down, not towards zero
+  roundsDown: u32; // 1: categories are rounded down; 0: toward zero
 }
