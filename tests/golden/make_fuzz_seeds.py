@@ -2,7 +2,7 @@
 # requires-python = ">=3.9,<3.12"
 # dependencies = ["xgboost==3.2.0", "lightgbm==4.7.0", "numpy", "scipy", "scikit-learn"]
 # ///
-"""Makes tests/golden/fuzz/: the smallest models that have every kind of node, for the fuzzer to break.
+"""Makes tests/golden/fuzz/: the smallest models with every kind of node, which the fuzz test corrupts.
 
     uv run tests/golden/make_fuzz_seeds.py
 """
@@ -42,7 +42,7 @@ def main():
         booster.save_model(folder / f"{name}.json")
     for number, (name, case) in enumerate(LIGHTGBM.items()):
         text = lightgbm_models.train({"rounds": 2, **case}, number, 10)[0].model_to_string()
-        (folder / f"{name}.txt").write_text(text[: text.index("\nparameters:")] + "\n")  # a hundred lines that nobody reads
+        (folder / f"{name}.txt").write_text(text[: text.index("\nparameters:")] + "\n")  # drops a hundred lines of parameters
     print(sum(path.stat().st_size for path in folder.iterdir()), "bytes")
 
 

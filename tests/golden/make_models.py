@@ -2,9 +2,9 @@
 # requires-python = ">=3.9,<3.13"
 # dependencies = ["numpy", "scipy", "scikit-learn"]
 # ///
-"""Makes tests/golden/models/: small models of old and new versions, and what those versions say of rows.
+"""Makes tests/golden/models/: small models of old and new library versions, and their scores.
 
-Once for each version (an argument names the library, the installed version names the folder):
+Run once per version (the argument names the library, the installed version the folder):
 
     uv run --with xgboost==1.0.2 --with 'numpy<2' --with 'scikit-learn<1.6' --with 'setuptools<80' tests/golden/make_models.py xgboost
     uv run --with xgboost==1.6.2 --with 'numpy<2' --with 'scikit-learn<1.6' --with 'setuptools<80' tests/golden/make_models.py xgboost
@@ -18,8 +18,8 @@ Once for each version (an argument names the library, the installed version name
     uv run --with lightgbm==3.3.5 --with 'numpy<2' --with 'scikit-learn<1.6' tests/golden/make_models.py lightgbm
     uv run --with lightgbm==4.7.0 tests/golden/make_models.py lightgbm
 
-expected.json of a folder has, for each model, rows, margins and predictions as base64 of
-little-endian numbers: float32, but LightGBM's margins are doubles.
+expected.json has, per model, rows, margins and predictions as base64 of little-endian
+numbers: float32, except LightGBM's margins, which are doubles.
 """
 
 import base64
@@ -34,7 +34,7 @@ import numpy
 here = pathlib.Path(__file__).parent
 sys.path.insert(0, str(here.parent / "parity"))
 warnings.simplefilter("ignore")
-for word, meaning in (("float", float), ("bool", bool), ("int", int)):  # names that NumPy had when XGBoost 1.0 was written
+for word, meaning in (("float", float), ("bool", bool), ("int", int)):  # NumPy names that XGBoost 1.0 uses
     if not hasattr(numpy, word):
         setattr(numpy, word, meaning)
 
@@ -60,16 +60,16 @@ XGBOOST = [
     {"objective": "reg:gamma", "booster": "gbtree", "max_depth": 3, "missing": True},
     {"objective": "binary:logitraw", "booster": "gbtree", "max_depth": 3, "missing": True},
 ]
-# What 1.0 to 1.6 can do, without infinities, which they predict otherwise.
+# Supported by 1.0 to 1.6; without infinities, which these versions predict differently.
 OLD = [
     {"objective": objective, "booster": booster, "missing": True, "finite": True, **({} if booster == "gblinear" else {"max_depth": 3})}
     for objective in ("binary:logistic", "multi:softprob", "count:poisson", "reg:squarederror")
     for booster in ("gbtree", "dart", "gblinear")
 ] + [{"objective": "binary:logistic", "booster": "gbtree", "max_depth": 5, "missing": True, "finite": True, "tree_method": "exact", "gamma": 2.0}]
-# Base scores whose margin is 0, for 1.0 to 1.2, which added it last and so had other last bits.
-NOTHING = {"binary:logistic": 0.5, "multi:softprob": 0.0, "count:poisson": 1.0, "reg:squarederror": 0.0}
+# Base scores with margin 0, for 1.0 to 1.2, which added the base margin last and so got other last bits.
+ZERO_MARGIN = {"binary:logistic": 0.5, "multi:softprob": 0.0, "count:poisson": 1.0, "reg:squarederror": 0.0}
 VECTORS = {"objective": "reg:squarederror", "booster": "gbtree", "max_depth": 3, "missing": True, "targets": 3, "multi_strategy": "multi_output_tree", "tree_method": "hist"}
-# An objective of 3.3, quantiles that 3.4 sorts, and DART's weights where these write them.
+# An objective of 3.3, quantiles that 3.4 sorts, and DART's weights where 3.3 and 3.4 write them.
 NEWEST = [
     {"objective": "reg:expectileerror", "booster": "gbtree", "max_depth": 3, "missing": True, "expectile_alpha": 0.3},
     {"objective": "reg:quantileerror", "booster": "gbtree", "max_depth": 3, "missing": True, "quantile_alpha": [0.1, 0.5, 0.9]},
@@ -101,7 +101,7 @@ def main(library):
     if library == "xgboost" and version >= "3.3":
         cases = [*cases, *NEWEST]
     if is_old and version < "1.3":
-        cases = [{**case, "base_score": NOTHING[case["objective"]]} for case in OLD]
+        cases = [{**case, "base_score": ZERO_MARGIN[case["objective"]]} for case in OLD]
     folder = here / "models" / f"{library}-{version}"
     folder.mkdir(parents=True, exist_ok=True)
     entries = []

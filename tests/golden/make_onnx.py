@@ -5,7 +5,7 @@
 #   "scikit-learn==1.7.2", "onnx==1.20.1", "onnxruntime==1.23.2", "numpy==2.2.6",
 # ]
 # ///
-"""Makes tests/golden/onnx/: graphs as CatBoost and the converters of scikit-learn, LightGBM and XGBoost write them, and what the models said of rows.
+"""Makes tests/golden/onnx/: graphs of CatBoost and of the converters of scikit-learn, LightGBM and XGBoost, and the models' own scores.
 
     uv run tests/golden/make_onnx.py
 
@@ -73,17 +73,17 @@ SKLEARN = {
     "calibrated": (CalibratedClassifierCV(RandomForestClassifier(**forest), cv=2), first, {}),
     "calibrated-matrix": (CalibratedClassifierCV(LogisticRegression(), cv=2), first, MATRIX),
     "boosted-matrix": (GradientBoostingClassifier(n_estimators=3, random_state=7), first, MATRIX),
-    # Their inner classifiers have the labels 0 and 1, of which 1 is "stay".
+    # Their inner classifiers have the labels 0 and 1; 1 is "stay".
     "stacking-matrix": (StackingClassifier([("a", LogisticRegression()), ("b", GaussianNB())]), first, MATRIX),
     "bagging-matrix": (BaggingClassifier(n_estimators=2, random_state=7), first, MATRIX),
     "network-matrix": (MLPClassifier((3,), max_iter=20, random_state=7), first, MATRIX),
     "descent-matrix": (SGDClassifier(loss="log_loss", random_state=7), first, MATRIX),
     "bayes-matrix": (GaussianNB(), first, MATRIX),
-    # No probabilities, though the outputs have that name.
+    # The outputs are named probabilities but are none.
     "raw-margins": (LogisticRegression(), first, {"zipmap": False, "raw_scores": True}),
     "support-vectors": (SVC(kernel="linear"), first, MATRIX),
     "ridge": (RidgeClassifier(), first, MATRIX),
-    # Regressors whose predictions are from 0 to 1.
+    # Regressors with predictions from 0 to 1.
     "forest-of-shares": (RandomForestRegressor(**forest), two.astype(np.float32), {}),
     "linear": (LinearRegression(), two * 0.2 + 0.4, {}),
 }
@@ -102,10 +102,10 @@ TREES = {
 
 
 def facts(name, model):
-    """What the model itself says; a decision function counts in the columns that the graph gives."""
+    """Returns the model's own scores; of a decision function, the columns that the graph outputs."""
     if name in ("raw-margins", "support-vectors"):
         margins = model.decision_function(rows)
-        sign = 1 if name == "raw-margins" else -1  # skl2onnx turns the one of SVC around
+        sign = 1 if name == "raw-margins" else -1  # skl2onnx negates that of SVC
         both = np.column_stack([-sign * margins, sign * margins])
         return {"classes": ["churn", "stay"], "kind": "unknown", "expected": both}
     if name == "ridge":
@@ -120,7 +120,7 @@ WEIGHTS = np.array([[0.9, -0.4, 0.3, 0.2, -0.1]], dtype=np.float32).T
 
 
 def nets():
-    """Networks as Keras and PyTorch export them, by name: nodes behind `margin`, columns, kind, and the function they compute."""
+    """Networks as exported by Keras and PyTorch, by name: nodes after `margin`, columns, kind, and the function that they compute."""
     node = helper.make_node
     one = helper.make_node("Constant", [], ["one"], value=numpy_helper.from_array(np.float32(1)))
     sigmoid = lambda margin: 1 / (1 + np.exp(-margin))  # noqa: E731
@@ -151,7 +151,7 @@ def nets():
             sigmoid,
         ),
         "net-softmax": ([*both[1:], node("Softmax", ["both"], ["y"], axis=1)], "y", "probability", pair),
-        # Named like a probability, and the graph shows none.
+        # Named like a probability, but the graph does not show that it is one.
         "net-named": (
             [node("Tanh", ["margin"], ["probability"])],
             "probability",
@@ -175,7 +175,7 @@ def net(nodes, output):
 
 
 def refused():
-    """Graphs that cannot be fed, by what is wrong with them."""
+    """Graphs that must be rejected, by their defect."""
     matrix = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])
     integers = helper.make_tensor_value_info("x", TensorProto.INT64, ["n", 2])
     fixed = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])

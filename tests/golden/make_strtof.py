@@ -1,4 +1,4 @@
-"""Makes tests/golden/strtof.json: decimals that are hard to round to float32, and what C's strtof makes of them.
+"""Makes tests/golden/strtof.json: decimals that are hard to round to float32, and the results of C's strtof.
 
     python3 tests/golden/make_strtof.py     # the committed file: glibc 2.36, x86-64
 

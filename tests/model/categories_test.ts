@@ -50,7 +50,7 @@ const generator = fileURLToPath(
   new URL("../parity/category_models.py", import.meta.url),
 );
 
-/** Rows with labels as the matrix of codes that models read; a label that is not known is missing. */
+/** Converts rows with labels to the matrix of codes that models read; an unknown label becomes missing. */
 function toMatrix(model: Model, rows: Entry["rows"]): Float32Array {
   const cells = rows.flatMap((row) =>
     row.map((cell, feature) => {
@@ -62,7 +62,7 @@ function toMatrix(model: Model, rows: Entry["rows"]): Float32Array {
   return Float32Array.from(cells);
 }
 
-function toSent({ columns, rows }: Entry, model: Model): unknown[][] {
+function toFed({ columns, rows }: Entry, model: Model): unknown[][] {
   return toGraphRows(model, { types: columns.map(({ type }) => type), rows });
 }
 
@@ -116,15 +116,18 @@ async function checkEntry(entry: Entry, bytes: Uint8Array): Promise<void> {
     labels && typeOfLabels(labels) === "mixed"
   );
   if (mixed >= 0) {
-    throws(() => toColumnGraph(model, { columns }), /holds one kind/);
+    throws(
+      () => toColumnGraph(model, { columns }),
+      /an MLflow column has one type/,
+    );
     return;
   }
   await using graph = await openColumnGraph(toColumnGraph(model, { columns }));
-  check("ONNX columns", await graph.predict(toSent(entry, model)));
+  check("ONNX columns", await graph.predict(toFed(entry, model)));
   await checkUnseen(entry, model);
 }
 
-/** A label that no frame had: LightGBM reads it as missing, XGBoost refuses the rows. */
+/** Checks a label that is not in the training frame: LightGBM reads it as missing, XGBoost rejects the rows. */
 async function checkUnseen(entry: Entry, model: Model): Promise<void> {
   const feature = model.features.labels?.findIndex((labels) => labels) ?? -1;
   const { type = "" } = entry.columns[feature] ?? {};
@@ -133,7 +136,7 @@ async function checkUnseen(entry: Entry, model: Model): Promise<void> {
   await using graph = await openColumnGraph(
     toColumnGraph(model, { columns: entry.columns }),
   );
-  const [first = []] = toSent(entry, model);
+  const [first = []] = toFed(entry, model);
   const row = (cell: Cell) => first.map((old, f) => f === feature ? cell : old);
   if (unseenCategory(entry.library) === "error") {
     await rejects(graph.predict([row(unseen)]), /Cannot score ONNX graph/);
@@ -176,7 +179,7 @@ shrinkage=1
 
 `;
 
-/** A model of LightGBM with the last line that its Python package writes. */
+/** Returns a LightGBM model with the last line that its Python package writes. */
 function lightgbmWith(
   { infos, categorical, lists }: {
     infos: string;
@@ -192,7 +195,7 @@ function lightgbmWith(
   );
 }
 
-/** Lists, and the features that they must be found to belong to; undefined where that cannot be told. */
+/** Lists of labels and the features that they belong to; undefined if that is ambiguous. */
 const mappings: readonly {
   readonly what: string;
   readonly infos: string;
@@ -208,43 +211,42 @@ const mappings: readonly {
     features: [0, 2],
   },
   {
-    what: "an ordered column, when no other feature can be it",
+    what: "an ordered column, if no other feature fits",
     infos: "-1:2:0:1 [-3:1] [0:5] [0.5:1]",
     categorical: "0",
     lists: '[["a","b","c"],["r","s","t","u","v","w"]]',
     features: [0, 2],
   },
   {
-    what: "an ordered column, when others can be it",
+    what: "an ordered column, if other features fit too",
     infos: "-1:2:0:1 [0:1] [0:1] [0:1]",
     categorical: "0",
     lists: '[["a","b","c"],["r","s"]]',
     features: undefined,
   },
   {
-    what:
-      "categories of codes beside labels, when codes are too large for labels",
+    what: "numeric categories beside labels, if their codes are too large",
     infos: "-1:2:0:1 [0.5:1] [-1:1] -1:70:80",
     categorical: "0,3",
     lists: '[["a","b","c"]]',
     features: [0],
   },
   {
-    what: "categories of codes beside labels, when either can have them",
+    what: "numeric categories beside labels, if both fit",
     infos: "-1:2:0:1 [0:1] [0:1] -1:1:2",
     categorical: "0,3",
     lists: '[["a","b","c"]]',
     features: undefined,
   },
   {
-    what: "lists shorter than the codes of the features named",
+    what: "lists that are too short for the named features",
     infos: "-1:2:0:1 [0.5:1] [0.5:1] [0.5:1]",
     categorical: "0",
     lists: '[["a","b"]]',
     features: undefined,
   },
   {
-    what: "a file without parameters, when only one feature has categories",
+    what: "a file without parameters, if only one feature has categories",
     infos: "-1:2:0:1 [0.5:1] [-1:1] [0.5:1]",
     categorical: undefined,
     lists: '[["a","b","c"]]',
@@ -258,7 +260,7 @@ const mappings: readonly {
     features: [],
   },
   {
-    what: "no frame",
+    what: "no pandas frame",
     infos: "[0:1] [0:1] [0:1] [0:1]",
     categorical: "",
     lists: "null",
@@ -267,12 +269,12 @@ const mappings: readonly {
 ];
 
 for (const { what, features, ...parts } of mappings) {
-  Deno.test(`parseModel() gives LightGBM's lists to ${what}`, () => {
+  Deno.test(`parseModel() assigns LightGBM's lists of labels: ${what}`, () => {
     const bytes = lightgbmWith(parts);
     if (features === undefined) {
       throws(
         () => parseModel(bytes),
-        /pandas_categorical: \d lists of labels, and the file does not say/,
+        /pandas_categorical: cannot assign \d lists of labels/,
       );
       return;
     }
@@ -284,22 +286,25 @@ for (const { what, features, ...parts } of mappings) {
 
 for (
   const [lists, message] of [
-    ['[["a","a"]]', /a label stands twice/],
-    ["[[9007199254740993]]", /label 9007199254740992 is no number of at most/],
-    ['[["a",null]]', /expected a list of texts, numbers and booleans/],
-    ['{"a":1}', /expected a list of texts, numbers and booleans/],
+    ['[["a","a"]]', /duplicate label/],
+    [
+      "[[9007199254740993]]",
+      /label 9007199254740992 is not a number of at most/,
+    ],
+    ['[["a",null]]', /expected a list of strings, numbers and booleans/],
+    ['{"a":1}', /expected a list of strings, numbers and booleans/],
     ["[[NaN]]", /pandas_categorical: /],
     ['[["a"', /pandas_categorical: /],
   ] as const
 ) {
-  Deno.test(`parseModel() refuses LightGBM's ${lists}`, () => {
+  Deno.test(`parseModel() rejects LightGBM's ${lists}`, () => {
     const infos = "-1:0 [0.5:1] [0.5:1] [0.5:1]";
     const bytes = lightgbmWith({ infos, categorical: "0", lists });
     throws(() => parseModel(bytes), message);
   });
 }
 
-/** A golden model of XGBoost with other `cats`. */
+/** Returns a golden XGBoost model with other `cats`. */
 function xgboostWith(cats: unknown, version = [3, 4, 1]): Uint8Array {
   const path = new URL("../golden/fuzz/categories.json", import.meta.url);
   const document = JSON.parse(Deno.readTextFileSync(path)) as {
@@ -319,7 +324,7 @@ const plain = parseModel(xgboostWith({
 const none = { offsets: [], values: [] };
 const count = plain.features.count;
 
-/** `cats` with the given entry for the first feature. */
+/** Returns `cats` with the given entry for the first feature. */
 function catsWith(entry: unknown, size: number): unknown {
   return {
     enc: [entry, ...new Array(count - 1).fill(none)],
@@ -328,7 +333,7 @@ function catsWith(entry: unknown, size: number): unknown {
   };
 }
 
-Deno.test("parseModel() reads texts, numbers and nothing from XGBoost's cats", () => {
+Deno.test("parseModel() reads strings, numbers and no labels from XGBoost's cats", () => {
   strictEqual("labels" in plain.features, false);
   const text = { offsets: [0, 2, 2, 5], values: [97, 98, -30, -104, -125] };
   deepStrictEqual(
@@ -345,35 +350,35 @@ Deno.test("parseModel() reads texts, numbers and nothing from XGBoost's cats", (
 for (
   const [what, cats, message, version] of [
     [
-      "texts that XGBoost before 3.4 cut short",
+      "strings that XGBoost before 3.4 truncated",
       catsWith({ offsets: [0, 1, 2], values: [-61, -87] }, 2),
-      /characters outside ASCII, which XGBoost 3\.2\.0 cuts/,
+      /non-ASCII characters, which XGBoost 3\.2\.0 saves incorrectly/,
       [3, 2, 0],
     ],
     [
-      "offsets that do not cut the bytes",
+      "offsets that do not divide the bytes",
       catsWith({ offsets: [0, 1, 1], values: [97, 98] }, 2),
-      /offsets do not cut 2 bytes/,
+      /offsets do not divide 2 bytes/,
     ],
     [
-      "bytes that are no UTF-8",
+      "bytes that are not UTF-8",
       catsWith({ offsets: [0, 1], values: [-1] }, 1),
       /a label is not UTF-8/,
     ],
     [
-      "a label that stands twice",
+      "a duplicate label",
       catsWith({ type: 15, values: [4, 4] }, 2),
-      /a label stands twice/,
+      /duplicate label/,
     ],
     [
-      "segments that do not fit",
+      "segments that do not match",
       catsWith({ type: 15, values: [4, 5] }, 3),
-      /cats\.feature_segments: .* does not fit 2 labels/,
+      /cats\.feature_segments: .* does not match 2 labels/,
     ],
     [
-      "entries for other features",
+      "too few entries",
       { enc: [none], feature_segments: [0, 0], sorted_idx: [] },
-      /cats\.enc: 1 for \d+ features/,
+      /cats\.enc: 1 entries for \d+ features/,
     ],
     [
       "an unknown key",
@@ -382,7 +387,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`parseModel() refuses XGBoost's cats with ${what}`, () => {
+  Deno.test(`parseModel() rejects XGBoost's cats with ${what}`, () => {
     const bytes = xgboostWith(cats, version ? [...version] : undefined);
     throws(() => parseModel(bytes), message);
   });

@@ -6,7 +6,7 @@ import { toOnnx } from "../../lib/model/onnx/write.ts";
 import { openOnnx } from "../../lib/model/onnx/session.ts";
 import { largestError } from "../parity/compare.ts";
 
-/** One split `x < 0.5` of one column, leaves -1 and 2, NaN to the right. */
+/** One split `x < 0.5` with leaves -1 and 2; NaN goes right. */
 const stump: TreeEnsemble = {
   kind: "trees",
   library: "xgboost",
@@ -33,6 +33,7 @@ const stump: TreeEnsemble = {
   maxDepth: 1,
 };
 
+/** Returns the predictions of `evaluate()`, after checking that the ONNX graph agrees. */
 async function both(
   model: TreeEnsemble,
   matrix: readonly number[],
@@ -46,7 +47,7 @@ async function both(
   return [...predictions];
 }
 
-Deno.test("evaluate() goes left below a threshold, right on it, and the default way without a value", async () => {
+Deno.test("evaluate() goes left below a threshold, right at it, and the default way if missing", async () => {
   const below = 0.5 - 2 ** -25;
   deepStrictEqual(
     await both(stump, [below, 0.5, NaN, -Infinity, Infinity]),
@@ -56,12 +57,12 @@ Deno.test("evaluate() goes left below a threshold, right on it, and the default 
   deepStrictEqual(await both({ ...stump, defaultLeft }, [NaN]), [-1]);
 });
 
-Deno.test("evaluate() tells denormals apart", async () => {
+Deno.test("evaluate() distinguishes denormals", async () => {
   const tiny = { ...stump, threshold: Float32Array.of(2 ** -149, 0, 0) };
   deepStrictEqual(await both(tiny, [0, 2 ** -149, -(2 ** -149)]), [-1, 2, -1]);
 });
 
-Deno.test("evaluate() takes 0 for missing where the model does", async () => {
+Deno.test("evaluate() reads 0 as missing if the model does", async () => {
   const model = {
     ...stump,
     zeroIsMissing: Uint8Array.of(1),
@@ -77,8 +78,8 @@ Deno.test("evaluate() takes 0 for missing where the model does", async () => {
   ]);
 });
 
-Deno.test("evaluate() adds float32 after float32, in the order of the trees", () => {
-  // 16777216 + 1 + 1 is 16777216 in float32 when it is added one by one.
+Deno.test("evaluate() sums in float32, in the order of the trees", () => {
+  // In float32, 16777216 + 1 + 1 is 16777216 if added one by one.
   const model = {
     ...stump,
     roots: Int32Array.of(0, 0),
@@ -90,7 +91,7 @@ Deno.test("evaluate() adds float32 after float32, in the order of the trees", ()
   strictEqual(margins[0], 16_777_216);
 });
 
-/** Margins -1 and 2 of the stump, and what becomes of them. */
+/** Transforms, and the predictions for the stump's margins -1 and 2. */
 const transforms: readonly [Transform, number, number][] = [
   [{ kind: "identity" }, -1, 2],
   [{ kind: "logistic", slope: 1 }, 1 / (1 + Math.E), 1 / (1 + Math.exp(-2))],
@@ -107,7 +108,7 @@ const transforms: readonly [Transform, number, number][] = [
 
 for (const [transform, low, high] of transforms) {
   Deno.test(`toPredictions() ${JSON.stringify(transform)}`, async () => {
-    // The slope is LightGBM's alone.
+    // Only LightGBM has a slope.
     const library = "slope" in transform && transform.slope !== 1
       ? "lightgbm"
       : "xgboost";
@@ -119,7 +120,7 @@ for (const [transform, low, high] of transforms) {
   });
 }
 
-/** Leaves are vectors: (3, 1, 2) and (1, 1, 0). */
+/** Vector leaves (3, 1, 2) and (1, 1, 0). */
 const vectors: TreeEnsemble = {
   ...stump,
   groups: 3,
@@ -135,7 +136,7 @@ Deno.test("toPredictions() sort", async () => {
   deepStrictEqual(await both(model, [0, 1]), [1, 2, 3, 0, 1, 1]);
 });
 
-Deno.test("toPredictions() argmax takes the first of equals", async () => {
+Deno.test("toPredictions() argmax returns the first of equal margins", async () => {
   const model: TreeEnsemble = {
     ...vectors,
     outputs: 1,
@@ -152,7 +153,7 @@ Deno.test("toPredictions() softmax", async () => {
   ok(largestError(expected, Float32Array.of(a, b, c)) <= 1e-7);
 });
 
-Deno.test("evaluate() refuses a matrix of another shape", () => {
+Deno.test("evaluate() rejects a matrix of the wrong size", () => {
   throws(
     () => evaluate(stump, new Float32Array(3), { rows: 2 }),
     (error) =>

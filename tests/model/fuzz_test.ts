@@ -1,16 +1,14 @@
 /**
- * Broken model files, 200,000 of them from one seed: each is refused with an
- * InputError, or read as the model that it now is, never anything else.
+ * Reads 200,000 corrupted model files from one seed: each must be rejected with
+ * an InputError or scored like any model, without a crash or an endless loop.
  *
- * A changed threshold makes another valid model, which no reader can tell from
- * the one that was meant (the digests of the registry can). So what is asked of
- * a file that is accepted is that it means to us what it means to the library:
- * XGBoost and LightGBM themselves score a sample of them, and must agree to the
- * last bit. Our own ONNX files carry a digest, so of those none may be accepted
- * with another score.
+ * A changed threshold gives another valid model, which only a digest can detect.
+ * So an accepted file must have the same meaning as in its library: XGBoost and
+ * LightGBM score a sample of the files, and the margins must be equal bit for
+ * bit.
  *
- * `FUZZ_FILES` and `FUZZ_SEED` change the number of files and the seed; files
- * that once were read wrongly are kept in `golden/fuzz/found/`.
+ * `FUZZ_FILES` and `FUZZ_SEED` set the number of files and the seed. Files that
+ * were once read incorrectly are kept in `golden/fuzz/found/`.
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -44,7 +42,7 @@ const scorer = fileURLToPath(
   new URL("../parity/score_files.py", import.meta.url),
 );
 
-/** A file to break. */
+/** A file to corrupt. */
 interface Seed {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -62,23 +60,23 @@ const seeds: readonly Seed[] = [...Deno.readDirSync(folder)]
   .sort((a, b) => a.name < b.name ? -1 : 1);
 const allBytes = seeds.map(({ bytes }) => bytes);
 
-Deno.test("parseModel() refuses or reads broken files, and does nothing else", () => {
+Deno.test("parseModel() rejects or reads corrupted files, and does nothing else", () => {
   const random = seededNumbers(seed);
   const files = Math.round(total * 0.9);
   let accepted = 0;
   for (let i = 0; i < files; i++) {
-    const bytes = broken(seeds[i % seeds.length] as Seed, random);
-    const model = readOrRefuse(bytes);
+    const bytes = corrupt(seeds[i % seeds.length] as Seed, random);
+    const model = readOrReject(bytes);
     if (model === undefined) continue;
     accepted++;
     checkScores(model, bytes, accepted % 10 === 0);
   }
-  // Neither all nor none: otherwise the mutations would prove nothing.
+  // If all or none were accepted, the mutations would be useless.
   ok(accepted > files / 100 && accepted < files / 2, `${accepted} accepted`);
 });
 
-/** Half of the changes are to bytes, half to the values that the bytes mean. */
-function broken(file: Seed, random: Random): Uint8Array {
+/** Corrupts a file: in half of the cases its bytes, otherwise its values. */
+function corrupt(file: Seed, random: Random): Uint8Array {
   if (file.document === undefined || random() < 0.5) {
     return mutate(file.bytes, random, allBytes);
   }
@@ -87,7 +85,7 @@ function broken(file: Seed, random: Random): Uint8Array {
   return random() < 0.5 ? encodeUbjson(document) : encodeJson(document);
 }
 
-function readOrRefuse(bytes: Uint8Array): Model | undefined {
+function readOrReject(bytes: Uint8Array): Model | undefined {
   try {
     return parseModel(bytes);
   } catch (error) {
@@ -113,13 +111,13 @@ function rowsFor(model: Model): Float32Array {
   );
 }
 
-/** Scoring ends, two readings score alike, and the kernel agrees. */
+/** Checks that scoring finishes, is deterministic, and that the kernel agrees. */
 function checkScores(
   model: Model,
   bytes: Uint8Array,
   withKernel: boolean,
 ): void {
-  if (model.features.count > 10_000) return; // a valid file; only the matrix would be large
+  if (model.features.count > 10_000) return; // valid, but the matrix would be large
   const matrix = rowsFor(model);
   const first = evaluate(model, matrix, { rows: scoredRows }).margins;
   const again = evaluate(parseModel(bytes), matrix, { rows: scoredRows });
@@ -130,20 +128,20 @@ function checkScores(
 }
 
 for (const { name } of [...Deno.readDirSync(`${folder}found`)]) {
-  Deno.test(`parseModel() refuses ${name}, which was once read wrongly`, () => {
+  Deno.test(`parseModel() rejects ${name}, which was once read incorrectly`, () => {
     const bytes = Deno.readFileSync(`${folder}found/${name}`);
-    strictEqual(readOrRefuse(bytes), undefined);
+    strictEqual(readOrReject(bytes), undefined);
   });
 }
 
-/** What a library made of a file. */
+/** The result of a library for a file. */
 type Verdict =
   | { readonly margins: string }
-  | { readonly refused: string }
+  | { readonly rejected: string }
   | { readonly crashed: number };
 
 testWithPython(
-  "parseModel() reads broken files as XGBoost and LightGBM do",
+  "parseModel() reads corrupted files as XGBoost and LightGBM do",
   async () => {
     const random = seededNumbers(seed + 1);
     const temp = await Deno.makeTempDir({ prefix: "fuzz-" });
@@ -152,8 +150,8 @@ testWithPython(
       const index = [];
       for (let i = 0; i < total / 4 && ours.size < 600; i++) {
         const file = seeds[i % seeds.length] as Seed;
-        const bytes = broken(file, random);
-        const model = readOrRefuse(bytes);
+        const bytes = corrupt(file, random);
+        const model = readOrReject(bytes);
         if (model === undefined || model.features.count > 100) continue;
         const kind = model.library === "lightgbm"
           ? "txt"
@@ -181,7 +179,7 @@ testWithPython(
       let equal = 0;
       const wrong: string[] = [];
       for (const [name, verdict] of Object.entries(verdicts)) {
-        // Where a library refuses or crashes there is no other meaning to give.
+        // If the library rejects the file or crashes, there is nothing to compare.
         if (!("margins" in verdict)) continue;
         const found = ours.get(name) ?? new Float32Array();
         const theirs = Uint8Array.fromBase64(verdict.margins).buffer;
@@ -200,14 +198,14 @@ testWithPython(
   },
 );
 
-Deno.test("openOnnx() rejects or scores a broken graph, and does nothing else", async () => {
+Deno.test("openOnnx() rejects or scores corrupted graphs, and does nothing else", async () => {
   const random = seededNumbers(seed + 2);
   const graphs = onnxSeeds();
   const files = graphs.map(({ bytes }) => bytes);
   let accepted = 0;
   for (let i = 0; i < total * 0.05; i++) {
     const { bytes, model } = graphs[i % graphs.length] as Graph;
-    const found = await scoreOrRefuse(mutate(bytes, random, files), model);
+    const found = await scoreOrReject(mutate(bytes, random, files), model);
     if (found !== undefined) accepted++;
   }
   ok(accepted > 0, "none was accepted");
@@ -227,7 +225,7 @@ function onnxSeeds(): Graph[] {
   );
 }
 
-async function scoreOrRefuse(
+async function scoreOrReject(
   bytes: Uint8Array,
   model: Model,
 ): Promise<Float32Array | undefined> {

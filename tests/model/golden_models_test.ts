@@ -1,4 +1,4 @@
-/** Models of old and new versions, and what those versions said of rows; made by `golden/make_models.py`. */
+/** Scores models of old and new library versions as those versions did; `golden/make_models.py` made them. */
 import { ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { evaluate } from "../../lib/model/evaluate.ts";

@@ -14,7 +14,7 @@ function parse(text: string): DecodedValue {
   return valueOf(openJson(new TextEncoder().encode(text)));
 }
 
-/** Plain JavaScript for a value, to compare with `JSON.parse`. */
+/** Converts a value to plain JavaScript, to compare it with `JSON.parse`. */
 function plain(value: DecodedValue): unknown {
   if (value instanceof Map) {
     return Object.fromEntries(
@@ -57,13 +57,13 @@ Deno.test("openJson() reads the NaN and Infinity that XGBoost writes", () => {
   ]);
 });
 
-/** A text that looks like a number. */
+/** Returns a string that is a number or resembles one. */
 function numberLike(random: () => number): string {
   const pick = (letters: string) =>
     letters[Math.floor(random() * letters.length)] ?? "";
-  const digits = (most: number) =>
+  const digits = (max: number) =>
     Array.from(
-      { length: Math.floor(random() * most) },
+      { length: Math.floor(random() * max) },
       () => pick("0123456789"),
     )
       .join("");
@@ -79,7 +79,7 @@ function numberLike(random: () => number): string {
   return (random() < 0.5 ? "-" : "") + whole + part + power;
 }
 
-Deno.test("openJson() reads numbers as JSON.parse does, to the last bit, and refuses what it refuses", () => {
+Deno.test("openJson() reads numbers bit for bit as JSON.parse does, and rejects what it rejects", () => {
   const random = seededNumbers(11);
   let accepted = 0;
   for (let n = 0; n < 4000; n++) {
@@ -120,25 +120,28 @@ Deno.test("toDouble() and openJson() round to float32 as C's strtof does", async
   const expected = Uint32Array.from(cases, ([, bits]) => bits);
   const bitsOf = (floats: Float32Array) => new Uint32Array(floats.buffer);
   deepStrictEqual(bitsOf(Float32Array.from(texts, toDouble)), expected);
-  const place = openJson(new TextEncoder().encode(`[${texts.join()}]`));
-  deepStrictEqual(bitsOf(float32sOf(place)), expected);
+  const json = openJson(new TextEncoder().encode(`[${texts.join()}]`));
+  deepStrictEqual(bitsOf(float32sOf(json)), expected);
   const negative = Float32Array.from(texts, (text) => -toDouble(`-${text}`));
   deepStrictEqual(bitsOf(negative), expected);
-  // The detour through doubles is what this is about.
+  // Rounding the nearest double instead gives other floats.
   const twice = bitsOf(Float32Array.from(texts, Number));
   ok(twice.filter((bits, n) => bits !== expected[n]).length > 100);
 });
 
-const broken: readonly [string, RegExp][] = [
-  ["", /byte 0: the file ends here/],
-  ["[1,2", /the file ends here/],
-  ['{"a":1,"a":2}', /byte 10: key "a" stands twice/],
-  ['{"a":1,"\\u0061":2}', /key "a" stands twice/],
-  ['{"a":{"b":{"a":1},"a":2},"a":3}', /key "a" stands twice/],
-  ['{"a":{"b":{"a":1,"c":[{"a":2}]}},"b":{"a":[],"b":4,"a":5}}', /"a" stands/],
+const invalid: readonly [string, RegExp][] = [
+  ["", /byte 0: unexpected end of file/],
+  ["[1,2", /unexpected end of file/],
+  ['{"a":1,"a":2}', /byte 10: duplicate key "a"/],
+  ['{"a":1,"\\u0061":2}', /duplicate key "a"/],
+  ['{"a":{"b":{"a":1},"a":2},"a":3}', /duplicate key "a"/],
+  [
+    '{"a":{"b":{"a":1,"c":[{"a":2}]}},"b":{"a":[],"b":4,"a":5}}',
+    /duplicate key "a"/,
+  ],
   [
     `{${Array.from({ length: 5000 }, (_, i) => `"${i}":0`).join()}}`,
-    /more than 4096 different keys/,
+    /more than 4096 distinct keys/,
   ],
   ["[truer]", /expected a value, found "truer"/],
   ["[-Infinit]", /byte 1: expected a value, found "-Infinit"/],
@@ -151,27 +154,27 @@ const broken: readonly [string, RegExp][] = [
   ["[nan]", /expected a value, found "nan"/],
   ['{"a" 1}', /byte 5: expected :/],
   ["{1:2}", /expected a key/],
-  ['["a]', /a text without an end/],
-  ['["\\x"]', /byte 1: not a text/],
-  ["[1] 2", /1 bytes left over after the end/],
+  ['["a]', /unterminated string/],
+  ['["\\x"]', /byte 1: invalid string/],
+  ["[1] 2", /1 bytes after the end/],
   ["[".repeat(100_000), new RegExp(`nested deeper than ${maxDepth}`)],
   [
     `[${"[],".repeat(1_000_000)}[]]`,
-    /more objects and arrays than a model has/,
+    /more objects and arrays than any model has/,
   ],
   [`[${"1".repeat(200)}x]`, /expected a value/],
 ];
 
-for (const [text, message] of broken) {
-  Deno.test(`openJson() refuses ${JSON.stringify(text.slice(0, 20))}`, () => {
+for (const [text, message] of invalid) {
+  Deno.test(`openJson() rejects ${JSON.stringify(text.slice(0, 20))}`, () => {
     throws(() => parse(text), (error) => {
       return error instanceof InputError && message.test(error.message);
     });
   });
 }
 
-/** A byte or escape that a text may have, or may not. */
-function textLike(random: () => number): number[] {
+/** Returns the bytes of a string that may be invalid. */
+function stringLike(random: () => number): number[] {
   const pick = <Item>(items: readonly Item[]) =>
     items[Math.floor(random() * items.length)];
   const bytes: number[] = [];
@@ -195,21 +198,21 @@ function textLike(random: () => number): number[] {
   return bytes;
 }
 
-Deno.test("openJson() reads texts as TextDecoder and JSON.parse do, and refuses what they refuse", () => {
+Deno.test("openJson() reads strings as TextDecoder and JSON.parse do, and rejects what they reject", () => {
   const random = seededNumbers(13);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const counts = { accepted: 0, refused: 0 };
+  const counts = { accepted: 0, rejected: 0 };
   for (let n = 0; n < 6000; n++) {
-    const bytes = Uint8Array.of(0x22, ...textLike(random), 0x22);
+    const bytes = Uint8Array.of(0x22, ...stringLike(random), 0x22);
     let expected: string;
     try {
       expected = JSON.parse(decoder.decode(bytes));
     } catch {
       throws(() => openJson(bytes), InputError, `${bytes}`);
-      counts.refused++;
+      counts.rejected++;
       continue;
     }
-    // Half a pair is no text that UTF-8 could hold.
+    // A lone surrogate becomes U+FFFD.
     deepStrictEqual(
       valueOf(openJson(bytes)),
       expected.toWellFormed(),
@@ -217,17 +220,17 @@ Deno.test("openJson() reads texts as TextDecoder and JSON.parse do, and refuses 
     );
     counts.accepted++;
   }
-  ok(counts.accepted > 1000 && counts.refused > 1000, JSON.stringify(counts));
+  ok(counts.accepted > 1000 && counts.rejected > 1000, JSON.stringify(counts));
 });
 
-Deno.test("openJson() reads long texts with escapes", () => {
+Deno.test("openJson() reads long strings with escapes", () => {
   const text = '"\\u00e9\n'.repeat(200_000);
   deepStrictEqual(parse(JSON.stringify({ a: text })), new Map([["a", text]]));
 });
 
-Deno.test("openJson() refuses bytes that are not UTF-8", () => {
+Deno.test("openJson() rejects bytes that are not UTF-8", () => {
   throws(
     () => openJson(Uint8Array.of(0x22, 0xff, 0x22)),
-    /byte 0: not a text/,
+    /byte 0: invalid string/,
   );
 });

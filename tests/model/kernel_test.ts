@@ -1,4 +1,4 @@
-/** The kernel against the reference evaluator, which `parity` compares with the libraries. */
+/** Compares the kernel with the reference evaluator, which the parity test compares with the libraries. */
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../../lib/base/errors.ts";
 import type { TreeEnsemble } from "../../lib/model/ensemble.ts";
@@ -12,7 +12,7 @@ import {
   type EnsembleShape,
   makeEnsemble,
   makeRows,
-  neighbour,
+  neighbor,
   seededNumbers,
 } from "../support/ensembles.ts";
 import {
@@ -22,7 +22,7 @@ import {
   testWithSeed,
 } from "../support/seed.ts";
 
-/** Names say what is special; seeds are added below. */
+/** Each model with several seeds. */
 const shapes: Record<string, Omit<EnsembleShape, "seed">> = {
   "one stump": { features: 1, trees: 1, inner: 1 },
   "trees without a split": { features: 3, trees: 5, inner: 0 },
@@ -68,7 +68,7 @@ const shapes: Record<string, Omit<EnsembleShape, "seed">> = {
     trees: 50,
     inner: 40,
   },
-  "more features than are asked for": { features: 400, trees: 6, inner: 9 },
+  "more features than are used": { features: 400, trees: 6, inner: 9 },
   "several groups": { features: 9, trees: 31, inner: 20, groups: 5 },
   "vector leaves": {
     features: 9,
@@ -126,7 +126,7 @@ const shapes: Record<string, Omit<EnsembleShape, "seed">> = {
 };
 
 for (const [name, shape] of Object.entries(shapes)) {
-  Deno.test(`openKernel() has the evaluator's margins bit for bit: ${name}`, () => {
+  Deno.test(`openKernel() computes the evaluator's margins bit for bit: ${name}`, () => {
     for (const seed of [1, 2, 3]) {
       const model = makeEnsemble({ ...shape, seed });
       const kernel = openKernel(model);
@@ -139,7 +139,7 @@ for (const [name, shape] of Object.entries(shapes)) {
   });
 }
 
-Deno.test("openKernel() knows nodes whose category sets are empty, full, or beyond whole floats", () => {
+Deno.test("openKernel() handles category sets that are empty, full, or beyond the integers of float32", () => {
   const made = makeEnsemble({
     seed: 4,
     features: 3,
@@ -183,7 +183,7 @@ interface Golden {
 const goldens = new URL("../golden/models/", import.meta.url);
 
 for (const { name: version } of Deno.readDirSync(goldens)) {
-  Deno.test(`openKernel() has the library's margins bit for bit: ${version}`, async () => {
+  Deno.test(`openKernel() computes the library's margins bit for bit: ${version}`, async () => {
     const folder = new URL(`${version}/`, goldens);
     const { library, models }: Golden = JSON.parse(
       await Deno.readTextFile(new URL("expected.json", folder)),
@@ -204,7 +204,7 @@ for (const { name: version } of Deno.readDirSync(goldens)) {
   });
 }
 
-Deno.test("openKernel() takes more rows than one chunk, and rows do not touch each other", () => {
+Deno.test("openKernel() scores more rows than fit in one call, each independent of the others", () => {
   const model = makeEnsemble({ seed: 5, features: 45, trees: 5, inner: 20 });
   const kernel = openKernel(model);
   const rows = 5003;
@@ -215,7 +215,7 @@ Deno.test("openKernel() takes more rows than one chunk, and rows do not touch ea
   strictEqual(one[0], all[4321]);
 });
 
-Deno.test("openKernel() keeps nothing of earlier rows", () => {
+Deno.test("openKernel() keeps no state between calls", () => {
   const model = makeEnsemble({
     seed: 8,
     features: 4,
@@ -253,15 +253,15 @@ for (const library of ["xgboost", "lightgbm"] as const) {
         library,
         transform,
       });
-      // Margins from -900 to 900, and infinite ones: far beyond where exp ends.
+      // Margins from -900 to 900 and infinite ones, far beyond the range of exp.
       const leaf = model.leaf.map((value, n) =>
         n % 97 === 3 ? -Infinity : value * 20
       );
-      for (const wild of [model, { ...model, leaf }]) {
+      for (const extreme of [model, { ...model, leaf }]) {
         const rows = 3000;
         const matrix = makeRows(model, { rows, seed: 12 });
-        const found = openKernel(wild).predict(matrix, rows);
-        const { predictions } = evaluate(wild, matrix, { rows });
+        const found = openKernel(extreme).predict(matrix, rows);
+        const { predictions } = evaluate(extreme, matrix, { rows });
         strictEqual(found.length, predictions.length);
         found.forEach((x, i) => {
           const expected = predictions[i] ?? NaN;
@@ -276,7 +276,7 @@ for (const library of ["xgboost", "lightgbm"] as const) {
   }
 }
 
-Deno.test("openKernel() refuses a model whose rows no memory holds", () => {
+Deno.test("openKernel() rejects a model whose rows exceed the memory limit", () => {
   const shape = { seed: 1, features: 10_000_000, trees: 2, inner: 3 };
   throws(
     () => openKernel(makeEnsemble(shape)),
@@ -286,7 +286,7 @@ Deno.test("openKernel() refuses a model whose rows no memory holds", () => {
   );
 });
 
-Deno.test("openKernel() refuses a matrix that does not fit", () => {
+Deno.test("openKernel() rejects a matrix of the wrong size", () => {
   const model = makeEnsemble({ seed: 1, features: 3, trees: 2, inner: 3 });
   const kernel = openKernel(model);
   for (const method of ["predict", "margins"] as const) {
@@ -315,7 +315,7 @@ testWithSeed(
   },
 );
 
-Deno.test("openKernel() finds the bin of every value, however thresholds are spread", () => {
+Deno.test("openKernel() finds the bin of every value for any distribution of thresholds", () => {
   const random = seededNumbers(3);
   for (let round = 0; round < 200; round++) {
     const scale = 10 ** (Math.floor(random() * 80) - 42);
@@ -330,7 +330,7 @@ Deno.test("openKernel() finds the bin of every value, however thresholds are spr
     const model = { ...made, threshold };
     const matrix = Float32Array.from([
       ...Array.from(threshold).flatMap((t) =>
-        Number.isFinite(t) ? [neighbour(t, -1), t, neighbour(t, 1)] : [t]
+        Number.isFinite(t) ? [neighbor(t, -1), t, neighbor(t, 1)] : [t]
       ),
       Infinity,
       -Infinity,
@@ -344,7 +344,7 @@ Deno.test("openKernel() finds the bin of every value, however thresholds are spr
   }
 });
 
-Deno.test("instantiate() refuses more memory than its addresses reach", () => {
+Deno.test("instantiate() rejects more memory than its limit", () => {
   throws(
     () => instantiate(2 ** 31),
     (error) =>
@@ -353,7 +353,7 @@ Deno.test("instantiate() refuses more memory than its addresses reach", () => {
   );
 });
 
-Deno.test("buildWasm() gives the committed bytes", async () => {
+Deno.test("buildWasm() reproduces the committed bytes", async () => {
   const committed = await Deno.readTextFile(
     new URL("../../lib/model/kernel/bytes.ts", import.meta.url),
   );

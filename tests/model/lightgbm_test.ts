@@ -10,7 +10,7 @@ const golden = Deno.readTextFileSync(
   new URL("../golden/fuzz/binary.txt", import.meta.url),
 );
 
-/** The text with its tree sizes made right again. */
+/** Returns the text with correct tree sizes. */
 function sized(text: string): Uint8Array {
   const trees = text.slice(text.indexOf("Tree=0"), text.indexOf("end of trees"))
     .split(/(?=Tree=)/);
@@ -20,7 +20,7 @@ function sized(text: string): Uint8Array {
   );
 }
 
-/** A model of one tree: `inner` nodes with the given lines, one leaf more. */
+/** Returns a model of one tree with the given lines. */
 function oneTree(lines: Record<string, string>, head = ""): Uint8Array {
   const tree: Record<string, string> = {
     Tree: "0",
@@ -54,7 +54,7 @@ end of trees
 `);
 }
 
-/** The tree's value for a row whose columns are both `x`. */
+/** Returns the tree's value for a row whose columns are both `x`. */
 function scoreOf(bytes: Uint8Array, x: number): number | undefined {
   const matrix = Float32Array.of(x, x);
   return evaluate(parseModel(bytes), matrix, { rows: 1 }).margins[0];
@@ -71,7 +71,7 @@ Deno.test("toFloat32Less() decides as <= on doubles does, for every float32 near
     for (let step = -2; step <= 2; step++) {
       bits[0] = nearest + step;
       const x: number = float[0] ?? NaN;
-      // LightGBM takes what is no larger than 1e-35 for 0, wherever it reads a row.
+      // LightGBM reads values of magnitude at most 1e-35 as 0.
       const read: number = Math.abs(x) <= Math.fround(1e-35) ? 0 : x;
       strictEqual(x < toFloat32Less(threshold), read <= threshold);
     }
@@ -82,11 +82,11 @@ for (
   const [threshold, expected] of [
     [0, "below and at 1e-35"],
     [-1e-36, "below -1e-35"],
-    [1e300, "all but infinity"],
+    [1e300, "everything except infinity"],
     [-Infinity, "only -infinity"],
   ] as const
 ) {
-  Deno.test(`toFloat32Less() of ${threshold} lets through ${expected}`, () => {
+  Deno.test(`toFloat32Less() of ${threshold} accepts ${expected}`, () => {
     const less = toFloat32Less(threshold);
     for (
       const x of [
@@ -111,7 +111,7 @@ for (
 
 /** `decision_type`: missing type in bits 2 and 3 (none 0, zero 1, NaN 2), default left in bit 1. */
 const missing: readonly [string, string, number, number][] = [
-  ["none reads NaN as 0, which is left of 0.5", "0", NaN, -1],
+  ["none reads NaN as 0, which goes left of 0.5", "0", NaN, -1],
   ["none ignores the default direction", "2", 7, 1],
   ["zero sends 0 to the default, right", "4", 0, 1],
   ["zero sends 1e-36 to the default, right", "4", 1e-36, 1],
@@ -130,13 +130,13 @@ for (const [name, decision, x, expected] of missing) {
   });
 }
 
-Deno.test("parseLightgbm() sends everything but NaN left of a threshold inf", () => {
+Deno.test("parseLightgbm() sends everything except NaN left at threshold inf", () => {
   const bytes = oneTree({ threshold: "inf", decision_type: "8" });
   strictEqual(scoreOf(bytes, Infinity), -1);
   strictEqual(scoreOf(bytes, NaN), 1);
 });
 
-/** A set of the categories 1 and 33: bit 1 of both words. */
+/** The set of categories 1 and 33: bit 1 of both words. */
 const set = {
   num_cat: "1",
   cat_boundaries: "0 2",
@@ -163,12 +163,12 @@ for (
   });
 }
 
-Deno.test("parseLightgbm() takes -0.5 for category 0", () => {
+Deno.test("parseLightgbm() reads -0.5 as category 0", () => {
   const bytes = oneTree({ ...set, cat_threshold: "1 0" });
   strictEqual(scoreOf(bytes, -0.5), -1);
 });
 
-const refusals: readonly [string, Uint8Array, RegExp][] = [
+const rejections: readonly [string, Uint8Array, RegExp][] = [
   ["linear leaves", oneTree({ is_linear: "1" }), /tree 0: linear leaves/],
   [
     "a left child out of range",
@@ -183,15 +183,15 @@ const refusals: readonly [string, Uint8Array, RegExp][] = [
   [
     "a node that is its own child",
     oneTree({ left_child: "0" }),
-    /child 0 is already another node's child or the root/,
+    /child 0 is the root or already has a parent/,
   ],
   [
-    "a leaf of two parents",
+    "a leaf with two parents",
     oneTree({ right_child: "-1" }),
-    /child 1 is already another node's child/,
+    /child 1 is the root or already has a parent/,
   ],
   [
-    "a category set of two nodes",
+    "a category set shared by two nodes",
     oneTree({
       ...set,
       num_leaves: "3",
@@ -202,16 +202,16 @@ const refusals: readonly [string, Uint8Array, RegExp][] = [
       right_child: "1 -1",
       leaf_value: "1 2 3",
     }),
-    /tree 0 node 1: category set 0 is already another node's/,
+    /tree 0 node 1: category set 0 already belongs to another node/,
   ],
-  ["a NaN threshold", oneTree({ threshold: "nan" }), /"nan" is no number/],
+  ["a NaN threshold", oneTree({ threshold: "nan" }), /"nan" is not a number/],
   [
     "a feature out of range",
     oneTree({ split_feature: "2" }),
     /feature 2 is outside 0\.\.1/,
   ],
   [
-    "a leaf too few",
+    "a missing leaf value",
     oneTree({ leaf_value: "1" }),
     /leaf_value: 1 values, expected 2/,
   ],
@@ -222,29 +222,29 @@ const refusals: readonly [string, Uint8Array, RegExp][] = [
     /2147483647 leaves/,
   ],
   [
-    "a category set that is not there",
+    "a category set out of range",
     oneTree({ ...set, threshold: "1" }),
-    /category set 1 of 1/,
+    /category set 1 is outside 0\.\.0/,
   ],
   [
-    "a missing type that is none",
+    "an unknown missing type",
     oneTree({ decision_type: "12" }),
     /missing type 3/,
   ],
   [
-    "another size of a tree",
+    "a wrong tree size",
     new TextEncoder().encode(golden.replace(/tree_sizes=\d+/, "tree_sizes=7")),
     /tree 0: \d+ bytes, 7 in tree_sizes/,
   ],
   [
-    "another objective",
+    "an unknown objective",
     new TextEncoder().encode(
       golden.replace("objective=binary sigmoid:1", "objective=mystery"),
     ),
     /LightGBM's "mystery" is not supported/,
   ],
   [
-    "another format",
+    "an unknown format version",
     new TextEncoder().encode(golden.replace("version=v4", "version=v9")),
     /LightGBM's format v9 is not supported/,
   ],
@@ -254,19 +254,19 @@ const refusals: readonly [string, Uint8Array, RegExp][] = [
     /tree 0: \d+ bytes, \d+ in tree_sizes/,
   ],
   [
-    "a key that stands twice",
+    "a duplicate key",
     new TextEncoder().encode(golden.replace("num_cat=", "num_leaves=")),
-    /num_leaves stands twice/,
+    /duplicate key num_leaves/,
   ],
   [
-    "zero that is missing and is not",
+    "zero that is missing in some nodes only",
     sized(golden.replace(/decision_type=\S+/, "decision_type=4")),
-    /zero is missing for feature \d+ in one node and not in another/,
+    /zero is missing for feature \d+ in some nodes but not in others/,
   ],
 ];
 
-for (const [name, bytes, message] of refusals) {
-  Deno.test(`parseLightgbm() refuses ${name}`, () => {
+for (const [name, bytes, message] of rejections) {
+  Deno.test(`parseLightgbm() rejects ${name}`, () => {
     throws(() => parseModel(bytes), (error) => {
       ok(error instanceof InputError);
       return message.test(error.message) || error;
@@ -286,7 +286,7 @@ Deno.test("parseLightgbm() divides an averaging forest by its rounds", () => {
   strictEqual(two.divisor, 2);
 });
 
-Deno.test("parseLightgbm() predicts margins where the objective is the user's", () => {
+Deno.test("parseLightgbm() predicts margins for a custom objective", () => {
   const text = new TextDecoder().decode(oneTree({}))
     .replace("objective=regression\n", "");
   const { objective, transform } = parseModel(new TextEncoder().encode(text));

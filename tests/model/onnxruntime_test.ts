@@ -24,7 +24,7 @@ import { seededNumbers } from "../support/ensembles.ts";
 
 const folder = new URL("../golden/onnx/", import.meta.url);
 
-/** What a model's own library said of it, by `golden/make_onnx.py`. */
+/** What each model's library returned, by `golden/make_onnx.py`. */
 interface Golden {
   readonly rows: number[];
   readonly models: Record<string, {
@@ -58,20 +58,23 @@ for (const [name, model] of Object.entries(golden.models)) {
   });
 }
 
-const refusals: readonly [string, RegExp][] = [
-  // Of the fuzz, seed 781: onnxruntime-web 1.30 scores it without end.
+const rejections: readonly [string, RegExp][] = [
+  // From the fuzz test, seed 781: onnxruntime-web 1.30 never finishes scoring it.
   ["cycle", /TreeEnsembleRegressor: node \d+ is its own descendant/],
-  ["two-inputs", /it reads 2 inputs \(x, second\), expected one float matrix/],
+  ["two-inputs", /it has 2 inputs \(x, second\), expected one float matrix/],
   ["integers", /input x is int64 \[n,2\], expected float32 \[rows, features\]/],
   [
     "one-row",
     /input x is float32 \[1,2\], expected float32 \[rows, features\]/,
   ],
-  ["two-outputs", /of its outputs \(y, z\) none is clearly the prediction/],
+  [
+    "two-outputs",
+    /cannot tell which of its outputs \(y, z\) is the prediction/,
+  ],
 ];
 
-for (const [name, message] of refusals) {
-  Deno.test(`openOnnx() refuses ${name}`, async () => {
+for (const [name, message] of rejections) {
+  Deno.test(`openOnnx() rejects ${name}`, async () => {
     const bytes = await Deno.readFile(new URL(`refused-${name}.onnx`, folder));
     await rejects(openOnnx(bytes), (error) => {
       ok(error instanceof InputError);
@@ -84,16 +87,16 @@ const model = parseModel(
   Deno.readFileSync(new URL("../golden/fuzz/logistic.ubj", import.meta.url)),
 );
 
-Deno.test("openOnnx() refuses bytes that are no graph", async () => {
-  const bytes = new TextEncoder().encode("no graph");
+Deno.test("openOnnx() rejects bytes that are not a graph", async () => {
+  const bytes = new TextEncoder().encode("not a graph");
   await rejects(openOnnx(bytes), /^InputError: Cannot open ONNX graph/);
 });
 
-Deno.test("toOnnx() writes the same bytes again", () => {
+Deno.test("toOnnx() is deterministic", () => {
   deepStrictEqual(toOnnx(model), toOnnx(model));
 });
 
-Deno.test("predict() gives the same in batches as at once", async () => {
+Deno.test("predict() returns the same in batches as at once", async () => {
   const rows = 40_000; // three batches
   const random = seededNumbers(13);
   const matrix = Float32Array.from(
@@ -109,7 +112,7 @@ Deno.test("predict() gives the same in batches as at once", async () => {
   strictEqual(differences(found.subarray(-1), last), 0);
 });
 
-Deno.test("predict() gives nothing for no rows, and refuses another shape", async () => {
+Deno.test("predict() returns nothing for no rows, and rejects a matrix of another shape", async () => {
   await using session = await openOnnx(toOnnx(model));
   deepStrictEqual(
     await session.predict(new Float32Array(), 0),
@@ -121,7 +124,7 @@ Deno.test("predict() gives nothing for no rows, and refuses another shape", asyn
   );
 });
 
-/** A tree that goes right `depth` times: below 1 left, below 2 left, and so on. */
+/** Returns a tree of `depth` splits, each of which has a leaf to its left. */
 function chain(depth: number): TreeEnsemble {
   const size = 2 * depth + 1;
   const left = Int32Array.from(
@@ -142,7 +145,7 @@ function chain(depth: number): TreeEnsemble {
   };
 }
 
-Deno.test("openOnnx() scores a tree of the greatest depth that toOnnx() writes", async () => {
+Deno.test("openOnnx() scores the deepest tree that toOnnx() writes", async () => {
   const deep = chain(1000);
   await using session = await openOnnx(toOnnx(deep));
   const matrix = new Float32Array(7 * 5);
@@ -152,11 +155,11 @@ Deno.test("openOnnx() scores a tree of the greatest depth that toOnnx() writes",
   ok(largestError(predictions, found) <= 1e-6);
 });
 
-Deno.test("toOnnx() refuses a deeper tree", () => {
-  throws(() => toOnnx(chain(1001)), /depth 1001 is over 1000/);
+Deno.test("toOnnx() rejects a deeper tree", () => {
+  throws(() => toOnnx(chain(1001)), /depth 1001 exceeds 1000/);
 });
 
-Deno.test("rejectCycles() finds a cycle in each operator, in subgraphs too, and passes trees that share a node", () => {
+Deno.test("rejectCycles() finds a cycle in each operator, including in subgraphs, and accepts trees that share a node", () => {
   const integers = (name: string, values: number[], packed: boolean) =>
     bytesField(
       5,
@@ -175,7 +178,7 @@ Deno.test("rejectCycles() finds a cycle in each operator, in subgraphs too, and 
         ...names.map((name) => stringField(9, name)),
       ]),
     );
-  const byNumber = (below: number, packed: boolean) =>
+  const byId = (below: number, packed: boolean) =>
     concat([
       stringField(4, "TreeEnsembleClassifier"),
       integers("nodes_treeids", [7, 7, 7], packed),
@@ -206,16 +209,16 @@ Deno.test("rejectCycles() finds a cycle in each operator, in subgraphs too, and 
         ),
       ]),
     );
-  for (const place of [inGraph, inBranch]) {
+  for (const wrap of [inGraph, inBranch]) {
     for (const packed of [true, false]) {
-      rejectCycles(place(byNumber(2, packed)));
+      rejectCycles(wrap(byId(2, packed)));
       for (const below of [0, 1]) {
-        throws(() => rejectCycles(place(byNumber(below, packed))), InputError);
+        throws(() => rejectCycles(wrap(byId(below, packed))), InputError);
       }
     }
-    rejectCycles(place(byPosition(0, 1)));
+    rejectCycles(wrap(byPosition(0, 1)));
     for (const below of [0, 1]) {
-      throws(() => rejectCycles(place(byPosition(below, 0))), InputError);
+      throws(() => rejectCycles(wrap(byPosition(below, 0))), InputError);
     }
   }
 });

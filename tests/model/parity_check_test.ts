@@ -5,14 +5,14 @@ import { evaluate } from "../../lib/model/evaluate.ts";
 import { boundaryRows } from "../../lib/model/parity/boundary-rows.ts";
 import { checkParity, type ScoreMatrix } from "../../lib/model/parity/check.ts";
 import { parseModel } from "../../lib/model/formats/detect.ts";
-import { neighbour } from "../support/ensembles.ts";
+import { neighbor } from "../support/ensembles.ts";
 
 function golden(name: string): TreeEnsemble {
   const path = new URL(`../golden/fuzz/${name}`, import.meta.url);
   return parseModel(Deno.readFileSync(path)) as TreeEnsemble;
 }
 
-/** A row of zeros. */
+/** Returns a sample of one row of zeros. */
 function sampleFor(
   model: TreeEnsemble,
 ): { matrix: Float32Array; rows: number } {
@@ -28,7 +28,7 @@ Deno.test("checkParity() reports engines that agree", async () => {
     sample: sampleFor(model),
     engines: { itself: scorerOf(model) },
   });
-  // Two trees of three splits; on, below, above, missing at each.
+  // Two trees of three splits; at each: at, below and above the threshold, and missing.
   deepStrictEqual(report, {
     sampleRows: 1,
     generatedRows: 24,
@@ -36,7 +36,7 @@ Deno.test("checkParity() reports engines that agree", async () => {
   });
 });
 
-/** Engines that are wrong in one way each, as converters are. */
+/** Engines with one typical converter bug each. */
 const wrong: readonly [
   string,
   (model: TreeEnsemble) => TreeEnsemble,
@@ -46,34 +46,34 @@ const wrong: readonly [
     "a comparison with <= in place of <",
     (model) => ({
       ...model,
-      threshold: model.threshold.map((t) => neighbour(t, 1)),
+      threshold: model.threshold.map((t) => neighbor(t, 1)),
     }),
     /returns \S+, expected \S+, for column "column \d" at \S+ \(tree \d\)/,
   ],
   [
-    "the other way without a value",
+    "the wrong default direction",
     (model) => ({ ...model, defaultLeft: model.defaultLeft.map((d) => 1 - d) }),
     /for column "column \d" missing/,
   ],
   [
-    "a base margin that was forgotten",
+    "a missing base margin",
     (model) => ({ ...model, baseMargins: Float32Array.of(0) }),
     /returns \S+, expected \S+, for row 1 of the sample/,
   ],
   [
-    "the last round left out",
+    "a missing last round",
     (model) => ({ ...model, roots: model.roots.slice(0, 1) }),
     /for row 1 of the sample/,
   ],
   [
-    "a sigmoid left out",
+    "a missing sigmoid",
     (model) => ({ ...model, transform: { kind: "identity" } }),
     /for row 1 of the sample/,
   ],
 ];
 
 for (const [name, change, message] of wrong) {
-  Deno.test(`checkParity() refuses an engine with ${name}`, async () => {
+  Deno.test(`checkParity() rejects an engine with ${name}`, async () => {
     const model = golden("logistic.ubj");
     await rejects(
       checkParity(model, {
@@ -89,7 +89,7 @@ for (const [name, change, message] of wrong) {
   });
 }
 
-Deno.test("checkParity() refuses NaN where there is a number, and too few values", async () => {
+Deno.test("checkParity() rejects NaN instead of a number, and too few values", async () => {
   const model = golden("logistic.ubj");
   const sample = sampleFor(model);
   const nan: ScoreMatrix = (_, rows) => new Float32Array(rows).fill(NaN);
@@ -114,7 +114,7 @@ for (
     "classes.txt",
   ]
 ) {
-  Deno.test(`boundaryRows() leads to every leaf of ${name}`, () => {
+  Deno.test(`boundaryRows() reaches every leaf of ${name}`, () => {
     const model = golden(name);
     const { matrix, rows } = boundaryRows(model, {
       sample: new Float32Array(model.features.count),
@@ -132,7 +132,7 @@ for (
   });
 }
 
-/** Found through `evaluate()`, with a model of one tree whose leaves are their own numbers. */
+/** Returns the leaf that a row reaches, with `evaluate()` and a model of one tree whose leaf values are node indices. */
 function leafOf(model: TreeEnsemble, row: Float32Array, root: number): number {
   const { margins } = evaluate(
     {
@@ -154,7 +154,7 @@ function leafOf(model: TreeEnsemble, row: Float32Array, root: number): number {
   return margins[0] ?? NaN;
 }
 
-Deno.test("boundaryRows() keeps to its limit", () => {
+Deno.test("boundaryRows() respects its limit", () => {
   const model = golden("logistic.ubj");
   const sample = new Float32Array(model.features.count);
   ok(boundaryRows(model, { sample, limit: 10 }).rows <= 10);

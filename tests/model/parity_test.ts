@@ -1,7 +1,7 @@
 /**
- * Live parity with the Python packages: they train models over objectives,
- * boosters, depths, missing values and categories, and we must say of 1,000
- * rows each what they say. `deno task parity-table` writes the table of
+ * Compares predictions with those of the Python packages, which train models
+ * with all objectives, boosters, depths, kinds of missing values and categories
+ * and score 1,000 rows with each. `deno task parity-table` writes
  * `docs/parity.md` from the same run.
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
@@ -17,7 +17,7 @@ const generator = fileURLToPath(
 );
 
 testWithPython(
-  "evaluate(), openKernel() and toOnnx() say what XGBoost and LightGBM say",
+  "evaluate(), openKernel() and toOnnx() agree with XGBoost and LightGBM",
   async (t) => {
     const folder = await Deno.makeTempDir({ prefix: "parity-" });
     try {
@@ -49,24 +49,24 @@ testWithPython(
   },
 );
 
-interface Started {
+interface BaseScores {
   readonly objective: string;
   readonly model: string;
   readonly scores: readonly string[];
-  /** Of a row of zeros, one for each score: base64 of float32. */
+  /** The margin of a row of zeros for each score: base64 of float32. */
   readonly margins: string;
 }
 
 testWithPython(
-  "parseModel() starts from the margin that XGBoost makes of a base_score, bit for bit",
+  "parseModel() converts base_score to XGBoost's margin, bit for bit",
   async () => {
     const script = new URL("../parity/base_scores.py", import.meta.url);
     const { stdout } = await runPython("parity", fileURLToPath(script), {
       env: { PYTHONDONTWRITEBYTECODE: "1" },
     });
-    const all = JSON.parse(stdout) as Started[];
+    const all = JSON.parse(stdout) as BaseScores[];
     strictEqual(all.length, 4);
-    let rounded = 0; // as a correctly rounded logarithm would not have it
+    let inexact = 0; // margins that a correctly rounded logarithm would not give
     for (const { objective, model, scores, margins } of all) {
       const expected = new Float32Array(Uint8Array.fromBase64(margins).buffer);
       strictEqual(expected.length, 1000);
@@ -84,14 +84,17 @@ testWithPython(
         const nearest = objective.endsWith("logistic")
           ? -Math.log(Math.fround(Math.fround(1 / p) - 1))
           : Math.log(p);
-        if (Math.fround(nearest) !== start) rounded++;
+        if (Math.fround(nearest) !== start) inexact++;
       });
     }
-    ok(rounded > 0, "no score shows which logarithm was taken");
+    ok(
+      inexact > 0,
+      "no score distinguishes logf from a correctly rounded logarithm",
+    );
   },
 );
 
-/** The suite is worth its name only while its models have what makes them hard. */
+/** Checks that the models cover every feature that is hard to score. */
 function checkCoverage(outcomes: readonly Outcome[]): void {
   const models = outcomes.map(({ model }) => model);
   const trees = models.flatMap((model) =>
@@ -112,6 +115,6 @@ function checkCoverage(outcomes: readonly Outcome[]): void {
     deep: trees.some((model) => model.maxDepth > 8),
     stumps: trees.some((model) => model.maxDepth === 1),
   };
-  const lacking = Object.entries(has).filter(([, there]) => !there);
-  deepStrictEqual(lacking.map(([name]) => name), []);
+  const missing = Object.entries(has).filter(([, isCovered]) => !isCovered);
+  deepStrictEqual(missing.map(([name]) => name), []);
 }

@@ -64,7 +64,7 @@ const values: readonly [string, Uint8Array, DecodedValue][] = [
     bytes("[$D#", "i", 1, 0x40, 0, 0, 0, 0, 0, 0, 0),
     Float64Array.of(2),
   ],
-  ["texts", bytes("[$S#", "i", 2, "i", 1, "a", "i", 1, "b"), ["a", "b"]],
+  ["strings", bytes("[$S#", "i", 2, "i", 1, "a", "i", 1, "b"), ["a", "b"]],
   ["object", bytes("{", "i", 1, "a", "T", "}"), new Map([["a", true]])],
   [
     "counted object",
@@ -77,7 +77,7 @@ const values: readonly [string, Uint8Array, DecodedValue][] = [
     new Map([["a", 7]]),
   ],
   [
-    "objects within objects that have the same keys",
+    "nested objects with the same keys",
     bytes(
       ...["{", "i", 1, "a", "{", "i", 1, "a", "T", "i", 1, "b", "F", "}"],
       ...["i", 1, "b", "{", "i", 1, "a", "Z", "}", "}"],
@@ -100,60 +100,60 @@ for (const [name, input, expected] of values) {
   });
 }
 
-const broken: readonly [string, Uint8Array, RegExp][] = [
-  ["nothing", bytes(), /byte 0: 1 more bytes expected, 0 are left/],
+const invalid: readonly [string, Uint8Array, RegExp][] = [
+  ["an empty file", bytes(), /byte 0: expected 1 more bytes, found 0/],
   ["an unknown type", bytes("x"), /byte 0: unknown type "x"/],
-  ["a number cut short", bytes("D", 0, 0), /8 more bytes expected, 2 are left/],
+  ["a truncated number", bytes("D", 0, 0), /expected 8 more bytes, found 2/],
   [
     "an array of 2^62 numbers",
     bytes("[$d#", "L", int64(2n ** 62n)),
-    /a length of 46116860184273/,
+    /length 46116860184273/,
   ],
   [
     "an array of 2^40 numbers",
     bytes("[$d#", "L", int64(2n ** 40n)),
-    /4398046511104 more bytes expected, 0 are left/,
+    /expected 4398046511104 more bytes, found 0/,
   ],
   [
     "an array of 2^40 values",
     bytes("[#", "L", int64(2n ** 40n)),
-    /1099511627776 more bytes expected/,
+    /expected 1099511627776 more bytes/,
   ],
   [
-    "a text of 2^40 bytes",
+    "a string of 2^40 bytes",
     bytes("S", "L", int64(2n ** 40n)),
-    /1099511627776 more bytes expected/,
+    /expected 1099511627776 more bytes/,
   ],
-  ["a negative length", bytes("S", "i", 0xff), /a length of -1/],
+  ["a negative length", bytes("S", "i", 0xff), /length -1/],
   [
     "a length that is a float",
     bytes("S", "d", 0, 0, 0, 0),
-    /a length of type "d"/,
+    /length of type "d"/,
   ],
   [
-    "2^31 nulls of no bytes",
+    "2^31 nulls, which take no bytes",
     bytes("[$Z#", "l", 0x7f, 0xff, 0xff, 0xff),
-    /a container of type Z is not supported/,
+    /containers of type Z are not supported/,
   ],
   [
-    "a type that is none, of no values",
+    "an unknown type of an empty array",
     bytes("[$?#", "i", 0),
     /byte 2: unknown type "\?"/,
   ],
   ["a type of byte 0", bytes("[$", 0, "#", "i", 0), /byte 2: unknown type/],
-  ["a type without a count", bytes("[$d", 0, 0), /a type without a count/],
+  ["a type without a count", bytes("[$d", 0, 0), /type without a count/],
   [
-    "a key that stands twice",
+    "a duplicate key",
     bytes("{", "i", 1, "a", "T", "i", 1, "a", "F", "}"),
-    /key "a" stands twice/,
+    /duplicate key "a"/,
   ],
   [
-    "a key that stands twice around an object that has it too",
+    "a duplicate key before and after an object with the same key",
     bytes("{", "i", 1, "a", "{", "i", 1, "a", "T", "}", "i", 1, "a", "F", "}"),
-    /key "a" stands twice/,
+    /duplicate key "a"/,
   ],
   [
-    "more keys than a model has",
+    "more keys than any model has",
     bytes(
       "{",
       Array.from({ length: 5000 }, (_, n) => [
@@ -161,18 +161,18 @@ const broken: readonly [string, Uint8Array, RegExp][] = [
       ]).flat(),
       "}",
     ),
-    /more than 4096 different keys/,
+    /more than 4096 distinct keys/,
   ],
-  ["bytes after the end", bytes("T", "T"), /1 bytes left over after the end/],
+  ["bytes after the end", bytes("T", "T"), /1 bytes after the end/],
   [
-    "a text that is not UTF-8",
+    "a string that is not UTF-8",
     bytes("S", "i", 1, 0xff),
-    /byte 3: a text that is not UTF-8/,
+    /byte 3: string is not UTF-8/,
   ],
   [
-    "high precision that is none",
+    "an invalid high-precision number",
     bytes("H", "i", 3, "NaN"),
-    /not a number: NaN/,
+    /invalid number "NaN"/,
   ],
   [
     "deep nesting",
@@ -185,12 +185,12 @@ const broken: readonly [string, Uint8Array, RegExp][] = [
       "[",
       Array.from({ length: 4_000_000 }, (_, i) => i % 2 ? 0x5d : 0x5b),
     ),
-    /more objects and arrays than a model has/,
+    /more objects and arrays than any model has/,
   ],
 ];
 
-for (const [name, input, message] of broken) {
-  Deno.test(`openUbjson() refuses ${name}`, () => {
+for (const [name, input, message] of invalid) {
+  Deno.test(`openUbjson() rejects ${name}`, () => {
     throws(() => openUbjson(input), (error) => {
       return error instanceof InputError && message.test(error.message);
     });

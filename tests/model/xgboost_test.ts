@@ -21,7 +21,7 @@ const seeds = new URL("../golden/fuzz/", import.meta.url);
 
 type Members = Map<string, DecodedValue>;
 
-/** A golden document, changed before it is written. */
+/** Reads a golden document after changing it. */
 function read(
   name: string,
   change: (document: Members) => void = () => {},
@@ -34,7 +34,7 @@ function read(
   return parseModel(encode(document));
 }
 
-/** The object at the end of a path of keys and indices. */
+/** Returns the object at a path of keys and indices. */
 function at(document: Members, ...path: (string | number)[]): Members {
   let found: unknown = document;
   for (const step of path) {
@@ -52,8 +52,8 @@ const booster = (document: Members) =>
 const model = (document: Members) => at(booster(document), "model");
 const tree = (document: Members, t = 0) => at(model(document), "trees", t);
 
-/** Sets one number of a tree's array. */
-function poke(key: string, index: number, value: number, t = 0) {
+/** Returns a change that sets one number in an array of a tree. */
+function setNumber(key: string, index: number, value: number, t = 0) {
   return (document: Members) => {
     const array = (tree(document, t).get(key) as Float32Array).slice();
     array[index] = value;
@@ -62,65 +62,65 @@ function poke(key: string, index: number, value: number, t = 0) {
 }
 
 /** logistic.ubj: two trees of 7 nodes; 0 has children 1 and 2, 1 has 3 and 4, 2 has 5 and 6. */
-const refusals: readonly [string, (document: Members) => void, RegExp][] = [
+const rejections: readonly [string, (document: Members) => void, RegExp][] = [
   [
     "a child out of range",
-    poke("left_children", 1, 9999),
+    setNumber("left_children", 1, 9999),
     /^Cannot read model: tree 0 node 1: left child 9999 is outside 0\.\.6$/,
   ],
   [
     "a negative child",
-    poke("left_children", 1, -7),
+    setNumber("left_children", 1, -7),
     /left child -7 is outside/,
   ],
   [
     "a cycle",
     (document) => {
-      poke("left_children", 2, 0)(document);
-      poke("right_children", 2, 1)(document);
-      poke("parents", 0, 2)(document);
-      poke("parents", 1, 2)(document);
+      setNumber("left_children", 2, 0)(document);
+      setNumber("right_children", 2, 1)(document);
+      setNumber("parents", 0, 2)(document);
+      setNumber("parents", 1, 2)(document);
     },
-    /parents|already another node's child or the root/,
+    /parents|is the root or already has a parent/,
   ],
   [
-    "a child of two parents",
+    "a child with two parents",
     (document) => {
-      poke("left_children", 2, 3)(document);
-      poke("right_children", 2, 4)(document);
-      poke("parents", 3, 2)(document);
-      poke("parents", 4, 2)(document);
+      setNumber("left_children", 2, 3)(document);
+      setNumber("right_children", 2, 4)(document);
+      setNumber("parents", 3, 2)(document);
+      setNumber("parents", 4, 2)(document);
     },
     /parents/,
   ],
   [
     "a right child that does not follow the left one",
-    poke("right_children", 0, 3),
+    setNumber("right_children", 0, 3),
     /tree 0 node 0: right child 3 does not follow left child 1/,
   ],
   [
     "a wrong parent",
-    poke("parents", 4, 0),
-    /tree 0 node 1: its children name 1 and 0 as parents/,
+    setNumber("parents", 4, 0),
+    /tree 0 node 1: its children have parents 1 and 0/,
   ],
   [
     "a NaN threshold",
-    poke("split_conditions", 0, NaN),
+    setNumber("split_conditions", 0, NaN),
     /tree 0 node 0: threshold is NaN/,
   ],
   [
-    "a leaf that is infinite",
-    poke("split_conditions", 6, Infinity),
+    "an infinite leaf value",
+    setNumber("split_conditions", 6, Infinity),
     /tree 0 node 6: leaf value is Infinity/,
   ],
   [
     "a feature out of range",
-    poke("split_indices", 0, 7),
+    setNumber("split_indices", 0, 7),
     /tree 0 node 0: feature 7 is outside 0\.\.6/,
   ],
   [
-    "a default direction that is none",
-    poke("default_left", 0, 2),
+    "an invalid default direction",
+    setNumber("default_left", 0, 2),
     /tree 0 node 0: default_left 2 is neither 0 nor 1/,
   ],
   [
@@ -134,12 +134,12 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
     /num_nodes: 8 is outside 7\.\.7/,
   ],
   [
-    "nodes that nothing leads to",
+    "undeclared unreachable nodes",
     (document) => {
-      poke("left_children", 2, -1)(document);
-      poke("right_children", 2, -1)(document);
+      setNumber("left_children", 2, -1)(document);
+      setNumber("right_children", 2, -1)(document);
     },
-    /tree 0: 2 nodes without a parent, 0 declared as deleted/,
+    /tree 0: 2 nodes without a parent, but num_deleted is 0/,
   ],
   [
     "a wrong number of trees",
@@ -148,19 +148,19 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
     /num_trees: 3 is outside 2\.\.2/,
   ],
   [
-    "two trees of one id",
+    "a duplicate tree id",
     (document) => void tree(document, 1).set("id", 0),
-    /tree 1: id 0 stands twice/,
+    /tree 1: duplicate id 0/,
   ],
   [
-    "a group that is not there",
+    "a group out of range",
     (document) => void model(document).set("tree_info", [0, 1]),
     /tree_info\[1\]: group 1 is outside 0\.\.0/,
   ],
   [
     "rounds that do not end with the trees",
     (document) => void model(document).set("iteration_indptr", [0, 1, 3]),
-    /does not cut 2 trees into rounds/,
+    /does not divide 2 trees into rounds/,
   ],
   [
     "another number of features in a tree",
@@ -168,36 +168,36 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
     /num_feature: 9 is outside 7\.\.7/,
   ],
   [
-    "a name too few",
+    "too few names",
     (document) => void at(document, "learner").set("feature_names", ["a", "b"]),
-    /feature_names: 2 for 7 features/,
+    /feature_names: 2 values for 7 features/,
   ],
   [
-    "a name that stands twice",
+    "a duplicate name",
     (document) =>
       void at(document, "learner").set("feature_names", [..."abcdefa"]),
-    /feature_names: "a" stands twice/,
+    /feature_names: duplicate name "a"/,
   ],
   [
-    "an objective that is not known",
+    "an unknown objective",
     (document) =>
       void at(document, "learner", "objective").set("name", "reg:mystery"),
-    /objective: "reg:mystery" is not supported; known are reg:squarederror/,
+    /objective: "reg:mystery" is not supported; supported: reg:squarederror/,
   ],
   [
-    "a booster that is not known",
+    "an unknown booster",
     (document) => void booster(document).set("name", "gbforest"),
     /unknown booster gbforest/,
   ],
   [
-    "a version to come",
+    "a future version",
     (document) => void document.set("version", [4, 0, 0]),
     /version: XGBoost 4\.0\.0 is not supported/,
   ],
   [
-    "a base_score that is no number",
+    "a base_score that is not a number",
     (document) => void param(document).set("base_score", "[x]"),
-    /base_score: "\[x\]" is no finite number/,
+    /base_score: "\[x\]" is not a finite number/,
   ],
   [
     "a base_score with too many values",
@@ -205,9 +205,9 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
     /base_score: 2 values for 1 outputs/,
   ],
   [
-    "a base_score that is no probability",
+    "a base_score that is not a probability",
     (document) => void param(document).set("base_score", "[2E0]"),
-    /base_score: 2 is not possible here/,
+    /base_score: 2 is invalid for this objective/,
   ],
   [
     "a model without trees",
@@ -217,41 +217,41 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
       model(document).set("tree_info", []);
       model(document).set("iteration_indptr", [0]);
     },
-    /trees: none: the model is not trained/,
+    /trees: the model has no trees; it is not trained/,
   ],
   [
-    "a best round that is not there",
+    "a best round out of range",
     (document) =>
       void at(document, "learner").set(
         "attributes",
         new Map([["best_iteration", "2"], ["scikit_learn", "{}"]]),
       ),
-    /best_iteration: 2, but there are 2 rounds/,
+    /best_iteration: round 2 is outside 0\.\.1/,
   ],
   [
-    "a model's key that no XGBoost writes",
+    "an unknown key of the model",
     (document) => void model(document).set("tree_scale", [1, 1]),
-    /gradient_booster\.model: unknown key "tree_scale": no XGBoost from 1\.0 to 3\.4/,
+    /gradient_booster\.model: unknown key "tree_scale"; XGBoost 1\.0 to 3\.4 does not write it/,
   ],
   [
-    "a tree's key that no XGBoost writes",
+    "an unknown key of a tree",
     (document) => void tree(document).set("leaf_scale", 1),
     /tree 0: unknown key "leaf_scale"/,
   ],
   [
-    "a key that no XGBoost writes in a later tree",
+    "an unknown key of a later tree",
     (document) => void tree(document, 1).set("leaf_scale", 1),
     /tree 1: unknown key "leaf_scale"/,
   ],
   [
-    "a parameter of a later tree that no XGBoost writes",
+    "an unknown parameter of a later tree",
     (document) => {
       at(tree(document, 1), "tree_param").set("leaf_scale", "1");
     },
     /tree 1\.tree_param: unknown key "leaf_scale"/,
   ],
   [
-    "two of 200,000 names that are one",
+    "a duplicate among 200,000 names",
     (document) => {
       const names = Array.from({ length: 200_000 }, (_, n) => `f${n}`);
       names[199_999] = "f199998";
@@ -261,27 +261,27 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
         at(tree(document, t), "tree_param").set("num_feature", "200000");
       }
     },
-    /feature_names: "f199998" stands twice/,
+    /feature_names: duplicate name "f199998"/,
   ],
   [
-    "a key of the learner that no XGBoost writes",
+    "an unknown key of the learner",
     (document) => void at(document, "learner").set("bias", "0"),
     /learner: unknown key "bias"/,
   ],
   [
-    "weights for some of the trees",
+    "tree weights for only some trees",
     (document) => void model(document).set("weight_drop", [0.5]),
     /weight_drop: 1 values, expected 2/,
   ],
   [
-    "trees that are no array",
+    "trees that are not an array",
     (document) => void model(document).set("trees", "none"),
     /trees: expected an array, found string "none"/,
   ],
   [
-    "a tree that is no object",
+    "a tree that is not an object",
     (document) => void model(document).set("trees", [1, 2]),
-    /tree 0: expected an object, found number 1|trees: expected an array of other values/,
+    /tree 0: expected an object, found number 1|trees: expected an array without a number type/,
   ],
   [
     "a tree without its parameters",
@@ -289,40 +289,40 @@ const refusals: readonly [string, (document: Members) => void, RegExp][] = [
     /tree 1\.tree_param: missing/,
   ],
   [
-    "an array that is not there",
+    "a missing array",
     (document) => void tree(document, 1).delete("parents"),
     /tree 1\.parents: missing/,
   ],
   [
-    "a text among numbers",
+    "a string among numbers",
     (document) =>
       void tree(document, 1).set("split_conditions", [1, 2, "3", 4, 5, 6, 7]),
     /tree 1\.split_conditions\[2\]: expected a number, found string "3"/,
   ],
   [
-    "a child that is no whole number",
+    "a child that is not an integer",
     (document) =>
       void tree(document, 1).set("left_children", [1, 3, 5.5, -1, -1, -1, -1]),
-    /tree 1\.left_children\[2\]: 5\.5 is no whole number of 32 bits/,
+    /tree 1\.left_children\[2\]: 5\.5 is not a 32-bit integer/,
   ],
   [
-    "a statistic that is no number",
+    "a statistic that is not a number",
     (document) =>
       void tree(document, 1).set("sum_hessian", [1, 2, 3, 4, 5, 6, null]),
     /tree 1\.sum_hessian\[6\]: expected a number, found null/,
   ],
   [
-    "a snapshot of a Booster",
+    "a serialized Booster",
     (document) => {
       document.set("Model", new Map());
       document.set("Config", new Map());
     },
-    /snapshot of a Booster.*save_model/,
+    /serialized Booster.*save_model/,
   ],
 ];
 
-for (const [name, change, message] of refusals) {
-  Deno.test(`readXgboost() refuses ${name}`, () => {
+for (const [name, change, message] of rejections) {
+  Deno.test(`readXgboost() rejects ${name}`, () => {
     throws(() => read("logistic.ubj", change), (error) => {
       ok(error instanceof InputError);
       return message.test(error.message) || error;
@@ -330,7 +330,7 @@ for (const [name, change, message] of refusals) {
   });
 }
 
-Deno.test("readXgboost() finds DART's weights where each version writes them, and nowhere twice", () => {
+Deno.test("readXgboost() finds DART's tree weights where each version writes them, but not in two places", () => {
   const readDart = (change: (document: Members) => void) =>
     read("dart.ubj", (document) => {
       const { length } = weights(document);
@@ -365,7 +365,7 @@ Deno.test("readXgboost() finds DART's weights where each version writes them, an
       read("dart.ubj", (document) => {
         inner(document).set("weight_drop", weights(document));
       }),
-    /weight_drop: weights of trees both here and beside/,
+    /weight_drop: tree weights in both the booster and the model/,
   );
   throws(
     () =>
@@ -377,7 +377,7 @@ Deno.test("readXgboost() finds DART's weights where each version writes them, an
   );
 });
 
-Deno.test("readXgboost() refuses vector leaves that 32 bits cannot count", () => {
+Deno.test("readXgboost() rejects more vector leaf values than 32 bits can count", () => {
   const size = 2 ** 17 - 1;
   const inner = 2 ** 16 - 1;
   const by = (value: (node: number) => number) =>
@@ -411,7 +411,7 @@ Deno.test("readXgboost() refuses vector leaves that 32 bits cannot count", () =>
 
 const categories: readonly [string, (document: Members) => void, RegExp][] = [
   [
-    "categories beyond the list",
+    "a category set out of range",
     (document) =>
       void tree(document).set("categories_sizes", Float64Array.of(9999)),
     /categories/,
@@ -426,7 +426,7 @@ const categories: readonly [string, (document: Members) => void, RegExp][] = [
     /split type 0, with categories/,
   ],
   [
-    "split types that are emptied",
+    "empty split types",
     (document) => {
       for (const each of at(model(document), "trees") as unknown as Members[]) {
         each.set("split_type", []);
@@ -443,7 +443,7 @@ const categories: readonly [string, (document: Members) => void, RegExp][] = [
     /category -5 is outside/,
   ],
   [
-    "a category that would fill the memory",
+    "a category that would exhaust the memory",
     (document) => {
       const list = tree(document).get("categories") as Int32Array;
       tree(document).set("categories", list.map(() => 2 ** 31 - 1));
@@ -453,12 +453,12 @@ const categories: readonly [string, (document: Members) => void, RegExp][] = [
 ];
 
 for (const [name, change, message] of categories) {
-  Deno.test(`readXgboost() refuses ${name}`, () => {
+  Deno.test(`readXgboost() rejects ${name}`, () => {
     throws(() => read("categories.ubj", change), message);
   });
 }
 
-Deno.test("readXgboost() stops at the best round of a scikit-learn model, and of no Booster", () => {
+Deno.test("readXgboost() stops at the best round of a scikit-learn model, but not of a Booster", () => {
   const stopped = (attributes: [string, string][]) =>
     read("logistic.ubj", (document) => {
       at(document, "learner").set("attributes", new Map(attributes));
@@ -488,7 +488,7 @@ for (
   });
 }
 
-Deno.test("readXgboost() gives each output its own base_score", () => {
+Deno.test("readXgboost() reads one base_score per output", () => {
   const found = read("vectors.ubj", (document) => {
     param(document).set("base_score", "[5E-1,-2.5E-1]");
   });
@@ -508,7 +508,7 @@ Deno.test("readXgboost() reads JSON as it reads UBJSON", () => {
   }
 });
 
-Deno.test("readXgboost() lays trees out breadth first, children side by side", () => {
+Deno.test("readXgboost() orders nodes breadth first, with adjacent siblings", () => {
   const { left, roots } = read("logistic.ubj") as TreeEnsemble;
   deepStrictEqual([...roots], [0, 7]);
   deepStrictEqual([...left], [
@@ -529,7 +529,7 @@ Deno.test("readXgboost() lays trees out breadth first, children side by side", (
   ]);
 });
 
-Deno.test("readXgboost() tells the true parameters", () => {
+Deno.test("readXgboost() returns the parameters", () => {
   const { parameters } = read("logistic.ubj", (document) => {
     param(document).set("base_score", "[2.5E-1]");
   });

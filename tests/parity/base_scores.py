@@ -1,6 +1,6 @@
-"""Prints the margins that XGBoost starts from, for many base scores, as JSON.
+"""Prints XGBoost's base margins for many base scores, as JSON.
 
-Each model is trained once, and its text says BASE where the score stands.
+Each model is trained once; its text has the placeholder BASE for the score.
 """
 
 import base64

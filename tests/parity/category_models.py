@@ -1,7 +1,7 @@
-"""Trains models on pandas frames with columns of the type `category` and writes, for each, the model file and
-500 rows as a user would send them (labels, numbers, booleans; None is missing) with the library's own scores.
+"""Trains models on pandas frames with columns of the dtype `category`.
 
-Argument: a folder. Writes index.json and the model files there.
+Writes, per model, the model file and 500 rows as a user would send them (labels, numbers, booleans; None is
+missing) with the library's scores. Argument: the folder for index.json and the model files.
 """
 
 import json
@@ -27,7 +27,7 @@ def to_cell(value):
 
 
 def draw(rng, labels, missing=0.1):
-    """A label per row, in the type that the labels have."""
+    """One label per row, in the type of the labels."""
     labels = pd.Index(labels)
     codes = rng.integers(0, len(labels), rows) if len(labels) else np.full(rows, -1)
     codes[rng.random(rows) < missing] = -1
@@ -35,14 +35,14 @@ def draw(rng, labels, missing=0.1):
 
 
 def frame_of(rng, categories, ordered=()):
-    """Numbers (float32 values, some missing), whole numbers, booleans, and the given categories between them."""
+    """A frame of float32 numbers (some missing), the given categories, integers and booleans."""
     spend = rng.normal(size=rows).astype("float32").astype("float64")
     spend[rng.random(rows) < 0.1] = np.nan
     frame = pd.DataFrame({"spend": spend})
     for name, labels in categories.items():
         column = draw(rng, labels)
         frame[name] = column.as_ordered() if name in ordered else column
-    if not ordered:  # whole numbers in a small range could be codes of ordered categories as well
+    if not ordered:  # integers in a small range could also be codes of ordered categories
         frame["months"] = rng.integers(0, 9, rows)
         frame["vip"] = rng.integers(0, 2, rows).astype(bool)
     return frame
@@ -63,7 +63,7 @@ def target(rng, frame, classes=2):
 
 
 def reorder(rng, frame):
-    """The same rows with the categories of each column in another order, as another week's frame would have them."""
+    """The same rows with the categories of each column in another order, as in the frame of another week."""
     copy = frame.copy()
     for name in copy.columns:
         dtype = copy[name].dtype
@@ -150,7 +150,7 @@ def train_lightgbm(name, categories, seed=0, rounds=8, ordered=(), missing=True,
     booster.save_model(f"{folder}/{file}")
     again = lightgbm.Booster(model_file=f"{folder}/{file}")
     sent = reorder(rng, frame)
-    if unseen is not None:  # every tenth row has a label that the training frame did not have
+    if unseen is not None:  # every tenth row has a label that is not in the training frame
         column = next(iter(categories))
         values = sent[column].astype(object).to_numpy(copy=True)
         values[::10] = unseen

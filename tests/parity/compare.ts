@@ -1,4 +1,4 @@
-/** Compares what libraries said of their models (`generate.py`) with what we say. */
+/** Compares the scores of this project with those of the libraries (`generate.py`). */
 import { evaluate } from "../../lib/model/evaluate.ts";
 import type { Model } from "../../lib/model/ensemble.ts";
 import { openKernel } from "../../lib/model/kernel/kernel.ts";
@@ -6,7 +6,7 @@ import { toOnnx } from "../../lib/model/onnx/write.ts";
 import { openOnnx } from "../../lib/model/onnx/session.ts";
 import { parseModel } from "../../lib/model/formats/detect.ts";
 
-/** One model of `index.json`. */
+/** A model in `index.json`. */
 export interface Entry {
   readonly library: "xgboost" | "lightgbm";
   readonly name: string;
@@ -17,18 +17,18 @@ export interface Entry {
   readonly case: Readonly<Record<string, unknown>>;
 }
 
-/** The whole of `index.json`. */
+/** The contents of `index.json`. */
 export interface Index {
   readonly versions: Readonly<Record<string, string>>;
   readonly models: readonly Entry[];
 }
 
-/** How one model fared. Errors are absolute up to 1 and relative beyond, because exponentials reach 1e30. */
+/** The result for one model. Errors are absolute up to 1 and relative beyond, because exponentials reach 1e30. */
 export interface Outcome {
   readonly entry: Entry;
   readonly model: Model;
   readonly rows: number;
-  /** Values whose margin differs in any bit from the library's. */
+  /** Number of margins that differ from the library's in any bit. */
   readonly marginBits: number;
   readonly marginError: number;
   readonly evaluateError: number;
@@ -37,7 +37,7 @@ export interface Outcome {
   readonly onnxError: number;
 }
 
-/** Scores one model of a folder by the reference evaluator, the kernel and as ONNX. */
+/** Scores a model with the reference evaluator, the kernel and ONNX. */
 export async function compare(folder: string, entry: Entry): Promise<Outcome> {
   const read = (name: string) => Deno.readFile(`${folder}/${name}`);
   const model = parseModel(await read(entry.file));
@@ -70,7 +70,7 @@ function float32(bytes: Uint8Array<ArrayBuffer>): Float32Array {
   return new Float32Array(bytes.buffer);
 }
 
-/** How many values differ in any bit; 0 and -0 are equal. */
+/** Returns how many values differ in any bit; 0 and -0 are equal. */
 export function differences(expected: Numbers, found: Numbers): number {
   if (expected.length !== found.length) return Infinity;
   let count = 0;
@@ -80,7 +80,7 @@ export function differences(expected: Numbers, found: Numbers): number {
   return count;
 }
 
-/** The largest |a - b| / max(1, |a|); NaN equals NaN and an infinity itself. */
+/** Returns the largest |a - b| / max(1, |a|); NaN equals NaN, and an infinity equals itself. */
 export function largestError(expected: Numbers, found: Numbers): number {
   if (expected.length !== found.length) return Infinity;
   let largest = 0;

@@ -1,9 +1,9 @@
-"""Trains the parity suite's models and writes what each library says of them.
+"""Trains the models of the parity test and writes the library's scores.
 
     python generate.py FOLDER
 
-FOLDER gets index.json and, for each model, its file and little-endian matrices: NAME.rows
-(float32), NAME.margins (float32 of XGBoost, double of LightGBM), NAME.predictions (float32).
+Writes to FOLDER index.json and, per model, its file and little-endian matrices: NAME.rows (float32),
+NAME.margins (float32 for XGBoost, double for LightGBM), NAME.predictions (float32).
 """
 
 import json

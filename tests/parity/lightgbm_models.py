@@ -1,4 +1,4 @@
-"""The matrix of LightGBM models that the parity suite scores: objectives × boosting × missing × categorical."""
+"""Trains the LightGBM models of the parity test: objectives × boosting × missing × categorical."""
 
 import itertools
 
@@ -12,7 +12,7 @@ OBJECTIVES = [
     "regression", "regression_l1", "huber", "fair", "quantile", "mape", "poisson", "gamma", "tweedie", "binary",
     "cross_entropy", "cross_entropy_lambda", "multiclass", "multiclassova", "lambdarank", "rank_xendcg",
 ]
-# What labels each is trained on, by the XGBoost objective that takes the same.
+# The labels of each objective, by the XGBoost objective with the same labels.
 LABELS = {
     "poisson": "count:poisson", "gamma": "reg:gamma", "tweedie": "reg:tweedie", "mape": "count:poisson", "binary": "binary:logistic",
     "cross_entropy": "reg:logistic", "cross_entropy_lambda": "reg:logistic", "multiclass": "multi:softprob",
@@ -45,8 +45,8 @@ def name_of(case):
 
 
 def parameters(case):
-    ours = {"missing", "categorical", "early", "rounds", "complete"}
-    result = {key: value for key, value in case.items() if key not in ours}
+    own = {"missing", "categorical", "early", "rounds", "complete"}
+    result = {key: value for key, value in case.items() if key not in own}
     result.update({"num_threads": 1, "seed": 7, "verbosity": -1, "deterministic": True, "min_data_in_leaf": case.get("min_data_in_leaf", 5)})
     result.update({"min_data_per_group": 5, "max_cat_threshold": 64, "cat_smooth": 1})
     result.update(MISSING[case["missing"]])
@@ -85,9 +85,9 @@ def train(case, seed, row_count=1000):
         more = {"valid_sets": [data.create_valid(X + np.float32(0.5), y)], "callbacks": [lgb.early_stopping(2, verbose=False)]}
     booster = lgb.train(parameters(case), data, rounds, **more)
     if case.get("early"):
-        assert 0 < booster.best_iteration < rounds, "it must have stopped early"
+        assert 0 < booster.best_iteration < rounds, "training must have stopped early"
     rows = boundary_rows(generator, X, thresholds_of(booster, X.shape[1]), categorical, row_count)
     margins = booster.predict(rows, raw_score=True)
     if case["boosting"] == "rf":
-        margins = margins / booster.current_iteration()  # LightGBM averages after, not in, its raw score
+        margins = margins / booster.current_iteration()  # LightGBM's raw score is not averaged
     return booster, rows, margins, booster.predict(rows)

@@ -1,4 +1,4 @@
-"""Rows at a model's decision boundaries: on, just below and just above its thresholds, missing, infinite, tiny."""
+"""Generates rows at a model's decision boundaries: at, just below and just above thresholds, missing, infinite, tiny."""
 
 import numpy as np
 
@@ -11,10 +11,10 @@ CATEGORIES = np.array([0, 1, 2, 5, 9, 31, 32, 33, 63, 64, 1000, 16777215, 167772
 
 
 def boundary_rows(generator, sample, thresholds, categorical=(), rows=1000, infinite=True, negative=True):
-    """A float32 matrix of `rows` × features.
+    """Returns a float32 matrix of `rows` × features.
 
-    sample: rows as the model was trained on. thresholds: a list of values for each feature.
-    categorical: columns whose values are categories. The last tenth has infinities unless told not to.
+    sample: training rows. thresholds: a list of values per feature. categorical: columns whose values are categories.
+    infinite: whether the last tenth of the rows has infinities.
     """
     features = sample.shape[1]
     result = sample[generator.integers(0, len(sample), rows)].astype(np.float32)

@@ -1,10 +1,10 @@
-"""What XGBoost and LightGBM make of model files that may be broken.
+"""Scores model files, which may be corrupt, with XGBoost and LightGBM.
 
     python score_files.py FOLDER
 
-FOLDER/index.json lists {"file", "rows", "features"}; FOLDER/FILE.rows has little-endian float32 rows. Each
-file is read in a child of its own, because a library may crash or not come back. FOLDER/verdicts.json
-then has, for each file, {"margins": base64 of float32 (LightGBM: double)}, {"refused": message} or {"crashed": status}.
+FOLDER/index.json lists {"file", "rows", "features"}; FOLDER/FILE.rows has little-endian float32 rows. Each file is
+read in a child process, because a library may crash or hang. Writes FOLDER/verdicts.json with, per file,
+{"margins": base64 of float32 (LightGBM: double)}, {"rejected": message} or {"crashed": status}.
 """
 
 import base64
@@ -40,27 +40,27 @@ def child(folder, entry, pipe):
     try:
         verdict = {"margins": base64.b64encode(score(folder, entry).tobytes()).decode()}
     except Exception as error:
-        verdict = {"refused": str(error)[:300]}
+        verdict = {"rejected": str(error)[:300]}
     os.write(pipe, json.dumps(verdict).encode())
     os._exit(0)
 
 
-def ask(folder, entry):
+def score_in_child(folder, entry):
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
         child(folder, entry, write)
     os.close(write)
-    with os.fdopen(read, "rb") as answers:
-        answer = answers.read()
+    with os.fdopen(read, "rb") as stream:
+        verdict = stream.read()
     _, status = os.waitpid(pid, 0)
-    return json.loads(answer) if answer else {"crashed": status}
+    return json.loads(verdict) if verdict else {"crashed": status}
 
 
 def main(folder):
     entries = json.loads((folder / "index.json").read_text())
-    verdicts = {entry["file"]: ask(folder, entry) for entry in entries}
+    verdicts = {entry["file"]: score_in_child(folder, entry) for entry in entries}
     (folder / "verdicts.json").write_text(json.dumps(verdicts))
 
 

@@ -1,7 +1,7 @@
-/** The page that shows what the parity suite found. */
+/** Formats the results of the parity test as `docs/parity.md`. */
 import type { Index, Outcome } from "./compare.ts";
 
-/** `docs/parity.md`, from one run: a line for each library, objective and booster. */
+/** Returns `docs/parity.md` for one run: a line per library, objective and booster. */
 export function parityTable(
   index: Index,
   outcomes: readonly Outcome[],
@@ -41,18 +41,18 @@ ${[...groups].map(([key, group]) => line(key.split("|"), group)).join("\n")}
 }
 
 function line(key: readonly string[], group: readonly Outcome[]): string {
-  const most = (of: (outcome: Outcome) => number) =>
-    group.reduce((largest, outcome) => Math.max(largest, of(outcome)), 0);
+  const largest = (of: (outcome: Outcome) => number) =>
+    group.reduce((max, outcome) => Math.max(max, of(outcome)), 0);
   const differing = group.reduce((sum, { marginBits }) => sum + marginBits, 0);
   const cells = [
     ...key.map((text, i) => i === 1 ? `\`${text}\`` : text),
     String(group.length),
     String(differing),
-    error(most(({ evaluateError }) => evaluateError)),
+    error(largest(({ evaluateError }) => evaluateError)),
     group.some(({ kernelError }) => kernelError === undefined)
       ? "–"
-      : error(most(({ kernelError }) => kernelError ?? 0)),
-    error(most(({ onnxError }) => onnxError)),
+      : error(largest(({ kernelError }) => kernelError ?? 0)),
+    error(largest(({ onnxError }) => onnxError)),
   ];
   return `| ${cells.join(" | ")} |`;
 }

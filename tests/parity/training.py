@@ -1,4 +1,4 @@
-"""What the parity suite's models are trained on. Objectives are XGBoost's; LightGBM's are told by the one that takes the same labels."""
+"""Training data and labels of the parity test's models. Objectives are XGBoost's; LightGBM's models use the one with the same labels."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The matrix of XGBoost models that the parity suite scores: objectives × boosters × depth × missing × categorical."""
+"""Trains the XGBoost models of the parity test: objectives × boosters × depth × missing × categorical."""
 
 import itertools
 import json
@@ -17,12 +17,12 @@ SCALAR = [
     "survival:aft", "reg:gamma", "reg:tweedie", "rank:pairwise", "rank:ndcg", "rank:map",
 ]
 CLASSES = ["multi:softmax", "multi:softprob"]
-# Those that refuse to be trained with gblinear.
+# Objectives that gblinear does not support.
 NOT_LINEAR = {"reg:absoluteerror", "reg:quantileerror", "binary:hinge"}
 
 
 def newest():
-    """Every case of the newest version, as dictionaries that `train` understands."""
+    """All cases of the newest version, as arguments of `train`."""
     cases = []
     for objective in SCALAR + CLASSES:
         for booster, depth, missing in [("gbtree", 3, True), ("gbtree", 6, False), ("gbtree", 1, True), ("dart", 4, True)]:
@@ -82,8 +82,8 @@ def matrix_of(X, y, case, categorical):
 
 
 def parameters(case):
-    ours = {"missing", "categorical", "targets", "early", "rounds", "finite"}
-    result = {key: value for key, value in case.items() if key not in ours}
+    own = {"missing", "categorical", "targets", "early", "rounds", "finite"}
+    result = {key: value for key, value in case.items() if key not in own}
     result.update({"nthread": 1, "seed": 7, "eta": 0.3, "verbosity": 0})
     if case["objective"] in CLASSES:
         result["num_class"] = 3
@@ -108,7 +108,7 @@ def thresholds_of(booster, features):
 
 
 def train(case, seed, row_count=1000):
-    """(booster or sklearn model, matrix of boundary rows, margins, predictions, categorical columns)"""
+    """Returns the booster or scikit-learn model, a matrix of boundary rows, its margins and predictions."""
     generator = np.random.default_rng(seed)
     X, signal, categorical = training_data(case, generator)
     y = labels(case, signal, generator)
@@ -128,11 +128,10 @@ def train(case, seed, row_count=1000):
 
 
 def score(booster, rows, case, categorical=()):
-    """Margins and predictions of Booster.predict.
+    """Returns the margins and predictions of Booster.predict.
 
-    A DMatrix refuses infinities; inplace_predict takes them. For DART, inplace_predict adds in another order than
-    predict does, so its infinities go through a DMatrix as the largest float32, which is on the same side of every
-    finite threshold.
+    A DMatrix rejects infinities, inplace_predict accepts them. For DART, inplace_predict sums in another order than
+    predict, so infinities are replaced by the largest float32, which is on the same side of every finite threshold.
     """
     finite = np.clip(rows, -3.4028235e38, 3.4028235e38)
     infinite = np.isinf(rows).any(axis=1)
@@ -157,7 +156,7 @@ def train_sklearn(case, X, y, generator, row_count):
     booster = model.get_booster()
     rows = boundary_rows(generator, X, thresholds_of(booster, X.shape[1]), rows=row_count)
     used = (0, model.best_iteration + 1)
-    assert used[1] < booster.num_boosted_rounds(), "early stopping must leave rounds that do not score"
+    assert used[1] < booster.num_boosted_rounds(), "some rounds must be after the best one"
     margins = booster.inplace_predict(rows, iteration_range=used, predict_type="margin", validate_features=False)
     if hasattr(model, "predict_proba"):
         predictions = model.predict_proba(rows)

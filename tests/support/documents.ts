@@ -1,9 +1,9 @@
-/** Writers of what `openUbjson()` and `openJson()` read, and changes to single values of a document. */
+/** Encodes documents as UBJSON and JSON, and changes single values of a document at random. */
 import type { DecodedValue } from "../../lib/model/formats/document.ts";
 import type { NumberArray } from "../../lib/model/formats/ubjson-numbers.ts";
 import type { Random } from "./mutate.ts";
 
-/** UBJSON as XGBoost writes it: keys and counts as `L`, number arrays typed. */
+/** Encodes UBJSON as XGBoost does: lengths and counts of type `L`, and typed arrays of numbers. */
 export function encodeUbjson(value: DecodedValue): Uint8Array {
   const parts: number[] = [];
   writeUbjson(parts, value);
@@ -14,12 +14,12 @@ function writeUbjson(parts: number[], value: DecodedValue): void {
   if (value === null) parts.push(letter("Z"));
   else if (value === true) parts.push(letter("T"));
   else if (value === false) parts.push(letter("F"));
-  else if (typeof value === "string") writeText(parts, value, "S");
+  else if (typeof value === "string") writeString(parts, value, "S");
   else if (typeof value === "number") writeNumber(parts, value);
   else if (value instanceof Map) {
     parts.push(letter("{"));
     for (const [key, member] of value as ReadonlyMap<string, DecodedValue>) {
-      writeText(parts, key, "");
+      writeString(parts, key, "");
       writeUbjson(parts, member);
     }
     parts.push(letter("}"));
@@ -51,7 +51,7 @@ function writeNumbers(parts: number[], values: NumberArray): void {
     ? "l"
     : values instanceof Uint8Array
     ? "U"
-    : "L"; // Float64Array: what 64-bit integers were read as
+    : "L"; // Float64Array: decoded 64-bit integers
   parts.push(letter("["), letter("$"), letter(type), letter("#"));
   writeLength(parts, values.length);
   const view = new DataView(new ArrayBuffer(8));
@@ -64,7 +64,7 @@ function writeNumbers(parts: number[], values: NumberArray): void {
   }
 }
 
-function writeText(parts: number[], text: string, marker: string): void {
+function writeString(parts: number[], text: string, marker: string): void {
   const bytes = new TextEncoder().encode(text);
   if (marker) parts.push(letter(marker));
   writeLength(parts, bytes.length);
@@ -81,7 +81,7 @@ function letter(text: string): number {
   return text.charCodeAt(0);
 }
 
-/** JSON as XGBoost writes it, `NaN` and `Infinity` included. */
+/** Encodes JSON as XGBoost does, including `NaN` and `Infinity`. */
 export function encodeJson(value: DecodedValue): Uint8Array {
   return new TextEncoder().encode(jsonOf(value));
 }
@@ -94,7 +94,7 @@ function jsonOf(value: DecodedValue): string {
     );
     return `{${members.join(",")}}`;
   }
-  // XGBoost refuses a float that is written as an integer.
+  // XGBoost rejects a float that is written as an integer.
   if (value instanceof Float32Array) {
     return `[${Array.from(value, floatText).join(",")}]`;
   }
@@ -103,31 +103,31 @@ function jsonOf(value: DecodedValue): string {
   return JSON.stringify(value);
 }
 
-/** The document with one value changed, removed, or put where another one was. */
+/** Returns the document with one value changed, removed, or replaced by another value of the document. */
 export function changeDocument(
   document: DecodedValue,
   random: Random,
 ): DecodedValue {
-  const places = [...placesOf(document, [])];
-  const place = places[Math.floor(random() * places.length)] ?? [];
-  const other = places[Math.floor(random() * places.length)] ?? [];
-  return changeAt(document, place, { random, other: valueAt(document, other) });
+  const paths = [...pathsOf(document, [])];
+  const path = paths[Math.floor(random() * paths.length)] ?? [];
+  const other = paths[Math.floor(random() * paths.length)] ?? [];
+  return changeAt(document, path, { random, other: valueAt(document, other) });
 }
 
 type Path = readonly (string | number)[];
 
-/** Every value of a document; number arrays count as often as five values, because models are made of them. */
-function* placesOf(value: DecodedValue, path: Path): Generator<Path> {
+/** Yields the path of every value; typed arrays are yielded up to five times, because models consist of them. */
+function* pathsOf(value: DecodedValue, path: Path): Generator<Path> {
   yield path;
   if (value instanceof Map) {
     for (const [key, member] of value as ReadonlyMap<string, DecodedValue>) {
-      yield* placesOf(member, [...path, key]);
+      yield* pathsOf(member, [...path, key]);
     }
   } else if (ArrayBuffer.isView(value)) {
     for (let i = 0; i < Math.min(4, value.length); i++) yield path;
   } else if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      yield* placesOf(value[i] as DecodedValue, [...path, i]);
+      yield* pathsOf(value[i] as DecodedValue, [...path, i]);
     }
   }
 }
@@ -218,7 +218,7 @@ function changeValue(
       case 0:
         result[at] = pick(numbers);
         return result;
-      case 1: // a neighbour's value
+      case 1: // another element's value
         result[at] = pick([...result]);
         return result;
       case 2:

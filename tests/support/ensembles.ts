@@ -1,10 +1,10 @@
 /**
- * Tree ensembles and rows from a seed: every shape that the readers can give,
- * and values where comparisons are decided by the last bit.
+ * Generates tree ensembles and rows from a seed: every shape that the readers
+ * can return, and values at which the last bit decides a comparison.
  */
 import type { CategorySets, TreeEnsemble } from "../../lib/model/ensemble.ts";
 
-/** Numbers in [0, 1) that depend on the seed alone (mulberry32). */
+/** Returns a generator of numbers in [0, 1), determined by the seed (mulberry32). */
 export function seededNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -16,39 +16,39 @@ export function seededNumbers(seed: number): () => number {
   };
 }
 
-/** What a made ensemble shall be like; absent means one group, float32, nothing special. */
+/** The shape of an ensemble to generate; by default one group, float32 and no special features. */
 export interface EnsembleShape {
   readonly seed: number;
   readonly features: number;
   readonly trees: number;
-  /** Inner nodes that each tree has at most. */
+  /** Maximum inner nodes per tree. */
   readonly inner: number;
-  /** Longest path; no limit where absent. */
+  /** Maximum depth; unlimited if absent. */
   readonly depth?: number;
-  /** 1 splits the node that was made last (chains), 0 the oldest (full trees). */
+  /** Probability of splitting the newest leaf instead of the oldest: 1 gives chains, 0 full trees. */
   readonly skew?: number;
   readonly groups?: number;
   /** Every leaf adds to all groups. */
   readonly vectorLeaves?: boolean;
   readonly precision?: "float32" | "float64";
-  /** Distinct thresholds per feature; every node has its own where absent. */
+  /** Number of distinct thresholds; by default each node has its own. */
   readonly thresholds?: number;
-  /** Share of inner nodes that ask for a set of categories. */
+  /** Share of inner nodes that are categorical. */
   readonly categorical?: number;
   readonly rounding?: CategorySets["rounding"];
-  /** Every second feature takes 0 for missing. */
+  /** For every second feature, 0 is missing. */
   readonly zeroIsMissing?: boolean;
   readonly divisor?: number;
   readonly library?: TreeEnsemble["library"];
   readonly transform?: TreeEnsemble["transform"];
 }
 
-/** The ensemble of a shape; the same shape gives the same one. */
+/** Returns an ensemble of a shape; the same shape gives the same ensemble. */
 export function makeEnsemble(shape: EnsembleShape): TreeEnsemble {
   const { features, trees, groups = 1, precision = "float32" } = shape;
   const random = seededNumbers(shape.seed);
   const pick = (n: number) => Math.floor(random() * n);
-  const isWide = precision === "float64";
+  const isDouble = precision === "float64";
   const leafSize = shape.vectorLeaves ? groups : 1;
   const pool = Array.from(
     { length: shape.thresholds ?? 0 },
@@ -73,7 +73,7 @@ export function makeEnsemble(shape: EnsembleShape): TreeEnsemble {
       const isLeaf = child < 0;
       const isCategorical = !isLeaf && random() < (shape.categorical ?? 0);
       left.push(isLeaf ? -1 : root + child);
-      // Categorical features are the upper half, as no feature is both.
+      // No feature is both numeric and categorical: the upper half is categorical.
       const half = Math.ceil(features / 2);
       feature.push(
         isLeaf
@@ -97,7 +97,7 @@ export function makeEnsemble(shape: EnsembleShape): TreeEnsemble {
       }
       for (let k = 0; k < leafSize; k++) {
         const value = (random() - 0.5) * 2 ** (pick(20) - 15);
-        leaf.push(isLeaf ? isWide ? value : Math.fround(value) : 0);
+        leaf.push(isLeaf ? isDouble ? value : Math.fround(value) : 0);
       }
     }
   }
@@ -111,7 +111,7 @@ export function makeEnsemble(shape: EnsembleShape): TreeEnsemble {
     predictionKind: "score",
     groups,
     outputs: shape.transform?.kind === "argmax" ? 1 : groups,
-    baseMargins: isWide ? Float64Array.from(bases) : Float32Array.from(bases),
+    baseMargins: isDouble ? Float64Array.from(bases) : Float32Array.from(bases),
     features: { count: features, names: [], types: [] },
     rounds: { total: trees, used: trees },
     parameters: {},
@@ -126,7 +126,7 @@ export function makeEnsemble(shape: EnsembleShape): TreeEnsemble {
     threshold: Float32Array.from(thresholds),
     defaultLeft: Uint8Array.from(defaultLeft),
     leafSize,
-    leaf: isWide ? Float64Array.from(leaf) : Float32Array.from(leaf),
+    leaf: isDouble ? Float64Array.from(leaf) : Float32Array.from(leaf),
     ...shape.categorical
       ? {
         categories: {
@@ -147,7 +147,7 @@ export function makeEnsemble(shape: EnsembleShape): TreeEnsemble {
   };
 }
 
-/** One tree, breadth first: per node its left child, or -1. */
+/** Returns one tree in breadth-first order: per node its left child, or -1. */
 function makeTree(
   shape: EnsembleShape,
   random: () => number,
@@ -157,18 +157,18 @@ function makeTree(
     depth: number;
     children?: [Node, Node];
   }
-  const top: Node = { depth: 0 };
-  const open = [top];
+  const root: Node = { depth: 0 };
+  const open = [root];
   const wanted = Math.floor(random() * (inner + 1));
   for (let n = 0; n < wanted && open.length > 0; n++) {
-    const place = random() < skew ? open.length - 1 : 0;
-    const [node] = open.splice(place, 1);
+    const index = random() < skew ? open.length - 1 : 0;
+    const [node] = open.splice(index, 1);
     if (node === undefined || node.depth >= limit) continue;
     const depth = node.depth + 1;
     node.children = [{ depth }, { depth }];
     open.push(...node.children);
   }
-  const order = [top];
+  const order = [root];
   const children: number[] = [];
   for (let n = 0; n < order.length; n++) {
     const node = order[n];
@@ -178,7 +178,7 @@ function makeTree(
   return { children, depth: order.reduce((d, n) => Math.max(d, n.depth), 0) };
 }
 
-/** Thresholds of all magnitudes: whole, tiny, denormal, huge, infinite, zero of both signs. */
+/** Returns a threshold of any magnitude: integer, tiny, denormal, huge, infinite, or zero of either sign. */
 function threshold(random: () => number): number {
   const kind = Math.floor(random() * 12);
   const x = random() - 0.5;
@@ -192,9 +192,9 @@ function threshold(random: () => number): number {
 }
 
 /**
- * Rows for a model: at its thresholds, one float32 below and above them,
- * NaN, infinities, zeros, denormals, whole and broken categories, and
- * ordinary numbers.
+ * Returns rows for a model, with values at its thresholds and one float32 below
+ * and above them, NaN, infinities, zeros, denormals, integer and fractional
+ * categories, and ordinary numbers.
  */
 export function makeRows(
   model: TreeEnsemble,
@@ -202,22 +202,22 @@ export function makeRows(
 ): Float32Array {
   const random = seededNumbers(options.seed);
   const { count } = model.features;
-  const asked: number[][] = Array.from({ length: count }, () => []);
+  const thresholds: number[][] = Array.from({ length: count }, () => []);
   model.left.forEach((child, node) => {
     if (child >= 0) {
-      asked[model.feature[node] ?? 0]?.push(model.threshold[node] ?? 0);
+      thresholds[model.feature[node] ?? 0]?.push(model.threshold[node] ?? 0);
     }
   });
   const matrix = new Float32Array(options.rows * count);
   for (let i = 0; i < matrix.length; i++) {
-    const here = asked[i % count] ?? [];
+    const candidates = thresholds[i % count] ?? [];
     const kind = Math.floor(random() * 16);
-    const at = here[Math.floor(random() * here.length)] ?? 0;
+    const at = candidates[Math.floor(random() * candidates.length)] ?? 0;
     if (kind < 2) matrix[i] = NaN;
     else if (kind === 2) {
       matrix[i] = special[Math.floor(random() * special.length)] ?? 0;
     } else if (kind < 6) matrix[i] = at;
-    else if (kind < 8) matrix[i] = neighbour(at, random() < 0.5 ? -1 : 1);
+    else if (kind < 8) matrix[i] = neighbor(at, random() < 0.5 ? -1 : 1);
     else if (kind < 11) matrix[i] = Math.floor(random() * 310) - 5;
     else if (kind < 13) matrix[i] = random() * 300 - 2;
     else matrix[i] = (random() - 0.5) * 10 ** Math.floor(random() * 4);
@@ -244,8 +244,8 @@ const special = [
   4e9,
 ];
 
-/** The next float32 above (1) or below (-1). */
-export function neighbour(x: number, direction: 1 | -1): number {
+/** Returns the next float32 above (1) or below (-1). */
+export function neighbor(x: number, direction: 1 | -1): number {
   if (!Number.isFinite(x)) return x;
   if (x === 0) return direction * 1.401298464324817e-45;
   const bits = new Int32Array(Float32Array.of(x).buffer);

@@ -1,9 +1,9 @@
-/** Breaks files the ways that disks, networks and people break them; the same seed breaks them the same way. */
+/** Corrupts files in the ways that disks, networks and people do, determined by a seed. */
 
-/** Numbers in [0, 1). */
+/** Returns a number in [0, 1). */
 export type Random = () => number;
 
-/** 8-, 4- and 2-byte numbers that length fields, indices and floats choke on, big-endian. */
+/** Edge cases of lengths, indices and floats: big-endian numbers of 8, 4 and 2 bytes. */
 const edges: readonly (readonly number[])[] = [
   [0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
   [0x80, 0, 0, 0, 0, 0, 0, 0],
@@ -19,8 +19,8 @@ const edges: readonly (readonly number[])[] = [
   [0xff, 0xff],
 ];
 
-/** What stands in the place of a number, a word or a bracket of a text. */
-const words = [
+/** Replacements for a token of a text file. */
+const tokens = [
   "NaN",
   "Infinity",
   "-1",
@@ -40,7 +40,7 @@ const words = [
   "-2147483649",
 ];
 
-/** One file, broken in one to three ways. `others` are files to take pieces of. */
+/** Returns a file with one to three corruptions. `others`: files to copy pieces from. */
 export function mutate(
   file: Uint8Array,
   random: Random,
@@ -60,51 +60,55 @@ function mutateOnce(
   const at = below(random, bytes.length);
   const size = 1 + below(random, random() < 0.5 ? 8 : bytes.length - at);
   switch (below(random, 9)) {
-    case 0: // one bit
+    case 0: // flip a bit
       return replace(bytes, at, [(bytes[at] ?? 0) ^ 1 << below(random, 8)]);
-    case 1: // one byte
+    case 1: // change a byte
       return replace(bytes, at, [below(random, 256)]);
     case 2:
       return replace(bytes, at, edges[below(random, edges.length)] ?? []);
-    case 3: // the rest is missing
+    case 3: // truncate
       return bytes.slice(0, at);
-    case 4: // a piece is missing
+    case 4: // remove a piece
       return splice(bytes, at, { remove: size, insert: [] });
-    case 5: // a piece stands twice
+    case 5: // repeat a piece
       return splice(bytes, at, {
         remove: 0,
         insert: bytes.subarray(at, at + size),
       });
-    case 6: { // a piece of another file
+    case 6: { // overwrite with a piece of another file
       const other = others[below(random, others.length)] ?? bytes;
       const from = below(random, other.length);
       const insert = other.subarray(from, from + size);
       return splice(bytes, at, { remove: insert.length, insert });
     }
-    case 7: // another digit, in a text
+    case 7: // another number in a text
       return replaceToken(bytes, at, String(below(random, 1000)));
     default:
-      return replaceToken(bytes, at, words[below(random, words.length)] ?? "");
+      return replaceToken(
+        bytes,
+        at,
+        tokens[below(random, tokens.length)] ?? "",
+      );
   }
 }
 
-/** Writes a word over the number or word that stands at or behind a place. */
+/** Replaces the token at or after an offset. */
 function replaceToken(
   bytes: Uint8Array,
   at: number,
-  word: string,
+  token: string,
 ): Uint8Array {
   let start = at;
-  while (start < bytes.length && !isOfToken(bytes[start] ?? 0)) start++;
-  while (start > 0 && isOfToken(bytes[start - 1] ?? 0)) start--;
+  while (start < bytes.length && !isTokenByte(bytes[start] ?? 0)) start++;
+  while (start > 0 && isTokenByte(bytes[start - 1] ?? 0)) start--;
   let end = start;
-  while (end < bytes.length && isOfToken(bytes[end] ?? 0)) end++;
-  const insert = new TextEncoder().encode(word);
+  while (end < bytes.length && isTokenByte(bytes[end] ?? 0)) end++;
+  const insert = new TextEncoder().encode(token);
   return splice(bytes, start, { remove: end - start, insert });
 }
 
-/** Digits, letters, sign and point. */
-function isOfToken(byte: number): boolean {
+/** Returns whether a byte is a digit, letter, sign, point or underscore. */
+function isTokenByte(byte: number): boolean {
   return /[\w.+-]/.test(String.fromCharCode(byte));
 }
 
