@@ -10,13 +10,8 @@ import type { FlagValues } from "../lib/cli/flags.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
-import {
-  openVersion,
-  readInputs,
-  scoreInputs,
-  sortInputs,
-  withoutCopies,
-} from "../lib/scoring/batch.ts";
+import { asStored, openVersion, scoreInputs } from "../lib/scoring/batch.ts";
+import { openInputs, sortInputs } from "../lib/scoring/inputs.ts";
 import { outputFormat } from "../lib/rows/write.ts";
 import {
   describePrediction,
@@ -69,25 +64,27 @@ export async function predict(
     output,
     command: (input?: string) => commandOf(settings.variant, flags, input),
   };
-  const { inputs, copies } = withoutCopies(
-    await readInputs(services, settings, {
-      named: flags.input,
-      fallback: !flags["no-fallback"],
-    }),
-  );
-  const { fresh, known } = rehearsal
-    ? { fresh: inputs, known: [] }
-    : await sortInputs(services, inputs, options);
+  await using open = await openInputs(services, settings, {
+    named: flags.input,
+    fallback: !flags["no-fallback"],
+  });
+  const again = options.force || output !== "postgres" ||
+    rehearsal !== undefined;
+  const { fresh, skipped } = await sortInputs(services, open.inputs, {
+    settings,
+    again,
+  });
+  const known = skipped.map(asStored);
   if (fresh.length === 0) {
     return describePrediction(config, {
       ...options,
       engine: undefined,
-      inputs: [...known, ...copies],
+      inputs: known,
     });
   }
   log.info(
     `Scoring ${
-      fresh.map(({ uri }) => uri).join(", ")
+      fresh.map(({ file }) => file.uri).join(", ")
     } with ${version.name} version ${version.version}`,
   );
   await using scorer = rehearsal?.scorer ??
@@ -99,7 +96,7 @@ export async function predict(
   return describePrediction(config, {
     ...options,
     engine: scorer.engine,
-    inputs: [...known, ...scored, ...copies],
+    inputs: [...known, ...scored],
   });
 }
 

@@ -4,7 +4,7 @@ import { UsageError } from "../base/errors.ts";
 import type { MonitoringResult, RunFacts } from "./result.ts";
 import type { Column } from "../rows/cells.ts";
 import type { Features } from "../rows/features.ts";
-import { readNamedFiles } from "../services/variant-files.ts";
+import { openNamedFiles, readWhole } from "../services/variant-files.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import {
   type EarlierRun,
@@ -16,7 +16,8 @@ import {
 import { type Outcomes, toOutcomes } from "./outcomes.ts";
 import { measurePerformance, type Performance } from "./performance.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
-import { parseRows } from "../rows/json.ts";
+import { readAllRows } from "../rows/read.ts";
+import { bytesAsFile } from "../storage/store.ts";
 import { readModel, readRows } from "./rows.ts";
 import type { Services } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -52,7 +53,7 @@ export async function readOutcomes(
   }
   const files = await withRetry(
     `read ${uri}`,
-    () => readNamedFiles(uri, artifacts),
+    () => openNamedFiles(uri, artifacts),
   );
   const [file, ...more] = files;
   if (!file || more.length > 0) {
@@ -60,11 +61,12 @@ export async function readOutcomes(
       `Cannot use --outcomes ${uri}: it names ${files.length} files, expected one`,
     );
   }
-  const rows = parseRows(file.bytes, { file: file.uri });
+  const { uri: found, bytes } = await readWhole(file);
+  const rows = await readAllRows(bytesAsFile(found, bytes), { idColumn });
   return {
-    uri: file.uri,
-    sha256: sha256(file.bytes),
-    ...toOutcomes(rows, { idColumn, label, file: file.uri }),
+    uri: found,
+    sha256: sha256(bytes),
+    ...toOutcomes(rows, { idColumn, label, file: found }),
   };
 }
 

@@ -4,8 +4,8 @@ import { openCache } from "../storage/digest-cache.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError, messageOf } from "../base/errors.ts";
 import type { Column } from "../rows/cells.ts";
-import { type Features, toFeatures } from "../rows/features.ts";
-import { readNamedFiles } from "../services/variant-files.ts";
+import type { Features } from "../rows/features.ts";
+import { readNamedFile } from "../services/variant-files.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import { readRecordedRows } from "../mlflow/model-folder/read.ts";
 import { digestTags } from "../mlflow/tags.ts";
@@ -17,7 +17,8 @@ import {
   type RecordedRecipe,
   resolveRecipe,
 } from "../rows/recipe.ts";
-import { parseRows } from "../rows/json.ts";
+import { readFeatures } from "../rows/read.ts";
+import { bytesAsFile } from "../storage/store.ts";
 import type { Services } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
@@ -118,16 +119,18 @@ export async function readRows(
     return unknown("it was scored with another feature recipe");
   }
   try {
-    const [file] = await services.withRetry(
+    const { uri, bytes } = await services.withRetry(
       `read ${run.inputUri}`,
-      () => readNamedFiles(run.inputUri, services.artifacts),
+      () => readNamedFile(run.inputUri, services.artifacts),
     );
-    const bytes = file!.bytes;
     if (sha256(bytes) !== run.contentSha256) {
       return unknown(`${run.inputUri} is not what was scored any more`);
     }
-    const rows = parseRows(bytes, { file: run.inputUri });
-    return toFeatures(rows, { columns, recipe, idColumn, file: run.inputUri });
+    return await readFeatures(bytesAsFile(uri, bytes), {
+      columns,
+      recipe,
+      idColumn,
+    });
   } catch (error) {
     if (error instanceof InputError) return unknown(messageOf(error));
     throw error;

@@ -1,11 +1,15 @@
 /** Reads the files of a candidate: the variant's own, or those that flags name. */
 import { uriOf } from "../storage/store.ts";
 import type { CandidateFiles } from "./candidate.ts";
+import type { InputRow } from "../rows/json.ts";
+import { readAllRows } from "../rows/read.ts";
 import {
+  asData,
   findVariantFile,
   type InputFile,
-  readNamedFiles,
+  readNamedFile,
   readVariantFile,
+  readWhole,
 } from "../services/variant-files.ts";
 import type { Services } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -31,24 +35,37 @@ export async function readCandidateFiles(
   named: NamedFiles,
 ): Promise<CandidateFiles> {
   const files = services.variantFiles(settings.variant);
-  const readNamed = async (uri: string) =>
-    (await readNamedFiles(uri, services.artifacts))[0]!;
+  const readNamed = (uri: string) => readNamedFile(uri, services.artifacts);
   const read = (uri: string | undefined, path: string) =>
     uri === undefined ? readVariantFile(files, path) : readNamed(uri);
   const findOwn = async (path: string | undefined) =>
     path === undefined || named.model !== undefined
       ? undefined
-      : await findVariantFile(files, path);
+      : await findVariantFile(files, path).then((data) =>
+        data && readWhole(data)
+      );
   const model = await read(named.model, settings.files.model);
+  const evaluation = named.evaluation === undefined
+    ? await findOwn(settings.files.evaluation)
+    : await readNamed(named.evaluation);
   return {
     model,
     features: await read(named.features, settings.files.features),
-    sample: await read(named.sample, settings.files.sample),
-    evaluation: named.evaluation === undefined
-      ? await findOwn(settings.files.evaluation)
-      : await readNamed(named.evaluation),
+    sample: await withRows(
+      await read(named.sample, settings.files.sample),
+      settings,
+    ),
+    evaluation: evaluation && await withRows(evaluation, settings),
     manifest: await findManifest(services, model),
   };
+}
+
+/** Returns a file with its rows; the errors are those of {@linkcode readAllRows}. */
+export async function withRows<File extends InputFile>(
+  file: File,
+  { idColumn }: Pick<VariantSettings, "idColumn">,
+): Promise<File & { rows: InputRow[] }> {
+  return { ...file, rows: await readAllRows(asData(file).file, { idColumn }) };
 }
 
 /** Finds the manifest that a training script wrote next to the model. */

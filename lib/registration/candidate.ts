@@ -23,7 +23,7 @@ import {
 } from "../model/mod.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
-import { type InputRow, parseRows } from "../rows/json.ts";
+import type { InputRow } from "../rows/json.ts";
 
 /** A file's location and contents. */
 export interface SourceFile {
@@ -31,13 +31,18 @@ export interface SourceFile {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** A file of rows. */
+export interface SourceRows extends SourceFile {
+  readonly rows: readonly InputRow[];
+}
+
 /** The files of a candidate. */
 export interface CandidateFiles {
   readonly model: SourceFile;
   readonly features: SourceFile;
-  readonly sample: SourceFile;
+  readonly sample: SourceRows;
   /** A labelled set; undefined when there is none. */
-  readonly evaluation: SourceFile | undefined;
+  readonly evaluation: SourceRows | undefined;
   /** The manifest that the training script wrote next to the model. */
   readonly manifest: SourceFile | undefined;
 }
@@ -79,7 +84,7 @@ export interface Candidate {
   };
   /** Undefined when there is no labelled set, or the model does not return one probability per row. */
   readonly metrics: EvaluationMetrics | undefined;
-  readonly evaluation: SourceFile | undefined;
+  readonly evaluation: SourceRows | undefined;
   /** Profile of the labelled set, or of the sample without one; `monitor` compares with it. */
   readonly reference: ReferenceProfile;
   readonly digests: CandidateDigests;
@@ -113,13 +118,10 @@ export function toCandidate(
 ): Candidate {
   const model = parseModel(files.model.bytes);
   const names = readNames(files.features, model);
-  const rowsOf = (file: SourceFile) => [
-    ...parseRows(file.bytes, { file: file.uri }),
-  ];
-  const sampleRows = rowsOf(files.sample);
-  // If the model does not return one probability per row, the labelled set is not read.
-  const labelledRows = files.evaluation && givesProbability(model)
-    ? rowsOf(files.evaluation)
+  const sampleRows = files.sample.rows;
+  // If the model does not return one probability per row, the labelled set is not used.
+  const labelledRows = givesProbability(model)
+    ? files.evaluation?.rows
     : undefined;
   const { columns, recipe } = toColumns(model, {
     names,

@@ -1,15 +1,14 @@
 /** Evaluates registered versions on a labelled set. */
 import { openVersion } from "../scoring/batch.ts";
 import { InputError } from "../base/errors.ts";
-import { toFeatures } from "../rows/features.ts";
-import type { InputFile } from "../services/variant-files.ts";
+import { readFeatures } from "../rows/read.ts";
+import { asData, type InputFile } from "../services/variant-files.ts";
 import { digestTags } from "../mlflow/tags.ts";
 import {
   type EvaluationMetrics,
   evaluationMetrics,
 } from "../statistics/classification.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
-import { parseRows } from "../rows/json.ts";
 import { recipeOf } from "../scoring/scoring-run.ts";
 import { isProbability } from "../scoring/scorer.ts";
 import type { Services } from "../services/services.ts";
@@ -48,16 +47,12 @@ export async function measureVersion(
     );
   }
   const { idColumn, recipe: declared } = settings;
-  const features = toFeatures(
-    parseRows(labelled.bytes, { file: labelled.uri }),
-    {
-      columns,
-      recipe: recipeOf(scorer, { declared, columns, log: services.log }),
-      idColumn,
-      labelColumn: settings.label,
-      file: labelled.uri,
-    },
-  );
+  const features = await readFeatures(asData(labelled).file, {
+    columns,
+    recipe: recipeOf(scorer, { declared, columns, log: services.log }),
+    idColumn,
+    labelColumn: settings.label,
+  });
   return evaluationMetrics({
     probabilities: await scorer.predict(features.matrix, features.rows),
     outcomes: features.labels ?? [],

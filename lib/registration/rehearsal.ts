@@ -1,6 +1,6 @@
 /** Runs the first run on the embedded default in memory for `predict --dry-run`, without writing anything. */
 import { exists } from "../storage/local.ts";
-import type { ArtifactStore } from "../storage/store.ts";
+import { type ArtifactStore, bytesAsFile } from "../storage/store.ts";
 import { toCandidate } from "./candidate.ts";
 import { readCandidateFiles } from "./candidate-files.ts";
 import { InputError } from "../base/errors.ts";
@@ -121,13 +121,19 @@ function isFirst(reference: ModelReference, variant: Variant): boolean {
 }
 
 function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
+  const find = (path: string) => {
+    const bytes = files.get(path);
+    return Promise.resolve(bytes && new Uint8Array(bytes));
+  };
   return {
     uri: "memory:",
-    find: (path) => {
-      const bytes = files.get(path);
-      return Promise.resolve(bytes && new Uint8Array(bytes));
+    find,
+    async open(path) {
+      const bytes = await find(path);
+      return bytes && bytesAsFile(`memory:${path}`, bytes);
     },
     write: () => Promise.reject(new TypeError("a dry run writes nothing")),
+    create: () => Promise.reject(new TypeError("a dry run writes nothing")),
     list: () => Promise.resolve([...files.keys()].sort()),
   };
 }

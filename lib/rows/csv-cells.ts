@@ -77,6 +77,11 @@ export interface ColumnRoles {
   readonly labelColumn?: string | undefined;
 }
 
+/** The roles of a file whose model is not known yet: every cell is typed by its text, except player ids. */
+export interface UnknownRoles {
+  readonly idColumn: string | undefined;
+}
+
 /**
  * Returns a reader for each column of a file:
  *
@@ -100,8 +105,11 @@ export interface ColumnRoles {
  */
 export function toCellReaders(
   names: readonly string[],
-  roles: ColumnRoles,
+  roles: ColumnRoles | UnknownRoles,
 ): CellReader[] {
+  if (!("columns" in roles)) {
+    return names.map((name) => name === roles.idColumn ? readText : readAny);
+  }
   const { columns, recipe, idColumn, labelColumn } = roles;
   return names.map((name) => {
     const readers: CellReader[] = [];

@@ -13,6 +13,7 @@ import {
   readBoolean,
   readDecimal,
   toCellReaders,
+  type UnknownRoles,
 } from "./csv-cells.ts";
 import type { CsvHeader } from "./csv-dialect.ts";
 import { RecordScanner } from "./csv-record.ts";
@@ -122,7 +123,7 @@ export interface CsvOptions {
   readonly file: string;
   readonly header: CsvHeader;
   /** What the columns are for, which decides their types. */
-  readonly roles: ColumnRoles;
+  readonly roles: ColumnRoles | UnknownRoles;
   /** Number of the block's first row; 1 by default. */
   readonly firstRow?: number;
   /** Line of the block's first byte; 1 by default. */
@@ -191,7 +192,7 @@ class RecordReader {
 
   constructor(
     bytes: Uint8Array,
-    { header, roles }: { header: CsvHeader; roles: ColumnRoles },
+    { header, roles }: { header: CsvHeader; roles: ColumnRoles | UnknownRoles },
   ) {
     this.#bytes = bytes;
     this.#header = header;

@@ -17,7 +17,7 @@ import {
 import type { InputRow } from "./json.ts";
 import type { Recipe } from "./recipe.ts";
 import { RowError, type RowPlace } from "./row-error.ts";
-import { type PackedTexts, TextPacker } from "./text-packer.ts";
+import { type PackedTexts, TextPacker } from "./packed.ts";
 
 /** How rows become features. */
 export interface FeatureOptions {
@@ -107,7 +107,8 @@ export class RowEncoder {
   readonly #known: ReadonlySet<string | undefined>;
   readonly #unseen = new Map<string, number>();
 
-  constructor(options: FeatureOptions) {
+  /** @param scratch Memory for the matrix, used while it is large enough. */
+  constructor(options: FeatureOptions, scratch?: Float32Array<ArrayBuffer>) {
     const { columns, recipe, idColumn, labelColumn } = options;
     this.options = options;
     this.groups = toGroups(options);
@@ -125,7 +126,7 @@ export class RowEncoder {
       labelColumn,
     ]);
     this.absent = new Float64Array(columns.length);
-    this.matrix = new Float32Array(columns.length * 256);
+    this.matrix = scratch ?? new Float32Array(columns.length * 256);
   }
 
   /** Returns the position in `matrix` of the next row's first cell. */
@@ -133,7 +134,7 @@ export class RowEncoder {
     const width = this.options.columns.length;
     const at = this.rows * width;
     if (at + width > this.matrix.length) {
-      const larger = new Float32Array(this.matrix.length * 2);
+      const larger = new Float32Array((at + width) * 2);
       larger.set(this.matrix);
       this.matrix = larger;
     }

@@ -10,7 +10,7 @@ import {
 import { toGroups } from "./one-hot.ts";
 import type { InputRow } from "./json.ts";
 import type { OneHot } from "./recipe.ts";
-import { unpackTexts } from "./text-packer.ts";
+import { unpack } from "./packed.ts";
 
 /** Findings over all rows of a file. */
 export interface RowFindings {
@@ -71,7 +71,7 @@ export function toFeatures(
   return {
     matrix,
     rows: count,
-    ids: ids && counts.withId > 0 ? unpackTexts(ids) : undefined,
+    ids: ids && counts.withId > 0 ? unpack(ids) : undefined,
     labels,
     ...conclude(counts, options),
   };

@@ -32,9 +32,7 @@ export function formatRows(rows: Rows, format: TableFormat): string {
   const names = Object.keys(rows[0] ?? {});
   const cells = rows.map((row) => names.map((name) => toText(row[name])));
   if (format === "csv") {
-    return [names, ...cells].map((line) => line.map(quoted).join(",")).join(
-      "\n",
-    );
+    return [names, ...cells].map(toCsvLine).join("\n");
   }
   if (rows.length === 0) return "(no rows)";
   const [head = [], ...lines] = [names, ...cells].map((line) =>
@@ -55,10 +53,16 @@ export function formatRows(rows: Rows, format: TableFormat): string {
   ].join("\n");
 }
 
-function toText(value: unknown): string {
+/** Returns a value as a cell of a table or of CSV; empty for null. */
+export function toText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (value instanceof Date) return value.toISOString();
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** Returns one record of CSV (RFC 4180) without its line break. */
+export function toCsvLine(cells: readonly string[]): string {
+  return cells.map(quoted).join(",");
 }
 
 /** Quotes a CSV cell. A text that begins with `=`, `+`, `-`, `@`, tab or CR gets a leading `'`, because a spreadsheet would run it as a formula (OWASP, CSV injection). */

@@ -1,10 +1,11 @@
-/** Writes scores as CSV, JSON Lines or Parquet. The only module that imports `npm:hyparquet-writer`. */
-import { parquetWriteBuffer } from "hyparquet-writer";
+/** Writes scores as CSV, JSON Lines or Parquet, batch by batch. The only module that imports `npm:hyparquet-writer`. */
+import {
+  ByteWriter,
+  ParquetWriter,
+  schemaFromColumnData,
+} from "hyparquet-writer";
 import { UsageError } from "../base/errors.ts";
-import { formatRows } from "./table.ts";
-
-/** One row of the file. */
-export type OutputRow = Readonly<Record<string, string | number | null>>;
+import { toCsvLine, toText } from "./table.ts";
 
 /** File formats for output. */
 export type OutputFormat = "csv" | "jsonl" | "parquet";
@@ -30,26 +31,115 @@ export function outputFormat(path: string): OutputFormat {
   );
 }
 
-/** Returns rows as the bytes of a file. All rows must have the columns of the first. In Parquet, a column with any number is DOUBLE, any other is UTF-8 text. */
-export function toOutput(
-  rows: readonly OutputRow[],
-  format: OutputFormat,
-): Uint8Array<ArrayBuffer> {
-  if (format === "parquet") return toParquet(rows);
-  const text = format === "csv"
-    ? formatRows(rows, "csv")
-    : rows.map((row) => JSON.stringify(row)).join("\n");
-  return new TextEncoder().encode(`${text}\n`);
+/** A column of the output. In Parquet, integers are INT64, numbers DOUBLE, timestamps milliseconds in UTC; every column may be null. */
+export interface OutputColumn {
+  readonly name: string;
+  readonly type: "text" | "integer" | "number" | "timestamp";
 }
 
-function toParquet(rows: readonly OutputRow[]): Uint8Array<ArrayBuffer> {
-  const names = Object.keys(rows[0] ?? {});
-  const columnData = names.map((name) => {
-    const data = rows.map((row) => row[name] ?? null);
-    const type = data.some((cell) => typeof cell === "number")
-      ? "DOUBLE" as const
-      : "STRING" as const;
-    return { name, data, type, nullable: true };
+/** The cells of one column, one per row. */
+export type OutputCells = readonly (string | number | Date | null)[];
+
+/** Receives the bytes of a file. */
+export interface ByteSink {
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/** Writes rows to one file. */
+export interface RowWriter {
+  /** Appends rows; one array of cells per column. */
+  write(cells: readonly OutputCells[]): Promise<void>;
+  /** Writes what is left; the sink is then complete. */
+  finish(): Promise<void>;
+}
+
+/** Starts a file of rows. A file without rows has a header in CSV and its columns in Parquet. */
+export async function openRowWriter(
+  sink: ByteSink,
+  { format, columns }: {
+    format: OutputFormat;
+    columns: readonly OutputColumn[];
+  },
+): Promise<RowWriter> {
+  if (format === "parquet") return openParquet(sink, columns);
+  const encoder = new TextEncoder();
+  const names = columns.map(({ name }) => name);
+  if (format === "csv") {
+    await sink.write(encoder.encode(`${toCsvLine(names)}\n`));
+  }
+  const toLine = format === "csv"
+    ? (row: OutputCells) => toCsvLine(row.map(toText))
+    : (row: OutputCells) =>
+      JSON.stringify(
+        Object.fromEntries(names.map((name, index) => [name, row[index]])),
+      );
+  return {
+    async write(cells) {
+      const rows = cells[0]?.length ?? 0;
+      let text = "";
+      for (let row = 0; row < rows; row++) {
+        text += `${toLine(cells.map((column) => column[row]!))}\n`;
+      }
+      await sink.write(encoder.encode(text));
+    },
+    finish: () => Promise.resolve(),
+  };
+}
+
+/** Rows per row group, as pyarrow's readers like them. */
+const groupRows = 131_072;
+
+const parquetTypes = {
+  text: "STRING",
+  integer: "INT64",
+  number: "DOUBLE",
+  timestamp: "TIMESTAMP",
+} as const;
+
+function openParquet(
+  sink: ByteSink,
+  columns: readonly OutputColumn[],
+): RowWriter {
+  const bytes = new ByteWriter();
+  const waiting = columns.map(
+    (): (string | number | bigint | Date | null)[] => [],
+  );
+  const columnData = () =>
+    columns.map(({ name, type }, index) => ({
+      name,
+      type: parquetTypes[type],
+      nullable: true,
+      data: waiting[index]!,
+    }));
+  const writer = new ParquetWriter({
+    writer: bytes,
+    schema: schemaFromColumnData({ columnData: columnData() }),
   });
-  return new Uint8Array(parquetWriteBuffer({ columnData }));
+  const flush = async () => {
+    await sink.write(bytes.getBytes());
+    bytes.index = 0;
+  };
+  const writeGroup = async () => {
+    await writer.write({ columnData: columnData(), rowGroupSize: groupRows });
+    for (const cells of waiting) cells.length = 0;
+    await flush();
+  };
+  return {
+    async write(cells) {
+      cells.forEach((column, index) => {
+        const isInteger = columns[index]!.type === "integer";
+        for (const cell of column) {
+          waiting[index]!.push(
+            isInteger && typeof cell === "number" ? BigInt(cell) : cell,
+          );
+        }
+      });
+      if ((waiting[0]?.length ?? 0) >= groupRows) await writeGroup();
+    },
+    async finish() {
+      if ((waiting[0]?.length ?? 0) > 0) await writeGroup();
+      await writer.finish();
+      await flush();
+    },
+  };
 }

@@ -1,27 +1,34 @@
 /** Finds the new inputs of one variant, scores them with one version, and stores each once. */
 import { openCache } from "../storage/digest-cache.ts";
-import { sha256 } from "../base/digest.ts";
-import { scoreDistribution } from "../statistics/distribution.ts";
 import { InputError } from "../base/errors.ts";
 import { parseFeatureNames } from "../rows/feature-names.ts";
 import type { Column } from "../rows/cells.ts";
 import {
-  type InputFile,
-  readNamedFiles,
-  readNewData,
+  createNamedFile,
+  type InputData,
   readVariantFile,
-  writeNamedFile,
 } from "../services/variant-files.ts";
 import type { Experiment, ModelVersion } from "../mlflow/store.ts";
 import { readModelFolder } from "../mlflow/model-folder/read.ts";
-import { outputFormat, type OutputRow, toOutput } from "../rows/write.ts";
 import {
+  openRowWriter,
+  type OutputCells,
+  type OutputColumn,
+  outputFormat,
+} from "../rows/write.ts";
+import {
+  appendScores,
   findScoringRun,
+  type OpenScoringRun,
+  publishScoring,
+  type ScoreChunk,
   type ScoringRun,
-  storePredictions,
-  type StoreResult,
+  startScoring,
 } from "./ledger.ts";
-import { digestRecipe, type Recipe } from "../rows/recipe.ts";
+import { unpack } from "../rows/packed.ts";
+import type { SkippedInput } from "./inputs.ts";
+import type { PlacedScores } from "./score-file.ts";
+import { digestRecipe } from "../rows/recipe.ts";
 import type { OutputSettings } from "./model-output.ts";
 import {
   type Engine,
@@ -30,10 +37,11 @@ import {
   type Scorer,
 } from "./scorer.ts";
 import {
+  type Binding,
   finishScoringRun,
   recipeOf,
   type ScoredFile,
-  scoreFile,
+  scoreInto,
   startScoringRun,
 } from "./scoring-run.ts";
 import type { Services } from "../services/services.ts";
@@ -56,93 +64,21 @@ export interface BatchOptions {
 
 /** One input and its result. */
 export interface StoredInput {
-  readonly file: InputFile;
+  readonly data: InputData;
   /** Undefined when the input was not scored, because it had been stored before. */
   readonly scored: ScoredFile | undefined;
   /** The input's ledger row; undefined for file output and dry runs. */
   readonly ledger: ScoringRun | undefined;
   readonly mlflowRunId: string | undefined;
   /** An earlier input of the same call with the same content; this one was skipped. */
-  readonly sameAs?: InputFile;
+  readonly sameAs?: InputData | undefined;
 }
 
-/** Inputs, separated by whether a completed run of the variant scored the same content. */
-export interface SortedInputs {
-  readonly fresh: readonly InputFile[];
-  readonly known: readonly StoredInput[];
-}
-
-/**
- * Reads the inputs of one call: the named ones, or else the variant's new data
- * with its declared fallback.
- *
- * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may replace S3.
- */
-export async function readInputs(
-  services: Services,
-  settings: VariantSettings,
-  options: { named: readonly string[] | undefined; fallback: boolean },
-): Promise<InputFile[]> {
-  const { withRetry, artifacts, log } = services;
-  const { named, fallback } = options;
-  if (named === undefined) {
-    const files = services.variantFiles(settings.variant);
-    const { sample } = settings.files;
-    return [await readNewData(files, sample, { fallback, log })];
-  }
-  const files = named.map((uri) =>
-    withRetry(`read ${uri}`, () => readNamedFiles(uri, artifacts))
-  );
-  return (await Promise.all(files)).flat();
-}
-
-/**
- * Separates the inputs from copies, which have the same content as an earlier
- * input and would store the same rows twice.
- */
-export function withoutCopies(
-  inputs: readonly InputFile[],
-): { inputs: InputFile[]; copies: StoredInput[] } {
-  const first = new Map<string, InputFile>();
-  const copies: StoredInput[] = [];
-  for (const file of inputs) {
-    const digest = sha256(file.bytes);
-    const sameAs = first.get(digest);
-    if (sameAs) {
-      copies.push({
-        file,
-        scored: undefined,
-        ledger: undefined,
-        mlflowRunId: undefined,
-        sameAs,
-      });
-    } else first.set(digest, file);
-  }
-  return { inputs: [...first.values()], copies };
-}
-
-/** Separates the inputs into new and known ones; with `force` or file output, all are new. */
-export async function sortInputs(
-  services: Services,
-  inputs: readonly InputFile[],
-  options: BatchOptions,
-): Promise<SortedInputs> {
-  const { settings: { variant }, force, output } = options;
-  if (force || output !== "postgres") return { fresh: inputs, known: [] };
-  const database = await services.predictions();
-  const fresh: InputFile[] = [];
-  const known: StoredInput[] = [];
-  for (const file of inputs) {
-    const input = { variant, contentSha256: sha256(file.bytes) };
-    const ledger = await services.withRetry(
-      "read the ledger",
-      () => findScoringRun(database, input),
-    );
-    if (ledger) {
-      known.push({ file, scored: undefined, ledger, mlflowRunId: undefined });
-    } else fresh.push(file);
-  }
-  return { fresh, known };
+/** Returns a skipped input as a result. */
+export function asStored(
+  { data, ledger, sameAs }: SkippedInput,
+): StoredInput {
+  return { data, scored: undefined, ledger, mlflowRunId: undefined, sameAs };
 }
 
 /**
@@ -190,7 +126,7 @@ export async function openVersion(
 export async function scoreInputs(
   services: Services,
   scorer: Scorer,
-  options: BatchOptions & { inputs: readonly InputFile[] },
+  options: BatchOptions & { inputs: readonly InputData[] },
 ): Promise<StoredInput[]> {
   const { settings, output, dryRun, inputs } = options;
   const { log } = services;
@@ -201,38 +137,64 @@ export async function scoreInputs(
     columns,
     log,
   });
-  const score = (file: InputFile) =>
-    scoreFile(scorer, file, { settings, columns, recipe, log });
+  const context = { services, scorer, options, binding: { columns, recipe } };
   const stored: StoredInput[] = [];
   if (output === "postgres" && !dryRun) {
-    for (const file of inputs) {
-      stored.push(
-        await storeInPostgres(services, scorer, {
-          ...options,
-          recipe,
-          scored: await score(file),
-        }),
-      );
+    for (const data of inputs) {
+      stored.push(await storeInPostgres(context, data));
     }
     return stored;
   }
-  const all: ScoredFile[] = [];
-  for (const file of inputs) all.push(await score(file));
   if (dryRun) {
-    return all.map((scored) => ({
-      file: scored.file,
-      scored,
-      ledger: undefined,
-      mlflowRunId: undefined,
-    }));
+    for (const data of inputs) {
+      const scored = await score(context, data, drain);
+      stored.push({
+        data,
+        scored,
+        ledger: undefined,
+        mlflowRunId: undefined,
+      });
+    }
+    return stored;
   }
-  await writeOutput(services, { scorer, all, options });
-  for (const scored of all) {
+  for (const scored of await writeOutput(context, inputs)) {
     stored.push(
-      await logFileOutput(services, scorer, { ...options, recipe, scored }),
+      await logRun(
+        context,
+        scored,
+        () => Promise.resolve({ stored: true, ledger: undefined }),
+      ),
     );
   }
   return stored;
+}
+
+/** What the steps of one call share. */
+interface Context {
+  readonly services: Services;
+  readonly scorer: Scorer;
+  readonly options: BatchOptions;
+  readonly binding: Binding;
+}
+
+/** Consumes the scores of one input. */
+type Sink = (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
+
+/** Scores one input, from its beginning again if a service is away while it is read or stored. */
+async function score(
+  { services, scorer, options: { settings }, binding }: Context,
+  data: InputData,
+  sink: Sink,
+): Promise<ScoredFile> {
+  const { withRetry, log } = services;
+  return await withRetry(
+    `score ${data.file.uri}`,
+    () => scoreInto(scorer, data, { ...binding, settings, log, sink }),
+  );
+}
+
+async function drain(blocks: AsyncIterable<PlacedScores>): Promise<void> {
+  for await (const _ of blocks);
 }
 
 /** Rejects a model that does not return one churn probability per row, before anything is scored or logged. */
@@ -281,166 +243,185 @@ async function columnsOf(
   );
 }
 
-type StoreOptions = BatchOptions & { recipe: Recipe; scored: ScoredFile };
-
+/** Appends the scores of an input while they are computed, and publishes them when all are there. */
 async function storeInPostgres(
-  services: Services,
-  scorer: Scorer,
-  options: StoreOptions,
+  context: Context,
+  data: InputData,
 ): Promise<StoredInput> {
-  return await withScoringRun(
-    services,
-    scorer,
-    options,
-    async (mlflowRunId) => {
-      const { stored, run } = await store(services, scorer, {
-        ...options,
-        mlflowRunId,
+  const { services, scorer, options, binding } = context;
+  const { settings: { variant }, version, force } = options;
+  const database = await services.predictions();
+  let run: OpenScoringRun | undefined;
+  try {
+    const scored = await score(context, data, async (blocks) => {
+      await run?.[Symbol.asyncDispose]();
+      run = await startScoring(database, {
+        variant,
+        inputUri: data.file.uri,
+        recipeSha256: digestRecipe(binding.recipe),
+        modelName: version.name,
+        modelVersion: String(version.version),
+        modelSha256: scorer.modelSha256,
+        dataSource: data.source,
+        startedAt: new Date(),
       });
-      return { stored, ledger: run };
-    },
-  );
+      await appendScores(database, run, toChunks(blocks));
+    });
+    const { contentSha256 } = scored;
+    const known = force ? undefined : await services.withRetry(
+      "look into the ledger",
+      () => findScoringRun(database, { variant, contentSha256 }),
+    );
+    if (known) return asStored({ data, ledger: known, sameAs: undefined });
+    return await logRun(context, scored, async (mlflowRunId) => {
+      const { stored, run: ledger } = await services.withRetry(
+        "store the scores",
+        () =>
+          publishScoring(database, run!, {
+            contentSha256,
+            rows: scored.rows,
+            rowsSetAside: scored.rowsSetAside,
+            inputBytes: data.file.size,
+            mlflowRunId,
+            force,
+          }),
+      );
+      return { stored, ledger };
+    });
+  } finally {
+    await run?.[Symbol.asyncDispose]();
+  }
 }
 
-async function logFileOutput(
-  services: Services,
-  scorer: Scorer,
-  options: StoreOptions,
-): Promise<StoredInput> {
-  return await withScoringRun(
-    services,
-    scorer,
-    options,
-    () => Promise.resolve({ stored: true, ledger: undefined }),
-  );
+async function* toChunks(
+  blocks: AsyncIterable<PlacedScores>,
+): AsyncGenerator<ScoreChunk> {
+  for await (const { firstRow, scores, ids } of blocks) {
+    yield { firstRow, scores, ids };
+  }
 }
 
-/** Stores one input within an MLflow run, which ends as FINISHED, as FAILED, or as KILLED when another process stored the input first. */
-async function withScoringRun(
-  services: Services,
-  scorer: Scorer,
-  options: StoreOptions,
-  storeScores: (
+/** Logs one scored input as an MLflow run, which ends as FINISHED, as FAILED, or as KILLED when another process stored the input first. */
+async function logRun(
+  { services, scorer, options }: Context,
+  scored: ScoredFile,
+  store: (
     mlflowRunId: string,
   ) => Promise<{ stored: boolean; ledger: ScoringRun | undefined }>,
 ): Promise<StoredInput> {
   const { withRetry, config } = services;
-  const { scored } = options;
+  const { data } = scored;
   const mlflow = await services.mlflow();
-  const tags = sourceTags("predict", config);
   const mlflowRunId = await startScoringRun(mlflow, scored, {
     ...options,
     engine: scorer.engine,
-    tags,
+    tags: sourceTags("predict", config),
     withRetry,
   });
   const end = (status: "FAILED" | "KILLED") =>
     mlflow.finishRun(mlflowRunId, { status, endTimeMs: Date.now() });
   try {
-    const { stored, ledger } = await storeScores(mlflowRunId);
+    const { stored, ledger } = await store(mlflowRunId);
     if (!stored) {
       services.log.info(
-        `${scored.file.uri} was stored by another process meanwhile; this one stored nothing`,
+        `${data.file.uri} was stored by another process meanwhile; this one stored nothing`,
       );
       await end("KILLED");
-      return {
-        file: scored.file,
-        scored: undefined,
-        ledger,
-        mlflowRunId: undefined,
-      };
+      return asStored({ data, ledger, sameAs: undefined });
     }
     await finishScoringRun(mlflow, mlflowRunId, { scored, withRetry });
-    return { file: scored.file, scored, ledger, mlflowRunId };
+    return { data, scored, ledger, mlflowRunId };
   } catch (error) {
     await end("FAILED").catch(() => {});
     throw error;
   }
 }
 
-async function store(
-  services: Services,
-  scorer: Scorer,
-  options: StoreOptions & { mlflowRunId: string },
-): Promise<StoreResult> {
-  const { settings, version, recipe, scored, force, mlflowRunId } = options;
-  const database = await services.predictions();
-  const input = {
-    variant: settings.variant,
-    inputUri: scored.file.uri,
-    contentSha256: scored.contentSha256,
-    recipeSha256: digestRecipe(recipe),
-    modelName: version.name,
-    modelVersion: String(version.version),
-    modelSha256: scorer.modelSha256,
-    dataSource: scored.file.source,
-    mlflowRunId,
-    startedAt: scored.startedAt,
-    probabilities: scored.scores,
-    ids: scored.features.ids,
-  };
-  return await services.withRetry(
-    "store the scores",
-    () => storePredictions(database, input, { force }),
-  );
-}
-
-/** Writes the scores of all inputs of the call to one file, in input order. */
+/** Writes the scores of all inputs of the call to one file, in input order. If a service is away meanwhile, the file is begun again. */
 async function writeOutput(
-  services: Services,
-  { scorer, all, options }: {
-    scorer: Scorer;
-    all: readonly ScoredFile[];
-    options: BatchOptions;
-  },
-): Promise<void> {
-  const rows = all.flatMap((scored) =>
-    toOutputRows(scored, { scorer, options })
-  );
-  const bytes = toOutput(rows, outputFormat(options.output));
-  await services.withRetry(
-    `write ${options.output}`,
-    () => writeNamedFile(options.output, bytes, services.artifacts),
-  );
+  context: Context,
+  inputs: readonly InputData[],
+): Promise<ScoredFile[]> {
+  const { services, options: { output } } = context;
+  return await services.withRetry(`write ${output}`, async () => {
+    await using file = await createNamedFile(output, services.artifacts);
+    const all: ScoredFile[] = [];
+    const columns = outputColumns(context.scorer);
+    const writer = await openRowWriter(file, {
+      format: outputFormat(output),
+      columns,
+    });
+    for (const data of inputs) {
+      const facts = outputFacts(context, data);
+      all.push(
+        await score(context, data, async (blocks) => {
+          for await (const block of blocks) {
+            await writer.write(toCells(block, { columns, facts }));
+          }
+        }),
+      );
+    }
+    await writer.finish();
+    await file.finish();
+    return all;
+  });
 }
 
-function toOutputRows(
-  { file, features, scores }: ScoredFile,
-  { scorer, options }: { scorer: Scorer; options: BatchOptions },
-): OutputRow[] {
-  const { version } = options;
+/** The columns of an output file; more than one score per row is `score_0`, `score_1`, … */
+function outputColumns(scorer: Scorer): OutputColumn[] {
   const name = isProbability(scorer) ? "churn_probability" : "score";
-  const columns = scorer.outputs === 1
-    ? [name]
-    : Array.from({ length: scorer.outputs }, (_, index) => `${name}_${index}`);
-  return Array.from({ length: features.rows }, (_, row) => ({
-    player_id: features.ids?.[row] ?? null,
-    ...Object.fromEntries(
-      columns.map((
-        column,
-        index,
-      ) => [column, scores[row * scorer.outputs + index]!]),
-    ),
+  return [
+    { name: "player_id", type: "text" },
+    ...Array.from({ length: scorer.outputs }, (_, index): OutputColumn => ({
+      name: scorer.outputs === 1 ? name : `${name}_${index}`,
+      type: "number",
+    })),
+    { name: "model_name", type: "text" },
+    { name: "model_version", type: "integer" },
+    { name: "input_uri", type: "text" },
+    { name: "row_number", type: "integer" },
+    { name: "geography_id", type: "text" },
+    { name: "company_id", type: "text" },
+    { name: "prediction_timestamp", type: "timestamp" },
+  ];
+}
+
+/** Returns the cells that are the same for all rows of an input, by column. */
+function outputFacts(
+  { options: { version, settings: { variant } } }: Context,
+  { file }: InputData,
+): Record<string, string | number | Date | null> {
+  return {
     model_name: version.name,
     model_version: version.version,
     input_uri: file.uri,
-    row_number: row + 1,
-  }));
+    geography_id: variant.geography ?? null,
+    company_id: variant.company ?? null,
+    prediction_timestamp: new Date(),
+  };
 }
 
-/** Returns the distribution of all scores of a call; undefined when nothing was scored. */
-export function distributionOf(
-  stored: readonly StoredInput[],
-): ReturnType<typeof scoreDistribution> | undefined {
-  const scores = stored.flatMap(({ scored }) => scored ? [scored.scores] : []);
-  if (scores.length === 0) return undefined;
-  const all = new Float32Array(
-    scores.reduce((sum, { length }) => sum + length, 0),
-  );
-  let at = 0;
-  for (const part of scores) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return scoreDistribution(all);
+function toCells(
+  { rows, scores, ids, firstRow }: PlacedScores,
+  { columns, facts }: {
+    columns: readonly OutputColumn[];
+    facts: Record<string, string | number | Date | null>;
+  },
+): OutputCells[] {
+  const outputs = rows === 0 ? 0 : scores.length / rows;
+  const players = ids && unpack(ids);
+  return columns.map(({ name }, column) => {
+    if (name === "player_id") {
+      return players ?? new Array<null>(rows).fill(null);
+    }
+    if (name === "row_number") {
+      return Array.from({ length: rows }, (_, row) => firstRow + row);
+    }
+    if (name in facts) return new Array(rows).fill(facts[name]!);
+    // The scores follow the player.
+    return Array.from(
+      { length: rows },
+      (_, row) => scores[row * outputs + column - 1]!,
+    );
+  });
 }

@@ -1,9 +1,9 @@
 /** Describes the result of `predict` as JSON and as text. */
 import {
-  type BatchOptions,
-  distributionOf,
-  type StoredInput,
-} from "./batch.ts";
+  ScoreCollector,
+  type ScoreDistribution,
+} from "../statistics/distribution.ts";
+import type { BatchOptions, StoredInput } from "./batch.ts";
 import type { Config } from "../config/environment.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { Outcome } from "../base/outcome.ts";
@@ -29,7 +29,7 @@ export function describePrediction(
   const { settings: { variant }, version, inputs, dryRun } = facts;
   const scored = inputs.filter((input) => input.scored !== undefined);
   const rows = scored.reduce(
-    (sum, input) => sum + (input.scored?.features.rows ?? 0),
+    (sum, input) => sum + (input.scored?.rows ?? 0),
     0,
   );
   const status = scored.length === 0
@@ -48,10 +48,10 @@ export function describePrediction(
       model_uri: facts.modelUri,
       engine: facts.engine ?? null,
       rows,
-      input: first?.file.uri ?? null,
-      data_source: first?.file.source ?? null,
+      input: first?.data.file.uri ?? null,
+      data_source: first?.data.source ?? null,
       inputs: inputs.map((input) => toInputReport(input, facts)),
-      score_distribution: distributionOf(inputs) ?? null,
+      score_distribution: distributionOf(scored),
     },
     text: [
       ...inputs.map((input) => describeInput(input, facts)),
@@ -93,6 +93,15 @@ export function warnOfSplitPromotion(
   );
 }
 
+/** Returns the distribution of all scores of a call; null when nothing was scored. */
+function distributionOf(
+  inputs: readonly StoredInput[],
+): ScoreDistribution | null {
+  const all = new ScoreCollector();
+  for (const { scored } of inputs) if (scored) all.merge(scored.scores);
+  return inputs.length === 0 ? null : all.distribution();
+}
+
 /** Returns the version that scored an input: that of this call, or of the earlier run that scored it. */
 function modelOf(
   input: StoredInput | undefined,
@@ -112,47 +121,54 @@ function toInputReport(
   input: StoredInput,
   { version, dryRun }: PredictionFacts,
 ): Record<string, unknown> {
-  const { file, scored, ledger, mlflowRunId, sameAs } = input;
-  const same = { input: file.uri, data_source: file.source };
+  const { data, scored, ledger, mlflowRunId, sameAs } = input;
+  const same = { input: data.file.uri, data_source: data.source };
   if (sameAs) {
-    return { ...same, status: "same-content", same_as: sameAs.uri, rows: 0 };
+    return {
+      ...same,
+      status: "same-content",
+      same_as: sameAs.file.uri,
+      rows: 0,
+    };
   }
   return {
     ...same,
     status: !scored ? "nothing-new" : dryRun ? "dry-run" : "scored",
-    rows: scored?.features.rows ?? ledger?.rows ?? 0,
+    rows: scored?.rows ?? ledger?.rows ?? 0,
     ...modelOf(input, version),
     scoring_run_id: ledger?.id ?? null,
     attempt: ledger?.attempt ?? null,
     run_id: mlflowRunId ?? ledger?.mlflowRunId ?? null,
-    unknown_categories: scored?.features.unknownCategories ?? {},
-    extra_columns: scored?.features.extraColumns ?? [],
-    absent_cells: scored?.features.absentCells ?? {},
-    empty_columns: scored?.features.emptyColumns ?? [],
+    unknown_categories: scored?.findings.unknownCategories ?? {},
+    extra_columns: scored?.findings.extraColumns ?? [],
+    absent_cells: scored?.findings.absentCells ?? {},
+    empty_columns: scored?.findings.emptyColumns ?? [],
   };
 }
 
 function describeInput(
-  { file, scored, ledger, sameAs }: StoredInput,
+  { data, scored, ledger, sameAs }: StoredInput,
   { settings, version, dryRun, command }: PredictionFacts,
 ): string {
   const { title } = settings.variant;
-  const uri = oneLine(file.uri);
+  const uri = oneLine(data.file.uri);
   if (sameAs) {
     return `Not scored again: ${uri} has the same content as ${
-      sameAs.uri === file.uri ? "itself, named twice" : oneLine(sameAs.uri)
+      sameAs.file.uri === data.file.uri
+        ? "itself, named twice"
+        : oneLine(sameAs.file.uri)
     }`;
   }
   if (!scored) {
     return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were scored before, ` +
       `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()}\n` +
-      `  \`${command(file.uri)} --force\` scores them again`;
+      `  \`${command(data.file.uri)} --force\` scores them again`;
   }
   return `${
     dryRun ? "Would store" : "Scored"
-  } ${scored.features.rows} players of ${title} with ${version.name} version ${version.version}\n` +
+  } ${scored.rows} players of ${title} with ${version.name} version ${version.version}\n` +
     `  from ${uri}${
-      file.source === "local-fallback"
+      data.source === "local-fallback"
         ? " (FALLBACK: the bucket was not used)"
         : ""
     }\n` +
@@ -160,7 +176,7 @@ function describeInput(
 }
 
 /** Summarizes the scores if there is one per player; several columns are only listed. */
-function describeScores({ output, distribution }: ScoredFile): string {
+function describeScores({ output, scores }: ScoredFile): string {
   const { outputs, predictionKind } = output;
   if (outputs > 1) {
     const what = predictionKind === "probability"
@@ -169,7 +185,7 @@ function describeScores({ output, distribution }: ScoredFile): string {
     return `${outputs} ${what} per player: score_0 to score_${outputs - 1}`;
   }
   const name = isProbability(output) ? "churn probability" : "score";
-  const { mean, p10, p90 } = distribution;
+  const { mean, p10, p90 } = scores.distribution();
   return `${name}: mean ${mean.toFixed(3)}, 10 % under ${
     p10.toFixed(3)
   }, 10 % over ${p90.toFixed(3)}`;

@@ -5,12 +5,9 @@ import { sha256 } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { Schema } from "../mlflow/model-folder/signature.ts";
 import {
-  evaluate,
   type Model,
-  openKernel,
   openOnnx,
   parseModel,
-  type TreeEnsemble,
   unseenCategory,
 } from "../model/mod.ts";
 import type {
@@ -22,6 +19,7 @@ import {
   plainRecipe,
   type RecordedRecipe,
 } from "../rows/recipe.ts";
+import { toPredict } from "./predict.ts";
 import {
   checkUnnamed,
   type OutputSettings,
@@ -44,8 +42,13 @@ export interface Scorer extends AsyncDisposable {
   readonly outputs: number;
   /** SHA-256 of the model file in use. */
   readonly modelSha256: string;
+  /** The native model's bytes, from which other threads can open the same scorer; undefined if the ONNX runtime scores. */
+  readonly trees: Uint8Array<ArrayBuffer> | undefined;
   /** Returns the predictions, rows × outputs. @param matrix Rows × features in the model's order; NaN means missing. */
-  predict(matrix: Float32Array, rows: number): Promise<Float32Array>;
+  predict(
+    matrix: Float32Array,
+    rows: number,
+  ): Promise<Float32Array>;
 }
 
 /** The largest accepted difference from an expected score of the input example. */
@@ -107,20 +110,10 @@ function openTrees(
     predictionKind: model.predictionKind,
     outputs: model.outputs,
     modelSha256: sha256(bytes),
+    trees: bytes,
     predict: (matrix, rows) => Promise.resolve(score(matrix, rows)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-}
-
-/** Returns the scoring function: the kernel for trees, the reference implementation for linear models, which need only one pass over a row. */
-function toPredict(
-  model: Model,
-): (matrix: Float32Array, rows: number) => Float32Array {
-  if (model.kind === "linear") {
-    return (matrix, rows) => evaluate(model, matrix, { rows }).predictions;
-  }
-  const kernel = openKernel(model satisfies TreeEnsemble);
-  return (matrix, rows) => kernel.predict(matrix, rows);
 }
 
 /** Returns true if a model returns one probability per row, which `churn_predictions` requires. */
@@ -164,6 +157,7 @@ async function openGraph(
       predictionKind: output.predictionKind,
       outputs: output.outputs,
       modelSha256: sha256(onnx),
+      trees: undefined,
       predict: async (matrix, rows) =>
         output.take(await session.predict(matrix, rows)),
       [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),

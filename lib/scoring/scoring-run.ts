@@ -1,14 +1,20 @@
 /** Scores one input: binds its rows to the model's columns, computes its scores, and logs them as an MLflow run. */
-import { sha256 } from "../base/digest.ts";
-import {
-  type ScoreDistribution,
-  scoreDistribution,
-} from "../statistics/distribution.ts";
-import type { Log } from "../base/log.ts";
+import { ScoreCollector } from "../statistics/distribution.ts";
 import { InputError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import type { Column } from "../rows/cells.ts";
-import { type Features, toFeatures } from "../rows/features.ts";
-import type { InputFile } from "../services/variant-files.ts";
+import type { FeatureOptions, RowCounts } from "../rows/encode.ts";
+import {
+  conclude,
+  mergeCounts,
+  rawColumnsMissed,
+  type RowFindings,
+} from "../rows/features.ts";
+import { noRows } from "../rows/read.ts";
+import { openRowFile } from "../rows/row-file.ts";
+import type { InputData } from "../services/variant-files.ts";
+import { type PlacedScores, scoreFile } from "./score-file.ts";
+import type { SetAsideRow } from "./score-block.ts";
 import { toDataset } from "../mlflow/tags.ts";
 import type { Experiment, MlflowStore, ModelVersion } from "../mlflow/store.ts";
 import {
@@ -17,18 +23,19 @@ import {
   type Recipe,
   resolveRecipe,
 } from "../rows/recipe.ts";
-import { parseRows } from "../rows/json.ts";
 import type { Scorer } from "./scorer.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** An input and its scores. */
+/** An input and the facts about its scores. */
 export interface ScoredFile {
-  readonly file: InputFile;
+  readonly data: InputData;
   readonly contentSha256: string;
-  readonly features: Features;
-  /** Rows × outputs. */
-  readonly scores: Float32Array;
-  readonly distribution: ScoreDistribution;
+  /** Rows with scores. */
+  readonly rows: number;
+  /** Rows that could not be used and were set aside. */
+  readonly rowsSetAside: number;
+  readonly findings: RowFindings;
+  readonly scores: ScoreCollector;
   /** Kind of the scores, and their number per row. */
   readonly output: Pick<Scorer, "predictionKind" | "outputs">;
   readonly startedAt: Date;
@@ -40,61 +47,121 @@ export interface Binding {
   readonly recipe: Recipe;
 }
 
+/** Options of {@linkcode scoreInto}. */
+export interface ScoreOptions extends Binding {
+  readonly settings: Pick<VariantSettings, "idColumn">;
+  readonly log: Pick<Log, "info" | "warn">;
+  /** Receives rows that cannot be used; undefined if the first one is an error. */
+  readonly onBadRow?: ((row: SetAsideRow) => void) | undefined;
+}
+
 /**
- * Returns the scores of all rows of a file. Messages report ignored columns,
- * unknown categories, absent cells, empty columns and rows without a player.
+ * Scores all rows of a file and passes them to a sink in the order of the file.
+ * Messages report ignored columns, unknown categories, absent cells, empty
+ * columns and rows without a player.
  *
- * @throws {InputError} If a row cannot be used (names row, line and column), no row has a player id although the variant has an id column, or every column of the model is missing in all rows.
+ * @param sink Consumes all blocks. It is called again from the start if a raw column of the recipe turns up after rows without it; what it did before is then void.
+ * @throws {InputError} If a row cannot be used (names row, line and column), no row has a player id although the variant has an id column, or every column of the model is missing in all rows. The sink's work is then void.
  */
-export async function scoreFile(
+export async function scoreInto(
   scorer: Scorer,
-  file: InputFile,
-  options: Binding & {
-    settings: VariantSettings;
-    log: Pick<Log, "info" | "warn">;
+  data: InputData,
+  options: ScoreOptions & {
+    sink: (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
   },
 ): Promise<ScoredFile> {
   const { settings: { idColumn }, columns, recipe, log } = options;
+  const file = data.file.uri;
   const startedAt = new Date();
-  const rows = parseRows(file.bytes, { file: file.uri });
-  const features = toFeatures(rows, {
-    columns,
-    recipe,
-    idColumn,
-    file: file.uri,
-  });
-  requirePlayers(features, { idColumn, file: file.uri });
-  requireValues(features, { columns, file: file.uri });
-  for (const { isWarning, text } of remarksOn(features)) {
-    (isWarning ? log.warn : log.info)(`${file.uri}: ${text}`);
+  const binding = { columns, recipe, idColumn, file };
+  let pass = await scoreOnce(scorer, data, { ...options, features: binding });
+  const rawColumns = rawColumnsMissed(pass.counts, binding);
+  if (rawColumns.length > 0) {
+    const features = { ...binding, rawColumns };
+    pass = await scoreOnce(scorer, data, { ...options, features });
   }
-  const scores = await scorer.predict(features.matrix, features.rows);
-  if (scores.length !== features.rows * scorer.outputs) {
-    throw new InputError(
-      `Cannot use the scores of ${file.uri}: ${scores.length} came back for ${features.rows} rows`,
-    );
+  const { counts, collector, contentSha256, rowsSetAside } = pass;
+  const findings = conclude(counts, binding);
+  requirePlayers(counts, binding);
+  requireValues(findings, counts, binding);
+  for (const { isWarning, text } of remarksOn(findings, counts)) {
+    (isWarning ? log.warn : log.info)(`${file}: ${text}`);
   }
   return {
-    file,
-    contentSha256: sha256(file.bytes),
-    features,
-    scores,
-    distribution: scoreDistribution(scores),
-    output: {
-      predictionKind: scorer.predictionKind,
-      outputs: scorer.outputs,
-    },
+    data,
+    contentSha256,
+    rows: counts.rows,
+    rowsSetAside,
+    findings,
+    scores: collector,
+    output: { predictionKind: scorer.predictionKind, outputs: scorer.outputs },
     startedAt,
   };
 }
 
+interface Pass {
+  readonly counts: RowCounts;
+  readonly collector: ScoreCollector;
+  readonly contentSha256: string;
+  readonly rowsSetAside: number;
+}
+
+async function scoreOnce(
+  scorer: Scorer,
+  { file }: InputData,
+  options: ScoreOptions & {
+    features: FeatureOptions;
+    sink: (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
+  },
+): Promise<Pass> {
+  const { features, onBadRow, log, sink } = options;
+  const { columns, recipe, idColumn } = features;
+  const rowFile = await openRowFile(file, {
+    known: new Set([
+      ...columns.map(({ name }) => name),
+      ...recipe.oneHot.map(({ column }) => column),
+      ...idColumn === undefined ? [] : [idColumn],
+    ]),
+  });
+  if (rowFile.remark !== undefined) log.info(`${file.uri}: ${rowFile.remark}`);
+  const collector = new ScoreCollector();
+  let counts: RowCounts | undefined;
+  let rowsSetAside = 0;
+  const blocks = async function* () {
+    const all = scoreFile(scorer, rowFile, {
+      features,
+      setAside: onBadRow !== undefined,
+      threads: navigator.hardwareConcurrency,
+    });
+    for await (const block of all) {
+      counts = counts ? mergeCounts(counts, block.counts) : block.counts;
+      collector.add(block.scores);
+      rowsSetAside += block.setAside.length;
+      for (const row of block.setAside) onBadRow?.(row);
+      if (block.scores.length !== block.rows * scorer.outputs) {
+        throw new InputError(
+          `Cannot use the scores of ${file.uri}: ${block.scores.length} came back for ${block.rows} rows`,
+        );
+      }
+      yield block;
+    }
+  };
+  await sink(blocks());
+  if (!counts || counts.rows === 0) {
+    throw rowsSetAside === 0 ? noRows(file.uri) : new InputError(
+      `Cannot use ${file.uri}: none of its ${rowsSetAside} rows can be used`,
+    );
+  }
+  return { counts, collector, contentSha256: rowFile.digest(), rowsSetAside };
+}
+
 /** Rejects rows without any player id, unless the variant declares that it has none. */
 function requirePlayers(
-  { ids, rows }: Features,
-  { idColumn, file }: { idColumn: string | undefined; file: string },
+  { withId, named, rows }: RowCounts,
+  { idColumn, file }: FeatureOptions,
 ): void {
-  if (idColumn === undefined || ids?.some((id) => id !== null)) return;
-  const found = ids === undefined
+  if (idColumn === undefined || named > 0) return;
+  const found = withId === 0
     ? `none of the ${rows} rows has the column "${idColumn}"`
     : `"${idColumn}" is null in all ${rows} rows`;
   throw new InputError(
@@ -104,8 +171,9 @@ function requirePlayers(
 }
 
 function requireValues(
-  { emptyColumns, rows }: Features,
-  { columns, file }: { columns: readonly Column[]; file: string },
+  { emptyColumns }: RowFindings,
+  { rows }: RowCounts,
+  { columns, file }: FeatureOptions,
 ): void {
   if (emptyColumns.length < columns.length) return;
   throw new InputError(
@@ -122,14 +190,14 @@ interface Remark {
   readonly text: string;
 }
 
-function remarksOn(features: Features): Remark[] {
-  const { extraColumns, unknownCategories, absentCells, emptyColumns, ids } =
-    features;
-  const withoutPlayer = ids?.filter((id) => id === null).length ?? 0;
+function remarksOn(findings: RowFindings, counts: RowCounts): Remark[] {
+  const { extraColumns, unknownCategories, absentCells, emptyColumns } =
+    findings;
+  const { rows, withId, named } = counts;
+  // Without the id column, no row is expected to name a player.
+  const withoutPlayer = withId === 0 ? 0 : rows - named;
   const ofRows = (count: number) =>
-    `${count} of ${features.rows} rows (${
-      (count / features.rows * 100).toFixed(1)
-    } %)`;
+    `${count} of ${rows} rows (${(count / rows * 100).toFixed(1)} %)`;
   const remarks: Remark[] = [];
   if (extraColumns.length > 0) {
     remarks.push({
@@ -142,7 +210,7 @@ function remarksOn(features: Features): Remark[] {
   }
   for (const [column, count] of Object.entries(unknownCategories)) {
     remarks.push({
-      isWarning: count / features.rows > unknownWarning,
+      isWarning: count / rows > unknownWarning,
       text: `${
         ofRows(count)
       } have a value in "${column}" that the model was not trained on`,
@@ -220,7 +288,7 @@ export async function startScoringRun(
     engine,
     withRetry,
   } = options;
-  const { file, features, contentSha256 } = scored;
+  const { data: { file, source }, rows, contentSha256 } = scored;
   const { runId } = await withRetry(
     "create the scoring run",
     () =>
@@ -230,7 +298,7 @@ export async function startScoringRun(
         tags: {
           ...options.tags,
           ...variant.tags,
-          "churn.data_source": file.source,
+          "churn.data_source": source,
         },
       }),
   );
@@ -238,7 +306,7 @@ export async function startScoringRun(
     datasets: [
       toDataset(file.uri, {
         digest: contentSha256,
-        rows: features.rows,
+        rows,
         context: "scoring",
       }),
     ],
@@ -249,7 +317,7 @@ export async function startScoringRun(
     model_name: version.name,
     model_version: String(version.version),
     input_uri: file.uri,
-    data_source: file.source,
+    data_source: source,
     engine,
   };
   await withRetry(
@@ -271,10 +339,11 @@ export async function finishScoringRun(
 ): Promise<void> {
   const { scored, withRetry } = options;
   const timestampMs = Date.now();
-  const { histogram: _, ...quantiles } = scored.distribution;
-  const unknown = Object.entries(scored.features.unknownCategories);
+  const { histogram: _, ...quantiles } = scored.scores.distribution();
+  const unknown = Object.entries(scored.findings.unknownCategories);
   const values = {
-    rows: scored.features.rows,
+    rows: scored.rows,
+    ...(scored.rowsSetAside > 0 ? { rows_set_aside: scored.rowsSetAside } : {}),
     ...Object.fromEntries(
       Object.entries(quantiles).map((
         [name, value],

@@ -1,5 +1,11 @@
 /** Reads models and data: from the variant's prefix in the bucket, its local folder, or a URI given by a flag. */
-import { type ArtifactStore, uriOf } from "../storage/store.ts";
+import {
+  type ArtifactStore,
+  bytesAsFile,
+  type FileWriter,
+  type StoredFile,
+  uriOf,
+} from "../storage/store.ts";
 import { sha256 } from "../base/digest.ts";
 import {
   InputError,
@@ -21,6 +27,25 @@ export interface InputFile {
   readonly source: DataSource;
 }
 
+/** A file of rows that is open for reading, and where it is read from. */
+export interface InputData {
+  readonly file: StoredFile;
+  readonly source: DataSource;
+}
+
+/** Returns a file's bytes. The file is closed. */
+export async function readWhole(
+  { file, source }: InputData,
+): Promise<InputFile> {
+  await using open = file;
+  return { uri: open.uri, bytes: await open.read(0, open.size), source };
+}
+
+/** Returns a file that was read as a file to read rows from. */
+export function asData({ uri, bytes, source }: InputFile): InputData {
+  return { file: bytesAsFile(uri, bytes), source };
+}
+
 /** The stores that hold one variant's files. */
 export interface VariantFiles {
   readonly variant: Variant;
@@ -35,7 +60,7 @@ export interface VariantFiles {
 }
 
 /**
- * Returns a file of the variant: from the bucket, or from the local folder if
+ * Opens a file of the variant: from the bucket, or from the local folder if
  * nothing is configured. Undefined if it does not exist.
  *
  * @param path Below the variant's prefix, such as `data/churn/feature_names_3.json`.
@@ -44,23 +69,23 @@ export interface VariantFiles {
 export async function findVariantFile(
   files: VariantFiles,
   path: string,
-): Promise<InputFile | undefined> {
+): Promise<InputData | undefined> {
   if (files.embedded) return await findLocal(files, path, "local");
   const bucket = needBucket(files, path);
   const uri = uriOf(bucket, path);
-  const bytes = await files.withRetry(`read ${uri}`, () => bucket.find(path));
-  return bytes && { uri, bytes, source: "s3" };
+  const file = await files.withRetry(`read ${uri}`, () => bucket.open(path));
+  return file && { file, source: "s3" };
 }
 
 /**
- * Returns a file of the variant that must exist.
+ * Opens a file of the variant that must exist.
  *
  * @throws {InputError} If it does not; the message names where it should be.
  */
-export async function readVariantFile(
+export async function openVariantFile(
   files: VariantFiles,
   path: string,
-): Promise<InputFile> {
+): Promise<InputData> {
   const file = await findVariantFile(files, path);
   if (file) return file;
   throw new InputError(
@@ -68,6 +93,14 @@ export async function readVariantFile(
       locationOf(files, path)
     }; put the file there, or name another with its flag`,
   );
+}
+
+/** Returns a file of the variant; the errors are those of {@linkcode openVariantFile}. */
+export async function readVariantFile(
+  files: VariantFiles,
+  path: string,
+): Promise<InputFile> {
+  return await readWhole(await openVariantFile(files, path));
 }
 
 /**
@@ -83,7 +116,7 @@ function allowsFallback(error: unknown): error is TransientError {
 }
 
 /**
- * Returns the variant's new data. If S3 is unreachable, answers 5xx after all
+ * Opens the variant's new data. If S3 is unreachable, answers 5xx after all
  * retries, or has no such object, the file is read from the same variant's local
  * folder; this is logged and recorded in `source`. Any other failure is thrown
  * unchanged. The sample shipped with this project is never used as a fallback.
@@ -92,12 +125,12 @@ function allowsFallback(error: unknown): error is TransientError {
  * @throws {TransientError} If S3 is unreachable and the local folder is not used.
  * @throws {InputError} If S3 has no such object and the local folder is not used.
  */
-export async function readNewData(
+export async function openNewData(
   files: VariantFiles,
   path: string,
   options: { fallback: boolean; log: Pick<Log, "warn"> },
-): Promise<InputFile> {
-  if (files.embedded) return await readVariantFile(files, path);
+): Promise<InputData> {
+  if (files.embedded) return await openVariantFile(files, path);
   let problem: Error;
   try {
     const file = await findVariantFile(files, path);
@@ -126,44 +159,52 @@ export async function readNewData(
   options.log.warn(
     `${
       messageOf(problem)
-    }. Falling back to ${local.uri}; the ledger and the MLflow run record this`,
+    }. Falling back to ${local.file.uri}; the ledger and the MLflow run record this`,
   );
   return local;
 }
 
 /**
- * Returns the files that one `--input` names: one file, or all that match a
+ * Opens the files that one `--input` names: one file, or all that match a
  * pattern with `*` (within one folder) or `**` (across folders), sorted by name.
  *
  * @param open Opens the store for a folder's URI.
  * @throws {InputError} If no file exists.
  * @throws {TransientError} If a file is still being written.
  */
-export async function readNamedFiles(
+export async function openNamedFiles(
   uri: string,
   open: (folder: string) => ArtifactStore,
-): Promise<InputFile[]> {
+): Promise<InputData[]> {
   const { folder, path } = splitUri(uri);
   const store = open(folder);
   const source: DataSource = uri.startsWith("s3://") ? "s3" : "local";
   const paths = path.includes("*") ? await matching(store, path) : [path];
   const files = await Promise.all(paths.map(async (found) => {
-    const bytes = await store.find(found, { settled: true });
-    return bytes && { uri: uriOf(store, found), bytes, source };
+    const file = await store.open(found, { settled: true });
+    return file && { file, source };
   }));
   const present = files.filter((file) => file !== undefined);
   if (present.length > 0) return present;
   throw new InputError(`Cannot find ${uri}: there is no such file`);
 }
 
-/** Stores a file at a URI or path atomically. @param open Opens the store for a folder's URI. */
-export async function writeNamedFile(
+/** Returns the one file that a flag names; the errors are those of {@linkcode openNamedFiles}. */
+export async function readNamedFile(
   uri: string,
-  bytes: Uint8Array,
   open: (folder: string) => ArtifactStore,
-): Promise<void> {
+): Promise<InputFile> {
+  const [first] = await openNamedFiles(uri, open);
+  return await readWhole(first!);
+}
+
+/** Starts a file at a URI or path; nobody sees it before it is finished. @param open Opens the store for a folder's URI. */
+export async function createNamedFile(
+  uri: string,
+  open: (folder: string) => ArtifactStore,
+): Promise<FileWriter> {
   const { folder, path } = splitUri(uri);
-  await open(folder).write(path, bytes);
+  return await open(folder).create(path);
 }
 
 async function matching(
@@ -190,22 +231,23 @@ async function findLocal(
   { project, variant }: VariantFiles,
   path: string,
   source: DataSource,
-): Promise<InputFile | undefined> {
+): Promise<InputData | undefined> {
   const local = localPath(variant, path);
-  const bytes = await project.find(local, { settled: true });
-  return bytes && { uri: uriOf(project, local), bytes, source };
+  const file = await project.open(local, { settled: true });
+  return file && { file, source };
 }
 
 /** Tells whether a file is the shipped sample: the manifest beside each shipped model contains the digest of its sample. */
 async function isShipped(
   { project, variant }: VariantFiles,
-  file: InputFile,
+  { file }: InputData,
 ): Promise<boolean> {
   const manifest = await project.find(
     localPath(variant, "models/churn/manifest.json"),
   );
-  return manifest !== undefined &&
-    new TextDecoder().decode(manifest).includes(sha256(file.bytes));
+  if (manifest === undefined) return false;
+  const digest = sha256(await file.read(0, file.size));
+  return new TextDecoder().decode(manifest).includes(digest);
 }
 
 function needBucket({ bucket }: VariantFiles, path: string): ArtifactStore {

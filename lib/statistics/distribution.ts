@@ -14,44 +14,160 @@ export interface ScoreDistribution {
   readonly histogram: readonly number[] | undefined;
 }
 
+/** Scores up to which quantiles are exact; 1 MiB of float32. */
+const exactScores = 262_144;
+
+/** Bits of a float32 that select its bin: sign, exponent and 13 bits of the mantissa, so a bin is 0.012 % wide. */
+const binBits = 22;
+
 /**
- * Returns the distribution of scores. A quantile is the smallest score that at
- * least that share of the scores does not exceed (Hyndman and Fan 1996,
- * definition 1).
+ * Collects the distribution of any number of scores in constant memory. Minimum,
+ * maximum, mean and histogram are exact. A quantile is the smallest score that
+ * at least that share of the scores does not exceed (Hyndman and Fan 1996,
+ * definition 1); over more than 262,144 scores it is the upper end of a bin of
+ * 0.012 % of its value.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * const { p50, max, histogram } = scoreDistribution(new Float32Array([0, 0.25, 0.5, 1]));
+ * const collected = new ScoreCollector();
+ * collected.add(new Float32Array([0, 0.25]));
+ * collected.add(new Float32Array([0.5, 1]));
+ * const { p50, max, histogram } = collected.distribution();
  * deepStrictEqual([p50, max, histogram], [0.25, 1, [1, 0, 1, 0, 0, 1, 0, 0, 0, 1]]);
  * ```
- *
- * @throws {RangeError} If there are no scores.
  */
-export function scoreDistribution(scores: Float32Array): ScoreDistribution {
-  if (scores.length === 0) {
-    throw new RangeError("Cannot describe the scores of no rows");
+export class ScoreCollector {
+  #exact = new Float32Array(256);
+  #bins: Uint32Array | undefined;
+  #count = 0;
+  #sum = 0;
+  #min = Infinity;
+  #max = -Infinity;
+  readonly #tenths = new Array<number>(10).fill(0);
+
+  /** Adds scores. NaN is not a score. */
+  add(scores: Float32Array): void {
+    for (const score of scores) {
+      this.#sum += score;
+      if (score < this.#min) this.#min = score;
+      if (score > this.#max) this.#max = score;
+      const tenth = score >= 0 && score <= 1
+        ? Math.min(9, Math.floor(score * 10))
+        : -1;
+      if (tenth >= 0) this.#tenths[tenth]!++;
+    }
+    if (this.#bins) countBins(this.#bins, scores);
+    else this.#keep(scores);
+    this.#count += scores.length;
   }
-  const sorted = scores.toSorted();
-  const quantile = (share: number) =>
-    sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
-  const min = sorted[0]!;
-  const max = sorted.at(-1)!;
-  return {
-    min,
-    p10: quantile(0.1),
-    p25: quantile(0.25),
-    p50: quantile(0.5),
-    p75: quantile(0.75),
-    p90: quantile(0.9),
-    max,
-    mean: sorted.reduce((sum, score) => sum + score, 0) / sorted.length,
-    histogram: min >= 0 && max <= 1 ? countTenths(sorted) : undefined,
-  };
+
+  /** Adds all scores of another collector. */
+  merge(other: ScoreCollector): void {
+    if (!other.#bins) return this.add(other.#exact.subarray(0, other.#count));
+    if (!this.#bins) {
+      this.#bins = new Uint32Array(2 ** binBits);
+      countBins(this.#bins, this.#exact.subarray(0, this.#count));
+      this.#exact = new Float32Array(0);
+    }
+    for (let bin = 0; bin < this.#bins.length; bin++) {
+      this.#bins[bin]! += other.#bins[bin]!;
+    }
+    this.#count += other.#count;
+    this.#sum += other.#sum;
+    this.#min = Math.min(this.#min, other.#min);
+    this.#max = Math.max(this.#max, other.#max);
+    for (let tenth = 0; tenth < 10; tenth++) {
+      this.#tenths[tenth]! += other.#tenths[tenth]!;
+    }
+  }
+
+  #keep(scores: Float32Array): void {
+    const count = this.#count + scores.length;
+    if (count > exactScores) {
+      this.#bins = new Uint32Array(2 ** binBits);
+      countBins(this.#bins, this.#exact.subarray(0, this.#count));
+      countBins(this.#bins, scores);
+      this.#exact = new Float32Array(0);
+      return;
+    }
+    if (count > this.#exact.length) {
+      const larger = new Float32Array(count * 2);
+      larger.set(this.#exact);
+      this.#exact = larger;
+    }
+    this.#exact.set(scores, this.#count);
+  }
+
+  /**
+   * Returns the distribution of all scores so far.
+   *
+   * @throws {RangeError} If there are none.
+   */
+  distribution(): ScoreDistribution {
+    if (this.#count === 0) {
+      throw new RangeError("Cannot describe the scores of no rows");
+    }
+    const [p10, p25, p50, p75, p90] = this.#quantiles([
+      0.1,
+      0.25,
+      0.5,
+      0.75,
+      0.9,
+    ]);
+    const isShare = this.#min >= 0 && this.#max <= 1;
+    return {
+      min: this.#min,
+      p10: p10!,
+      p25: p25!,
+      p50: p50!,
+      p75: p75!,
+      p90: p90!,
+      max: this.#max,
+      mean: this.#sum / this.#count,
+      histogram: isShare ? [...this.#tenths] : undefined,
+    };
+  }
+
+  /** @param shares In ascending order. */
+  #quantiles(shares: readonly number[]): number[] {
+    const ranks = shares.map((share) =>
+      Math.max(0, Math.ceil(share * this.#count) - 1)
+    );
+    const bins = this.#bins;
+    if (!bins) {
+      const sorted = this.#exact.subarray(0, this.#count).toSorted();
+      return ranks.map((rank) => sorted[rank]!);
+    }
+    const found: number[] = [];
+    let below = 0;
+    for (let bin = 0; bin < bins.length && found.length < ranks.length; bin++) {
+      below += bins[bin]!;
+      while (found.length < ranks.length && below > ranks[found.length]!) {
+        found.push(Math.min(this.#max, Math.max(this.#min, upperEnd(bin))));
+      }
+    }
+    return found;
+  }
 }
 
-function countTenths(scores: Float32Array): number[] {
-  const counts = new Array<number>(10).fill(0);
-  for (const score of scores) counts[Math.min(9, Math.floor(score * 10))]!++;
-  return counts;
+function countBins(bins: Uint32Array, scores: Float32Array): void {
+  const bits = new Uint32Array(
+    scores.buffer,
+    scores.byteOffset,
+    scores.length,
+  );
+  for (const word of bits) bins[toOrdered(word) >>> (32 - binBits)]!++;
+}
+
+/** Returns the bits of a float32 as an unsigned number in the order of the floats. */
+function toOrdered(bits: number): number {
+  return (bits & 0x80000000 ? ~bits : bits | 0x80000000) >>> 0;
+}
+
+/** Returns the largest float32 in a bin. */
+function upperEnd(bin: number): number {
+  const ordered = ((bin + 1) << (32 - binBits)) - 1 >>> 0;
+  const bits = ordered & 0x80000000 ? ordered & 0x7fffffff : ~ordered;
+  return new Float32Array(Uint32Array.of(bits).buffer)[0]!;
 }

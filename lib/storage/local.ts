@@ -1,7 +1,13 @@
 /** Artifacts in a folder. */
 import { resolve } from "node:path";
-import { TransientError, UsageError } from "../base/errors.ts";
-import { type ArtifactStore, checkedPath } from "./store.ts";
+import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import {
+  type ArtifactStore,
+  bytesAsFile,
+  checkedPath,
+  type FileWriter,
+  type StoredFile,
+} from "./store.ts";
 
 /** Opens the files below `folder`, which the first write creates. The store's URI is the plain absolute path, as MLflow writes it. */
 export function openLocal(folder: string): ArtifactStore {
@@ -9,9 +15,15 @@ export function openLocal(folder: string): ArtifactStore {
   const pathOf = (path: string) => `${root}/${checkedPath(path)}`;
   return {
     uri: root,
-    find: (path, { settled = false } = {}) =>
-      settled ? readSettled(pathOf(path)) : readIfThere(pathOf(path)),
+    async find(path, { settled = false } = {}) {
+      if (!settled) return await readIfThere(pathOf(path));
+      await using file = await openSettled(pathOf(path));
+      return file && await file.read(0, file.size);
+    },
+    open: (path, { settled = false } = {}) =>
+      settled ? openSettled(pathOf(path)) : openFile(pathOf(path)),
     write: (path, bytes) => writeWhole(pathOf(path), bytes),
+    create: (path) => createWhole(pathOf(path)),
     async list(below) {
       const start = below === "" ? root : pathOf(below.replace(/\/$/, ""));
       const paths = await filesBelow(start);
@@ -43,33 +55,24 @@ const settleMs = 2_000;
 const patienceMs = 15_000;
 
 /**
- * Returns the bytes of a local file that another process may still be writing,
- * or undefined if it does not exist. Reads the file once its size and modification
- * time have been unchanged for two seconds, and again if either differs
- * afterwards. An older file is read immediately. A writer that pauses for longer
- * goes unnoticed.
+ * Opens a local file that another process may still be writing, or returns
+ * undefined if it does not exist. Opens the file once its size and modification
+ * time have been unchanged for two seconds; an older file is opened immediately.
+ * A writer that pauses for longer goes unnoticed until the file is read to its
+ * end.
  *
  * @throws {TransientError} If the file is still changing after 15 seconds.
  * @throws {UsageError} If this process may not read there; says how to allow it.
  */
-async function readSettled(
-  path: string,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function openSettled(path: string): Promise<StoredFile | undefined> {
   const deadlineMs = Date.now() + patienceMs;
   let before = await statIfThere(path);
-  if (before && !before.isFile) return await readIfThere(path);
+  if (before && !before.isFile) return await openFile(path);
   while (before !== undefined) {
     await delay(settlingMs(before, Date.now()));
     const settled = await statIfThere(path);
-    if (settled && isSame(before, settled)) {
-      const bytes = await readIfThere(path);
-      const after = await statIfThere(path);
-      if (bytes === undefined || after === undefined) return undefined;
-      if (bytes.length === after.size && isSame(settled, after)) return bytes;
-      before = after;
-    } else {
-      before = settled;
-    }
+    if (settled && isSame(before, settled)) return await openFile(path);
+    before = settled;
     if (Date.now() > deadlineMs) {
       throw new TransientError(
         `Cannot read ${path}: it is still being written (it changed within the last ${
@@ -81,6 +84,91 @@ async function readSettled(
     }
   }
   return undefined;
+}
+
+/** Bytes per read of a stream: large enough that calls cost nothing, small enough for constant memory use. */
+const streamBytes = 1 << 20;
+
+async function openFile(path: string): Promise<StoredFile | undefined> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw explained(error, path);
+  }
+  const opened = await file.stat();
+  if (opened.isDirectory) {
+    file.close();
+    return undefined;
+  }
+  if (!opened.isFile) return await readPipe(file, path);
+  const checkUnchanged = async () => {
+    if (isSame(opened, await file.stat())) return;
+    throw new TransientError(
+      `Cannot read ${path}: it changed while it was being read; write it under another name and rename it when it is whole`,
+    );
+  };
+  const fill = async (bytes: Uint8Array<ArrayBuffer>, start: number) => {
+    await file.seek(start, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes.length;) {
+      const count = await file.read(bytes.subarray(at));
+      if (count === null) break; // cut short, which the check finds
+      at += count;
+    }
+  };
+  return {
+    uri: path,
+    size: opened.size,
+    async read(start, end) {
+      const length = Math.max(0, Math.min(end, opened.size) - start);
+      const bytes = new Uint8Array(length);
+      await fill(bytes, start);
+      await checkUnchanged();
+      return bytes;
+    },
+    async *stream() {
+      const buffer = new Uint8Array(Math.min(streamBytes, opened.size));
+      for (let start = 0; start < opened.size; start += streamBytes) {
+        const bytes = buffer.subarray(0, opened.size - start);
+        await fill(bytes, start);
+        if (start + streamBytes >= opened.size) await checkUnchanged();
+        yield bytes;
+      }
+    },
+    [Symbol.asyncDispose]() {
+      file.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** The most that is read from a pipe or a device, which cannot be read twice. */
+const pipeBytes = 64 << 20;
+
+/**
+ * Returns what a pipe or a device holds.
+ *
+ * @throws {InputError} If it is more than 64 MiB.
+ */
+async function readPipe(
+  file: Deno.FsFile,
+  path: string,
+): Promise<StoredFile> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of file.readable) {
+    chunks.push(new Uint8Array(chunk));
+    size += chunk.length;
+    if (size > pipeBytes) {
+      throw new InputError(
+        `Cannot read ${path}: it is not a regular file and holds more than ${
+          pipeBytes >> 20
+        } MiB; write its content to a file, or pipe it to \`--input -\``,
+      );
+    }
+  }
+  return bytesAsFile(path, await new Blob(chunks).bytes());
 }
 
 /** Returns the remaining settling time in milliseconds; the full time if the modification time is in the future. */
@@ -108,34 +196,51 @@ function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/**
- * Writes to a file in the folder `FILE.part` beside the target, syncs it, and
- * renames it: a reader sees the old file or the new one, never a part of it. The
- * process needs write permission only for the target and that folder.
- *
- * @throws {UsageError} If this process may not write there.
- */
+/** Writes a whole file; see {@linkcode createWhole}. */
 export async function writeWhole(
   path: string,
   bytes: Uint8Array,
 ): Promise<void> {
+  await using writer = await createWhole(path);
+  await writer.write(bytes);
+  await writer.finish();
+}
+
+/**
+ * Starts a file in the folder `FILE.part` beside the target. When it is finished,
+ * it is synced and renamed: a reader sees the old file or the new one, never a
+ * part of it. The process needs write permission only for the target and that
+ * folder.
+ *
+ * @throws {UsageError} If this process may not write there.
+ */
+async function createWhole(path: string): Promise<FileWriter> {
   const folder = `${path}.part`;
   const temporary = `${folder}/${crypto.randomUUID()}`;
-  try {
-    using file = await createIn(folder, temporary);
-    await writeSynced(file, bytes);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw isAbsent(error) || error instanceof Deno.errors.AlreadyExists
+  const failed = (error: unknown) =>
+    isAbsent(error) || error instanceof Deno.errors.AlreadyExists
       ? new UsageError(`Cannot write ${path}: its folder cannot be created`, {
         cause: error,
       })
       : explained(error, path);
-  } finally {
-    // Another process may still write the same file there.
-    await Deno.remove(folder).catch(() => {});
-  }
+  const run = async <T>(step: Promise<T>): Promise<T> => {
+    try {
+      return await step;
+    } catch (error) {
+      throw failed(error);
+    }
+  };
+  const file = await run(createIn(folder, temporary));
+  return {
+    write: (bytes) => run(writeAll(file, bytes)),
+    finish: () => run(file.sync().then(() => Deno.rename(temporary, path))),
+    async [Symbol.asyncDispose]() {
+      file.close();
+      await Deno.remove(temporary).catch(() => {});
+      // Another process may still write the same file there.
+      await Deno.remove(folder).catch(() => {});
+    },
+  };
 }
 
 /** Creates a file in a folder that another process may remove concurrently, after it has written the same target. */
@@ -151,14 +256,13 @@ async function createIn(folder: string, path: string): Promise<Deno.FsFile> {
   }
 }
 
-async function writeSynced(
+async function writeAll(
   file: Deno.FsFile,
   bytes: Uint8Array,
 ): Promise<void> {
   for (let written = 0; written < bytes.length;) {
     written += await file.write(bytes.subarray(written));
   }
-  await file.sync();
 }
 
 async function filesBelow(folder: string): Promise<string[]> {

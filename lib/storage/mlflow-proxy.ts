@@ -1,6 +1,12 @@
 /** Artifacts behind an MLflow server that proxies them (`mlflow server --serve-artifacts`). */
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
-import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
+import {
+  type ArtifactStore,
+  bytesAsFile,
+  checkedPath,
+  collectBytes,
+  uriOf,
+} from "./store.ts";
 
 /** Authenticated access to an MLflow server. */
 export interface ServerAccess {
@@ -50,30 +56,42 @@ export function openServerArtifacts(
     return (await Promise.all(nested)).flat();
   }
 
+  async function find(
+    path: string,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const response = await server.send(`${api}/${encode(full(path))}`);
+    if (response.status === 404 || await isFolder(response)) {
+      await response.body?.cancel();
+      return undefined;
+    }
+    await refuse(response, `read ${uriOf(store, path)}`);
+    return await wholeBody(response, uriOf(store, path));
+  }
+
+  async function write(path: string, bytes: Uint8Array): Promise<void> {
+    const init = {
+      method: "PUT",
+      body: new Uint8Array(bytes),
+      headers: { "content-type": "application/octet-stream" },
+    };
+    const response = await server.send(
+      `${api}/${encode(full(path))}`,
+      init,
+    );
+    await refuse(response, `write ${uriOf(store, path)}`);
+    await response.body?.cancel();
+  }
+
   return {
     ...store,
-    async find(path) {
-      const response = await server.send(`${api}/${encode(full(path))}`);
-      if (response.status === 404 || await isFolder(response)) {
-        await response.body?.cancel();
-        return undefined;
-      }
-      await refuse(response, `read ${uriOf(store, path)}`);
-      return await wholeBody(response, uriOf(store, path));
+    find,
+    async open(path) {
+      const bytes = await find(path);
+      return bytes && bytesAsFile(uriOf(store, path), bytes);
     },
-    async write(path, bytes) {
-      const init = {
-        method: "PUT",
-        body: new Uint8Array(bytes),
-        headers: { "content-type": "application/octet-stream" },
-      };
-      const response = await server.send(
-        `${api}/${encode(full(path))}`,
-        init,
-      );
-      await refuse(response, `write ${uriOf(store, path)}`);
-      await response.body?.cancel();
-    },
+    write,
+    create: (path) =>
+      Promise.resolve(collectBytes((bytes) => write(path, bytes))),
     list: async (folder) =>
       (await filesBelow(folder.replace(/\/$/, ""))).sort(),
   };

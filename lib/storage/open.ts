@@ -53,7 +53,9 @@ function openS3WhenUsed(uri: string, settings: S3Settings): ArtifactStore {
   return {
     uri: parseS3Uri(uri).root,
     find: async (path, options) => await (await open()).find(path, options),
+    open: async (path, options) => await (await open()).open(path, options),
     write: async (path, bytes) => await (await open()).write(path, bytes),
+    create: async (path) => await (await open()).create(path),
     list: async (folder) => await (await open()).list(folder),
   };
 }

@@ -1,15 +1,22 @@
 /** Artifacts in S3 or a compatible service: the only importer of `npm:@aws-sdk/client-s3`. */
 import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListObjectsV2Command,
   NoSuchKey,
   NotFound,
   PutObjectCommand,
   S3Client,
+  UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import {
   awsClientSettings,
   explainAwsError,
@@ -17,7 +24,14 @@ import {
 } from "../aws/client.ts";
 import { TransientError, UsageError } from "../base/errors.ts";
 import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
-import { type ArtifactStore, checkedPath, uriOf } from "./store.ts";
+import {
+  type ArtifactStore,
+  bytesAsFile,
+  checkedPath,
+  type FileWriter,
+  type StoredFile,
+  uriOf,
+} from "./store.ts";
 
 /**
  * Opens the objects below `s3://BUCKET/PREFIX`. Nothing connects until the first
@@ -49,6 +63,19 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
         throw explain(error, `read ${at(path)}`, bucket);
       }
     },
+    async open(path) {
+      const object = { Bucket: bucket, Key: keyOf(path) };
+      const failed = (error: unknown) =>
+        explain(error, `read ${at(path)}`, bucket);
+      try {
+        return await call((client) =>
+          openObject(client, object, { uri: at(path), failed })
+        );
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw failed(error);
+      }
+    },
     async write(path, bytes) {
       const command = new PutObjectCommand({
         Bucket: bucket,
@@ -58,6 +85,14 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
       await call((client) => client.send(command)).catch((error) => {
         throw explain(error, `write ${at(path)}`, bucket);
       });
+    },
+    create(path) {
+      const object = { Bucket: bucket, Key: keyOf(path) };
+      const send: Send = (step) =>
+        call(step).catch((error) => {
+          throw explain(error, `write ${at(path)}`, bucket);
+        });
+      return Promise.resolve(new ObjectWriter(object, send));
     },
     async list(below) {
       const start = below === ""
@@ -94,6 +129,15 @@ async function readChecked(
   const response = await client.send(
     new GetObjectCommand({ ...object, ChecksumMode: "ENABLED" }),
   );
+  return await checkedBody(client, object, response);
+}
+
+/** Returns the body of a response that must hold the whole object; the errors are those of {@linkcode readChecked}. */
+async function checkedBody(
+  client: S3Client,
+  object: ObjectAddress,
+  response: GetObjectCommandOutput,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { ContentLength: length, ETag: etag, $metadata } = response;
   const { bytes, md5 } = await readBody(response);
   if (length !== undefined && bytes.length !== length) {
@@ -101,7 +145,9 @@ async function readChecked(
       `the body was cut short: expected ${length} bytes, found ${bytes.length}`,
     );
   }
-  if ($metadata.httpStatusCode !== 200 || etag === undefined) {
+  const isObject = $metadata.httpStatusCode === 200 ||
+    $metadata.httpStatusCode === 206;
+  if (!isObject || etag === undefined) {
     throw new TransientError(
       `the answer is not an S3 object: expected HTTP 200 with an ETag, found HTTP ${$metadata.httpStatusCode} ${
         etag === undefined ? "without one" : "with one"
@@ -118,6 +164,230 @@ async function readChecked(
     await compareWithHead(client, object, { length: bytes.length, etag });
   }
   return bytes;
+}
+
+/** Bytes per request of a large object; a smaller object is read whole by the first request. */
+const rangeBytes = 8 << 20;
+
+/**
+ * Opens an object. Its first bytes are read at once, so that a small object is
+ * read and verified by one request. The others are read by ranges with
+ * `If-Match`, and a whole stream is compared with the checksum of the object: a
+ * CRC-32 or SHA-256 of the whole object, otherwise the MD5 of its ETag. S3 may
+ * have neither (uploaded in parts); then the ETag of every range and the length
+ * must agree.
+ */
+async function openObject(
+  client: S3Client,
+  object: ObjectAddress,
+  { uri, failed }: { uri: string; failed: (error: unknown) => Error },
+): Promise<StoredFile> {
+  const response = await client.send(
+    new GetObjectCommand({
+      ...object,
+      Range: `bytes=0-${rangeBytes - 1}`,
+      ChecksumMode: "ENABLED",
+    }),
+  ).catch((error: unknown) => {
+    const isEmpty = error instanceof Error && error.name === "InvalidRange";
+    if (!isEmpty) throw error;
+    return undefined;
+  });
+  if (response === undefined) {
+    return bytesAsFile(uri, await readChecked(client, object));
+  }
+  const { ETag: etag, ContentRange: range = "" } = response;
+  const size = Number(/^bytes 0-\d+\/(\d+)$/.exec(range)?.[1] ?? 0);
+  if (size <= rangeBytes || etag === undefined) {
+    return bytesAsFile(uri, await checkedBody(client, object, response));
+  }
+  await response.Body?.transformToWebStream().cancel();
+  const head = await client.send(
+    new HeadObjectCommand({
+      ...object,
+      IfMatch: etag,
+      ChecksumMode: "ENABLED",
+    }),
+  );
+  const read = async (start: number, end: number) => {
+    const last = Math.min(end, size) - 1;
+    if (last < start) return new Uint8Array(0);
+    const response = await client.send(
+      new GetObjectCommand({
+        ...object,
+        Range: `bytes=${start}-${last}`,
+        IfMatch: etag,
+      }),
+    ).catch((error: unknown) => {
+      const isChanged = error instanceof Error &&
+        (error.name === "PreconditionFailed" || error instanceof NoSuchKey);
+      throw isChanged
+        ? new TransientError(
+          `Cannot read ${uri}: the object was replaced or deleted while it was read`,
+        )
+        : failed(error);
+    });
+    const { bytes } = await readBody(response).catch((error) => {
+      throw failed(error);
+    });
+    const isRange = bytes.length === last + 1 - start &&
+      response.$metadata.httpStatusCode === 206 && response.ETag === etag &&
+      response.ContentRange === `bytes ${start}-${last}/${size}`;
+    if (isRange) return bytes;
+    throw new TransientError(
+      `Cannot read ${uri}: expected the bytes ${start} to ${last} of ${size} with the ETag ${etag}, found ${bytes.length} bytes of ${response.ContentRange} with ${response.ETag}`,
+    );
+  };
+  return {
+    uri,
+    size,
+    read,
+    async *stream() {
+      const check = openCheck(head);
+      let next = read(0, rangeBytes);
+      for (let end = rangeBytes; next !== undefined; end += rangeBytes) {
+        const bytes = await next;
+        if (end < size) {
+          next = read(end, end + rangeBytes);
+          next.catch(() => {}); // reported when its turn comes
+        }
+        check.update(bytes);
+        yield bytes;
+        if (end >= size) break;
+      }
+      const found = check.digest();
+      if (found === check.expected) return;
+      throw new TransientError(
+        `Cannot read ${uri}: the bytes are not the object's: expected the ${check.name} ${check.expected}, found ${found}`,
+      );
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Sends a request, with the errors of this store. */
+type Send = <T>(step: (client: S3Client) => Promise<T>) => Promise<T>;
+
+/** Bytes per part of a multipart upload. S3 allows 10,000 parts of at least 5 MiB, so an object may have 156 GiB. */
+const partBytes = 16 << 20;
+
+/** Writes an object: a small one by one request, a large one in parts that become an object only when the upload is completed. */
+class ObjectWriter implements FileWriter {
+  readonly #object: ObjectAddress;
+  readonly #send: Send;
+  #buffer = new Uint8Array(1 << 16);
+  #used = 0;
+  #upload: string | undefined;
+  #finished = false;
+  readonly #parts: CompletedPart[] = [];
+
+  constructor(object: ObjectAddress, send: Send) {
+    this.#object = object;
+    this.#send = send;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    const length = this.#used + bytes.length;
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(length, this.#buffer.length * 2));
+      larger.set(this.#buffer.subarray(0, this.#used));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(bytes, this.#used);
+    this.#used = length;
+    if (length >= partBytes) await this.#sendPart();
+  }
+
+  async #sendPart(): Promise<void> {
+    this.#upload ??= await this.#send(async (client) => {
+      const created = await client.send(
+        new CreateMultipartUploadCommand(this.#object),
+      );
+      return created.UploadId;
+    });
+    const PartNumber = this.#parts.length + 1;
+    const command = new UploadPartCommand({
+      ...this.#object,
+      UploadId: this.#upload,
+      PartNumber,
+      Body: this.#buffer.subarray(0, this.#used),
+    });
+    const part = await this.#send((client) => client.send(command));
+    const { ETag, ChecksumCRC32 } = part;
+    this.#parts.push({ PartNumber, ETag, ChecksumCRC32 });
+    this.#used = 0;
+  }
+
+  async finish(): Promise<void> {
+    if (this.#upload === undefined) {
+      const command = new PutObjectCommand({
+        ...this.#object,
+        Body: this.#buffer.subarray(0, this.#used),
+      });
+      await this.#send((client) => client.send(command));
+    } else {
+      if (this.#used > 0) await this.#sendPart();
+      const command = new CompleteMultipartUploadCommand({
+        ...this.#object,
+        UploadId: this.#upload,
+        MultipartUpload: { Parts: this.#parts },
+      });
+      await this.#send((client) => client.send(command));
+    }
+    this.#finished = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#finished || this.#upload === undefined) return;
+    const command = new AbortMultipartUploadCommand({
+      ...this.#object,
+      UploadId: this.#upload,
+    });
+    // If this fails too, the bucket's lifecycle rule removes the parts.
+    await this.#send((client) => client.send(command)).catch(() => {});
+  }
+}
+
+/** A checksum that is computed while an object is read. */
+interface Check {
+  readonly name: string;
+  /** Undefined if S3 has no checksum of the whole object. */
+  readonly expected: string | undefined;
+  update(bytes: Uint8Array): void;
+  /** Returns undefined if {@linkcode expected} is. */
+  digest(): string | undefined;
+}
+
+/** Returns the cheapest check that the object's metadata allows. Checksums of S3 are base64; those of parts (`-N`) are not of the whole object. */
+function openCheck(head: HeadObjectCommandOutput): Check {
+  const isWhole = (checksum: string | undefined) =>
+    checksum !== undefined && !/-\d+$/.test(checksum);
+  if (isWhole(head.ChecksumCRC32)) {
+    let crc = 0;
+    return {
+      name: "CRC-32",
+      expected: head.ChecksumCRC32,
+      update: (bytes) => crc = crc32(bytes, crc),
+      digest: () => {
+        const bytes = new Uint8Array(4);
+        new DataView(bytes.buffer).setUint32(0, crc);
+        return bytes.toBase64();
+      },
+    };
+  }
+  const isSha256 = isWhole(head.ChecksumSHA256);
+  const md5 = md5Of(head);
+  const hash = isSha256
+    ? createHash("sha256")
+    : md5 === undefined
+    ? undefined
+    : createHash("md5");
+  return {
+    name: isSha256 ? "SHA-256" : "MD5",
+    expected: isSha256 ? head.ChecksumSHA256 : md5,
+    update: (bytes) => hash?.update(bytes),
+    digest: () => hash?.digest(isSha256 ? "base64" : "hex"),
+  };
 }
 
 /** Reads the body and its MD5. If the length is known, reads into one array so that the body is in memory only once. */
@@ -154,7 +424,9 @@ async function readBody(
  * buckets, whose ETag is not an MD5
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
  */
-function md5Of(response: GetObjectCommandOutput): string | undefined {
+function md5Of(
+  response: GetObjectCommandOutput | HeadObjectCommandOutput,
+): string | undefined {
   const { ServerSideEncryption: encryption, StorageClass: storage } = response;
   const isMd5 = response.SSECustomerAlgorithm === undefined &&
     !encryption?.startsWith("aws:kms") && storage !== "EXPRESS_ONEZONE";

@@ -1,6 +1,35 @@
 /** The interface of an artifact store: a folder, S3, or an MLflow server's proxy. */
 import { InputError } from "../base/errors.ts";
 
+/** A file that is read piece by piece; every piece comes from the same version of the file. */
+export interface StoredFile extends AsyncDisposable {
+  /** Where it is, safe to print and store. */
+  readonly uri: string;
+  /** Bytes. */
+  readonly size: number;
+  /**
+   * Returns the bytes from `start` to `end`.
+   *
+   * @throws {TransientError} If the file has changed since it was opened, or the store cannot be reached.
+   */
+  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Yields all bytes in order. A second call begins again. A piece is only valid
+   * until the next one is asked for: its memory is used again.
+   *
+   * @throws {TransientError} If the file has changed since it was opened, or the bytes do not match its length or checksum.
+   */
+  stream(): AsyncIterable<Uint8Array<ArrayBuffer>>;
+}
+
+/** A file that is written piece by piece. Nobody sees it before it is finished; disposal discards an unfinished one. */
+export interface FileWriter extends AsyncDisposable {
+  /** Appends bytes; the caller may use their memory again afterwards. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Completes the file, replacing an existing one. */
+  finish(): Promise<void>;
+}
+
 /** The files below one root; paths are relative and separated by `/`. */
 export interface ArtifactStore {
   /** The root, safe to print and store: `s3://bucket/prefix`, an absolute path, `mlflow-artifacts:/…`. */
@@ -16,8 +45,15 @@ export interface ArtifactStore {
     path: string,
     options?: { settled?: boolean },
   ): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Opens a file, with the options and errors of {@linkcode find}; undefined if it does not exist. */
+  open(
+    path: string,
+    options?: { settled?: boolean },
+  ): Promise<StoredFile | undefined>;
   /** Stores a file atomically, replacing an existing one. */
   write(path: string, bytes: Uint8Array): Promise<void>;
+  /** Starts a file of any size. Nothing is visible, and an existing file stays, until it is finished. */
+  create(path: string): Promise<FileWriter>;
   /** Returns the sorted paths of the files below `folder` ("" for all). */
   list(folder: string): Promise<string[]>;
 }
@@ -34,6 +70,37 @@ export async function readArtifact(
   const bytes = await store.find(path);
   if (bytes) return bytes;
   throw new InputError(`Cannot find ${uriOf(store, path)}`);
+}
+
+/** Returns bytes in memory as an open file. */
+export function bytesAsFile(
+  uri: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): StoredFile {
+  return {
+    uri,
+    size: bytes.length,
+    read: (start, end) => Promise.resolve(bytes.subarray(start, end)),
+    async *stream() {
+      yield await Promise.resolve(bytes);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Returns a writer that collects the bytes in memory, for a store that only takes whole files. */
+export function collectBytes(
+  write: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
+): FileWriter {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  return {
+    write(bytes) {
+      parts.push(new Uint8Array(bytes));
+      return Promise.resolve();
+    },
+    finish: async () => await write(await new Blob(parts).bytes()),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 /** Returns the URI of one file in a store. */

@@ -16,8 +16,9 @@ import { toFeatures } from "../../lib/rows/features.ts";
 import { readModelFolder } from "../../lib/mlflow/model-folder/read.ts";
 import { toModelFolder } from "../../lib/registration/model-folder.ts";
 import { proveParity } from "../../lib/registration/parity-gate.ts";
+import { withRows } from "../../lib/registration/candidate-files.ts";
 import { plainRecipe } from "../../lib/rows/recipe.ts";
-import { parseRows } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json.ts";
 import { openScorer } from "../../lib/scoring/scorer.ts";
 import { largestError } from "../parity/compare.ts";
 import { runPython, testWithPython } from "../support/python.ts";
@@ -49,12 +50,13 @@ const settings = { positiveClass: undefined, modelOutput: undefined };
 async function readCandidate(folder: string, name: string): Promise<Candidate> {
   const file = async (path: string) => ({
     uri: path,
+    source: "local" as const,
     bytes: await Deno.readFile(`${folder}/${path}`),
   });
   return toCandidate({
     model: await file(`${name}.model`),
     features: await file(`${name}.features.json`),
-    sample: await file(`${name}.jsonl`),
+    sample: await withRows(await file(`${name}.jsonl`), { idColumn }),
     evaluation: undefined,
     manifest: undefined,
   }, { recipe: plainRecipe, idColumn, label: "churned" });
@@ -92,7 +94,7 @@ async function checkOurs(
   for (const engine of ["trees", "onnxruntime"] as const) {
     await using scorer = await openScorer(loaded, { engine, settings });
     ok(scorer.columns);
-    const { matrix, rows } = toFeatures(parseRows(bytes, { file }), {
+    const { matrix, rows } = toFeatures(parseJsonLines(bytes, { file }), {
       columns: scorer.columns,
       recipe: plainRecipe,
       idColumn,

@@ -17,7 +17,7 @@ import { toFeatures } from "../../lib/rows/features.ts";
 import type { InputRow } from "../../lib/rows/json.ts";
 import { plainRecipe } from "../../lib/rows/recipe.ts";
 import { moveDown, RowError } from "../../lib/rows/row-error.ts";
-import { unpackTexts } from "../../lib/rows/text-packer.ts";
+import { unpack } from "../../lib/rows/packed.ts";
 import { blocksOf } from "../support/blocks.ts";
 import { seededNumbers } from "../support/ensembles.ts";
 import { mutate, type Random } from "../support/mutate.ts";
@@ -723,7 +723,7 @@ print(json.dumps([read(text) for text in json.loads(sys.argv[1])]))`,
         Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)).buffer,
       );
       deepStrictEqual(matrix, wanted, text);
-      deepStrictEqual(ids && unpackTexts(ids), wantedIds);
+      deepStrictEqual(ids && unpack(ids), wantedIds);
       deepStrictEqual(toFeatures(read(text, roles), roles).matrix, wanted);
     });
   },

@@ -18,7 +18,7 @@ import {
   plainRecipe,
   resolveRecipe,
 } from "../../lib/rows/recipe.ts";
-import { parseRows } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json.ts";
 import { toVariants } from "../../lib/config/variants.ts";
 import { parseYaml } from "../../lib/base/yaml.ts";
 
@@ -34,7 +34,7 @@ const columns: Column[] = [
 
 /** Features of JSON Lines, bound to the three columns above. */
 function bind(lines: string, options: Partial<FeatureOptions> = {}) {
-  return toFeatures(parseRows(encode(lines), { file: "players" }), {
+  return toFeatures(parseJsonLines(encode(lines), { file: "players" }), {
     columns,
     recipe: plainRecipe,
     idColumn: "player_id",
@@ -148,7 +148,7 @@ Deno.test("toFeatures() takes names that every JavaScript object has for what th
       columns: [{ name, type: "double" }],
     });
   }
-  const [row] = toModelRows([...parseRows(encode(line), { file: "x" })], {
+  const [row] = toModelRows([...parseJsonLines(encode(line), { file: "x" })], {
     columns: own,
     recipe: plainRecipe,
   });
@@ -227,7 +227,7 @@ const { recipe: declared } = toVariants(
     file: "variants.yaml",
   }),
 ).settings({});
-const rowsOf = (bytes: Uint8Array) => parseRows(bytes, { file: "golden" });
+const rowsOf = (bytes: Uint8Array) => parseJsonLines(bytes, { file: "golden" });
 /** What the shipped models say: dummies of pandas are booleans. */
 const shippedColumns = names.map((name, index) => ({
   name,

@@ -5,7 +5,7 @@ import {
   RowEncoder,
 } from "../../lib/rows/encode.ts";
 import { encodeJsonLines } from "../../lib/rows/json-lines.ts";
-import { parseRows } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json.ts";
 import { notANumber, readNumber } from "../../lib/rows/number.ts";
 import { plainRecipe } from "../../lib/rows/recipe.ts";
 import { messageOf } from "../../lib/base/errors.ts";
@@ -46,7 +46,7 @@ function exact(bytes: Uint8Array, options: FeatureOptions): Result {
   return attempt(() => {
     const encoder = new RowEncoder(options);
     const { file } = options;
-    for (const { number, line, value } of parseRows(bytes, { file })) {
+    for (const { number, line, value } of parseJsonLines(bytes, { file })) {
       encoder.add(value, { file, row: number, line });
     }
     return encoder.finish();

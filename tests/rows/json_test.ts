@@ -1,15 +1,18 @@
-import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { InputError } from "../../lib/base/errors.ts";
-import { parseRows } from "../../lib/rows/json.ts";
+import { readAllRows, readRows } from "../../lib/rows/read.ts";
+import { bytesAsFile } from "../../lib/storage/store.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
-const parse = (bytes: string | Uint8Array) => [
-  ...parseRows(typeof bytes === "string" ? encode(bytes) : bytes, {
-    file: "players.json",
-  }),
-];
-const values = (bytes: string | Uint8Array) =>
-  parse(bytes).map(({ value }) => value);
+const open = (content: string | Uint8Array<ArrayBuffer>) =>
+  bytesAsFile(
+    "players.json",
+    typeof content === "string" ? encode(content) : content,
+  );
+const parse = (content: string | Uint8Array<ArrayBuffer>) =>
+  readAllRows(open(content), { idColumn: "player_id" });
+const values = async (content: string | Uint8Array<ArrayBuffer>) =>
+  (await parse(content)).map(({ value }) => value);
 
 /** One table, in every form that a file may have. */
 const objects = [{ a: 1, b: "x" }, { a: null, b: "ø, \n" }];
@@ -28,9 +31,9 @@ const forms: Record<string, string> = {
 };
 
 for (const [form, text] of Object.entries(forms)) {
-  Deno.test(`parseRows() reads ${form}`, () => {
-    deepStrictEqual(values(text), objects);
-    deepStrictEqual(parse(text).map(({ number }) => number), [1, 2]);
+  Deno.test(`readRows() reads ${form}`, async () => {
+    deepStrictEqual(await values(text), objects);
+    deepStrictEqual((await parse(text)).map(({ number }) => number), [1, 2]);
   });
 }
 
@@ -40,8 +43,8 @@ const splits = [
   ' {"index": [0, 1], "data": [[1, "x"], [null, "ø, \\n"]], "columns": ["a", "b"]}\n',
 ];
 
-Deno.test("parseRows() reads pandas' split, which names the columns of its arrays", () => {
-  for (const text of splits) deepStrictEqual(values(text), objects);
+Deno.test("readRows() reads pandas' split, which names the columns of its arrays", async () => {
+  for (const text of splits) deepStrictEqual(await values(text), objects);
   const refused = {
     '{"columns":["a","a"],"data":[[1,2]]}': /names "a" twice/,
     '{"columns":["a"],"data":[[1],[1,2]]}':
@@ -51,15 +54,15 @@ Deno.test("parseRows() reads pandas' split, which names the columns of its array
     '{"columns":["a"],"data":[]}': /it has none/,
   };
   for (const [text, message] of Object.entries(refused)) {
-    throws(() => parse(text), message);
+    await rejects(parse(text), message);
   }
   // Lines whose first key happens to be one of pandas'.
-  deepStrictEqual(values('{"data":[1]}\n{"data":[2]}'), [{ data: [1] }, {
+  deepStrictEqual(await values('{"data":[1]}\n{"data":[2]}'), [{ data: [1] }, {
     data: [2],
   }]);
 });
 
-Deno.test("parseRows() refuses arrays without column names, and says the way out", () => {
+Deno.test("readRows() refuses arrays without column names, and says the way out", async () => {
   const rows = [[1, null, true], [2, 0.5, false]];
   const forms = [
     JSON.stringify(rows),
@@ -67,35 +70,40 @@ Deno.test("parseRows() refuses arrays without column names, and says the way out
     "[1, null, true]",
   ];
   for (const text of forms) {
-    throws(
-      () => parse(text),
+    await rejects(
+      parse(text),
       /(line|row) 1: expected an object, found \[1,null,true\]; .*orient="split"/,
     );
   }
 });
 
-Deno.test("parseRows() counts lines as an editor does", () => {
-  deepStrictEqual(parse('\n{"a":1}\r\n\r\n{"a":2}').map(({ line }) => line), [
-    2,
-    4,
+Deno.test("readRows() counts lines as an editor does", async () => {
+  deepStrictEqual(
+    (await parse('\n{"a":1}\r\n\r\n{"a":2}')).map(({ line }) => line),
+    [
+      2,
+      4,
+    ],
+  );
+  deepStrictEqual((await parse('[{"a":1}]')).map(({ line }) => line), [
+    undefined,
   ]);
-  deepStrictEqual(parse('[{"a":1}]').map(({ line }) => line), [undefined]);
 });
 
-Deno.test("parseRows() reads a line longer than any buffer", () => {
+Deno.test("readRows() reads a line longer than any buffer", async () => {
   const long = { a: "é".repeat(200_000) };
-  deepStrictEqual(values(`${JSON.stringify(long)}\n{"a":"b"}`), [long, {
+  deepStrictEqual(await values(`${JSON.stringify(long)}\n{"a":"b"}`), [long, {
     a: "b",
   }]);
 });
 
-Deno.test("parseRows() names the line of what it cannot read", () => {
-  const refused: Record<string, string | Uint8Array> = {
+Deno.test("readRows() names the line of what it cannot read", async () => {
+  const refused: Record<string, string | Uint8Array<ArrayBuffer>> = {
     "line 2: .*expected one JSON object per line": '{"a":1}\n{"a":',
     "line 1: .*missing value is null or NaN": '{"a": Infinity}',
     "line 2: expected an object, found 7": '{"a":1}\n7',
-    'line 1: expected an object, found "x"': '"x"',
-    "line 1: expected an object, found null": "null",
+    'line 2: expected an object, found "x"': '{"a":1}\n"x"',
+    "line 2: expected an object, found null": '{"a":1}\nnull',
     "line 3: it is not UTF-8 text": new Uint8Array([
       ...encode('{"a":1}\n\n{"a":"'),
       0xff,
@@ -106,7 +114,7 @@ Deno.test("parseRows() names the line of what it cannot read", () => {
     "rows of players.json: it has none": "[]",
   };
   for (const [message, bytes] of Object.entries(refused)) {
-    throws(() => parse(bytes), (error) => {
+    await rejects(parse(bytes), (error) => {
       ok(error instanceof InputError);
       strictEqual(
         new RegExp(message).test((error as Error).message),
@@ -118,9 +126,9 @@ Deno.test("parseRows() names the line of what it cannot read", () => {
   }
 });
 
-Deno.test("parseRows() has given back the good rows before it names a bad line", () => {
-  const rows = parseRows(encode('{"a":1}\n{"a":2}\n{'), { file: "x" });
-  deepStrictEqual(rows.next().value?.value, { a: 1 });
-  deepStrictEqual(rows.next().value?.value, { a: 2 });
-  throws(() => rows.next(), InputError);
+Deno.test("readRows() has given back the good rows before it names a bad line", async () => {
+  const rows = readRows(open('{"a":1}\n{"a":2}\n{'), { idColumn: undefined });
+  deepStrictEqual((await rows.next()).value?.value, { a: 1 });
+  deepStrictEqual((await rows.next()).value?.value, { a: 2 });
+  await rejects(rows.next(), InputError);
 });

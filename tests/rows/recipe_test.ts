@@ -11,7 +11,7 @@ import {
   resolveRecipe,
   toRecorded,
 } from "../../lib/rows/recipe.ts";
-import { parseRows } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 
 interface Case {
@@ -41,7 +41,7 @@ testWithPython(
           name,
           type: name === "spend" || name === "c_count" ? "double" : "boolean",
         }));
-        const rows = [...parseRows(bytes, { file: "week" })];
+        const rows = [...parseJsonLines(bytes, { file: "week" })];
         const step = {
           column: "c",
           prefix: "c_",

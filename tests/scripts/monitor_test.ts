@@ -8,6 +8,7 @@ import {
   strictEqual,
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { withRows } from "../../lib/registration/candidate-files.ts";
 import { toCandidate } from "../../lib/registration/candidate.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
@@ -715,12 +716,15 @@ Deno.test("toHtmlReport() stays under a megabyte with ten thousand columns, and 
 Deno.test("toCandidate() freezes the sample where there is no labelled set, and no metric with it", async () => {
   const read = async (uri: string) => ({
     uri,
+    source: "local" as const,
     bytes: await Deno.readFile(`${root}${uri}`),
   });
   const files = {
     model: await read("models/churn/xgb_churn_model_2.bin"),
     features: await read("data/churn/feature_names_3.json"),
-    sample: await read("data/churn/X_test_sample_2.json"),
+    sample: await withRows(await read("data/churn/X_test_sample_2.json"), {
+      idColumn: "player_id",
+    }),
     evaluation: undefined,
     manifest: undefined,
   };

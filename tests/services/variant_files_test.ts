@@ -15,12 +15,14 @@ import {
   UsageError,
 } from "../../lib/base/errors.ts";
 import {
-  type InputFile,
-  readNamedFiles,
-  readNewData,
+  createNamedFile,
+  type InputData,
+  openNamedFiles,
+  openNewData,
+  openVariantFile,
   readVariantFile,
+  readWhole,
   type VariantFiles,
-  writeNamedFile,
 } from "../../lib/services/variant-files.ts";
 import { noLog } from "../../lib/base/log.ts";
 import { retry } from "../../lib/base/retry.ts";
@@ -53,6 +55,8 @@ function failing(error: Error): ArtifactStore {
   return {
     uri: "s3://bucket/geography-us",
     find: () => Promise.reject(error),
+    open: () => Promise.reject(error),
+    create: () => Promise.reject(error),
     write: () => Promise.reject(error),
     list: () => Promise.reject(error),
   };
@@ -62,14 +66,12 @@ function failing(error: Error): ArtifactStore {
 async function read(stores: VariantFiles, fallback = true) {
   const warnings: string[] = [];
   const log = { warn: (text: string) => void warnings.push(text) };
-  const { source, bytes } = await readNewData(stores, sample, {
-    fallback,
-    log,
-  });
+  const data = await openNewData(stores, sample, { fallback, log });
+  const { source, bytes } = await readWhole(data);
   return { source, text: new TextDecoder().decode(bytes), warnings };
 }
 
-Deno.test("readNewData() takes the bucket's object, whatever is local", async () => {
+Deno.test("openNewData() takes the bucket's object, whatever is local", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.bucket!.write(sample, encode("bucket"));
@@ -81,7 +83,7 @@ Deno.test("readNewData() takes the bucket's object, whatever is local", async ()
   });
 });
 
-Deno.test("readNewData() falls back loudly when the object is missing or S3 is away, and only then", async () => {
+Deno.test("openNewData() falls back loudly when the object is missing or S3 is away, and only then", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.project.write(local, encode("local"));
@@ -231,7 +233,7 @@ const keys = {
   AWS_SECRET_ACCESS_KEY: "testing",
 };
 
-Deno.test("readNewData() falls back for a closed list of what S3 does", async (t) => {
+Deno.test("openNewData() falls back for a closed list of what S3 does", async (t) => {
   using _ = setEnvironment(keys);
   for (const [what, fault] of Object.entries(fallbacks)) {
     await t.step(what, async () => {
@@ -251,7 +253,7 @@ Deno.test("readNewData() falls back for a closed list of what S3 does", async (t
   }
 });
 
-Deno.test("readNewData() falls back for nothing else that S3 does", async (t) => {
+Deno.test("openNewData() falls back for nothing else that S3 does", async (t) => {
   using _ = setEnvironment(keys);
   for (const [what, [fault, kind]] of Object.entries(refusals)) {
     await t.step(what, async () => {
@@ -265,7 +267,7 @@ Deno.test("readNewData() falls back for nothing else that S3 does", async (t) =>
   }
 });
 
-Deno.test("readNewData() never falls back without a login, whoever refuses it", async (t) => {
+Deno.test("openNewData() never falls back without a login, whoever refuses it", async (t) => {
   await using folder = await tempFolder();
   await Deno.writeTextFile(`${folder.path}/token`, "a.web.identity");
   await using s3 = startFaults({ bytes: s3Error(404, "NoSuchKey") });
@@ -340,7 +342,7 @@ Deno.test("readNewData() never falls back without a login, whoever refuses it", 
   strictEqual(s3.requests, 0);
 });
 
-Deno.test("readNewData() without fallback keeps the kind of the failure", async () => {
+Deno.test("openNewData() without fallback keeps the kind of the failure", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.project.write(local, encode("local"));
@@ -355,7 +357,7 @@ Deno.test("readNewData() without fallback keeps the kind of the failure", async 
   });
 });
 
-Deno.test("readNewData() never falls back to the shipped sample, nor to nothing", async () => {
+Deno.test("openNewData() never falls back to the shipped sample, nor to nothing", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await rejects(read(stores), {
@@ -389,7 +391,7 @@ Deno.test("readVariantFile() reads the local folder when embedded, and names the
   deepStrictEqual([source, uri], ["local", `${folder.path}/project/${local}`]);
 });
 
-Deno.test("readNamedFiles() takes one file, or all that a pattern matches, in order of name", async () => {
+Deno.test("openNamedFiles() takes one file, or all that a pattern matches, in order of name", async () => {
   await using folder = await tempFolder();
   const store = openLocal(folder.path);
   const paths = [
@@ -402,8 +404,8 @@ Deno.test("readNamedFiles() takes one file, or all that a pattern matches, in or
   ];
   for (const path of paths) await store.write(path, encode(path));
   const named = async (pattern: string) =>
-    (await readNamedFiles(`${folder.path}/${pattern}`, openLocal))
-      .map(({ uri }) => uri.slice(folder.path.length + 1));
+    (await openNamedFiles(`${folder.path}/${pattern}`, openLocal))
+      .map(({ file }) => file.uri.slice(folder.path.length + 1));
   deepStrictEqual(await named("w1/a.jsonl"), ["w1/a.jsonl"]);
   deepStrictEqual(await named("w1/*.jsonl"), ["w1/a.jsonl"]);
   deepStrictEqual(await named("*/*.jsonl"), ["w1/a.jsonl", "w2/b.jsonl"]);
@@ -428,9 +430,16 @@ Deno.test("readNamedFiles() takes one file, or all that a pattern matches, in or
   }
 });
 
-Deno.test("writeNamedFile() writes below any folder", async () => {
+Deno.test("createNamedFile() writes below any folder", async () => {
   await using folder = await tempFolder();
-  await writeNamedFile(`${folder.path}/new/scores.csv`, encode("x"), openLocal);
+  {
+    await using file = await createNamedFile(
+      `${folder.path}/new/scores.csv`,
+      openLocal,
+    );
+    await file.write(encode("x"));
+    await file.finish();
+  }
   strictEqual(await Deno.readTextFile(`${folder.path}/new/scores.csv`), "x");
 });
 
@@ -450,24 +459,24 @@ Deno.test("files that --input names and the variant's own are read whole while t
   );
   const stores = storesIn(folder.path, { embedded: true, bucket: undefined });
   const own = `${folder.path}/project/${local}`;
-  const cases: [string, () => Promise<InputFile>][] = [
-    [own, () => readVariantFile(stores, sample)],
-    [own, () => readNewData(stores, sample, { fallback: true, log: noLog })],
+  const cases: [string, () => Promise<InputData>][] = [
+    [own, () => openVariantFile(stores, sample)],
+    [own, () => openNewData(stores, sample, { fallback: true, log: noLog })],
     [
       `${folder.path}/weekly.jsonl`,
       async () =>
-        (await readNamedFiles(`${folder.path}/weekly.jsonl`, openLocal))[0]!,
+        (await openNamedFiles(`${folder.path}/weekly.jsonl`, openLocal))[0]!,
     ],
     [
       `${folder.path}/weeks/1.jsonl`,
       async () =>
-        (await readNamedFiles(`${folder.path}/weeks/*.jsonl`, openLocal))[0]!,
+        (await openNamedFiles(`${folder.path}/weeks/*.jsonl`, openLocal))[0]!,
     ],
   ];
   for (const [path, readIt] of cases) {
     const writing = writeSlowly(path, text);
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const { bytes } = await readIt();
+    const { bytes } = await readWhole(await readIt());
     strictEqual(new TextDecoder().decode(bytes), text);
     await writing;
   }

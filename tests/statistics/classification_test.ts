@@ -7,7 +7,7 @@ import {
 } from "../../lib/statistics/classification.ts";
 import { evaluate } from "../../lib/model/evaluate.ts";
 import { parseModel } from "../../lib/model/formats/detect.ts";
-import { parseRows } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json.ts";
 import { localPath } from "../../lib/config/variant.ts";
 import { toVariants } from "../../lib/config/variants.ts";
 import { parseYaml } from "../../lib/base/yaml.ts";
@@ -25,7 +25,7 @@ for (const { variant, files, recipe, idColumn, label } of variants.listed) {
       Deno.readFile(new URL(localPath(variant, path), root));
     const model = parseModel(await read(files.model));
     const names = parseFeatureNames(await read(files.features), { file: "" });
-    const rows = parseRows(await read(files.evaluation!), { file: "" });
+    const rows = parseJsonLines(await read(files.evaluation!), { file: "" });
     const features = toFeatures(rows, {
       columns: names.map((name) => ({ name, type: "double" })),
       recipe,

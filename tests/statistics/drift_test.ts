@@ -30,7 +30,7 @@ import {
   toProfile,
 } from "../../lib/statistics/profile.ts";
 import { decide, type Severity } from "../../lib/monitoring/verdict.ts";
-import { parseRows } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 
 /** Uniform numbers in [0, 1) that are the same at every run (mulberry32). */
@@ -608,7 +608,7 @@ Deno.test("toOutcomes() takes an id as predict does: exact, or not at all", () =
   const text = (id: string) =>
     `{"player_id":"P","churned":1}\n{"player_id":${id},"churned":1}`;
   const read = (id: string) => {
-    const rows = parseRows(new TextEncoder().encode(text(id)), {
+    const rows = parseJsonLines(new TextEncoder().encode(text(id)), {
       file: "o.jsonl",
     });
     const options = {

@@ -62,7 +62,7 @@ const pure: readonly string[] = [
   "lib/rows/number.ts",
   "lib/rows/one-hot.ts",
   "lib/rows/row-error.ts",
-  "lib/rows/text-packer.ts",
+  "lib/rows/packed.ts",
   "lib/monitoring/html.ts",
   "lib/cli/github-matrix.ts",
   "lib/statistics/classification.ts",
@@ -132,7 +132,11 @@ const reserved: readonly {
     pattern: /\bfetch\(/,
     files: ["lib/mlflow/http.ts"],
   },
-  { what: "start threads", pattern: /\bnew Worker\b/, files: [] },
+  {
+    what: "start threads",
+    pattern: /\bnew Worker\b/,
+    files: ["lib/scoring/score-file.ts"],
+  },
   {
     what: "run programs",
     pattern: /\bDeno\.Command\b/,

@@ -1,0 +1,153 @@
+/** Reads whole files of rows into memory: a sample, a labelled set, outcomes. */
+import { InputError } from "../base/errors.ts";
+import { BufferPool } from "./blocks.ts";
+import type { FeatureOptions } from "./encode.ts";
+import {
+  conclude,
+  type Features,
+  mergeCounts,
+  rawColumnsMissed,
+} from "./features.ts";
+import { parseCsv } from "./csv.ts";
+import type { UnknownRoles } from "./csv-cells.ts";
+import { parseElements } from "./json-array.ts";
+import { type InputRow, parseJsonLines } from "./json.ts";
+import {
+  encodeBlock,
+  type EncodedRows,
+  openRowFile,
+  type RowFormat,
+  type RowSource,
+} from "./row-file.ts";
+import { moveDown, RowError } from "./row-error.ts";
+import { unpack } from "./packed.ts";
+
+/**
+ * Yields all rows of a file as objects. In CSV, every cell is typed by its text,
+ * except player ids, which are texts.
+ *
+ * @throws {InputError} If the format is not supported, a row cannot be read, or there are none.
+ */
+export async function* readRows(
+  source: RowSource,
+  options: UnknownRoles,
+): AsyncGenerator<InputRow, void, undefined> {
+  const pool = new BufferPool();
+  const rowFile = await openRowFile(source);
+  let firstRow = 1;
+  let firstLine = rowFile.headerLines + 1;
+  for await (const { format, buffer, start, end } of rowFile.blocks(pool)) {
+    const bytes = buffer.subarray(start, end);
+    const place = { file: source.uri, firstRow, firstLine };
+    const rows = parseBlock(bytes, format, { ...place, roles: options });
+    let next = rows.next();
+    for (; !next.done; next = rows.next()) {
+      firstRow++;
+      yield next.value;
+    }
+    firstLine += next.value ?? 0;
+    pool.give(buffer);
+  }
+  if (firstRow === 1) throw noRows(source.uri);
+}
+
+function parseBlock(
+  bytes: Uint8Array,
+  format: RowFormat,
+  options: {
+    file: string;
+    firstRow: number;
+    firstLine: number;
+    roles: UnknownRoles;
+  },
+): Generator<InputRow, number | void, undefined> {
+  switch (format.kind) {
+    case "json-lines":
+      return parseJsonLines(bytes, options);
+    case "json-array":
+      return parseElements(bytes, { ...options, columns: format.columns });
+    case "csv":
+      return parseCsv(bytes, { ...options, header: format.header });
+  }
+}
+
+/** Returns all rows of a file as objects; the errors are those of {@linkcode readRows}. */
+export async function readAllRows(
+  source: RowSource,
+  options: UnknownRoles,
+): Promise<InputRow[]> {
+  return await Array.fromAsync(readRows(source, options));
+}
+
+/**
+ * Returns the features of a file.
+ *
+ * @throws {InputError} As {@linkcode conclude}, or if the file cannot be read.
+ * @throws {RowError} If a row cannot be used.
+ */
+export async function readFeatures(
+  source: RowSource,
+  options: Omit<FeatureOptions, "file">,
+): Promise<Features> {
+  const features = { ...options, file: source.uri };
+  const blocks = await encodeAll(source, features);
+  const counts = blocks.map((block) => block.counts).reduce(mergeCounts);
+  const rawColumns = rawColumnsMissed(counts, features);
+  if (rawColumns.length > 0) {
+    return await readFeatures(source, { ...options, rawColumns });
+  }
+  const hasIds = features.idColumn !== undefined && counts.withId > 0;
+  return {
+    matrix: concatenate(blocks.map(({ matrix }) => matrix)),
+    rows: counts.rows,
+    ids: hasIds
+      ? blocks.flatMap(({ ids }) => ids ? unpack(ids) : [])
+      : undefined,
+    labels: features.labelColumn === undefined
+      ? undefined
+      : Uint8Array.from(blocks.flatMap(({ labels }) => [...labels ?? []])),
+    ...conclude(counts, features),
+  };
+}
+
+async function encodeAll(
+  source: RowSource,
+  features: FeatureOptions,
+): Promise<EncodedRows[]> {
+  const pool = new BufferPool();
+  const rowFile = await openRowFile(source);
+  const blocks: EncodedRows[] = [];
+  let rows = 0;
+  let lines = rowFile.headerLines;
+  for await (const block of rowFile.blocks(pool)) {
+    try {
+      const encoded = encodeBlock(block, features);
+      blocks.push(encoded);
+      rows += encoded.rowsRead;
+      lines += encoded.linesRead;
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error;
+      throw new RowError(moveDown(error.problem, { rows, lines }));
+    }
+    pool.give(block.buffer);
+  }
+  if (rows === 0) throw noRows(source.uri);
+  return blocks;
+}
+
+function concatenate(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(
+    parts.reduce((length, part) => length + part.length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Returns the error for a file without rows. */
+export function noRows(uri: string): InputError {
+  return new InputError(`Cannot read rows of ${uri}: it has none`);
+}

@@ -1,0 +1,129 @@
+/** Scores one block of rows: what each thread does, and the messages between threads. */
+import { InputError, messageOf } from "../base/errors.ts";
+import type { FeatureOptions, RowCounts } from "../rows/encode.ts";
+import { encodeBlock, type RowBlock } from "../rows/row-file.ts";
+import { type BadRow, RowError, type RowProblem } from "../rows/row-error.ts";
+import type { PackedTexts } from "../rows/packed.ts";
+
+/** How a file's rows are encoded and scored. */
+export interface BlockOptions {
+  readonly features: FeatureOptions;
+  /** Whether rows that cannot be used are set aside; otherwise the first one is an error. */
+  readonly setAside: boolean;
+}
+
+/** A row that was set aside; plain data. */
+export interface SetAsideRow {
+  readonly problem: RowProblem;
+  /** The row as it stands in the file; undefined in formats that are not text. */
+  readonly text: string | undefined;
+}
+
+/** The scores of one block; plain data. Rows and lines are counted from the block's first. */
+export interface BlockScores {
+  /** Rows with scores. */
+  readonly rows: number;
+  /** Rows × outputs. */
+  readonly scores: Float32Array<ArrayBuffer>;
+  /** The player id of each row; undefined when the variant has no id column. */
+  readonly ids: PackedTexts | undefined;
+  readonly counts: RowCounts;
+  readonly setAside: readonly SetAsideRow[];
+  /** Rows of the block, including those that were set aside. */
+  readonly rowsRead: number;
+  /** Lines of the block; 0 in formats without lines. */
+  readonly linesRead: number;
+}
+
+/** Returns rows × outputs predictions for rows × features. */
+export type Predict = (
+  matrix: Float32Array,
+  rows: number,
+) => Float32Array | Promise<Float32Array>;
+
+/** Encodes and scores the rows of one block; see {@linkcode openBlockScorer}. */
+export type BlockScorer = (block: RowBlock) => Promise<BlockScores>;
+
+/**
+ * Returns the function that encodes and scores blocks, one at a time. It uses
+ * the same memory for each block.
+ *
+ * The function throws {@linkcode RowError} if a row cannot be used and `setAside`
+ * is false.
+ */
+export function openBlockScorer(
+  predict: Predict,
+  { features, setAside }: BlockOptions,
+): BlockScorer {
+  let scratch: Float32Array<ArrayBuffer> | undefined;
+  return async (block) => {
+    const badRows: BadRow[] = [];
+    const encoded = encodeBlock(block, {
+      ...features,
+      onBadRow: setAside ? (row) => badRows.push(row) : undefined,
+      scratch,
+    });
+    const { rows, matrix, ids, counts, rowsRead, linesRead } = encoded;
+    scratch = new Float32Array(matrix.buffer);
+    const predicted = rows === 0 ? [] : await predict(matrix, rows);
+    // A copy, because a message transfers the whole buffer of an array.
+    const scores = new Float32Array(predicted.length);
+    scores.set(predicted);
+    return {
+      rows,
+      scores,
+      ids,
+      counts,
+      setAside: badRows.map(({ error, text }) => ({
+        problem: error.problem,
+        text,
+      })),
+      rowsRead,
+      linesRead,
+    };
+  };
+}
+
+/** The first message to a worker. */
+export interface OpenMessage extends BlockOptions {
+  readonly kind: "open";
+  /** The native model's bytes. */
+  readonly model: Uint8Array<ArrayBuffer>;
+}
+
+/** A block for a worker; its buffer is transferred, and comes back with the reply. */
+export interface BlockMessage {
+  readonly kind: "block";
+  readonly block: RowBlock;
+}
+
+/** An error as a message carries it. */
+export interface SentError {
+  readonly message: string;
+  /** Whether the data or the model is to blame, not the program. */
+  readonly isInput: boolean;
+  readonly problem: RowProblem | undefined;
+}
+
+/** A worker's reply to each {@linkcode BlockMessage}, in order. */
+export type BlockReply =
+  & { readonly buffer: Uint8Array<ArrayBuffer> }
+  & (
+    | { readonly scored: BlockScores }
+    | { readonly error: SentError }
+  );
+
+/** Returns an error in the form of a message. */
+export function toSent(error: unknown): SentError {
+  return {
+    message: messageOf(error),
+    isInput: error instanceof InputError,
+    problem: error instanceof RowError ? error.problem : undefined,
+  };
+}
+
+/** Returns the error of a message; the opposite of {@linkcode toSent}. */
+export function fromSent({ message, isInput, problem }: SentError): Error {
+  if (problem) return new RowError(problem);
+  return isInput ? new InputError(message) : new Error(message);
+}

@@ -1,0 +1,157 @@
+/**
+ * Scores a file of any size in constant memory: this thread reads, hashes and
+ * cuts blocks, worker threads encode and score them, and the results come back
+ * in the order of the file.
+ */
+import { BufferPool } from "../rows/blocks.ts";
+import { moveDown, RowError } from "../rows/row-error.ts";
+import type { RowBlock, RowFile } from "../rows/row-file.ts";
+import {
+  type BlockOptions,
+  type BlockReply,
+  type BlockScores,
+  fromSent,
+  openBlockScorer,
+  type SetAsideRow,
+} from "./score-block.ts";
+import type { Scorer } from "./scorer.ts";
+
+/** The scores of one block at its place in the file. */
+export interface PlacedScores extends BlockScores {
+  /** Number of the block's first row in the file, from 1. */
+  readonly firstRow: number;
+}
+
+/** Options of {@linkcode scoreFile}. */
+export interface ScoreFileOptions extends BlockOptions {
+  /** Worker threads for a file of more than one block. */
+  readonly threads: number;
+}
+
+/** Blocks per worker thread that wait or are worked on; more would only use memory. */
+const blocksPerThread = 2;
+
+/**
+ * Yields the scores of all blocks in the order of the file. A file of one block
+ * is scored by this thread, and so is every file of a model that an ONNX runtime
+ * scores.
+ *
+ * @throws {RowError} If a row cannot be used: the first one in the order of the file.
+ */
+export async function* scoreFile(
+  scorer: Scorer,
+  file: RowFile,
+  options: ScoreFileOptions,
+): AsyncGenerator<PlacedScores, void, undefined> {
+  const pool = new BufferPool();
+  const blocks = file.blocks(pool)[Symbol.asyncIterator]();
+  const first = await blocks.next();
+  if (first.done) return;
+  const second = await blocks.next();
+  const place = openPlaces(file.headerLines);
+  if (second.done || scorer.trees === undefined) {
+    const score = openBlockScorer(scorer.predict, options);
+    let next: IteratorResult<RowBlock> = first;
+    while (!next.done) {
+      const { buffer } = next.value;
+      yield place({ buffer, scored: await score(next.value) });
+      pool.give(buffer);
+      next = next === first ? second : await blocks.next();
+    }
+    return;
+  }
+  using workers = openWorkers(scorer.trees, options);
+  const pending: Promise<BlockReply>[] = [workers.send(first.value)];
+  let next: IteratorResult<RowBlock> = second;
+  while (pending.length > 0) {
+    while (!next.done && pending.length < options.threads * blocksPerThread) {
+      pending.push(workers.send(next.value));
+      next = await blocks.next();
+    }
+    const reply = await pending.shift()!;
+    pool.give(reply.buffer);
+    yield place(reply);
+  }
+}
+
+/** Returns a function that gives each block in turn its place in the file. */
+function openPlaces(headerLines: number): (reply: BlockReply) => PlacedScores {
+  let rows = 0;
+  let lines = headerLines;
+  return (reply) => {
+    if ("error" in reply) {
+      const { problem } = reply.error;
+      throw problem
+        ? new RowError(moveDown(problem, { rows, lines }))
+        : fromSent(reply.error);
+    }
+    const { scored } = reply;
+    const placed = {
+      ...scored,
+      firstRow: rows + 1,
+      setAside: scored.setAside.map(({ problem, text }): SetAsideRow => ({
+        problem: moveDown(problem, { rows, lines }),
+        text,
+      })),
+    };
+    rows += scored.rowsRead;
+    lines += scored.linesRead;
+    return placed;
+  };
+}
+
+/** Worker threads that score blocks. */
+interface Workers extends Disposable {
+  /** Sends a block to the thread with the fewest waiting blocks. Its buffer is transferred. */
+  send(block: RowBlock): Promise<BlockReply>;
+}
+
+function openWorkers(
+  model: Uint8Array<ArrayBuffer>,
+  { threads, features, setAside }: ScoreFileOptions,
+): Workers {
+  const workers = Array.from({ length: threads }, () => {
+    const worker = new Worker(import.meta.resolve("./worker.ts"), {
+      type: "module",
+    });
+    worker.postMessage({ kind: "open", model, features, setAside });
+    return openWorker(worker);
+  });
+  return {
+    send(block) {
+      const [idle, ...others] = workers;
+      const next = others.reduce(
+        (best, worker) => worker.waiting < best.waiting ? worker : best,
+        idle!,
+      );
+      return next.send(block);
+    },
+    [Symbol.dispose]() {
+      for (const worker of workers) worker.terminate();
+    },
+  };
+}
+
+function openWorker(worker: Worker) {
+  const waiting: PromiseWithResolvers<BlockReply>[] = [];
+  worker.onmessage = ({ data }: MessageEvent<BlockReply>) =>
+    waiting.shift()?.resolve(data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    const error = new Error(`a scoring thread failed: ${event.message}`);
+    for (const { reject } of waiting.splice(0)) reject(error);
+  };
+  return {
+    get waiting() {
+      return waiting.length;
+    },
+    send(block: RowBlock): Promise<BlockReply> {
+      const reply = Promise.withResolvers<BlockReply>();
+      reply.promise.catch(() => {}); // reported when its turn comes
+      waiting.push(reply);
+      worker.postMessage({ kind: "block", block }, [block.buffer.buffer]);
+      return reply.promise;
+    },
+    terminate: () => worker.terminate(),
+  };
+}

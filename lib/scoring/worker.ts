@@ -1,0 +1,39 @@
+/// <reference no-default-lib="true" />
+/// <reference lib="deno.worker" />
+/** A worker thread of `score-file.ts`: opens a model once, then scores blocks in order. */
+import { openPredict } from "./predict.ts";
+import {
+  type BlockMessage,
+  type BlockReply,
+  type BlockScorer,
+  openBlockScorer,
+  type OpenMessage,
+  toSent,
+} from "./score-block.ts";
+
+let score: BlockScorer | undefined;
+
+self.onmessage = async (
+  { data }: MessageEvent<OpenMessage | BlockMessage>,
+) => {
+  if (data.kind === "open") {
+    score = openBlockScorer(openPredict(data.model), data);
+    return;
+  }
+  const { block } = data;
+  const { buffer } = block;
+  if (!score) throw new TypeError("a block came before the model");
+  try {
+    const scored = await score(block);
+    reply({ buffer, scored }, [
+      scored.scores.buffer,
+      ...scored.ids ? [scored.ids.bytes.buffer, scored.ids.lengths.buffer] : [],
+    ]);
+  } catch (error) {
+    reply({ buffer, error: toSent(error) }, []);
+  }
+};
+
+function reply(message: BlockReply, transfer: ArrayBuffer[]): void {
+  self.postMessage(message, [message.buffer.buffer, ...transfer]);
+}
