@@ -3,9 +3,9 @@
 /** Texts in row order; each may be null. */
 export interface PackedTexts {
   /** The UTF-8 bytes of all texts, concatenated. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** The number of bytes of each text; -1 for null. */
-  readonly lengths: Int32Array;
+  readonly lengths: Int32Array<ArrayBuffer>;
 }
 
 /**
@@ -22,28 +22,57 @@ export interface PackedTexts {
  * A lone surrogate becomes U+FFFD, as in every UTF-8 encoder.
  */
 export function pack(texts: readonly (string | null)[]): PackedTexts {
-  const encoder = new TextEncoder();
-  const lengths = new Int32Array(texts.length);
-  let bytes = new Uint8Array(16 * texts.length + 16);
-  let end = 0;
-  for (const [row, text] of texts.entries()) {
-    if (text === null) {
-      lengths[row] = -1;
-      continue;
-    }
-    // UTF-8 has at most three bytes per UTF-16 unit.
-    const largest = end + 3 * text.length;
-    if (largest > bytes.length) {
-      const larger = new Uint8Array(Math.max(largest, 2 * bytes.length));
-      larger.set(bytes.subarray(0, end));
-      bytes = larger;
-    }
-    const { written } = encoder.encodeInto(text, bytes.subarray(end));
-    lengths[row] = written;
-    end += written;
-  }
-  return { bytes: bytes.slice(0, end), lengths };
+  const packer = new TextPacker();
+  for (const text of texts) packer.add(text);
+  return packer.finish();
 }
+
+const encoder = new TextEncoder();
+
+/** Packs texts one at a time. */
+export class TextPacker {
+  #bytes = new Uint8Array(1024);
+  #used = 0;
+  #lengths = new Int32Array(256);
+  #rows = 0;
+
+  /** Appends a text, or null. */
+  add(text: string | null): void {
+    if (text === null) return this.addBytes(emptyBytes, 0, -1);
+    const bytes = encoder.encode(text);
+    this.addBytes(bytes, 0, bytes.length);
+  }
+
+  /** Appends the UTF-8 text from `start` to `end`; null if `end` is -1. */
+  addBytes(source: Uint8Array, start: number, end: number): void {
+    if (this.#rows === this.#lengths.length) {
+      const larger = new Int32Array(this.#rows * 2);
+      larger.set(this.#lengths);
+      this.#lengths = larger;
+    }
+    const length = end < 0 ? 0 : end - start;
+    if (this.#used + length > this.#bytes.length) {
+      const larger = new Uint8Array((this.#used + length) * 2);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    for (let at = 0; at < length; at++) {
+      this.#bytes[this.#used + at] = source[start + at]!;
+    }
+    this.#used += length;
+    this.#lengths[this.#rows++] = end < 0 ? -1 : length;
+  }
+
+  /** Returns what was added, in order. */
+  finish(): PackedTexts {
+    return {
+      bytes: this.#bytes.slice(0, this.#used),
+      lengths: this.#lengths.slice(0, this.#rows),
+    };
+  }
+}
+
+const emptyBytes = new Uint8Array(0);
 
 /** Returns the texts that {@linkcode pack} packed. */
 export function unpack({ bytes, lengths }: PackedTexts): (string | null)[] {

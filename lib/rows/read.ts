@@ -13,10 +13,10 @@ import type { UnknownRoles } from "./csv-cells.ts";
 import { parseElements } from "./json-array.ts";
 import { type InputRow, parseJsonLines } from "./json.ts";
 import {
+  type BlockFormat,
   encodeBlock,
   type EncodedRows,
   openRowFile,
-  type RowFormat,
   type RowSource,
 } from "./row-file.ts";
 import { moveDown, RowError } from "./row-error.ts";
@@ -53,7 +53,7 @@ export async function* readRows(
 
 function parseBlock(
   bytes: Uint8Array,
-  format: RowFormat,
+  format: BlockFormat,
   options: {
     file: string;
     firstRow: number;

@@ -1,5 +1,6 @@
 /** Opens a file of rows of any format: detects the format from the content and yields blocks of whole rows. */
 import { createHash } from "node:crypto";
+import { InputError } from "../base/errors.ts";
 import { BufferPool, type BytesBlock, cutBlocks } from "./blocks.ts";
 import { cutCsv, encodeCsv } from "./csv.ts";
 import { type CsvHeader, readCsvHeader } from "./csv-dialect.ts";
@@ -29,7 +30,7 @@ export interface RowSource {
 }
 
 /** What a thread needs to know to read a block; plain data. */
-export type RowFormat =
+export type BlockFormat =
   | { readonly kind: "json-lines" }
   | {
     readonly kind: "json-array";
@@ -40,7 +41,7 @@ export type RowFormat =
 
 /** A block of rows and the number of its first row, if that is known before the blocks before it are read. */
 export interface RowBlock extends BytesBlock {
-  readonly format: RowFormat;
+  readonly format: BlockFormat;
 }
 
 /** A file whose format is known. Its blocks can be read once. */
@@ -56,8 +57,8 @@ export interface RowFile {
   digest(): string;
 }
 
-/** Bytes of a file that are looked at to detect its format; a header of CSV must fit. */
-const headBytes = 256 << 10;
+/** First bytes of a file that are looked at; a header of CSV must fit. */
+const headerBytes = 256 << 10;
 
 /**
  * Opens a file of rows. Every byte is read and hashed once.
@@ -69,20 +70,28 @@ export async function openRowFile(
   source: RowSource,
   options: { known?: ReadonlySet<string> } = {},
 ): Promise<RowFile> {
-  const { uri } = source;
+  const { uri: file } = source;
   const hash = createHash("sha256");
-  const { head, stream, isWhole } = await peek(hashed(source, hash), headBytes);
-  const digest = () => hash.copy().digest("hex");
+  let peeked = await peek(hashed(source, hash), headerBytes);
+  const compression = detectCompression(peeked.head);
+  if (compression) {
+    const plain = decompress(ReadableStream.from(peeked.stream), {
+      compression,
+      file,
+    });
+    peeked = await peek(plain, headerBytes);
+  }
+  const { head, stream, isWhole } = peeked;
   const { format, cutter, remark, headerLines } = toReader(head, {
     ...options,
-    file: uri,
+    file,
     last: isWhole,
   });
   return {
-    uri,
+    uri: file,
     remark,
     headerLines,
-    digest,
+    digest: () => hash.copy().digest("hex"),
     async *blocks(pool) {
       for await (const block of cutBlocks(stream, { cutter, pool })) {
         yield { ...block, format: format() };
@@ -95,7 +104,7 @@ export async function openRowFile(
 interface Reader {
   readonly cutter: Cutter;
   /** Returns the format, which is complete once a block has been cut. */
-  readonly format: () => RowFormat;
+  readonly format: () => BlockFormat;
   readonly remark: string | undefined;
   readonly headerLines: number;
 }
@@ -105,32 +114,38 @@ function toReader(
   options: { file: string; last: boolean; known?: ReadonlySet<string> },
 ): Reader {
   const { file } = options;
-  const isJson = /^\ufeff?\s*([[{]|$)/.test(
-    new TextDecoder("utf-8", { ignoreBOM: true }).decode(
-      head.subarray(0, 4096),
-    ),
-  );
-  if (!isJson) {
-    const header = readCsvHeader(head, options);
-    return {
-      cutter: cutCsv(header, { file }),
-      format: () => ({ kind: "csv", header }),
-      remark: header.sentence,
-      headerLines: header.lines,
-    };
-  }
   const none = { remark: undefined, headerLines: 0 };
-  const form = detectJson(head, options);
-  if (form === "lines") {
-    const cutter = cutLines({ file });
-    return { ...none, cutter, format: () => ({ kind: "json-lines" }) };
+  const format = detectFormat(head, options);
+  switch (format) {
+    case "json-lines":
+      return {
+        ...none,
+        cutter: cutLines({ file }),
+        format: () => ({ kind: "json-lines" }),
+      };
+    case "json-array":
+    case "json-split": {
+      const cutter = format === "json-array"
+        ? cutArray({ file })
+        : cutSplit({ file });
+      return {
+        ...none,
+        cutter,
+        format: () => ({ kind: "json-array", columns: cutter.columns }),
+      };
+    }
+    case "csv": {
+      const header = readCsvHeader(head, options);
+      return {
+        cutter: cutCsv(header, { file }),
+        format: () => ({ kind: "csv", header }),
+        remark: header.sentence,
+        headerLines: header.lines,
+      };
+    }
+    default:
+      throw new InputError(`Cannot read ${file}: ${format} is not read yet`);
   }
-  const cutter = form === "array" ? cutArray({ file }) : cutSplit({ file });
-  return {
-    ...none,
-    cutter,
-    format: () => ({ kind: "json-array", columns: cutter.columns }),
-  };
 }
 
 async function* hashed(
@@ -145,14 +160,15 @@ async function* hashed(
 
 /** Returns the first bytes of a stream, and the stream from its beginning. */
 async function peek(
-  stream: AsyncGenerator<Uint8Array<ArrayBuffer>>,
+  bytes: AsyncIterable<Uint8Array>,
   size: number,
 ): Promise<{
   head: Uint8Array;
-  stream: AsyncIterable<Uint8Array<ArrayBuffer>>;
+  stream: AsyncIterable<Uint8Array>;
   isWhole: boolean;
 }> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const stream = bytes[Symbol.asyncIterator]();
+  const chunks: Uint8Array[] = [];
   let length = 0;
   let isWhole = false;
   while (length < size && !isWhole) {
@@ -174,7 +190,11 @@ async function peek(
     isWhole,
     stream: (async function* () {
       yield* chunks;
-      if (!isWhole) yield* stream;
+      while (!isWhole) {
+        const { done, value } = await stream.next();
+        if (done) return;
+        yield value;
+      }
     })(),
   };
 }

@@ -127,6 +127,19 @@ export async function findScoringRun(
   return run;
 }
 
+/** Tells whether a completed run of the variant may have scored an input of this size. If not, its content is new. */
+export async function hasInputOfSize(
+  database: Queryable,
+  input: { variant: Variant; inputBytes: number },
+): Promise<boolean> {
+  const found = await database.query(
+    `select 1 from scoring_runs
+     where variant = $1 and status = 'completed' and coalesce(input_bytes, $2) = $2 limit 1`,
+    [input.variant.key, input.inputBytes],
+  ).catch(explainMissingTable);
+  return found.length > 0;
+}
+
 /**
  * Opens a run of a variant, and deletes what dead runs of this variant left. A
  * run is dead when its lease has expired; runs that are alive are not touched.
