@@ -1,4 +1,6 @@
 /** Opens a file of rows of any format: detects the format from the content and yields blocks of whole rows. */
+import { decompress } from "./compression.ts";
+import { detectCompression, detectFormat } from "./detect.ts";
 import { createHash } from "node:crypto";
 import { InputError } from "../base/errors.ts";
 import { BufferPool, type BytesBlock, cutBlocks } from "./blocks.ts";
@@ -10,12 +12,7 @@ import {
   type FeatureOptions,
   RowEncoder,
 } from "./encode.ts";
-import {
-  cutArray,
-  cutSplit,
-  detectJson,
-  encodeElements,
-} from "./json-array.ts";
+import { cutArray, cutSplit, encodeElements } from "./json-array.ts";
 import { encodeJsonLines } from "./json-lines.ts";
 import type { BadRow } from "./row-error.ts";
 
