@@ -97,14 +97,16 @@ async function openFile(path: string): Promise<StoredFile | undefined> {
     if (isAbsent(error)) return undefined;
     throw explained(error, path);
   }
-  const opened = await file.stat();
-  if (opened.isDirectory) {
+  // By path: the opened file may be asked only if the target of a symbolic link is allowed, too.
+  const opened = await statIfThere(path);
+  if (opened === undefined || opened.isDirectory) {
     file.close();
     return undefined;
   }
   if (!opened.isFile) return await readPipe(file, path);
   const checkUnchanged = async () => {
-    if (isSame(opened, await file.stat())) return;
+    const now = await statIfThere(path);
+    if (now && isSame(opened, now)) return;
     throw new TransientError(
       `Cannot read ${path}: it changed while it was being read; write it under another name and rename it when it is whole`,
     );
