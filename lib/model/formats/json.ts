@@ -127,7 +127,7 @@ function readNumberArray(cursor: Cursor): readonly number[] | undefined {
   return numbers;
 }
 
-/** Parses the text between two brackets; returns undefined if it is not a list of numbers. Uses loops because callbacks would take a quarter of the time. */
+/** Parses the text between two brackets; returns undefined if it is not a list of numbers. Uses loops, because callbacks took a quarter of the parsing time. */
 function parseNumbers(text: string): readonly number[] | undefined {
   let values: readonly unknown[];
   try {

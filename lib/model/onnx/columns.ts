@@ -11,7 +11,7 @@ import {
   addCast,
   addConstant,
   addModel,
-  describe,
+  describeModel,
   type Draft,
 } from "./write.ts";
 import {
@@ -102,7 +102,7 @@ export function toColumnGraph(
     output,
   });
   return encodeModel({
-    ...describe(model),
+    ...describeModel(model),
     ...draft,
     inputs,
     output: { name: output, type: elementType.float, columns: outputs },

@@ -68,7 +68,7 @@ function byId(attributes: Attributes): Children {
   ];
   const modes = stringsOf(
     attributes.get("nodes_modes") ?? [],
-    fieldNumbers.attribute.texts,
+    fieldNumbers.attribute.strings,
   );
   const positions = new Map(ids.map((id, at) => [`${trees[at]} ${id}`, at]));
   return ids.map((_, at) =>

@@ -151,11 +151,11 @@ function rawBytes(values: Numbers): Uint8Array {
 /** Values of `AttributeProto.type`. */
 const attributeType = {
   integer: 2,
-  text: 3,
+  string: 3,
   tensor: 4,
   floats: 6,
   integers: 7,
-  texts: 8,
+  strings: 8,
 };
 
 /** Returns an attribute with an integer. */
@@ -165,7 +165,7 @@ export function integerAttribute(name: string, value: number): Uint8Array {
 
 /** Returns an attribute with a string. */
 export function stringAttribute(name: string, value: string): Uint8Array {
-  return attribute(name, "text", [stringField(4, value)]);
+  return attribute(name, "string", [stringField(4, value)]);
 }
 
 /** Returns an attribute with a list of float32 numbers. */
@@ -195,7 +195,7 @@ export function stringsAttribute(
     fields.set(value, field);
     return field;
   });
-  return attribute(name, "texts", parts);
+  return attribute(name, "strings", parts);
 }
 
 /** Returns an attribute with a tensor of the array's type. */

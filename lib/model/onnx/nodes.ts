@@ -43,18 +43,18 @@ export const fieldNumbers = {
   value: { name: 1, type: 2 },
   attribute: {
     name: 1,
-    text: 4,
+    string: 4,
     tensor: 5,
     graph: 6,
     integers: 8,
-    texts: 9,
+    strings: 9,
     graphs: 11,
   },
   tensor: {
     type: 2,
     floats: 4,
     int32s: 5,
-    texts: 6,
+    strings: 6,
     int64s: 7,
     name: 8,
     raw: 9,
@@ -119,12 +119,15 @@ export function stringAttributeOf(
   node: OnnxNode,
   name: string,
 ): string | undefined {
-  return stringsOf(node.attribute(name) ?? [], fieldNumbers.attribute.text)[0];
+  return stringsOf(
+    node.attribute(name) ?? [],
+    fieldNumbers.attribute.string,
+  )[0];
 }
 
 /** Returns the class labels in a node's attributes, integers as decimal strings; undefined if there are none. */
 export function labelsOf(node: OnnxNode): string[] | undefined {
-  const { integers, texts } = fieldNumbers.attribute;
+  const { integers, strings } = fieldNumbers.attribute;
   const names = [
     "classlabels_strings",
     "classlabels_int64s",
@@ -133,7 +136,7 @@ export function labelsOf(node: OnnxNode): string[] | undefined {
   for (const name of names) {
     const fields = node.attribute(name) ?? [];
     const labels = [
-      ...stringsOf(fields, texts),
+      ...stringsOf(fields, strings),
       ...integersOf(fields, integers).map(String),
     ];
     if (labels.length > 0) return labels;
@@ -150,10 +153,10 @@ const integerSizes: ReadonlyMap<bigint, 1 | 4 | 8> = new Map([
 
 /** Returns the values of a constant of strings or integers, as strings; undefined for any other type. */
 export function constantLabels(tensor: readonly Field[]): string[] | undefined {
-  const { type, int32s, texts, int64s, raw } = fieldNumbers.tensor;
+  const { type, int32s, strings, int64s, raw } = fieldNumbers.tensor;
   const [kind = 0n] = integersOf(tensor, type);
-  const words = stringsOf(tensor, texts);
-  if (words.length > 0) return words;
+  const labels = stringsOf(tensor, strings);
+  if (labels.length > 0) return labels;
   const size = integerSizes.get(kind);
   if (size === undefined) return undefined;
   const bytes = tensor.find(({ number }) => number === raw)?.content;

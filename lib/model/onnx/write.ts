@@ -47,7 +47,7 @@ export function toOnnx(model: Model): Uint8Array {
   const output = model.predictionKind;
   addModel(draft, model, { matrix: input, output });
   return encodeModel({
-    ...describe(model),
+    ...describeModel(model),
     ...draft,
     inputs: [{ name: input, type, columns: model.features.count }],
     output: { name: output, type, columns: model.outputs },
@@ -55,7 +55,7 @@ export function toOnnx(model: Model): Uint8Array {
 }
 
 /** Returns the description of a model in a graph. */
-export function describe(
+export function describeModel(
   model: Model,
 ): Pick<Graph, "name" | "doc" | "metadata"> {
   return {

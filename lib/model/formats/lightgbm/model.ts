@@ -9,7 +9,7 @@ import { flattenTrees, type FlatTrees } from "../flatten.ts";
 import type { Model, TreeEnsemble } from "../../ensemble.ts";
 import { lightgbmObjective } from "./objective.ts";
 import { readLightgbmLabels } from "./labels.ts";
-import { integersOf, readLightgbmTree } from "./tree.ts";
+import { parseIntegers, readLightgbmTree } from "./tree.ts";
 
 /** The `key=value` lines of one block; {@linkcode flags} have an empty value. */
 type Keys = ReadonlyMap<string, string>;
@@ -272,7 +272,7 @@ function count(
   key: string,
   range: { min: number; max: number },
 ): number {
-  const [number = NaN] = integersOf(value(keys, key, "header"), {
+  const [number = NaN] = parseIntegers(value(keys, key, "header"), {
     where: key,
     length: 1,
   });

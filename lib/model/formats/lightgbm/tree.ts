@@ -31,9 +31,9 @@ export function readLightgbmTree(
     throw modelError(name, `${key} is missing`);
   };
   const integers = (key: string, length: number) =>
-    integersOf(line(key), { where: `${name} ${key}`, length });
+    parseIntegers(line(key), { where: `${name} ${key}`, length });
   const doubles = (key: string, length: number) =>
-    doublesOf(line(key), { where: `${name} ${key}`, length });
+    parseDoubles(line(key), { where: `${name} ${key}`, length });
   if ((keys.get("is_linear") ?? "0") !== "0") {
     throw modelError(name, "linear leaves (linear_tree) are not supported");
   }
@@ -211,7 +211,7 @@ function readSets(
  *
  * @throws {InputError} If a part is not an integer, or there are not `length` parts.
  */
-export function integersOf(
+export function parseIntegers(
   line: string,
   options: { where: string; length: number },
 ): Int32Array {
@@ -226,7 +226,7 @@ export function integersOf(
   });
 }
 
-function doublesOf(
+function parseDoubles(
   line: string,
   options: { where: string; length: number },
 ): Float64Array {

@@ -77,7 +77,7 @@ export function readTrees(
   });
   const common = facts(rounds, {
     num_trees: String(used),
-    num_parallel_tree: parallelTrees(model),
+    num_parallel_tree: String(valueOf(parallelTrees(model))),
     max_depth: String(finished.maxDepth),
     ...(leafSize > 1 ? { multi_strategy: "multi_output_tree" } : {}),
   });
@@ -148,13 +148,13 @@ function readTreeGroups(
   );
 }
 
-/** Returns the number of trees per round and group; 1 if the file has none. */
-function parallelTrees(model: JsonValue): string {
-  const json = member(
+/** Returns the number of trees per round and group; absent in some files, then 1. */
+function parallelTrees(model: JsonValue): JsonValue {
+  const found = member(
     member(model, "gbtree_model_param"),
     "num_parallel_tree",
   );
-  return isPresent(json) ? String(valueOf(json)) : "1";
+  return isPresent(found) ? found : { ...found, value: 1 };
 }
 
 /** Reads the rounds from `iteration_indptr`; files before 2.0 do not have it, and their rounds have equal size. */
@@ -205,12 +205,7 @@ function equalRounds(
   const { trees, treeGroups } = options;
   const groups = treeGroups.reduce((max, g) => Math.max(max, g), 0) + 1;
   const range = { min: 1, max: Math.max(1, trees) };
-  const json = member(
-    member(model, "gbtree_model_param"),
-    "num_parallel_tree",
-  );
-  const parallel = isPresent(json) ? integerOf(json, range) : 1;
-  const size = groups * parallel;
+  const size = groups * integerOf(parallelTrees(model), range);
   if (trees % size !== 0) {
     throw modelError(
       "trees",
