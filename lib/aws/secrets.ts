@@ -1,4 +1,4 @@
-/** Database logins from AWS Secrets Manager: the only importer of `npm:@aws-sdk/client-secrets-manager`. */
+/** Reads database logins from AWS Secrets Manager; the only importer of `npm:@aws-sdk/client-secrets-manager`. */
 import {
   GetSecretValueCommand,
   SecretsManagerClient,

@@ -237,18 +237,18 @@ export function toVariants(value: unknown): Variants {
   });
   const listed = variants.map((entry) => toSettings({ ...defaults, ...entry }));
   for (const name of ["key", "experiment", "modelName"] as const) {
-    refuseShared(listed, name);
+    rejectShared(listed, name);
   }
   return {
     listed,
     settings(parts) {
-      const asked = toVariant(parts);
-      const known = listed.find(({ variant }) => variant.key === asked.key);
+      const wanted = toVariant(parts);
+      const known = listed.find(({ variant }) => variant.key === wanted.key);
       if (known) return known;
       const { geography, company } = parts;
       const settings = toSettings({ ...defaults, geography, company });
       for (const name of ["experiment", "modelName"] as const) {
-        refuseShared([...listed, settings], name);
+        rejectShared([...listed, settings], name);
       }
       return settings;
     },
@@ -289,7 +289,7 @@ function toSettings(
   };
 }
 
-function refuseShared(
+function rejectShared(
   all: readonly VariantSettings[],
   name: "key" | "experiment" | "modelName",
 ): void {

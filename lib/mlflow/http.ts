@@ -1,4 +1,4 @@
-/** HTTP access to one MLflow server: authentication, timeouts, and the meaning of responses. */
+/** Sends requests to one MLflow server: authentication, timeouts, and errors from responses. */
 import {
   InputError,
   messageOf,

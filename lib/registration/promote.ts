@@ -1,4 +1,4 @@
-/** What a promotion moves, and its report. */
+/** Decides which alias and stage a promotion moves, and describes its result as JSON and as text. */
 import type { Outcome } from "../base/outcome.ts";
 import type { Variant } from "../config/variant.ts";
 import type { Promotion, PromotionResult, Stage } from "../mlflow/store.ts";

@@ -1,4 +1,4 @@
-/** Runs the first run on the embedded default in memory for `predict --dry-run`, without writing anything. */
+/** Simulates the first run for `predict --dry-run`: builds the model that it would log, in memory only. */
 import { exists } from "../storage/local.ts";
 import { type ArtifactStore, bytesAsFile } from "../storage/store.ts";
 import { toCandidate } from "./candidate.ts";

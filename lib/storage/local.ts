@@ -1,4 +1,4 @@
-/** Artifacts in a folder. */
+/** The artifact store in a local folder. */
 import { resolve } from "node:path";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 import {

@@ -1,4 +1,4 @@
-/** Artifacts behind an MLflow server that proxies them (`mlflow server --serve-artifacts`). */
+/** The artifact store behind an MLflow server that proxies artifacts (`mlflow server --serve-artifacts`). */
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 import {
   type ArtifactStore,

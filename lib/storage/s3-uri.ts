@@ -1,7 +1,7 @@
-/** S3 addresses, separate from the client so that the SDK is loaded only to read or write. */
+/** Parses `s3://` URIs; separate from the client, so that the SDK is loaded only to read or write. */
 import { InputError } from "../base/errors.ts";
 
-/** Where S3 is; a custom endpoint is addressed in path style. */
+/** The region and endpoint of S3; a custom endpoint is addressed in path style. */
 export interface S3Settings {
   readonly region: string;
   readonly endpoint?: string | undefined;

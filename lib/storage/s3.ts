@@ -1,4 +1,4 @@
-/** Artifacts in S3 or a compatible service: the only importer of `npm:@aws-sdk/client-s3`. */
+/** The artifact store in S3 or a compatible service; the only importer of `npm:@aws-sdk/client-s3`. */
 import {
   AbortMultipartUploadCommand,
   type CompletedPart,

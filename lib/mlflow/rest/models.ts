@@ -1,4 +1,4 @@
-/** Logged models of an MLflow server. */
+/** Creates and reads logged models on an MLflow server. */
 import { InputError } from "../../base/errors.ts";
 import { toPairs, toRecord, toText } from "../json.ts";
 import { checkLoggedModelName } from "../validation.ts";

@@ -1,3 +1,4 @@
+/** The REST API of one MLflow server, and conversions that its calls share. */
 import type { Log } from "../../base/log.ts";
 import { ApiError, type MlflowHttp } from "../http.ts";
 

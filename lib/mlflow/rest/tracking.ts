@@ -1,4 +1,4 @@
-/** Experiments and runs of an MLflow server. */
+/** Reads and creates experiments, and creates, logs and finishes runs, on an MLflow server. */
 import { InputError } from "../../base/errors.ts";
 import { ApiError } from "../http.ts";
 import { toRecord, toText } from "../json.ts";

@@ -1,4 +1,4 @@
-/** MLflow's `experiments` and `experiment_tags`. */
+/** Reads and creates experiments: MLflow's `experiments` and `experiment_tags`. */
 import { resolve } from "node:path";
 import { DatabaseError } from "../../database/database.ts";
 import { InputError } from "../../base/errors.ts";

@@ -1,4 +1,4 @@
-/** The inputs of a run: MLflow's `datasets`, `inputs` and `input_tags`. */
+/** Logs the datasets of a run: MLflow's `datasets`, `inputs` and `input_tags`. */
 import { InputError } from "../../base/errors.ts";
 import type { DatasetInput } from "../store.ts";
 import { checkDataset } from "../values.ts";

@@ -1,4 +1,4 @@
-/** MLflow's `inputs`: the datasets and models that a run used, and the models that it produced. */
+/** Links runs to the datasets and models that they used and the models that they produced: MLflow's `inputs`. */
 import { newId, type TableRow } from "./rows.ts";
 
 /** The primary key of `inputs`. */

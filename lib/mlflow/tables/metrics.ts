@@ -1,4 +1,4 @@
-/** MLflow's `metrics`, `latest_metrics` and `logged_model_metrics`. */
+/** Logs metrics: MLflow's `metrics`, `latest_metrics` and `logged_model_metrics`. */
 import { insertRows, type Tables } from "./rows.ts";
 import type { Metric } from "../store.ts";
 import { storedMetricValue } from "../values.ts";

@@ -1,4 +1,4 @@
-/** MLflow's `logged_models` with their params and tags. */
+/** Reads and writes logged models: MLflow's `logged_models` with their params and tags. */
 import { InputError } from "../../base/errors.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { toPythonJson } from "../json.ts";

@@ -1,4 +1,4 @@
-/** MLflow's `registered_models` and `registered_model_tags`, and locking a model before changing it. */
+/** Reads, creates and locks registered models: MLflow's `registered_models` and `registered_model_tags`. */
 import { InputError } from "../../base/errors.ts";
 import { insertRows, inWorkspace, type Tables } from "./rows.ts";
 import { checkModelName } from "../validation.ts";

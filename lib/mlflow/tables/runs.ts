@@ -1,4 +1,4 @@
-/** MLflow's `runs`, `tags` and `params`. */
+/** Creates, logs and finishes runs: MLflow's `runs`, `tags` and `params`. */
 import { InputError } from "../../base/errors.ts";
 import { logMetrics, logModelMetrics } from "./metrics.ts";
 import { getActiveExperiment } from "./experiments.ts";

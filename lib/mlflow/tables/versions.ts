@@ -1,4 +1,4 @@
-/** MLflow's `model_versions`, `model_version_tags` and `registered_model_aliases`. */
+/** Reads and writes model versions: MLflow's `model_versions`, `model_version_tags` and `registered_model_aliases`. */
 import { InputError } from "../../base/errors.ts";
 import { getLoggedModel, tagModelVersion } from "./models.ts";
 import { missingVersion, planPromotion } from "../promotion.ts";
