@@ -31,6 +31,7 @@ const owners: Readonly<Record<string, string>> = {
   "@aws-sdk/client-secrets-manager": "lib/aws/secrets.ts",
   "@electric-sql/pglite": "lib/database/pglite.ts",
   "@electric-sql/pglite-socket": "lib/database/pglite.ts",
+  hyparquet: "lib/rows/parquet.ts",
   "hyparquet-writer": "lib/rows/write.ts",
   "npm:@valibot/to-json-schema": "lib/config/variants-schema.ts",
   "npm:assemblyscript": "lib/model/kernel/build.ts",

@@ -1,0 +1,614 @@
+/** Decodes the values of Parquet's pages, as https://parquet.apache.org/docs/file-format/data-pages/encodings defines them. */
+import type { Cell, Values } from "./columns.ts";
+
+/** Physical types of Parquet. */
+export type PhysicalType =
+  | "BOOLEAN"
+  | "INT32"
+  | "INT64"
+  | "INT96"
+  | "FLOAT"
+  | "DOUBLE"
+  | "BYTE_ARRAY"
+  | "FIXED_LEN_BYTE_ARRAY";
+
+/** What the values of a physical type mean. */
+export type Meaning =
+  | "boolean"
+  | "signed"
+  | "unsigned"
+  | "float"
+  | "float16"
+  | "decimal"
+  | "text"
+  | "uuid"
+  | "null";
+
+/** How the values of a column are written. */
+export interface ValueType {
+  readonly physical: PhysicalType;
+  /** Bytes of a value of FIXED_LEN_BYTE_ARRAY; 0 for other types. */
+  readonly width: number;
+  readonly meaning: Meaning;
+  /** Decimal places of a decimal; 0 for others. */
+  readonly scale: number;
+}
+
+/** The values of a page: bytes, how they are encoded, and which of them are wanted. */
+export interface EncodedValues {
+  readonly encoding: string;
+  readonly bytes: Uint8Array;
+  /** Values of the page. */
+  readonly total: number;
+  /** The first value that is wanted, and how many. */
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Texts or other byte strings: where each begins and ends. */
+interface ByteStrings {
+  readonly bytes: Uint8Array;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+}
+
+/** Values as they are written; booleans are bytes of 0 and 1, and those of a fixed width follow each other. */
+type Physical =
+  | Int32Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array
+  | Uint8Array
+  | ByteStrings;
+
+/** Decodes DELTA_BINARY_PACKED; hyparquet's `deltaBinaryUnpack`. */
+export type UnpackDeltas = (
+  reader: { view: DataView; offset: number },
+  count: number,
+  output: Int32Array | BigInt64Array,
+) => void;
+
+const endsEarly = () => new RangeError("its values end early");
+
+/**
+ * Returns values of a page that are not indices of a dictionary; booleans as 0 and 1.
+ *
+ * @throws {RangeError} If the bytes are not what the encoding says.
+ */
+export function decodeValues(
+  values: EncodedValues,
+  { type, unpackDeltas }: { type: ValueType; unpackDeltas: UnpackDeltas },
+): Values {
+  return toValues(readPhysical(values, { type, unpackDeltas }), type);
+}
+
+function readPhysical(
+  values: EncodedValues,
+  { type, unpackDeltas }: { type: ValueType; unpackDeltas: UnpackDeltas },
+): Physical {
+  const { encoding } = values;
+  if (encoding === "PLAIN") return readPlain(values, type);
+  if (encoding === "RLE" && type.physical === "BOOLEAN") {
+    const { bytes, from, count } = values;
+    const length = viewOf(bytes).getUint32(0, true);
+    if (length + 4 > bytes.length) throw endsEarly();
+    const run = bytes.subarray(4, 4 + length);
+    return Uint8Array.from(decodeHybrid(run, { width: 1, from, count }));
+  }
+  if (encoding === "BYTE_STREAM_SPLIT") return readSplit(values, type);
+  if (encoding === "DELTA_BINARY_PACKED") {
+    const { bytes, total, from, count } = values;
+    if (type.physical === "INT32") {
+      const all = new Int32Array(total);
+      unpack({ view: viewOf(bytes), offset: 0 }, { all, unpackDeltas });
+      return all.subarray(from, from + count);
+    }
+    const all = new BigInt64Array(total);
+    unpack({ view: viewOf(bytes), offset: 0 }, { all, unpackDeltas });
+    return all.slice(from, from + count);
+  }
+  if (encoding === "DELTA_LENGTH_BYTE_ARRAY") {
+    return readDeltaLengths(values, unpackDeltas);
+  }
+  if (encoding === "DELTA_BYTE_ARRAY") {
+    const strings = readDeltaStrings(values, unpackDeltas);
+    return type.physical === "BYTE_ARRAY"
+      ? strings
+      : joined(strings, type.width);
+  }
+  throw new RangeError(`the encoding ${encoding} is not supported`);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Bytes of a value of fixed width; 0 for byte strings and booleans. */
+function widthOf({ physical, width }: ValueType): number {
+  if (physical === "INT32" || physical === "FLOAT") return 4;
+  if (physical === "INT64" || physical === "DOUBLE") return 8;
+  return physical === "FIXED_LEN_BYTE_ARRAY" ? width : 0;
+}
+
+/** Returns bytes as numbers of the type, by reference where their position allows it. */
+function asNumbers(bytes: Uint8Array, type: ValueType): Physical {
+  const width = widthOf(type);
+  if (type.physical === "FIXED_LEN_BYTE_ARRAY") return bytes;
+  const { buffer, byteOffset } = bytes.byteOffset % width === 0
+    ? bytes
+    : new Uint8Array(bytes);
+  const count = bytes.length / width;
+  switch (type.physical) {
+    case "INT32":
+      return new Int32Array(buffer, byteOffset, count);
+    case "INT64":
+      return new BigInt64Array(buffer, byteOffset, count);
+    case "FLOAT":
+      return new Float32Array(buffer, byteOffset, count);
+    default:
+      return new Float64Array(buffer, byteOffset, count);
+  }
+}
+
+function readPlain(
+  { bytes, total, from, count }: EncodedValues,
+  type: ValueType,
+): Physical {
+  if (type.physical === "BOOLEAN") {
+    if (bytes.length * 8 < total) throw endsEarly();
+    const output = new Uint8Array(count);
+    for (let index = 0, at = from; index < count; index++, at++) {
+      output[index] = bytes[at >> 3]! >> (at & 7) & 1;
+    }
+    return output;
+  }
+  if (type.physical === "BYTE_ARRAY") {
+    return readPlainStrings(bytes, from, count);
+  }
+  const width = widthOf(type);
+  if (bytes.length < total * width) throw endsEarly();
+  return asNumbers(bytes.subarray(from * width, (from + count) * width), type);
+}
+
+function readPlainStrings(
+  bytes: Uint8Array,
+  from: number,
+  count: number,
+): ByteStrings {
+  const starts = new Int32Array(count);
+  const ends = new Int32Array(count);
+  const view = viewOf(bytes);
+  let at = 0;
+  for (let index = -from; index < count; index++) {
+    const start = at + 4;
+    at = start + view.getUint32(at, true);
+    if (at > bytes.length) throw endsEarly();
+    if (index < 0) continue;
+    starts[index] = start;
+    ends[index] = at;
+  }
+  return { bytes, starts, ends };
+}
+
+/** The first bytes of all values, then the second ones, and so on. */
+function readSplit(
+  { bytes, total, from, count }: EncodedValues,
+  type: ValueType,
+): Physical {
+  const width = widthOf(type);
+  if (width === 0) {
+    throw new RangeError(`BYTE_STREAM_SPLIT does not fit ${type.physical}`);
+  }
+  if (bytes.length < total * width) throw endsEarly();
+  const output = new Uint8Array(count * width);
+  for (let byte = 0; byte < width; byte++) {
+    let source = byte * total + from;
+    for (let at = byte; at < output.length; at += width) {
+      output[at] = bytes[source++]!;
+    }
+  }
+  return asNumbers(output, type);
+}
+
+function unpack(
+  reader: { view: DataView; offset: number },
+  { all, unpackDeltas }: {
+    all: Int32Array | BigInt64Array;
+    unpackDeltas: UnpackDeltas;
+  },
+): void {
+  if (all.length > 0) unpackDeltas(reader, all.length, all);
+  // A page without values still has the four numbers of the header, which nobody needs.
+  if (reader.offset > reader.view.byteLength) throw endsEarly();
+}
+
+function readDeltaLengths(
+  { bytes, total, from, count }: EncodedValues,
+  unpackDeltas: UnpackDeltas,
+): ByteStrings {
+  const lengths = new Int32Array(total);
+  const reader = { view: viewOf(bytes), offset: 0 };
+  unpack(reader, { all: lengths, unpackDeltas });
+  const starts = new Int32Array(count);
+  const ends = new Int32Array(count);
+  let at = reader.offset;
+  for (let index = 0; index < total; index++) {
+    const start = at;
+    at += lengths[index]!;
+    if (at < start || at > bytes.length) throw endsEarly();
+    if (index < from || index >= from + count) continue;
+    starts[index - from] = start;
+    ends[index - from] = at;
+  }
+  return { bytes, starts, ends };
+}
+
+/** Each value begins with some bytes of the one before. */
+function readDeltaStrings(
+  { bytes, total, from, count }: EncodedValues,
+  unpackDeltas: UnpackDeltas,
+): ByteStrings {
+  const prefixes = new Int32Array(total);
+  const suffixes = new Int32Array(total);
+  const reader = { view: viewOf(bytes), offset: 0 };
+  unpack(reader, { all: prefixes, unpackDeltas });
+  unpack(reader, { all: suffixes, unpackDeltas });
+  let size = 0;
+  for (let index = 0; index < total; index++) {
+    size += prefixes[index]! + suffixes[index]!;
+  }
+  if (!(size >= 0 && size < 2 ** 31)) throw endsEarly();
+  const output = new Uint8Array(size);
+  const starts = new Int32Array(count);
+  const ends = new Int32Array(count);
+  let source = reader.offset;
+  let before = 0;
+  let at = 0;
+  for (let index = 0; index < total; index++) {
+    const prefix = prefixes[index]!;
+    const suffix = suffixes[index]!;
+    if (prefix < 0 || suffix < 0 || prefix > at - before) throw endsEarly();
+    if (source + suffix > bytes.length) throw endsEarly();
+    const start = at;
+    output.copyWithin(at, before, before + prefix);
+    output.set(bytes.subarray(source, source + suffix), at + prefix);
+    at += prefix + suffix;
+    source += suffix;
+    before = start;
+    if (index < from || index >= from + count) continue;
+    starts[index - from] = start;
+    ends[index - from] = at;
+  }
+  return { bytes: output, starts, ends };
+}
+
+/** Byte strings of one width, without gaps. */
+function joined(strings: ByteStrings, width: number): Uint8Array {
+  const { bytes, starts, ends } = strings;
+  const output = new Uint8Array(starts.length * width);
+  for (let index = 0; index < starts.length; index++) {
+    const value = bytes.subarray(starts[index]!, ends[index]!);
+    if (value.length !== width) throw endsEarly();
+    output.set(value, index * width);
+  }
+  return output;
+}
+
+/**
+ * Decodes runs and bit-packed groups: levels, indices of dictionaries, booleans.
+ *
+ * @param options `width`: bits of a value. `from`, `count`: which values are wanted.
+ * @throws {RangeError} If there are fewer values.
+ */
+export function decodeHybrid(
+  bytes: Uint8Array,
+  { width, from, count }: { width: number; from: number; count: number },
+): Int32Array {
+  const output = new Int32Array(count);
+  if (width === 0) return output;
+  if (width > 32) throw new RangeError(`a width of ${width} bits`);
+  const byteWidth = width + 7 >> 3;
+  const mask = width === 32 ? -1 : 2 ** width - 1;
+  const end = from + count;
+  let at = 0;
+  for (let seen = 0; seen < end;) {
+    let header = 0;
+    for (let shift = 1;; shift *= 128) {
+      const byte = bytes[at++];
+      if (byte === undefined || shift > 2 ** 35) throw endsEarly();
+      header += (byte & 127) * shift;
+      if (byte < 128) break;
+    }
+    if (header % 2 === 0) {
+      const length = header / 2;
+      if (at + byteWidth > bytes.length) throw endsEarly();
+      let value = 0;
+      for (let index = 0; index < byteWidth; index++) {
+        value |= bytes[at++]! << 8 * index;
+      }
+      const first = Math.max(seen, from);
+      const last = Math.min(seen + length, end);
+      if (first < last) output.fill(value & mask, first - from, last - from);
+      seen += length;
+      continue;
+    }
+    const groups = (header - 1) / 2;
+    const last = Math.min(seen + groups * 8, end);
+    // The padding of the last group may be left out.
+    if (at + Math.ceil((last - seen) * width / 8) > bytes.length) {
+      throw endsEarly();
+    }
+    const first = Math.max(seen, from);
+    if (first < last) {
+      unpackBits(bytes.subarray(at), {
+        width,
+        from: first - seen,
+        output: output.subarray(first - from, last - from),
+      });
+    }
+    seen += groups * 8;
+    at += groups * width;
+  }
+  return output;
+}
+
+/** Reads numbers of `width` bits, the lowest bits first. */
+function unpackBits(
+  bytes: Uint8Array,
+  { width, from, output }: { width: number; from: number; output: Int32Array },
+): void {
+  let at = from * width >> 3;
+  let bits = from * width & 7;
+  if (from * width >= 2 ** 31) {
+    at = Math.floor(from * width / 8);
+    bits = from * width % 8;
+  }
+  const { length } = output;
+  if (width === 1) {
+    for (let index = 0; index < length; index++) {
+      output[index] = bytes[at]! >> bits & 1;
+      if (++bits === 8) {
+        bits = 0;
+        at++;
+      }
+    }
+    return;
+  }
+  if (width <= 24) {
+    const mask = (1 << width) - 1;
+    let word = 0;
+    let have = -bits;
+    for (let index = 0; index < length; index++) {
+      while (have < width) {
+        const byte = bytes[at++]!;
+        word = have < 0 ? byte >> -have : word | byte << have;
+        have += 8;
+      }
+      output[index] = word & mask;
+      word >>>= width;
+      have -= width;
+    }
+    return;
+  }
+  const big = (1n << BigInt(width)) - 1n;
+  for (let index = 0; index < length; index++) {
+    let word = 0n;
+    for (let byte = 4; byte >= 0; byte--) {
+      word = word << 8n | BigInt(bytes[at + byte] ?? 0);
+    }
+    output[index] = Number(BigInt.asIntN(32, word >> BigInt(bits) & big));
+    bits += width;
+    at += bits >> 3;
+    bits &= 7;
+  }
+}
+
+/**
+ * Decodes the levels that tell which rows have a value.
+ *
+ * @returns One byte per row, or undefined if every row has a value.
+ */
+export function decodeValidity(
+  bytes: Uint8Array,
+  rows: number,
+): Uint8Array | undefined {
+  const levels = decodeHybrid(bytes, { width: 1, from: 0, count: rows });
+  return levels.includes(0) ? Uint8Array.from(levels) : undefined;
+}
+
+/** Converts values as they are written to cells and numbers; booleans to 0 and 1. */
+function toValues(physical: Physical, type: ValueType): Values {
+  switch (type.meaning) {
+    case "boolean":
+      return physical instanceof Uint8Array
+        ? Int32Array.from(physical)
+        : mismatch(type);
+    case "float":
+      return physical instanceof Float32Array ||
+          physical instanceof Float64Array
+        ? physical
+        : mismatch(type);
+    case "float16":
+      return physical instanceof Uint8Array
+        ? toHalves(physical)
+        : mismatch(type);
+    case "signed":
+    case "unsigned":
+      return toIntegers(physical, type);
+    case "decimal":
+      return toDecimals(physical, type);
+    case "text":
+      return "starts" in physical ? toTexts(physical) : mismatch(type);
+    case "uuid":
+      return physical instanceof Uint8Array
+        ? toUuids(physical)
+        : mismatch(type);
+    case "null":
+      return [];
+  }
+}
+
+function mismatch({ physical, meaning }: ValueType): never {
+  throw new RangeError(`${meaning} values cannot be ${physical}`);
+}
+
+function toIntegers(physical: Physical, type: ValueType): Values {
+  const isSigned = type.meaning === "signed";
+  if (physical instanceof Int32Array) {
+    if (isSigned) return physical;
+    const { buffer, byteOffset, length } = physical;
+    return Float64Array.from(new Uint32Array(buffer, byteOffset, length));
+  }
+  if (physical instanceof BigInt64Array) return fromInt64(physical, isSigned);
+  return mismatch(type);
+}
+
+/** Returns 64-bit integers as numbers, or as cells if one of them is not exact as a number. */
+export function fromInt64(
+  integers: BigInt64Array,
+  isSigned: boolean,
+): Float64Array | readonly Cell[] {
+  const { buffer, byteOffset, length } = integers;
+  // Halves are many times faster than bigints.
+  const halves = new Int32Array(buffer, byteOffset, 2 * length);
+  const values = new Float64Array(length);
+  for (let index = 0; index < length; index++) {
+    const high = isSigned
+      ? halves[2 * index + 1]!
+      : halves[2 * index + 1]! >>> 0;
+    const value = high * 2 ** 32 + (halves[2 * index]! >>> 0);
+    if (!Number.isSafeInteger(value)) {
+      const exact = isSigned
+        ? integers
+        : new BigUint64Array(buffer, byteOffset, length);
+      return Array.from(exact, fromBigint);
+    }
+    values[index] = value;
+  }
+  return values;
+}
+
+/** Returns an integer as a number where that is exact. */
+export function fromBigint(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+/**
+ * Returns a decimal as the nearest number; an integer that is not exact as a number stays a bigint.
+ *
+ * @param unscaled The decimal's digits as an integer.
+ */
+export function fromDecimal(unscaled: bigint, scale: number): number | bigint {
+  if (scale === 0) return fromBigint(unscaled);
+  const number = Number(unscaled);
+  // The quotient of two exact numbers is the nearest one.
+  return Number.isSafeInteger(number) && scale > 0 && scale <= 22
+    ? number / 10 ** scale
+    : Number(`${unscaled}e${-scale}`);
+}
+
+function toDecimals(physical: Physical, type: ValueType): Values {
+  const { scale } = type;
+  if (physical instanceof Int32Array || physical instanceof BigInt64Array) {
+    const numbers = physical instanceof Int32Array
+      ? Float64Array.from(physical)
+      : fromInt64(physical, true);
+    if (scale > 0 && scale <= 22 && numbers instanceof Float64Array) {
+      const power = 10 ** scale;
+      return numbers.map((number) => number / power);
+    }
+    if (scale === 0) return numbers;
+    const exact = Array.from<number | bigint>(physical);
+    return numbered(exact.map((value) => fromDecimal(BigInt(value), scale)));
+  }
+  if (physical instanceof Uint8Array) {
+    const { width } = type;
+    const count = width === 0 ? 0 : physical.length / width;
+    return numbered(Array.from({ length: count }, (_, index) => {
+      const bytes = physical.subarray(index * width, (index + 1) * width);
+      return fromDecimal(bigEndian(bytes), scale);
+    }));
+  }
+  if ("starts" in physical) {
+    const { bytes, starts, ends } = physical;
+    return numbered(
+      Array.from(
+        starts,
+        (start, index) =>
+          fromDecimal(bigEndian(bytes.subarray(start, ends[index])), scale),
+      ),
+    );
+  }
+  return mismatch(type);
+}
+
+/** Returns numbers in an array of their own if there are no bigints. */
+export function numbered(
+  cells: readonly (number | bigint)[],
+): Float64Array | readonly Cell[] {
+  const values = new Float64Array(cells.length);
+  for (const [index, cell] of cells.entries()) {
+    if (typeof cell === "bigint") return cells;
+    values[index] = cell;
+  }
+  return values;
+}
+
+/** Reads a two's complement number of any width, its highest byte first. */
+function bigEndian(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (const byte of bytes) value = value << 8n | BigInt(byte);
+  return BigInt.asIntN(8 * bytes.length, value);
+}
+
+function toHalves(bytes: Uint8Array): Float32Array {
+  const view = viewOf(bytes);
+  const values = new Float32Array(bytes.length / 2);
+  for (let index = 0; index < values.length; index++) {
+    values[index] = view.getFloat16(2 * index, true);
+  }
+  return values;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Texts up to this many bytes are put together from characters, which is faster than a decoder. */
+const shortText = 24;
+
+function toTexts({ bytes, starts, ends }: ByteStrings): readonly string[] {
+  const texts = new Array<string>(starts.length);
+  for (let index = 0; index < texts.length; index++) {
+    texts[index] = textOf(bytes, starts[index]!, ends[index]!);
+  }
+  return texts;
+}
+
+/** @throws {RangeError} If the bytes are not UTF-8. */
+export function textOf(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= shortText) {
+    let text = "";
+    let at = start;
+    for (; at < end; at++) {
+      const byte = bytes[at]!;
+      if (byte > 127) break;
+      text += String.fromCharCode(byte);
+    }
+    if (at === end) return text;
+  }
+  try {
+    return utf8.decode(bytes.subarray(start, end));
+  } catch {
+    throw new RangeError("a text is not UTF-8");
+  }
+}
+
+function toUuids(bytes: Uint8Array): readonly string[] {
+  return Array.from({ length: bytes.length / 16 }, (_, index) => {
+    const hex = Array.from(
+      bytes.subarray(index * 16, index * 16 + 16),
+      (byte) => byte.toString(16).padStart(2, "0"),
+    ).join("");
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  });
+}
