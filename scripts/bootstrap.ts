@@ -31,7 +31,7 @@ export async function bootstrap(
   if (newest) return;
   await refuseUnshipped(services, settings);
   log.info(
-    `The embedded store in ${config.home} has no model for ${variant.title} yet: setting it up with the shipped one`,
+    `The embedded store in ${config.home} has no model for ${variant.title} yet; setting up the shipped one`,
   );
   const logOutcome = ({ text }: Outcome) => text.split("\n").forEach(log.info);
   logOutcome(await setupExperiment(services, settings));

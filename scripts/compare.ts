@@ -86,8 +86,11 @@ export async function compare(
       reasons: reasons.join("; "),
       comparison: metrics,
     },
-    text:
-      `Version ${candidate.version} of ${candidate.name} is ${status}, champion version ${champion.version}:\n` +
-      reasons.map((reason) => `  ${reason}`).join("\n"),
+    text: [
+      status === "unchanged"
+        ? `${candidate.name} version ${candidate.version} is identical to champion version ${champion.version}; nothing to compare`
+        : `${candidate.name} version ${candidate.version} is ${status} than champion version ${champion.version}:`,
+      ...reasons.map((reason) => `  ${reason}`),
+    ].join("\n"),
   };
 }

@@ -18,13 +18,13 @@ if (import.meta.main) {
     });
     if (!services.config.embedded) {
       throw new UsageError(
-        "Cannot serve the embedded database: services are configured; connect to them with psql itself",
+        "Cannot serve the embedded database: services are configured; connect to them directly with psql",
       );
     }
     const database = await services.embeddedDatabase();
     await using _server = await database.serve(port);
     log.info(
-      `Serving ${database.description}; in another terminal:\n  psql "host=127.0.0.1 port=${port} user=postgres dbname=postgres sslmode=disable"\nCtrl-C ends it`,
+      `Serving ${database.description}; in another terminal:\n  psql "host=127.0.0.1 port=${port} user=postgres dbname=postgres sslmode=disable"\nPress Ctrl-C to stop`,
     );
     const signal = await interrupted();
     return {

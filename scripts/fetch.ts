@@ -11,7 +11,7 @@ await runScript(fetchCommand, async (flags, { log }) => {
   const { file, output } = flags;
   if (file === undefined || output === undefined) {
     throw new UsageError(
-      "Cannot fetch: --file PATH and --output FILE are needed",
+      "Cannot fetch: --file PATH and --output FILE are required",
     );
   }
   const retryPolicy = retryPolicyOf(flags);
@@ -24,6 +24,6 @@ await runScript(fetchCommand, async (flags, { log }) => {
   await writeWhole(output, bytes);
   return {
     report: { status: "fetched", uri, output, bytes: bytes.length },
-    text: `${uri} (${bytes.length} bytes) is in ${output}`,
+    text: `Copied ${uri} (${bytes.length} bytes) to ${output}`,
   };
 });

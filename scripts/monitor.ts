@@ -43,7 +43,7 @@ export async function monitor(
   const failOn = parseFailOn(flags["fail-on"]);
   if (failOn === "performance" && flags.outcomes === undefined) {
     throw new UsageError(
-      "Cannot use --fail-on performance without --outcomes: performance is then unknown",
+      "Cannot use --fail-on performance without --outcomes: performance cannot be measured",
     );
   }
   const choice = parseRunChoice(flags);

@@ -54,7 +54,7 @@ export async function setupExperiment(
     });
   const made = found
     ? undefined
-    : await withRetry(`make the experiment ${name}`, make).catch(
+    : await withRetry(`create the experiment ${name}`, make).catch(
       async (error) => {
         // Another setup that ran at the same time has created the experiment; use that one.
         if (error instanceof InputError && await find()) return undefined;
@@ -64,7 +64,7 @@ export async function setupExperiment(
   const experiment = found ?? made ?? await find();
   if (!experiment) {
     throw new InputError(
-      `Cannot find the experiment "${name}" that was just made`,
+      `Cannot find the experiment "${name}" that was just created`,
     );
   }
   return {
@@ -76,7 +76,7 @@ export async function setupExperiment(
       artifact_location: experiment.artifactLocation,
     },
     text: `Experiment ${name}: ${
-      made ? "created" : "already there"
+      made ? "created" : "already exists"
     }, artifacts in ${experiment.artifactLocation}`,
   };
 }

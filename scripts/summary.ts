@@ -32,6 +32,6 @@ async function readResult(path: string): Promise<Result> {
     const isUnfinished = error instanceof Deno.errors.NotFound ||
       error instanceof SyntaxError;
     if (!isUnfinished) throw error;
-    return { variant, status: "no result, the job's log says why" };
+    return { variant, status: "no result; see the job's log" };
   }
 }

@@ -161,21 +161,21 @@ const verdicts: readonly Verdict[] = [
       refusedNames.test(name) || status === 401 || status === 403,
     toError: usage,
     says: (why) =>
-      `refused (${why}); check the AWS credentials and their rights`,
+      `access denied (${why}); check the AWS credentials and their permissions`,
   },
   {
     is: ({ name, status }) =>
       misdirectedNames.test(name) || (status >= 300 && status < 400),
     toError: usage,
     says: (why) =>
-      `${why}; another region or endpoint serves it: check AWS_REGION and AWS_ENDPOINT_URL`,
+      `${why}; it belongs to another region or endpoint; check AWS_REGION and AWS_ENDPOINT_URL`,
   },
   {
     is: ({ status, text }) =>
       status >= 400 && /UnknownError|XML parse error|SyntaxError/.test(text),
     toError: input,
     says: (why) =>
-      `${why}; the answer is not from AWS: check the endpoint and the proxies before it`,
+      `${why}; the response is not from AWS; check the endpoint and any proxies in front of it`,
   },
   { is: ({ status }) => status >= 400, toError: input },
   {

@@ -2,7 +2,7 @@
 import { UsageError } from "./errors.ts";
 
 /**
- * Parses a flag value as a number of 0 or more.
+ * Parses a flag value as a number, 0 or greater.
  *
  * @param options `flag`: its name in errors; `integer`: whether fractions are rejected.
  * @throws {UsageError} If it is not such a number.
@@ -19,7 +19,7 @@ export function toCount(
   throw new UsageError(
     `Cannot use --${flag} "${text}": expected a ${
       integer ? "whole " : ""
-    }number of 0 or more`,
+    }number, 0 or greater`,
   );
 }
 
@@ -31,6 +31,6 @@ export function dayOf(text: string): string {
     time.toISOString().startsWith(text);
   if (isDay) return text;
   throw new UsageError(
-    `Cannot use the day "${text}": expected one such as 2026-11-16`,
+    `Cannot use the day "${text}": expected a date such as 2026-11-16`,
   );
 }

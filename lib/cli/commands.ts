@@ -17,7 +17,7 @@ const variantFlags = {
 } as const satisfies Record<string, Flag>;
 
 const allFlag = {
-  all: { kind: "switch", help: "every variant of variants.yaml" },
+  all: { kind: "switch", help: "process every variant in variants.yaml" },
 } as const satisfies Record<string, Flag>;
 
 const retryFlags = {
@@ -25,13 +25,13 @@ const retryFlags = {
     kind: "text",
     value: "N",
     default: "3",
-    help: "tries after the first one when a service is away",
+    help: "attempts after the first one if a service is unavailable",
   },
   "retry-delay": {
     kind: "text",
     value: "S",
     default: "60",
-    help: "mean seconds between two tries",
+    help: "mean seconds between attempts",
   },
 } as const satisfies Record<string, Flag>;
 
@@ -48,7 +48,7 @@ const outputFlags = {
 export const setupCommand = {
   name: "setup",
   summary:
-    "Creates MLflow's database, the predictions' tables, and a variant's experiment. A second run changes nothing.",
+    "Creates MLflow's database, the prediction tables, and a variant's experiment. A second run changes nothing.",
   flags: { ...variantFlags, ...allFlag, ...retryFlags, ...outputFlags },
 } as const satisfies Command;
 
@@ -63,42 +63,50 @@ export const logModelCommand = {
     model: {
       kind: "text",
       value: "URI",
-      help: "the model file, instead of the variant's own",
+      help: "model file to use instead of the variant's own",
       file: { use: "read", beside: ["manifest.json"] },
     },
     features: {
       kind: "text",
       value: "URI",
-      help: "the feature names, likewise",
+      help: "feature names file to use instead of the variant's own",
       file: read,
     },
     sample: {
       kind: "text",
       value: "URI",
-      help: "a sample of rows, likewise",
+      help: "sample of rows to use instead of the variant's own",
       file: read,
     },
     evaluation: {
       kind: "text",
       value: "URI",
-      help: "a labelled set, likewise",
+      help: "labelled set to use instead of the variant's own",
       file: read,
     },
     label: {
       kind: "text",
       value: "COLUMN",
-      help: "the outcome's column in the labelled set",
+      help: "outcome column in the labelled set",
     },
     "training-date": {
       kind: "text",
       value: "DAY",
-      help: "when the model was trained, such as 2026-11-16",
+      help: "training date of the model, such as 2026-11-16",
     },
-    alias: { kind: "text", value: "NAME", help: "give the version this alias" },
-    stage: { kind: "text", value: "NAME", help: "give the version this stage" },
+    alias: {
+      kind: "text",
+      value: "NAME",
+      help: "alias to assign to the version",
+    },
+    stage: {
+      kind: "text",
+      value: "NAME",
+      help: "stage to assign to the version",
+    },
     force: {
       kind: "switch",
-      help: "log even what the newest version already is",
+      help: "log the model even if it is identical to the newest version",
     },
     ...retryFlags,
     ...outputFlags,
@@ -109,19 +117,19 @@ export const logModelCommand = {
 export const promoteCommand = {
   name: "promote",
   summary:
-    "Moves an alias and a stage to a version, archives the stage's other versions, and records the move.",
+    "Moves an alias and a stage to a version, archives other versions in the stage, and records the promotion.",
   flags: {
     ...variantFlags,
-    version: { kind: "text", value: "N", help: "the version to promote" },
+    version: { kind: "text", value: "N", help: "version to promote" },
     alias: {
       kind: "text",
       value: "NAME",
-      help: "the alias that moves (champion; with --stage alone, none)",
+      help: "alias to move (champion; none if only --stage is given)",
     },
     stage: {
       kind: "text",
       value: "NAME",
-      help: "the stage that moves (Production; with another alias alone, none)",
+      help: "stage to move (Production; none if only another alias is given)",
     },
     ...retryFlags,
     ...outputFlags,
@@ -144,13 +152,13 @@ export const predictCommand = {
     input: {
       kind: "list",
       value: "URI",
-      help: "data to score, s3:// or a file, * allowed; may be repeated",
+      help: "data to score: s3:// or a file, may contain *; can be repeated",
       file: read,
     },
     output: {
       kind: "text",
       value: "PLACE",
-      help: "postgres, or a file .csv, .jsonl or .parquet (postgres)",
+      help: "postgres, or a .csv, .jsonl or .parquet file (postgres)",
       file: { use: "write", except: "postgres" },
     },
     engine: {
@@ -159,12 +167,15 @@ export const predictCommand = {
       default: "auto",
       help: "auto, trees or onnxruntime",
     },
-    force: { kind: "switch", help: "score data again that was scored before" },
+    force: { kind: "switch", help: "score data again that was already scored" },
     "no-fallback": {
       kind: "switch",
-      help: "fail when S3 is away, instead of reading the local folder",
+      help: "fail if S3 is unavailable, instead of reading the local folder",
     },
-    "dry-run": { kind: "switch", help: "score, but store and log nothing" },
+    "dry-run": {
+      kind: "switch",
+      help: "score without storing or logging anything",
+    },
     ...retryFlags,
     ...outputFlags,
   },
@@ -174,44 +185,42 @@ export const predictCommand = {
 export const monitorCommand = {
   name: "monitor",
   summary:
-    "Compares a variant's scores with the model's reference, with the run before, and with matured outcomes.",
+    "Compares a variant's scores with the model's reference, the previous run, and matured outcomes.",
   flags: {
     ...variantFlags,
     ...allFlag,
     outcomes: {
       kind: "text",
       value: "URI",
-      help: "JSON Lines with player and label, s3:// or a file",
+      help: "JSON Lines with player id and label: s3:// or a file",
       file: read,
     },
     run: {
       kind: "text",
       value: "N",
-      help:
-        "the scoring run to monitor, which the outcomes belong to (the newest)",
+      help: "scoring run to monitor, to which the outcomes belong (the newest)",
     },
     period: {
       kind: "text",
       value: "DAY",
-      help: "the run scored on this day (UTC), such as 2026-11-16",
+      help: "monitor the run scored on this day (UTC), such as 2026-11-16",
     },
     "as-of": {
       kind: "text",
       value: "DAY",
-      help:
-        "the newest run scored on or before this day, which the outcomes count from",
+      help: "monitor the newest run scored on or before this day",
     },
     report: {
       kind: "text",
       value: "DIR",
-      help: "folder of the page and the JSON (CHURN_HOME/reports/VARIANT)",
+      help: "folder for the HTML and JSON report (CHURN_HOME/reports/VARIANT)",
       file: { use: "write" },
     },
     "fail-on": {
       kind: "text",
       value: "WHAT",
       default: "never",
-      help: "drift, performance or never: which failure ends with exit code 3",
+      help: "drift, performance or never: the failure that sets exit code 3",
     },
     ...retryFlags,
     ...outputFlags,
@@ -222,13 +231,13 @@ export const monitorCommand = {
 export const compareCommand = {
   name: "compare",
   summary:
-    "Measures a candidate and the champion on the labelled set, by the thresholds of variants.yaml; promotes nothing.",
+    "Compares a candidate with the champion on the labelled set, by the thresholds in variants.yaml; promotes nothing.",
   flags: {
     ...variantFlags,
     candidate: {
       kind: "text",
       value: "URI",
-      help: "the candidate (models:/NAME@challenger)",
+      help: "candidate version (models:/NAME@challenger)",
     },
     ...retryFlags,
     ...outputFlags,
@@ -238,18 +247,18 @@ export const compareCommand = {
 /** Flags of `fetch`. */
 export const fetchCommand = {
   name: "fetch",
-  summary: "Copies a file of the variant's folder in the bucket to this disk.",
+  summary: "Downloads a file from the variant's folder in the bucket.",
   flags: {
     ...variantFlags,
     file: {
       kind: "text",
       value: "PATH",
-      help: "the file, below the variant's prefix",
+      help: "path of the file below the variant's prefix",
     },
     output: {
       kind: "text",
       value: "FILE",
-      help: "where the copy goes",
+      help: "local file to write",
       file: { use: "write" },
     },
     ...retryFlags,
@@ -260,8 +269,7 @@ export const fetchCommand = {
 /** Flags of `query`. */
 export const queryCommand = {
   name: "query",
-  summary:
-    "Answers one SQL question about the predictions' database, read-only.",
+  summary: "Runs a read-only SQL query on the predictions database.",
   words: {
     name: "SQL",
     help: 'such as "select count(*) from churn_predictions_current"',
@@ -288,7 +296,7 @@ export const databaseCommand = {
       kind: "text",
       value: "N",
       default: "5433",
-      help: "the port to serve it on",
+      help: "port to listen on",
     },
     ...retryFlags,
     ...outputFlags,
@@ -298,22 +306,23 @@ export const databaseCommand = {
 /** Flags of `matrix`. */
 export const matrixCommand = {
   name: "matrix",
-  summary: "Prints the jobs that GitHub's matrix runs, from variants.yaml.",
+  summary:
+    "Prints the GitHub Actions job matrix for the variants in variants.yaml.",
   flags: {
     geography: {
       kind: "text",
       value: "G",
-      help: 'only its variants; "-" for those without one',
+      help: 'only variants with this value; "-" for variants without one',
     },
     company: {
       kind: "text",
       value: "C",
-      help: 'only its variants; "-" for those without one',
+      help: 'only variants with this value; "-" for variants without one',
     },
     changed: {
       kind: "text",
       value: "FILE",
-      help: "only variants whose model file is a line of FILE",
+      help: "only variants whose model file is listed in FILE, one per line",
       file: read,
     },
     ...outputFlags,
@@ -324,10 +333,10 @@ export const matrixCommand = {
 export const summaryCommand = {
   name: "summary",
   summary:
-    "Prints the Markdown of a workflow's step summary, from the files that --json wrote.",
+    "Prints a Markdown step summary of the JSON results of one or more commands.",
   words: {
     name: "FILE…",
-    help: "one command's output, or several",
+    help: "output of a command run with --json",
     file: read,
   },
   flags: {},

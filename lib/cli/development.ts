@@ -13,14 +13,15 @@ export interface DevelopmentTask extends Command {
 const lock = "--lock=tests/deno.lock";
 const paths = {
   name: "FILE…",
-  help: "only these test files or folders, or further arguments of deno test",
+  help: "test files or folders to run, or other arguments for deno test",
 };
 
 /** All tasks that the launcher may start, except the commands. */
 export const developmentTasks: readonly DevelopmentTask[] = [
   {
     name: "check",
-    summary: "Checks format, lint and types: the gate before every commit.",
+    summary:
+      "Checks formatting, lint rules and types; run it before every commit.",
     flags: {},
     steps: [
       ["fmt", "--check", "--quiet"],
@@ -62,7 +63,7 @@ export const developmentTasks: readonly DevelopmentTask[] = [
   {
     name: "fuzz",
     summary:
-      "Breaks model files and reads them; FUZZ_FILES and FUZZ_SEED say how many and which.",
+      "Reads corrupted model files; FUZZ_FILES sets how many, FUZZ_SEED which.",
     flags: {},
     steps: [["test", lock, "--allow-all", "tests/model/fuzz_test.ts"]],
   },
@@ -108,7 +109,7 @@ export const developmentTasks: readonly DevelopmentTask[] = [
   },
   {
     name: "wasm",
-    summary: "Compiles the WebAssembly of the scoring kernel.",
+    summary: "Compiles the scoring kernel to WebAssembly.",
     flags: {},
     steps: [[
       "run",
@@ -121,13 +122,13 @@ export const developmentTasks: readonly DevelopmentTask[] = [
   },
   {
     name: "bench-predict",
-    summary: "Measures a whole predict: read, score, store.",
+    summary: "Benchmarks a complete predict: reading, scoring and storing.",
     flags: {
       rows: {
         kind: "text",
         value: "N,N…",
         default: "1000,10000,100000,300000",
-        help: "how many rows, one run per number",
+        help: "row counts; one run per count",
       },
     },
     steps: [[
@@ -146,7 +147,7 @@ export const developmentTasks: readonly DevelopmentTask[] = [
   {
     name: "bench-score",
     summary:
-      "Measures the kernel beside XGBoost, tl2cgen, treelite and onnxruntime (needs uv and gcc).",
+      "Benchmarks the kernel against XGBoost, tl2cgen, treelite and onnxruntime (needs uv and gcc).",
     flags: {},
     steps: [[
       "run",

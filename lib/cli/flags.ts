@@ -104,7 +104,7 @@ export function findRequest(
  * deepStrictEqual({ ...values }, { all: true, input: ["a", "b"] });
  * ```
  *
- * @throws {UsageError} If a flag is unknown (suggests the nearest one), is repeated, lacks its value, or a positional argument is not allowed.
+ * @throws {UsageError} If a flag is unknown (suggests the nearest one), is repeated, is missing its value, or a positional argument is not allowed.
  */
 export function parseFlags<const Table extends FlagTable>(
   command: Command<Table>,
@@ -129,7 +129,7 @@ export function parseFlags<const Table extends FlagTable>(
     );
   }
   if (words.length > 0 && !command.words) {
-    throw wrong(command, `it takes no word, found "${words[0]}"`);
+    throw wrong(command, `unexpected argument "${words[0]}"`);
   }
   for (const [name, flag] of Object.entries(command.flags)) {
     if (
@@ -165,7 +165,7 @@ function flagOf(command: Command, { name, rawName }: OptionToken): Flag {
   const near = nearest(name, Object.keys(command.flags));
   throw wrong(
     command,
-    `there is no flag ${rawName}${
+    `unknown flag ${rawName}${
       near === undefined ? "" : `; did you mean --${near}?`
     }`,
   );
@@ -186,10 +186,10 @@ function toValue(
   if (value === undefined || isFlag) {
     throw wrong(
       command,
-      `--${name} ${flag.value} lacks its value` +
+      `--${name} ${flag.value} is missing its value` +
         (value === undefined
           ? ""
-          : ` (for a value that begins with "-" write --${name}=${value})`),
+          : ` (to pass a value that begins with "-", write --${name}=${value})`),
     );
   }
   if (flag.kind === "list") {
@@ -217,7 +217,7 @@ export function toHelp({ name, summary, flags, words }: Command): string {
         ? `${help} (${rest.default})`
         : help,
     ]),
-    ["-h, --help", "print this"],
+    ["-h, --help", "print this help"],
     ...(flags["version"] ? [] : [["--version", "print the version"]]),
   ];
   const width = Math.max(...lines.map(([left]) => left!.length));

@@ -94,6 +94,6 @@ function refuseOwnFlags<F extends RunnerFlags>(
   const own = names.find((name) => flags[name] !== undefined);
   if (!flags.all || own === undefined) return;
   throw new UsageError(
-    `Cannot use --${own} with --all: name one variant with --geography and --company`,
+    `Cannot use --${own} with --all: select one variant with --geography and --company`,
   );
 }

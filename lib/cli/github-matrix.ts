@@ -74,7 +74,7 @@ export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
     : named;
   if (due.length > mostJobs) {
     throw new UsageError(
-      `Cannot plan ${due.length} jobs: GitHub runs at most ${mostJobs} of one matrix; narrow the run to a geography or a company`,
+      `Cannot plan ${due.length} jobs: GitHub allows at most ${mostJobs} jobs per matrix; restrict the run to a geography or a company`,
     );
   }
   return { include: due.map(toJob) };

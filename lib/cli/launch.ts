@@ -73,8 +73,8 @@ function explainUnknown(name: string): number {
   const names = [...commands, ...developmentTasks].map((known) => known.name);
   const near = nearest(name, names);
   console.error(
-    `There is no task "${name}"${
-      near === undefined ? "" : `; did you mean ${near}?`
+    `Unknown task "${name}"${
+      near === undefined ? "." : `; did you mean ${near}?`
     } The tasks are ${names.join(", ")}`,
   );
   return 2;
@@ -110,7 +110,7 @@ function toList(paths: readonly string[]): string {
   const divided = paths.find((path) => path.includes(","));
   if (divided === undefined) return paths.join(",");
   throw new UsageError(
-    `Cannot use "${divided}": Deno's permissions know no path with a comma; rename it`,
+    `Cannot use "${divided}": Deno cannot grant access to a path that contains a comma; rename it`,
   );
 }
 

@@ -162,7 +162,7 @@ function toTracking(read: Read): Tracking {
       `Cannot find MLflow's database: ${
         configuredNames(read)
       } set, but neither MLFLOW_TRACKING_URI nor ` +
-        `MLFLOW_SECRET_NAME; set one of them, or unset all for the embedded default`,
+        `MLFLOW_SECRET_NAME; set one of them, or unset all of these settings to use the embedded store`,
     );
   }
   return {
@@ -197,7 +197,7 @@ function parseServerUri(uri: string, read: Read): ServerLogin {
   const [address = "", ...extra] = uri.split(/[?#](?!.*@)/s);
   if (extra.length > 0) {
     throw new UsageError(
-      `Cannot use MLFLOW_TRACKING_URI: it has a query string or fragment, which no MLflow client sends on; ` +
+      `Cannot use MLFLOW_TRACKING_URI: it has a query string or fragment, which MLflow clients do not send; ` +
         `expected http(s)://HOST/PATH, and a token in MLFLOW_TRACKING_TOKEN`,
     );
   }
@@ -208,7 +208,7 @@ function parseServerUri(uri: string, read: Read): ServerLogin {
     );
   if (!parts) {
     throw new UsageError(
-      "Cannot use MLFLOW_TRACKING_URI: it names no host after http(s)://",
+      "Cannot use MLFLOW_TRACKING_URI: it has no host after http(s)://",
     );
   }
   const [, scheme = "", userinfo, host = "", path = ""] = parts;
@@ -241,7 +241,7 @@ function toPredictions(read: Read, bucket: string | undefined): Predictions {
   return {
     kind: "missing",
     what:
-      "neither PREDICTIONS_DATABASE_URL nor PREDICTIONS_SECRET_NAME is set, and no AWS setting either",
+      "neither PREDICTIONS_DATABASE_URL nor PREDICTIONS_SECRET_NAME is set, and there are no AWS settings",
   };
 }
 
@@ -256,7 +256,7 @@ function toArtifactRoot(
   if (bucket !== undefined) return `s3://${bucket}/`;
   if (tracking.kind === "server") return undefined;
   throw new UsageError(
-    "Cannot place artifacts: MLflow's database is configured, but neither MLFLOW_S3_BUCKET nor MLFLOW_ARTIFACT_ROOT; set one of them",
+    "Cannot store artifacts: MLflow's database is configured, but neither MLFLOW_S3_BUCKET nor MLFLOW_ARTIFACT_ROOT is; set one of them",
   );
 }
 
@@ -266,7 +266,7 @@ function checkedBucket(bucket: string | undefined): string | undefined {
     bucket === undefined || /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)
   ) return bucket;
   throw new UsageError(
-    `Cannot use MLFLOW_S3_BUCKET "${bucket}": expected a bucket's bare name (3 to 63 of a-z, 0-9, "." and "-"), without s3:// or slashes`,
+    `Cannot use MLFLOW_S3_BUCKET "${bucket}": expected a bucket name (3 to 63 characters: a-z, 0-9, "." and "-") without s3:// or slashes`,
   );
 }
 
@@ -314,7 +314,7 @@ function warnOfTls(
   const own = place.kind === "login" ? place.login.sslMode : undefined;
   if (own === undefined || !isWeaker(own, sslMode)) return [];
   return [
-    `${setting} says sslmode=${own}, which is weaker than PGSSLMODE=${sslMode} and wins over it, as in libpq; remove it from the URI to have ${sslMode}`,
+    `${setting} sets sslmode=${own}, which is weaker than PGSSLMODE=${sslMode} and overrides it, as in libpq; remove it from the URI to use ${sslMode}`,
   ];
 }
 
@@ -329,7 +329,7 @@ const unsupported: Readonly<
   MLFLOW_TRACKING_INSECURE_TLS: {
     harmless: /^(false|0|no|off)$/i,
     instead:
-      "certificates are always verified; unset it and let DENO_CERT name the PEM file of the server's authority",
+      "certificates are always verified; unset it and set DENO_CERT to the PEM file of the server's certificate authority",
   },
   MLFLOW_TRACKING_CLIENT_CERT_PATH: {
     harmless: /^$/,
@@ -338,12 +338,12 @@ const unsupported: Readonly<
   },
   MLFLOW_TRACKING_AWS_SIGV4: {
     harmless: /^(false|0|no|off)$/i,
-    instead: "requests are not signed for AWS; unset it",
+    instead: "AWS request signing is not supported; unset it",
   },
   MLFLOW_TRACKING_AUTH: {
     harmless: /^$/,
     instead:
-      "plug-ins for authentication are not supported; unset it and set MLFLOW_TRACKING_TOKEN",
+      "authentication plugins are not supported; unset it and set MLFLOW_TRACKING_TOKEN",
   },
 };
 
@@ -356,13 +356,13 @@ function checkUnsupported(read: Read): void {
   const registry = read("MLFLOW_REGISTRY_URI");
   if (registry !== undefined && registry !== read("MLFLOW_TRACKING_URI")) {
     throw new UsageError(
-      "Cannot use MLFLOW_REGISTRY_URI: the registry is where the runs are; unset it, or set it to what MLFLOW_TRACKING_URI is",
+      "Cannot use MLFLOW_REGISTRY_URI: the registry must be on the tracking server; unset it, or set it to the value of MLFLOW_TRACKING_URI",
     );
   }
   const certificate = read("MLFLOW_TRACKING_SERVER_CERT_PATH");
   if (certificate !== undefined && certificate !== read("DENO_CERT")) {
     throw new UsageError(
-      "Cannot use MLFLOW_TRACKING_SERVER_CERT_PATH: let DENO_CERT name the same PEM file, which Deno trusts beside its own authorities",
+      "Cannot use MLFLOW_TRACKING_SERVER_CERT_PATH: set DENO_CERT to the same PEM file; Deno trusts it in addition to its own authorities",
     );
   }
 }

@@ -114,19 +114,19 @@ function toAddress(
   const { setting } = options;
   if (/[,]/.test(text) || options.port?.includes(",")) {
     throw new UsageError(
-      `Cannot use ${setting}: it names several hosts; name one, such as the writer's endpoint of a cluster`,
+      `Cannot use ${setting}: it has several hosts; use one, such as the cluster's writer endpoint`,
     );
   }
   if (/^[/@]/.test(text)) {
     throw new UsageError(
-      `Cannot use ${setting}: its host is a folder of Unix sockets; name a host that listens on TCP, such as localhost`,
+      `Cannot use ${setting}: its host is a Unix socket directory; use a host that listens on TCP, such as localhost`,
     );
   }
   // SQLAlchemy's form of the parameter: host=NAME:PORT.
   const [, host = text, port] = /^([^:[\]]+):([^:]*)$/.exec(text) ?? [];
   if (port !== undefined && options.port) {
     throw new UsageError(
-      `Cannot use ${setting}: it names the port twice, in the parameter "host" and beside it`,
+      `Cannot use ${setting}: it has two ports, one of them in the parameter "host"`,
     );
   }
   return {
@@ -162,7 +162,7 @@ function toSession(
   const timeout = given.get("connect_timeout") || undefined;
   if (timeout !== undefined && !/^-?\d{1,6}$/.test(timeout)) {
     throw new UsageError(
-      `Cannot use ${setting}: its connect_timeout should be a whole number of seconds`,
+      `Cannot use ${setting}: its connect_timeout must be a whole number of seconds`,
     );
   }
   return {

@@ -33,14 +33,14 @@ const accepted: Readonly<Record<string, RegExp>> = {
 /** What to do instead of using a rejected parameter. */
 const advice: Readonly<Record<string, string>> = {
   channel_binding: "sslmode=verify-full protects the login as well",
-  hostaddr: "give the address as the host",
-  passfile: "give the password in the URI or in a secret",
-  service: "write its settings into the URI",
-  servicefile: "write its settings into the URI",
+  hostaddr: "use the address as the host",
+  passfile: "put the password in the URI or in a secret",
+  service: "put its settings into the URI",
+  servicefile: "put its settings into the URI",
   sslcert: "client certificates are not supported; log in with a password",
   sslkey: "client certificates are not supported; log in with a password",
   sslpassword: "client certificates are not supported; log in with a password",
-  target_session_attrs: "name the host that has the role",
+  target_session_attrs: "use the host that has the role",
 };
 
 /** libpq's other parameters, which are not supported. */
@@ -91,7 +91,7 @@ export function parseParameters(
     const value = toValue(name, { written, setting });
     if (given.has(name)) {
       throw new UsageError(
-        `Cannot use ${setting}: its parameter "${name}" is there twice`,
+        `Cannot use ${setting}: the parameter "${name}" occurs twice`,
       );
     }
     checkParameter(name, { value, setting });

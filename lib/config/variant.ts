@@ -150,7 +150,7 @@ function checkedPart(
   if (value.length > longestPart || !partPattern.test(value)) {
     throw new UsageError(
       `Cannot use ${name} ${JSON.stringify(value)}: ` +
-        `it needs letters, digits, "_" and "-", a letter or digit first, at most ${longestPart} characters`,
+        `expected at most ${longestPart} letters, digits, "_" and "-", beginning with a letter or digit`,
     );
   }
   return value;

@@ -58,7 +58,7 @@ export interface Transaction extends Queryable {
 export interface Database extends Queryable, AsyncDisposable {
   /** Where the database is, safe to print: never contains a password. */
   readonly description: string;
-  /** True for PGlite, where one process at a time may use the database. */
+  /** True for PGlite, where only one process at a time can use the database. */
   readonly embedded: boolean;
   /**
    * Runs `work` in a transaction: commits it, or rolls it back if `work` throws. Transactions cannot be nested.
@@ -98,7 +98,7 @@ export class DatabaseError extends Error {
  */
 export function abortedTransaction(): DatabaseError {
   return new DatabaseError(
-    "Cannot commit: a statement of the transaction was refused, so all of it was rolled back",
+    "Cannot commit: a statement failed, so the transaction was rolled back",
     { code: "25P02" },
   );
 }
@@ -127,7 +127,7 @@ export function refuseSameNames(
   const same = names.find((name, index) => names.indexOf(name) !== index);
   if (same === undefined) return;
   throw new DatabaseError(
-    `the answer has two columns named "${same}"; tell them apart with "as"`,
+    `the result has two columns named "${same}"; rename one with "as"`,
     { code: "42701" },
   );
 }

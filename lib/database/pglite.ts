@@ -160,12 +160,12 @@ async function lockFolder(
     if (Date.now() >= deadlineMs) {
       file.close();
       throw new TransientError(
-        `Cannot open the embedded database in ${folder}: ${holder} has it; ` +
-          `wait for it or stop it (one process at a time may use the embedded database)`,
+        `Cannot open the embedded database in ${folder}: ${holder} is using it; ` +
+          `wait for it to finish or stop it (only one process at a time can use the embedded database)`,
       );
     }
     if (!said) {
-      onWait?.(`Waiting for ${holder} to let go of the embedded database`);
+      onWait?.(`Waiting for ${holder} to release the embedded database`);
     }
     said = true;
     await new Promise((resolve) => setTimeout(resolve, 200));

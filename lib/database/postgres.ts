@@ -378,7 +378,7 @@ function translate(error: unknown, description: string): Error {
   }
   if (code.startsWith("28")) {
     return new UsageError(
-      `Cannot log in to Postgres at ${description}: ${error.message}; check username and password of the secret or URI`,
+      `Cannot log in to Postgres at ${description}: ${error.message}; check the user name and password in the secret or URI`,
     );
   }
   if (code === "3D000") {
@@ -388,7 +388,7 @@ function translate(error: unknown, description: string): Error {
   }
   if (code === "42501") {
     return new UsageError(
-      `Cannot do this as ${description}: ${error.message}; grant it, or use another login`,
+      `Cannot complete this as ${description}: ${error.message}; grant the privilege, or use another login`,
     );
   }
   if (!isOfServer && isTlsProblem(error, code)) {

@@ -118,7 +118,7 @@ async function createRoles(
   );
   if (missing.length > 0 && !await mayCreateRoles(database)) {
     const note = `Cannot create the roles ${missing.join(" and ")}: ` +
-      "the login lacks CREATEROLE; all else works without them, and a login that has it can run setup again";
+      "the login lacks CREATEROLE; everything else works without them, and setup creates them when a login with CREATEROLE runs it again";
     return { created: [], notes: [note] };
   }
   const created: string[] = [];

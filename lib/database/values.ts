@@ -51,7 +51,7 @@ export function exactNumber(text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value)) return value;
   throw new RangeError(
-    `Cannot read the int8 ${text} as a number: it is over 2^53`,
+    `Cannot read the int8 ${text} as a number: it is larger than 2^53`,
   );
 }
 

@@ -18,6 +18,6 @@ export async function getExperiment(
     `Cannot find the experiment "${variant.experiment}"${
       experiment ? " (it was deleted)" : ""
     }: ` +
-      `make it with \`${commandFor("setup", variant)}\``,
+      `create it with \`${commandFor("setup", variant)}\``,
   );
 }

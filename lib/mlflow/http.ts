@@ -150,25 +150,25 @@ async function refuseStatus(
   const start = `Cannot use the MLflow server at ${baseUrl}`;
   if (status === 401) {
     throw new UsageError(
-      `${start}: it refuses the login (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN`,
+      `${start}: it rejected the login (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN`,
     );
   }
   if (status === 403 && /host header|dns rebinding/i.test(said)) {
     throw new UsageError(
-      `${start}: it answers only to host names that it knows (403); start it with \`mlflow server --allowed-hosts ${
+      `${start}: it only accepts known host names (403); start it with \`mlflow server --allowed-hosts ${
         new URL(baseUrl).host
       }\``,
     );
   }
   if (status === 403) {
     throw new ForbiddenError(
-      `${start}: ${call} was refused (403)${
+      `${start}: ${call} was denied (403)${
         said && `: ${said}`
-      }; the login has no permission for it, or what it asks for does not exist`,
+      }; the login lacks permission, or the requested object does not exist`,
     );
   }
   throw new TransientError(
-    `${start}: it answered ${status}${said && `: ${said}`}`,
+    `${start}: it returned ${status}${said && `: ${said}`}`,
   );
 }
 
@@ -181,12 +181,12 @@ function toReachable(
     return error;
   }
   const why = error instanceof DOMException && error.name === "TimeoutError"
-    ? `no answer in ${timeoutMs} ms`
+    ? `no response within ${timeoutMs} ms`
     : messageOf(error);
   // Retrying does not make a certificate trusted.
   if (/invalid peer certificate|UnknownIssuer|CertNotValid/i.test(why)) {
     return new UsageError(
-      `Cannot trust the MLflow server at ${baseUrl}: ${why}; let DENO_CERT name the PEM file of its authority, or set DENO_TLS_CA_STORE=system`,
+      `Cannot trust the MLflow server at ${baseUrl}: ${why}; set DENO_CERT to the PEM file of its certificate authority, or set DENO_TLS_CA_STORE=system`,
     );
   }
   return new TransientError(
@@ -207,23 +207,23 @@ async function readJson(
   if (message?.includes("QueuePool limit")) {
     // SQLAlchemy's message, sent with status 400: the server has fewer connections than requests.
     throw new TransientError(
-      `Cannot do ${call} on ${baseUrl}: the server has no database connection left (its MLFLOW_SQLALCHEMYSTORE_POOL_SIZE may be too small)`,
+      `Cannot complete ${call} on ${baseUrl}: the server has no free database connection (its MLFLOW_SQLALCHEMYSTORE_POOL_SIZE may be too small)`,
     );
   }
   if (code !== undefined) {
     throw new ApiError(
-      `Cannot do ${call} on ${baseUrl}: ${firstLine(message ?? code)}`,
+      `Cannot complete ${call} on ${baseUrl}: ${firstLine(message ?? code)}`,
       code,
     );
   }
   if (response.status === 404) {
     throw new ApiError(
-      `Cannot do ${call}: the server at ${baseUrl} has no such call; is it an MLflow server?`,
+      `Cannot complete ${call}: the server at ${baseUrl} has no such endpoint; is it an MLflow server?`,
       "ENDPOINT_NOT_FOUND",
     );
   }
   throw new UsageError(
-    `Cannot use ${baseUrl} as an MLflow server: ${call} was answered with ${response.status} and no JSON of MLflow's`,
+    `Cannot use ${baseUrl} as an MLflow server: ${call} was answered with ${response.status} but not with MLflow's JSON`,
   );
 }
 
@@ -235,7 +235,7 @@ async function readBody(
     return await response.text();
   } catch (error) {
     throw new TransientError(
-      `Cannot read the answer of ${options.baseUrl} to ${options.call}`,
+      `Cannot read the response of ${options.baseUrl} to ${options.call}`,
       { cause: error },
     );
   }

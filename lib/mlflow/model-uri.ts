@@ -125,17 +125,17 @@ function adviceFor(
   const { name: model } = reference;
   const numbers = versions.map(({ version }) => version).sort((a, b) => a - b);
   if (numbers.length === 0) {
-    return `it has none; log one with ${
+    return `it has no versions; log one with ${
       quoteCommand(options, { task: "log-model", model })
     }`;
   }
-  const none = `none of its versions (${numbers.join(", ")}) is`;
+  const existing = `only other versions exist (${numbers.join(", ")})`;
   const isProduction = reference.kind === "stage"
     ? reference.stage === "Production"
     : reference.kind === "alias" && reference.alias === "champion";
   if (isProduction) {
     const flags = ` --version ${numbers.at(-1)}`;
-    return `${none}; choose one with ${
+    return `${existing}; promote one with ${
       quoteCommand(options, { task: "promote", model, flags })
     }`;
   }
@@ -144,9 +144,9 @@ function adviceFor(
     : reference.kind === "stage"
     ? ` --stage ${reference.stage}`
     : "";
-  return `${none}; ${
+  return `${existing}; ${
     quoteCommand(options, { task: "log-model", model, flags })
-  } gives it to a new version`;
+  } assigns it to a new version`;
 }
 
 async function listVersions(
@@ -184,7 +184,7 @@ async function findByModelId(
     if (found) return found;
   }
   throw new InputError(
-    `Cannot score with the logged model ${modelId}: no registered version comes from it; register it with \`mlflow.register_model("models:/${modelId}", NAME)\` and name the version`,
+    `Cannot score with the logged model ${modelId}: no registered version was created from it; register it with \`mlflow.register_model("models:/${modelId}", NAME)\` and use that version`,
   );
 }
 
@@ -204,7 +204,7 @@ function parseName(uri: string, name: string): ModelReference {
   if (at < 0) {
     if (name.startsWith("m-")) return { kind: "model", modelId: name };
     throw new UsageError(
-      `Cannot use the model URI ${uri}: it names no version; write ${uri}/3, ${uri}/Production, ${uri}/latest or ${uri}@champion`,
+      `Cannot use the model URI ${uri}: it has no version; write ${uri}/3, ${uri}/Production, ${uri}/latest or ${uri}@champion`,
     );
   }
   const alias = name.slice(at + 1);

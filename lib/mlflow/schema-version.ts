@@ -138,10 +138,10 @@ export async function detectSchemaVersion(
   checkColumns(head, { expected, byTable });
   const mlflowVersion = releases[head];
   const warning = mlflowVersion === undefined
-    ? `The database's MLflow schema has the head ${head}, which is none of the tested ones (${
+    ? `The database's MLflow schema has the head ${head}, which is not one of the tested ones (${
       Object.entries(releases).map(([id, release]) => `${id} of ${release}`)
         .join(", ")
-    }); its tables are as expected, so work goes on`
+    }); its tables are as expected, so the command continues`
     : undefined;
   const widths = new Map<string, number>();
   for (const { table, name, width } of columns) {
@@ -184,7 +184,7 @@ async function readHead(
   db: Queryable,
   columns: readonly TableColumn[],
 ): Promise<string> {
-  const setup = "run `deno task setup` to make it, or `mlflow db upgrade`";
+  const setup = "run `deno task setup` to create it, or `mlflow db upgrade`";
   if (columns.length === 0) {
     throw new InputError(
       `Cannot find MLflow's tables in this database: ${setup}`,
@@ -192,7 +192,7 @@ async function readHead(
   }
   if (!columns.some((column) => column.table === "alembic_version")) {
     throw new InputError(
-      `Cannot tell which MLflow made this database: it has tables such as "${
+      `Cannot determine which MLflow release created this database: it has tables such as "${
         columns[0]?.table
       }" but no "alembic_version"; ${setup} in an empty database`,
     );
@@ -203,7 +203,7 @@ async function readHead(
   const head = rows[0]?.head;
   if (head !== undefined && rows.length === 1) return head;
   throw new InputError(
-    `Cannot tell which MLflow made this database: "alembic_version" has ${rows.length} rows and should have one; ${setup}`,
+    `Cannot determine which MLflow release created this database: "alembic_version" has ${rows.length} rows, expected one; ${setup}`,
   );
 }
 
@@ -216,7 +216,7 @@ function checkColumns(
 ): void {
   const { expected, byTable } = options;
   const start =
-    `Cannot work with this database: its MLflow schema has the head ${head}`;
+    `Cannot use this database: its MLflow schema has the head ${head}`;
   const known = new Set<string>();
   for (
     const [table, text] of expected.flatMap((each) => Object.entries(each))
@@ -229,9 +229,9 @@ function checkColumns(
       const found = columns.find((column) => column.name === name)?.type;
       if (isSameKind(found, type)) continue;
       throw new InputError(
-        `${start}, where the column "${name}" of the table "${table}" should be ${type} and ${
-          found === undefined ? "is not there" : `is ${found}`
-        }`,
+        `${start}, where the column "${name}" of the table "${table}" ${
+          found === undefined ? "is missing" : `is ${found}`
+        }, expected ${type}`,
       );
     }
   }
@@ -239,7 +239,7 @@ function checkColumns(
     if (!mustBeGiven || known.has(`${table}.${name}`)) continue;
     if (table === "alembic_version") continue;
     throw new InputError(
-      `${start}, where the table "${table}" wants a value for the column "${name}", which we do not know`,
+      `${start}, where the table "${table}" requires a value for the unknown column "${name}"`,
     );
   }
 }

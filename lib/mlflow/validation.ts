@@ -50,14 +50,14 @@ export function checkKey(kind: KeyKind, key: string): void {
   const start = `Cannot log the ${kind} ${JSON.stringify(key)}`;
   if (!keyPattern.test(key)) {
     throw new InputError(
-      `${start}: MLflow's keys hold letters, digits, spaces and _ - . : / only`,
+      `${start}: MLflow keys may only contain letters, digits, spaces and _ - . : /`,
     );
   }
   if (isAmbiguousPath(key)) {
     throw new InputError(
       `${start}: as a file name it resolves to ${
         JSON.stringify(posix.normalize(key))
-      }, which MLflow refuses`,
+      }, which MLflow does not allow`,
     );
   }
   checkLength(key, { limit: maxKeyLength, start });
@@ -89,11 +89,11 @@ export function checkModelName(name: string): void {
   } as a registered model's name`;
   if (name.trim() === "") throw new InputError(`${start}: it is blank`);
   if (/[/:]/.test(name)) {
-    throw new InputError(`${start}: MLflow wants it without "/" and ":"`);
+    throw new InputError(`${start}: MLflow does not allow "/" or ":" in it`);
   }
   if (isAmbiguousPath(name)) {
     throw new InputError(
-      `${start}: as a file name it means another one, which MLflow refuses`,
+      `${start}: as a file name it means another path, which MLflow does not allow`,
     );
   }
 }
@@ -104,7 +104,7 @@ export function checkLoggedModelName(name: string): void {
   throw new InputError(
     `Cannot use ${
       JSON.stringify(name)
-    } as a logged model's name: MLflow wants at least one character and none of / : . % " '`,
+    } as a logged model's name: MLflow requires at least one character and none of / : . % " '`,
   );
 }
 
@@ -126,11 +126,11 @@ export function checkAlias(alias: string): void {
   if (alias === "") throw new InputError(`${start}: it is empty`);
   if (!aliasPattern.test(alias)) {
     throw new InputError(
-      `${start}: MLflow's aliases hold letters, digits, _ and - only`,
+      `${start}: MLflow aliases may only contain letters, digits, _ and -`,
     );
   }
   if (/^(latest|v\d+)$/i.test(alias)) {
-    throw new InputError(`${start}: MLflow keeps that word reserved`);
+    throw new InputError(`${start}: MLflow reserves that word`);
   }
   checkLength(alias, { limit: maxAliasLength, start });
 }

@@ -60,7 +60,7 @@ export function checkMetric(metric: Metric): void {
   const start = `Cannot log the metric "${metric.key}"`;
   if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
     throw new InputError(
-      `${start}: its time is ${timestampMs}, which is not a whole number of milliseconds from 0`,
+      `${start}: its time is ${timestampMs}, expected a whole number of milliseconds, 0 or greater`,
     );
   }
   if (!Number.isSafeInteger(step)) {
@@ -132,6 +132,6 @@ function truncate(
   return {
     value: [...value].slice(0, limit).join(""),
     warning:
-      `The ${what} has ${count} characters; MLflow keeps the first ${limit}`,
+      `The ${what} has ${count} characters; MLflow stores the first ${limit}`,
   };
 }

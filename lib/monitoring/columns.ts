@@ -185,7 +185,7 @@ function toSeverity(
   const { n_ref, n_cur, psi, psi_noise_limit, ks = 0, p_adjusted = 1 } = drift;
   if (Math.min(n_ref, n_cur) < thresholds.min_rows) {
     const reason =
-      `${n_ref} and ${n_cur} rows, wanted at least ${thresholds.min_rows} of each`;
+      `${n_ref} and ${n_cur} rows, at least ${thresholds.min_rows} of each are needed`;
     return { severity: "not-enough-data", reasons: [reason] };
   }
   const outside = drift.out_of_range ?? 0;
@@ -193,7 +193,7 @@ function toSeverity(
   const findings = [
     {
       severity: psi > psi_noise_limit ? band(psi, thresholds.psi) : "ok",
-      reason: `PSI ${psi.toFixed(3)} (chance stays below ${
+      reason: `PSI ${psi.toFixed(3)} (noise limit ${
         psi_noise_limit.toFixed(3)
       })`,
     },
@@ -253,12 +253,12 @@ function conclude(
   const share = judged.length > 0 ? failed.length / judged.length : undefined;
   const reasons = [
     share === undefined
-      ? "no feature could be judged"
+      ? "no feature has enough rows"
       : `${failed.length} of ${judged.length} features drifted`,
     score
-      ? `score ${score.severity}: PSI ${
-        score.psi.toFixed(3)
-      } (chance stays below ${score.psi_noise_limit.toFixed(3)})`
+      ? `score ${score.severity}: PSI ${score.psi.toFixed(3)} (noise limit ${
+        score.psi_noise_limit.toFixed(3)
+      })`
       : "the reference has no scores",
   ];
   const found = {

@@ -97,7 +97,7 @@ export function describeCoverage(
     warnings.push(
       `only ${found.length} of ${players} scored players (${
         percent(found.length / players)
-      }) have an outcome; the numbers are of those only`,
+      }) have an outcome; the metrics cover only those`,
     );
   }
   if (found.length < warn * counts.outcomes) {
@@ -114,7 +114,7 @@ export function describeCoverage(
         percent(spread.low)
       } to ${
         percent(spread.high)
-      } by tenth of the scores, so the numbers are those of a selection`,
+      } across tenths of the scores, so the metrics describe a biased selection`,
     );
   }
   const repeated = counts.rows - players;
@@ -124,7 +124,7 @@ export function describeCoverage(
     );
   }
   if (unnamed > 0) {
-    warnings.push(`scored rows that name no player: ${unnamed}`);
+    warnings.push(`scored rows without a player id: ${unnamed}`);
   }
   return warnings;
 }

@@ -93,7 +93,7 @@ async function startRun(
   );
   const params = toParams(result);
   await withRetry(
-    "log what is monitored",
+    "log the monitoring run's parameters",
     () => mlflow.logBatch(runId, { params }),
   );
   const store = artifacts(artifactUri);

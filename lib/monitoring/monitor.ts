@@ -48,7 +48,7 @@ export async function readOutcomes(
   const { uri } = options;
   if (idColumn === undefined) {
     throw new UsageError(
-      `Cannot use --outcomes for ${variant.title}: variants.yaml says "id_column: none", so no outcome can be joined to a score`,
+      `Cannot use --outcomes for ${variant.title}: variants.yaml sets "id_column: none", so outcomes cannot be joined to scores`,
     );
   }
   const files = await withRetry(
@@ -58,7 +58,7 @@ export async function readOutcomes(
   const [file, ...more] = files;
   if (!file || more.length > 0) {
     throw new UsageError(
-      `Cannot use --outcomes ${uri}: it names ${files.length} files, expected one`,
+      `Cannot use --outcomes ${uri}: it matches ${files.length} files, expected one`,
     );
   }
   const { uri: found, bytes } = await readWhole(file);
@@ -123,10 +123,10 @@ export async function monitorRun(
       previous.modelName !== run.modelName
     ) {
       notes.push(
-        `the run before was scored with ${previous.modelName} version ${previous.modelVersion}, so its scores may differ for that alone`,
+        `the previous run was scored with ${previous.modelName} version ${previous.modelVersion}, so the scores may differ for that reason alone`,
       );
     }
-  } else notes.push("no earlier run of this variant scored other data");
+  } else notes.push("there is no earlier run of this variant on other data");
   const performance = outcomes && toPerformance(outcomes, {
     ids,
     scores,
@@ -212,7 +212,7 @@ function toPerformance(
   });
   if (unnamed === 0) return performance;
   const left =
-    `rows of ${uri} that name no player and were left out: ${unnamed}`;
+    `rows of ${uri} without a player id, which were ignored: ${unnamed}`;
   return { ...performance, warnings: [left, ...performance.warnings ?? []] };
 }
 

@@ -50,12 +50,12 @@ export function toOutcomes(
   }
   if (named === 0) {
     throw new InputError(
-      `Cannot use ${file}: none of its ${unnamed} rows names a player in "${idColumn}"; variants.yaml says which column it is (id_column)`,
+      `Cannot use ${file}: none of its ${unnamed} rows has a player id in the column "${idColumn}"; set id_column in variants.yaml to the right column`,
     );
   }
   if (byPlayer.size > 0) return { byPlayer, unnamed };
   throw new InputError(
-    `Cannot use ${file}: no outcome has matured, "${label}" is null in each of its ${named} rows with a player`,
+    `Cannot use ${file}: no outcome has matured: "${label}" is null in all ${named} rows that have a player id`,
   );
 }
 

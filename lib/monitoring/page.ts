@@ -52,8 +52,11 @@ ${
       ["model", text(`${run.model_name} version ${run.model_version}`)],
       ["scored", text(`${run.rows} rows of ${run.input_uri}`)],
       ["scored at", text(run.finished_at)],
-      ["looked at", text(result.monitored_at)],
-      ["scoring run", text(`${run.id}, in MLflow ${run.mlflow_run_id ?? "–"}`)],
+      ["monitored at", text(result.monitored_at)],
+      [
+        "scoring run",
+        text(`${run.id} (MLflow run ${run.mlflow_run_id ?? "–"})`),
+      ],
       ["reference", text(describeReference(result))],
       ["outcomes", text(result.outcomes?.uri ?? "none")],
       ...(earlier
@@ -61,7 +64,7 @@ ${
           "latest known performance",
           `${badge(earlier.severity)} ${
             text(
-              `scoring run ${earlier.scoring_run_id}, looked at ${earlier.monitored_at}`,
+              `scoring run ${earlier.scoring_run_id}, monitored at ${earlier.monitored_at}`,
             )
           }`,
         ]]
@@ -73,11 +76,11 @@ ${comparisons.map((each) => comparisonPart(each, result)).join("\n")}
 ${result.performance ? performancePart(result.performance) : ""}
 ${unseenPart(result.unseen_categories)}
 ${historyPart(result.history)}
-<p><small>PSI: population stability index over bins of the other sample, missing values a bin of their own;
-an alarm needs more than what 999 of 1000 undrifted samples stay below. KS: Kolmogorov-Smirnov distance at the edges
-of the bins, p adjusted over all columns (Benjamini-Hochberg). Limits: ${
+<p><small>PSI: population stability index over the bins of the reference, with a separate bin for missing values; it
+counts as drift only above the noise limit, below which 999 of 1000 samples without drift stay. KS: Kolmogorov-Smirnov
+distance at the bin edges, with p adjusted for all columns (Benjamini-Hochberg). Limits: ${
     text(JSON.stringify(result.thresholds).replaceAll(/["{}]/g, " "))
-  }. Charts: grey the other sample, blue the scored rows, shares a bin; the last bar is what is missing.</small></p>
+  }. Charts show the share of rows per bin: grey for the reference, blue for the scored rows; the last bar is missing values.</small></p>
 </body>
 </html>
 `;
@@ -142,14 +145,14 @@ ${
       : ""
   }
 ${rows.length > 0 ? `<h3>Features</h3>${table(columnHead, rows)}` : ""}${
-    hidden > 0 ? `<p>${hidden} more are in the JSON.</p>` : ""
+    hidden > 0 ? `<p>${hidden} more columns are in the JSON report.</p>` : ""
   }`;
 }
 
 const columnHead = [
   "column",
   "",
-  "PSI (chance below)",
+  "PSI (noise limit)",
   "KS (adjusted p)",
   "missing",
   "out of range",
@@ -189,7 +192,7 @@ function chart(column: ColumnDrift): string {
   );
   return `<svg width="${
     pairs.length * 12
-  }" height="${height}" role="img" aria-label="shares a bin">${
+  }" height="${height}" role="img" aria-label="share of rows per bin">${
     bars.join("")
   }</svg>`;
 }
@@ -216,7 +219,7 @@ function binTable(score: ColumnDrift): string {
       percent(score.counts_cur[bin]! / score.n_cur),
     ];
   });
-  return `<details><summary>Scores by tenths of the other sample</summary>${
+  return `<details><summary>Scores by tenths of the reference</summary>${
     table(["score", "before", "now"], rows)
   }</details>`;
 }
@@ -246,7 +249,7 @@ function unseenPart(shares: MonitoringResult["unseen_categories"]): string {
     [column, share],
   ) => [text(column), percent(share)]);
   if (rows.length === 0) return "";
-  return `<h2>Categories that the model has no column for</h2>${
+  return `<h2>Categories unknown to the model</h2>${
     table(["column", "rows"], rows)
   }`;
 }

@@ -102,11 +102,11 @@ function judgeArea(
   if (rows < thresholds.min_rows) {
     return verdict(
       "not-enough-data",
-      `${rows} outcomes, wanted at least ${thresholds.min_rows}`,
+      `${rows} outcomes, at least ${thresholds.min_rows} are needed`,
     );
   }
   if (auc === undefined || interval === undefined) {
-    return verdict("unknown", "too few rows have one of the two outcomes");
+    return verdict("unknown", "too few rows with one of the two outcomes");
   }
   if (referenceAuc === undefined) {
     return verdict("unknown", "the model was logged without an AUC");

@@ -119,7 +119,7 @@ function toText(result: MonitoringResult, facts: MonitoringFacts): string {
   return [
     facts.isNew
       ? `Monitored ${players}`
-      : `Nothing new: ${players}, were looked at before`,
+      : `Nothing new: ${players}, were monitored before`,
     `  scoring run: ${run.id} of ${day}, ${run.input_uri}`,
     `  drift: ${verdict.drift}`,
     ...comparisons.map((each) =>
@@ -156,14 +156,16 @@ function performanceLines(
         performance.players ?? performance.rows
       } scored players have one of the ${
         performance.outcomes ?? "–"
-      } outcomes of ${outcomes?.uri}, looked at ${monitored_at.slice(0, 10)}`,
+      } outcomes of ${outcomes?.uri}, monitored on ${
+        monitored_at.slice(0, 10)
+      }`,
     ]
-    : ["  performance: unknown, no outcomes were named (--outcomes)"];
+    : ["  performance: unknown, no outcomes were given (--outcomes)"];
   if (!earlier) return own;
   const auc = earlier.auc === null ? "" : `, AUC ${earlier.auc.toFixed(4)}`;
   return [
     ...own,
-    `    latest known, of scoring run ${earlier.scoring_run_id}: ${earlier.severity}${auc}, outcomes of ${earlier.outcomes_uri}, looked at ${
+    `    latest known (scoring run ${earlier.scoring_run_id}): ${earlier.severity}${auc}, outcomes of ${earlier.outcomes_uri}, monitored on ${
       earlier.monitored_at.slice(0, 10)
     }`,
   ];

@@ -59,7 +59,7 @@ export async function readModel(
   );
   if (!version) {
     notes.push(
-      `${name} version ${modelVersion} is not in the registry any more, so there is no reference and no list of its columns`,
+      `${name} version ${modelVersion} is no longer in the registry, so its reference and columns are unknown`,
     );
     return {
       version,
@@ -87,7 +87,7 @@ export async function readModel(
     return { version, reference, columns, recipe };
   }
   notes.push(
-    `${name} version ${modelVersion} was logged without a reference profile, so only the scoring run before is compared with`,
+    `${name} version ${modelVersion} was logged without a reference profile, so drift is measured only against the previous scoring run`,
   );
   await using scorer = await openVersion(services, version, {
     engine: "auto",
@@ -111,12 +111,12 @@ export async function readRows(
     return undefined;
   };
   const { idColumn } = settings;
-  if (!columns) return unknown("the model names no columns");
+  if (!columns) return unknown("the model has no column names");
   const recipe = recorded
     ? fromRecorded(recorded, settings.recipe)
     : resolveRecipe(settings.recipe, { columns, rows: [] });
   if (digestRecipe(recipe) !== run.recipeSha256) {
-    return unknown("it was scored with another feature recipe");
+    return unknown("it was scored with a different feature recipe");
   }
   try {
     const { uri, bytes } = await services.withRetry(
@@ -124,7 +124,7 @@ export async function readRows(
       () => readNamedFile(run.inputUri, services.artifacts),
     );
     if (sha256(bytes) !== run.contentSha256) {
-      return unknown(`${run.inputUri} is not what was scored any more`);
+      return unknown(`${run.inputUri} has changed since it was scored`);
     }
     return await readFeatures(bytesAsFile(uri, bytes), {
       columns,

@@ -291,7 +291,7 @@ function explainMissingTable(error: unknown): never {
     [undefinedTable, undefinedColumn].includes(error.code);
   if (isAbsent) {
     throw new UsageError(
-      "Cannot find the tables of monitor in the predictions' database; run `deno task setup`, which adds them",
+      "Cannot find the monitoring tables in the predictions database; run `deno task setup` to add them",
       { cause: error },
     );
   }

@@ -32,7 +32,7 @@ export function parseRunChoice(
     throw new UsageError(
       `Cannot use --${
         given.join(" together with --")
-      }: each chooses a scoring run`,
+      }: each selects a scoring run`,
     );
   }
   if (run !== undefined) {
@@ -78,7 +78,7 @@ export async function chooseRun(
     : findByDay(runs, { choice, variant });
   if (outcomes) {
     services.log.info(
-      `Outcomes of ${outcomes.uri} are joined to scoring ${describe(run)}`,
+      `Joining the outcomes of ${outcomes.uri} to scoring ${describe(run)}`,
     );
   }
   const attempts = runs.filter(({ id, contentSha256 }) =>
@@ -101,7 +101,7 @@ async function readLedger(
 ): Promise<LedgerRun[]> {
   const { config, withRetry } = services;
   const nothing = new InputError(
-    `Cannot monitor ${variant.title}: nothing was scored yet; run \`${
+    `Cannot monitor ${variant.title}: nothing has been scored yet; run \`${
       commandFor("predict", variant)
     }\` first`,
   );
@@ -126,7 +126,7 @@ function findRun(
   const run = runs.find((each) => each.id === id);
   if (run) return run;
   throw new InputError(
-    `Cannot find scoring run ${id} of ${variant.title} among its completed ones: ${
+    `Cannot find scoring run ${id} of ${variant.title} among its completed runs: ${
       list(runs)
     }`,
   );
@@ -145,11 +145,11 @@ function findByDay(
   const [run, ...more] = candidatesOf(runs, { choice, variant });
   if (more.length === 0) return run!;
   throw new UsageError(
-    `Cannot tell which scoring run of ${variant.title} is meant, ${
+    `Cannot tell which scoring run of ${variant.title} is meant: ${
       more.length + 1
     } match: ${
       list([run!, ...more])
-    }; add one of these flags in place of --${choice.by}`,
+    }; use one of these flags instead of --${choice.by}`,
   );
 }
 
@@ -168,19 +168,19 @@ async function findByOutcomes(
   const [run, ...more] = candidates.filter(({ id }) => counts.has(id));
   if (!run) {
     throw new InputError(
-      `Cannot measure performance: none of the ${players.length} outcomes of ${outcomes.uri} belongs to a player of a scoring run that could be meant: ${
+      `Cannot measure performance: none of the ${players.length} outcomes of ${outcomes.uri} belongs to a player of the matching scoring runs: ${
         list(candidates)
       }; ids are compared as text, the outcomes have "${players[0]}"`,
     );
   }
   if (more.length === 0) return run;
   throw new UsageError(
-    `Cannot tell which scoring run of ${variant.title} the outcomes of ${outcomes.uri} belong to, ${
+    `Cannot tell which scoring run of ${variant.title} the outcomes of ${outcomes.uri} belong to: ${
       more.length + 1
     } scored some of their ${players.length} players: ${
       list([run, ...more], (each) => `${counts.get(each.id)} players`)
-    }; add one of these flags${
-      choice.by === "newest" ? "" : ` in place of --${choice.by}`
+    }; use one of these flags${
+      choice.by === "newest" ? "" : ` instead of --${choice.by}`
     }`,
   );
 }
@@ -201,7 +201,7 @@ function candidatesOf(
     throw new InputError(
       `Cannot find a run of ${variant.title} that was scored ${
         choice.by === "period" ? "on" : "on or before"
-      } ${choice.day} (UTC); its completed ones: ${list(runs)}`,
+      } ${choice.day} (UTC); the completed runs are: ${list(runs)}`,
     );
   }
   return newestAttempts(runs.filter((run) => scoredOn(run) === day));
@@ -232,7 +232,7 @@ function list(
     `--${describe(run, more?.(run))}`
   ).join("; ");
   return runs.length > most
-    ? `${shown}; and ${runs.length - most} older ones`
+    ? `${shown}; and ${runs.length - most} older runs`
     : shown;
 }
 

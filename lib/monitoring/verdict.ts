@@ -78,14 +78,14 @@ export function decide(
     return {
       retrain: true,
       reason:
-        `performance fell on the matured outcomes of scoring run ${earlier.scoring_run_id}, the latest of this model version that are known`,
+        `performance fell on the matured outcomes of scoring run ${earlier.scoring_run_id}, the latest known for this model version`,
     };
   }
   if (drift === "fail" && previousDrift === "fail") {
     return { retrain: true, reason: "drift failed in two runs in a row" };
   }
   const reason = drift === "fail"
-    ? "drift failed once; a second run in a row would advise it"
-    : "neither performance nor two runs in a row failed";
+    ? "drift failed once; retraining is advised if the next run fails, too"
+    : "performance has not failed, and drift has not failed twice in a row";
   return { retrain: false, reason };
 }

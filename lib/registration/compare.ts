@@ -39,10 +39,10 @@ export function compareMetrics(
   return {
     status: isBetter ? "better" : "worse",
     reasons: [
-      `AUC gained ${gain.toFixed(4)}, wanted at least ${minAucGain}`,
-      `log loss rose by ${
+      `AUC gain ${gain.toFixed(4)}, at least ${minAucGain} required`,
+      `log loss increase ${
         increase.toFixed(4)
-      }, allowed at most ${maxLogLossIncrease}`,
+      }, at most ${maxLogLossIncrease} allowed`,
     ],
   };
 }

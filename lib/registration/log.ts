@@ -322,11 +322,11 @@ async function register(
 function describeInputs({ columns, recipe }: Candidate): string {
   const doubles = columns.filter(({ type }) => type === "double").length;
   return [
-    `Reads the ${columns.length} columns of its signature, ${doubles} of them \`double\`.`,
+    `Takes the ${columns.length} columns of its signature, ${doubles} of them \`double\`.`,
     ...(recipe.missingValue === undefined
       ? []
       : [`${recipe.missingValue} means "missing" in any column, like NaN.`]),
-    "MLflow refuses integers in a `double` column, and `pandas.read_json` makes integers of whole floats; read those columns with `dtype=float`:",
+    "MLflow rejects integers in a `double` column, and `pandas.read_json` turns whole floats into integers; read those columns with `dtype=float`:",
     "```python",
     'doubles = [c.name for c in model.metadata.get_input_schema() if c.type.name == "double"]',
     "frame = pandas.read_json(path, lines=True, dtype=dict.fromkeys(doubles, float))",

@@ -43,7 +43,7 @@ export async function measureVersion(
   const { columns } = scorer;
   if (!columns || !isProbability(scorer)) {
     throw new InputError(
-      `Cannot measure ${version.name} version ${version.version}: it needs named columns and one probability a row`,
+      `Cannot measure ${version.name} version ${version.version}: it needs named columns and one probability per row`,
     );
   }
   const { idColumn, recipe: declared } = settings;

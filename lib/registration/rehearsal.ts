@@ -58,7 +58,7 @@ export async function rehearseBootstrap(
   await refuseUnshipped(services, settings);
   if (!isFirst(parseModelUri(modelUri), variant)) {
     throw new InputError(
-      `Cannot find ${modelUri}: the embedded store in ${config.home} has no model yet, and would have ${variant.modelName} version 1`,
+      `Cannot find ${modelUri}: the embedded store in ${config.home} has no model yet; the first run would register ${variant.modelName} version 1`,
     );
   }
   const files = await readCandidateFiles(services, settings, {});
@@ -148,8 +148,10 @@ export async function refuseUnshipped(
   }
   const listed = services.variants.listed.map((known) => known.variant.title);
   throw new InputError(
-    `Cannot predict for ${variant.title}: the embedded store has no model of it and the project ships none; ` +
-      `variants.yaml lists ${listed.join("; ")}. For one of your own: \`${
+    `Cannot predict for ${variant.title}: the embedded store has no model for it and the project ships none; ` +
+      `variants.yaml lists ${
+        listed.join("; ")
+      }. To use a model of your own, run \`${
         commandFor("setup", variant)
       }\`, then \`${
         commandFor("log-model", variant)

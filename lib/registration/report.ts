@@ -44,11 +44,11 @@ export function describeLogging(
     text: [
       isNew
         ? `Logged ${version.name} version ${version.version} in run ${version.runId}`
-        : `${version.name} version ${version.version} already is this model; nothing was logged (--force logs it again)`,
-      `  trees and parameters from ${files.model.uri}`,
+        : `${version.name} version ${version.version} is already this model; nothing was logged (--force logs it again)`,
+      `  model file: ${files.model.uri}`,
       metrics
-        ? `  on ${files.evaluation?.uri}: ${describeMetrics(metrics)}`
-        : "  no labelled set, so no metrics",
+        ? `  metrics on ${files.evaluation?.uri}: ${describeMetrics(metrics)}`
+        : "  no metrics, because there is no labelled set",
       ...(version.stage === "Production"
         ? []
         : [`  promote it with \`${promotion}\``]),

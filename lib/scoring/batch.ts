@@ -112,7 +112,7 @@ export async function openVersion(
   );
   if (!folder.verified) {
     log.warn(
-      `${version.name} version ${version.version} has no digests on record, so its files are taken as they are`,
+      `${version.name} version ${version.version} has no recorded digests, so its files are not verified`,
     );
   }
   return await openScorer(folder, options);
@@ -208,9 +208,9 @@ function checkStorable(
     outputs <= 2 && settings.modelOutput === undefined;
   const found = predictionKind === "score"
     ? outputs === 1
-      ? "it gives a score that is not known to be a probability"
-      : `it gives ${outputs} scores per row`
-    : `it gives the probabilities of ${outputs} classes`;
+      ? "it returns a score that is not known to be a probability"
+      : `it returns ${outputs} scores per row`
+    : `it returns the probabilities of ${outputs} classes`;
   throw new InputError(
     `Cannot store the scores of ${version.name} version ${version.version} in churn_predictions, which holds one probability per row: ${found}; ` +
       `write them to a file with --output FILE.csv, .jsonl or .parquet` +
@@ -234,12 +234,12 @@ async function columnsOf(
   const names = parseFeatureNames(file.bytes, { file: file.uri });
   if (scorer.features === undefined || scorer.features === names.length) {
     services.log.info(
-      `The model names no columns; they are taken from ${file.uri}`,
+      `The model has no column names; using those in ${file.uri}`,
     );
     return names.map((name) => ({ name, type: "double" }));
   }
   throw new InputError(
-    `Cannot use ${file.uri}: it names ${names.length} features, the model takes ${scorer.features}`,
+    `Cannot use ${file.uri}: it lists ${names.length} features, the model takes ${scorer.features}`,
   );
 }
 

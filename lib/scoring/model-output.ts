@@ -70,7 +70,7 @@ export function toModelOutput(
     throw new InputError(
       `Cannot use ${what}: its output has one column for the classes ${
         quote(facts.classes)
-      }, so it is not known whose probability that is; export it with one column per class`,
+      }, so it is unclear which class the probability belongs to; export it with one column per class`,
     );
   }
   checkUnnamed(settings, what);
@@ -95,7 +95,7 @@ export function checkUnnamed(
   throw new UsageError(
     `Cannot use positive_class ${
       JSON.stringify(positiveClass)
-    } of variants.yaml for ${what}: its file names no classes, and it gives the probability of class 1; ` +
+    } of variants.yaml for ${what}: its file has no class names, and it returns the probability of class 1; ` +
       `remove positive_class for this variant, or set it to 1`,
   );
 }
@@ -109,7 +109,7 @@ function positiveColumn(
   const names = known ?? ["0", "1"];
   const found = known
     ? `its classes are ${quote(known)}`
-    : "it has two columns and names no classes, so they are 0 (the first) and 1 (the second)";
+    : "it has two columns and no class names, so they are 0 (the first) and 1 (the second)";
   if (positiveClass !== undefined) {
     const column = names.findIndex((name) => isSame(name, positiveClass));
     if (column >= 0) return column;

@@ -85,10 +85,10 @@ export function warnOfSplitPromotion(
     : ["the alias champion", "the stage Production"];
   options.log.warn(
     `${version.name} version ${version.version} has ${has} but not ${lacks}; ` +
-      `somebody moved only one${
+      `only one of them was moved${
         options.promote === undefined
           ? ""
-          : `, \`${options.promote} --version ${version.version}\` moves both`
+          : `; \`${options.promote} --version ${version.version}\` moves both`
       }`,
   );
 }
@@ -160,7 +160,7 @@ function describeInput(
     }`;
   }
   if (!scored) {
-    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were scored before, ` +
+    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were already scored ` +
       `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()}\n` +
       `  \`${command(data.file.uri)} --force\` scores them again`;
   }
@@ -188,7 +188,7 @@ function describeScores({ output, scores }: ScoredFile): string {
   const { mean, p10, p90 } = scores.distribution();
   return `${name}: mean ${mean.toFixed(3)}, 10 % under ${
     p10.toFixed(3)
-  }, 10 % over ${p90.toFixed(3)}`;
+  }, 10 % above ${p90.toFixed(3)}`;
 }
 
 function whereTheyAre(
@@ -210,11 +210,11 @@ function whereTheyAre(
       config.embedded
         ? ` of the embedded database in ${config.home}/database`
         : ""
-    }; the ten highest of ${title}:`,
+    }; the ten highest for ${title}:`,
     `  deno task query "${select}"`,
-    ...(config.embedded ? ["  deno task database    (lets psql in)"] : []),
+    ...(config.embedded ? ["  deno task database    (opens it to psql)"] : []),
     ...(anyScored
-      ? [`Run \`${command()}\` again: nothing is scored twice`]
+      ? [`Run \`${command()}\` again at any time: no row is scored twice`]
       : []),
   ];
 }

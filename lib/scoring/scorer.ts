@@ -197,7 +197,7 @@ function toColumns(
     const type = types.get(name);
     if (type !== undefined) return { name, type };
     throw new InputError(
-      `Cannot use the model: it was trained on "${name}", which its signature does not have`,
+      `Cannot use the model: it was trained on "${name}", which its signature lacks`,
     );
   });
 }
@@ -248,6 +248,6 @@ async function replay(
     `Cannot trust ${uri}: row ${
       Math.floor(at / scorer.outputs) + 1
     } of its input example scores ${found[at]} with ${scorer.engine}, ` +
-      `when it was logged it was ${scores[at]}; nothing was scored`,
+      `but scored ${scores[at]} when it was logged; nothing was scored`,
   );
 }

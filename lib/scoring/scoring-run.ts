@@ -165,8 +165,8 @@ function requirePlayers(
     ? `none of the ${rows} rows has the column "${idColumn}"`
     : `"${idColumn}" is null in all ${rows} rows`;
   throw new InputError(
-    `Cannot use ${file}: ${found}, which names the player; ` +
-      `name the right column as "id_column" in variants.yaml, or write "id_column: none" if the rows name nobody`,
+    `Cannot use ${file}: ${found}, the variant's player id; ` +
+      `set "id_column" in variants.yaml to the right column, or to none if the rows have no player id`,
   );
 }
 
@@ -256,7 +256,7 @@ export function recipeOf(
   if (!scorer.recipe) return resolveRecipe(declared, { columns, rows: [] });
   if (differsFrom(scorer.recipe, declared)) {
     log.warn(
-      "the recipe in variants.yaml is not the one that this version was logged with; the recorded one is used. Log the model again to use the new one",
+      "the recipe in variants.yaml differs from the one recorded with this version; the recorded one is used. Log the model again to use the new recipe",
     );
   }
   return fromRecorded(scorer.recipe, declared);
@@ -325,7 +325,7 @@ export async function startScoringRun(
     () => mlflow.logInputs(runId, inputs),
   );
   await withRetry(
-    "log what the scoring run uses",
+    "log the scoring run's parameters",
     () => mlflow.logBatch(runId, { params }),
   );
   return runId;
@@ -360,7 +360,7 @@ export async function finishScoringRun(
     timestampMs,
   }));
   await withRetry(
-    "log the scores' distribution",
+    "log the score distribution",
     () => mlflow.logBatch(runId, { metrics }),
   );
   await withRetry(

@@ -51,7 +51,7 @@ export async function predictionsSettings(
   if (predictions.kind === "embedded") return undefined;
   if (predictions.kind === "missing") {
     throw new UsageError(
-      `Cannot find the predictions' database: ${predictions.what}; set one of them`,
+      `Cannot find the predictions database: ${predictions.what}; set one of them`,
     );
   }
   if (predictions.kind === "login") {
@@ -143,7 +143,7 @@ async function withTls(
   const path = sslRootCertificate ?? tls.sslRootCertificate;
   if (path === "system" && sslMode !== "verify-full") {
     throw new UsageError(
-      `Cannot trust the system's authorities with sslmode=${sslMode}: anybody can have a certificate of theirs; set sslmode=verify-full, as libpq demands`,
+      `Cannot use the system's certificate authorities with sslmode=${sslMode}: they issue certificates to anyone; set sslmode=verify-full, as libpq requires`,
     );
   }
   return {

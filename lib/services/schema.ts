@@ -135,7 +135,7 @@ async function findHead(
     throw new InputError(
       `Cannot use ${description} for MLflow: it has tables (${
         listSome(others)
-      }) but no alembic_version; name an empty database or one that MLflow made`,
+      }) but no alembic_version; use an empty database or one that MLflow created`,
     );
   }
   const heads = await readHeads(tx);
@@ -143,7 +143,7 @@ async function findHead(
     throw new InputError(
       `Cannot use ${description} for MLflow: its alembic_version has ${heads.length} rows and its tables are ${
         listSome(others)
-      }, so it is another program's or a broken upgrade; name an empty database or one that MLflow made`,
+      }, so another program created it or an upgrade failed; use an empty database or one that MLflow created`,
     );
   }
   return heads[0];
@@ -181,15 +181,15 @@ function describeHead(
   const nameOf = (known: string) =>
     releases[known] ? `MLflow ${releases[known]}` : "an MLflow release";
   if (!revisions.includes(head)) {
-    return `Its tables have the head ${head}, which is newer than ${
+    return `The schema head ${head} is newer than ${
       nameOf(pinned)
-    } or not MLflow's; they are left as they are`;
+    } or not MLflow's; the tables were not changed`;
   }
-  return `Its tables are those of ${
+  return `The tables are from ${
     nameOf(head)
-  } (head ${head}) and are left as they are; to use ${
+  } (head ${head}) and were not changed; to use ${
     nameOf(pinned)
-  } with it, back it up and run \`mlflow db upgrade <its URI>\` of that release`;
+  }, back up the database and run \`mlflow db upgrade <URI>\` of that release`;
 }
 
 /** Inserts the default experiment as `_create_default_experiment` of MLflow 3.17.2 does, which does not advance the sequence. */
@@ -211,7 +211,7 @@ function refuseMlflowDatabase(
 ): void {
   if (embedded || !tables.includes("alembic_version")) return;
   throw new UsageError(
-    `Cannot keep predictions in ${description}: it is an MLflow database; name another one for predictions`,
+    `Cannot store predictions in ${description}: it is an MLflow database; use another database for predictions`,
   );
 }
 

@@ -124,7 +124,7 @@ export async function openServices(
   const predictions = once(async () => {
     if (config.embedded) return await embedded();
     const database = await open(
-      "the predictions' database",
+      "the predictions database",
       () => predictionsSettings(config),
     );
     if (database) return database;

@@ -19,34 +19,34 @@ export async function setupDatabases(
       ? {}
       : { artifactRoot: config.artifactRoot };
     const { status, head, note } = await withRetry(
-      "make MLflow's tables",
+      "create MLflow's tables",
       () => ensureMlflowSchema(tracking, root),
     );
     const isNew = status === "created";
     (isNew ? log.info : logExisting)(
       `MLflow's tables in ${tracking.description}: ${
-        isNew ? "created" : "already there"
+        isNew ? "created" : "already exist"
       } (${head})`,
     );
     if (note !== undefined) log.info(note);
   }
   const predictions = await services.predictions();
   const { status } = await withRetry(
-    "make the predictions' tables",
+    "create the prediction tables",
     () => ensurePredictionsSchema(predictions),
   );
   const isNew = status !== "unchanged";
   (isNew ? log.info : logExisting)(
-    `The predictions' tables in ${predictions.description}: ${
-      isNew ? status : "already there"
+    `Prediction tables in ${predictions.description}: ${
+      isNew ? status : "already exist"
     }`,
   );
   for (const database of new Set([tracking, predictions])) {
     if (!database) continue;
     const { notes } = await withRetry(
-      "make the database roles",
+      "create the database roles",
       () => ensureRoles(database),
     );
-    for (const note of notes) log.info(note);
+    for (const note of notes) log.warn(note);
   }
 }

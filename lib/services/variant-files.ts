@@ -91,7 +91,7 @@ export async function openVariantFile(
   throw new InputError(
     `Cannot find ${
       locationOf(files, path)
-    }; put the file there, or name another with its flag`,
+    }; put the file there, or name another file with its flag`,
   );
 }
 
@@ -141,7 +141,10 @@ export async function openNewData(
     problem = error;
   }
   if (!options.fallback) {
-    throw withReason(problem, "and --no-fallback keeps the local folder out");
+    throw withReason(
+      problem,
+      "and the local folder is not used because of --no-fallback",
+    );
   }
   const local = await findLocal(files, path, "local-fallback");
   if (!local) {
@@ -153,7 +156,7 @@ export async function openNewData(
   if (await isShipped(files, local)) {
     throw withReason(
       problem,
-      "and the local folder has only the shipped synthetic sample, which needs --input to be scored here",
+      "and the local folder has only the shipped synthetic sample; name it with --input to score it",
     );
   }
   options.log.warn(
@@ -253,7 +256,7 @@ async function isShipped(
 function needBucket({ bucket }: VariantFiles, path: string): ArtifactStore {
   if (bucket) return bucket;
   throw new UsageError(
-    `Cannot tell where ${path} is: services are configured but MLFLOW_S3_BUCKET is not; set it, or name the file with its flag`,
+    `Cannot find ${path}: services are configured, but MLFLOW_S3_BUCKET is not; set it, or name the file with its flag`,
   );
 }
 

@@ -79,7 +79,7 @@ async function openSettled(path: string): Promise<StoredFile | undefined> {
           patienceMs / 1000
         } seconds, now ${
           before?.size ?? 0
-        } bytes); write it under another name and rename it when it is whole`,
+        } bytes); write it under another name and rename it when it is complete`,
       );
     }
   }
@@ -292,13 +292,13 @@ function isAbsent(error: unknown): boolean {
 function explained(error: unknown, path: string): unknown {
   if (error instanceof Deno.errors.NotCapable) {
     return new UsageError(
-      `Cannot reach ${path}: the tasks may use files of this project and of CHURN_HOME only; ` +
-        `name the folder in CHURN_FILES to allow it (several with commas between)`,
+      `Cannot reach ${path}: commands may only use files in this project and in CHURN_HOME; ` +
+        `add its folder to CHURN_FILES (comma-separated) to allow it`,
     );
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return new UsageError(
-      `Cannot reach ${path}: the operating system refuses it to this user`,
+      `Cannot reach ${path}: the operating system denies this user access`,
     );
   }
   return error;

@@ -109,7 +109,7 @@ async function wholeBody(
   uri: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await response.bytes().catch((cause) => {
-    throw new TransientError(`Cannot read ${uri}: the body broke off`, {
+    throw new TransientError(`Cannot read ${uri}: the response ended early`, {
       cause,
     });
   });
@@ -118,7 +118,7 @@ async function wholeBody(
     : null;
   if (expected !== null && Number(expected) !== bytes.length) {
     throw new TransientError(
-      `Cannot read ${uri}: the body was cut short, ${bytes.length} of ${expected} bytes`,
+      `Cannot read ${uri}: the response is truncated, ${bytes.length} of ${expected} bytes`,
     );
   }
   return bytes;
@@ -128,7 +128,7 @@ async function refuse(response: Response, what: string): Promise<void> {
   if (response.ok) return;
   const said = (await response.text()).slice(0, 300);
   const message =
-    `Cannot ${what}: the MLflow server answered ${response.status}: ${said}`;
+    `Cannot ${what}: the MLflow server returned ${response.status}: ${said}`;
   if (response.status === 401 || response.status === 403) {
     throw new UsageError(message);
   }

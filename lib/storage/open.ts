@@ -36,7 +36,7 @@ export function openArtifacts(
     case "mlflow-artifacts":
       if (settings.server) return openServerArtifacts(uri, settings.server);
       throw new InputError(
-        `Cannot open ${uri}: such artifacts are reached through an MLflow server; set MLFLOW_TRACKING_URI to its http(s):// address`,
+        `Cannot open ${uri}: such artifacts are only available through an MLflow server; set MLFLOW_TRACKING_URI to its http(s):// address`,
       );
     default:
       throw new InputError(

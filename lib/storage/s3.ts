@@ -142,22 +142,22 @@ async function checkedBody(
   const { bytes, md5 } = await readBody(response);
   if (length !== undefined && bytes.length !== length) {
     throw new TransientError(
-      `the body was cut short: expected ${length} bytes, found ${bytes.length}`,
+      `the response is truncated: expected ${length} bytes, found ${bytes.length}`,
     );
   }
   const isObject = $metadata.httpStatusCode === 200 ||
     $metadata.httpStatusCode === 206;
   if (!isObject || etag === undefined) {
     throw new TransientError(
-      `the answer is not an S3 object: expected HTTP 200 with an ETag, found HTTP ${$metadata.httpStatusCode} ${
+      `the response is not an S3 object: expected HTTP 200 with an ETag, found HTTP ${$metadata.httpStatusCode} ${
         etag === undefined ? "without one" : "with one"
-      }; check the endpoint and the proxies before it`,
+      }; check the endpoint and any proxies in front of it`,
     );
   }
   const expected = md5Of(response);
   if (expected !== undefined && expected !== md5) {
     throw new TransientError(
-      `the bytes are not the object's: expected the MD5 ${expected} of its ETag, found ${md5}`,
+      `the content does not match the object: expected the MD5 ${expected} of its ETag, found ${md5}`,
     );
   }
   if (expected === undefined && !hasChecksum(response)) {
@@ -412,7 +412,7 @@ async function readBody(
   }
   if (received > length) {
     throw new TransientError(
-      `the body is too long: expected ${length} bytes, found ${received}`,
+      `the response is too long: expected ${length} bytes, found ${received}`,
     );
   }
   return { bytes: whole.subarray(0, received), md5 };
@@ -453,12 +453,14 @@ async function compareWithHead(
   const head = await client.send(new HeadObjectCommand(object)).catch(
     (error) => {
       if (!(error instanceof NotFound)) throw error;
-      throw new TransientError("the object was deleted while it was read");
+      throw new TransientError(
+        "the object was deleted while it was being read",
+      );
     },
   );
   if (head.ContentLength === found.length && head.ETag === found.etag) return;
   throw new TransientError(
-    `the bytes are not the object's: expected ${head.ContentLength} bytes with the ETag ${head.ETag}, found ${found.length} with ${found.etag}`,
+    `the content does not match the object: expected ${head.ContentLength} bytes with the ETag ${head.ETag}, found ${found.length} with ${found.etag}`,
   );
 }
 
@@ -484,7 +486,7 @@ async function listKeys(
     );
     token = page.IsTruncated ? page.NextContinuationToken : undefined;
     if (page.IsTruncated && token === undefined) {
-      throw new TransientError("a truncated listing had no token");
+      throw new TransientError("a truncated listing has no continuation token");
     }
   } while (token !== undefined);
   return keys;

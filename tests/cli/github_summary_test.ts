@@ -95,7 +95,7 @@ Deno.test("summary reads the last line of each result, and says where there is n
     strictEqual(code, 0);
     match(stdout, /^### 3 variant\(s\)/);
     match(stdout, /\| geography-us \| scored \|/);
-    match(stdout, /\| eu \| no result, the job's log says why \|/);
+    match(stdout, /\| eu \| no result; see the job's log \|/);
     ok(stdout.includes("| none | no result"));
   } finally {
     await Deno.remove(local, { recursive: true });

@@ -122,8 +122,8 @@ Deno.test("parseFlags() refuses what it would have to guess", () => {
     "--nothing": /no flag --nothing; `deno task x --help`/,
     "-a": /no flag -a/,
     "--output a --output=b": /--output is given twice, "a" and "b"/,
-    "--output": /--output FILE lacks its value/,
-    "--output --all": /lacks its value \(.* write --output=--all\)/,
+    "--output": /--output FILE is missing its value/,
+    "--output --all": /is missing its value \(.* write --output=--all\)/,
     "--all=yes": /--all takes no value, found "yes"/,
     "word": /takes no word, found "word"/,
     "--constructor": /no flag --constructor/,
@@ -263,7 +263,7 @@ Deno.test("a flag that cannot be used ends with exit code 2, and with --json in 
     code: 2,
   });
   match(report.error, /did you mean --input/);
-  match(stderr, /^predict: there is no flag --inptu/);
+  match(stderr, /^predict: unknown flag --inptu/);
   const comma = await runTask(["predict", "--input", "/tmp/a,b.jsonl"]);
   strictEqual(comma.code, 2);
   match(comma.stderr, /^Cannot use "\/tmp\/a,b.jsonl": .*comma/);

@@ -428,7 +428,7 @@ Deno.test("loadConfig() warns where a URI weakens PGSSLMODE", () => {
   strictEqual(warnings.length, 1);
   match(
     warnings[0] ?? "",
-    /MLFLOW_TRACKING_URI says sslmode=disable.*PGSSLMODE=verify-full.*remove it/,
+    /MLFLOW_TRACKING_URI sets sslmode=disable.*PGSSLMODE=verify-full.*remove it/,
   );
   const uri = "postgresql://u:word@h/d?sslmode=disable";
   deepStrictEqual(

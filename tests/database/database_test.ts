@@ -722,7 +722,7 @@ Deno.test("openPglite() keeps what was stored, and refuses a second process by n
       },
     );
     deepStrictEqual(waits, [
-      `Waiting for process ${Deno.pid} to let go of the embedded database`,
+      `Waiting for process ${Deno.pid} to release the embedded database`,
     ]);
   }
   await using again = await openPglite(path, { waitMs: 0 });

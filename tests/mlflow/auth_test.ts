@@ -149,7 +149,7 @@ for (const permission of ["READ", "NO_PERMISSIONS"]) {
           stderr,
           permission === "READ"
             ? /Cannot find the registered model "absent"/
-            : /registered-models\/get was refused \(403\).*or what it asks for does not exist/,
+            : /registered-models\/get was denied \(403\).*or what it asks for does not exist/,
         );
       });
 
@@ -160,7 +160,7 @@ for (const permission of ["READ", "NO_PERMISSIONS"]) {
           [...us, "--version", "1"],
           { env: others, code: 2 },
         );
-        match(stderr, /was refused \(403\): Permission denied/);
+        match(stderr, /was denied \(403\): Permission denied/);
         const store = await openRest({ uri: server.url, ...bob });
         const refused = await store.ensureRegisteredModel(model, { tags: {} })
           .catch((error) => error);

@@ -86,7 +86,7 @@ Deno.test("detectSchemaVersion() knows the pinned schema, and what is not one", 
     ],
     "a column that wants a value we do not know": [
       [stamp, "alter table params add column origin text not null"],
-      /the table "params" wants a value for the column "origin"/,
+      /the table "params" requires a value for the unknown column "origin"/,
     ],
     "a known head on tables that are not its own": [
       ["alter table tags rename column value to content"],

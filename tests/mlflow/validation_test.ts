@@ -338,7 +338,7 @@ Deno.test("fitParam() and fitTag() cut to 6000 and 8000 characters, counted as P
   strictEqual([...value].length, 6000);
   strictEqual(
     warning,
-    'The param "p" has 6001 characters; MLflow keeps the first 6000',
+    'The param "p" has 6001 characters; MLflow stores the first 6000',
   );
   deepStrictEqual(fitParam("p", "🙂".repeat(6000)).warning, undefined);
   strictEqual(fitTag("t", "x".repeat(9000)).value.length, 8000);

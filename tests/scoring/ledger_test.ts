@@ -428,7 +428,7 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
   },
 };
 
-/** A database without the predictions' tables first says which command makes them; then the contract holds. */
+/** A database without the prediction tables first says which command makes them; then the contract holds. */
 async function fulfil(t: Deno.TestContext, database: Database): Promise<void> {
   for (const use of [findScoringRun, storePredictions]) {
     await rejects(use(database, newInput()), (error) => {

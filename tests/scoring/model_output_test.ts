@@ -92,7 +92,7 @@ const unknownClass: readonly [string, string | undefined, RegExp][] = [
   ["bagging-matrix", "1", /its classes are "churn", "stay"/],
   ["calibrated", undefined, /its classes are "churn", "stay"/],
   ["catboost-text", undefined, /its classes are "churn", "stay"/],
-  ["net-softmax", undefined, /it has two columns and names no classes/],
+  ["net-softmax", undefined, /it has two columns and no class names/],
   ["net-sigmoid", "churn", /its file names no classes/],
   ["net-sigmoid", "0", /it gives the probability of class 1/],
 ];

@@ -179,7 +179,7 @@ testWithPython(
         env: { ...bySecret(world, "small"), MLFLOW_DB_NAME: "new_db" },
         code: 2,
         says:
-          /permission denied to create database; grant it, or use another login/,
+          /permission denied to create database; grant the privilege, or use another login/,
       });
       const made = await admin.query(
         "select 1 from pg_database where datname = 'new_db'",

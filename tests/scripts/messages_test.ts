@@ -237,7 +237,7 @@ Deno.test("query prints what is stored: days, times and numbers, in every format
     env,
     code: 1,
   });
-  match(stderr, /^query: the answer has two columns named "a"; .*\n$/);
+  match(stderr, /^query: the result has two columns named "a"; .*\n$/);
   const { stdout } = await runCommand("query", [
     "select * from generate_series(1, 140000) as n",
   ], { env, json: false });
@@ -380,7 +380,7 @@ Deno.test("printed commands name the variant and the input at hand", async () =>
   const known = await text("predict", [...us, "--input", input]);
   ok(known.includes(`\`${command} --force\` scores them again`), known);
 
-  // The query that is suggested shows the ten highest of this variant.
+  // The query that is suggested shows the ten highest for this variant.
   const [, sql = ""] = /deno task query "(.*)"/.exec(scored) ?? [];
   const suggested = await runCommand("query", [sql], { env });
   const all = await runCommand("query", [

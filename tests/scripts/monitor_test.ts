@@ -94,7 +94,7 @@ Deno.test("monitor finds the shipped players undrifted, once, and says what it d
   const early = await home.end(1, "monitor");
   match(
     early.stderr,
-    /Cannot monitor base: nothing was scored yet; run `deno task predict` first/,
+    /Cannot monitor base: nothing has been scored yet; run `deno task predict` first/,
   );
 
   await home.run("predict");
@@ -113,7 +113,7 @@ Deno.test("monitor finds the shipped players undrifted, once, and says what it d
   strictEqual(evidence.reference?.kind, "evaluation");
   strictEqual("performance" in evidence, false);
   deepStrictEqual(evidence.notes, [
-    "no earlier run of this variant scored other data",
+    "there is no earlier run of this variant on other data",
   ]);
 
   const counts = await home.run("query", countRows);
@@ -520,7 +520,7 @@ for (
       const versions = await stage.end(2, "monitor", ...chosen);
       match(
         versions.stderr,
-        /--run 9 \(.* version 2, 400 players\); --run 4 \(.* version 1, 400 players\); add one of these flags in place of --period/,
+        /--run 9 \(.* version 2, 400 players\); --run 4 \(.* version 1, 400 players\); use one of these flags instead of --period/,
       );
       const without = await stage.end(2, "monitor", "--period", "2026-09-28");
       match(without.stderr, /2 match: --run 9 .*; --run 4 /);
@@ -635,7 +635,7 @@ Deno.test("monitor leaves feature drift unknown when the scored rows changed sin
   const { comparisons, notes } = await home.evidence(report);
   strictEqual(comparisons[0]!.score?.severity, "ok");
   strictEqual("features" in comparisons[0]!, false);
-  match(notes.join("\n"), /new.jsonl is not what was scored any more/);
+  match(notes.join("\n"), /new.jsonl has changed since it was scored/);
 });
 
 Deno.test("the report is one small page that parses and loads nothing from elsewhere", async () => {
@@ -825,7 +825,7 @@ print(json.dumps({
       strictEqual(fallen.report.drift, "fail");
       match(
         fallen.report.notes.join("\n"),
-        /feature drift of scoring run 1 is unknown: s3:\/\/.* is not what was scored any more/,
+        /feature drift of scoring run 1 is unknown: s3:\/\/.* has changed since it was scored/,
       );
     },
   );

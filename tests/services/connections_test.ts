@@ -34,7 +34,7 @@ testWithPython(
     });
     const settings = {
       "MLflow's database": () => trackingSettings(config),
-      "the predictions' database": () => predictionsSettings(config),
+      "the predictions database": () => predictionsSettings(config),
     };
 
     /** What a rotation does: the role's password, then the secret. */

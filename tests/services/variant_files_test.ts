@@ -346,7 +346,9 @@ Deno.test("openNewData() without fallback keeps the kind of the failure", async 
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.project.write(local, encode("local"));
-  const says = { message: /and --no-fallback keeps the local folder out/ };
+  const says = {
+    message: /and the local folder is not used because of --no-fallback/,
+  };
   await rejects(read(stores, false), { name: "InputError", ...says });
   const bucket = failing(
     new TransientError("S3 is away", { outage: "unavailable" }),

@@ -507,7 +507,7 @@ Deno.test("measurePerformance() counts a player once, with the last of the rows"
   );
   deepStrictEqual(found.warnings, [
     "scored rows that repeat a player: 1; each player counts once, with the score of the last row",
-    "scored rows that name no player: 1",
+    "scored rows without a player id: 1",
   ]);
 });
 

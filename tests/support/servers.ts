@@ -185,7 +185,9 @@ export async function untilAnswers(
       // Not listening yet.
     }
     if (Date.now() > deadlineMs) {
-      throw new Error(`Cannot reach ${url}: no answer in ${timeoutMs} ms`);
+      throw new Error(
+        `Cannot reach ${url}: no response within ${timeoutMs} ms`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

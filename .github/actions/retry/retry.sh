@@ -21,9 +21,9 @@ for ((attempt = 1; ; attempt++)); do
   fi
   if ((attempt > RETRIES)); then
     tell
-    echo "::error::Gave up after $attempt attempts: a service was away each time (exit code 75)"
+    echo "::error::Gave up after $attempt attempts: a service was unavailable each time (exit code 75)"
     exit 75
   fi
-  echo "::warning::Attempt $attempt of $((RETRIES + 1)) ended with exit code 75, a service was away. Trying again in $DELAY_SECONDS s"
+  echo "::warning::Attempt $attempt of $((RETRIES + 1)) ended with exit code 75: a service was unavailable. Trying again in $DELAY_SECONDS s"
   sleep "$DELAY_SECONDS"
 done

@@ -84,7 +84,7 @@ export function parseMLmodel(
   const metadata = model.metadata ?? {};
   if (String(metadata["mlflow.model.isExternal"]).toLowerCase() === "true") {
     throw new InputError(
-      `Cannot score ${file}: it describes an external model, whose files MLflow does not hold`,
+      `Cannot score ${file}: it describes an external model, whose files MLflow does not store`,
     );
   }
   checkFlavors(flavors, file);
@@ -127,7 +127,7 @@ function findNative(flavors: Flavors, file: string): NativeFile | undefined {
     const modelClass = found.model_class ?? defaultClasses[flavor];
     if (!modelClass.startsWith(`${flavor}.`)) {
       throw new InputError(
-        `Cannot score ${file}: its ${flavor} model is of the class ${modelClass}, which is not one of ${flavor}'s own`,
+        `Cannot score ${file}: its ${flavor} model has the class ${modelClass}, which is not one of ${flavor}'s own classes`,
       );
     }
     return { flavor, file: found.data, modelClass };

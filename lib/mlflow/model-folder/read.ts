@@ -179,8 +179,8 @@ async function readVerified(
     throw new InputError(
       `Cannot trust ${
         uriOf(store, path)
-      }: its SHA-256 is ${found}, recorded when it was logged is ${digest}; ` +
-        `it was changed since: restore it, or log the model again and promote that version`,
+      }: its SHA-256 is ${found}, but ${digest} was recorded when it was logged; ` +
+        `the file has changed: restore it, or log the model again and promote that version`,
     );
   }
   await cache.store(digest, bytes);

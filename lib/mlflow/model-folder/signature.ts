@@ -222,9 +222,9 @@ function toSpec(
   throw new InputError(
     `Cannot use the model's signature: ${
       name === undefined ? "an entry" : `the column "${name}"`
-    } has the type ${JSON.stringify(type)}, which is none of ${
+    } has the type ${JSON.stringify(type)}, expected tensor or one of ${
       columnTypes.join(", ")
-    } or a tensor`,
+    }`,
   );
 }
 

@@ -27,7 +27,7 @@ export async function createLoggedModel(
   const model = toLoggedModel(answer);
   if (!model) {
     throw new InputError(
-      `Cannot create a logged model: the server at ${rest.http.baseUrl} answered without its id`,
+      `Cannot create a logged model: the server at ${rest.http.baseUrl} returned no id`,
     );
   }
   const { modelId, artifactLocation } = model;

@@ -78,7 +78,7 @@ export async function createModelVersion(
   const version = toVersion(answer["model_version"]);
   if (version) return await withArtifactUri(rest, version);
   throw new InputError(
-    `Cannot register a version of "${name}": the server at ${rest.http.baseUrl} answered without its number`,
+    `Cannot register a version of "${name}": the server at ${rest.http.baseUrl} returned no version number`,
   );
 }
 

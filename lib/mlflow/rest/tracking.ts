@@ -101,7 +101,7 @@ export async function createRun(
     return { runId, experimentId, artifactUri };
   }
   throw new InputError(
-    `Cannot create a run: the server at ${rest.http.baseUrl} answered without its id`,
+    `Cannot create a run: the server at ${rest.http.baseUrl} returned no id`,
   );
 }
 

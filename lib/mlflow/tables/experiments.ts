@@ -111,7 +111,7 @@ function absoluteLocation(location: string | undefined): string {
   }
   if (location.startsWith("runs:")) {
     throw new InputError(
-      `Cannot use ${location} as an artifact location: MLflow refuses runs:/ there`,
+      `Cannot use ${location} as an artifact location: MLflow does not allow runs:/ there`,
     );
   }
   return /^[A-Za-z][A-Za-z0-9+.-]*:/.test(location)

@@ -72,6 +72,6 @@ async function ensureDataset(
   );
   if (stored) return stored.id;
   throw new InputError(
-    `Cannot find the dataset "${dataset.name}" just after filing it: another writer deleted it`,
+    `Cannot find the dataset "${dataset.name}" just after creating it: another writer deleted it`,
   );
 }

@@ -177,7 +177,7 @@ function appendVersion(
 export function requireLoggedModels(tables: Tables): void {
   if (tables.schema.hasLoggedModels) return;
   throw new InputError(
-    "Cannot use logged models: this database was made by MLflow 2.x, where a model is a folder of its run",
+    "Cannot use logged models: this database was created by MLflow 2.x, where a model is a folder of its run",
   );
 }
 

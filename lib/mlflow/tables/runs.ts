@@ -123,7 +123,7 @@ async function logParams(
     throw new InputError(
       `Cannot change the param "${key}" of the run ${runId} from ${
         JSON.stringify(value)
-      } to ${JSON.stringify(params[key])}: MLflow's params are written once`,
+      } to ${JSON.stringify(params[key])}: MLflow params cannot be changed`,
     );
   }
 }
