@@ -67,10 +67,13 @@ Deno.test("toJobSummary() lets no value break the table or become HTML", () => {
 Deno.test("toRunSummary() has a row for each variant, with the error of one that failed", () => {
   const text = toRunSummary([
     scored,
-    { variant: "base", status: "failed", error: "S3 is away" },
+    { variant: "base", status: "failed", error: "S3 is unavailable" },
   ]);
   match(text, /\| geography-us \| scored \| 3 \| 1,200 \| 0.25 \| 2.5 \|/);
-  match(text, /\| base \| failed: S3 is away \| {2}\| {2}\| {2}\| {2}\|/);
+  match(
+    text,
+    /\| base \| failed: S3 is unavailable \| {2}\| {2}\| {2}\| {2}\|/,
+  );
 });
 
 Deno.test("summary reads the last line of each result, and says where there is none", async () => {

@@ -118,15 +118,15 @@ Deno.test("parseFlags() refuses what it would have to guess", () => {
     },
   } as const;
   const refused: Record<string, RegExp> = {
-    "--inptu a": /no flag --inptu; did you mean --input\?/,
-    "--nothing": /no flag --nothing; `deno task x --help`/,
-    "-a": /no flag -a/,
+    "--inptu a": /unknown flag --inptu; did you mean --input\?/,
+    "--nothing": /unknown flag --nothing; `deno task x --help`/,
+    "-a": /unknown flag -a/,
     "--output a --output=b": /--output is given twice, "a" and "b"/,
     "--output": /--output FILE is missing its value/,
     "--output --all": /is missing its value \(.* write --output=--all\)/,
     "--all=yes": /--all takes no value, found "yes"/,
-    "word": /takes no word, found "word"/,
-    "--constructor": /no flag --constructor/,
+    "word": /unexpected argument "word"/,
+    "--constructor": /unknown flag --constructor/,
   };
   for (const [line, message] of Object.entries(refused)) {
     throws(() => parseFlags(command, line.split(" ")), (error) => {

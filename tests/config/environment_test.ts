@@ -233,7 +233,7 @@ Deno.test("loadConfig() refuses a URI it cannot use, without showing it", () => 
   bad("mysql://u:hidden-word@h/d", /scheme is "mysql"/);
   bad("sqlite:///mlflow.db", /scheme is "sqlite"/);
   bad("u:hidden-word@h/d", /MLFLOW_TRACKING_URI/);
-  refuses({ MLFLOW_TRACKING_URI: "https://" }, /names no host/);
+  refuses({ MLFLOW_TRACKING_URI: "https://" }, /has no host/);
   for (
     const uri of [
       "https://mlflow?token=canary-in-uri",
@@ -247,7 +247,7 @@ Deno.test("loadConfig() refuses a URI it cannot use, without showing it", () => 
   ) {
     refuses(
       { MLFLOW_TRACKING_URI: uri },
-      /^(?!.*canary-in-uri).*(query string|names no host)/,
+      /^(?!.*canary-in-uri).*(query string|has no host)/,
     );
   }
 });
@@ -367,18 +367,18 @@ Deno.test("loadConfig() refuses every parameter that it does not honour, by name
     bad(`sslmode=require&${name}=x@y/z`, message);
     if (name !== "schema") bad(`${name}=`, message);
   }
-  bad("hostaddr=10.0.0.1", /give the address as the host/);
+  bad("hostaddr=10.0.0.1", /use the address as the host/);
   bad("channel_binding=require", /sslmode=verify-full/);
-  bad("target_session_attrs=read-write", /name the host that has the role/);
-  bad("sslmode=require&sslmode=disable", /"sslmode" is there twice/);
+  bad("target_session_attrs=read-write", /use the host that has the role/);
+  bad("sslmode=require&sslmode=disable", /"sslmode" occurs twice/);
   bad("password=hidden-word+1", /"\+" in its parameter "password".*%2B/);
   bad("connect_timeout=soon", /connect_timeout/);
   bad("hidden-word%20x=1", /one of its parameters/);
-  bad("host=%2Fvar%2Frun%2Fpostgresql", /Unix sockets/);
+  bad("host=%2Fvar%2Frun%2Fpostgresql", /Unix socket/);
   bad("host=a,b", /several hosts/);
   bad("sslmode=prefer", /several hosts/, "u:hidden-word@a:1,b:2/d");
   bad("sslmode=prefer", /several hosts/, "u:hidden-word@a,b/d");
-  bad("host=a&host=b", /"host" is there twice/);
+  bad("host=a&host=b", /"host" occurs twice/);
   bad("port=6543,6544", /several hosts/);
 });
 

@@ -149,7 +149,7 @@ for (const permission of ["READ", "NO_PERMISSIONS"]) {
           stderr,
           permission === "READ"
             ? /Cannot find the registered model "absent"/
-            : /registered-models\/get was denied \(403\).*or what it asks for does not exist/,
+            : /registered-models\/get was denied \(403\).*or the requested object does not exist/,
         );
       });
 

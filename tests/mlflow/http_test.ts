@@ -103,7 +103,7 @@ testWithPython(
           openRest({ uri: proxy.url, username: "ada", password: token }),
           refusal(
             UsageError,
-            /refuses the login \(401\).*MLFLOW_TRACKING_USERNAME/,
+            /rejected the login \(401\).*MLFLOW_TRACKING_USERNAME/,
           ),
         );
         await rejects(openRest({ uri: proxy.url }), refusal(UsageError, /401/));
@@ -129,7 +129,7 @@ testWithPython(
       );
       await rejects(
         http.json("POST", "/mlflow/no-such-call"),
-        refusal(ApiError, /has no such call/),
+        refusal(ApiError, /has no such endpoint/),
       );
     });
 
@@ -138,7 +138,7 @@ testWithPython(
       await postgres.stop();
       await rejects(
         store.findExperiment("Default"),
-        refusal(TransientError, /answered 50\d/),
+        refusal(TransientError, /returned 50\d/),
       );
       await postgres.start();
       strictEqual((await store.findExperiment("Default"))?.experimentId, "0");
@@ -184,7 +184,7 @@ Deno.test("openRest() says that an answer takes too long", async () => {
   await using server = startAnswering(() => promise);
   await rejects(
     openRest({ uri: server.url, token, timeoutMs: 50 }),
-    refusal(TransientError, /no answer in 50 ms/),
+    refusal(TransientError, /no response within 50 ms/),
   );
   resolve(new Response());
 });

@@ -282,7 +282,7 @@ Deno.test("parseMLmodel() refuses files that lead out of the folder, and externa
   for (const data of ["../model.ubj", "/etc/passwd", "a/../../b"]) {
     throws(
       parse(`flavors: {xgboost: {data: ${data}}}`),
-      /no path inside the model's folder/,
+      /not a path inside the model's folder/,
     );
   }
   throws(

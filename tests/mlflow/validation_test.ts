@@ -401,7 +401,7 @@ Deno.test("parseModelUri() refuses a URI without a name or a version, and says w
   throws(() => parseModelUri("models:/@champion"), /expected models:\/NAME/);
   throws(
     () => parseModelUri("models:/churn"),
-    /names no version; write models:\/churn\/3/,
+    /has no version; write models:\/churn\/3/,
   );
 });
 

@@ -167,11 +167,12 @@ for (const [name, compress] of Object.entries(compressors)) {
     const bytes = compress(encode(text));
     const failing = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(bytes.slice(0, 500)),
-      pull: (controller) => controller.error(new TransientError("S3 is away")),
+      pull: (controller) =>
+        controller.error(new TransientError("S3 is unavailable")),
     });
     await rejects(
       new Response(decompress(failing, { compression, file: "x" })).text(),
-      { name: "TransientError", message: "S3 is away" },
+      { name: "TransientError", message: "S3 is unavailable" },
     );
     let cancelled = false;
     const endless = new ReadableStream<Uint8Array>({

@@ -93,8 +93,8 @@ const unknownClass: readonly [string, string | undefined, RegExp][] = [
   ["calibrated", undefined, /its classes are "churn", "stay"/],
   ["catboost-text", undefined, /its classes are "churn", "stay"/],
   ["net-softmax", undefined, /it has two columns and no class names/],
-  ["net-sigmoid", "churn", /its file names no classes/],
-  ["net-sigmoid", "0", /it gives the probability of class 1/],
+  ["net-sigmoid", "churn", /its file has no class names/],
+  ["net-sigmoid", "0", /it returns the probability of class 1/],
 ];
 
 for (const [name, positiveClass, message] of unknownClass) {

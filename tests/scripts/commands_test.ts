@@ -282,7 +282,7 @@ testWithPython(
     strictEqual(made.report.artifact_location, `s3://${bucket}/`);
     const again = await run("setup", us);
     strictEqual(again.report.status, "unchanged");
-    match(again.stderr, /already there/);
+    match(again.stderr, /already exist/);
 
     const logged = await run("log-model", us);
     strictEqual(logged.report.model_version, 1);

@@ -163,7 +163,7 @@ testWithPython(
         env: bySecret(world, "wrong"),
         code: 2,
         says:
-          /Cannot log in to Postgres at postgres@127.0.0.1.*check username and password/,
+          /Cannot log in to Postgres at postgres@127.0.0.1.*check the user name and password/,
       });
       ok(!`${stdout}${stderr}`.includes("wrong-word"));
     });
@@ -237,7 +237,7 @@ testWithPython(
             env,
             code: 1,
             says:
-              /experiment "churn_prediction-geography-us": make it with `deno task setup --geography US`/,
+              /experiment "churn_prediction-geography-us": create it with `deno task setup --geography US`/,
           });
         }
       },
@@ -332,7 +332,7 @@ testWithPython(
           env: { ...env, CHURN_HOME: `${world.folder}/other-home` },
           code: 1,
           says:
-            /Cannot trust .*model\.ubj: its SHA-256 is .*it was changed since/,
+            /Cannot trust .*model\.ubj: its SHA-256 is .*the file has changed/,
         });
         await putObject(moto, path, original);
       },

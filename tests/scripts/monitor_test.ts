@@ -556,11 +556,14 @@ Deno.test("monitor refuses outcomes and runs that it cannot tell apart, and says
     /outcomes.jsonl, row 2 \(line 2\), column "player_id": expected a text without NUL, or a whole number of at most 15 digits, found 9007199254740992/,
   );
   const missing = await look(1, ['{"player": 1, "churned": 1}']);
-  match(missing.stderr, /none of its 1 rows names a player in "player_id"/);
+  match(
+    missing.stderr,
+    /none of its 1 rows has a player id in the column "player_id"/,
+  );
   const padded = await look(1, [row('"007"', 1), row('"008"', 0)]);
   match(
     padded.stderr,
-    /none of the 2 outcomes .* belongs to a player of a scoring run .*: --run 1 .*compared as text, the outcomes have "007"/,
+    /none of the 2 outcomes .* belongs to a player of the matching scoring runs: --run 1 .*compared as text, the outcomes have "007"/,
   );
   const nobody = await look(1, [row('"007"', 1)], "--run", "1");
   match(nobody.stderr, /the outcomes have "007", the run has "0"/);
@@ -597,7 +600,10 @@ Deno.test("monitor refuses outcomes and runs that it cannot tell apart, and says
     ],
     [1, 120, 300, 200, 0.4],
   );
-  match(stderr, /WARNING: rows of .* name no player and were left out: 30/);
+  match(
+    stderr,
+    /WARNING: rows of .* without a player id, which were ignored: 30/,
+  );
   match(stderr, /WARNING: only 120 of 300 scored players \(40.0 %\)/);
   match(stderr, /WARNING: only 120 of 200 outcomes \(60.0 %\)/);
   strictEqual(
@@ -710,7 +716,7 @@ Deno.test("toHtmlReport() stays under a megabyte with ten thousand columns, and 
   });
   ok(new TextEncoder().encode(page).length < 1_000_000, `${page.length}`);
   doesNotMatch(page, /<script/);
-  match(page, /9500 more are in the JSON/);
+  match(page, /9500 more columns are in the JSON/);
 });
 
 Deno.test("toCandidate() freezes the sample where there is no labelled set, and no metric with it", async () => {

@@ -231,7 +231,7 @@ testWithPython(
           "--model-uri=models:/churn-prediction-model/1",
           `--input=${files}/week.jsonl`,
         ]);
-        match(stderr, /recipe in variants.yaml is not the one/);
+        match(stderr, /recipe in variants.yaml differs from the one/);
         const scores = (await stored()).slice(-200).map(({ score }) => score);
         assertScores(scores, expected.scores);
         await run("predict", [

@@ -123,7 +123,7 @@ testWithPython(
       const refused = {
         name: "UsageError",
         message:
-          /Cannot log in to Postgres at .*password authentication failed.*check username and password of the secret/,
+          /Cannot log in to Postgres at .*password authentication failed.*check the user name and password in the secret/,
       };
       await rejects(database.query("select 1"), refused);
       await rejects(

@@ -257,7 +257,8 @@ Deno.test("ensureMlflowSchema() refuses a database that holds other tables", asy
   await rejects(
     ensureMlflowSchema(database),
     (error) =>
-      error instanceof InputError && /another program's/.test(error.message),
+      error instanceof InputError &&
+      /another program created it/.test(error.message),
   );
 });
 

@@ -88,7 +88,7 @@ Deno.test("openNewData() falls back loudly when the object is missing or S3 is a
   const stores = storesIn(folder.path);
   await stores.project.write(local, encode("local"));
   const away = failing(
-    new TransientError("S3 is away", { outage: "unreachable" }),
+    new TransientError("S3 is unavailable", { outage: "unreachable" }),
   );
   for (const bucket of [stores.bucket, away]) {
     const { source, text, warnings } = await read({ ...stores, bucket });
@@ -351,7 +351,7 @@ Deno.test("openNewData() without fallback keeps the kind of the failure", async 
   };
   await rejects(read(stores, false), { name: "InputError", ...says });
   const bucket = failing(
-    new TransientError("S3 is away", { outage: "unavailable" }),
+    new TransientError("S3 is unavailable", { outage: "unavailable" }),
   );
   await rejects(read({ ...stores, bucket }, false), {
     name: "TransientError",

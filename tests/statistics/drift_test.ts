@@ -527,7 +527,7 @@ Deno.test("describeCoverage() warns of few players, of other players, and of a s
   deepStrictEqual(warningsOf(() => random() < 0.9), []);
   match(
     warningsOf(() => random() < 0.3).join(),
-    /^only \d+ of 1000 scored [^;]*; the numbers are of those only$/,
+    /^only \d+ of 1000 scored [^;]*; the metrics cover only those$/,
   );
   deepStrictEqual(warningsOf(() => true, 3000), [
     "only 1000 of 4000 outcomes (25.0 %) belong to a player of this scoring run",
@@ -535,7 +535,7 @@ Deno.test("describeCoverage() warns of few players, of other players, and of a s
   // All churners and 15 % of the others, where the score is the chance of churn.
   match(
     warningsOf((score) => random() < score + 0.15 * (1 - score)).at(-1)!,
-    /depends on the score: [12]\d\.\d % to (9\d\.\d|100\.0) % by tenth/,
+    /depends on the score: [12]\d\.\d % to (9\d\.\d|100\.0) % across tenths/,
   );
   // One score for all: the first rows are no selection by score.
   const same = joinOutcomes(
@@ -596,11 +596,11 @@ Deno.test("toOutcomes() leaves out what has not matured and refuses contradictio
   throws(() => read({ player_id: "a" }), /column "churned".*found nothing/);
   throws(
     () => read({ churned: 1 }, { player_id: null, churned: 0 }),
-    /o.jsonl: none of its 2 rows names a player in "player_id"/,
+    /o.jsonl: none of its 2 rows has a player id in the column "player_id"/,
   );
   throws(
     () => read({ player_id: "a", churned: null }),
-    /no outcome has matured, "churned" is null in each of its 1 rows/,
+    /no outcome has matured: "churned" is null in all 1 rows/,
   );
 });
 

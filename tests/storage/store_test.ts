@@ -395,7 +395,7 @@ const faults: Record<
   "a redirect without a body": [
     { bytes: answer(301, "") },
     UsageError,
-    /HTTP 301; another region.*check AWS_REGION/,
+    /HTTP 301; it belongs to another region.*check AWS_REGION/,
   ],
   "a temporary redirect": [
     { bytes: s3Error(307, "TemporaryRedirect") },
@@ -440,7 +440,7 @@ const faults: Record<
   "a page that is not found": [
     { bytes: answer(404, "<html>no</html>", { type: "text/html" }) },
     InputError,
-    /HTTP 404; the answer is not from AWS: check the endpoint/,
+    /HTTP 404; the response is not from AWS; check the endpoint/,
   ],
   "a page that is not found and says NoSuchKey": [
     {
@@ -449,17 +449,17 @@ const faults: Record<
       }),
     },
     InputError,
-    /HTTP 404; the answer is not from AWS/,
+    /HTTP 404; the response is not from AWS/,
   ],
   "an empty answer that is not found": [
     { bytes: answer(404, "") },
     InputError,
-    /HTTP 404; the answer is not from AWS/,
+    /HTTP 404; the response is not from AWS/,
   ],
   "malformed XML": [
     { bytes: answer(404, "<Error><Code>NoSuchKey</Co") },
     InputError,
-    /HTTP 404; the answer is not from AWS/,
+    /HTTP 404; the response is not from AWS/,
   ],
 };
 
