@@ -53,8 +53,8 @@ export function describePromotion(
     },
     text: changed
       ? `${name} version ${version} is now ${marks}${
-        from === undefined ? "" : `, before it version ${from}`
+        from === undefined ? "" : `, previously version ${from}`
       }`
-      : `${name} version ${version} already was ${marks}`,
+      : `${name} version ${version} is already ${marks}`,
   };
 }

@@ -324,7 +324,7 @@ async function logRun(
     const { stored, ledger } = await store(mlflowRunId);
     if (!stored) {
       services.log.info(
-        `${data.file.uri} was stored by another process meanwhile; this one stored nothing`,
+        `${data.file.uri} was stored by another process in the meantime; nothing was stored again`,
       );
       await end("KILLED");
       return asStored({ data, ledger, sameAs: undefined });

@@ -269,7 +269,7 @@ export async function publishScoring(
     }
   }
   throw new TransientError(
-    `Cannot publish scoring run ${run.id}: ${publishAttempts} other attempts for the same content were published meanwhile; run the command again`,
+    `Cannot publish scoring run ${run.id}: ${publishAttempts} other attempts for the same content were published in the meantime; run the command again`,
   );
 }
 
@@ -425,7 +425,7 @@ async function discardDeadRuns(
 
 function lostRun({ id, inputUri }: OpenScoringRun): TransientError {
   return new TransientError(
-    `Cannot store the scores of ${inputUri}: scoring run ${id} gave no sign of life for ${leaseMinutes} minutes and was discarded; run the command again`,
+    `Cannot store the scores of ${inputUri}: scoring run ${id} sent no heartbeat for ${leaseMinutes} minutes and was discarded; run the command again`,
   );
 }
 
@@ -446,7 +446,7 @@ async function checkCount(
     (rows === 0 || (found.first === 1 && found.last === rows));
   if (isWhole) return;
   throw new InputError(
-    `Cannot publish the scores of ${run.inputUri}: ${found?.rows} rows with the numbers ${found?.first} to ${found?.last} arrived, ${rows} were scored`,
+    `Cannot publish the scores of ${run.inputUri}: ${found?.rows} rows, numbered ${found?.first} to ${found?.last}, were stored, expected ${rows}`,
   );
 }
 
@@ -488,7 +488,7 @@ function explainMissingTable(error: unknown): never {
     [undefinedTable, undefinedColumn].includes(error.code);
   if (isAbsent) {
     throw new UsageError(
-      "Cannot find the predictions' tables of this release; run `deno task setup` first",
+      "Cannot find the prediction tables of this release; run `deno task setup` first",
       { cause: error },
     );
   }

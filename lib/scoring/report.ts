@@ -153,10 +153,10 @@ function describeInput(
   const { title } = settings.variant;
   const uri = oneLine(data.file.uri);
   if (sameAs) {
-    return `Not scored again: ${uri} has the same content as ${
+    return `Not scored again: ${uri} ${
       sameAs.file.uri === data.file.uri
-        ? "itself, named twice"
-        : oneLine(sameAs.file.uri)
+        ? "was named twice"
+        : `has the same content as ${oneLine(sameAs.file.uri)}`
     }`;
   }
   if (!scored) {
@@ -169,7 +169,7 @@ function describeInput(
   } ${scored.rows} players of ${title} with ${version.name} version ${version.version}\n` +
     `  from ${uri}${
       data.source === "local-fallback"
-        ? " (FALLBACK: the bucket was not used)"
+        ? " (local fallback; the bucket was not used)"
         : ""
     }\n` +
     `  ${describeScores(scored)}`;
@@ -186,7 +186,7 @@ function describeScores({ output, scores }: ScoredFile): string {
   }
   const name = isProbability(output) ? "churn probability" : "score";
   const { mean, p10, p90 } = scores.distribution();
-  return `${name}: mean ${mean.toFixed(3)}, 10 % under ${
+  return `${name}: mean ${mean.toFixed(3)}, 10 % below ${
     p10.toFixed(3)
   }, 10 % above ${p90.toFixed(3)}`;
 }

@@ -106,7 +106,7 @@ export class ScoreCollector {
    */
   distribution(): ScoreDistribution {
     if (this.#count === 0) {
-      throw new RangeError("Cannot describe the scores of no rows");
+      throw new RangeError("Cannot summarize scores: there are no rows");
     }
     const [p10, p25, p50, p75, p90] = this.#quantiles([
       0.1,

@@ -108,7 +108,7 @@ async function openFile(path: string): Promise<StoredFile | undefined> {
     const now = await statIfThere(path);
     if (now && isSame(opened, now)) return;
     throw new TransientError(
-      `Cannot read ${path}: it changed while it was being read; write it under another name and rename it when it is whole`,
+      `Cannot read ${path}: it changed while it was being read; write it under another name and rename it when it is complete`,
     );
   };
   const fill = async (bytes: Uint8Array<ArrayBuffer>, start: number) => {

@@ -258,7 +258,7 @@ async function openObject(
       const found = check.digest();
       if (found === check.expected) return;
       throw new TransientError(
-        `Cannot read ${uri}: the bytes are not the object's: expected the ${check.name} ${check.expected}, found ${found}`,
+        `Cannot read ${uri}: the content does not match the object: expected the ${check.name} ${check.expected}, found ${found}`,
       );
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -411,11 +411,11 @@ Deno.test("printed commands name the variant and the input at hand", async () =>
       "--model-uri",
       "models:/churn-prediction-model-us@nobody",
     ], 1),
-    /`deno task log-model --geography US --alias nobody` gives it/,
+    /`deno task log-model --geography US --alias nobody` assigns it/,
   );
   match(
     await text("compare", us, 1),
-    /`deno task log-model --geography US --alias challenger` gives it/,
+    /`deno task log-model --geography US --alias challenger` assigns it/,
   );
 });
 

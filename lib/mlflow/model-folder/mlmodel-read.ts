@@ -150,7 +150,7 @@ function findFlavor(
   throw new InputError(
     `Cannot score ${file}: its model file ${
       JSON.stringify(data)
-    } is no path inside the model's folder`,
+    } is not a path inside the model's folder`,
   );
 }
 
