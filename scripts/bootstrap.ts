@@ -1,6 +1,5 @@
 /** Prepares the first run on the embedded default: sets up the store, then logs and promotes the shipped model. It has no command: `predict` calls it first. */
 import { setupDatabases } from "../lib/services/setup.ts";
-import { exists } from "../lib/storage/local.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
@@ -20,7 +19,7 @@ export async function bootstrap(
 ): Promise<void> {
   const { log, config } = services;
   const { variant } = settings;
-  if (!await exists(`${config.home}/database`)) {
+  if (!await services.hasEmbeddedDatabase()) {
     log.info(
       `Creating the embedded store in ${config.home}`,
     );

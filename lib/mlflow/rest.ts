@@ -85,7 +85,6 @@ export async function openRest(
     promote: (name, promotion) => promote(rest, name, promotion),
     setAlias: (name, more) => setAlias(rest, name, more),
     setStage: (name, more) => setStage(rest, name, more),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 

@@ -129,7 +129,7 @@ export interface PromotionResult {
 }
 
 /** Runs, logged models and the registry of one MLflow, reached by either implementation. */
-export interface MlflowStore extends AsyncDisposable {
+export interface MlflowStore {
   /** Where it is and which MLflow created it, safe to print. */
   readonly description: string;
   /** The release that created it, such as `3.17.2`; undefined if it is not known. */

@@ -91,7 +91,5 @@ export async function openTables(
     promote: (name, promotion) => atomic((tx) => promote(tx, name, promotion)),
     setAlias: (name, more) => atomic((tx) => setAlias(tx, name, more)),
     setStage: (name, more) => atomic((tx) => setStage(tx, name, more)),
-
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

@@ -1,9 +1,8 @@
 /** Measures the performance of stored scores on matured outcomes. */
 import { InputError } from "../base/errors.ts";
 import {
-  areaUnderCurve,
+  areaInterval,
   evaluationMetrics,
-  type Scored,
 } from "../statistics/classification.ts";
 import { describeCoverage, joinOutcomes } from "./coverage.ts";
 import { type Severity, thresholds } from "./verdict.ts";
@@ -119,63 +118,4 @@ function judgeArea(
   const isCertain = referenceAuc > interval[1];
   if (drop >= fail && isCertain) return verdict("fail", numbers);
   return verdict(drop >= warn ? "warn" : "ok", numbers);
-}
-
-/**
- * Returns the 95 % interval of AUC by DeLong, DeLong and Clarke-Pearson (1988,
- * https://doi.org/10.2307/2531595), computed from ranks as in Sun and Xu (2014,
- * https://doi.org/10.1109/LSP.2014.2337313) and clipped to 0 and 1. Undefined
- * if either outcome has fewer than two rows.
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * // Placements 1, 0.5 and 0.5, 1: variances 0.125 each, so the standard error is sqrt(0.125).
- * const [low] = areaInterval({ probabilities: [0.9, 0.4, 0.6, 0.1], outcomes: [1, 1, 0, 0] })!;
- * deepStrictEqual(low.toFixed(4), (0.75 - 1.96 * Math.sqrt(0.125)).toFixed(4));
- * ```
- */
-export function areaInterval(
-  scored: Scored,
-): readonly [number, number] | undefined {
-  const { probabilities, outcomes } = scored;
-  const rows = Array.from(probabilities, (_, row) => row);
-  const ranks = midranks(rows.map((row) => probabilities[row]!));
-  const placements = [1, 0].map((outcome) => {
-    const own = rows.filter((row) => outcomes[row] === outcome);
-    const others = rows.length - own.length;
-    const within = midranks(own.map((row) => probabilities[row]!));
-    return own.map((row, index) => (ranks[row]! - within[index]!) / others);
-  });
-  if (placements.some(({ length }) => length < 2)) return undefined;
-  const normalQuantile975 = 1.959963984540054;
-  const half = normalQuantile975 * Math.sqrt(
-    placements.reduce((sum, each) => sum + variance(each) / each.length, 0),
-  );
-  const auc = areaUnderCurve(scored);
-  return [Math.max(0, auc - half), Math.min(1, auc + half)];
-}
-
-/** Returns ranks, which count from 1; equal values share the mean of their ranks. */
-function midranks(values: readonly number[]): number[] {
-  const order = values.map((_, index) => index)
-    .sort((a, b) => values[a]! - values[b]!);
-  const ranks = new Array<number>(values.length);
-  for (let start = 0; start < order.length;) {
-    let end = start;
-    while (
-      end < order.length && values[order[end]!] === values[order[start]!]
-    ) end++;
-    for (const index of order.slice(start, end)) {
-      ranks[index] = (start + 1 + end) / 2;
-    }
-    start = end;
-  }
-  return ranks;
-}
-
-function variance(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) /
-    (values.length - 1);
 }

@@ -1,10 +1,6 @@
 /** Reads the ledger for `monitor`, and stores one monitoring result for the same scores and outcomes. */
-import {
-  type Database,
-  DatabaseError,
-  type Queryable,
-} from "../database/database.ts";
-import { UsageError } from "../base/errors.ts";
+import type { Database, Queryable } from "../database/database.ts";
+import { explainMissingTables } from "../services/schema.ts";
 import type {
   EarlierPerformance,
   MonitoringResult,
@@ -57,7 +53,7 @@ export async function listRuns(
   await database.query(
     "select earlier_performance_id from monitoring_runs limit 0",
   )
-    .catch(explainMissingTable);
+    .catch(explainMissingTables);
   return await database.query<LedgerRun>(
     `select ${runColumns} from scoring_runs
      where variant = $1 and status = 'completed' order by id desc`,
@@ -282,18 +278,4 @@ async function insertMetrics(
        n_ref bigint, n_cur bigint)`,
     [monitoringRunId, JSON.stringify(rows)],
   );
-}
-
-function explainMissingTable(error: unknown): never {
-  const undefinedTable = "42P01";
-  const undefinedColumn = "42703"; // tables of an earlier release
-  const isAbsent = error instanceof DatabaseError &&
-    [undefinedTable, undefinedColumn].includes(error.code);
-  if (isAbsent) {
-    throw new UsageError(
-      "Cannot find the monitoring tables in the predictions database; run `deno task setup` to add them",
-      { cause: error },
-    );
-  }
-  throw error;
 }

@@ -1,5 +1,4 @@
 /** Selects the monitored scoring run: the one that flags name, the one that outcomes belong to, or the newest. */
-import { exists } from "../storage/local.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
 import { ensurePredictionsSchema } from "../services/schema.ts";
@@ -105,7 +104,7 @@ async function readLedger(
       commandFor("predict", variant)
     }\` first`,
   );
-  if (config.embedded && !await exists(`${config.home}/database`)) {
+  if (config.embedded && !await services.hasEmbeddedDatabase()) {
     throw nothing;
   }
   const database = await services.predictions();

@@ -58,8 +58,6 @@ export interface CandidateOptions {
 export interface InputExample {
   /** Rows × columns in the model's order; missing is null. */
   readonly rows: readonly (readonly unknown[])[];
-  /** The same rows as model input, in row-major order; NaN means missing. */
-  readonly matrix: Float32Array;
   /** One prediction per row and output. */
   readonly scores: Float32Array;
 }
@@ -173,7 +171,6 @@ export function toCandidate(
     recipe,
     example: {
       rows,
-      matrix,
       scores: evaluate(model, matrix, { rows: count }).predictions,
     },
     sample: { matrix: sample.matrix, rows: sample.rows, cells },

@@ -1,5 +1,4 @@
 /** Simulates the first run for `predict --dry-run`: builds the model that it would log, in memory only. */
-import { exists } from "../storage/local.ts";
 import { type ArtifactStore, bytesAsFile } from "../storage/store.ts";
 import { toCandidate } from "./candidate.ts";
 import { readCandidateFiles } from "./candidate-files.ts";
@@ -20,7 +19,7 @@ async function isEmpty(
   services: Services,
   { variant }: VariantSettings,
 ): Promise<boolean> {
-  if (!await exists(`${services.config.home}/database`)) return true;
+  if (!await services.hasEmbeddedDatabase()) return true;
   const database = await services.predictions();
   const [found] = await database.query<{ ready: boolean }>(
     "select to_regclass('model_versions') is not null and to_regclass('scoring_runs') is not null as ready",
@@ -78,7 +77,7 @@ export async function rehearseBootstrap(
     },
   });
   const scorer = await openScorer(loaded, { engine, settings });
-  if (!await exists(`${config.home}/database`)) {
+  if (!await services.hasEmbeddedDatabase()) {
     log.info(`Would create the embedded store in ${config.home}`);
   }
   log.info(

@@ -12,9 +12,10 @@ import {
   type Queryable,
 } from "../database/database.ts";
 import { abortable } from "../base/abortable.ts";
-import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import { InputError, TransientError } from "../base/errors.ts";
 import { pack } from "../rows/packed.ts";
 import type { DataSource } from "../services/variant-files.ts";
+import { explainMissingTables } from "../services/schema.ts";
 import type { Variant } from "../config/variant.ts";
 import { encodeScores, type ScoreChunk } from "./scores.ts";
 
@@ -123,7 +124,7 @@ export async function findScoringRun(
      where variant = $1 and content_sha256 = $2 and status = 'completed'
      order by id desc limit 1`,
     [input.variant.key, input.contentSha256],
-  ).catch(explainMissingTable);
+  ).catch(explainMissingTables);
   return run;
 }
 
@@ -136,7 +137,7 @@ export async function hasInputOfSize(
     `select 1 from scoring_runs
      where variant = $1 and status = 'completed' and coalesce(input_bytes, $2) = $2 limit 1`,
     [input.variant.key, input.inputBytes],
-  ).catch(explainMissingTable);
+  ).catch(explainMissingTables);
   return found.length > 0;
 }
 
@@ -151,7 +152,7 @@ export async function startScoring(
   run: NewScoringRun,
 ): Promise<OpenScoringRun> {
   const { variant, inputUri } = run;
-  await discardDeadRuns(database, variant).catch(explainMissingTable);
+  await discardDeadRuns(database, variant).catch(explainMissingTables);
   const [row] = await database.query<{ id: number }>(
     `insert into scoring_runs (variant, geography_id, company_id, input_uri, recipe_sha256, model_name,
        model_version, model_sha256, data_source, started_at, status, lease_expires_at)
@@ -329,7 +330,7 @@ async function findOwnRun(
     `select ${runColumns} from scoring_runs
      where variant = $1 and content_sha256 = $2 and mlflow_run_id = $3 and status = 'completed'`,
     [variant.key, contentSha256, mlflowRunId],
-  ).catch(explainMissingTable);
+  ).catch(explainMissingTables);
   return run;
 }
 
@@ -479,18 +480,4 @@ async function* inParts(
     bytes = 0;
   }
   if (part.length > 0) yield part;
-}
-
-function explainMissingTable(error: unknown): never {
-  const undefinedTable = "42P01";
-  const undefinedColumn = "42703"; // tables of an earlier release
-  const isAbsent = error instanceof DatabaseError &&
-    [undefinedTable, undefinedColumn].includes(error.code);
-  if (isAbsent) {
-    throw new UsageError(
-      "Cannot find the prediction tables of this release; run `deno task setup` first",
-      { cause: error },
-    );
-  }
-  throw error;
 }

@@ -1,5 +1,5 @@
 /** Opens the configured databases: reads secrets, completes logins, and creates missing databases. */
-import type { Config } from "../config/environment.ts";
+import type { Config, Predictions, Tracking } from "../config/environment.ts";
 import type { DatabaseLogin, TlsSettings } from "../config/postgres-uri.ts";
 import { type Database, MissingDatabaseError } from "../database/database.ts";
 import {
@@ -11,21 +11,22 @@ import { ensureDatabase, ensureNamedSchema } from "../database/admin.ts";
 import { UsageError } from "../base/errors.ts";
 import type { DatabaseSecret } from "../aws/secrets.ts";
 
+/** What a login needs besides where it is. */
+type LoginConfig = Pick<Config, "aws" | "tls">;
+
 /**
- * Returns the settings of MLflow's database; undefined if tracking is embedded or
- * uses a server. Reads the secret if one is configured.
+ * Returns the settings of MLflow's database. Reads the secret if one is configured.
  *
  * @throws {UsageError} If the secret cannot be used.
  * @throws {TransientError} If Secrets Manager cannot be reached.
  */
 export async function trackingSettings(
-  config: Config,
-): Promise<PostgresSettings | undefined> {
-  const { tracking } = config;
+  tracking: Extract<Tracking, { kind: "login" | "secret" }>,
+  config: LoginConfig,
+): Promise<PostgresSettings> {
   if (tracking.kind === "login") {
     return await withTls(tracking.login, config.tls);
   }
-  if (tracking.kind !== "secret") return undefined;
   const read = () => readSecret(tracking.name, config);
   const secret = await read();
   const login = {
@@ -39,16 +40,15 @@ export async function trackingSettings(
 }
 
 /**
- * Returns the settings of the predictions database; undefined if it is embedded.
+ * Returns the settings of the predictions database. Reads the secret if one is configured.
  *
  * @throws {UsageError} If it is not configured, or the secret lacks a part.
  * @throws {TransientError} If Secrets Manager cannot be reached.
  */
 export async function predictionsSettings(
-  config: Config,
-): Promise<PostgresSettings | undefined> {
-  const { predictions } = config;
-  if (predictions.kind === "embedded") return undefined;
+  predictions: Exclude<Predictions, { kind: "embedded" }>,
+  config: LoginConfig,
+): Promise<PostgresSettings> {
   if (predictions.kind === "missing") {
     throw new UsageError(
       `Cannot find the predictions database: ${predictions.what}; set one of them`,
@@ -77,14 +77,18 @@ export async function predictionsSettings(
 }
 
 /**
- * Opens the database of a login, creating it if it does not exist, and creates
- * the first schema of the login's own `search_path`.
+ * Opens the database of a login. With `create`, creates it if it does not exist,
+ * and the first schema of the login's own `search_path`.
  *
- * @throws {UsageError} If the login may not create it.
+ * @throws {UsageError} If it does not exist, or the login may not create it.
  */
 export async function openOrCreate(
   settings: PostgresSettings,
+  { create }: { create: boolean },
 ): Promise<{ database: Database; created: boolean }> {
+  if (!create) {
+    return { database: await openPostgres(settings), created: false };
+  }
   await using stack = new AsyncDisposableStack();
   const { database, created } = await openDatabase(settings);
   stack.use(database);
@@ -122,16 +126,13 @@ function renewal(
 /** Reads a secret. The Secrets Manager SDK is loaded only if a secret is configured. */
 async function readSecret(
   name: string,
-  config: Config,
+  { aws }: LoginConfig,
 ): Promise<DatabaseSecret> {
   const { readDatabaseSecret } = await import("../aws/secrets.ts");
-  return await readDatabaseSecret(name, secretsSettings(config));
-}
-
-function secretsSettings(
-  { aws }: Config,
-): { region: string; endpoint: string | undefined } {
-  return { region: aws.secretsRegion, endpoint: aws.secretsEndpoint };
+  return await readDatabaseSecret(name, {
+    region: aws.secretsRegion,
+    endpoint: aws.secretsEndpoint,
+  });
 }
 
 async function withTls(

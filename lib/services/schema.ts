@@ -114,6 +114,22 @@ export async function ensurePredictionsSchema(
   });
 }
 
+/**
+ * Rethrows the error of a query on the predictions' tables.
+ *
+ * @throws {UsageError} If a table or a column is missing, because `setup` has not run since the last release.
+ */
+export function explainMissingTables(error: unknown): never {
+  const [undefinedTable, undefinedColumn] = ["42P01", "42703"];
+  if (isCode(error, undefinedTable) || isCode(error, undefinedColumn)) {
+    throw new UsageError(
+      "Cannot find the predictions' tables of this release; run `deno task setup` first",
+      { cause: error },
+    );
+  }
+  throw error;
+}
+
 /** P0001: a migration raised an error of its own, which says what to do. */
 function explainRefusal(error: unknown): never {
   if (isCode(error, "P0001") && error instanceof Error) {

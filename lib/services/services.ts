@@ -1,11 +1,12 @@
 /** The external services of a script, opened on first use and closed together. */
 import { fileURLToPath } from "node:url";
 import { type ArtifactSettings, openArtifacts } from "../storage/open.ts";
+import { exists } from "../storage/local.ts";
 import type { ArtifactStore } from "../storage/store.ts";
 import {
   type Config,
   loadConfig,
-  type ServerLogin,
+  type Tracking,
 } from "../config/environment.ts";
 import {
   openOrCreate,
@@ -14,7 +15,7 @@ import {
 } from "./connections.ts";
 import type { Database } from "../database/database.ts";
 import { type EmbeddedDatabase, openPglite } from "../database/pglite.ts";
-import { openPostgres, type PostgresSettings } from "../database/postgres.ts";
+import type { PostgresSettings } from "../database/postgres.ts";
 import { InputError } from "../base/errors.ts";
 import type { VariantFiles } from "./variant-files.ts";
 import { openHttp } from "../mlflow/http.ts";
@@ -42,6 +43,8 @@ export interface Services extends AsyncDisposable {
   predictions(): Promise<Database>;
   /** Returns the embedded database. @throws {InputError} If services are configured. */
   embeddedDatabase(): Promise<EmbeddedDatabase>;
+  /** Returns true if the embedded database was created before. */
+  hasEmbeddedDatabase(): Promise<boolean>;
   /** Opens the files below any URI. */
   artifacts(uri: string): ArtifactStore;
   /** Returns the stores that a variant's model and data are read from. */
@@ -94,6 +97,7 @@ export async function openServices(
   };
   const artifacts = (uri: string) => openArtifacts(uri, artifactSettings);
 
+  const embeddedFolder = `${config.home}/database`;
   const embedded = once(async () => {
     if (!config.embedded) {
       throw new InputError(
@@ -101,58 +105,64 @@ export async function openServices(
       );
     }
     return stack.use(
-      await openPglite(`${config.home}/database`, { onWait: log.info }),
+      await openPglite(embeddedFolder, { onWait: log.info }),
     );
   });
-  const open = async (
-    what: string,
-    settings: () => Promise<PostgresSettings | undefined>,
-  ) => {
-    const login = await withRetry(`read the login of ${what}`, settings);
-    if (!login) return undefined;
-    const database = await withRetry(
-      `open ${what}`,
-      () => connect(login, options),
-    );
-    return stack.use(database);
+  const postgres = (what: string, settings: () => Promise<PostgresSettings>) =>
+    once(async () => {
+      const login = await withRetry(`read the login of ${what}`, settings);
+      const { database, created } = await withRetry(
+        `open ${what}`,
+        () => openOrCreate(login, { create: options.createDatabases ?? false }),
+      );
+      if (created) log.info(`Created the database ${database.description}`);
+      return stack.use(database);
+    });
+  const tables = (database: () => Promise<Database>): Tracked => ({
+    database,
+    store: once(async () => await openTables(await database(), { log })),
+  });
+  const reach = (tracking: Tracking): Tracked => {
+    switch (tracking.kind) {
+      case "embedded":
+        return tables(embedded);
+      case "login":
+      case "secret":
+        return tables(
+          postgres(
+            "MLflow's database",
+            () => trackingSettings(tracking, config),
+          ),
+        );
+      case "server":
+        return {
+          database: () => Promise.resolve(undefined),
+          store: once(() =>
+            withRetry(
+              `open the MLflow server ${tracking.uri}`,
+              () => openRest({ ...tracking, log }),
+            )
+          ),
+        };
+    }
   };
-  const trackingDatabase = once(() =>
-    config.embedded
-      ? embedded()
-      : open("MLflow's database", () => trackingSettings(config))
+  const tracked = reach(config.tracking);
+  const stored = config.predictions;
+  const predictions = stored.kind === "embedded" ? embedded : postgres(
+    "the predictions database",
+    () => predictionsSettings(stored, config),
   );
-  const predictions = once(async () => {
-    if (config.embedded) return await embedded();
-    const database = await open(
-      "the predictions database",
-      () => predictionsSettings(config),
-    );
-    if (database) return database;
-    throw new TypeError(
-      "unreachable: predictions have a database of their own unless embedded",
-    );
-  });
-  const mlflow = once(async () => {
-    const { tracking } = config;
-    if (tracking.kind === "server") {
-      return stack.use(await connectServer(tracking, withRetry, log));
-    }
-    const database = await trackingDatabase();
-    if (!database) {
-      throw new TypeError("unreachable: without a server there is a database");
-    }
-    return stack.use(await openTables(database, { log }));
-  });
 
   return {
     config,
     variants,
     log,
     withRetry,
-    trackingDatabase,
-    mlflow,
+    trackingDatabase: tracked.database,
+    mlflow: tracked.store,
     predictions,
     embeddedDatabase: embedded,
+    hasEmbeddedDatabase: () => exists(embeddedFolder),
     artifacts,
     variantFiles: (variant) => ({
       variant,
@@ -167,25 +177,10 @@ export async function openServices(
   };
 }
 
-async function connect(
-  login: PostgresSettings,
-  { createDatabases, log }: ServicesOptions,
-): Promise<Database> {
-  if (!createDatabases) return await openPostgres(login);
-  const { database, created } = await openOrCreate(login);
-  if (created) log.info(`Created the database ${database.description}`);
-  return database;
-}
-
-async function connectServer(
-  login: ServerLogin,
-  withRetry: Services["withRetry"],
-  log: Log,
-): Promise<MlflowStore> {
-  return await withRetry(
-    `open the MLflow server ${login.uri}`,
-    () => openRest({ ...login, log }),
-  );
+/** How MLflow is reached: through a database of its tables, or through a server. */
+interface Tracked {
+  readonly database: Services["trackingDatabase"];
+  readonly store: Services["mlflow"];
 }
 
 /** Returns a function that returns the same promise on every call; a failure is not cached. */

@@ -32,9 +32,12 @@ testWithPython(
       MLFLOW_SECRET_NAME: "mlflow-db",
       MLFLOW_S3_BUCKET: "churn-models",
     });
+    const { tracking, predictions } = config;
+    ok(tracking.kind === "secret" && predictions.kind === "secret");
     const settings = {
-      "MLflow's database": () => trackingSettings(config),
-      "the predictions database": () => predictionsSettings(config),
+      "MLflow's database": () => trackingSettings(tracking, config),
+      "the predictions database": () =>
+        predictionsSettings(predictions, config),
     };
 
     /** What a rotation does: the role's password, then the secret. */
@@ -60,7 +63,7 @@ testWithPython(
 
     for (const [what, read] of Object.entries(settings)) {
       await t.step(`between reading and connecting: ${what}`, async () => {
-        const stale = (await read())!;
+        const stale = await read();
         await rotate("app", `after-${what.length}`);
         await using database = await openPostgres(stale);
         deepStrictEqual(await userOf(database), "app");
@@ -69,7 +72,7 @@ testWithPython(
 
     await t.step("between two connections of a run", async () => {
       await using database = await openPostgres(
-        (await trackingSettings(config))!,
+        await trackingSettings(tracking, config),
       );
       await rotate("app", "second-word");
       await disconnect();
@@ -88,7 +91,7 @@ testWithPython(
 
     await t.step("several connections at once", async () => {
       await using database = await openPostgres(
-        (await trackingSettings(config))!,
+        await trackingSettings(tracking, config),
       );
       await rotate("app", "fifth-word");
       const users = await Promise.all(
@@ -104,7 +107,7 @@ testWithPython(
 
     await t.step("to another user, as alternating rotation does", async () => {
       await using database = await openPostgres(
-        (await trackingSettings(config))!,
+        await trackingSettings(tracking, config),
       );
       await admin.query("create role app2 login");
       await rotate("app2", "sixth-word");
@@ -115,9 +118,9 @@ testWithPython(
 
     await t.step("a second refusal is a wrong setting", async () => {
       await using database = await openPostgres(
-        (await trackingSettings(config))!,
+        await trackingSettings(tracking, config),
       );
-      const stale = (await trackingSettings(config))!;
+      const stale = await trackingSettings(tracking, config);
       await admin.query("alter role app2 password 'of nobody'");
       await disconnect();
       const refused = {
@@ -142,7 +145,7 @@ testWithPython(
     });
 
     await t.step("Secrets Manager that is away is transient", async () => {
-      const stale = (await trackingSettings(config))!;
+      const stale = await trackingSettings(tracking, config);
       await moto.stop();
       await rejects(openPostgres(stale), (error) => {
         ok(error instanceof Error && error.name === "TransientError");

@@ -19,10 +19,8 @@ import {
   joinOutcomes,
 } from "../../lib/monitoring/coverage.ts";
 import { toOutcomes } from "../../lib/monitoring/outcomes.ts";
-import {
-  areaInterval,
-  measurePerformance,
-} from "../../lib/monitoring/performance.ts";
+import { measurePerformance } from "../../lib/monitoring/performance.ts";
+import { areaInterval } from "../../lib/statistics/classification.ts";
 import {
   countColumn,
   parseReferenceProfile,

@@ -8,13 +8,11 @@ import { parseYaml } from "../../base/yaml.ts";
 import * as v from "../../base/schema.ts";
 import { parseSchema, type Schema, type Signature } from "./signature.ts";
 
-/** A native model file, and the Python class as which MLflow would load it. */
+/** A native model file. */
 export interface NativeFile {
   readonly flavor: "xgboost" | "lightgbm";
   /** Path in the model's folder. */
   readonly file: string;
-  /** `xgboost.core.Booster` scores with all rounds, `xgboost.sklearn.XGBClassifier` with its best iteration. */
-  readonly modelClass: string;
 }
 
 /** The part of an `MLmodel` file that scoring needs. */
@@ -64,7 +62,7 @@ const defaultClasses = {
  *
  * const text = "flavors: {xgboost: {data: model.ubj, model_class: xgboost.core.Booster}}";
  * deepStrictEqual(parseMLmodel(text, { file: "MLmodel" }).native, {
- *   flavor: "xgboost", file: "model.ubj", modelClass: "xgboost.core.Booster",
+ *   flavor: "xgboost", file: "model.ubj",
  * });
  * ```
  *
@@ -130,7 +128,7 @@ function findNative(flavors: Flavors, file: string): NativeFile | undefined {
         `Cannot score ${file}: its ${flavor} model has the class ${modelClass}, which is not one of ${flavor}'s own classes`,
       );
     }
-    return { flavor, file: found.data, modelClass };
+    return { flavor, file: found.data };
   }
   return undefined;
 }
