@@ -177,7 +177,9 @@ for (const release of ["mlflow-3.17.2", "mlflow-2.22.5"] as PeerName[]) {
     async (t) => {
       await using temporary = await tempFolder();
       const folder = temporary.path;
-      await runPython(release, saving, { args: [folder] });
+      // Without it, MLflow makes ./mlruns.
+      const env = { MLFLOW_TRACKING_URI: `file://${folder}/mlruns` };
+      await runPython(release, saving, { args: [folder], env });
       await checkSaved(t, folder, version);
       await t.step("a folder of ours loads and scores the same", async () => {
         const ours = `${folder}/ours`;
@@ -199,6 +201,7 @@ for (const release of ["mlflow-3.17.2", "mlflow-2.22.5"] as PeerName[]) {
         }
         const { stdout } = await runPython(release, loading, {
           args: [ours, `${folder}/booster-ubj`],
+          env,
         });
         const seen = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
         strictEqual(seen.difference, 0);
