@@ -120,8 +120,8 @@ export async function ensurePredictionsSchema(
  * @throws {UsageError} If a table or a column is missing, because `setup` has not run since the last release.
  */
 export function explainMissingTables(error: unknown): never {
-  const [undefinedTable, undefinedColumn] = ["42P01", "42703"];
-  if (isCode(error, undefinedTable) || isCode(error, undefinedColumn)) {
+  // 42P01: undefined table; 42703: undefined column.
+  if (isCode(error, "42P01", "42703")) {
     throw new UsageError(
       "Cannot find the predictions' tables of this release; run `deno task setup` first",
       { cause: error },
