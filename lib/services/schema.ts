@@ -115,7 +115,7 @@ export async function ensurePredictionsSchema(
 }
 
 /**
- * Rethrows the error of a query on the predictions' tables.
+ * Rethrows the error of a query on the prediction tables.
  *
  * @throws {UsageError} If a table or a column is missing, because `setup` has not run since the last release.
  */
@@ -123,7 +123,7 @@ export function explainMissingTables(error: unknown): never {
   // 42P01: undefined table; 42703: undefined column.
   if (isCode(error, "42P01", "42703")) {
     throw new UsageError(
-      "Cannot find the predictions' tables of this release; run `deno task setup` first",
+      "Cannot find the prediction tables of this release; run `deno task setup` first",
       { cause: error },
     );
   }
