@@ -117,30 +117,8 @@ declare
   insert_columns text;
   insert_values text;
   insert_defaults text;
-
-  current_body constant text := $view$
-    select p.id, p.prediction_timestamp, p.geography_id, p.company_id, p.player_id, p.churn_probability,
-      p.model_name, p.model_version, p.scoring_run_id, p.row_number
-    from churn_predictions p
-    join (
-      select r.variant, q.player_id, max(array[q.scoring_run_id, q.row_number]) as last_row
-      from churn_predictions q
-      join scoring_runs r on r.id = q.scoring_run_id
-      where r.status = 'completed' and q.player_id is not null
-      group by r.variant, q.player_id
-    ) newest
-      on newest.player_id = p.player_id
-      and newest.last_row[1] = p.scoring_run_id
-      and newest.last_row[2] = p.row_number
-    union all
-    select p.id, p.prediction_timestamp, p.geography_id, p.company_id, p.player_id, p.churn_probability,
-      p.model_name, p.model_version, p.scoring_run_id, p.row_number
-    from churn_predictions p
-    join (
-      select max(id) as id from scoring_runs where status = 'completed' group by variant
-    ) newest on newest.id = p.scoring_run_id
-    where p.player_id is null
-  $view$;
+  current_columns text;
+  current_body text;
 begin
   -- 1. What cannot be moved.
 
@@ -213,7 +191,7 @@ begin
         'create view %I.%I%s as %s', n.nspname, c.relname,
         ' with (' || array_to_string(c.reloptions, ', ') || ')',
         case when c.relname = 'churn_predictions_current' and n.nspname = schema_name
-          then current_body else pg_get_viewdef(c.oid) end
+          then '{current}' else pg_get_viewdef(c.oid) end
       ) as creation,
       array(
         select format('grant %s (%I) on %I.%I to %s%s', privilege_type, a.attname, n.nspname, c.relname,
@@ -288,37 +266,96 @@ begin
       end,
       ', ' order by attnum
     ),
+    string_agg(
+      case
+        when attname = 'id' and type = 'uuid' then 'coalesce(o.id, md5(c.key::text)::uuid)'
+        when attname = 'id' and type in ('smallint', 'integer') then 'coalesce(o.id::bigint, c.key)'
+        when attname = 'id' then format('coalesce(o.id, c.key::%s)', type)
+        when attname = 'prediction_timestamp' and type <> 'timestamp with time zone'
+          then format('coalesce(o.prediction_timestamp, (r.finished_at at time zone ''UTC'')::%s)', type)
+        when attname = 'prediction_timestamp' then 'coalesce(o.prediction_timestamp, r.finished_at)'
+        when type = source_type then current_source
+        else format('%s::%s', current_source, type)
+      end || format(' as %I', attname),
+      ', ' order by current_position
+    ) filter (where current_position is not null),
     string_agg(format('%I', attname), ', ' order by attnum) filter (where attgenerated = ''),
     string_agg(format('new.%I', attname), ', ' order by attnum) filter (where attgenerated = ''),
     string_agg(
       format('new.%I := coalesce(new.%1$I, %s);', attname, default_value), ' ' order by attnum
     ) filter (where default_value is not null and attgenerated = '')
-  into old_columns, new_columns, insert_columns, insert_values, insert_defaults
+  into old_columns, new_columns, current_columns, insert_columns, insert_values, insert_defaults
   from (
-    select a.attname, a.attnum, a.attgenerated, format_type(a.atttypid, -1) as type, s.source, s.source_type,
+    select a.attname, a.attnum, a.attgenerated, format_type(a.atttypid, -1) as type,
+      s.source, s.source_type, s.current_source, s.current_position,
       case when a.attidentity <> ''
         then format('nextval(%L::regclass)', pg_get_serial_sequence(before_name, a.attname))
         else pg_get_expr(d.adbin, d.adrelid) end as default_value
     from pg_attribute a
     left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     left join (values
-      ('id', '(s.scoring_run_id * 2147483648 + s.row_number)', 'bigint'),
-      ('prediction_timestamp', 'r.finished_at', 'timestamp with time zone'),
-      ('geography_id', 'r.geography_id', 'text'),
-      ('company_id', 'r.company_id', 'text'),
-      ('player_id', 's.player_id', 'text'),
-      ('churn_probability', 's.churn_probability::double precision', 'double precision'),
-      ('model_name', 'r.model_name', 'text'),
-      ('model_version', 'r.model_version', 'text'),
-      ('scoring_run_id', 's.scoring_run_id', 'bigint'),
-      ('row_number', 's.row_number::bigint', 'bigint')
-    ) s (attname, source, source_type) on s.attname = a.attname
+      -- Column, its source in churn_predictions, type of the source, source and position in churn_predictions_current.
+      ('id', '(s.scoring_run_id * 2147483648 + s.row_number)', 'bigint', 'c.key', 1),
+      ('prediction_timestamp', 'r.finished_at', 'timestamp with time zone', 'r.finished_at', 2),
+      ('geography_id', 'r.geography_id', 'text', 'c.geography_id', 3),
+      ('company_id', 'r.company_id', 'text', 'c.company_id', 4),
+      ('player_id', 's.player_id', 'text', 'c.player_id', 5),
+      ('churn_probability', 's.churn_probability::double precision', 'double precision', 'c.last_score[2]', 6),
+      ('model_name', 'r.model_name', 'text', 'r.model_name', 7),
+      ('model_version', 'r.model_version', 'text', 'r.model_version', 8),
+      ('scoring_run_id', 's.scoring_run_id', 'bigint', 'r.id', 9),
+      ('row_number', 's.row_number::bigint', 'bigint', '(c.key & 2147483647)', 10)
+    ) s (attname, source, source_type, current_source, current_position) on s.attname = a.attname
     where a.attrelid = before and a.attnum > 0 and not a.attisdropped
   ) columns;
 
   execute format(
     'create view %s as select %s from %s union all select %s from scores s join scoring_runs r on r.id = s.scoring_run_id where r.status = ''completed''',
     view_name, old_columns, before_name, new_columns
+  );
+
+  -- churn_predictions_current shows each player once per variant: the row from the newest
+  -- completed run of the variant that scored this player. "Newest" means the highest id in the
+  -- ledger. If a player occurs twice in a run, its last row counts. Rows without a player id
+  -- cannot be matched, so only those of the variant's newest run are shown.
+  --
+  -- One pass over the scores: the largest (run, row) of a player and its score are one array,
+  -- exact below 2^53, that is up to run 4 million. Geography and company are those of the
+  -- variant's newest run and part of the grouping, so that a condition on them limits the pass
+  -- to the runs of that variant, and a condition on player_id to that player.
+  current_body := format(
+    $view$
+    with latest as not materialized (
+      select distinct on (variant) id, variant, geography_id, company_id
+      from scoring_runs where status = 'completed' order by variant, id desc
+    )
+    select %1$s
+    from (
+      select geography_id, company_id, player_id, last_score, last_score[1]::bigint as key
+      from (
+        select l.id, l.geography_id, l.company_id, s.player_id,
+          max(array[(s.scoring_run_id * 2147483648 + s.row_number)::double precision, s.score]) as last_score
+        from latest l
+        join scoring_runs r on r.variant = l.variant
+        join (
+          -- The same types in both, or the planner would not look into them.
+          select scoring_run_id, row_number, player_id::text as player_id, churn_probability::double precision as score
+          from %2$s
+          union all
+          select scoring_run_id, row_number::bigint, player_id, churn_probability::double precision from scores
+        ) s on s.scoring_run_id = r.id
+        where r.status = 'completed' and s.player_id is not null
+        group by l.id, l.geography_id, l.company_id, s.player_id
+      ) each
+    ) c
+    join scoring_runs r on r.id = c.key >> 31
+    left join %2$s o on o.scoring_run_id = c.key >> 31 and o.row_number = c.key & 2147483647
+    union all
+    select p.id, p.prediction_timestamp, p.geography_id, p.company_id, p.player_id, p.churn_probability,
+      p.model_name, p.model_version, p.scoring_run_id, p.row_number
+    from %3$s p join latest l on l.id = p.scoring_run_id
+    where p.player_id is null
+    $view$, current_columns, before_name, view_name
   );
 
   -- 5. Other programs may go on inserting into churn_predictions: their rows go into the old table.
@@ -360,7 +397,7 @@ begin
 
   for item in select value from unnest(moved) with ordinality as each (value, position) order by position loop
     if item ->> 'create' is not null then
-      execute item ->> 'create';
+      execute case item ->> 'name' when current_name then replace(item ->> 'create', '{current}', current_body) else item ->> 'create' end;
     end if;
     if item ->> 'owner' <> current_user then
       execute format('alter %s %s owner to %I', item ->> 'kind', item ->> 'name', item ->> 'owner');

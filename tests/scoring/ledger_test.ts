@@ -15,6 +15,7 @@ import {
   TransientError,
   UsageError,
 } from "../../lib/base/errors.ts";
+import { pack } from "../../lib/rows/packed.ts";
 import {
   appendScores,
   findScoringRun,
@@ -70,6 +71,22 @@ async function stored(database: Database, { variant }: ScoredInput) {
 }
 
 const float = Math.fround;
+
+const threeRows: readonly ScoreChunk[] = [{
+  firstRow: 1,
+  scores: new Float32Array([0.25, 0.5, 0.75]),
+  ids: undefined,
+}];
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function generator(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let bits = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
+    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
 
 /** What both databases must do; each test has a variant of its own. */
 const contract: Record<string, (database: Database) => Promise<void>> = {
@@ -413,6 +430,172 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       );
     },
 
+  "appendScores() stores 100,000 rows exactly as they were given": async (
+    database,
+  ) => {
+    const input = newInput();
+    const rows = 100_000;
+    const random = generator(20261125);
+    const scores = Float32Array.from(
+      { length: rows },
+      (_, row) => [0, 1, 1e-45, 1.17549435e-38, 0.1][row] ?? random(),
+    );
+    const alphabet = ["a", "Z", "é", "✓", "😀", "\n", "\\", "\t", '"', " "];
+    const ids = Array.from(
+      { length: rows },
+      (_, row) =>
+        row % 7 === 0
+          ? null
+          : row % 11 === 0
+          ? ""
+          : `${row}-${alphabet[row % alphabet.length]}`.repeat(1 + row % 3),
+    );
+    await using run = await startScoring(database, input);
+    // In chunks of several sizes, the last ones first.
+    const cuts = [0, 1, 70_000, 70_001, rows];
+    const chunks = cuts.slice(1).map((end, index) => ({
+      firstRow: cuts[index]! + 1,
+      scores: scores.subarray(cuts[index], end),
+      ids: pack(ids.slice(cuts[index], end)),
+    })).reverse();
+    strictEqual(await appendScores(database, run, chunks), rows);
+    await publishScoring(database, run, { ...input, rows, inputBytes: 5e9 });
+    const found = await database.query<{ id: string | null; score: number }>(
+      `select player_id as id, churn_probability as score from churn_predictions
+       where scoring_run_id = $1 order by row_number`,
+      [run.id],
+    );
+    deepStrictEqual(found.map(({ id }) => id), ids);
+    deepStrictEqual(Float32Array.from(found, ({ score }) => score), scores);
+    ok(found.every(({ score }, row) => score === scores[row]));
+    deepStrictEqual(
+      await database.query(
+        "select row_count, input_bytes, rows_set_aside, status, lease_expires_at from scoring_runs where id = $1",
+        [run.id],
+      ),
+      [{
+        row_count: rows,
+        input_bytes: 5e9,
+        rows_set_aside: 0,
+        status: "completed",
+        lease_expires_at: null,
+      }],
+    );
+  },
+
+  "appendScores() at once on several connections makes one batch": async (
+    database,
+  ) => {
+    const input = newInput();
+    await using run = await startScoring(database, input);
+    const counts = await Promise.all(
+      [0, 1, 2, 3].map((part) =>
+        appendScores(database, run, [{
+          firstRow: part * 1000 + 1,
+          scores: new Float32Array(1000).fill(part / 4),
+          ids: undefined,
+        }])
+      ),
+    );
+    deepStrictEqual(counts, [1000, 1000, 1000, 1000]);
+    strictEqual((await stored(database, input)).all.length, 0);
+    await publishScoring(database, run, { ...input, rows: 4000 });
+    strictEqual((await stored(database, input)).all.length, 4000);
+  },
+
+  "publishScoring() called again returns the same result, forced or not":
+    async (database) => {
+      const input = newInput();
+      await using run = await startScoring(database, input);
+      const rows = await appendScores(database, run, threeRows);
+      const first = await publishScoring(database, run, { ...input, rows });
+      strictEqual(first.stored, true);
+      for (const force of [false, true]) {
+        const again = { ...input, rows, force };
+        deepStrictEqual(await publishScoring(database, run, again), first);
+      }
+      strictEqual((await stored(database, input)).all.length, 3);
+    },
+
+  "publishScoring() of runs for one content: the first is stored, the others are told and leave nothing; with force each is an attempt":
+    async (database) => {
+      const input = newInput();
+      const publish = async (mlflowRunId: string, force: boolean) => {
+        await using run = await startScoring(database, input);
+        const rows = await appendScores(database, run, threeRows);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return await publishScoring(database, run, {
+          ...input,
+          rows,
+          mlflowRunId,
+          force,
+        });
+      };
+      const twenty = Array.from({ length: 20 }, (_, index) => index);
+      const results = await Promise.all(
+        twenty.map((index) => publish(`once-${index}`, false)),
+      );
+      strictEqual(results.filter(({ stored }) => stored).length, 1);
+      strictEqual(new Set(results.map(({ run }) => run.id)).size, 1);
+      deepStrictEqual((await stored(database, input)).runs.length, 1);
+      const [left] = await database.query(
+        "select count(*) as rows from scores where scoring_run_id not in (select id from scoring_runs)",
+      );
+      deepStrictEqual(left, { rows: 0 });
+      const forced = await Promise.all(
+        twenty.slice(12).map((index) => publish(`force-${index}`, true)),
+      );
+      deepStrictEqual(
+        forced.map(({ run }) => run.attempt).sort((a, b) => a - b),
+        [2, 3, 4, 5, 6, 7, 8, 9],
+      );
+    },
+
+  "publishScoring() refuses when rows are lost or stored twice": async (
+    database,
+  ) => {
+    const input = newInput();
+    await using run = await startScoring(database, input);
+    await appendScores(database, run, threeRows);
+    for (const rows of [2, 4]) {
+      await rejects(
+        publishScoring(database, run, { ...input, rows }),
+        {
+          name: "InputError",
+          message: /3 rows with the numbers 1 to 3 arrived/,
+        },
+      );
+    }
+    await appendScores(database, run, threeRows);
+    await rejects(publishScoring(database, run, { ...input, rows: 3 }), {
+      message: /6 rows with the numbers 1 to 3 arrived, 3 were scored/,
+    });
+  },
+
+  "appendScores() stops at once when its signal aborts, and disposal discards the rows":
+    async (database) => {
+      const input = newInput();
+      const controller = new AbortController();
+      async function* hanging(): AsyncGenerator<ScoreChunk> {
+        yield* threeRows;
+        setTimeout(() => controller.abort(new RangeError("too late")), 20);
+        await new Promise(() => {});
+      }
+      let id = 0;
+      {
+        await using run = await startScoring(database, input);
+        id = run.id;
+        await appendScores(database, run, threeRows);
+        await rejects(
+          appendScores(database, run, hanging(), { signal: controller.signal }),
+          /too late/,
+        );
+        strictEqual(await countScores(database, run), 3);
+      }
+      strictEqual(await countScores(database, { id }), 0);
+      deepStrictEqual((await stored(database, input)).runs, []);
+    },
+
   "storePredictions() without players stores them as null": async (
     database,
   ) => {
@@ -446,6 +629,17 @@ async function fulfil(t: Deno.TestContext, database: Database): Promise<void> {
 Deno.test("the predictions' contract on PGlite", async (t) => {
   await using folder = await tempFolder();
   await using database = await openPglite(`${folder.path}/database`);
+  await fulfil(t, database);
+});
+
+Deno.test("the predictions' contract on Postgres at repeatable read", async (t) => {
+  await using server = await startPostgres({
+    settings: { default_transaction_isolation: "'repeatable read'" },
+  });
+  await using database = await openPostgres({
+    ...server,
+    database: "postgres",
+  });
   await fulfil(t, database);
 });
 

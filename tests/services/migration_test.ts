@@ -112,6 +112,19 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
         await database.query(older),
         await readBuilt(database),
       ];
+      // Interrupted after its last statement, before the commit.
+      await rejects(
+        ensurePredictionsSchema({
+          ...database,
+          transaction: (work) =>
+            database.transaction(async (tx) => {
+              await work(tx);
+              throw new RangeError("interrupted");
+            }),
+        }),
+        RangeError,
+      );
+      deepStrictEqual(await readBuilt(database), before);
       strictEqual((await ensurePredictionsSchema(database)).status, "extended");
       deepStrictEqual(await ensurePredictionsSchema(database), {
         status: "unchanged",
@@ -354,7 +367,7 @@ Deno.test("ensurePredictionsSchema() migrates on Postgres", async (t) => {
       await database.runScript(fiveColumns);
       const rows = await database.query(older);
       await using holder = await open(`migrated_${databases}`);
-      // The migration waits for a writer when its first four files are done, and is killed there.
+      // The migration waits for a reader, and its connection is killed.
       await interrupted({ database, holder, admin });
       deepStrictEqual(await database.query(older), rows);
       deepStrictEqual(
