@@ -297,8 +297,11 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
         /rule silent on table churn_predictions/,
       ],
     ];
+    await using database = await open();
     for (const [statement, message] of cases) {
-      await using database = await open();
+      await database.runScript(
+        "drop schema public cascade; create schema public",
+      );
       await database.runScript(fiveColumns);
       await database.runScript(statement);
       await rejects(ensurePredictionsSchema(database), (error) => {
