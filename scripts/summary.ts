@@ -1,5 +1,6 @@
 /** Prints the Markdown of a workflow's step summary: `deno task summary RESULT.json …`. */
 import { basename } from "node:path";
+import * as v from "../lib/base/schema.ts";
 import { summaryCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import {
@@ -8,9 +9,13 @@ import {
   toRunSummary,
 } from "../lib/cli/github-summary.ts";
 
+const anyResult = v.record(v.unknown());
+/** The result of `--all`: one result per variant. */
+const ofVariants = v.object({ variants: v.array(anyResult) });
+
 await runScript(summaryCommand, async (_, { words }) => {
   const results = (await Promise.all(words.map(readResult))).flatMap((result) =>
-    Array.isArray(result.variants) ? result.variants as Result[] : [result]
+    v.match(ofVariants, result)?.variants ?? [result]
   );
   const [only] = results;
   return {
@@ -25,13 +30,13 @@ await runScript(summaryCommand, async (_, { words }) => {
 /** Returns the JSON object in the last line; a placeholder when the job ended before its command wrote one. */
 async function readResult(path: string): Promise<Result> {
   const variant = basename(path, ".json");
-  try {
-    const lines = (await Deno.readTextFile(path)).trim().split("\n");
-    return { variant, ...JSON.parse(lines.at(-1) ?? "") };
-  } catch (error) {
-    const isUnfinished = error instanceof Deno.errors.NotFound ||
-      error instanceof SyntaxError;
-    if (!isUnfinished) throw error;
-    return { variant, status: "no result; see the job's log" };
-  }
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
+  const result = v.matchJson(anyResult, text.trim().split("\n").at(-1) ?? "");
+  return {
+    variant,
+    ...result ?? { status: "no result; see the job's log" },
+  };
 }

@@ -115,13 +115,7 @@ const databaseSecret = v.object({
   password: text,
   host: v.nullish(v.string()),
   port: v.nullish(
-    v.pipe(
-      v.union([v.number(), v.string()], port),
-      v.transform(Number),
-      v.safeInteger(port),
-      v.minValue(1, port),
-      v.maxValue(65535, port),
-    ),
+    v.pipe(v.wholeNumber, v.minValue(1, port), v.maxValue(65535, port)),
   ),
   dbname: v.nullish(v.string()),
 }, 'a JSON object {"username", "password", …}');

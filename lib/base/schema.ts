@@ -10,17 +10,22 @@ import {
   type GenericIssue,
   type GenericSchema,
   type InferOutput,
+  number,
   object as valibotObject,
   type ObjectEntries,
   type ObjectSchema,
+  pipe,
   record as valibotRecord,
   type RecordSchema,
+  safeInteger,
   safeParse,
   type SafeParseResult,
   strictObject,
   type StrictObjectSchema,
   string,
   type StringSchema,
+  transform,
+  union,
 } from "valibot";
 import { InputError, messageOf } from "./errors.ts";
 import { nearest } from "./nearest.ts";
@@ -169,6 +174,13 @@ export function record<Value extends GenericSchema>(
 ): RecordSchema<StringSchema<undefined>, Value, undefined> {
   return refuseArrays(valibotRecord(string(), value));
 }
+
+/** An integer, or its text: protobuf writes 64-bit integers to JSON as texts. */
+export const wholeNumber = pipe(
+  union([string(), number()], "a whole number"),
+  transform(Number),
+  safeInteger("a whole number"),
+);
 
 /** Valibot accepts an array where an object is expected. */
 function refuseArrays<Schema extends GenericSchema>(schema: Schema): Schema {

@@ -5,7 +5,7 @@ import {
   TransientError,
   UsageError,
 } from "../base/errors.ts";
-import { toRecord, toText } from "./json.ts";
+import * as v from "../base/schema.ts";
 
 /** Where a server is, and the credentials for it. Credentials never appear in a message. */
 export interface HttpSettings {
@@ -200,10 +200,9 @@ async function readJson(
 ): Promise<Record<string, unknown>> {
   const { baseUrl, call } = options;
   const body = await readBody(response, options);
-  const value = body.trim() === "" ? {} : parseJson(body);
+  const value = v.matchJson(anyAnswer, body.trim() || "{}");
   if (response.ok && value) return value;
-  const code = toText(value?.["error_code"]);
-  const message = toText(value?.["message"]);
+  const { error_code: code, message } = v.match(refusal, value) ?? {};
   if (message?.includes("QueuePool limit")) {
     // SQLAlchemy's message, sent with status 400: the server has fewer connections than requests.
     throw new TransientError(
@@ -243,17 +242,17 @@ async function readBody(
 
 async function readWords(response: Response): Promise<string> {
   const body = await response.text().catch(() => "");
-  const message = toText(parseJson(body)?.["message"]) ?? body;
+  const message = v.matchJson(refusal, body)?.message ?? body;
   return message.trimStart().startsWith("<") ? "" : firstLine(message);
 }
 
-function parseJson(text: string): Record<string, unknown> | undefined {
-  try {
-    return toRecord(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
+const anyAnswer = v.record(v.unknown());
+
+/** What MLflow answers when it refuses a call. */
+const refusal = v.object({
+  error_code: v.optional(v.string()),
+  message: v.optional(v.string()),
+});
 
 function firstLine(text: string): string {
   return (text.trim().split("\n")[0] ?? "").slice(0, 500);

@@ -3,7 +3,7 @@
  * (`mlflow/store/artifact/utils/models.py` of mlflow 3.17.2).
  */
 import { InputError, UsageError } from "../base/errors.ts";
-import { toRecords } from "./json.ts";
+import * as v from "../base/schema.ts";
 import { missingVersion } from "./promotion.ts";
 import { parseStage } from "./validation.ts";
 import type { MlflowStore, ModelVersion, VersionKey } from "./store.ts";
@@ -175,7 +175,11 @@ async function findByModelId(
       `Cannot find the logged model ${modelId} in ${store.description}`,
     );
   }
-  const registered = readVersionsTag(model.tags["mlflow.modelVersions"]);
+  const registered = v.parseJson(
+    versionsSchema,
+    model.tags[versionsTag] ?? "[]",
+    { file: `the tag ${versionsTag} of the logged model ${modelId}` },
+  );
   for (const { name, version } of registered.reverse()) {
     const found = await store.findModelVersion(name, {
       kind: "version",
@@ -188,16 +192,11 @@ async function findByModelId(
   );
 }
 
-function readVersionsTag(
-  text: string | undefined,
-): { name: string; version: number }[] {
-  const value: unknown = text === undefined ? [] : JSON.parse(text);
-  return toRecords(value).flatMap(({ name, version }) =>
-    typeof name === "string" && Number(version) > 0
-      ? [{ name, version: Number(version) }]
-      : []
-  );
-}
+/** The tag in which MLflow lists the versions that come from a logged model. */
+const versionsTag = "mlflow.modelVersions";
+const versionsSchema = v.array(
+  v.object({ name: v.string(), version: v.wholeNumber }),
+);
 
 function parseName(uri: string, name: string): ModelReference {
   const at = name.lastIndexOf("@");

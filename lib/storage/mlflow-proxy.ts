@@ -1,5 +1,6 @@
 /** The artifact store behind an MLflow server that proxies artifacts (`mlflow server --serve-artifacts`). */
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import * as v from "../base/schema.ts";
 import {
   type ArtifactStore,
   bytesAsFile,
@@ -20,6 +21,15 @@ export interface ServerAccess {
 
 /** Root of the proxy's REST calls, in `mlflow/server/handlers.py` and `protos/mlflow_artifacts.proto`. */
 const api = "/api/2.0/mlflow-artifacts/artifacts";
+
+const listing = v.object({
+  files: v.nullish(
+    v.array(
+      v.object({ path: v.string(), is_dir: v.nullish(v.boolean(), false) }),
+    ),
+    [],
+  ),
+});
 
 /** Opens the files below `mlflow-artifacts:/PATH` or `mlflow-artifacts://HOST/PATH`. The host is ignored: the tracking server is used. */
 export function openServerArtifacts(
@@ -45,9 +55,9 @@ export function openServerArtifacts(
     const response = await server.send(`${api}?${query}`);
     if (response.status === 404) return [];
     await refuse(response, `list ${uriOf(store, folder)}`);
-    const { files = [] } = await response.json() as {
-      files?: { path: string; is_dir: boolean }[];
-    };
+    const { files } = v.parseJson(listing, await response.text(), {
+      file: `the MLflow server's list of ${uriOf(store, folder)}`,
+    });
     const nested = files.map(({ path, is_dir: isFolder }) => {
       const name = path.slice(path.lastIndexOf("/") + 1);
       const below = folder === "" ? name : `${folder}/${name}`;

@@ -3,6 +3,7 @@
  * 3.17.2 does (`mlflow/models/model.py`, `mlflow/utils/environment.py`).
  */
 import { toYaml } from "../../base/yaml.ts";
+import * as v from "../../base/schema.ts";
 import { toPythonJson } from "../json.ts";
 import { type Signature, toSchemaJson } from "./signature.ts";
 
@@ -170,7 +171,9 @@ export function toModelHistory(
   model: ModelDescription,
   before?: string,
 ): string {
-  const known: unknown = before === undefined ? [] : JSON.parse(before);
+  const known = v.parseJson(v.array(v.unknown()), before ?? "[]", {
+    file: "the run's tag mlflow.log-model.history",
+  });
   const flavor = model.native?.flavor ?? "onnx";
   const entry = {
     run_id: model.runId,
@@ -182,7 +185,7 @@ export function toModelHistory(
       ...model.onnxVersion === undefined ? {} : { onnx: {} },
     },
   };
-  return toPythonJson([...Array.isArray(known) ? known : [], entry]);
+  return toPythonJson([...known, entry]);
 }
 
 /**

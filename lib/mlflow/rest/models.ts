@@ -1,9 +1,42 @@
 /** Creates and reads logged models on an MLflow server. */
 import { InputError } from "../../base/errors.ts";
-import { toPairs, toRecord, toText } from "../json.ts";
+import * as v from "../../base/schema.ts";
 import { checkLoggedModelName } from "../validation.ts";
 import type { LoggedModel, LoggedModelRecord, Run } from "../store.ts";
-import { type Rest, toKeyValues, unlessMissing } from "./server.ts";
+import {
+  keyValues,
+  optionalText,
+  type Rest,
+  toAnswer,
+  toKeyValues,
+  unlessMissing,
+} from "./server.ts";
+
+const statuses = ["PENDING", "READY", "UPLOAD_FAILED"] as const;
+
+const loggedModel = v.pipe(
+  v.object({
+    model: v.object({
+      info: v.object({
+        model_id: v.string(),
+        artifact_uri: v.string(),
+        name: v.nullish(v.string(), ""),
+        source_run_id: optionalText,
+        status: v.nullish(v.string()),
+        tags: keyValues,
+      }),
+    }),
+  }),
+  v.transform(({ model: { info } }): LoggedModelRecord => ({
+    modelId: info.model_id,
+    artifactLocation: info.artifact_uri,
+    name: info.name,
+    runId: info.source_run_id,
+    status: statuses.find((known) => info.status === `LOGGED_MODEL_${known}`) ??
+      "UNSPECIFIED",
+    tags: info.tags,
+  })),
+);
 
 /** Creates a PENDING logged model, linked to its run as an output. @throws {InputError} If the server has no logged models, or the name is invalid. */
 export async function createLoggedModel(
@@ -24,13 +57,7 @@ export async function createLoggedModel(
     params: toKeyValues(options.params),
     tags: toKeyValues(options.tags),
   });
-  const model = toLoggedModel(answer);
-  if (!model) {
-    throw new InputError(
-      `Cannot create a logged model: the server at ${rest.http.baseUrl} returned no id`,
-    );
-  }
-  const { modelId, artifactLocation } = model;
+  const { modelId, artifactLocation } = toAnswer(rest, loggedModel, answer);
   await rest.http.json("POST", "/mlflow/runs/outputs", {
     run_id: run.runId,
     models: [{ model_id: modelId, step: 0 }],
@@ -63,31 +90,7 @@ export async function findLoggedModel(
       `/mlflow/logged-models/${encodeURIComponent(modelId)}`,
     ),
   );
-  return answer && toLoggedModel(answer);
-}
-
-const statuses = ["PENDING", "READY", "UPLOAD_FAILED"] as const;
-
-function toLoggedModel(
-  answer: Record<string, unknown>,
-): LoggedModelRecord | undefined {
-  const info = toRecord(toRecord(answer["model"])?.["info"]);
-  const modelId = toText(info?.["model_id"]);
-  const artifactLocation = toText(info?.["artifact_uri"]);
-  if (!info || modelId === undefined || artifactLocation === undefined) {
-    return undefined;
-  }
-  const status = statuses.find((known) =>
-    info["status"] === `LOGGED_MODEL_${known}`
-  );
-  return {
-    modelId,
-    artifactLocation,
-    name: toText(info["name"]) ?? "",
-    runId: toText(info["source_run_id"]),
-    status: status ?? "UNSPECIFIED",
-    tags: toPairs(info["tags"]),
-  };
+  return answer && toAnswer(rest, loggedModel, answer);
 }
 
 /** Checks that the server has logged models. @throws {InputError} On MLflow 2.x. */

@@ -17,12 +17,12 @@ import type {
   Stage,
 } from "../store.ts";
 import { checkRegistryTag } from "../values.ts";
-import { type Rest, toKeyValues } from "./server.ts";
+import { type Rest, toAnswer, toKeyValues } from "./server.ts";
 import {
   readRegisteredModel,
   readVersion,
   searchVersions,
-  toVersion,
+  versionAnswer,
   withArtifactUri,
 } from "./versions.ts";
 
@@ -75,11 +75,8 @@ export async function createModelVersion(
       ...modelId === undefined ? {} : { model_id: modelId },
     })
   );
-  const version = toVersion(answer["model_version"]);
-  if (version) return await withArtifactUri(rest, version);
-  throw new InputError(
-    `Cannot register a version of "${name}": the server at ${rest.http.baseUrl} returned no version number`,
-  );
+  const { model_version: created } = toAnswer(rest, versionAnswer, answer);
+  return await withArtifactUri(rest, created);
 }
 
 /** Sets tags of a version, replacing those with the same keys. */

@@ -1,7 +1,7 @@
 /** Reads and creates experiments, and creates, logs and finishes runs, on an MLflow server. */
 import { InputError } from "../../base/errors.ts";
 import { ApiError } from "../http.ts";
-import { toRecord, toText } from "../json.ts";
+import * as v from "../../base/schema.ts";
 import { checkExperimentName, checkKey } from "../validation.ts";
 import {
   batchLimits,
@@ -21,7 +21,21 @@ import type {
   RunData,
 } from "../store.ts";
 import { requireLoggedModels } from "./models.ts";
-import { type Rest, toKeyValues, unlessMissing } from "./server.ts";
+import {
+  type Rest,
+  runAnswer,
+  toAnswer,
+  toKeyValues,
+  unlessMissing,
+} from "./server.ts";
+
+const experimentAnswer = v.object({
+  experiment: v.object({
+    experiment_id: v.string(),
+    artifact_location: v.nullish(v.string(), ""),
+    lifecycle_stage: v.nullish(v.string()),
+  }),
+});
 
 /** Returns the experiment of that name, deleted or not; undefined if there is none. */
 export async function findExperiment(
@@ -33,12 +47,13 @@ export async function findExperiment(
       experiment_name: name,
     }),
   );
-  const experiment = toRecord(answer?.["experiment"]);
-  return experiment && {
-    experimentId: String(experiment["experiment_id"]),
+  if (!answer) return undefined;
+  const { experiment } = toAnswer(rest, experimentAnswer, answer);
+  return {
+    experimentId: experiment.experiment_id,
     name,
-    artifactLocation: toText(experiment["artifact_location"]) ?? "",
-    lifecycleStage: experiment["lifecycle_stage"] === "deleted"
+    artifactLocation: experiment.artifact_location,
+    lifecycleStage: experiment.lifecycle_stage === "deleted"
       ? "deleted"
       : "active",
   };
@@ -94,15 +109,8 @@ export async function createRun(
     start_time: startTimeMs,
     tags: toKeyValues(tags),
   });
-  const info = toRecord(toRecord(answer["run"])?.["info"]);
-  const runId = toText(info?.["run_id"]);
-  const artifactUri = toText(info?.["artifact_uri"]);
-  if (runId !== undefined && artifactUri !== undefined) {
-    return { runId, experimentId, artifactUri };
-  }
-  throw new InputError(
-    `Cannot create a run: the server at ${rest.http.baseUrl} returned no id`,
-  );
+  const { run: { info } } = toAnswer(rest, runAnswer, answer);
+  return { runId: info.run_id, experimentId, artifactUri: info.artifact_uri };
 }
 
 /** Logs params (write-once), metrics and tags to a run, in batches within MLflow's limits. */

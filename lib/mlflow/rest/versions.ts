@@ -1,10 +1,69 @@
 /** Reads registered models and their versions from an MLflow server. */
 import { InputError } from "../../base/errors.ts";
 import { ForbiddenError } from "../http.ts";
-import { toPairs, toRecord, toRecords, toText } from "../json.ts";
+import * as v from "../../base/schema.ts";
 import { appendToUri, parseStage, toModelId } from "../validation.ts";
 import type { ModelVersion, RegisteredModel, VersionKey } from "../store.ts";
-import { type Rest, unlessMissing } from "./server.ts";
+import {
+  keyValues,
+  optionalText,
+  type Rest,
+  runAnswer,
+  toAnswer,
+  unlessMissing,
+} from "./server.ts";
+
+const registeredModel = v.object({
+  tags: keyValues,
+  aliases: v.nullish(
+    v.array(v.object({ alias: v.string(), version: v.wholeNumber })),
+    [],
+  ),
+  latest_versions: v.nullish(
+    v.array(v.object({ version: v.wholeNumber, current_stage: optionalText })),
+    [],
+  ),
+});
+const modelAnswer = v.object({ registered_model: registeredModel });
+
+/** A version; its `artifactUri` is set to `source`. */
+const modelVersion = v.pipe(
+  v.object({
+    name: v.string(),
+    version: v.wholeNumber,
+    current_stage: optionalText,
+    aliases: v.nullish(v.array(v.string()), []),
+    status: optionalText,
+    source: v.nullish(v.string(), ""),
+    run_id: optionalText,
+    model_id: optionalText,
+    description: optionalText,
+    tags: keyValues,
+    creation_timestamp: v.nullish(v.wholeNumber, 0),
+  }),
+  v.transform((found): ModelVersion => ({
+    name: found.name,
+    version: found.version,
+    stage: parseStage(found.current_stage ?? "None"),
+    aliases: found.aliases.sort(),
+    status: found.status ?? "READY",
+    source: found.source,
+    artifactUri: found.source,
+    runId: found.run_id,
+    modelId: found.model_id ?? toModelId(found.source),
+    description: found.description,
+    tags: found.tags,
+    createdMs: found.creation_timestamp,
+  })),
+);
+
+/** The answer with one version. */
+export const versionAnswer = v.object({ model_version: modelVersion });
+const versionsAnswer = v.object({
+  model_versions: v.nullish(v.array(modelVersion), []),
+  next_page_token: optionalText,
+});
+const uriAnswer = v.object({ artifact_uri: optionalText });
 
 /**
  * Returns the registered model with its tags and aliases; undefined if it does not
@@ -31,28 +90,21 @@ export async function readRegisteredModel(
   const model = await getRegisteredModel(rest, name);
   return model && {
     name,
-    tags: toPairs(model["tags"]),
-    aliases: toAliasNumbers(model["aliases"]),
+    tags: model.tags,
+    aliases: Object.fromEntries(
+      model.aliases.map(({ alias, version }) => [alias, version]),
+    ),
   };
 }
 
 async function getRegisteredModel(
   rest: Rest,
   name: string,
-): Promise<Record<string, unknown> | undefined> {
+): Promise<v.InferOutput<typeof registeredModel> | undefined> {
   const answer = await unlessMissing(
     rest.http.json("GET", "/mlflow/registered-models/get", { name }),
   );
-  return toRecord(answer?.["registered_model"]);
-}
-
-function toAliasNumbers(value: unknown): Record<string, number> {
-  return Object.fromEntries(
-    toRecords(value).map(({ alias, version }) => [
-      String(alias),
-      Number(version),
-    ]),
-  );
+  return answer && toAnswer(rest, modelAnswer, answer).registered_model;
 }
 
 /** Returns all versions that are not deleted, newest first; none if the model does not exist. */
@@ -91,13 +143,13 @@ async function findNumber(
   if (key.kind === "version") return key.version;
   const model = await getRegisteredModel(rest, name);
   if (key.kind === "alias") {
-    return toAliasNumbers(model?.["aliases"])[key.alias];
+    return model?.aliases.find(({ alias }) => alias === key.alias)?.version;
   }
-  return toRecords(model?.["latest_versions"])
+  return model?.latest_versions
     .filter((newest) =>
-      key.kind === "latest" || newest["current_stage"] === key.stage
+      key.kind === "latest" || newest.current_stage === key.stage
     )
-    .map((newest) => Number(newest["version"]))
+    .map(({ version }) => version)
     .sort((a, b) => b - a)[0];
 }
 
@@ -110,7 +162,7 @@ export async function readVersion(
   const answer = await unlessMissing(
     rest.http.json("GET", "/mlflow/model-versions/get", { name, version }),
   );
-  return toVersion(answer?.["model_version"]);
+  return answer && toAnswer(rest, versionAnswer, answer).model_version;
 }
 
 /** Returns all versions, newest first, without aliases and without resolving their `artifactUri`, which is set to `source`. */
@@ -130,11 +182,9 @@ export async function searchVersions(
         page_token: pageToken,
       },
     );
-    for (const entry of toRecords(answer["model_versions"])) {
-      const version = toVersion(entry);
-      if (version) versions.push(version);
-    }
-    pageToken = toText(answer["next_page_token"]);
+    const page = toAnswer(rest, versionsAnswer, answer);
+    versions.push(...page.model_versions);
+    pageToken = page.next_page_token;
   } while (pageToken !== undefined);
   return versions.sort((a, b) => b.version - a.version);
 }
@@ -150,31 +200,6 @@ function withAliases(
   return { ...version, aliases };
 }
 
-/** Parses the version in a response; its `artifactUri` is set to `source`. */
-export function toVersion(value: unknown): ModelVersion | undefined {
-  const version = toRecord(value);
-  if (!version) return undefined;
-  const source = toText(version["source"]) ?? "";
-  return {
-    name: String(version["name"]),
-    version: Number(version["version"]),
-    stage: parseStage(toText(version["current_stage"]) ?? "None"),
-    aliases: toAliases(version["aliases"]),
-    status: toText(version["status"]) ?? "READY",
-    source,
-    artifactUri: source,
-    runId: toText(version["run_id"]),
-    modelId: toText(version["model_id"]) ?? toModelId(source),
-    description: toText(version["description"]),
-    tags: toPairs(version["tags"]),
-    createdMs: Number(version["creation_timestamp"] ?? 0),
-  };
-}
-
-function toAliases(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String).sort() : [];
-}
-
 /** Returns the version with `artifactUri` set to the actual location of its files. */
 export async function withArtifactUri(
   rest: Rest,
@@ -186,7 +211,11 @@ export async function withArtifactUri(
     "/mlflow/model-versions/get-download-uri",
     { name, version },
   );
-  const uri = toText(answer["artifact_uri"]) ?? found.source;
+  const { artifact_uri: uri = found.source } = toAnswer(
+    rest,
+    uriAnswer,
+    answer,
+  );
   return { ...found, artifactUri: await resolveRunUri(rest, uri) };
 }
 
@@ -197,8 +226,8 @@ async function resolveRunUri(rest: Rest, uri: string): Promise<string> {
   const answer = await rest.http.json("GET", "/mlflow/runs/get", {
     run_id: runId,
   });
-  const info = toRecord(toRecord(answer["run"])?.["info"]);
-  return appendToUri(toText(info?.["artifact_uri"]) ?? uri, path);
+  const { run: { info } } = toAnswer(rest, runAnswer, answer);
+  return appendToUri(info.artifact_uri, path);
 }
 
 /** Quotes a text for MLflow's filter language. It has no escapes, so the quote character must not occur in the name. */

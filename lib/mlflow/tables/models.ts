@@ -1,6 +1,7 @@
 /** Reads and writes logged models: MLflow's `logged_models` with their params and tags. */
 import { InputError } from "../../base/errors.ts";
 import { getActiveExperiment } from "./experiments.ts";
+import * as v from "../../base/schema.ts";
 import { toPythonJson } from "../json.ts";
 import { toLink } from "./links.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
@@ -168,9 +169,9 @@ function appendVersion(
   text: string | undefined,
   version: { name: string; version: number },
 ): string {
-  const known: unknown = text ? JSON.parse(text) : [];
-  const all = Array.isArray(known) ? known : [];
-  return toPythonJson([...all, version]);
+  const file = `the tag ${versionsTag}`;
+  const known = v.parseJson(v.array(v.unknown()), text || "[]", { file });
+  return toPythonJson([...known, version]);
 }
 
 /** Checks that this MLflow has logged models. @throws {InputError} On MLflow 2.x. */
