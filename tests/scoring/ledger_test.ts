@@ -19,7 +19,6 @@ import { pack } from "../../lib/rows/packed.ts";
 import {
   appendScores,
   findScoringRun,
-  type OpenScoringRun,
   publishScoring,
   type ScoreChunk,
   type ScoredInput,
@@ -562,13 +561,13 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
         publishScoring(database, run, { ...input, rows }),
         {
           name: "InputError",
-          message: /3 rows with the numbers 1 to 3 arrived/,
+          message: /3 rows, numbered 1 to 3, were stored/,
         },
       );
     }
     await appendScores(database, run, threeRows);
     await rejects(publishScoring(database, run, { ...input, rows: 3 }), {
-      message: /6 rows with the numbers 1 to 3 arrived, 3 were scored/,
+      message: /6 rows, numbered 1 to 3, were stored, expected 3/,
     });
   },
 
@@ -673,38 +672,30 @@ Deno.test("the predictions' contract on Postgres", async (t) => {
   );
 });
 
-/** Kills the connections between two commits of a run: its rows are there, nobody sees them, and the next run sweeps them. */
+/** Holds the table and kills the connection that waits for it: what the run stored before is there, nobody sees it, and a later run sweeps it. */
 async function killed(database: Database, other: Database): Promise<void> {
   const input = newInput();
-  const kill = () =>
-    other.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'churn' and pid <> pg_backend_pid()",
-    );
   const run = await startScoring(database, input);
-  const rows = 300_000; // more than one commit holds
-  async function* chunks(): AsyncGenerator<ScoreChunk> {
-    for (let firstRow = 1; firstRow < rows; firstRow += 100_000) {
-      yield { firstRow, scores: new Float32Array(100_000), ids: undefined };
+  await appendScores(database, run, threeRows);
+  const waiting =
+    "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy scores%' and pid <> pg_backend_pid()";
+  await other.transaction(async (holder) => {
+    await holder.query("lock table scores in share mode");
+    const appending = appendScores(database, run, threeRows).catch((error) =>
+      error
+    );
+    while ((await other.query(waiting)).length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    await untilStored(other, run);
-    await kill();
-    yield { firstRow: rows + 1, scores: new Float32Array(1), ids: undefined };
-  }
-  await rejects(
-    (async () => {
-      await appendScores(database, run, chunks());
-      await publishScoring(database, run, {
-        contentSha256: input.contentSha256,
-        mlflowRunId: input.mlflowRunId,
-        rows: rows + 1,
-      });
-    })(),
-    TransientError,
-  );
+    await other.query(
+      `select pg_terminate_backend(pid) from (${waiting}) as it`,
+    );
+    ok(await appending instanceof TransientError, String(await appending));
+  });
   const { all, current } = await stored(other, input);
   deepStrictEqual([all, current], [[], []]);
   ok(await countScores(other, run) > 0);
-  // The process is gone and cannot discard its run. While the lease lasts, the run counts as alive.
+  // As if the process was gone, too: it cannot discard its run. While the lease lasts, the run counts as alive.
   {
     await using _ = await startScoring(other, input);
     ok(await countScores(other, run) > 0);
@@ -731,15 +722,6 @@ async function killed(database: Database, other: Database): Promise<void> {
     { name: "TransientError", message: /was discarded; run the command again/ },
   );
   await run[Symbol.asyncDispose]();
-}
-
-async function untilStored(
-  database: Database,
-  run: OpenScoringRun,
-): Promise<void> {
-  while (await countScores(database, run) === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** The pool forgets connections that broke. */
