@@ -9,8 +9,8 @@ import { halfRows, layOut } from "./layout.ts";
 import { instantiate } from "./module.ts";
 import { toPredictions } from "../transform.ts";
 
-/** XGBoost's transformations that the compiled code applies to margins. */
-type Finish = "logistic" | "softmax";
+/** The transformations of margins that the compiled code applies itself; `logistic` and `softmax` are XGBoost's. */
+type CompiledTransform = "identity" | "logistic" | "softmax";
 
 /** A model that is ready to score. Its memory is freed by the garbage collector. */
 export interface Kernel {
@@ -47,10 +47,10 @@ export function openKernel(model: TreeEnsemble): Kernel {
     : new Float32Array(buffer, layout.margins, size);
   const score = (
     into: Float32Array | Float64Array,
-    { matrix, rows, finish }: {
+    { matrix, rows, transform }: {
       matrix: Float32Array;
       rows: number;
-      finish?: Finish | undefined;
+      transform: CompiledTransform;
     },
   ) => {
     checkMatrix(model, matrix, rows);
@@ -59,30 +59,31 @@ export function openKernel(model: TreeEnsemble): Kernel {
       const scored = Math.ceil((end - start) / halfRows) * halfRows;
       input.set(matrix.subarray(start * count, end * count));
       code.margins(0, layout.matrix, scored, layout.margins);
-      if (finish === "logistic") code.logistic(layout.margins, scored * groups);
-      if (finish === "softmax") code.softmax(layout.margins, scored, groups);
+      if (transform === "logistic") {
+        code.logistic(layout.margins, scored * groups);
+      }
+      if (transform === "softmax") code.softmax(layout.margins, scored, groups);
       into.set(output.subarray(0, (end - start) * groups), start * groups);
     }
     return into;
   };
-  const finish = finishOf(model);
+  const transform = compiledTransform(model);
   const margins: Kernel["margins"] = (matrix, rows) =>
-    score(new Margins(rows * groups), { matrix, rows });
+    score(new Margins(rows * groups), { matrix, rows, transform: "identity" });
   const predict: Kernel["predict"] = (matrix, rows) => {
-    if (!finish) return toPredictions(model, margins(matrix, rows));
+    if (!transform) return toPredictions(model, margins(matrix, rows));
     const predictions = new Float32Array(rows * groups);
-    score(predictions, { matrix, rows, finish });
+    score(predictions, { matrix, rows, transform });
     return predictions;
   };
   return { predict, margins };
 }
 
-/** Returns the transformation that the compiled code applies itself; undefined where JavaScript applies it. */
-function finishOf(model: TreeEnsemble): Finish | undefined {
+/** Returns the model's transformation if the compiled code applies it; undefined if JavaScript does. */
+function compiledTransform(model: TreeEnsemble): CompiledTransform | undefined {
   const { kind } = model.transform;
-  const isCompiled = model.precision === "float32" &&
-    model.library === "xgboost";
-  return isCompiled && (kind === "logistic" || kind === "softmax")
-    ? kind
-    : undefined;
+  if (model.precision !== "float32") return undefined;
+  if (kind === "identity") return kind;
+  if (model.library !== "xgboost") return undefined;
+  return kind === "logistic" || kind === "softmax" ? kind : undefined;
 }
