@@ -19,7 +19,7 @@ import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { readAllRows } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
 import { readModel, readRows } from "./rows.ts";
-import type { Services } from "../services/services.ts";
+import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import {
   compareWith,
@@ -41,7 +41,7 @@ export interface OutcomesFile extends Outcomes {
  * @throws {InputError} If it cannot be read or used.
  */
 export async function readOutcomes(
-  { withRetry, artifacts }: Services,
+  { withRetry, artifacts, config }: Services,
   { variant, idColumn, label }: VariantSettings,
   options: { uri: string },
 ): Promise<OutcomesFile> {
@@ -62,7 +62,10 @@ export async function readOutcomes(
     );
   }
   const { uri: found, bytes } = await readWhole(file);
-  const rows = await readAllRows(bytesAsFile(found, bytes), { idColumn });
+  const rows = await readAllRows(bytesAsFile(found, bytes), {
+    idColumn,
+    temporary: temporaryFolder(config),
+  });
   return {
     uri: found,
     sha256: sha256(bytes),

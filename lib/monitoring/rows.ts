@@ -19,7 +19,7 @@ import {
 } from "../rows/recipe.ts";
 import { readFeatures } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
-import type { Services } from "../services/services.ts";
+import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** The model of a scoring run, as far as it is still available. */
@@ -130,6 +130,7 @@ export async function readRows(
       columns,
       recipe,
       idColumn,
+      temporary: temporaryFolder(services.config),
     });
   } catch (error) {
     if (error instanceof InputError) return unknown(messageOf(error));

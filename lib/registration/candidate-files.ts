@@ -11,7 +11,7 @@ import {
   readVariantFile,
   readWhole,
 } from "../services/variant-files.ts";
-import type { Services } from "../services/services.ts";
+import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** Files that flags name, which replace the variant's own. */
@@ -48,14 +48,18 @@ export async function readCandidateFiles(
   const evaluation = named.evaluation === undefined
     ? await findOwn(settings.files.evaluation)
     : await readNamed(named.evaluation);
+  const options = {
+    idColumn: settings.idColumn,
+    temporary: temporaryFolder(services.config),
+  };
   return {
     model,
     features: await read(named.features, settings.files.features),
     sample: await withRows(
       await read(named.sample, settings.files.sample),
-      settings,
+      options,
     ),
-    evaluation: evaluation && await withRows(evaluation, settings),
+    evaluation: evaluation && await withRows(evaluation, options),
     manifest: await findManifest(services, model),
   };
 }
@@ -63,9 +67,9 @@ export async function readCandidateFiles(
 /** Returns a file with its rows; the errors are those of {@linkcode readAllRows}. */
 export async function withRows<File extends InputFile>(
   file: File,
-  { idColumn }: Pick<VariantSettings, "idColumn">,
+  options: { idColumn: string | undefined; temporary: string },
 ): Promise<File & { rows: InputRow[] }> {
-  return { ...file, rows: await readAllRows(asData(file).file, { idColumn }) };
+  return { ...file, rows: await readAllRows(asData(file).file, options) };
 }
 
 /** Finds the manifest that a training script wrote next to the model. */

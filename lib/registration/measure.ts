@@ -11,7 +11,7 @@ import {
 import type { ModelVersion } from "../mlflow/store.ts";
 import { recipeOf } from "../scoring/scoring-run.ts";
 import { isProbability } from "../scoring/scorer.ts";
-import type { Services } from "../services/services.ts";
+import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** Returns true if both are the same version, or have the same model file and recipe. */
@@ -52,6 +52,7 @@ export async function measureVersion(
     recipe: recipeOf(scorer, { declared, columns, log: services.log }),
     idColumn,
     labelColumn: settings.label,
+    temporary: temporaryFolder(services.config),
   });
   return evaluationMetrics({
     probabilities: await scorer.predict(features.matrix, features.rows),

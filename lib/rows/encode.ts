@@ -104,7 +104,8 @@ export class RowEncoder {
   /** Positions of the columns that do not belong to a group. */
   readonly #plain: readonly number[];
   readonly #missing: number | undefined;
-  readonly #known: ReadonlySet<string | undefined>;
+  /** Names of the columns that are used; any other column is ignored. */
+  readonly known: ReadonlySet<string | undefined>;
   readonly #unseen = new Map<string, number>();
 
   /** @param scratch Memory for the matrix, used while it is large enough. */
@@ -119,7 +120,7 @@ export class RowEncoder {
     this.#missing = recipe.missingValue === undefined
       ? undefined
       : Math.fround(recipe.missingValue);
-    this.#known = new Set([
+    this.known = new Set([
       ...columns.map(({ name }) => name),
       ...recipe.oneHot.map(({ column }) => column),
       idColumn,
@@ -131,10 +132,16 @@ export class RowEncoder {
 
   /** Returns the position in `matrix` of the next row's first cell. */
   beginRow(): number {
+    return this.beginRows(1);
+  }
+
+  /** Makes room for more rows and returns the position of the first one's first cell. */
+  beginRows(count: number): number {
     const width = this.options.columns.length;
     const at = this.rows * width;
-    if (at + width > this.matrix.length) {
-      const larger = new Float32Array((at + width) * 2);
+    const end = at + width * count;
+    if (end > this.matrix.length) {
+      const larger = new Float32Array(count === 1 ? end * 2 : end);
       larger.set(this.matrix);
       this.matrix = larger;
     }
@@ -189,7 +196,7 @@ export class RowEncoder {
     });
     for (const index of absent) this.absent[index]!++;
     for (const column of unseen) this.countUnseen(column);
-    for (const key in value) if (!this.#known.has(key)) this.extra.add(key);
+    for (const key in value) if (!this.known.has(key)) this.extra.add(key);
     if (idColumn !== undefined) {
       if (id !== undefined) this.withId++;
       if (name !== null) this.named++;

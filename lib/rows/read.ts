@@ -12,12 +12,17 @@ import { parseCsv } from "./csv.ts";
 import type { UnknownRoles } from "./csv-cells.ts";
 import { parseElements } from "./json-array.ts";
 import { type InputRow, parseJsonLines } from "./json.ts";
+import { ColumnFiles } from "./column-files.ts";
+import type { Cell } from "./columns.ts";
+import { recordsOf } from "./encode-columns.ts";
 import {
-  type BlockFormat,
+  type ColumnsBlock,
   encodeBlock,
   type EncodedRows,
   openRowFile,
+  type RowFileOptions,
   type RowSource,
+  type TextFormat,
 } from "./row-file.ts";
 import { moveDown, RowError } from "./row-error.ts";
 import { unpack } from "./packed.ts";
@@ -30,13 +35,21 @@ import { unpack } from "./packed.ts";
  */
 export async function* readRows(
   source: RowSource,
-  options: UnknownRoles,
+  options: UnknownRoles & RowFileOptions,
 ): AsyncGenerator<InputRow, void, undefined> {
   const pool = new BufferPool();
-  const rowFile = await openRowFile(source);
+  await using rowFile = await openRowFile(source, options);
+  await using columnFiles = new ColumnFiles(source.uri);
   let firstRow = 1;
   let firstLine = rowFile.headerLines + 1;
-  for await (const { format, buffer, start, end } of rowFile.blocks(pool)) {
+  for await (const block of rowFile.blocks(pool)) {
+    if (!("buffer" in block)) {
+      for await (const value of readRecords(block, columnFiles)) {
+        yield { number: firstRow++, line: undefined, value };
+      }
+      continue;
+    }
+    const { format, buffer, start, end } = block;
     const bytes = buffer.subarray(start, end);
     const place = { file: source.uri, firstRow, firstLine };
     const rows = parseBlock(bytes, format, { ...place, roles: options });
@@ -51,9 +64,23 @@ export async function* readRows(
   if (firstRow === 1) throw noRows(source.uri);
 }
 
+async function* readRecords(
+  { format, index }: ColumnsBlock,
+  files: ColumnFiles,
+): AsyncGenerator<Record<string, Cell>> {
+  const columnFile = await files.open(format);
+  // Dates and nested values are left out: a model cannot use them.
+  const usable = columnFile.columns.filter(({ isUsable }) => isUsable);
+  yield* recordsOf({
+    rows: columnFile.blocks[index]!.rows,
+    names: usable.map(({ name }) => name),
+    read: (name) => columnFile.readColumn(index, name),
+  }, () => true);
+}
+
 function parseBlock(
   bytes: Uint8Array,
-  format: BlockFormat,
+  format: TextFormat,
   options: {
     file: string;
     firstRow: number;
@@ -74,7 +101,7 @@ function parseBlock(
 /** Returns all rows of a file as objects; the errors are those of {@linkcode readRows}. */
 export async function readAllRows(
   source: RowSource,
-  options: UnknownRoles,
+  options: UnknownRoles & RowFileOptions,
 ): Promise<InputRow[]> {
   return await Array.fromAsync(readRows(source, options));
 }
@@ -87,10 +114,10 @@ export async function readAllRows(
  */
 export async function readFeatures(
   source: RowSource,
-  options: Omit<FeatureOptions, "file">,
+  options: Omit<FeatureOptions, "file"> & RowFileOptions,
 ): Promise<Features> {
   const features = { ...options, file: source.uri };
-  const blocks = await encodeAll(source, features);
+  const blocks = await encodeAll(source, { ...features, ...options });
   const counts = blocks.map((block) => block.counts).reduce(mergeCounts);
   const rawColumns = rawColumnsMissed(counts, features);
   if (rawColumns.length > 0) {
@@ -112,16 +139,17 @@ export async function readFeatures(
 
 async function encodeAll(
   source: RowSource,
-  features: FeatureOptions,
+  options: FeatureOptions & RowFileOptions,
 ): Promise<EncodedRows[]> {
   const pool = new BufferPool();
-  const rowFile = await openRowFile(source);
+  await using rowFile = await openRowFile(source, options);
+  await using columnFiles = new ColumnFiles(source.uri);
   const blocks: EncodedRows[] = [];
   let rows = 0;
   let lines = rowFile.headerLines;
   for await (const block of rowFile.blocks(pool)) {
     try {
-      const encoded = encodeBlock(block, features);
+      const encoded = await encodeBlock(block, { ...options, columnFiles });
       blocks.push(encoded);
       rows += encoded.rowsRead;
       lines += encoded.linesRead;
@@ -129,7 +157,7 @@ async function encodeAll(
       if (!(error instanceof RowError)) throw error;
       throw new RowError(moveDown(error.problem, { rows, lines }));
     }
-    pool.give(block.buffer);
+    if ("buffer" in block) pool.give(block.buffer);
   }
   if (rows === 0) throw noRows(source.uri);
   return blocks;

@@ -2,8 +2,9 @@
 import { decompress } from "./compression.ts";
 import { detectCompression, detectFormat } from "./detect.ts";
 import { createHash } from "node:crypto";
-import { InputError } from "../base/errors.ts";
 import { BufferPool, type BytesBlock, cutBlocks } from "./blocks.ts";
+import { ColumnFiles, type ColumnFormat } from "./column-files.ts";
+import { encodeColumns, recordsOf } from "./encode-columns.ts";
 import { cutCsv, encodeCsv } from "./csv.ts";
 import { type CsvHeader, readCsvHeader } from "./csv-dialect.ts";
 import { cutLines, type Cutter } from "./cutter.ts";
@@ -14,7 +15,7 @@ import {
 } from "./encode.ts";
 import { cutArray, cutSplit, encodeElements } from "./json-array.ts";
 import { encodeJsonLines } from "./json-lines.ts";
-import type { BadRow } from "./row-error.ts";
+import { type BadRow, RowError } from "./row-error.ts";
 
 /** The bytes of a file: a stored file, or anything that can be read twice. */
 export interface RowSource {
@@ -24,10 +25,14 @@ export interface RowSource {
   readonly size: number;
   /** Yields all bytes in order; each call begins again. A piece is only valid until the next one is asked for. */
   stream(): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  /** Path of the file, if it is a local one. */
+  readonly path?: string | undefined;
+  /** Returns the bytes from `start` to `end`. @throws {TransientError} If the file has changed. */
+  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** What a thread needs to know to read a block; plain data. */
-export type BlockFormat =
+export type TextFormat =
   | { readonly kind: "json-lines" }
   | {
     readonly kind: "json-array";
@@ -36,13 +41,20 @@ export type BlockFormat =
   }
   | { readonly kind: "csv"; readonly header: CsvHeader };
 
-/** A block of rows and the number of its first row, if that is known before the blocks before it are read. */
-export interface RowBlock extends BytesBlock {
-  readonly format: BlockFormat;
+/** A block of rows, for {@linkcode encodeBlock}. */
+export type RowBlock =
+  | (BytesBlock & { readonly format: TextFormat })
+  | ColumnsBlock;
+
+/** Rows of a file of columns. */
+export interface ColumnsBlock {
+  readonly format: ColumnFormat;
+  /** Index of the block in the file. */
+  readonly index: number;
 }
 
-/** A file whose format is known. Its blocks can be read once. */
-export interface RowFile {
+/** A file whose format is known. Its blocks can be read once. Disposal removes what was copied. */
+export interface RowFile extends AsyncDisposable {
   readonly uri: string;
   /** How the file is read, for the log; undefined where nothing had to be decided. */
   readonly remark: string | undefined;
@@ -50,6 +62,8 @@ export interface RowFile {
   readonly headerLines: number;
   /** Yields the blocks in order; the buffers go back to the pool after use. */
   blocks(pool: BufferPool): AsyncIterable<RowBlock>;
+  /** Bytes that have been read so far. */
+  readonly bytesRead: number;
   /** SHA-256 of the file's bytes; complete when all blocks have been read. */
   digest(): string;
 }
@@ -57,19 +71,27 @@ export interface RowFile {
 /** First bytes of a file that are looked at; a header of CSV must fit. */
 const headerBytes = 256 << 10;
 
+/** Options of {@linkcode openRowFile}. */
+export interface RowFileOptions {
+  /** Names of columns, of which a CSV header has at least one. */
+  readonly known?: ReadonlySet<string>;
+  /** Folder for a temporary copy of a file of columns that is compressed or not local. */
+  readonly temporary: string;
+}
+
 /**
- * Opens a file of rows. Every byte is read and hashed once.
+ * Opens a file of rows. Every byte is read and hashed once; a file of columns is
+ * hashed first, because its bytes are not read in order afterwards.
  *
- * @param options `known`: names of columns, of which a CSV header has at least one.
  * @throws {InputError} If the format is not supported; names it.
  */
 export async function openRowFile(
   source: RowSource,
-  options: { known?: ReadonlySet<string> } = {},
+  options: RowFileOptions,
 ): Promise<RowFile> {
   const { uri: file } = source;
-  const hash = createHash("sha256");
-  let peeked = await peek(hashed(source, hash), headerBytes);
+  const hashed = new HashedStream(source);
+  let peeked = await peek(hashed, headerBytes);
   const compression = detectCompression(peeked.head);
   if (compression) {
     const plain = decompress(ReadableStream.from(peeked.stream), {
@@ -79,40 +101,119 @@ export async function openRowFile(
     peeked = await peek(plain, headerBytes);
   }
   const { head, stream, isWhole } = peeked;
-  const { format, cutter, remark, headerLines } = toReader(head, {
-    ...options,
-    file,
-    last: isWhole,
-  });
-  return {
+  const format = detectFormat(head, { file, last: isWhole });
+  const same = {
     uri: file,
-    remark,
-    headerLines,
-    digest: () => hash.copy().digest("hex"),
+    get bytesRead() {
+      return hashed.bytes;
+    },
+    digest: () => hashed.digest(),
+  };
+  if (format === "parquet" || format === "arrow") {
+    const copy = compression || source.path === undefined
+      ? await copyOf(stream, options.temporary)
+      : undefined;
+    if (!copy) { for await (const _ of stream); }
+    const path = copy?.path ?? source.path ?? "";
+    return {
+      ...same,
+      remark: undefined,
+      headerLines: 0,
+      blocks: () =>
+        columnBlocks(source, { kind: "columns", library: format, path }),
+      [Symbol.asyncDispose]: async () => await copy?.[Symbol.asyncDispose](),
+    };
+  }
+  const reader = toReader(head, { ...options, file, format, last: isWhole });
+  return {
+    ...same,
+    remark: reader.remark,
+    headerLines: reader.headerLines,
     async *blocks(pool) {
+      const { cutter } = reader;
       for await (const block of cutBlocks(stream, { cutter, pool })) {
-        yield { ...block, format: format() };
+        yield { ...block, format: reader.format() };
       }
     },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+async function* columnBlocks(
+  source: RowSource,
+  format: ColumnFormat,
+): AsyncGenerator<ColumnsBlock> {
+  await using files = new ColumnFiles(source.uri);
+  const { blocks } = await files.open(format);
+  for (let index = 0; index < blocks.length; index++) yield { format, index };
+  await source.read(0, 0); // throws if the file was changed meanwhile
+}
+
+/** Copies a stream to a temporary file, which disposal deletes. */
+async function copyOf(
+  stream: AsyncIterable<Uint8Array>,
+  folder: string,
+): Promise<AsyncDisposable & { path: string }> {
+  await Deno.mkdir(folder, { recursive: true });
+  const path = await Deno.makeTempFile({ dir: folder, prefix: "rows-" });
+  const remove = () => Deno.remove(path).catch(() => {});
+  try {
+    using file = await Deno.open(path, { write: true });
+    for await (const bytes of stream) {
+      for (let at = 0; at < bytes.length;) {
+        at += await file.write(bytes.subarray(at));
+      }
+    }
+    return { path, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** The bytes of a source, hashed and counted as they are read. */
+class HashedStream {
+  bytes = 0;
+  readonly #source: RowSource;
+  readonly #hash = createHash("sha256");
+
+  constructor(source: RowSource) {
+    this.#source = source;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    for await (const bytes of this.#source.stream()) {
+      this.#hash.update(bytes);
+      this.bytes += bytes.length;
+      yield bytes;
+    }
+  }
+
+  digest(): string {
+    return this.#hash.copy().digest("hex");
+  }
 }
 
 /** How the blocks of a file are cut and read. */
 interface Reader {
   readonly cutter: Cutter;
   /** Returns the format, which is complete once a block has been cut. */
-  readonly format: () => BlockFormat;
+  readonly format: () => TextFormat;
   readonly remark: string | undefined;
   readonly headerLines: number;
 }
 
 function toReader(
   head: Uint8Array,
-  options: { file: string; last: boolean; known?: ReadonlySet<string> },
+  options: {
+    file: string;
+    format: "json-lines" | "json-array" | "json-split" | "csv";
+    last: boolean;
+    known?: ReadonlySet<string>;
+  },
 ): Reader {
-  const { file } = options;
+  const { file, format } = options;
   const none = { remark: undefined, headerLines: 0 };
-  const format = detectFormat(head, options);
   switch (format) {
     case "json-lines":
       return {
@@ -140,18 +241,6 @@ function toReader(
         headerLines: header.lines,
       };
     }
-    default:
-      throw new InputError(`Cannot read ${file}: ${format} is not read yet`);
-  }
-}
-
-async function* hashed(
-  source: RowSource,
-  hash: { update(bytes: Uint8Array): unknown },
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for await (const bytes of source.stream()) {
-    hash.update(bytes);
-    yield bytes;
   }
 }
 
@@ -204,21 +293,30 @@ export interface EncodedRows extends EncodedBlock {
   readonly linesRead: number;
 }
 
+/** Options of {@linkcode encodeBlock}. */
+export interface BlockOptions extends FeatureOptions {
+  /** The files of columns of this thread. */
+  readonly columnFiles: ColumnFiles;
+  /** Called for a row that cannot be used; without it, such a row is thrown. */
+  readonly onBadRow?: ((row: BadRow) => void) | undefined;
+  /** Memory for the matrix, for a caller that is done with the one before. */
+  readonly scratch?: Float32Array<ArrayBuffer> | undefined;
+}
+
 /**
  * Encodes the rows of one block. Rows and lines in errors are counted from the
  * block's first.
  *
- * @param options `onBadRow`: called for a row that cannot be used; without it, such a row is thrown; `scratch`: memory for the matrix, for a caller that is done with the one before.
  * @throws {RowError} If a row cannot be used.
+ * @throws {InputError} If a file of columns is damaged, or a column of the model has values of another kind.
  */
-export function encodeBlock(
-  { format, buffer, start, end }: RowBlock,
-  options: FeatureOptions & {
-    onBadRow?: ((row: BadRow) => void) | undefined;
-    scratch?: Float32Array<ArrayBuffer> | undefined;
-  },
-): EncodedRows {
+export async function encodeBlock(
+  block: RowBlock,
+  options: BlockOptions,
+): Promise<EncodedRows> {
+  if (!("buffer" in block)) return await encodeColumnsBlock(block, options);
   const encoder = new RowEncoder(options, options.scratch);
+  const { format, buffer, start, end } = block;
   const bytes = buffer.subarray(start, end);
   let badRows = 0;
   const { onBadRow } = options;
@@ -239,4 +337,38 @@ export function encodeBlock(
     });
   }
   return { ...encoder.finish(), rowsRead: encoder.rows + badRows, linesRead };
+}
+
+async function encodeColumnsBlock(
+  { format, index }: ColumnsBlock,
+  options: BlockOptions,
+): Promise<EncodedRows> {
+  const { columnFiles, file, onBadRow, scratch } = options;
+  const columnFile = await columnFiles.open(format);
+  const { rows } = columnFile.blocks[index]!;
+  const source = {
+    rows,
+    names: columnFile.columns.map(({ name }) => name),
+    read: (name: string) => columnFile.readColumn(index, name),
+  };
+  const fast = new RowEncoder(options, scratch);
+  if (await encodeColumns(source, fast)) {
+    return { ...fast.finish(), rowsRead: rows, linesRead: 0 };
+  }
+  const encoder = new RowEncoder(options, scratch);
+  for (const name of source.names) {
+    if (!encoder.known.has(name)) encoder.extra.add(name);
+  }
+  let row = 0;
+  const records = recordsOf(source, (name) => encoder.known.has(name));
+  for await (const value of records) {
+    row++;
+    try {
+      encoder.add(value, { file, row });
+    } catch (error) {
+      if (!(error instanceof RowError) || !onBadRow) throw error;
+      onBadRow({ error, text: undefined });
+    }
+  }
+  return { ...encoder.finish(), rowsRead: rows, linesRead: 0 };
 }

@@ -44,7 +44,7 @@ import {
   scoreInto,
   startScoringRun,
 } from "./scoring-run.ts";
-import type { Services } from "../services/services.ts";
+import { type Services, temporaryFolder } from "../services/services.ts";
 import { digestTags, sourceTags } from "../mlflow/tags.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
@@ -186,10 +186,17 @@ async function score(
   data: InputData,
   sink: Sink,
 ): Promise<ScoredFile> {
-  const { withRetry, log } = services;
+  const { withRetry, log, config } = services;
   return await withRetry(
     `score ${data.file.uri}`,
-    () => scoreInto(scorer, data, { ...binding, settings, log, sink }),
+    () =>
+      scoreInto(scorer, data, {
+        ...binding,
+        settings,
+        log,
+        sink,
+        temporary: temporaryFolder(config),
+      }),
   );
 }
 

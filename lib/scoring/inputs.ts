@@ -6,7 +6,7 @@ import {
   openNamedFiles,
   openNewData,
 } from "../services/variant-files.ts";
-import type { Services } from "../services/services.ts";
+import { type Services, temporaryFolder } from "../services/services.ts";
 import { openStdin } from "../services/stdin.ts";
 import type { StoredFile } from "../storage/store.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -46,7 +46,7 @@ export async function openInputs(
   }
   const files = named.map(async (uri) =>
     uri === "-"
-      ? [await openStdin(`${config.home}/tmp`)]
+      ? [await openStdin(temporaryFolder(config))]
       : await withRetry(`read ${uri}`, () => openNamedFiles(uri, artifacts))
   );
   return asOpen((await Promise.all(files)).flat());

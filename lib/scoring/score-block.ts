@@ -1,6 +1,7 @@
 /** Scores one block of rows: what each thread does, and the messages between threads. */
 import { InputError, messageOf } from "../base/errors.ts";
 import type { FeatureOptions, RowCounts } from "../rows/encode.ts";
+import { ColumnFiles } from "../rows/column-files.ts";
 import { encodeBlock, type RowBlock } from "../rows/row-file.ts";
 import { type BadRow, RowError, type RowProblem } from "../rows/row-error.ts";
 import type { PackedTexts } from "../rows/packed.ts";
@@ -41,25 +42,27 @@ export type Predict = (
   rows: number,
 ) => Float32Array | Promise<Float32Array>;
 
-/** Encodes and scores the rows of one block; see {@linkcode openBlockScorer}. */
-export type BlockScorer = (block: RowBlock) => Promise<BlockScores>;
+/** Encodes and scores blocks, one at a time, with the same memory for each. */
+export interface BlockScorer extends AsyncDisposable {
+  /**
+   * @throws {RowError} If a row cannot be used and `setAside` is false.
+   * @throws {InputError} If a file of columns is damaged.
+   */
+  score(block: RowBlock): Promise<BlockScores>;
+}
 
-/**
- * Returns the function that encodes and scores blocks, one at a time. It uses
- * the same memory for each block.
- *
- * The function throws {@linkcode RowError} if a row cannot be used and `setAside`
- * is false.
- */
+/** Opens the scorer of a file's blocks. Disposal closes the files of columns that it has opened. */
 export function openBlockScorer(
   predict: Predict,
   { features, setAside }: BlockOptions,
 ): BlockScorer {
   let scratch: Float32Array<ArrayBuffer> | undefined;
-  return async (block) => {
+  const columnFiles = new ColumnFiles(features.file);
+  const score = async (block: RowBlock): Promise<BlockScores> => {
     const badRows: BadRow[] = [];
-    const encoded = encodeBlock(block, {
+    const encoded = await encodeBlock(block, {
       ...features,
+      columnFiles,
       onBadRow: setAside ? (row) => badRows.push(row) : undefined,
       scratch,
     });
@@ -81,6 +84,10 @@ export function openBlockScorer(
       rowsRead,
       linesRead,
     };
+  };
+  return {
+    score,
+    [Symbol.asyncDispose]: () => columnFiles[Symbol.asyncDispose](),
   };
 }
 
@@ -107,7 +114,10 @@ export interface SentError {
 
 /** A worker's reply to each {@linkcode BlockMessage}, in order. */
 export type BlockReply =
-  & { readonly buffer: Uint8Array<ArrayBuffer> }
+  & {
+    /** Undefined for a block of a file of columns. */
+    readonly buffer: Uint8Array<ArrayBuffer> | undefined;
+  }
   & (
     | { readonly scored: BlockScores }
     | { readonly error: SentError }
@@ -126,4 +136,9 @@ export function toSent(error: unknown): SentError {
 export function fromSent({ message, isInput, problem }: SentError): Error {
   if (problem) return new RowError(problem);
   return isInput ? new InputError(message) : new Error(message);
+}
+
+/** Returns the buffer of a block; undefined for a block of a file of columns. */
+export function bufferOf(block: RowBlock): Uint8Array<ArrayBuffer> | undefined {
+  return "buffer" in block ? block.buffer : undefined;
 }

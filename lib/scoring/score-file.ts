@@ -10,6 +10,7 @@ import {
   type BlockOptions,
   type BlockReply,
   type BlockScores,
+  bufferOf,
   fromSent,
   openBlockScorer,
   type SetAsideRow,
@@ -50,12 +51,12 @@ export async function* scoreFile(
   const second = await blocks.next();
   const place = openPlaces(file.headerLines);
   if (second.done || scorer.trees === undefined) {
-    const score = openBlockScorer(scorer.predict, options);
+    await using here = openBlockScorer(scorer.predict, options);
     let next: IteratorResult<RowBlock> = first;
     while (!next.done) {
-      const { buffer } = next.value;
-      yield place({ buffer, scored: await score(next.value) });
-      pool.give(buffer);
+      const buffer = bufferOf(next.value);
+      yield place({ buffer, scored: await here.score(next.value) });
+      if (buffer) pool.give(buffer);
       next = next === first ? second : await blocks.next();
     }
     return;
@@ -69,7 +70,7 @@ export async function* scoreFile(
       next = await blocks.next();
     }
     const reply = await pending.shift()!;
-    pool.give(reply.buffer);
+    if (reply.buffer) pool.give(reply.buffer);
     yield place(reply);
   }
 }
@@ -149,7 +150,11 @@ function openWorker(worker: Worker) {
       const reply = Promise.withResolvers<BlockReply>();
       reply.promise.catch(() => {}); // reported when its turn comes
       waiting.push(reply);
-      worker.postMessage({ kind: "block", block }, [block.buffer.buffer]);
+      const buffer = bufferOf(block);
+      worker.postMessage(
+        { kind: "block", block },
+        buffer ? [buffer.buffer] : [],
+      );
       return reply.promise;
     },
     terminate: () => worker.terminate(),

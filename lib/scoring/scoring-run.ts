@@ -51,6 +51,8 @@ export interface Binding {
 export interface ScoreOptions extends Binding {
   readonly settings: Pick<VariantSettings, "idColumn">;
   readonly log: Pick<Log, "info" | "warn">;
+  /** Folder for temporary files. */
+  readonly temporary: string;
   /** Receives rows that cannot be used; undefined if the first one is an error. */
   readonly onBadRow?: ((row: SetAsideRow) => void) | undefined;
 }
@@ -114,9 +116,10 @@ async function scoreOnce(
     sink: (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
   },
 ): Promise<Pass> {
-  const { features, onBadRow, log, sink } = options;
+  const { features, onBadRow, log, sink, temporary } = options;
   const { columns, recipe, idColumn } = features;
-  const rowFile = await openRowFile(file, {
+  await using rowFile = await openRowFile(file, {
+    temporary,
     known: new Set([
       ...columns.map(({ name }) => name),
       ...recipe.oneHot.map(({ column }) => column),

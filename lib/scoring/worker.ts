@@ -6,25 +6,26 @@ import {
   type BlockMessage,
   type BlockReply,
   type BlockScorer,
+  bufferOf,
   openBlockScorer,
   type OpenMessage,
   toSent,
 } from "./score-block.ts";
 
-let score: BlockScorer | undefined;
+let scorer: BlockScorer | undefined;
 
 self.onmessage = async (
   { data }: MessageEvent<OpenMessage | BlockMessage>,
 ) => {
   if (data.kind === "open") {
-    score = openBlockScorer(openPredict(data.model), data);
+    scorer = openBlockScorer(openPredict(data.model), data);
     return;
   }
   const { block } = data;
-  const { buffer } = block;
-  if (!score) throw new TypeError("a block came before the model");
+  const buffer = bufferOf(block);
+  if (!scorer) throw new TypeError("a block came before the model");
   try {
-    const scored = await score(block);
+    const scored = await scorer.score(block);
     reply({ buffer, scored }, [
       scored.scores.buffer,
       ...scored.ids ? [scored.ids.bytes.buffer, scored.ids.lengths.buffer] : [],
@@ -35,5 +36,8 @@ self.onmessage = async (
 };
 
 function reply(message: BlockReply, transfer: ArrayBuffer[]): void {
-  self.postMessage(message, [message.buffer.buffer, ...transfer]);
+  self.postMessage(message, [
+    ...message.buffer ? [message.buffer.buffer] : [],
+    ...transfer,
+  ]);
 }

@@ -28,6 +28,11 @@ import type { Variant } from "../config/variant.ts";
 import { toVariants, type Variants } from "../config/variants.ts";
 import { parseYaml } from "../base/yaml.ts";
 
+/** Returns the folder for temporary files, which nothing but this project writes to. */
+export function temporaryFolder({ home }: Pick<Config, "home">): string {
+  return `${home}/tmp`;
+}
+
 /** The services of one run of a script. */
 export interface Services extends AsyncDisposable {
   readonly config: Config;

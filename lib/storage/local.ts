@@ -121,6 +121,7 @@ async function openFile(path: string): Promise<StoredFile | undefined> {
   };
   return {
     uri: path,
+    path,
     size: opened.size,
     async read(start, end) {
       const length = Math.max(0, Math.min(end, opened.size) - start);

@@ -5,6 +5,8 @@ import { InputError } from "../base/errors.ts";
 export interface StoredFile extends AsyncDisposable {
   /** Where it is, safe to print and store. */
   readonly uri: string;
+  /** Path of a local file that can be opened again; undefined for others. */
+  readonly path?: string;
   /** Bytes. */
   readonly size: number;
   /**

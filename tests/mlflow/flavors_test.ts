@@ -56,7 +56,10 @@ async function readCandidate(folder: string, name: string): Promise<Candidate> {
   return toCandidate({
     model: await file(`${name}.model`),
     features: await file(`${name}.features.json`),
-    sample: await withRows(await file(`${name}.jsonl`), { idColumn }),
+    sample: await withRows(await file(`${name}.jsonl`), {
+      idColumn,
+      temporary: "",
+    }),
     evaluation: undefined,
     manifest: undefined,
   }, { recipe: plainRecipe, idColumn, label: "churned" });

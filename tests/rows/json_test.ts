@@ -10,7 +10,7 @@ const open = (content: string | Uint8Array<ArrayBuffer>) =>
     typeof content === "string" ? encode(content) : content,
   );
 const parse = (content: string | Uint8Array<ArrayBuffer>) =>
-  readAllRows(open(content), { idColumn: "player_id" });
+  readAllRows(open(content), { idColumn: "player_id", temporary: "" });
 const values = async (content: string | Uint8Array<ArrayBuffer>) =>
   (await parse(content)).map(({ value }) => value);
 
@@ -127,7 +127,10 @@ Deno.test("readRows() names the line of what it cannot read", async () => {
 });
 
 Deno.test("readRows() has given back the good rows before it names a bad line", async () => {
-  const rows = readRows(open('{"a":1}\n{"a":2}\n{'), { idColumn: undefined });
+  const rows = readRows(open('{"a":1}\n{"a":2}\n{'), {
+    idColumn: undefined,
+    temporary: "",
+  });
   deepStrictEqual((await rows.next()).value?.value, { a: 1 });
   deepStrictEqual((await rows.next()).value?.value, { a: 2 });
   await rejects(rows.next(), InputError);

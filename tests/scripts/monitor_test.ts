@@ -730,6 +730,7 @@ Deno.test("toCandidate() freezes the sample where there is no labelled set, and 
     features: await read("data/churn/feature_names_3.json"),
     sample: await withRows(await read("data/churn/X_test_sample_2.json"), {
       idColumn: "player_id",
+      temporary: "",
     }),
     evaluation: undefined,
     manifest: undefined,
