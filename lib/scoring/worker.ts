@@ -14,9 +14,14 @@ import {
 
 let scorer: BlockScorer | undefined;
 
-self.onmessage = async (
-  { data }: MessageEvent<OpenMessage | BlockMessage>,
-) => {
+/** The messages before are handled first: a scorer takes one block at a time. */
+let handled = Promise.resolve();
+
+self.onmessage = ({ data }: MessageEvent<OpenMessage | BlockMessage>) => {
+  handled = handled.then(() => handle(data));
+};
+
+async function handle(data: OpenMessage | BlockMessage): Promise<void> {
   if (data.kind === "open") {
     scorer = openBlockScorer(openPredict(data.model), data);
     return;
@@ -33,7 +38,7 @@ self.onmessage = async (
   } catch (error) {
     reply({ buffer, error: toSent(error) }, []);
   }
-};
+}
 
 function reply(message: BlockReply, transfer: ArrayBuffer[]): void {
   self.postMessage(message, [
