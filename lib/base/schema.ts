@@ -50,7 +50,6 @@ export {
   optional,
   picklist,
   pipe,
-  readonly,
   safeInteger,
   string,
   transform,

@@ -206,6 +206,24 @@ Deno.test("openRest() tells a server that is not MLflow's", async (t) => {
   }
 });
 
+Deno.test("an answer without what was asked for is refused by path", async () => {
+  await using server = startAnswering(() =>
+    Response.json({ run: { info: { run_id: "1" } } })
+  );
+  const store = await openRest({ uri: server.url, token });
+  await rejects(
+    store.createRun("0", { name: "a", startTimeMs: 0, tags: {} }),
+    refusal(
+      InputError,
+      /Cannot use the answer of the server at http:\/\/127\.0\.0\.1:\d+: run\.info\.artifact_uri should be a text, found nothing/,
+    ),
+  );
+  await rejects(
+    store.findModelVersion("a", { kind: "version", version: 1 }),
+    refusal(InputError, /model_version should be an object, found nothing/),
+  );
+});
+
 Deno.test("openHttp() takes http and https only, and never repeats the URI", () => {
   for (const uri of ["ftp://host", "host:5000", `x ${password}`]) {
     throws(
