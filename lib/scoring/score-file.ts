@@ -40,7 +40,7 @@ const blocksPerThread = 2;
  * @throws {RowError} If a row cannot be used: the first one in the order of the file.
  */
 export async function* scoreFile(
-  scorer: Scorer,
+  scorer: Pick<Scorer, "trees" | "predict">,
   file: RowFile,
   options: ScoreFileOptions,
 ): AsyncGenerator<PlacedScores, void, undefined> {
