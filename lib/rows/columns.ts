@@ -173,6 +173,22 @@ export function checkNames(
   }
 }
 
+/** Tells whether a column is the index of a pandas frame without a name, which is no column of the frame. */
+export function isPandasIndex(
+  name: string,
+  pandas: string | undefined,
+): boolean {
+  return /^__index_level_\d+__$/.test(name) &&
+    pandas?.includes(JSON.stringify(name)) === true;
+}
+
+/** Returns the error for a file that is not what its format wants. */
+export function damagedBy(reason: string, where: string): InputError {
+  return new InputError(
+    `Cannot read ${where}: it is damaged (${reason}); copy or write the file again`,
+  );
+}
+
 /** Missing values of a column, by row: 1 is a value, 0 is missing. Undefined if none is missing. */
 export type Validity = Uint8Array | undefined;
 

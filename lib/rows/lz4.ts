@@ -78,6 +78,8 @@ export function decodeLz4Frame(
   const hasBlockChecksums = (flags & 16) !== 0;
   // Magic, flags, block size, checksum of these; then sizes that may be left out.
   let at = 7 + (flags & 8 ? 8 : 0) + (flags & 1 ? 4 : 0);
+  // No block becomes larger, so a wrong size takes no memory.
+  if (size > 256 * input.length) throw new RangeError("a wrong size");
   const output = new Uint8Array(size);
   let length = 0;
   for (;;) {

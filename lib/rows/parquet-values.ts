@@ -1,5 +1,13 @@
 /** Decodes the values of Parquet's pages, as https://parquet.apache.org/docs/file-format/data-pages/encodings defines them. */
-import type { Cell, Values } from "./columns.ts";
+import type { Values } from "./columns.ts";
+import {
+  fromDecimal,
+  fromFloat16,
+  fromInt64,
+  numbered,
+  textOf,
+  toUuids,
+} from "./stored-values.ts";
 
 /** Physical types of Parquet. */
 export type PhysicalType =
@@ -430,7 +438,7 @@ function toValues(physical: Physical, type: ValueType): Values {
         : mismatch(type);
     case "float16":
       return physical instanceof Uint8Array
-        ? toHalves(physical)
+        ? fromFloat16(physical)
         : mismatch(type);
     case "signed":
     case "unsigned":
@@ -461,51 +469,6 @@ function toIntegers(physical: Physical, type: ValueType): Values {
   }
   if (physical instanceof BigInt64Array) return fromInt64(physical, isSigned);
   return mismatch(type);
-}
-
-/** Returns 64-bit integers as numbers, or as cells if one of them is not exact as a number. */
-export function fromInt64(
-  integers: BigInt64Array,
-  isSigned: boolean,
-): Float64Array | readonly Cell[] {
-  const { buffer, byteOffset, length } = integers;
-  // Halves are many times faster than bigints.
-  const halves = new Int32Array(buffer, byteOffset, 2 * length);
-  const values = new Float64Array(length);
-  for (let index = 0; index < length; index++) {
-    const high = isSigned
-      ? halves[2 * index + 1]!
-      : halves[2 * index + 1]! >>> 0;
-    const value = high * 2 ** 32 + (halves[2 * index]! >>> 0);
-    if (!Number.isSafeInteger(value)) {
-      const exact = isSigned
-        ? integers
-        : new BigUint64Array(buffer, byteOffset, length);
-      return Array.from(exact, fromBigint);
-    }
-    values[index] = value;
-  }
-  return values;
-}
-
-/** Returns an integer as a number where that is exact. */
-export function fromBigint(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
-}
-
-/**
- * Returns a decimal as the nearest number; an integer that is not exact as a number stays a bigint.
- *
- * @param unscaled The decimal's digits as an integer.
- */
-export function fromDecimal(unscaled: bigint, scale: number): number | bigint {
-  if (scale === 0) return fromBigint(unscaled);
-  const number = Number(unscaled);
-  // The quotient of two exact numbers is the nearest one.
-  return Number.isSafeInteger(number) && scale > 0 && scale <= 22
-    ? number / 10 ** scale
-    : Number(`${unscaled}e${-scale}`);
 }
 
 function toDecimals(physical: Physical, type: ValueType): Values {
@@ -543,18 +506,6 @@ function toDecimals(physical: Physical, type: ValueType): Values {
   return mismatch(type);
 }
 
-/** Returns numbers in an array of their own if there are no bigints. */
-export function numbered(
-  cells: readonly (number | bigint)[],
-): Float64Array | readonly Cell[] {
-  const values = new Float64Array(cells.length);
-  for (const [index, cell] of cells.entries()) {
-    if (typeof cell === "bigint") return cells;
-    values[index] = cell;
-  }
-  return values;
-}
-
 /** Reads a two's complement number of any width, its highest byte first. */
 function bigEndian(bytes: Uint8Array): bigint {
   let value = 0n;
@@ -562,53 +513,10 @@ function bigEndian(bytes: Uint8Array): bigint {
   return BigInt.asIntN(8 * bytes.length, value);
 }
 
-function toHalves(bytes: Uint8Array): Float32Array {
-  const view = viewOf(bytes);
-  const values = new Float32Array(bytes.length / 2);
-  for (let index = 0; index < values.length; index++) {
-    values[index] = view.getFloat16(2 * index, true);
-  }
-  return values;
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Texts up to this many bytes are put together from characters, which is faster than a decoder. */
-const shortText = 24;
-
 function toTexts({ bytes, starts, ends }: ByteStrings): readonly string[] {
   const texts = new Array<string>(starts.length);
   for (let index = 0; index < texts.length; index++) {
     texts[index] = textOf(bytes, starts[index]!, ends[index]!);
   }
   return texts;
-}
-
-/** @throws {RangeError} If the bytes are not UTF-8. */
-export function textOf(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start <= shortText) {
-    let text = "";
-    let at = start;
-    for (; at < end; at++) {
-      const byte = bytes[at]!;
-      if (byte > 127) break;
-      text += String.fromCharCode(byte);
-    }
-    if (at === end) return text;
-  }
-  try {
-    return utf8.decode(bytes.subarray(start, end));
-  } catch {
-    throw new RangeError("a text is not UTF-8");
-  }
-}
-
-function toUuids(bytes: Uint8Array): readonly string[] {
-  return Array.from({ length: bytes.length / 16 }, (_, index) => {
-    const hex = Array.from(
-      bytes.subarray(index * 16, index * 16 + 16),
-      (byte) => byte.toString(16).padStart(2, "0"),
-    ).join("");
-    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-  });
 }

@@ -4,6 +4,7 @@
  * `npm:hyparquet`, which reads the footer and the headers of pages and undoes
  * Snappy and DELTA_BINARY_PACKED.
  */
+import { Buffer } from "node:buffer";
 import {
   brotliDecompressSync,
   crc32,
@@ -18,13 +19,16 @@ import type {
   SchemaTree,
 } from "hyparquet";
 import { InputError, messageOf } from "../base/errors.ts";
+import { readMessage } from "./arrow-schema.ts";
 import {
   checkNames,
   type ColumnData,
   type ColumnFile,
   type ColumnFileOptions,
+  damagedBy,
   defaultBlockRows,
   type FileColumn,
+  isPandasIndex,
   type Piece,
   toColumn,
   toRanges,
@@ -90,7 +94,8 @@ export async function openParquet(
   const groupRows = metadata.row_groups.map(({ num_rows }) => Number(num_rows));
   const sum = groupRows.reduce((total, rows) => total + rows, 0);
   if (
-    Number(metadata.num_rows) !== sum || groupRows.some((rows) => !(rows >= 0))
+    Number(metadata.num_rows) !== sum ||
+    groupRows.some((rows) => !(rows >= 0 && rows < 2 ** 31))
   ) {
     throw damaged(
       `its footer counts ${metadata.num_rows} rows, its row groups ${sum}`,
@@ -108,7 +113,14 @@ export async function openParquet(
       } columns, its schema ${chunks}`,
     );
   }
-  const shown = withoutIndex(columns, metadata);
+  const pandas = textOf(metadata, "pandas");
+  const durations = durationsOf(metadata);
+  const shown = columns.filter(({ name }) => !isPandasIndex(name, pandas))
+    .map((column) =>
+      durations.includes(column.name)
+        ? { ...column, type: "duration", isUsable: false }
+        : column
+    );
   const blocks = toRanges(groupRows, blockRows);
   const starts = new Map<number, number>();
   for (const { group, start } of blocks) {
@@ -151,12 +163,6 @@ export async function openParquet(
       return await reader.read(from, from + rows);
     },
   };
-}
-
-function damagedBy(reason: string, where: string): InputError {
-  return new InputError(
-    `Cannot read ${where}: it is damaged (${reason}); copy or write the file again`,
-  );
 }
 
 /** Bytes at the end of a file that are read at once. */
@@ -302,16 +308,25 @@ function toType(
   ];
 }
 
-/** Leaves out the index of a pandas frame that has no name. */
-function withoutIndex(
-  columns: readonly ParquetColumn[],
-  { key_value_metadata: metadata = [] }: FileMetaData,
-): readonly ParquetColumn[] {
-  const text = metadata.find(({ key }) => key === "pandas")?.value;
-  const isIndex = (name: string) =>
-    /^__index_level_\d+__$/.test(name) &&
-    text?.includes(JSON.stringify(name)) === true;
-  return columns.filter(({ name }) => !isIndex(name));
+/** Names of columns whose integers are durations, which only Arrow's own schema tells. */
+function durationsOf(metadata: FileMetaData): readonly string[] {
+  const text = textOf(metadata, "ARROW:schema");
+  if (text === undefined) return [];
+  try {
+    // A message: a mark, the length of the metadata, the metadata.
+    const message = readMessage(Buffer.from(text, "base64").subarray(8));
+    return message.kind === "schema"
+      ? message.schema.fields.filter(({ typeName }) => typeName === "duration")
+        .map(({ name }) => name)
+      : [];
+  } catch {
+    return []; // The schema of Parquet itself is enough to read the file.
+  }
+}
+
+/** Returns the text that a writer stored under a key. */
+function textOf(metadata: FileMetaData, key: string): string | undefined {
+  return metadata.key_value_metadata?.find((entry) => entry.key === key)?.value;
 }
 
 /** A page of values. */

@@ -173,6 +173,7 @@ testWithPython(
       timestamp: "timestamp",
       timestamp_s: "timestamp",
       time: "time",
+      duration: "duration",
       list: "list",
       struct: "struct",
       map: "map",

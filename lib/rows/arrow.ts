@@ -1,0 +1,740 @@
+/**
+ * Reads Arrow's IPC format by columns: files (Feather version 2) and streams. Of
+ * a batch of any size, only the buffers of the wanted columns are read; without
+ * compression, only the wanted rows of them. There is no library behind it: those
+ * that exist need whole batches in memory.
+ */
+import { zstdDecompressSync } from "node:zlib";
+import { InputError, messageOf } from "../base/errors.ts";
+import {
+  type ArrowBatch,
+  type ArrowBuffer,
+  type ArrowField,
+  type ArrowMessage,
+  type ArrowSchema,
+  type ArrowType,
+  readFooter,
+  readMessage,
+} from "./arrow-schema.ts";
+import {
+  type Cell,
+  cellAt,
+  checkNames,
+  type ColumnData,
+  type ColumnFile,
+  type ColumnFileOptions,
+  damagedBy,
+  defaultBlockRows,
+  type FileColumn,
+  isPandasIndex,
+  type Piece,
+  toColumn,
+  toRanges,
+  usableColumn,
+  type Validity,
+  type Values,
+} from "./columns.ts";
+import { decodeLz4Frame } from "./lz4.ts";
+import {
+  fromDecimal,
+  fromFloat16,
+  fromInt64,
+  numbered,
+  textOf,
+  toUuids,
+} from "./stored-values.ts";
+import type { RandomAccess } from "./random-access.ts";
+
+/** A message in the file. */
+interface Message {
+  /** Position of its metadata. */
+  readonly offset: number;
+  readonly metadataBytes: number;
+  /** Position of its body. */
+  readonly body: number;
+}
+
+/** Some values of a dictionary. */
+interface DictionaryMessage extends Message {
+  readonly id: number;
+  /** Whether they are added to those before, or replace them. */
+  readonly isDelta: boolean;
+}
+
+/** A batch of rows. */
+interface BatchMessage extends Message {
+  readonly rows: number;
+  /** Dictionary messages that it can refer to. */
+  readonly dictionaries: number;
+}
+
+/** A column, and where it is in a batch. */
+interface ArrowColumn extends FileColumn {
+  readonly field: ArrowField;
+  /** Index of its first node, its first buffer (views counted as two) and its first number of data buffers. */
+  readonly node: number;
+  readonly buffer: number;
+  readonly variadic: number;
+}
+
+/** What a file holds. */
+interface Contents {
+  readonly schema: ArrowSchema;
+  readonly dictionaries: readonly DictionaryMessage[];
+  readonly batches: readonly BatchMessage[];
+}
+
+/**
+ * Opens an Arrow file (Feather version 2) or stream, perhaps compressed with LZ4
+ * or zstd by buffer. The row index that pandas stores as a column without a name
+ * of its own is left out.
+ *
+ * @param access The file, which must stay open while columns are read.
+ * @throws {InputError} If the file is Feather version 1, not Arrow, has two columns of one name, or is damaged. What is wrong in a column is an error of `readColumn`.
+ */
+export async function openArrow(
+  access: RandomAccess,
+  options: ColumnFileOptions,
+): Promise<ColumnFile> {
+  const { file, blockRows = defaultBlockRows } = options;
+  const contents = await readContents(access, file);
+  const { schema: { pandas }, batches } = contents;
+  const columns = toColumns(contents.schema).filter(({ name }) =>
+    !isPandasIndex(name, pandas)
+  );
+  checkNames(columns, { file });
+  const batchRows = batches.map(({ rows }) => rows);
+  const blocks = toRanges(batchRows, blockRows);
+  const starts = new Map<number, number>();
+  for (const { group, start } of blocks) {
+    if (!starts.has(group)) starts.set(group, start);
+  }
+  const reader = new ArrowReader(contents, { access, file });
+  return {
+    file,
+    rows: batchRows.reduce((sum, rows) => sum + rows, 0),
+    columns: columns.map(({ name, type, isUsable }) => ({
+      name,
+      type,
+      isUsable,
+    })),
+    blocks: blocks.map(({ start, rows }) => ({ start, rows })),
+    async readColumn(block, name) {
+      const column = usableColumn(columns, { file, name });
+      const range = blocks[block];
+      if (range === undefined) {
+        throw new RangeError(`no block ${block} of ${blocks.length}`);
+      }
+      const from = range.start - starts.get(range.group)!;
+      const to = from + range.rows;
+      return await reader.read(column, { batch: range.group, from, to });
+    },
+  };
+}
+
+/** Returns the columns with their places in a batch. */
+function toColumns({ fields }: ArrowSchema): ArrowColumn[] {
+  let node = 0;
+  let buffer = 0;
+  let variadic = 0;
+  return fields.map((field) => {
+    const { name, typeName: type } = field;
+    const isUsable = field.type.kind !== "other";
+    const column = { name, type, isUsable, field, node, buffer, variadic };
+    node += field.nodes;
+    buffer += field.buffers;
+    variadic += field.variadic;
+    return column;
+  });
+}
+
+const fileMagic = "ARROW1";
+
+async function readContents(
+  access: RandomAccess,
+  file: string,
+): Promise<Contents> {
+  const head = await access.read(0, Math.min(8, access.size));
+  const start = String.fromCharCode(...head);
+  if (start.startsWith("FEA1")) {
+    throw new InputError(
+      `Cannot read ${file}: this is a Feather file of version 1; write version 2, for example with pandas.DataFrame.to_feather`,
+    );
+  }
+  try {
+    return start.startsWith(fileMagic)
+      ? await readFile(access)
+      : await readStream(access);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw damagedBy(messageOf(error), file);
+  }
+}
+
+/** Reads the footer of a file and the metadata of all its messages. */
+async function readFile(access: RandomAccess): Promise<Contents> {
+  const { size } = access;
+  const tailBytes = fileMagic.length + 4;
+  if (size < 8 + tailBytes) throw new RangeError(`it ends after ${size} bytes`);
+  const tail = await access.read(size - tailBytes, size);
+  if (String.fromCharCode(...tail.subarray(4)) !== fileMagic) {
+    throw new RangeError(
+      `it does not end with ${fileMagic}, so it is not complete`,
+    );
+  }
+  const length = new DataView(tail.buffer, tail.byteOffset).getInt32(0, true);
+  const end = size - tailBytes;
+  if (length <= 0 || length > end) {
+    throw new RangeError("the size of its footer");
+  }
+  const footer = readFooter(await access.read(end - length, end));
+  const dictionaries: DictionaryMessage[] = [];
+  for (const { offset, metadataBytes } of footer.dictionaries) {
+    const { place, message } = await readAt(access, { offset, metadataBytes });
+    if (message.kind !== "dictionary") {
+      throw new RangeError("its footer does not point to a dictionary");
+    }
+    const { id, isDelta } = message;
+    dictionaries.push({ ...place, id, isDelta });
+  }
+  const batches: BatchMessage[] = [];
+  for (const { offset, metadataBytes } of footer.batches) {
+    const { place, message } = await readAt(access, { offset, metadataBytes });
+    if (message.kind !== "rows") {
+      throw new RangeError("its footer does not point to a batch");
+    }
+    const { rows } = message.batch;
+    // A file's dictionaries only grow, so all of them may be read first.
+    batches.push({ ...place, rows, dictionaries: dictionaries.length });
+  }
+  return { schema: footer.schema, dictionaries, batches };
+}
+
+/** Reads the metadata of all messages of a stream. */
+async function readStream(access: RandomAccess): Promise<Contents> {
+  let schema: ArrowSchema | undefined;
+  const dictionaries: DictionaryMessage[] = [];
+  const batches: BatchMessage[] = [];
+  let offset = 0;
+  for (;;) {
+    const found = await readNext(access, offset);
+    if (found === undefined) break;
+    const { place, message } = found;
+    if (message.kind === "schema") {
+      if (schema !== undefined) throw new RangeError("it has two schemas");
+      schema = message.schema;
+    } else if (message.kind === "dictionary") {
+      const { id, isDelta } = message;
+      dictionaries.push({ ...place, id, isDelta });
+    } else if (message.kind === "rows") {
+      const { rows } = message.batch;
+      batches.push({ ...place, rows, dictionaries: dictionaries.length });
+    }
+    offset = place.body + message.bodyBytes;
+    if (schema === undefined) throw new RangeError("it has no schema");
+  }
+  if (schema === undefined) throw new RangeError("it has no schema");
+  return { schema, dictionaries, batches };
+}
+
+interface FoundMessage {
+  readonly place: Message;
+  readonly message: ArrowMessage;
+}
+
+/** Returns the message of a stream at a position; undefined at the end of the stream. */
+async function readNext(
+  access: RandomAccess,
+  offset: number,
+): Promise<FoundMessage | undefined> {
+  if (offset + 8 > access.size) {
+    throw new RangeError("it has no end-of-stream mark, so it is not complete");
+  }
+  const head = await access.read(offset, offset + 8);
+  const view = new DataView(head.buffer, head.byteOffset);
+  const first = view.getInt32(0, true);
+  // Before version 0.15 of Arrow, no mark stood before the length.
+  const prefix = first === -1 ? 8 : 4;
+  const length = first === -1 ? view.getInt32(4, true) : first;
+  if (length === 0) {
+    if (offset + prefix < access.size) {
+      throw new RangeError("other bytes follow its end");
+    }
+    return undefined;
+  }
+  return await readAt(access, { offset, metadataBytes: prefix + length });
+}
+
+/** Reads the metadata of a message, with the mark and the length before it. */
+async function readAt(
+  access: RandomAccess,
+  { offset, metadataBytes }: { offset: number; metadataBytes: number },
+): Promise<FoundMessage> {
+  const body = offset + metadataBytes;
+  if (!(offset >= 0 && metadataBytes > 8 && body <= access.size)) {
+    throw new RangeError(`the message at byte ${offset} ends early`);
+  }
+  const bytes = await access.read(offset, body);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const prefix = view.getInt32(0, true) === -1 ? 8 : 4;
+  const message = readMessage(bytes.subarray(prefix));
+  if (body + message.bodyBytes > access.size) {
+    throw new RangeError(`the message at byte ${offset} ends early`);
+  }
+  return {
+    place: { offset, metadataBytes, body },
+    message,
+  };
+}
+
+/** Which rows of a batch are read, and what for. */
+interface PieceOptions {
+  readonly message: Message;
+  readonly column: ArrowColumn;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The values of a boolean column. */
+const booleans = [false, true] as const;
+
+/** Reads columns of batches, and keeps the metadata of the last batch and the dictionaries that it uses. */
+class ArrowReader {
+  readonly #contents: Contents;
+  readonly #options: { readonly access: RandomAccess; readonly file: string };
+  #last:
+    | { readonly index: number; readonly batch: Promise<ArrowBatch> }
+    | undefined;
+  /** Values of dictionaries, by id, after a number of messages for it. */
+  readonly #labels = new Map<
+    number,
+    { readonly messages: number; readonly labels: Promise<readonly Cell[]> }
+  >();
+
+  constructor(
+    contents: Contents,
+    options: { access: RandomAccess; file: string },
+  ) {
+    this.#contents = contents;
+    this.#options = options;
+  }
+
+  async read(
+    column: ArrowColumn,
+    { batch: index, from, to }: { batch: number; from: number; to: number },
+  ): Promise<ColumnData> {
+    const { name, field } = column;
+    try {
+      const message = this.#contents.batches[index]!;
+      const batch = await this.#batch(index);
+      const piece = await this.#readPiece(batch, { message, column, from, to });
+      const labels = field.dictionary && await this.#dictionary(field, message);
+      return toColumn(name, [labels ? withLabels(piece, labels) : piece]);
+    } catch (error) {
+      if (error instanceof InputError || !(error instanceof Error)) throw error;
+      if (!isDecodingError(error)) throw error;
+      const where = `${this.#options.file}, batch ${
+        index + 1
+      }, column "${name}"`;
+      throw damagedBy(messageOf(error), where);
+    }
+  }
+
+  #batch(index: number): Promise<ArrowBatch> {
+    if (this.#last?.index !== index) {
+      const batch = this.#readBatch(this.#contents.batches[index]!);
+      batch.catch(() => this.#last = undefined);
+      this.#last = { index, batch };
+    }
+    return this.#last.batch;
+  }
+
+  async #readBatch(place: Message): Promise<ArrowBatch> {
+    const { message } = await readAt(this.#options.access, place);
+    if (message.kind === "rows" || message.kind === "dictionary") {
+      return message.batch;
+    }
+    throw new RangeError("the file was changed while it was read");
+  }
+
+  /** Returns the values of a column's dictionary as they are for a batch. */
+  #dictionary(
+    field: ArrowField,
+    batch: BatchMessage,
+  ): Promise<readonly Cell[]> {
+    const id = field.dictionary!.id;
+    const messages = this.#contents.dictionaries
+      .slice(0, batch.dictionaries).filter((message) => message.id === id);
+    const known = this.#labels.get(id);
+    if (known?.messages === messages.length) return known.labels;
+    const labels = this.#readDictionary(field, messages);
+    labels.catch(() => this.#labels.delete(id));
+    this.#labels.set(id, { messages: messages.length, labels });
+    return labels;
+  }
+
+  async #readDictionary(
+    field: ArrowField,
+    messages: readonly DictionaryMessage[],
+  ): Promise<readonly Cell[]> {
+    const first = messages.findLastIndex(({ isDelta }) => !isDelta);
+    if (first < 0) throw new RangeError("it has no dictionary");
+    const column = {
+      name: field.name,
+      type: field.typeName,
+      isUsable: true,
+      field: { ...field, dictionary: undefined },
+      node: 0,
+      buffer: 0,
+      variadic: 0,
+    };
+    const cells: Cell[] = [];
+    for (const message of messages.slice(first)) {
+      const batch = await this.#readBatch(message);
+      const { rows } = batch;
+      const options = { message, column, from: 0, to: rows };
+      const piece = await this.#readPiece(batch, options);
+      const data = toColumn(field.name, [piece]);
+      for (let row = 0; row < rows; row++) cells.push(cellAt(data, row));
+    }
+    return cells;
+  }
+
+  /** Reads rows of a batch; of a column with a dictionary, its indices. */
+  async #readPiece(
+    batch: ArrowBatch,
+    { message, column, from, to }: PieceOptions,
+  ): Promise<Piece> {
+    const { field, node: index } = column;
+    const type = field.dictionary?.index ?? field.type;
+    const rows = to - from;
+    const node = batch.nodes[index];
+    if (node === undefined || node.rows !== batch.rows) {
+      throw new RangeError(
+        `expected ${batch.rows} rows, found ${node?.rows ?? "none"}`,
+      );
+    }
+    if (type.kind === "null") {
+      const values = new Float32Array(0);
+      return { rows, values, validity: new Uint8Array(rows) };
+    }
+    const dataBuffers = batch.variadic.slice(0, column.variadic)
+      .reduce((sum, count) => sum + count, 0);
+    const first = column.buffer + dataBuffers;
+    const read: ReadBuffer = (offset, start, end) =>
+      this.#readBuffer(batch, {
+        message,
+        buffer: batch.buffers[first + offset],
+        start,
+        end,
+      });
+    const validity = node.missing > 0
+      ? toBits(await read(0, from >> 3, (to + 7) >> 3), from & 7, rows)
+      : undefined;
+    if (rows === 0) return { rows, values: [], validity };
+    const labels = type.kind === "boolean" ? booleans : undefined;
+    const data = batch.variadic[column.variadic] ?? 0;
+    const values = await readValues(read, { type, from, to, validity, data });
+    return { rows, values, validity, labels };
+  }
+
+  /** Returns bytes of a buffer without its compression. */
+  async #readBuffer(
+    { codec }: ArrowBatch,
+    { message: { body }, buffer, start, end = -1 }: {
+      message: Message;
+      buffer: ArrowBuffer | undefined;
+      start: number;
+      end?: number | undefined;
+    },
+  ): Promise<Uint8Array> {
+    const { access } = this.#options;
+    if (buffer === undefined) throw new RangeError("it has too few buffers");
+    const { offset, length } = buffer;
+    if (codec === undefined || length === 0) {
+      const last = end < 0 ? length : end;
+      if (last > length) throw new RangeError("its buffers end early");
+      return await access.read(body + offset + start, body + offset + last);
+    }
+    const stored = await access.read(body + offset, body + offset + length);
+    const bytes = decompressBuffer(stored, codec);
+    const last = end < 0 ? bytes.length : end;
+    if (last > bytes.length) throw new RangeError("its buffers end early");
+    return bytes.subarray(start, last);
+  }
+}
+
+/** Returns bytes of the buffer that stands so many after the first one of a column; to its end without an `end`. */
+type ReadBuffer = (
+  offset: number,
+  start: number,
+  end?: number,
+) => Promise<Uint8Array>;
+
+/** Tells the errors of FlatBuffers, typed arrays and codecs at damaged bytes from those of reading the file. */
+function isDecodingError(error: Error): boolean {
+  return error instanceof RangeError || error instanceof TypeError ||
+    /zstd/i.test(error.message);
+}
+
+/** A buffer is its size, or -1 if it was not worth compressing, and its bytes. */
+function decompressBuffer(
+  stored: Uint8Array,
+  codec: "lz4" | "zstd",
+): Uint8Array {
+  const view = new DataView(
+    stored.buffer,
+    stored.byteOffset,
+    stored.byteLength,
+  );
+  const size = Number(view.getBigInt64(0, true));
+  const bytes = stored.subarray(8);
+  if (size === -1) return bytes;
+  if (!(size >= 0 && size < 2 ** 32)) throw new RangeError(`a size of ${size}`);
+  if (size === 0) return new Uint8Array(0);
+  if (codec === "lz4") return decodeLz4Frame(bytes, size);
+  const output = zstdDecompressSync(bytes, { maxOutputLength: size });
+  if (output.length !== size) {
+    throw new RangeError(`expected ${size} bytes, found ${output.length}`);
+  }
+  return output;
+}
+
+/** Replaces the indices of a dictionary by codes of its values. */
+function withLabels(piece: Piece, labels: readonly Cell[]): Piece {
+  const codes = new Int32Array(piece.values.length);
+  let next = 0;
+  for (const code of piece.values) {
+    if (typeof code !== "number" || code < 0 || code >= labels.length) {
+      throw new RangeError(`value ${code} of a dictionary of ${labels.length}`);
+    }
+    codes[next++] = code;
+  }
+  return { ...piece, values: codes, labels };
+}
+
+/** Returns bits as bytes of 0 and 1. */
+function toBits(bytes: Uint8Array, from: number, count: number): Uint8Array {
+  const bits = new Uint8Array(count);
+  for (let index = 0, at = from; index < count; index++, at++) {
+    bits[index] = bytes[at >> 3]! >> (at & 7) & 1;
+  }
+  return bits;
+}
+
+/** Reads the values of those rows that have one. */
+async function readValues(
+  read: ReadBuffer,
+  options: {
+    type: ArrowType;
+    from: number;
+    to: number;
+    validity: Validity;
+    /** Number of data buffers of a column of views. */
+    data: number;
+  },
+): Promise<Values> {
+  const { type, from, to, validity } = options;
+  switch (type.kind) {
+    case "boolean": {
+      const bytes = await read(1, from >> 3, (to + 7) >> 3);
+      const bits = toBits(bytes, from & 7, to - from);
+      return Int32Array.from(
+        validity ? withoutMissing(bits, { width: 1, validity }) : bits,
+      );
+    }
+    case "text":
+      return await readTexts(read, { ...options, bytes: type.bits / 8 });
+    case "view":
+      return await readViews(read, options);
+    case "integer":
+    case "float":
+    case "decimal":
+    case "uuid": {
+      const width = type.kind === "uuid" ? 16 : type.bits / 8;
+      const all = aligned(await read(1, from * width, to * width));
+      const bytes = validity ? withoutMissing(all, { width, validity }) : all;
+      return toValues(bytes, type);
+    }
+    default:
+      throw new RangeError("its type is not supported");
+  }
+}
+
+/** Returns bytes at a position where typed arrays of any kind may begin. */
+function aligned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
+}
+
+/** Returns the bytes of those rows that have a value. */
+function withoutMissing(
+  bytes: Uint8Array,
+  { width, validity }: { width: number; validity: Uint8Array },
+): Uint8Array {
+  const { buffer, byteOffset, length } = bytes;
+  const units = width % 4 === 0
+    ? new Uint32Array(buffer, byteOffset, length / 4)
+    : width === 2
+    ? new Uint16Array(buffer, byteOffset, length / 2)
+    : bytes;
+  const unitsPerRow = width / units.BYTES_PER_ELEMENT;
+  const kept = units.slice();
+  let next = 0;
+  for (let row = 0; row < validity.length; row++) {
+    if (validity[row] === 0) continue;
+    for (let unit = 0; unit < unitsPerRow; unit++) {
+      kept[next++] = units[row * unitsPerRow + unit]!;
+    }
+  }
+  return new Uint8Array(
+    kept.buffer,
+    kept.byteOffset,
+    next * units.BYTES_PER_ELEMENT,
+  );
+}
+
+/** Converts values of fixed width. */
+function toValues(
+  bytes: Uint8Array,
+  type: ArrowType & { kind: "integer" | "float" | "decimal" | "uuid" },
+): Values {
+  const { buffer, byteOffset, length } = bytes;
+  switch (type.kind) {
+    case "uuid":
+      return toUuids(bytes);
+    case "float":
+      if (type.bits === 64) {
+        return new Float64Array(buffer, byteOffset, length / 8);
+      }
+      if (type.bits === 32) {
+        return new Float32Array(buffer, byteOffset, length / 4);
+      }
+      return fromFloat16(bytes);
+    case "decimal":
+      return toDecimals(bytes, type);
+    case "integer": {
+      const { bits, isSigned } = type;
+      if (bits === 64) {
+        return fromInt64(
+          new BigInt64Array(buffer, byteOffset, length / 8),
+          isSigned,
+        );
+      }
+      if (bits === 32) {
+        return isSigned
+          ? new Int32Array(buffer, byteOffset, length / 4)
+          : Float64Array.from(new Uint32Array(buffer, byteOffset, length / 4));
+      }
+      if (bits === 16) {
+        return Int32Array.from(
+          isSigned
+            ? new Int16Array(buffer, byteOffset, length / 2)
+            : new Uint16Array(buffer, byteOffset, length / 2),
+        );
+      }
+      return Int32Array.from(
+        isSigned ? new Int8Array(buffer, byteOffset, length) : bytes,
+      );
+    }
+  }
+}
+
+/** Converts decimals: little-endian two's complement. */
+function toDecimals(
+  bytes: Uint8Array,
+  { bits, scale }: { bits: number; scale: number },
+): Values {
+  const { buffer, byteOffset, length } = bytes;
+  if (bits === 32) {
+    const integers = new Int32Array(buffer, byteOffset, length / 4);
+    return numbered(Array.from(integers, (v) => fromDecimal(BigInt(v), scale)));
+  }
+  const words = new BigInt64Array(buffer, byteOffset, length / 8);
+  const wordsPerRow = bits / 64;
+  return numbered(
+    Array.from({ length: words.length / wordsPerRow }, (_, row) => {
+      const last = (row + 1) * wordsPerRow - 1;
+      let value = words[last]!;
+      for (let word = last - 1; word >= row * wordsPerRow; word--) {
+        value = value << 64n | BigInt.asUintN(64, words[word]!);
+      }
+      return fromDecimal(value, scale);
+    }),
+  );
+}
+
+/** Reads texts between offsets. */
+async function readTexts(
+  read: ReadBuffer,
+  { bytes: width, from, to, validity }: {
+    bytes: number;
+    from: number;
+    to: number;
+    validity: Validity;
+  },
+): Promise<readonly string[]> {
+  const stored = aligned(await read(1, from * width, (to + 1) * width));
+  const { buffer, byteOffset, length } = stored;
+  const offsets = width === 4
+    ? Float64Array.from(new Int32Array(buffer, byteOffset, length / 4))
+    : Float64Array.from(
+      new BigInt64Array(buffer, byteOffset, length / 8),
+      Number,
+    );
+  const first = offsets[0]!;
+  const isRising = first >= 0 &&
+    offsets.every((offset, index) =>
+      index === 0 || offset >= offsets[index - 1]!
+    );
+  if (!isRising) throw new RangeError("the positions of its texts");
+  const data = await read(2, first, offsets[to - from]!);
+  const texts: string[] = [];
+  for (let row = 0; row < to - from; row++) {
+    if (validity?.[row] === 0) continue;
+    texts.push(textOf(data, offsets[row]! - first, offsets[row + 1]! - first));
+  }
+  return texts;
+}
+
+/** Texts up to this many bytes stand in their view. */
+const inlineBytes = 12;
+
+/** Reads texts from views: a length, and the text or where it is. */
+async function readViews(
+  read: ReadBuffer,
+  { from, to, validity, data }: {
+    from: number;
+    to: number;
+    validity: Validity;
+    data: number;
+  },
+): Promise<readonly string[]> {
+  const views = await read(1, from * 16, to * 16);
+  const view = new DataView(views.buffer, views.byteOffset, views.byteLength);
+  const buffers = new Map<number, Uint8Array>();
+  const texts: string[] = [];
+  for (let row = 0; row < to - from; row++) {
+    if (validity?.[row] === 0) continue;
+    const at = row * 16;
+    const length = view.getInt32(at, true);
+    if (length >= 0 && length <= inlineBytes) {
+      texts.push(textOf(views, at + 4, at + 4 + length));
+      continue;
+    }
+    const index = view.getInt32(at + 8, true);
+    const start = view.getInt32(at + 12, true);
+    let bytes = buffers.get(index);
+    if (bytes === undefined) {
+      if (!(index >= 0 && index < data)) {
+        throw new RangeError(`no data ${index}`);
+      }
+      bytes = await read(2 + index, 0);
+      buffers.set(index, bytes);
+    }
+    if (!(start >= 0 && length >= 0 && start + length <= bytes.length)) {
+      throw new RangeError("the position of a text");
+    }
+    texts.push(textOf(bytes, start, start + length));
+  }
+  return texts;
+}
