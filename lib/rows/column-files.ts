@@ -1,5 +1,4 @@
 /** Opens local files of columns, once per thread. */
-import { InputError } from "../base/errors.ts";
 import type { ColumnFile } from "./columns.ts";
 import { openLocal, type RandomAccess } from "./random-access.ts";
 
@@ -43,7 +42,8 @@ export class ColumnFiles implements AsyncDisposable {
       const { openParquet } = await import("./parquet.ts");
       return await openParquet(access, options);
     }
-    throw new InputError(`Cannot read ${this.#name}: Arrow is not read yet`);
+    const { openArrow } = await import("./arrow.ts");
+    return await openArrow(access, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
