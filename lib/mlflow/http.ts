@@ -222,7 +222,7 @@ async function readJson(
     );
   }
   throw new UsageError(
-    `Cannot use ${baseUrl} as an MLflow server: ${call} was answered with ${response.status} but not with MLflow's JSON`,
+    `Cannot use ${baseUrl} as an MLflow server: ${call} returned ${response.status} without the JSON of MLflow`,
   );
 }
 
