@@ -9,7 +9,7 @@ import { difficultPassword } from "../support/servers.ts";
 
 // Each test announces a secret of its own: what was announced stays for the process.
 
-Deno.test("redact() hides a secret in every form in which programs show one", () => {
+Deno.test("redact() hides a secret in every form in which programs print it", () => {
   const secret = announceSecret(difficultPassword);
   // As Python 3.11's urllib.parse.quote(secret, safe="") and quote_plus(secret) give them.
   const python = {
@@ -37,7 +37,7 @@ Deno.test("redact() hides a secret in every form in which programs show one", ()
   }
 });
 
-Deno.test("redact() hides every occurrence, and the longer of two secrets whole", () => {
+Deno.test("redact() hides every occurrence, and the whole of a secret that contains another", () => {
   announceSecret("hunter22");
   announceSecret("hunter22-and-more");
   strictEqual(
@@ -46,20 +46,20 @@ Deno.test("redact() hides every occurrence, and the longer of two secrets whole"
   );
 });
 
-Deno.test("redact() leaves other text alone, and secrets too short to be told from it", () => {
+Deno.test("redact() does not change other text, or secrets too short to distinguish from it", () => {
   announceSecret("");
   announceSecret("abc");
   const text = "abc def, 100 %, https://example.com/a?b=c";
   strictEqual(redact(text), text);
 });
 
-Deno.test("announceSecret() gives the secret back, and takes it twice", () => {
+Deno.test("announceSecret() returns the secret, and accepts it twice", () => {
   strictEqual(announceSecret("twice-told"), "twice-told");
   announceSecret("twice-told");
   strictEqual(redact("(twice-told)"), "(***)");
 });
 
-Deno.test("announceSecret() takes characters that patterns and encoders trip over", () => {
+Deno.test("announceSecret() accepts characters that are special in patterns and encodings", () => {
   const secrets = [
     "a.*b$1|(",
     "$& $` $'",
@@ -73,7 +73,7 @@ Deno.test("announceSecret() takes characters that patterns and encoders trip ove
   );
 });
 
-Deno.test("withoutUriSecrets() hides what nobody announced in the URIs of a message", () => {
+Deno.test("withoutUriSecrets() hides unannounced secrets in the URIs of a message", () => {
   const cases = {
     "Cannot reach https://h/a?token=canary: refused":
       "Cannot reach https://h/a?***: refused",

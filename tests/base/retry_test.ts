@@ -30,7 +30,7 @@ function awayFor(failures: number): () => Promise<number> {
   };
 }
 
-Deno.test("retry() gives back what the step gives, and says each failed attempt", async () => {
+Deno.test("retry() returns the step's result, and warns of each failed attempt", async () => {
   const { policy, warnings, waitsMs } = recorded(3);
   strictEqual(await retry("read the secret", policy, awayFor(3)), 42);
   strictEqual(waitsMs.length, 3);
@@ -42,7 +42,7 @@ Deno.test("retry() gives back what the step gives, and says each failed attempt"
   );
 });
 
-Deno.test("retry() ends with the number of attempts when they run out", async () => {
+Deno.test("retry() reports the number of attempts when none is left", async () => {
   const { policy, warnings } = recorded(3);
   await rejects(retry("read the secret", policy, awayFor(4)), {
     name: "TransientError",
@@ -51,7 +51,7 @@ Deno.test("retry() ends with the number of attempts when they run out", async ()
   strictEqual(warnings.length, 3);
 });
 
-Deno.test("retry() without retries passes the first failure on as it is", async () => {
+Deno.test("retry() without retries throws the first error unchanged", async () => {
   const { policy, warnings } = recorded(0);
   await rejects(retry("read the secret", policy, awayFor(1)), {
     message: "away",
@@ -59,7 +59,7 @@ Deno.test("retry() without retries passes the first failure on as it is", async 
   deepStrictEqual(warnings, []);
 });
 
-Deno.test("retry() tries nothing again that waiting cannot help", async () => {
+Deno.test("retry() retries only transient errors", async () => {
   for (
     const error of [
       new UsageError("wrong password"),
@@ -79,7 +79,7 @@ Deno.test("retry() tries nothing again that waiting cannot help", async () => {
   }
 });
 
-Deno.test("retry() waits between half and one and a half times the delay, not always the same", async () => {
+Deno.test("retry() waits a random time from 0.5 to 1.5 times the delay", async () => {
   const { policy, waitsMs } = recorded(200);
   await retry("work", policy, awayFor(200));
   for (const milliseconds of waitsMs) {

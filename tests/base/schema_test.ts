@@ -13,7 +13,7 @@ const message = (schema: v.GenericSchema, value: unknown) => {
   return found;
 };
 
-Deno.test("validate() says where, what was expected and what was found", () => {
+Deno.test("validate() reports where the problem is, what was expected and what was found", () => {
   const schema = v.object({
     rows: v.array(v.object({ "a b": v.nullish(v.boolean()) })),
     kind: v.picklist(["x", "y"]),
@@ -51,7 +51,7 @@ Deno.test("an array is neither an object, nor a mapping, nor a record", () => {
   );
 });
 
-Deno.test("an object drops keys that it does not know, a mapping refuses them, a record keeps them", () => {
+Deno.test("an object drops unknown keys, a mapping rejects them, a record keeps them", () => {
   const value = { a: 1, b: 2 };
   const a = { a: v.number() };
   deepStrictEqual(v.validate(v.object(a), value, { file }), { a: 1 });
@@ -87,7 +87,7 @@ Deno.test("parseJson() throws the class of its source, and never quotes a secret
   });
 });
 
-Deno.test("parseJson() refuses bytes that are not UTF-8, and names the file", () => {
+Deno.test("parseJson() rejects bytes that are not UTF-8, and names the file", () => {
   throws(
     () => v.parseJson(v.string(), new Uint8Array([0x22, 0xff, 0x22]), { file }),
     /^InputError: Cannot parse a\.json: /,

@@ -40,7 +40,7 @@ Deno.test("toMatrix() lists every variant in the order of variants.yaml", () => 
   deepStrictEqual(keys({ geography: "", company: "" }), all);
 });
 
-Deno.test("toMatrix() takes every listed variant of one geography or one company, in any case", () => {
+Deno.test("toMatrix() selects the listed variants of one geography or company, case-insensitively", () => {
   deepStrictEqual(keys({ geography: "us" }), [
     "geography-us",
     "geography-us/company-clienta",
@@ -60,7 +60,7 @@ Deno.test('toMatrix() reads "-" as: without one', () => {
   deepStrictEqual(keys({ geography: "-" }), ["base", "company-clienta"]);
 });
 
-Deno.test("toMatrix() refuses what is not listed, and names what is", () => {
+Deno.test("toMatrix() rejects an unlisted variant, and names the listed ones", () => {
   throws(() => toMatrix(variants, { geography: "DK" }), (error) => {
     strictEqual(error instanceof UsageError, true);
     match(String(error), /Cannot find geography DK .* base; geography US;/);
@@ -73,11 +73,11 @@ Deno.test("toMatrix() refuses what is not listed, and names what is", () => {
   throws(() => toMatrix(variants, { geography: "us; rm -rf ." }), UsageError);
 });
 
-Deno.test("toMatrix() is empty when no variant is listed, which is no error", () => {
+Deno.test("toMatrix() is empty, without an error, when no variant is listed", () => {
   deepStrictEqual(toMatrix(toVariants({ variants: [] })), { include: [] });
 });
 
-Deno.test("toMatrix() takes the variants whose model file changed, by its path in the repository", () => {
+Deno.test("toMatrix() selects the variants whose model file changed, by its path in the repository", () => {
   const changed = [
     "models/README.md",
     "models/geography-eu/company-clientb/churn/xgb_churn_model_2.bin",
@@ -87,7 +87,7 @@ Deno.test("toMatrix() takes the variants whose model file changed, by its path i
   deepStrictEqual(keys({ changed: [] }), []);
 });
 
-Deno.test("toMatrix() says by which flags log-model reads the repository's files", () => {
+Deno.test("toMatrix() returns the flags with which log-model reads the repository's files", () => {
   const all = toVariants({
     files: { evaluation: "data/churn/evaluation.jsonl" },
     variants: [{ geography: "US" }],
@@ -106,7 +106,7 @@ Deno.test("toMatrix() says by which flags log-model reads the repository's files
   }]);
 });
 
-Deno.test("toMatrix() gives every variant a slug of its own", () => {
+Deno.test("toMatrix() gives every variant a unique slug", () => {
   const all = toVariants({
     variants: [
       { geography: "a-company-b", model_name: "one", experiment: "one" },
@@ -117,7 +117,7 @@ Deno.test("toMatrix() gives every variant a slug of its own", () => {
   deepStrictEqual(slugs, ["geography-a-company-b", "geography-a.company-b"]);
 });
 
-Deno.test("toMatrix() allows 256 jobs and refuses one more", () => {
+Deno.test("toMatrix() allows 256 jobs and rejects one more", () => {
   const many = (count: number) =>
     toVariants({
       variants: Array.from({ length: count }, (_, n) => ({ company: `c${n}` })),
@@ -126,7 +126,7 @@ Deno.test("toMatrix() allows 256 jobs and refuses one more", () => {
   throws(() => toMatrix(many(mostJobs + 1)), /Cannot plan 257 jobs/);
 });
 
-Deno.test("matrix prints the shipped variants.yaml as JSON, and refuses an unknown geography with exit code 2", async () => {
+Deno.test("matrix prints the jobs for the shipped variants.yaml as JSON, and rejects an unknown geography with exit code 2", async () => {
   const matrix = (...args: string[]) =>
     run("deno", ["task", "--quiet", "matrix", "--json", ...args]);
   const { stdout, code } = await matrix();

@@ -37,7 +37,7 @@ Deno.test("toJobSummary() shows version, rows, seconds, and the scores as quanti
   match(text, /\n\| 0.9 – 1.0 \| 1 \| █ \|\n$/); // never an empty bar for a row that is there
 });
 
-Deno.test("toJobSummary() puts candidate and champion side by side, and other objects apart", () => {
+Deno.test("toJobSummary() shows candidate and champion side by side, and other objects in their own tables", () => {
   const text = toJobSummary({
     status: "better",
     comparison: {
@@ -56,7 +56,7 @@ Deno.test("toJobSummary() puts candidate and champion side by side, and other ob
   );
 });
 
-Deno.test("toJobSummary() lets no value break the table or become HTML", () => {
+Deno.test("toJobSummary() escapes values that would break the table or become HTML", () => {
   const text = toJobSummary({
     status: "failed",
     error: "a|b\n<img src=x> & c",
@@ -76,7 +76,7 @@ Deno.test("toRunSummary() has a row for each variant, with the error of one that
   );
 });
 
-Deno.test("summary reads the last line of each result, and says where there is none", async () => {
+Deno.test("summary reads the last line of each result, and reports missing ones", async () => {
   // Its only permission is to read the project.
   await using folder = await tempFolder();
   const local = `${projectFolder}.local/${folder.path.split("/").at(-1)}`;

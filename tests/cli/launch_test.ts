@@ -70,7 +70,7 @@ Deno.test("every task answers --help, -h and --version, and does nothing else", 
   deepStrictEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
 });
 
-Deno.test("toSteps() gives each step the task's environment, and the last one the user's arguments", () => {
+Deno.test("toSteps() passes the task's environment to each step, and the user's arguments to the last", () => {
   const find = (name: string) =>
     developmentTasks.find((task) => task.name === name)!;
   const [parity, format] = toSteps(find("parity-table"), ["--check"]);
@@ -98,7 +98,7 @@ Deno.test("every flag is explained in at most 110 columns", () => {
   }
 });
 
-Deno.test("findRequest() leaves promote's --version N to promote", () => {
+Deno.test("findRequest() does not treat promote's --version N as a request", () => {
   const promote = commands.find(({ name }) => name === "promote")!;
   strictEqual(findRequest(promote, ["--version", "2"]), undefined);
   strictEqual(findRequest(promote, ["--version=2"]), undefined);
@@ -107,7 +107,7 @@ Deno.test("findRequest() leaves promote's --version N to promote", () => {
   strictEqual(findRequest(promote, ["--version", "2", "-h"]), "help");
 });
 
-Deno.test("parseFlags() refuses what it would have to guess", () => {
+Deno.test("parseFlags() rejects ambiguous and unknown flags", () => {
   const command = {
     name: "x",
     summary: "",
@@ -150,14 +150,14 @@ Deno.test("parseFlags() refuses what it would have to guess", () => {
   });
 });
 
-Deno.test("nearest() knows swapped, missing and additional letters, and no farther words", () => {
+Deno.test("nearest() finds swapped, missing and additional letters, and nothing more distant", () => {
   const words = ["input", "output", "geography"];
   strictEqual(nearest("geograhpy", words), "geography");
   strictEqual(nearest("ouput", words), "output");
   strictEqual(nearest("put", words), undefined);
 });
 
-Deno.test("toLocalPath() starts where the user stands, and leaves other places alone", () => {
+Deno.test("toLocalPath() resolves paths from the user's directory, and returns undefined for other URIs", () => {
   const place = { folder: "/data", home: "/home/me" };
   deepStrictEqual(
     ["a b.jsonl", "../x", "~", "~/x", "~you/x", "/abs", "file:///abs"].map((
@@ -178,7 +178,7 @@ Deno.test("toLocalPath() starts where the user stands, and leaves other places a
   }
 });
 
-Deno.test("permissionsFor() never lets a command write in the project, but for CHURN_HOME and what is named", () => {
+Deno.test("permissionsFor() allows writing in the project only to CHURN_HOME and named outputs", () => {
   const exists = (path: string) => ["/", "/out"].includes(path);
   const none = { named: [], exists };
   deepStrictEqual(permissionsFor({}, none), {
@@ -220,7 +220,7 @@ Deno.test("permissionsFor() never lets a command write in the project, but for C
   ok(read.includes("/weeks"));
 });
 
-Deno.test("predict reads and writes what the command line names, wherever the user stands", async () => {
+Deno.test("predict reads and writes the files on the command line from any working directory", async () => {
   await using folder = await tempFolder();
   const { path } = folder;
   await Deno.mkdir(`${path}/stands/here`, { recursive: true });
@@ -255,7 +255,7 @@ Deno.test("predict reads and writes what the command line names, wherever the us
   ]);
 });
 
-Deno.test("a flag that cannot be used ends with exit code 2, and with --json in one object", async () => {
+Deno.test("an invalid flag ends with exit code 2, and with --json prints one object", async () => {
   await using folder = await tempFolder();
   const env = { CHURN_HOME: folder.path };
   const { report, stderr } = await runCommand("predict", ["--inptu", "x"], {

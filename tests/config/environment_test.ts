@@ -34,7 +34,7 @@ const whole = {
 };
 const root = { MLFLOW_ARTIFACT_ROOT: "/srv/artifacts" };
 
-Deno.test("loadConfig() of nothing is the embedded default", () => {
+Deno.test("loadConfig() without settings returns the embedded default", () => {
   for (const environment of [{}, { MLFLOW_S3_BUCKET: "", AWS_PROFILE: "x" }]) {
     const config = loadConfig(environment);
     strictEqual(config.embedded, true);
@@ -45,7 +45,7 @@ Deno.test("loadConfig() of nothing is the embedded default", () => {
   }
 });
 
-Deno.test("loadConfig() of secret and bucket has the documented defaults", () => {
+Deno.test("loadConfig() with a secret and a bucket has the documented defaults", () => {
   const config = loadConfig(whole);
   strictEqual(config.embedded, false);
   deepStrictEqual(config.tracking, {
@@ -64,7 +64,7 @@ Deno.test("loadConfig() of secret and bucket has the documented defaults", () =>
   strictEqual(config.tls.sslMode, "prefer");
 });
 
-Deno.test("loadConfig() refuses half a configuration, and names what is missing", () => {
+Deno.test("loadConfig() rejects a partial configuration, and names what is missing", () => {
   refuses(
     { MLFLOW_SECRET_NAME: "mlflow-db" },
     /neither MLFLOW_S3_BUCKET nor MLFLOW_ARTIFACT_ROOT/,
@@ -98,13 +98,13 @@ Deno.test("loadConfig() refuses half a configuration, and names what is missing"
   );
 });
 
-Deno.test("loadConfig() lets a server do without a bucket, but says what predictions lack", () => {
+Deno.test("loadConfig() needs no bucket with a server, but reports the missing predictions settings", () => {
   const config = loadConfig({ MLFLOW_TRACKING_URI: "http://mlflow:5000" });
   strictEqual(config.artifactRoot, undefined);
   strictEqual(config.predictions.kind, "missing");
 });
 
-Deno.test("loadConfig() lets MLFLOW_TRACKING_URI win over the secret and its five settings", () => {
+Deno.test("loadConfig() prefers MLFLOW_TRACKING_URI to the secret and its five settings", () => {
   const { tracking } = loadConfig({
     ...whole,
     MLFLOW_TRACKING_URI: "postgresql://u:word@h:1/d",
@@ -178,7 +178,7 @@ for (const password of passwords) {
   });
 }
 
-Deno.test("loadConfig() takes every driver suffix that SQLAlchemy has for Postgres", () => {
+Deno.test("loadConfig() accepts every driver suffix that SQLAlchemy has for Postgres", () => {
   const schemes = [
     "postgresql",
     "postgres",
@@ -210,7 +210,7 @@ Deno.test("loadConfig() reads hosts, ports and sslmode of a URI", () => {
   strictEqual(login("h/my%20db")?.database, "my db");
 });
 
-Deno.test("loadConfig() refuses a URI it cannot use, without showing it", () => {
+Deno.test("loadConfig() rejects an invalid URI without showing it", () => {
   const bad = (uri: string, message: RegExp) => {
     refuses({ ...root, MLFLOW_TRACKING_URI: uri }, message, "hidden-word");
     refuses(
@@ -324,7 +324,7 @@ print(json.dumps([parse_dsn(uri) for uri in json.loads(sys.argv[1])]))`;
   },
 );
 
-Deno.test("loadConfig() reads parameters as SQLAlchemy does where libpq reads them otherwise", () => {
+Deno.test("loadConfig() reads parameters as SQLAlchemy does where libpq differs", () => {
   const { host, port } = loginOf("postgresql+psycopg2://u:w0rd@/d?host=h:6543");
   deepStrictEqual([host, port], ["h", 6543]);
   strictEqual(
@@ -337,7 +337,7 @@ Deno.test("loadConfig() reads parameters as SQLAlchemy does where libpq reads th
   );
 });
 
-Deno.test("loadConfig() refuses every parameter that it does not honour, by name, without showing values", () => {
+Deno.test("loadConfig() rejects every unsupported parameter by name, without showing values", () => {
   const bad = (
     parameters: string,
     message: RegExp,
@@ -382,7 +382,7 @@ Deno.test("loadConfig() refuses every parameter that it does not honour, by name
   bad("port=6543,6544", /several hosts/);
 });
 
-Deno.test("loadConfig() refuses options of a session that would change what is read or stored", () => {
+Deno.test("loadConfig() rejects session options that would change what is read or stored", () => {
   const uri = (options: string) =>
     `postgresql://u:word@h/d?options=${encodeURIComponent(options)}`;
   for (
@@ -418,7 +418,7 @@ Deno.test("loadConfig() refuses options of a session that would change what is r
   }
 });
 
-Deno.test("loadConfig() warns where a URI weakens PGSSLMODE", () => {
+Deno.test("loadConfig() warns when a URI weakens PGSSLMODE", () => {
   const { warnings } = loadConfig({
     ...root,
     PGSSLMODE: "verify-full",
@@ -437,7 +437,7 @@ Deno.test("loadConfig() warns where a URI weakens PGSSLMODE", () => {
   );
 });
 
-Deno.test("loadConfig() refuses settings of MLflow's client that it would have to ignore", () => {
+Deno.test("loadConfig() rejects MLflow client settings that it does not support", () => {
   const uri = "https://mlflow.example";
   const given: Record<string, string> = {
     MLFLOW_REGISTRY_URI: "https://registry.example",
@@ -464,7 +464,7 @@ Deno.test("loadConfig() refuses settings of MLflow's client that it would have t
   strictEqual(tracking.kind, "server");
 });
 
-Deno.test("loadConfig() refuses other settings it cannot use, by name", () => {
+Deno.test("loadConfig() rejects other invalid settings by name", () => {
   refuses({ ...whole, MLFLOW_DB_PORT: "0" }, /port of MLFLOW_DB_PORT/);
   refuses({ ...whole, MLFLOW_DB_PORT: "5432.5" }, /port of MLFLOW_DB_PORT/);
   refuses(
@@ -491,7 +491,7 @@ Deno.test("loadConfig() announces every secret of the environment to the redacto
   strictEqual(redact(text), "*** *** *** *** *** *** *** ***");
 });
 
-Deno.test("loadConfig() reads the endpoints in the order that is documented", () => {
+Deno.test("loadConfig() reads the endpoints in the documented order", () => {
   const { aws } = loadConfig({
     ...whole,
     MLFLOW_S3_ENDPOINT_URL: "http://a",
@@ -513,7 +513,7 @@ Deno.test("loadConfig() reads the endpoints in the order that is documented", ()
   strictEqual(s3Endpoint, "http://b");
 });
 
-Deno.test("loadConfig() cannot be changed afterwards", () => {
+Deno.test("loadConfig() returns an immutable object", () => {
   throws(() => {
     (loadConfig({}) as { home: string }).home = "/elsewhere";
   }, TypeError);

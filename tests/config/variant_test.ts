@@ -52,7 +52,7 @@ const names = [
 ];
 
 for (const { variant, ...expected } of names) {
-  Deno.test(`toVariant() names ${variant.title} as its readers know it`, () => {
+  Deno.test(`toVariant() derives the names of ${variant.title}`, () => {
     for (const [name, value] of Object.entries(expected)) {
       const found = variant[name as keyof typeof variant];
       strictEqual(JSON.stringify(found), JSON.stringify(value), name);
@@ -70,7 +70,7 @@ Deno.test("toVariant() folds the case of names and keeps the spelling of tags", 
   strictEqual(spelled.tags["company_id"], "CLIENTb");
 });
 
-Deno.test("toVariant() keeps names that were there before", () => {
+Deno.test("toVariant() keeps existing names", () => {
   const variant = toVariant({
     geography: "US",
     experiment: "Churn (old)",
@@ -81,7 +81,7 @@ Deno.test("toVariant() keeps names that were there before", () => {
   strictEqual(variant.prefix, "geography-us/");
 });
 
-Deno.test("toVariant() refuses what could change a path, a query or a command", () => {
+Deno.test("toVariant() rejects text that could change a path, a query or a command", () => {
   const refused = [
     "",
     " ",
@@ -111,14 +111,14 @@ Deno.test("toVariant() refuses what could change a path, a query or a command", 
   }
 });
 
-Deno.test("toVariant() takes the longest part it promises", () => {
+Deno.test("toVariant() accepts parts of the maximum length", () => {
   strictEqual(
     toVariant({ geography: "a".repeat(48) }).tags["geography"]?.length,
     48,
   );
 });
 
-Deno.test("commandFor() is the command with the variant's flags", () => {
+Deno.test("commandFor() returns the command with the variant's flags", () => {
   strictEqual(commandFor("predict", base), "deno task predict");
   strictEqual(
     commandFor("log-model", euClientB),
@@ -126,7 +126,7 @@ Deno.test("commandFor() is the command with the variant's flags", () => {
   );
 });
 
-Deno.test("localPath() puts the prefix inside the top folder", () => {
+Deno.test("localPath() inserts the prefix below the top folder", () => {
   const path = "models/churn/xgb_churn_model_2.bin";
   strictEqual(localPath(base, path), path);
   strictEqual(

@@ -75,7 +75,7 @@ Deno.test("the schema accepts what the commands accept", () => {
   }
 });
 
-Deno.test("the schema refuses what the commands refuse, in the same place", () => {
+Deno.test("the schema rejects what the commands reject, at the same position", () => {
   const step = (text: string) =>
     `variants: [{ recipe: { one_hot: [{ column: b, ${text} }] } }]`;
   for (

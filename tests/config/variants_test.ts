@@ -46,7 +46,7 @@ Deno.test("toVariants() reads the shipped variants.yaml", async () => {
   ]);
 });
 
-Deno.test("toVariants() lets an entry replace a default as a whole", () => {
+Deno.test("toVariants() replaces a default as a whole", () => {
   const { listed, settings } = parse(`
 label: left
 files: { model: a.bin, evaluation: e.jsonl }
@@ -68,7 +68,7 @@ variants:
   strictEqual(settings({ geography: "DK" }).label, "left");
 });
 
-Deno.test("settings() gives the spelling of the list, whatever the flag's", () => {
+Deno.test("settings() returns the spelling in the list, whatever the flag's", () => {
   const { settings } = parse(
     "variants: [{ geography: EU, company: ClientB }]",
   );
@@ -77,7 +77,7 @@ Deno.test("settings() gives the spelling of the list, whatever the flag's", () =
   strictEqual(variant.flags, "--geography EU --company ClientB");
 });
 
-Deno.test("settings() keeps the names of an experiment and a model that were there before", () => {
+Deno.test("settings() keeps the names of an existing experiment and model", () => {
   const { settings } = parse(
     "variants: [{ geography: US, experiment: Churn 2024, model_name: churn_us }]",
   );
@@ -87,7 +87,7 @@ Deno.test("settings() keeps the names of an experiment and a model that were the
   strictEqual(modelUri, "models:/churn_us/Production");
 });
 
-Deno.test("settings() refuses a variant that would meet another one's model or experiment", () => {
+Deno.test("settings() rejects a variant that would share another one's model or experiment", () => {
   const { settings } = parse("variants: [{ geography: us }]");
   throws(() => settings({ company: "US" }), /share the modelName/);
   const both = parse("variants: [{ geography: us, company: x }]");
@@ -97,7 +97,7 @@ Deno.test("settings() refuses a variant that would meet another one's model or e
   );
 });
 
-Deno.test("toVariants() refuses two variants that share a name", () => {
+Deno.test("toVariants() rejects two variants that share a name", () => {
   refuses(
     "variants: [{ geography: us }, { geography: US }]",
     /geography us and geography US share the key/,
@@ -112,7 +112,7 @@ Deno.test("toVariants() refuses two variants that share a name", () => {
   );
 });
 
-Deno.test("toVariants() names the place of what it cannot use", () => {
+Deno.test("toVariants() names the position of invalid values", () => {
   refuses("[]", /variants\.yaml: expected a mapping, found \[\]/);
   refuses("{}", /variants should be a list, found nothing/);
   refuses("variants: [US]", /variants\[0\] should be a mapping, found "US"/);
@@ -158,7 +158,7 @@ Deno.test("toVariants() names the place of what it cannot use", () => {
   );
 });
 
-Deno.test("toVariants() takes the column and an underscore where a recipe gives no prefix", () => {
+Deno.test("toVariants() uses the column and an underscore if a recipe has no prefix", () => {
   const { listed } = parse(
     "variants: [{ recipe: { one_hot: [{ column: brand }] } }]",
   );
@@ -170,7 +170,7 @@ Deno.test("toVariants() takes the column and an underscore where a recipe gives 
   }]);
 });
 
-Deno.test("toVariants() reads categories, limits, missing values, and that rows name nobody", () => {
+Deno.test("toVariants() reads categories, limits, missing values, and id_column: none", () => {
   const step = (text: string) =>
     parse(`variants: [{ recipe: { one_hot: [{ column: b, ${text} }] } }]`)
       .listed[0]!.recipe.oneHot[0];

@@ -476,9 +476,9 @@ Deno.test("openPostgres() fulfils the database's contract", async (t) => {
   await using database = await openPostgres(settingsOf(server));
   strictEqual(database.embedded, false);
   await steps(t, database);
-  await t.step("and tells apart who may not come in", () => logins(server));
+  await t.step("distinguishes rejected logins", () => logins(server));
   await t.step(
-    "and outlives broken connections and a restart",
+    "survives broken connections and a restart",
     () => breaks(server, database),
   );
 });
@@ -562,7 +562,7 @@ async function untilAnswers(database: Database): Promise<void> {
   }
 }
 
-Deno.test("openPostgres() does with TLS what libpq's sslmode promises", async (t) => {
+Deno.test("openPostgres() implements libpq's sslmode", async (t) => {
   const own = await makeCertificates("localhost");
   const stranger = await makeCertificates("localhost");
   await using server = await startPostgres({ tls: own });
@@ -614,7 +614,7 @@ Deno.test("openPostgres() does with TLS what libpq's sslmode promises", async (t
   }
 });
 
-Deno.test("openPostgres() passes on options, name and time limit of a connection", async () => {
+Deno.test("openPostgres() passes on a connection's options, name and time limit", async () => {
   await using server = await startPostgres();
   await using plain = await openPostgres(settingsOf(server));
   await plain.query("create schema mlflow");
@@ -673,7 +673,7 @@ Deno.test("openPostgres() passes on options, name and time limit of a connection
   ok(seconds > 0.9 && seconds < 5, String(seconds));
 });
 
-Deno.test("ensureNamedSchema() makes the schema that the options name first, and no other", async () => {
+Deno.test("ensureNamedSchema() creates the first schema that the options name, and no other", async () => {
   await using server = await startPostgres();
   await using plain = await openPostgres(settingsOf(server));
   const schemas = async () =>
@@ -705,7 +705,7 @@ Deno.test("ensureNamedSchema() makes the schema that the options name first, and
   await rejects(ensureNamedSchema(other), UsageError);
 });
 
-Deno.test("openPglite() keeps what was stored, and refuses a second process by name", async () => {
+Deno.test("openPglite() preserves stored data, and names the process that has the database", async () => {
   await using folder = await tempFolder();
   const path = `${folder.path}/database`;
   {
@@ -729,7 +729,7 @@ Deno.test("openPglite() keeps what was stored, and refuses a second process by n
   deepStrictEqual(await again.query("select id from kept"), [{ id: 1 }]);
 });
 
-Deno.test("openPglite() waits for the one that has the folder", async () => {
+Deno.test("openPglite() waits for the process that has the folder", async () => {
   await using folder = await tempFolder();
   const path = `${folder.path}/database`;
   const first = await openPglite(path);
@@ -740,7 +740,7 @@ Deno.test("openPglite() waits for the one that has the folder", async () => {
   deepStrictEqual(await database.query("select id from kept"), []);
 });
 
-Deno.test("ensureDatabase() takes any name, once, and refuses what Postgres would cut", async () => {
+Deno.test("ensureDatabase() accepts any name, and rejects names that Postgres would truncate", async () => {
   await using server = await startPostgres();
   await using admin = await openPostgres(settingsOf(server));
   const name = `my "db"; drop database x; -- é ' $`;
@@ -768,7 +768,7 @@ Deno.test("ensureDatabase() takes any name, once, and refuses what Postgres woul
   });
 });
 
-Deno.test("quoteIdentifier() doubles quotes; exactNumber() refuses what it cannot hold", () => {
+Deno.test("quoteIdentifier() doubles quotes; exactNumber() rejects numbers beyond 2^53", () => {
   strictEqual(quoteIdentifier('a"b'), '"a""b"');
   strictEqual(exactNumber("-9007199254740991"), -9007199254740991);
   throws(() => exactNumber("9007199254740992"), RangeError);

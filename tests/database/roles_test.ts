@@ -9,7 +9,7 @@ const flags = ["--geography", "US", "--retries", "0"];
 const password = "of-a-member";
 
 testWithPython(
-  "ensureRoles() gives churn_writer what predict and monitor need and too little for log-model and promote",
+  "ensureRoles() grants churn_writer what predict and monitor need, but not log-model and promote",
   async () => {
     await using world = await startWorld("geography-us");
     const { env } = world;
@@ -55,7 +55,7 @@ testWithPython(
 );
 
 testWithPython(
-  "ensureRoles() gives churn_reader the scores to read, and predict too little",
+  "ensureRoles() lets churn_reader read the scores, but not run predict",
   async () => {
     await using world = await startWorld("geography-us");
     const { env } = world;

@@ -3,7 +3,7 @@ import { ok } from "node:assert/strict";
 /** Rows of a table that name a test: `` `room/file_test.ts`: part of its name ``, last in its row. */
 const named = /\| `(\w+\/\w+_test\.ts)`: (.+?) +\|$/gm;
 
-Deno.test("README.md names tests that are there", async () => {
+Deno.test("README.md names existing tests", async () => {
   const text = await Deno.readTextFile(
     new URL("../../README.md", import.meta.url),
   );

@@ -39,7 +39,7 @@ for (const settings of listed) {
   const { variant, files, label, idColumn = "" } = settings;
   const title = `shipped data of ${variant.title}`;
 
-  Deno.test(`${title} has the digests of its manifest and of the README`, async () => {
+  Deno.test(`${title} has the digests in its manifest and in the README`, async () => {
     const manifest = await readManifest(settings);
     const readme = await read("models/README.md");
     for (const [role, stated] of Object.entries(manifest.files)) {
@@ -55,7 +55,7 @@ for (const settings of listed) {
     }
   });
 
-  Deno.test(`${title} has a manifest of its own variant and a training date`, async () => {
+  Deno.test(`${title} has a manifest for its variant with a training date`, async () => {
     const manifest = await readManifest(settings);
     strictEqual(manifest.variant, variant.key);
     strictEqual(manifest.geography, variant.geography ?? null);
@@ -83,7 +83,7 @@ for (const settings of listed) {
     }
   });
 
-  Deno.test(`${title} names each player once`, async () => {
+  Deno.test(`${title} has each player once`, async () => {
     const ids = (await readAllRows(settings)).map((row) => row[idColumn]);
     ok(ids.every((id) => /^P-[A-Z-]+-\d{6}$/.test(String(id))));
     strictEqual(new Set(ids).size, ids.length);
@@ -116,7 +116,7 @@ for (const settings of listed) {
   });
 }
 
-Deno.test("shipped models are listed in variants.yaml, each of them", async () => {
+Deno.test("every shipped model is listed in variants.yaml", async () => {
   const found = (await walk("models"))
     .filter((path) => path.endsWith("/manifest.json")).sort();
   const expected = listed.map(manifestPath).sort();
@@ -156,7 +156,7 @@ testWithSeed(
 
 if (Deno.build.os === "linux" && Deno.build.arch === "x86_64") {
   testWithPython(
-    "models/train.py makes a shipped model again from a file of its players",
+    "models/train.py reproduces a shipped model from a file of its players",
     async () => {
       await using folder = await tempFolder();
       const training = `${folder.path}/labelled.jsonl`;

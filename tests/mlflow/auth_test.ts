@@ -79,7 +79,7 @@ print(json.dumps([version.version, version.current_stage, client.get_run(version
 
 for (const permission of ["READ", "NO_PERMISSIONS"]) {
   testWithPython(
-    `a user who is no administrator does everything through a basic-auth server of MLflow 3.17.2 whose default is ${permission}`,
+    `a user without administrator rights can do everything on a basic-auth server of MLflow 3.17.2 whose default is ${permission}`,
     async (t) => {
       await using postgres = await startPostgres({ password: "plain" });
       await addDatabase(postgres, "mlflow_db");
@@ -118,7 +118,7 @@ for (const permission of ["READ", "NO_PERMISSIONS"]) {
       strictEqual((await run("monitor")).status, "created");
 
       await t.step(
-        "and Python's client sees it with the same login",
+        "Python's client sees it with the same login",
         async () => {
           const { stdout } = await runPython(release, look, {
             args: [model],
@@ -130,7 +130,7 @@ for (const permission of ["READ", "NO_PERMISSIONS"]) {
         },
       );
 
-      await t.step("what is not there is told so", async () => {
+      await t.step("missing objects are reported as missing", async () => {
         const store = await openRest({ uri: server.url, ...ada });
         strictEqual(store.hasLoggedModels, true);
         strictEqual(store.mlflowVersion, "3.17.2");
@@ -153,7 +153,7 @@ for (const permission of ["READ", "NO_PERMISSIONS"]) {
         );
       });
 
-      await t.step("somebody else's model stays as it is", async () => {
+      await t.step("another user's model is not changed", async () => {
         const others = { ...env, ...envOf(bob) };
         const { stderr } = await runCommand(
           "promote",

@@ -64,7 +64,7 @@ async function registerInPython(uri: string): Promise<number[]> {
 const oneTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
 const sorted = (numbers: number[]) => numbers.toSorted((a, b) => a - b);
 
-Deno.test("createModelVersion() numbers 20 calls at once on PGlite without a gap", async () => {
+Deno.test("createModelVersion() numbers 20 concurrent calls on PGlite without a gap", async () => {
   await using fixture = await openEmbeddedFixture();
   const { store } = fixture;
   const numbers = await Promise.all(
@@ -130,28 +130,31 @@ testWithPython(
       },
     );
 
-    await t.step("two promotions at once leave one in Production", async () => {
-      await using database = await openDatabase(server, "tables");
-      const store = await openTables(database);
-      await Promise.all(
-        oneTo(10).map((version) =>
-          store.promote(name, {
-            version,
-            alias: "champion",
-            stage: "Production",
-            by: `writer ${version}`,
-            timeMs: 1000 + version,
-          })
-        ),
-      );
-      const versions = await store.listModelVersions(name);
-      const inProduction = versions.filter(({ stage }) =>
-        stage === "Production"
-      );
-      strictEqual(inProduction.length, 1);
-      deepStrictEqual(inProduction[0]?.aliases, ["champion"]);
-      const archived = versions.filter(({ stage }) => stage === "Archived");
-      strictEqual(archived.length, 9);
-    });
+    await t.step(
+      "two concurrent promotions leave one version in Production",
+      async () => {
+        await using database = await openDatabase(server, "tables");
+        const store = await openTables(database);
+        await Promise.all(
+          oneTo(10).map((version) =>
+            store.promote(name, {
+              version,
+              alias: "champion",
+              stage: "Production",
+              by: `writer ${version}`,
+              timeMs: 1000 + version,
+            })
+          ),
+        );
+        const versions = await store.listModelVersions(name);
+        const inProduction = versions.filter(({ stage }) =>
+          stage === "Production"
+        );
+        strictEqual(inProduction.length, 1);
+        deepStrictEqual(inProduction[0]?.aliases, ["champion"]);
+        const archived = versions.filter(({ stage }) => stage === "Archived");
+        strictEqual(archived.length, 9);
+      },
+    );
   },
 );

@@ -662,7 +662,7 @@ async function checkContract(
   });
 }
 
-Deno.test("MlflowStore over PGlite keeps the contract", async (t) => {
+Deno.test("MlflowStore on PGlite fulfils the contract", async (t) => {
   await checkContract(t, "PGlite", {
     version: "3.17.2",
     open: openEmbeddedFixture,
@@ -670,7 +670,7 @@ Deno.test("MlflowStore over PGlite keeps the contract", async (t) => {
 });
 
 testWithPython(
-  "MlflowStore keeps the contract over tables and servers of three MLflow releases",
+  "MlflowStore fulfils the contract on tables and servers of three MLflow releases",
   async (t) => {
     await using server = await startPostgresWith(mlflowReleases);
     for (const release of mlflowReleases) {

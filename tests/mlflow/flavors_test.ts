@@ -111,7 +111,7 @@ async function checkOurs(
 }
 
 testWithPython(
-  "mlflow.pyfunc and MLflow's server score every kind of model that we log as its library does",
+  "mlflow.pyfunc and MLflow's server score every kind of logged model like its library",
   async (t) => {
     await using temp = await tempFolder();
     const folder = temp.path;
@@ -124,7 +124,7 @@ testWithPython(
     ok(index.length >= 22, `${index.length} models`);
     for (const trained of index) {
       const { name } = trained;
-      await t.step(`${name} is proven, logged and scored here`, async () => {
+      await t.step(`${name} is checked, logged and scored here`, async () => {
         const candidate = await readCandidate(folder, name);
         const report = await proveParity(candidate);
         strictEqual(report.sampleRows, trained.scores.length);
@@ -135,7 +135,7 @@ testWithPython(
       });
     }
     await t.step(
-      "the gate refuses rows that were encoded wrongly",
+      "the gate rejects wrongly encoded rows",
       async () => {
         const candidate = await readCandidate(folder, "xgboost-texts");
         const { sample } = candidate;

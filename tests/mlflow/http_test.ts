@@ -68,7 +68,7 @@ function startAnswering(answer: () => Response | Promise<Response>) {
 }
 
 testWithPython(
-  "openRest() explains what a server of MLflow 3.17.2 refuses",
+  "openRest() explains what a server of MLflow 3.17.2 rejects",
   async (t) => {
     const release = "mlflow-3.17.2";
     await using postgres = await startPostgres();
@@ -110,14 +110,14 @@ testWithPython(
       },
     );
 
-    await t.step("a token is sent as bearer", async () => {
+    await t.step("a token is sent as a bearer token", async () => {
       const authorization = `Bearer ${token}`;
       await using proxy = startProxy({ to: server.url, authorization });
       const store = await openRest({ uri: proxy.url, token });
       strictEqual(store.hasLoggedModels, true);
     });
 
-    await t.step("what the server refuses has MLflow's code", async () => {
+    await t.step("an error of the server has MLflow's error code", async () => {
       const http = openHttp({ uri: server.url });
       await rejects(
         http.json("GET", "/mlflow/runs/get", { run_id: "0".repeat(32) }),
@@ -133,7 +133,7 @@ testWithPython(
       );
     });
 
-    await t.step("a database that is away is transient", async () => {
+    await t.step("an unavailable database is transient", async () => {
       const store = await openRest({ uri: server.url });
       await postgres.stop();
       await rejects(
@@ -157,7 +157,7 @@ testWithPython(
   },
 );
 
-Deno.test("openRest() says that nobody answers", async () => {
+Deno.test("openRest() reports that no server responds", async () => {
   const uri = `http://ada:${
     encodeURIComponent(password)
   }@127.0.0.1:${freePort()}`;
@@ -167,7 +167,7 @@ Deno.test("openRest() says that nobody answers", async () => {
   );
 });
 
-Deno.test("openRest() takes a certificate that it cannot trust for a setting that is wrong, not for trouble", async () => {
+Deno.test("openRest() treats an untrusted certificate as a wrong setting, not as an outage", async () => {
   const { certificate: cert, key } = await makeCertificates("localhost");
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, cert, key, onListen() {} },
@@ -179,7 +179,7 @@ Deno.test("openRest() takes a certificate that it cannot trust for a setting tha
   );
 });
 
-Deno.test("openRest() says that an answer takes too long", async () => {
+Deno.test("openRest() reports a response that takes too long", async () => {
   const { promise, resolve } = Promise.withResolvers<Response>();
   await using server = startAnswering(() => promise);
   await rejects(
@@ -189,7 +189,7 @@ Deno.test("openRest() says that an answer takes too long", async () => {
   resolve(new Response());
 });
 
-Deno.test("openRest() tells a server that is not MLflow's", async (t) => {
+Deno.test("openRest() recognises a server that is not MLflow", async (t) => {
   const answers: Record<string, [status: number, body: string]> = {
     "a login page": [200, "<html>Sign in</html>"],
     "another service": [404, "<html>Not Found</html>"],

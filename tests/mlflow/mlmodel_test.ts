@@ -119,7 +119,7 @@ async function checkSaved(
       ["custom", /python_function \(loaded by mlflow\.pyfunc\.model\)/],
     ] as const
   ) {
-    await t.step(`${name} is refused by name`, async () => {
+    await t.step(`${name} is rejected by name`, async () => {
       const text = await Deno.readTextFile(`${folder}/${name}/MLmodel`);
       throws(() => parseMLmodel(text, { file: name }), (error: unknown) => {
         ok(error instanceof InputError);
@@ -173,7 +173,7 @@ print(json.dumps({
 for (const release of ["mlflow-3.17.2", "mlflow-2.22.5"] as PeerName[]) {
   const version = release.replace("mlflow-", "");
   testWithPython(
-    `parseMLmodel() reads what ${release} saves, and toMLmodel() what it loads`,
+    `parseMLmodel() reads what ${release} saves, and ${release} loads what toMLmodel() writes`,
     async (t) => {
       await using temporary = await tempFolder();
       const folder = temporary.path;
@@ -241,7 +241,7 @@ Deno.test("toMLmodel() and parseMLmodel() agree", () => {
   });
 });
 
-Deno.test("toMLmodel() lets ONNX be loaded where there is no native file", () => {
+Deno.test("toMLmodel() declares ONNX for loading if there is no native file", () => {
   const text = toMLmodel({ ...describe("a"), native: undefined });
   const parsed = parseYaml(text, { file: "MLmodel" }) as {
     flavors: Record<string, Record<string, unknown>>;
@@ -269,7 +269,7 @@ Deno.test("toMLmodel() lets ONNX be loaded where there is no native file", () =>
   );
 });
 
-Deno.test("toModelHistory() appends to what the run's tag says", () => {
+Deno.test("toModelHistory() appends to the run's tag", () => {
   const model = describe("churn_model");
   const once = toModelHistory(model);
   const twice = JSON.parse(toModelHistory(model, once));
@@ -278,7 +278,7 @@ Deno.test("toModelHistory() appends to what the run's tag says", () => {
   strictEqual(twice[1].flavors.python_function.loader_module, "mlflow.xgboost");
 });
 
-Deno.test("parseMLmodel() refuses files that lead out of the folder, and external models", () => {
+Deno.test("parseMLmodel() rejects paths outside the folder, and external models", () => {
   const parse = (text: string) => () => parseMLmodel(text, { file: "MLmodel" });
   for (const data of ["../model.ubj", "/etc/passwd", "a/../../b"]) {
     throws(

@@ -71,7 +71,7 @@ for (const release of mlflowReleases) {
       );
 
       await t.step(
-        "predict stored the scores that mlflow.pyfunc gives",
+        "predict stored the scores that mlflow.pyfunc returns",
         async () => {
           const stored = await storedScores(world, scored.run_id);
           strictEqual(stored.length, 500);
@@ -82,7 +82,7 @@ for (const release of mlflowReleases) {
       // One release is enough: the command is a process around mlflow.pyfunc, and takes half a minute.
       if (release === mlflowReleases[0]) {
         await t.step(
-          "`mlflow models predict` scores a file with it",
+          "`mlflow models predict` scores a file with the model",
           async () => {
             const scores = await predictByCommandLine(world, release, csv);
             ok(largestDifference(scores, seen.scores) <= tolerance);
@@ -91,7 +91,7 @@ for (const release of mlflowReleases) {
       }
 
       await t.step(
-        "MlflowClient finds, tags, moves, aliases and deletes it, and our scripts go on from there",
+        "MlflowClient finds, tags, moves, aliases and deletes the model, and the scripts continue from there",
         async () => {
           strictEqual((await run("log-model", "--force")).model_version, 2);
           const { tags } = await python(world, release, [
@@ -121,7 +121,7 @@ for (const release of mlflowReleases) {
   );
 
   testWithPython(
-    `predict scores what ${release} logged, and refuses by name what it cannot score`,
+    `predict scores what ${release} logged, and rejects by name what it cannot score`,
     async (t) => {
       await using world = await startWorld("geography-us", release);
       const { run, refusal } = runnerOf(world);

@@ -34,12 +34,12 @@ const refuses = (tx: Queryable, message: RegExp) =>
     return true;
   });
 
-Deno.test("detectSchemaVersion() knows the pinned schema, and what is not one", async (t) => {
+Deno.test("detectSchemaVersion() recognises the pinned schema and rejects others", async (t) => {
   await using folder = await tempFolder();
   await using database = await openPglite(`${folder.path}/database`);
   const stamp = `update alembic_version set version_num = '${newHead}'`;
 
-  await t.step("an empty database is told to run setup", async () => {
+  await t.step("the error for an empty database suggests setup", async () => {
     await refuses(database, /Cannot find MLflow's tables.*deno task setup/);
   });
 
@@ -108,7 +108,7 @@ Deno.test("detectSchemaVersion() knows the pinned schema, and what is not one", 
     );
   }
 
-  await t.step("openTables() passes the warning on and works", async () => {
+  await t.step("openTables() logs the warning and works", async () => {
     await database.query(stamp);
     const warnings: string[] = [];
     const store = await openTables(database, {

@@ -246,7 +246,7 @@ function canonical(parsed: (string | null)[] | null): unknown {
 }
 
 testWithPython(
-  "the rules accept and refuse what MLflow 3.17.2 does",
+  "the rules accept and reject what MLflow 3.17.2 does",
   async (t) => {
     // No argument can hold a NUL; it is tried below, without Python.
     const asked = {
@@ -306,7 +306,7 @@ testWithPython(
       }
     });
     await t.step(
-      "toColumnSpec() of XGBoost's types is what MLflow infers from the same frame",
+      "toColumnSpec() maps XGBoost's types as MLflow infers them from the same frame",
       () => {
         const ours = numberFrames.map((rows, index) =>
           toSchemaJson(
@@ -329,11 +329,11 @@ testWithPython(
   },
 );
 
-Deno.test("checkKey() refuses a NUL character", () => {
+Deno.test("checkKey() rejects a NUL character", () => {
   throws(() => checkKey("tag", "a\u0000b"), InputError);
 });
 
-Deno.test("fitParam() and fitTag() cut to 6000 and 8000 characters, counted as Python counts", () => {
+Deno.test("fitParam() and fitTag() truncate to 6000 and 8000 characters, counted as in Python", () => {
   const { value, warning } = fitParam("p", "🙂".repeat(6001));
   strictEqual([...value].length, 6000);
   strictEqual(
@@ -350,7 +350,7 @@ Deno.test("storedMetricValue() keeps every finite number", () => {
   }
 });
 
-Deno.test("checkMetric() refuses times and steps that are no whole numbers", () => {
+Deno.test("checkMetric() rejects times and steps that are not whole numbers", () => {
   const metric = { key: "a", value: 1, timestampMs: 1 };
   for (const timestampMs of [-1, 1.5, NaN, Infinity]) {
     throws(() => checkMetric({ ...metric, timestampMs }), /its time is/);
@@ -373,7 +373,7 @@ Deno.test("checkDataset() names the part that is too long", () => {
   );
 });
 
-Deno.test("toColumnSpec() believes the model first, then true and false of the sample, and else says double", () => {
+Deno.test("toColumnSpec() prefers the model's type, then booleans in the sample, then double", () => {
   const cases: [string | undefined, unknown[], string, boolean][] = [
     ["float", [true, false], "double", true],
     ["float", [1, 2], "double", true],
@@ -397,7 +397,7 @@ Deno.test("toColumnSpec() believes the model first, then true and false of the s
   }
 });
 
-Deno.test("parseModelUri() refuses a URI without a name or a version, and says what to write", () => {
+Deno.test("parseModelUri() rejects a URI without a name or a version, and shows valid forms", () => {
   throws(() => parseModelUri("models:/@champion"), /expected models:\/NAME/);
   throws(
     () => parseModelUri("models:/churn"),
@@ -420,7 +420,7 @@ const version: ModelVersion = {
   createdMs: 0,
 };
 
-Deno.test("a promotion's tag has a key that MLflow 2.9.2 accepts; a second one in the same millisecond has its own", () => {
+Deno.test("a promotion's tag has a key that MLflow 2.9.2 accepts, unique within the same millisecond", () => {
   const timeMs = Date.UTC(2026, 10, 23, 12);
   const promotion = {
     version: 1,

@@ -15,7 +15,7 @@ const verdicts: [string, number, number, "better" | "worse"][] = [
 ];
 
 for (const [what, auc, log_loss, expected] of verdicts) {
-  Deno.test(`compareMetrics() calls a candidate ${expected} that ${what}`, () => {
+  Deno.test(`compareMetrics() returns ${expected} for a candidate that ${what}`, () => {
     const candidate = { auc, log_loss };
     const { status, reasons } = compareMetrics(candidate, {
       champion,
@@ -26,7 +26,7 @@ for (const [what, auc, log_loss, expected] of verdicts) {
   });
 }
 
-Deno.test("compareMetrics() allows a loss where the threshold is negative", () => {
+Deno.test("compareMetrics() allows a loss if the threshold is negative", () => {
   const { status } = compareMetrics({ auc: 0.74, log_loss: 0.5 }, {
     champion,
     thresholds: { minAucGain: -0.02, maxLogLossIncrease: 0 },
@@ -34,7 +34,7 @@ Deno.test("compareMetrics() allows a loss where the threshold is negative", () =
   strictEqual(status, "better");
 });
 
-Deno.test("compareMetrics() refuses a labelled set that defines no AUC", () => {
+Deno.test("compareMetrics() rejects a labelled set without a defined AUC", () => {
   throws(
     () => compareMetrics({ log_loss: 0.5 }, { champion, thresholds }),
     (error) => error instanceof InputError && /without auc/.test(error.message),

@@ -651,7 +651,7 @@ Deno.test("the predictions' contract on Postgres", async (t) => {
   await fulfil(t, database);
   await using other = await open();
   await t.step(
-    "two schedulers on connections of their own store one input once",
+    "two schedulers with separate connections store one input once",
     async () => {
       const input = newInput();
       const results = await Promise.all(
@@ -667,7 +667,7 @@ Deno.test("the predictions' contract on Postgres", async (t) => {
     },
   );
   await t.step(
-    "a connection that is killed in mid-transaction leaves nothing",
+    "a connection that is killed during a transaction stores nothing",
     () => killed(database, other),
   );
 });
@@ -740,7 +740,7 @@ async function countScores(
   return row!.rows;
 }
 
-Deno.test("storePredictions() keeps UTC in a table of before whose times have no zone", async () => {
+Deno.test("storePredictions() stores UTC in an older table whose times have no zone", async () => {
   await using server = await startPostgres();
   await using database = await openPostgres({
     ...server,

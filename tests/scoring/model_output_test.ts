@@ -60,7 +60,7 @@ const pairs: readonly [string, string | undefined, number][] = [
 
 for (const [name, positiveClass, column] of pairs) {
   const title = positiveClass ?? "its own 1 or true";
-  Deno.test(`toModelOutput() takes the library's probability of ${title} from ${name}`, async () => {
+  Deno.test(`toModelOutput() returns the library's probability of ${title} from ${name}`, async () => {
     const { output, found } = await score(name, { ...unset, positiveClass });
     strictEqual(output.predictionKind, "probability");
     strictEqual(output.outputs, 1);
@@ -126,7 +126,7 @@ for (
     ["support-vectors", 2],
   ] as const
 ) {
-  Deno.test(`toModelOutput() takes ${name} for a score, also where its values are from 0 to 1`, async () => {
+  Deno.test(`toModelOutput() treats ${name} as a score, even if its values are from 0 to 1`, async () => {
     const { output, found } = await score(name, unset);
     deepStrictEqual([output.predictionKind, output.outputs], [
       "score",
@@ -136,7 +136,7 @@ for (
   });
 }
 
-Deno.test("toModelOutput() takes the columns of three classes as they are", async () => {
+Deno.test("toModelOutput() returns the columns of three classes unchanged", async () => {
   for (const name of ["sklearn-forest-of-three", "catboost-three"]) {
     const { output, found } = await score(name, {
       ...unset,
@@ -150,7 +150,7 @@ Deno.test("toModelOutput() takes the columns of three classes as they are", asyn
   }
 });
 
-Deno.test("model_output: probability takes an output that shows none, as long as it is one", async () => {
+Deno.test("model_output: probability accepts an undeclared output if its values are probabilities", async () => {
   const said: OutputSettings = { ...unset, modelOutput: "probability" };
   for (const name of ["net-tail", "forest-of-shares"]) {
     const { output, found } = await score(name, said);
@@ -170,11 +170,11 @@ Deno.test("model_output: probability takes an output that shows none, as long as
   );
 });
 
-Deno.test("a decision function of one column for two classes is refused", async () => {
+Deno.test("a decision function with one column for two classes is rejected", async () => {
   await refuses("ridge", unset, /one column for the classes "churn", "stay"/);
 });
 
-Deno.test("toModelOutput() cuts what rounding left outside of 0 to 1, and refuses what is more", () => {
+Deno.test("toModelOutput() clips rounding errors outside 0 to 1, and rejects larger ones", () => {
   const facts: OutputFacts = { kind: "probability", classes: ["0", "1"] };
   const output = toModelOutput(facts, {
     columns: 2,
@@ -191,7 +191,7 @@ Deno.test("toModelOutput() cuts what rounding left outside of 0 to 1, and refuse
   }
 });
 
-Deno.test("variants.yaml names the positive class as a text, a whole number or a boolean", () => {
+Deno.test("variants.yaml can name the positive class as a string, an integer or a boolean", () => {
   const read = (positive_class: unknown) =>
     toVariants({ positive_class, variants: [{}] }).listed[0]?.positiveClass;
   deepStrictEqual(["churn", 2, -1, true, undefined].map(read), [

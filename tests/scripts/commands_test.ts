@@ -33,7 +33,7 @@ async function copyWithoutIds(): Promise<{ path: string } & AsyncDisposable> {
   return project;
 }
 
-Deno.test("predict does the whole main job on the embedded default, once", async () => {
+Deno.test("predict sets up, logs, promotes and scores on the embedded default, once", async () => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: home.path };
   const first = await runCommand("predict", [], { env });
@@ -65,7 +65,7 @@ Deno.test("predict does the whole main job on the embedded default, once", async
   }]);
 });
 
-Deno.test("predict --all scores every variant of variants.yaml on the embedded default", async () => {
+Deno.test("predict --all scores every variant in variants.yaml on the embedded default", async () => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: home.path };
   const { report } = await runCommand("predict", ["--all"], { env });
@@ -155,7 +155,7 @@ Deno.test("predict names row, line and column of bad data, exits 1, and stores n
   deepStrictEqual(report.result, [{ rows: 0 }]);
 });
 
-Deno.test("predict waits for the process that has the embedded database, then both are right", async () => {
+Deno.test("predict waits for the process that has the embedded database, then both succeed", async () => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: home.path };
   const runs = await Promise.all(
@@ -172,7 +172,7 @@ Deno.test("predict waits for the process that has the embedded database, then bo
   deepStrictEqual(report.result, [{ rows: 1 }]);
 });
 
-Deno.test("query answers in three formats and refuses to write", async () => {
+Deno.test("query prints three formats and cannot write", async () => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: home.path };
   await runCommand("predict", [], { env });
@@ -201,7 +201,7 @@ Deno.test("query answers in three formats and refuses to write", async () => {
   deepStrictEqual(report.result, [{ kept: true }]);
 });
 
-Deno.test("database lets another Postgres client into the embedded database", async () => {
+Deno.test("database serves the embedded database to another Postgres client", async () => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: home.path };
   const { report } = await runCommand("predict", [], { env });
@@ -375,7 +375,7 @@ testWithPython(
 );
 
 testWithSeed(
-  "log-model and predict take the seed's own files by name, JSON model too, embedded",
+  "log-model and predict read the seed's files by name on the embedded default, including a JSON model",
   async () => {
     await using home = await tempFolder();
     await using project = await copyWithoutIds();
@@ -435,7 +435,7 @@ async function countLines(path: string): Promise<number> {
   return text.trim().split("\n").length;
 }
 
-Deno.test("a flag that cannot be used leaves nothing behind, and reports name what truly scored", async () => {
+Deno.test("an invalid flag changes nothing, and reports name the engine and version that scored", async () => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: `${home.path}/home` };
   const first = await runCommand("predict", [], { env });

@@ -18,7 +18,7 @@ for index in range(3):
 `;
 
 testWithPython(
-  "setup, 20 log-model and 10 predict at once, Python registering beside them, leave no gap and no second batch",
+  "setup, 20 log-model and 10 predict runs with concurrent Python clients leave no gap and no duplicate batch",
   async () => {
     await using world = await startWorld("geography-us");
     const { env, postgres, pythonEnv } = world;

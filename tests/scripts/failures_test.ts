@@ -41,7 +41,7 @@ async function fails(
   return ended;
 }
 
-Deno.test("a command line that is wrong ends with 2 and names the flag", async (t) => {
+Deno.test("a wrong command line ends with exit code 2 and names the flag", async (t) => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: home.path };
   const cases: [[string, ...string[]], RegExp][] = [
@@ -65,7 +65,7 @@ Deno.test("a command line that is wrong ends with 2 and names the flag", async (
   deepStrictEqual([...Deno.readDirSync(home.path)], []);
 });
 
-Deno.test("half a configuration ends with 2, never with the embedded default", async (t) => {
+Deno.test("a partial configuration ends with exit code 2 and never uses the embedded default", async (t) => {
   await using home = await tempFolder();
   const uri = "postgresql://u:word@127.0.0.1:1/d";
   const cases: [[string, ...string[]], Env, RegExp][] = [
@@ -120,7 +120,7 @@ function bySecret(world: World, secret: string): Env {
 }
 
 testWithPython(
-  "what fails on real services says why, and stores nothing",
+  "a failure on real services reports its cause and stores nothing",
   async (t) => {
     await using world = await startWorld("geography-us");
     const { env, postgres, moto } = world;
@@ -135,7 +135,7 @@ testWithPython(
     });
 
     await t.step(
-      "a secret that is no JSON, or lacks a part, is not shown",
+      "a secret that is not JSON, or lacks a field, is not shown",
       async () => {
         await putSecret(moto, "text", "hidden-word, not JSON");
         await putSecret(moto, "half", { username: "hidden-word" });
@@ -188,7 +188,7 @@ testWithPython(
     });
 
     await t.step(
-      "a database host that is down, tried as often as said",
+      "an unreachable database host, with the given number of attempts",
       async () => {
         await putSecret(moto, "good", {
           username: postgres.user,
@@ -208,7 +208,7 @@ testWithPython(
       },
     );
 
-    await t.step("Secrets Manager that is down", async () => {
+    await t.step("Secrets Manager is unavailable", async () => {
       const { stderr } = await fails(["setup", ...us], {
         env: {
           ...bySecret(world, "good"),
@@ -229,7 +229,7 @@ testWithPython(
     });
 
     await t.step(
-      "an experiment that is not there prints the setup command",
+      "a missing experiment prints the setup command",
       async () => {
         await runCommand("setup", ["--company", "ClientA", ...quick], { env });
         for (const name of ["log-model", "predict"]) {
@@ -244,7 +244,7 @@ testWithPython(
     );
 
     await t.step(
-      "a model that is not there, then not promoted, prints the next command",
+      "a missing model, then an unpromoted one, prints the next command",
       async () => {
         await runCommand("setup", us, { env });
         await fails(["predict", ...us], {
@@ -270,7 +270,7 @@ testWithPython(
     );
 
     await t.step(
-      "credentials that S3 refuses: no fallback, whatever the local folder has",
+      "credentials that S3 rejects: no fallback, whatever the local folder has",
       async () => {
         await using project = await copyProject();
         const sample =
@@ -308,7 +308,7 @@ testWithPython(
       },
     );
 
-    await t.step("a bucket that is not there", async () => {
+    await t.step("a missing bucket", async () => {
       await fails(["predict", ...us], {
         env: { ...env, MLFLOW_S3_BUCKET: "absent-bucket" },
         code: 2,
@@ -338,7 +338,7 @@ testWithPython(
       },
     );
 
-    await t.step("nothing of all this was stored", async () => {
+    await t.step("none of these cases stored anything", async () => {
       await using database = await openDatabase(postgres, "predictions");
       for (const table of ["churn_predictions", "scoring_runs"]) {
         deepStrictEqual(
@@ -350,7 +350,7 @@ testWithPython(
       }
     });
 
-    await t.step("a model that is none is named, with its place", async () => {
+    await t.step("an invalid model file is named with its path", async () => {
       const key = "geography-us/models/churn/xgb_churn_model_2.bin";
       const path = `${world.bucket}/${key}`;
       const original = await getObject(moto, path);
@@ -362,7 +362,7 @@ testWithPython(
     });
 
     await t.step(
-      "a database of another MLflow is recognised, and not altered",
+      "a database of another MLflow release is recognised and not altered",
       async () => {
         await addDatabase(postgres, "theirs");
         await makeMlflowDatabase("mlflow-2.22.5", postgres.url("theirs"));
@@ -376,7 +376,7 @@ testWithPython(
     );
 
     await t.step(
-      "a database of another program is refused, and not altered",
+      "a database of another program is rejected and not altered",
       async () => {
         await addDatabase(postgres, "foreign");
         {

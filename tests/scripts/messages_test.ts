@@ -51,7 +51,7 @@ function checkHarmless({ stdout, stderr }: Pick<Ended, "stdout" | "stderr">) {
   doesNotMatch(stderr, control);
 }
 
-Deno.test("oneLine() and manyLines() leave no command and no control character", () => {
+Deno.test("oneLine() and manyLines() remove commands and control characters", () => {
   for (const text of hostile) {
     const line = oneLine(text);
     deepStrictEqual(commandsIn(line), [], line);
@@ -65,7 +65,7 @@ Deno.test("oneLine() and manyLines() leave no command and no control character",
   strictEqual(manyLines(`${plain}\n  ${plain}`), `${plain}\n  ${plain}`);
 });
 
-Deno.test("withoutCommands() keeps the meaning of a JSON text, in time that grows with its length", () => {
+Deno.test("withoutCommands() keeps the meaning of JSON, in linear time", () => {
   for (const text of hostile) {
     const json = JSON.stringify({ text }, null, 2);
     strictEqual(JSON.parse(withoutCommands(json)).text, text);
@@ -75,7 +75,7 @@ Deno.test("withoutCommands() keeps the meaning of a JSON text, in time that grow
   ok(performance.now() - started < 5000);
 });
 
-Deno.test("formatRows() keeps a row of a table in its line", () => {
+Deno.test("formatRows() prints each row of a table on one line", () => {
   const rows = hostile.map((text) => ({ [text]: text, n: 1 }));
   for (const row of rows) {
     const lines = formatRows([row], "table").split("\n");
@@ -91,7 +91,7 @@ Deno.test("formatRows() shows 200,000 rows", () => {
   }
 });
 
-Deno.test("toJobSummary() makes neither links nor images nor cells of a text", () => {
+Deno.test("toJobSummary() turns no text into links, images or cells", () => {
   const error =
     "![a](https://evil/x.png) [b](//evil) <img src=x> www.evil.com `c` | d \\";
   for (
@@ -114,7 +114,7 @@ Deno.test("toJobSummary() makes neither links nor images nor cells of a text", (
   }
 });
 
-Deno.test("predict prints no command that a column, a category, an id, a file or its JSON holds", async () => {
+Deno.test("predict prints no workflow command from a column, a category, an id, a file or its JSON", async () => {
   await using folder = await tempFolder();
   const env = { CHURN_HOME: `${folder.path}/home`, CHURN_FILES: folder.path };
   const [line = ""] =
@@ -196,7 +196,7 @@ Deno.test("predict prints no command that a column, a category, an id, a file or
   }
 });
 
-Deno.test("query prints what is stored: days, times and numbers, in every format, whatever TZ", async () => {
+Deno.test("query prints stored days, times and numbers in every format, whatever TZ", async () => {
   await using home = await tempFolder();
   const env = { CHURN_HOME: home.path };
   await runCommand("predict", [], { env });
@@ -244,7 +244,7 @@ Deno.test("query prints what is stored: days, times and numbers, in every format
   strictEqual(stdout.trim().split("\n").length, 140_002);
 });
 
-Deno.test("predict --dry-run changes nothing, and scores as the run after it", async () => {
+Deno.test("predict --dry-run changes nothing, and scores like the run after it", async () => {
   await using folder = await tempFolder();
   const home = `${folder.path}/home`;
   const env = { CHURN_HOME: home };
@@ -309,7 +309,7 @@ function* walk(folder: string): Generator<string> {
   }
 }
 
-Deno.test("predict scores the same input of one call once, and says which it is the same as", async () => {
+Deno.test("predict scores identical inputs of one call once, and names the first of them", async () => {
   await using folder = await tempFolder();
   const env = { CHURN_HOME: `${folder.path}/home`, CHURN_FILES: folder.path };
   const lines = (await Deno.readTextFile("data/churn/X_test_sample_2.json"))
@@ -352,7 +352,7 @@ Deno.test("predict scores the same input of one call once, and says which it is 
   deepStrictEqual(stored.report.result, [{ rows: 10, runs: 4 }]);
 });
 
-Deno.test("printed commands name the variant and the input at hand", async () => {
+Deno.test("printed commands name the variant and the input", async () => {
   await using folder = await tempFolder();
   const env = { CHURN_HOME: `${folder.path}/home`, CHURN_FILES: folder.path };
   const us = ["--geography", "US"];

@@ -89,7 +89,7 @@ const countRows = `select (select count(*) from monitoring_runs) as looks,
   (select count(*) from runs where name like 'Monitoring%') as runs,
   (select count(*) from metrics) as metrics`;
 
-Deno.test("monitor finds the shipped players undrifted, once, and says what it does not know", async () => {
+Deno.test("monitor finds no drift in the shipped players, stores that once, and reports what is unknown", async () => {
   await using home = await startHome();
   const early = await home.end(1, "monitor");
   match(
@@ -131,7 +131,7 @@ Deno.test("monitor finds the shipped players undrifted, once, and says what it d
   deepStrictEqual(unchanged.result, counts.result);
 });
 
-Deno.test("monitor ends with 3 under --fail-on drift, and advises to retrain the second time in a row", async () => {
+Deno.test("monitor exits with 3 for --fail-on drift, and advises retraining the second time in a row", async () => {
   await using home = await startHome();
   await home.run("predict");
   await home.run("monitor");
@@ -179,7 +179,7 @@ Deno.test("monitor ends with 3 under --fail-on drift, and advises to retrain the
 });
 
 testWithPython(
-  "monitor measures matured outcomes as scikit-learn does, and fails when they fell",
+  "monitor measures matured outcomes as scikit-learn does, and fails if performance fell",
   async () => {
     await using home = await startHome();
     await home.run("predict");
@@ -528,7 +528,7 @@ for (
   );
 }
 
-Deno.test("monitor refuses outcomes and runs that it cannot tell apart, and says how many players are covered", async () => {
+Deno.test("monitor rejects ambiguous outcomes and runs, and reports how many players are covered", async () => {
   await using home = await startHome();
   const players = (await readPlayers(sample)).slice(0, 300);
   const numbered = players.map((player, row) => ({
@@ -612,7 +612,7 @@ Deno.test("monitor refuses outcomes and runs that it cannot tell apart, and says
   );
 });
 
-Deno.test("listRuns() names setup when the tables are absent or an earlier release's", async () => {
+Deno.test("listRuns() suggests setup if the tables are missing or from an earlier release", async () => {
   await using folder = await tempFolder();
   await using database = await openPglite(`${folder.path}/database`);
   const wanted = { name: "UsageError", message: /run `deno task setup`/ };
@@ -625,7 +625,7 @@ Deno.test("listRuns() names setup when the tables are absent or an earlier relea
   await rejects(listRuns(database, "base"), wanted);
 });
 
-Deno.test("monitor leaves feature drift unknown when the scored rows changed since, and still looks at the scores", async () => {
+Deno.test("monitor reports unknown feature drift if the scored rows have changed, and still compares the scores", async () => {
   await using home = await startHome();
   await home.run("predict");
   const players = await readPlayers(sample);
@@ -644,7 +644,7 @@ Deno.test("monitor leaves feature drift unknown when the scored rows changed sin
   match(notes.join("\n"), /new.jsonl has changed since it was scored/);
 });
 
-Deno.test("the report is one small page that parses and loads nothing from elsewhere", async () => {
+Deno.test("the report is one small valid page that loads nothing else", async () => {
   await using home = await startHome();
   await home.run("predict");
   const { report } = await home.run(
@@ -668,7 +668,7 @@ Deno.test("the report is one small page that parses and loads nothing from elsew
   });
 });
 
-Deno.test("toHtmlReport() stays under a megabyte with ten thousand columns, and harmless with hostile names", () => {
+Deno.test("toHtmlReport() stays under a megabyte with ten thousand columns, and escapes hostile names", () => {
   const names = Array.from(
     { length: 10_000 },
     (_, index) => `<script>alert(${index})</script>${"x".repeat(300)}`,
@@ -719,7 +719,7 @@ Deno.test("toHtmlReport() stays under a megabyte with ten thousand columns, and 
   match(page, /9500 more columns are in the JSON/);
 });
 
-Deno.test("toCandidate() freezes the sample where there is no labelled set, and no metric with it", async () => {
+Deno.test("toCandidate() profiles the sample, without metrics, if there is no labelled set", async () => {
   const read = async (uri: string) => ({
     uri,
     source: "local" as const,
@@ -758,7 +758,7 @@ Deno.test("toMetricKey() never gives two columns one key", () => {
 
 for (const release of mlflowReleases) {
   testWithPython(
-    `monitor on Postgres and S3 leaves a run that ${release} reads`,
+    `monitor on Postgres and S3 logs a run that ${release} reads`,
     async () => {
       await using world = await startWorld("geography-us", release);
       const flags = ["--geography", "US", "--retries", "0"];
@@ -839,7 +839,7 @@ print(json.dumps({
 }
 
 testWithPython(
-  "monitor compares a model that Python logged with the run before only, and says so",
+  "monitor compares a model that Python logged only with the previous run, and reports that",
   async () => {
     await using world = await startWorld("geography-us", "mlflow-3.17.2");
     const flags = ["--geography", "US", "--retries", "0"];

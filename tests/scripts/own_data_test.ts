@@ -117,7 +117,7 @@ testWithPython(
     );
 
     await t.step(
-      "a week without brand_count is refused, not scored as a category that is not set",
+      "a week without brand_count is rejected, not scored as if no category were set",
       async () => {
         const lines = week.map((line) => {
           const { brand_count: _, ...row } = JSON.parse(line);
@@ -134,7 +134,7 @@ testWithPython(
     );
 
     await t.step(
-      "a week of unknown brands is refused; a few are a warning",
+      "a week of unknown brands is rejected; a few cause a warning",
       async () => {
         const relabel = (share: number) =>
           week.map((line, index) => {
@@ -160,7 +160,7 @@ testWithPython(
     );
 
     await t.step(
-      "rows without an id column, or with null ids only, are refused unless the variant names nobody",
+      "rows without an id column, or with only null ids, are rejected unless the variant has no ids",
       async () => {
         const rename = (line: string) =>
           line.replace('"player_id"', '"player"');
@@ -196,7 +196,7 @@ testWithPython(
     );
 
     await t.step(
-      "another sample or recipe makes another version; the same files do not",
+      "a different sample or recipe creates a new version; the same files do not",
       async () => {
         strictEqual((await run("log-model", named)).report.status, "unchanged");
         const sample = (await Deno.readTextFile(`${files}/sample.jsonl`)).split(
@@ -224,7 +224,7 @@ testWithPython(
     );
 
     await t.step(
-      "an older version is scored with its own recipe, which is said",
+      "an older version is scored with its own recipe, with a warning",
       async () => {
         const { stderr } = await run("predict", [
           "--force",

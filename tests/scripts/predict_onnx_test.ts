@@ -26,7 +26,7 @@ const names = [
 type Name = typeof names[number];
 
 testWithPython(
-  "predict stores the probability of the class that is churn, or refuses an ONNX model that MLflow logged",
+  "predict stores the probability of the churn class, or rejects an ONNX model that MLflow logged",
   async (t) => {
     await using world = await startWorld("geography-us", "mlflow-3.17.2");
     await using project = await copyProject();
@@ -125,7 +125,7 @@ testWithPython(
         ["catboost-three", 1, /probabilities of 3 classes.*--output/],
       ] as const
     ) {
-      await t.step(`${name} is refused with exit code ${code}`, async () => {
+      await t.step(`${name} is rejected with exit code ${code}`, async () => {
         match((await predict(name, code)).report.error, message);
         match(
           (await predict(name, code, ["--dry-run"])).report.error,
@@ -135,38 +135,44 @@ testWithPython(
     }
     strictEqual(await count(), before);
 
-    await t.step("a probability is announced as one", async () => {
+    await t.step("a probability is reported as a probability", async () => {
       const { stdout } = await predict("net-sigmoid", 0, ["--dry-run"], false);
       match(stdout, /^ {2}churn probability: mean 0\.481, /m);
     });
 
-    await t.step("a regressor and three classes go to a file", async () => {
-      const file = `${project.path}/scores.jsonl`;
-      const write = async (name: Name) => {
-        const ended = await predict(name, 0, ["--output", file], false);
-        const text = await Deno.readTextFile(file);
-        const rows = text.trim().split("\n").map((line) => JSON.parse(line));
-        return { rows, said: ended.stdout };
-      };
-      const one = await write("sklearn-boosting");
-      strictEqual(one.rows.length, 20);
-      one.rows.forEach(({ score }, row) => {
-        const expected = golden.models["sklearn-boosting"]!.expected[row]!;
-        ok(Math.abs(score - expected) <= 1e-6);
-      });
-      match(one.said, /^ {2}score: mean /m);
-      ok(!/churn probability/.test(one.said));
-      const three = await write("catboost-three");
-      three.rows.forEach((row, index) =>
-        [0, 1, 2].forEach((column) => {
-          const expected = golden.models["catboost-three"]!
-            .expected[3 * index + column]!;
-          ok(Math.abs(row[`score_${column}`] - expected) <= 1e-6);
-        })
-      );
-      match(three.said, /3 class probabilities per player: score_0 to score_2/);
-      ok(!/churn probability/.test(three.said));
-    });
+    await t.step(
+      "scores of a regressor and of three classes are written to a file",
+      async () => {
+        const file = `${project.path}/scores.jsonl`;
+        const write = async (name: Name) => {
+          const ended = await predict(name, 0, ["--output", file], false);
+          const text = await Deno.readTextFile(file);
+          const rows = text.trim().split("\n").map((line) => JSON.parse(line));
+          return { rows, said: ended.stdout };
+        };
+        const one = await write("sklearn-boosting");
+        strictEqual(one.rows.length, 20);
+        one.rows.forEach(({ score }, row) => {
+          const expected = golden.models["sklearn-boosting"]!.expected[row]!;
+          ok(Math.abs(score - expected) <= 1e-6);
+        });
+        match(one.said, /^ {2}score: mean /m);
+        ok(!/churn probability/.test(one.said));
+        const three = await write("catboost-three");
+        three.rows.forEach((row, index) =>
+          [0, 1, 2].forEach((column) => {
+            const expected = golden.models["catboost-three"]!
+              .expected[3 * index + column]!;
+            ok(Math.abs(row[`score_${column}`] - expected) <= 1e-6);
+          })
+        );
+        match(
+          three.said,
+          /3 class probabilities per player: score_0 to score_2/,
+        );
+        ok(!/churn probability/.test(three.said));
+      },
+    );
   },
 );
 

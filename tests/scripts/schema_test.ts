@@ -31,7 +31,7 @@ print(model.aliases, run.info.status, client.get_experiment(run.info.experiment_
 client.create_registered_model("made by Python")`;
 
 testWithPython(
-  "setup, log-model, promote, predict and monitor work in the schema that options=-csearch_path names, and MLflow 3.17.2 sees them there",
+  "setup, log-model, promote, predict and monitor work in the schema that options=-csearch_path names, where MLflow 3.17.2 finds the results",
   async () => {
     await using postgres = await startPostgres();
     await using folder = await tempFolder();
@@ -102,7 +102,7 @@ testWithPython(
   },
 );
 
-Deno.test("a parameter that is not supported ends every command with exit code 2 and its name", async () => {
+Deno.test("an unsupported parameter ends every command with exit code 2 and is named", async () => {
   await using folder = await tempFolder();
   const env = {
     MLFLOW_TRACKING_URI: "postgresql://u:hidden-word@127.0.0.1:1/d?sslcrl=x",

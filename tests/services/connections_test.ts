@@ -15,7 +15,7 @@ import { testWithPython } from "../support/python.ts";
 import { startMoto, startPostgres } from "../support/servers.ts";
 
 testWithPython(
-  "a login that is rotated in mid-run is read again once",
+  "a login that is rotated during a run is read again once",
   async (t) => {
     await using postgres = await startPostgres();
     await using moto = await startMoto();
@@ -89,7 +89,7 @@ testWithPython(
       ok(!redact("fourth-word").includes("fourth"));
     });
 
-    await t.step("several connections at once", async () => {
+    await t.step("several concurrent connections", async () => {
       await using database = await openPostgres(
         await trackingSettings(tracking, config),
       );
@@ -116,7 +116,7 @@ testWithPython(
       deepStrictEqual(await userOf(database), "app2");
     });
 
-    await t.step("a second refusal is a wrong setting", async () => {
+    await t.step("a second rejection is a wrong setting", async () => {
       await using database = await openPostgres(
         await trackingSettings(tracking, config),
       );

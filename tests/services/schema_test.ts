@@ -78,7 +78,7 @@ async function atOnce<T>(
 }
 
 testWithPython(
-  "ensureMlflowSchema() makes what `mlflow db upgrade` of 3.17.2 makes, by the catalogs of both",
+  "ensureMlflowSchema() creates what `mlflow db upgrade` of 3.17.2 creates, by both catalogs",
   async () => {
     const ours = await emptyDatabase();
     const theirs = await emptyDatabase();
@@ -103,7 +103,7 @@ testWithPython(
 );
 
 testWithPython(
-  "mlflow_revisions.txt ends with the head that 3.17.2 asks for",
+  "mlflow_revisions.txt ends with the head that 3.17.2 requires",
   async () => {
     const code =
       "from mlflow.store.db.utils import _get_latest_schema_revision as head; print(head())";
@@ -113,7 +113,7 @@ testWithPython(
 );
 
 testWithPython(
-  "ensureMlflowSchema() makes a database that MLflow 3.17.2 starts on and need not upgrade",
+  "ensureMlflowSchema() creates a database that MLflow 3.17.2 uses without an upgrade",
   async () => {
     const { name, url } = await emptyDatabase();
     await using database = await open(name);
@@ -177,7 +177,7 @@ Deno.test("ensureMlflowSchema() changes nothing the second time", async () => {
   strictEqual(await dump(url), before);
 });
 
-Deno.test("ensureMlflowSchema() and ensurePredictionsSchema() are safe ten at once", async () => {
+Deno.test("ensureMlflowSchema() and ensurePredictionsSchema() are safe in ten concurrent calls", async () => {
   const { name: forMlflow } = await emptyDatabase();
   const { name: forPredictions } = await emptyDatabase();
   const mlflow = await atOnce(
@@ -203,7 +203,7 @@ for (
   ] as const
 ) {
   testWithPython(
-    `ensureMlflowSchema() leaves a database of ${release} as it is`,
+    `ensureMlflowSchema() does not change a database of ${release}`,
     async () => {
       const { name, url } = await emptyDatabase();
       await makeMlflowDatabase(release, url);
@@ -219,7 +219,7 @@ for (
   );
 }
 
-Deno.test("ensureMlflowSchema() leaves a database with an unknown head as it is, and says so", async () => {
+Deno.test("ensureMlflowSchema() does not change a database with an unknown head, and reports that", async () => {
   const { name, url } = await emptyDatabase();
   await using database = await open(name);
   await ensureMlflowSchema(database);
@@ -233,7 +233,7 @@ Deno.test("ensureMlflowSchema() leaves a database with an unknown head as it is,
   strictEqual(await dump(url), before);
 });
 
-Deno.test("ensureMlflowSchema() refuses a database that holds other tables", async () => {
+Deno.test("ensureMlflowSchema() rejects a database with other tables", async () => {
   const { name, url } = await emptyDatabase();
   await using database = await open(name);
   await database.query("create table customers (id int)");
@@ -262,7 +262,7 @@ Deno.test("ensureMlflowSchema() refuses a database that holds other tables", asy
   );
 });
 
-Deno.test("ensureMlflowSchema() leaves nothing behind when it fails half way", async () => {
+Deno.test("ensureMlflowSchema() leaves nothing behind if it fails halfway", async () => {
   const { name, url } = await emptyDatabase();
   await using database = await open(name);
   // A function of MLflow's name and another type of result stops the script.
@@ -293,7 +293,7 @@ Deno.test("ensureMlflowSchema() and ensurePredictionsSchema() share the embedded
   deepStrictEqual(columns.filter((line) => !ours.test(line)), expected);
 });
 
-Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", async () => {
+Deno.test("ensurePredictionsSchema() creates the ledger, the table and the view", async () => {
   await using database = await open((await emptyDatabase()).name);
   deepStrictEqual(await ensurePredictionsSchema(database), {
     status: "created",
@@ -365,7 +365,7 @@ Deno.test("ensurePredictionsSchema() makes the ledger, the table and the view", 
   }
 });
 
-Deno.test("ensurePredictionsSchema() replaces churn_predictions_current below the grants and views on it", async () => {
+Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keeps the grants and views on it", async () => {
   await using database = await open((await emptyDatabase()).name);
   const folder = new URL("../../sql/predictions/", import.meta.url);
   await database.query(
@@ -424,7 +424,7 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current below th
   );
 });
 
-Deno.test("ensurePredictionsSchema() extends a churn_predictions of before and loses nothing", async () => {
+Deno.test("ensurePredictionsSchema() extends an existing churn_predictions and loses nothing", async () => {
   await using database = await open((await emptyDatabase()).name);
   await database.runScript(`
     create table churn_predictions (
@@ -476,7 +476,7 @@ Deno.test("ensurePredictionsSchema() extends a churn_predictions of before and l
   );
 });
 
-Deno.test("ensurePredictionsSchema() refuses an MLflow database", async () => {
+Deno.test("ensurePredictionsSchema() rejects an MLflow database", async () => {
   await using database = await open((await emptyDatabase()).name);
   await ensureMlflowSchema(database);
   await rejects(
@@ -487,7 +487,7 @@ Deno.test("ensurePredictionsSchema() refuses an MLflow database", async () => {
   );
 });
 
-Deno.test("ensureDatabase() creates once, whatever the name and however many ask", async () => {
+Deno.test("ensureDatabase() creates a database of any name once, whatever the number of callers", async () => {
   const results = await atOnce(
     10,
     "postgres",
@@ -526,7 +526,7 @@ Deno.test("ensureDatabase() and both schemas name the privilege that a login lac
   );
 });
 
-Deno.test("ensureRoles() lets the writer add scores and the reader read them, and nothing more", async () => {
+Deno.test("ensureRoles() lets only the writer add scores and the reader read them", async () => {
   const { name: forMlflow } = await emptyDatabase();
   const { name: forPredictions, url } = await emptyDatabase();
   await using mlflow = await open(forMlflow);

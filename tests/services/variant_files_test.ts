@@ -71,7 +71,7 @@ async function read(stores: VariantFiles, fallback = true) {
   return { source, text: new TextDecoder().decode(bytes), warnings };
 }
 
-Deno.test("openNewData() takes the bucket's object, whatever is local", async () => {
+Deno.test("openNewData() reads the bucket's object even if there is a local file", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.bucket!.write(sample, encode("bucket"));
@@ -83,7 +83,7 @@ Deno.test("openNewData() takes the bucket's object, whatever is local", async ()
   });
 });
 
-Deno.test("openNewData() falls back loudly when the object is missing or S3 is away, and only then", async () => {
+Deno.test("openNewData() falls back with a warning only if the object is missing or S3 is unavailable", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.project.write(local, encode("local"));
@@ -156,7 +156,7 @@ const refusals: Record<string, [Fault, new (message: string) => Error]> = {
     { bytes: s3Error(403, "InvalidObjectState") },
     InputError,
   ],
-  "a bucket that is not there": [
+  "a missing bucket": [
     { bytes: s3Error(404, "NoSuchBucket") },
     UsageError,
   ],
@@ -233,7 +233,7 @@ const keys = {
   AWS_SECRET_ACCESS_KEY: "testing",
 };
 
-Deno.test("openNewData() falls back for a closed list of what S3 does", async (t) => {
+Deno.test("openNewData() falls back for a closed list of S3 failures", async (t) => {
   using _ = setEnvironment(keys);
   for (const [what, fault] of Object.entries(fallbacks)) {
     await t.step(what, async () => {
@@ -253,7 +253,7 @@ Deno.test("openNewData() falls back for a closed list of what S3 does", async (t
   }
 });
 
-Deno.test("openNewData() falls back for nothing else that S3 does", async (t) => {
+Deno.test("openNewData() does not fall back for other S3 failures", async (t) => {
   using _ = setEnvironment(keys);
   for (const [what, [fault, kind]] of Object.entries(refusals)) {
     await t.step(what, async () => {
@@ -267,7 +267,7 @@ Deno.test("openNewData() falls back for nothing else that S3 does", async (t) =>
   }
 });
 
-Deno.test("openNewData() never falls back without a login, whoever refuses it", async (t) => {
+Deno.test("openNewData() never falls back if a login is rejected or missing", async (t) => {
   await using folder = await tempFolder();
   await Deno.writeTextFile(`${folder.path}/token`, "a.web.identity");
   await using s3 = startFaults({ bytes: s3Error(404, "NoSuchKey") });
@@ -342,7 +342,7 @@ Deno.test("openNewData() never falls back without a login, whoever refuses it", 
   strictEqual(s3.requests, 0);
 });
 
-Deno.test("openNewData() without fallback keeps the kind of the failure", async () => {
+Deno.test("openNewData() without fallback keeps the error's class", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.project.write(local, encode("local"));
@@ -359,7 +359,7 @@ Deno.test("openNewData() without fallback keeps the kind of the failure", async 
   });
 });
 
-Deno.test("openNewData() never falls back to the shipped sample, nor to nothing", async () => {
+Deno.test("openNewData() never falls back to the shipped sample or to a missing file", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await rejects(read(stores), {
@@ -377,7 +377,7 @@ Deno.test("openNewData() never falls back to the shipped sample, nor to nothing"
   strictEqual((await read(stores)).source, "local-fallback");
 });
 
-Deno.test("readVariantFile() reads the local folder when embedded, and names the place of what is missing", async () => {
+Deno.test("readVariantFile() reads the local folder when embedded, and names the location of a missing file", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path, { embedded: true, bucket: undefined });
   await rejects(readVariantFile(stores, sample), (error) => {
@@ -393,7 +393,7 @@ Deno.test("readVariantFile() reads the local folder when embedded, and names the
   deepStrictEqual([source, uri], ["local", `${folder.path}/project/${local}`]);
 });
 
-Deno.test("openNamedFiles() takes one file, or all that a pattern matches, in order of name", async () => {
+Deno.test("openNamedFiles() opens one file, or all that match a pattern, sorted by name", async () => {
   await using folder = await tempFolder();
   const store = openLocal(folder.path);
   const paths = [
@@ -454,7 +454,7 @@ async function writeSlowly(path: string, text: string): Promise<void> {
   await Deno.writeTextFile(path, text.slice(middle), { append: true });
 }
 
-Deno.test("files that --input names and the variant's own are read whole while they are written", async () => {
+Deno.test("files that are still being written are read completely", async () => {
   await using folder = await tempFolder();
   const text = Array.from({ length: 1000 }, (_, at) => `{"id":${at}}\n`).join(
     "",

@@ -20,7 +20,7 @@ const variants = toVariants(
 );
 
 for (const { variant, files, recipe, idColumn, label } of variants.listed) {
-  Deno.test(`evaluationMetrics() gives scikit-learn's numbers for the labelled set of ${variant.title}`, async () => {
+  Deno.test(`evaluationMetrics() returns scikit-learn's numbers for the labelled set of ${variant.title}`, async () => {
     const read = (path: string) =>
       Deno.readFile(new URL(localPath(variant, path), root));
     const model = parseModel(await read(files.model));
@@ -74,7 +74,7 @@ Deno.test("evaluationMetrics() by hand: four rows, one of each kind", () => {
   );
 });
 
-Deno.test("evaluationMetrics() leaves out what a set does not define", () => {
+Deno.test("evaluationMetrics() omits undefined metrics", () => {
   const onlyChurned = evaluationMetrics({
     probabilities: [0.9, 0.1],
     outcomes: [1, 1],
@@ -89,7 +89,7 @@ Deno.test("evaluationMetrics() leaves out what a set does not define", () => {
   deepStrictEqual([noneChurned["accuracy"], noneChurned["base_rate"]], [1, 0]);
 });
 
-Deno.test("evaluationMetrics() calls exactly 0.5 not churned", () => {
+Deno.test("evaluationMetrics() classifies exactly 0.5 as not churned", () => {
   const { accuracy, recall } = evaluationMetrics({
     probabilities: [0.5, 0.5],
     outcomes: [0, 1],
@@ -139,7 +139,7 @@ Deno.test("areaUnderCurve() equals the count over all pairs, ties and order mixe
   ok(Math.abs(area - wins / pairs) < 1e-12);
 });
 
-Deno.test("evaluationMetrics() and areaUnderCurve() refuse what has no answer", () => {
+Deno.test("evaluationMetrics() and areaUnderCurve() reject undefined inputs", () => {
   throws(
     () => evaluationMetrics({ probabilities: [], outcomes: [] }),
     RangeError,

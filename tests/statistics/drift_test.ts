@@ -82,7 +82,7 @@ function countDistinct(a: number[], b: number[]): [number[], number[]] {
 }
 
 testWithPython(
-  "stabilityIndex() is the sum of both relative entropies of scipy",
+  "stabilityIndex() equals the sum of both relative entropies of scipy",
   async () => {
     const cases = [[[10, 20, 30], [20, 20, 20]], [[1, 999], [500, 500]], [
       [7, 1, 1, 1],
@@ -98,7 +98,7 @@ testWithPython(
   },
 );
 
-Deno.test("stabilityIndex() counts an empty bin as the floor, and says so in its size", () => {
+Deno.test("stabilityIndex() counts an empty bin as the minimum share", () => {
   const found = stabilityIndex([50, 50], [100, 0]);
   // (1 - 0.5) ln(1 / 0.5) + (0.0001 - 0.5) ln(0.0001 / 0.5)
   assertClose(found, 0.5 * Math.log(2) + 0.4999 * Math.log(5000));
@@ -185,7 +185,7 @@ testWithPython(
 );
 
 testWithPython(
-  "stabilityNoise() gives mean and 99.9 % quantile of scipy's chi-square, to 3.5 %",
+  "stabilityNoise() returns mean and 99.9 % quantile of scipy's chi-square, to 3.5 %",
   async () => {
     const bins = [2, 3, 5, 10, 11, 21];
     const expected = await python<number[]>(
@@ -202,7 +202,7 @@ testWithPython(
   },
 );
 
-Deno.test("stabilityNoise() is what undrifted samples show: about 1 of 1000 is over the limit", () => {
+Deno.test("stabilityNoise() is exceeded by about 1 of 1000 samples without drift", () => {
   const random = randomFrom(4);
   const trials = 4000;
   const rows = { expectedRows: 600, actualRows: 300 };
@@ -238,7 +238,7 @@ json.dump({"edges": edges.tolist(), "counts": counts.tolist()}, sys.stdout)`,
   },
 );
 
-Deno.test("toColumnProfile() gives shared values one bin, zeros and ones two, and no number where there is none", () => {
+Deno.test("toColumnProfile() uses one bin for constant values, two for zeros and ones, and omits undefined numbers", () => {
   const shared = toColumnProfile("x", [0, 0, 0, 0, 0, 0, 0, 1, 2, 3]);
   deepStrictEqual([shared.edges, shared.counts], [[0, 1, 2], [7, 1, 1, 1]]);
   const flags = toColumnProfile("x", [1, 1, 0, NaN]);
@@ -260,7 +260,7 @@ Deno.test("toColumnProfile() gives shared values one bin, zeros and ones two, an
   ]);
 });
 
-Deno.test("parseReferenceProfile() reads what toProfile() gives, and refuses anything else by file and path", () => {
+Deno.test("parseReferenceProfile() reads what toProfile() returns, and rejects anything else by file and path", () => {
   const source = { uri: "a.jsonl", sha256: "0", kind: "sample" } as const;
   const profile = {
     version: 1,
@@ -318,7 +318,7 @@ function makeRows(
   return { names, matrix: Float32Array.from(cells), rows, scores };
 }
 
-Deno.test("compareWith() says which columns drifted, by which measure, and that most of them did", () => {
+Deno.test("compareWith() reports the drifted columns, the measure, and the share of drifted columns", () => {
   const random = randomFrom(6);
   const reference = toProfile(makeRows(random, { rows: 1000, moved: false }));
   const same = makeRows(random, { rows: 800, moved: false });
@@ -349,7 +349,7 @@ Deno.test("compareWith() says which columns drifted, by which measure, and that 
   strictEqual(found.score?.severity, "fail");
 });
 
-Deno.test("compareWith() seldom cries wolf: undrifted samples of 21 columns, small ones too", () => {
+Deno.test("compareWith() rarely raises a false alarm on samples without drift", () => {
   const random = randomFrom(11);
   const draw = (rows: number) => {
     const cells = Array.from({ length: rows }, () => [
@@ -384,7 +384,7 @@ Deno.test("compareWith() seldom cries wolf: undrifted samples of 21 columns, sma
   ok(usual("ok") >= 0.9, `only ${usual("ok")} are ok`);
 });
 
-Deno.test("compareWith() does not judge few rows, nor features whose rows are gone", () => {
+Deno.test("compareWith() does not judge few rows, or features whose rows are missing", () => {
   const random = randomFrom(7);
   const reference = toProfile(makeRows(random, { rows: 1000, moved: false }));
   const few = makeRows(random, { rows: 99, moved: true });
@@ -449,7 +449,7 @@ json.dump(found, sys.stdout)`,
   },
 );
 
-Deno.test("measurePerformance() fails only on a drop that chance did not make, and leaves unknown what is", () => {
+Deno.test("measurePerformance() fails only on a drop beyond chance, and reports unknown otherwise", () => {
   const random = randomFrom(9);
   const rows = 2000;
   const ids = Array.from({ length: rows }, (_, row) => `P-${row}`);
@@ -488,7 +488,7 @@ Deno.test("measurePerformance() fails only on a drop that chance did not make, a
   );
 });
 
-Deno.test("measurePerformance() counts a player once, with the last of the rows", () => {
+Deno.test("measurePerformance() counts a player once, with the player's last row", () => {
   const ids = ["a", "b", "a", "c", "d", null];
   const scores = [0.99, 0.2, 0.1, 0.8, 0.9, 0.5];
   const outcomes = new Map([["a", 0], ["b", 0], ["c", 1], ["d", 1], ["z", 1]]);
@@ -509,7 +509,7 @@ Deno.test("measurePerformance() counts a player once, with the last of the rows"
   ]);
 });
 
-Deno.test("describeCoverage() warns of few players, of other players, and of a selection by score", () => {
+Deno.test("describeCoverage() warns of low coverage, other players, and selection by score", () => {
   const rows = 1000;
   const ids = Array.from({ length: rows }, (_, row) => `P-${row}`);
   const random = randomFrom(3);
@@ -543,7 +543,7 @@ Deno.test("describeCoverage() warns of few players, of other players, and of a s
   deepStrictEqual(describeCoverage(same, { rows, outcomes: 850 }), []);
 });
 
-Deno.test("describeCoverage() takes chance for a selection in at most 2 of 300 weeks", () => {
+Deno.test("describeCoverage() reports a random selection as biased in at most 2 of 300 weeks", () => {
   const random = randomFrom(11);
   let false_ = 0;
   for (let week = 0; week < 300; week++) {
@@ -562,7 +562,7 @@ Deno.test("describeCoverage() takes chance for a selection in at most 2 of 300 w
   ok(false_ <= 2, `${false_}`);
 });
 
-Deno.test("toOutcomes() leaves out what has not matured and refuses contradictions", () => {
+Deno.test("toOutcomes() omits outcomes that have not matured and rejects contradictions", () => {
   const read = (...values: Record<string, unknown>[]) =>
     toOutcomes(
       values.map((value, index) => ({
@@ -602,7 +602,7 @@ Deno.test("toOutcomes() leaves out what has not matured and refuses contradictio
   );
 });
 
-Deno.test("toOutcomes() takes an id as predict does: exact, or not at all", () => {
+Deno.test("toOutcomes() reads ids as predict does and rejects inexact ones", () => {
   const text = (id: string) =>
     `{"player_id":"P","churned":1}\n{"player_id":${id},"churned":1}`;
   const read = (id: string) => {
@@ -640,7 +640,7 @@ Deno.test("toOutcomes() takes an id as predict does: exact, or not at all", () =
   }
 });
 
-Deno.test("decide() advises to retrain on fallen performance, or drift twice in a row", () => {
+Deno.test("decide() advises retraining if performance fell or drift failed twice in a row", () => {
   const drift = { drift: "fail", previousDrift: undefined } as const;
   strictEqual(decide({ ...drift, performance: "fail" }).retrain, true);
   strictEqual(decide({ ...drift, performance: "unknown" }).retrain, false);

@@ -197,16 +197,16 @@ Deno.test("openLocal() fulfils the contract of artifact stores", async (t) => {
   await using folder = await tempFolder();
   await fulfil(t, (below) => openArtifacts(`${folder.path}/${below}`, noS3));
   await t.step(
-    "and takes the marks of URIs in names",
+    "accepts special URI characters in names",
     () => takeUriMarks(openLocal(`${folder.path}/marks`)),
   );
-  await t.step("and takes file:// for the same folder", async () => {
+  await t.step("accepts file:// for the same folder", async () => {
     const uri = `file://${encodeURI(folder.path)}/again%20here`;
     await openArtifacts(uri, noS3).write("file", everyByte);
     const plain = openLocal(`${folder.path}/again here`);
     deepStrictEqual(await plain.find("file"), everyByte);
   });
-  await t.step("and leaves nothing behind a write that fails", async () => {
+  await t.step("leaves nothing behind after a failed write", async () => {
     const store = openLocal(`${folder.path}/full`);
     await store.write("taken/file", everyByte);
     await rejects(store.write("taken", everyByte));
@@ -227,10 +227,10 @@ Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
     (below) => openArtifacts(`s3://churn-models/a prefix/${below}`, { s3 }),
   );
   await t.step(
-    "and takes the marks of URIs in names",
+    "accepts special URI characters in names",
     () => takeUriMarks(openS3("s3://churn-models/marks", s3)),
   );
-  await t.step("and the same at the bucket's root", async () => {
+  await t.step("does the same at the bucket's root", async () => {
     await openS3("s3://churn-models", s3).write("at/root", everyByte);
     const all = await openS3("s3://churn-models/", s3).list("");
     ok(
@@ -239,7 +239,7 @@ Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
     const found = await openS3("s3://churn-models/at/", s3).find("root");
     deepStrictEqual(found, everyByte);
   });
-  await t.step("and reads what was stored in several parts", async () => {
+  await t.step("reads multipart objects", async () => {
     const large = Uint8Array.from({ length: 6_000_000 }, (_, at) => at * 7);
     await uploadParts(moto, "churn-models/parts", [
       large.slice(0, 5_500_000),
@@ -247,7 +247,7 @@ Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
     ]);
     deepStrictEqual(await openS3("s3://churn-models", s3).find("parts"), large);
   });
-  await t.step("and lists more keys than one page holds", async () => {
+  await t.step("lists more keys than one page has", async () => {
     const names = Array.from(
       { length: 1001 },
       (_, index) => `key-${String(index).padStart(4, "0")}`,
@@ -263,7 +263,7 @@ Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
     deepStrictEqual(await store.list(""), names);
   });
   await t.step(
-    "and calls a bucket that is not there a wrong setting",
+    "treats a missing bucket as a wrong setting",
     async () => {
       const store = openS3("s3://no-such-bucket", s3);
       const calls = [
@@ -280,7 +280,7 @@ Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
       }
     },
   );
-  await t.step("and calls S3 being away transient", async () => {
+  await t.step("treats an unavailable S3 as transient", async () => {
     await moto.stop();
     const store = openS3("s3://churn-models", s3);
     await rejects(store.find("a"), {
@@ -464,7 +464,7 @@ const faults: Record<
 };
 
 for (const [what, [fault, kind, message, outage]] of Object.entries(faults)) {
-  Deno.test(`openS3() takes ${what} for a ${kind.name}`, async () => {
+  Deno.test(`openS3() reports ${what} as ${kind.name}`, async () => {
     setCredentials();
     await using server = startFaults(fault);
     const store = openS3("s3://bucket/prefix", {
@@ -540,7 +540,7 @@ async function findAnswered(object: ObjectAnswer) {
   return { text: new TextDecoder().decode(found), requests: server.requests };
 }
 
-Deno.test("openS3() takes bytes that length, MD5 and checksums agree on", async (t) => {
+Deno.test("openS3() accepts bytes that match their length, MD5 and checksums", async (t) => {
   const whole: Record<string, [ObjectAnswer["headers"], requests: number]> = {
     "the MD5 of an ETag": [{ etag: md5 }, 1],
     "a key of KMS, whose ETag is no MD5": [kms, 2],
@@ -573,7 +573,7 @@ Deno.test("openS3() takes bytes that length, MD5 and checksums agree on", async 
   }
 });
 
-Deno.test("openS3() refuses bytes that are not the object's, as transient and without an outage", async (t) => {
+Deno.test("openS3() rejects wrong bytes as transient, without an outage", async (t) => {
   const cut = digits.slice(0, 6);
   const wrong: Record<string, [ObjectAnswer, RegExp]> = {
     "a flipped byte, MD5 ETag": [
@@ -646,7 +646,7 @@ Deno.test("openS3() refuses bytes that are not the object's, as transient and wi
 const profile = (word: string) =>
   `[default]\naws_access_key_id = AKIA${word}\naws_secret_access_key = secret/key+${word}\naws_session_token = session//token+${word}\n`;
 
-Deno.test("openS3() asks once more for credentials that expired, and hides what any file of them holds", async (t) => {
+Deno.test("openS3() reloads expired credentials once, and hides the contents of credential files", async (t) => {
   await using folder = await tempFolder();
   const file = `${folder.path}/credentials`;
   using _ = setEnvironment({
@@ -710,7 +710,7 @@ async function writeOld(path: string, text: string): Promise<void> {
 const pause = (milliseconds: number) =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-Deno.test("openLocal() waits for files that are still being written, and for no others", async (t) => {
+Deno.test("openLocal() waits only for files that are still being written", async (t) => {
   await using folder = await tempFolder();
   const store = openLocal(folder.path);
   const path = `${folder.path}/weekly.jsonl`;
@@ -727,33 +727,39 @@ Deno.test("openLocal() waits for files that are still being written, and for no 
     strictEqual(text, "old\n");
     ok(ms < 500, `${ms} ms`);
   });
-  await t.step("a new file is read when two seconds passed", async () => {
+  await t.step("a new file is read after two seconds", async () => {
     await Deno.writeTextFile(path, "new\n");
     const { text, ms } = await find();
     strictEqual(text, "new\n");
     ok(ms > 1500 && ms < 3500, `${ms} ms`);
     ok((await find()).ms < 500);
   });
-  await t.step("so is one whose time of change is in the future", async () => {
-    const future = new Date(Date.now() + 3_600_000);
-    await Deno.utime(path, future, future);
-    const { text, ms } = await find();
-    strictEqual(text, "new\n");
-    ok(ms > 1500 && ms < 3500, `${ms} ms`);
-  });
-  await t.step("a file that grows line by line is read whole", async () => {
-    const lines = ["1\n", "2\n", "3\n", "4\n", "5\n"];
-    await Deno.writeTextFile(path, "0\n");
-    const writing = (async () => {
-      for (const line of lines) {
-        await pause(700);
-        await Deno.writeTextFile(path, line, { append: true });
-      }
-    })();
-    strictEqual((await find()).text, ["0\n", ...lines].join(""));
-    await writing;
-  });
-  await t.step("an old file that grows while it is waited for", async () => {
+  await t.step(
+    "a file with a modification time in the future is read, too",
+    async () => {
+      const future = new Date(Date.now() + 3_600_000);
+      await Deno.utime(path, future, future);
+      const { text, ms } = await find();
+      strictEqual(text, "new\n");
+      ok(ms > 1500 && ms < 3500, `${ms} ms`);
+    },
+  );
+  await t.step(
+    "a file that grows line by line is read completely",
+    async () => {
+      const lines = ["1\n", "2\n", "3\n", "4\n", "5\n"];
+      await Deno.writeTextFile(path, "0\n");
+      const writing = (async () => {
+        for (const line of lines) {
+          await pause(700);
+          await Deno.writeTextFile(path, line, { append: true });
+        }
+      })();
+      strictEqual((await find()).text, ["0\n", ...lines].join(""));
+      await writing;
+    },
+  );
+  await t.step("an old file that grows during the wait", async () => {
     await writeOld(path, "0\n");
     await Deno.writeTextFile(path, "1\n", { append: true });
     const found = find();
@@ -762,30 +768,33 @@ Deno.test("openLocal() waits for files that are still being written, and for no 
     await Deno.rename(`${path}.new`, path);
     strictEqual((await found).text, "renamed\n");
   });
-  await t.step("what is absent or a folder is no file", async () => {
+  await t.step("a missing path or a folder is not a file", async () => {
     strictEqual(await store.find("absent", { settled: true }), undefined);
     await Deno.mkdir(`${folder.path}/made`);
     strictEqual(await store.find("made", { settled: true }), undefined);
   });
-  await t.step("a file that never rests is refused, as transient", async () => {
-    await Deno.writeTextFile(path, "first\n");
-    const timer = setInterval(
-      () => Deno.writeTextFileSync(path, "more\n", { append: true }),
-      300,
-    );
-    try {
-      await rejects(find(), {
-        name: "TransientError",
-        message:
-          /^Cannot read .*weekly\.jsonl: it is still being written .*write it under another name and rename it/,
-      });
-    } finally {
-      clearInterval(timer);
-    }
-  });
+  await t.step(
+    "a file that never stops changing is rejected as transient",
+    async () => {
+      await Deno.writeTextFile(path, "first\n");
+      const timer = setInterval(
+        () => Deno.writeTextFileSync(path, "more\n", { append: true }),
+        300,
+      );
+      try {
+        await rejects(find(), {
+          name: "TransientError",
+          message:
+            /^Cannot read .*weekly\.jsonl: it is still being written .*write it under another name and rename it/,
+        });
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  );
 });
 
-Deno.test("openS3() takes a missing object for absent, not for an error", async () => {
+Deno.test("openS3() reports a missing object as absent, not as an error", async () => {
   setCredentials();
   await using server = startFaults({ bytes: s3Error(404, "NoSuchKey") });
   const store = openS3("s3://bucket", {
@@ -795,7 +804,7 @@ Deno.test("openS3() takes a missing object for absent, not for an error", async 
   strictEqual(await store.find("file"), undefined);
 });
 
-Deno.test("openArtifacts() refuses what no place serves, and says what does", () => {
+Deno.test("openArtifacts() rejects unsupported URIs, and lists the supported ones", () => {
   for (const uri of ["https://host/a", "gs://bucket/a", "dbfs:/a", "C:\\a"]) {
     throws(() => openArtifacts(uri, noS3), {
       name: "InputError",
@@ -808,7 +817,7 @@ Deno.test("openArtifacts() refuses what no place serves, and says what does", ()
   });
 });
 
-Deno.test("parseS3Uri() cuts slashes and refuses a URI without a bucket", () => {
+Deno.test("parseS3Uri() strips slashes and rejects a URI without a bucket", () => {
   deepStrictEqual(parseS3Uri("s3://b"), {
     bucket: "b",
     prefix: "",
@@ -824,7 +833,7 @@ Deno.test("parseS3Uri() cuts slashes and refuses a URI without a bucket", () => 
   }
 });
 
-Deno.test("openLocal() writes one file from many sides at once, whole each time", async () => {
+Deno.test("openLocal() writes one file concurrently, complete each time", async () => {
   await using folder = await tempFolder();
   const stores = Array.from({ length: 40 }, () => openLocal(folder.path));
   const bytes = new Uint8Array(10_000).fill(7);

@@ -229,7 +229,7 @@ Deno.test("a file imports only its own room and rooms below it", () => {
   deepStrictEqual(wrong, []);
 });
 
-Deno.test("the model library is reached through its front door, and knows only base", () => {
+Deno.test("the model library is imported only through mod.ts, and imports only base", () => {
   const room = "lib/model/";
   const wrong = sources.flatMap(({ path, imports }) =>
     imports.filter((target) =>
@@ -241,7 +241,7 @@ Deno.test("the model library is reached through its front door, and knows only b
   deepStrictEqual(wrong, []);
 });
 
-Deno.test("no file imports itself, over however many others", () => {
+Deno.test("no import cycles exist", () => {
   const byPath = new Map(sources.map((source) => [source.path, source]));
   const done = new Set<string>();
   const visit = (path: string, way: readonly string[]): void => {
@@ -255,7 +255,7 @@ Deno.test("no file imports itself, over however many others", () => {
   for (const { path } of sources) visit(path, []);
 });
 
-Deno.test("every import names a file that is there, none of the tests", () => {
+Deno.test("every import names an existing file outside the tests", () => {
   const paths = new Set(sources.map(({ path }) => path));
   paths.add("lib/model/kernel/assembly/kernel.ts"); // the compiler's input
   const wrong = sources.flatMap(({ path, imports }) =>
@@ -265,7 +265,7 @@ Deno.test("every import names a file that is there, none of the tests", () => {
   deepStrictEqual(wrong, []);
 });
 
-Deno.test("each npm package is imported by its owner and nobody else", () => {
+Deno.test("each npm package is imported only by its owner", () => {
   const found = sources.flatMap(({ path, packages }) =>
     packages.filter((name) => !name.startsWith("node:"))
       .map((name) => `${packageOf(name)} by ${path}`)
@@ -287,7 +287,7 @@ Deno.test("every package of deno.json has an owner", async () => {
   );
 });
 
-Deno.test("pure files import nothing but pure ones, and touch nothing", () => {
+Deno.test("pure files import only pure files, and have no side effects", () => {
   const isPure = (path: string) =>
     moduleOf(path, pure) !== undefined && !impure.includes(path);
   const wrong = sources.filter(({ path }) => isPure(path)).flatMap((source) =>
@@ -311,7 +311,7 @@ Deno.test("pure files import nothing but pure ones, and touch nothing", () => {
 });
 
 for (const { what, pattern, files } of reserved) {
-  Deno.test(`only the files that are named here ${what}`, () => {
+  Deno.test(`only the files listed here ${what}`, () => {
     const found = sources.filter(({ code }) => pattern.test(code));
     deepStrictEqual(found.map(({ path }) => path), [...files].sort());
   });

@@ -110,7 +110,7 @@ testWithTools(
       );
 
     await t.step(
-      "setup.yml makes tables, roles' privileges and every experiment",
+      "setup.yml creates tables, roles and every experiment",
       async () => {
         const { jobs, log } = await dispatch("setup.yml");
         deepStrictEqual(jobs, succeeded("plan", "set up"), log);
@@ -180,7 +180,7 @@ testWithTools(
       `${key} v${version}: ${rows.get(key)}`;
 
     await t.step(
-      "predict.yml scores the one geography of a dispatch",
+      "predict.yml scores the geography of a dispatch",
       async () => {
         const { jobs, log, calls } = await dispatch("predict.yml", {
           geography: "us",
@@ -203,7 +203,7 @@ testWithTools(
     );
 
     await t.step(
-      "predict.yml scores the one company of a dispatch",
+      "predict.yml scores the company of a dispatch",
       async () => {
         // On a runner of CodeBuild's, which each run and attempt names anew.
         const { jobs, log } = await dispatch(
@@ -228,7 +228,7 @@ testWithTools(
     );
 
     await t.step(
-      "the schedule scores what is left, and tells the watchdog",
+      "the schedule scores the rest, and notifies the watchdog",
       async () => {
         const { jobs, log, calls } = await tick("0 0 * * 1");
         deepStrictEqual(jobs, {
@@ -251,7 +251,7 @@ testWithTools(
     );
 
     await t.step(
-      "the catch-up tick finds nothing new and stores nothing",
+      "the catch-up run finds nothing new and stores nothing",
       async () => {
         const [runs, predictions] = [await scored(), await stored()];
         const { jobs, log } = await tick("17 6 * * 1");
@@ -278,7 +278,7 @@ testWithTools(
     });
 
     await t.step(
-      "an unknown geography fails in the plan and alerts; nothing is scored",
+      "an unknown geography fails in the plan job and raises an alert; nothing is scored",
       async () => {
         const runs = await scored();
         const { jobs, log, calls } = await dispatch("predict.yml", {
@@ -298,7 +298,7 @@ testWithTools(
     );
 
     await t.step(
-      "S3 that is away at first is tried again, and the batch is stored once",
+      "after a temporary S3 outage, the batch is stored once",
       async () => {
         const runs = await scored();
         const object = `${bucket}/geography-us/data/churn/X_test_sample_2.json`;
@@ -339,7 +339,7 @@ testWithTools(
     );
 
     await t.step(
-      "S3 that stays away fails after three retries, and alerts; nothing is stored",
+      "a lasting S3 outage fails after three retries and raises an alert; nothing is stored",
       async () => {
         const [runs, predictions] = [await scored(), await stored()];
         const away = (openIssue: string) =>
@@ -399,7 +399,7 @@ testWithTools(
     );
 
     await t.step(
-      "log-model.yml logs the very file that a push changed, and no other",
+      "log-model.yml logs only the file that a push changed",
       async () => {
         const before = await checkout.git("rev-parse", "HEAD");
         const model = "churn/xgb_churn_model_2.bin";
@@ -437,7 +437,7 @@ testWithTools(
     );
 
     await t.step(
-      "a push without a model's change has nothing to do",
+      "a push without a changed model does nothing",
       async () => {
         const before = await checkout.git("rev-parse", "HEAD");
         const { jobs, log } = await runWorkflow(checkout, "log-model.yml", {
@@ -454,7 +454,7 @@ testWithTools(
     );
 
     await t.step(
-      "retrain.yml logs a candidate, compares it, and asks a person; nothing is promoted",
+      "retrain.yml logs and compares a candidate, and opens an issue; nothing is promoted",
       async () => {
         // The base model is a poor champion for the US, so that an honest candidate beats it.
         await dispatch("promote.yml", {
@@ -501,7 +501,7 @@ testWithTools(
     );
 
     await t.step(
-      "an earlier version is promoted back, which is the rollback",
+      "a rollback promotes an earlier version",
       async () => {
         await dispatch("promote.yml", {
           geography: "US",
@@ -520,7 +520,7 @@ testWithTools(
 );
 
 testWithTools(
-  "predict.yml refuses a repository where nothing is configured",
+  "predict.yml rejects a repository where nothing is configured",
   async () => {
     await using checkout = await checkOut();
     const { jobs, log, calls } = await runWorkflow(checkout, "predict.yml", {

@@ -89,7 +89,7 @@ function eachStep(): [string, Step][] {
   ];
 }
 
-Deno.test("the workflows are all there", () => {
+Deno.test("all workflows exist", () => {
   const expected = [
     "ci.yml",
     "image.yml",
@@ -114,7 +114,7 @@ Deno.test("predict.yml runs on Monday at 00:00 UTC, and once more later that day
   match(crons[1] ?? "", /^[1-9]\d? [1-9]\d? \* \* 1$/); // off the full hour, and not the first tick's hour
 });
 
-Deno.test("every dispatch takes a geography and a company", () => {
+Deno.test("every dispatch has the inputs geography and company", () => {
   for (
     const name of ["predict", "setup", "log-model", "promote", "retrain"]
   ) {
@@ -126,7 +126,7 @@ Deno.test("every dispatch takes a geography and a company", () => {
   }
 });
 
-Deno.test("every job grants itself what it needs and nothing is granted above it", () => {
+Deno.test("every job declares its own permissions, and workflows declare none", () => {
   for (const [name, { permissions }] of workflows) {
     deepStrictEqual(permissions, {}, name);
   }
@@ -135,7 +135,7 @@ Deno.test("every job grants itself what it needs and nothing is granted above it
   }
 });
 
-Deno.test("every permission to write has its reason beside it", () => {
+Deno.test("every write permission has a comment with its reason", () => {
   for (const [name, text] of texts) {
     for (const line of text.split("\n")) {
       if (!/^\s+[a-z-]+: write\b/.test(line)) continue;
@@ -144,7 +144,7 @@ Deno.test("every permission to write has its reason beside it", () => {
   }
 });
 
-Deno.test("no job that plans or reports can reach a secret or a cloud", () => {
+Deno.test("planning and reporting jobs have no secrets and no cloud access", () => {
   for (const [name, each] of eachJob()) {
     if (!/ (plan|report)$/.test(name) || name.startsWith("infrastructure")) {
       continue;
@@ -159,7 +159,7 @@ Deno.test("no job that plans or reports can reach a secret or a cloud", () => {
   }
 });
 
-Deno.test("every job has a name, a time limit and a runner of the list", () => {
+Deno.test("every job has a name, a time limit and an allowed runner", () => {
   const runners = [
     "ubuntu-24.04",
     "${{ startsWith(vars.RUNNER, 'codebuild-') && format('{0}-{1}-{2}', vars.RUNNER, github.run_id, github.run_attempt) || vars.RUNNER || 'ubuntu-24.04' }}",
@@ -174,7 +174,7 @@ Deno.test("every job has a name, a time limit and a runner of the list", () => {
   }
 });
 
-Deno.test("a job's time limit leaves its steps to fail by theirs, which is no cancellation", () => {
+Deno.test("a job's time limit exceeds those of its steps, so that a slow step fails instead of being cancelled", () => {
   for (const [name, each] of eachJob()) {
     const limits = each.steps.map((step) => step["timeout-minutes"] ?? 0);
     const sum = limits.reduce((a, b) => a + b, 0);
@@ -186,7 +186,7 @@ Deno.test("a job's time limit leaves its steps to fail by theirs, which is no ca
   }
 });
 
-Deno.test("an AWS login outlives the steps that need it", () => {
+Deno.test("an AWS session lasts longer than the steps that need it", () => {
   for (const [name, { steps }] of eachJob()) {
     const login = steps.find(({ with: inputs }) => inputs?.settings);
     if (!login) continue;
@@ -197,7 +197,7 @@ Deno.test("an AWS login outlives the steps that need it", () => {
   }
 });
 
-Deno.test("every action of others is pinned to a commit, with its version beside it", () => {
+Deno.test("every third-party action is pinned to a commit, with its version in a comment", () => {
   for (const [name, text] of texts) {
     for (const line of text.split("\n")) {
       const uses = /^\s*(?:- )?uses: (\S+)(.*)$/.exec(line);
@@ -211,7 +211,7 @@ Deno.test("every action of others is pinned to a commit, with its version beside
   }
 });
 
-Deno.test("one version of each action is in use", () => {
+Deno.test("each action is used in one version", () => {
   const pins = new Map<string, Set<string>>();
   for (const [, { uses = "" }] of eachStep()) {
     const [action = "", commit = ""] = uses.split("@");
@@ -221,20 +221,20 @@ Deno.test("one version of each action is in use", () => {
   for (const [action, commits] of pins) strictEqual(commits.size, 1, action);
 });
 
-Deno.test("every checkout leaves no token behind", () => {
+Deno.test("no checkout persists its token", () => {
   for (const [name, { uses, with: inputs }] of eachStep()) {
     if (!uses?.startsWith("actions/checkout@")) continue;
     strictEqual(inputs?.["persist-credentials"], false, name);
   }
 });
 
-Deno.test("no expression stands inside a run: GitHub would paste it into the shell", () => {
+Deno.test("no run script contains an expression, which GitHub would paste into the shell", () => {
   for (const [name, step] of eachStep()) {
     ok(!step.run?.includes("${{"), `${name}: ${step.name}`);
   }
 });
 
-Deno.test("no job with cloud credentials takes packages from the cache", () => {
+Deno.test("no job with cloud credentials uses the package cache", () => {
   for (const [name, each] of eachJob()) {
     if (each.permissions?.["id-token"] === undefined) continue;
     for (const { uses = "", with: inputs = {} } of each.steps) {
@@ -248,7 +248,7 @@ Deno.test("no job with cloud credentials takes packages from the cache", () => {
   strictEqual(actions.get("setup")?.inputs.cache?.default, "false");
 });
 
-Deno.test("one variant's failure stops no other's, and no later run cancels a running one", () => {
+Deno.test("a failed variant does not stop others, and a later run does not cancel a running one", () => {
   for (const [name, each] of eachJob()) {
     if (each.strategy === undefined) continue;
     strictEqual(each.strategy["fail-fast"], false, name);
@@ -257,7 +257,7 @@ Deno.test("one variant's failure stops no other's, and no later run cancels a ru
   }
 });
 
-Deno.test("predict.yml scores without the fallback, and counts its retries in one layer", () => {
+Deno.test("predict.yml scores without the fallback, and retries in one layer", () => {
   const step = job("predict.yml", "score").steps.find(({ uses }) =>
     uses?.endsWith("/retry")
   );
@@ -267,7 +267,7 @@ Deno.test("predict.yml scores without the fallback, and counts its retries in on
   strictEqual(inputs?.["delay-seconds"]?.default, "60");
 });
 
-Deno.test("predict.yml alerts on failure and on cancellation of any of its jobs", () => {
+Deno.test("predict.yml raises an alert if any of its jobs fails or is cancelled", () => {
   const { jobs } = workflow("predict.yml");
   const alert = job("predict.yml", "alert");
   match(alert.if ?? "", /^\$\{\{ always\(\) && /);
@@ -279,7 +279,7 @@ Deno.test("predict.yml alerts on failure and on cancellation of any of its jobs"
   );
 });
 
-Deno.test("promotion waits for a person: only promote.yml promotes, in an environment that asks", () => {
+Deno.test("promotion needs approval: only promote.yml promotes, in a protected environment", () => {
   strictEqual(job("promote.yml", "promote").environment, "promotion");
   for (const [name, text] of texts) {
     if (name === "promote.yml") continue;
@@ -288,7 +288,7 @@ Deno.test("promotion waits for a person: only promote.yml promotes, in an enviro
   }
 });
 
-Deno.test("dependabot waits a week before it proposes a release", async () => {
+Deno.test("dependabot proposes releases only after a week", async () => {
   const text = await Deno.readTextFile(`${folder}dependabot.yml`);
   const { updates } = parseYaml(text, { file: "dependabot.yml" }) as {
     updates: { cooldown: Record<string, number> }[];
@@ -331,12 +331,12 @@ exit "\${codes[n - 1]}"
   };
 }
 
-Deno.test("retry.sh runs a command once when it ends well, and keeps its last words", async () => {
+Deno.test("retry.sh runs a successful command once, and saves its output", async () => {
   const { code, attempts, result } = await retried([0]);
   deepStrictEqual([code, attempts, result], [0, 1, '{"attempt": 1}\n']);
 });
 
-Deno.test("retry.sh tries again on 75 only, and says so", async () => {
+Deno.test("retry.sh retries only exit code 75, and reports it", async () => {
   const back = await retried([75, 75, 0]);
   deepStrictEqual([back.code, back.attempts], [0, 3]);
   strictEqual(back.result, '{"attempt": 3}\n');
@@ -348,17 +348,17 @@ Deno.test("retry.sh tries again on 75 only, and says so", async () => {
   }
 });
 
-Deno.test("retry.sh gives up after three retries, with 75", async () => {
+Deno.test("retry.sh gives up after three retries with exit code 75", async () => {
   const { code, attempts, stdout } = await retried([75, 75, 75, 75, 0]);
   deepStrictEqual([code, attempts], [75, 4]);
   match(stdout, /::error::Gave up after 4 attempts/);
 });
 
-Deno.test("retry.sh lets no shell read its command", async () => {
+Deno.test("retry.sh does not evaluate its command in a shell", async () => {
   strictEqual((await retried([0])).injected, false);
 });
 
-Deno.test("plan.sh prints one command of its own, whatever the inputs hold", async () => {
+Deno.test("plan.sh prints only its own workflow command, whatever the inputs contain", async () => {
   for (
     const hostile of [
       "US\n::warning::forged",
@@ -397,7 +397,7 @@ async function settings(variables: Record<string, string>) {
   return { ...finished, gained: await Deno.readTextFile(file) };
 }
 
-Deno.test("settings.sh hands on the settings that the scripts know, and nothing else", async () => {
+Deno.test("settings.sh passes on only the settings that the scripts read", async () => {
   const { code, gained } = await settings({
     MLFLOW_SECRET_NAME: "mlflow",
     MLFLOW_DB_HOST: "db.internal\nPATH=/evil",
@@ -415,7 +415,7 @@ Deno.test("settings.sh hands on the settings that the scripts know, and nothing 
   ]);
 });
 
-Deno.test("settings.sh refuses a repository where nothing is configured", async () => {
+Deno.test("settings.sh rejects a repository where nothing is configured", async () => {
   for (const variables of [{}, { MLFLOW_S3_BUCKET: "b" }]) {
     const { code, gained, stdout } = await settings(
       variables as Record<string, string>,
@@ -431,7 +431,7 @@ testWithTools("actionlint, with shellcheck, finds nothing", async () => {
 });
 
 testWithTools(
-  "actionlint runs shellcheck: it sees an unquoted variable in a run",
+  "actionlint runs shellcheck: it reports an unquoted variable in a run script",
   async () => {
     await using folder = await tempFolder();
     const file = `${folder.path}/bad.yml`;
@@ -460,7 +460,7 @@ testWithTools(
   },
 );
 
-testWithTools("zizmor finds nothing, pedantic and offline", async () => {
+testWithTools("zizmor finds nothing in pedantic offline mode", async () => {
   const { stdout, code } = await lint("zizmor", [
     "--offline",
     "--persona=pedantic",

@@ -99,7 +99,7 @@ testWithTools("hadolint finds nothing in the Dockerfile", async () => {
   deepStrictEqual([stdout, code], ["", 0]);
 });
 
-Deno.test("the image is pinned by digest, made in stages, and runs deno task as nobody's root", async () => {
+Deno.test("the image is pinned by digest, built in stages, and runs deno task without root", async () => {
   const text = await Deno.readTextFile(`${projectFolder}Dockerfile`);
   const stages = text.match(/^FROM .*$/gm) ?? [];
   strictEqual(stages.length, 2);
@@ -113,7 +113,7 @@ Deno.test("the image is pinned by digest, made in stages, and runs deno task as 
   );
 });
 
-Deno.test("the image's files do the main job, without a registry and without Deno's cache", async () => {
+Deno.test("the image's files run predict without a registry and without Deno's cache", async () => {
   const text = await Deno.readTextFile(`${projectFolder}Dockerfile`);
   await using folder = await tempFolder();
   for (const [, paths = ""] of text.matchAll(/^COPY (?!--)(.+) \S+$/gm)) {
@@ -135,7 +135,7 @@ Deno.test("the image's files do the main job, without a registry and without Den
 });
 
 testWithTools(
-  "the parameters of each stage are those of the template",
+  "each stage has the parameters of the template",
   async () => {
     for (const name of ["churn", "batch"]) {
       const { Parameters } = await readTemplate(name);
@@ -160,7 +160,7 @@ testWithTools(
 );
 
 testWithTools(
-  "every role for GitHub is one repository's, one environment's and main's; both subject formats fit",
+  "every GitHub role is limited to one repository, one environment and main, in both subject formats",
   async () => {
     for (const name of stacks) {
       const { Parameters, Resources } = await readTemplate(name);
@@ -198,7 +198,7 @@ testWithTools(
 );
 
 testWithTools(
-  "the environments that the workflows name are those that the roles trust",
+  "the workflows use the environments that the roles trust",
   async () => {
     const trusted = new Set<string>();
     for (const name of stacks) {
@@ -261,7 +261,7 @@ testWithTools("each secret has the shape that the scripts read", async () => {
 });
 
 testWithTools(
-  "the Batch job's environment is a whole configuration, and its exit codes are the workflows'",
+  "the Batch job's environment is a complete configuration, and its exit codes match the workflows'",
   async () => {
     const { Resources } = await readTemplate("batch");
     const { ContainerProperties, RetryStrategy } = Resources.Predict
@@ -309,7 +309,7 @@ function valueOf(name: string): string {
 }
 
 testWithTools(
-  "the watchdog says how long ago the last whole run was",
+  "the watchdog reports the age of the last complete run",
   async () => {
     const { Resources } = await readTemplate("churn");
     const code = (Resources.Watchdog?.Properties.Code as { ZipFile: string })
@@ -403,7 +403,7 @@ function isAbout(hours: number | undefined, expected: number): void {
   ok(Math.abs((hours ?? Infinity) - expected) <= 1, `${hours} hours`);
 }
 
-Deno.test("logins.sql makes logins that get in with their secrets' passwords, and nobody else", async () => {
+Deno.test("logins.sql creates logins that only accept the passwords in their secrets", async () => {
   await using postgres = await startPostgres();
   const logins = [
     "mlflow_owner",
@@ -463,7 +463,7 @@ Deno.test("logins.sql makes logins that get in with their secrets' passwords, an
   match(other.stderr, /permission denied for database/);
 });
 
-Deno.test("the templates are named as the workflow names them", () => {
+Deno.test("the template files have the names that the workflow uses", () => {
   const yaml = [...Deno.readDirSync(folder)]
     .filter(({ name }) => name.endsWith(".yaml"))
     .map(({ name }) => parse(name).name);
