@@ -224,7 +224,7 @@ Deno.test("an answer without what was asked for is refused by path", async () =>
   );
 });
 
-Deno.test("openHttp() takes http and https only, and never repeats the URI", () => {
+Deno.test("openHttp() accepts only http and https, and never shows the URI", () => {
   for (const uri of ["ftp://host", "host:5000", `x ${password}`]) {
     throws(
       () => openHttp({ uri, token }),

@@ -181,46 +181,56 @@ for (const release of ["mlflow-3.17.2", "mlflow-2.22.5"] as PeerName[]) {
       const env = { MLFLOW_TRACKING_URI: `file://${folder}/mlruns` };
       await runPython(release, saving, { args: [folder], env });
       await checkSaved(t, folder, version);
-      await t.step("a folder of ours loads and scores the same", async () => {
-        const ours = `${folder}/ours`;
-        await Deno.mkdir(ours);
-        await Deno.copyFile(
-          `${folder}/booster-ubj/model.ubj`,
-          `${ours}/model.ubj`,
-        );
-        const model = { ...describe(ours), mlflowVersion: version };
-        const names = columns.map(({ name }) => name);
-        const rows = [[3, 0.9, true], [40, null, false]];
-        const files = {
-          MLmodel: toMLmodel(model),
-          ...toEnvironment(model),
-          ...toInputExample(names, { rows }),
-        };
-        for (const [name, text] of Object.entries(files)) {
-          await Deno.writeTextFile(`${ours}/${name}`, text);
-        }
-        const { stdout } = await runPython(release, loading, {
-          args: [ours, `${folder}/booster-ubj`],
-          env,
-        });
-        const seen = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-        strictEqual(seen.difference, 0);
-        strictEqual(seen.native, 0);
-        strictEqual(seen.example[0].spend, 0.9);
-        strictEqual(seen.example[1].months, 40);
-        deepStrictEqual(
-          JSON.parse(seen.signature.inputs),
-          columns.map(({ name, type, required }) => ({ name, type, required })),
-        );
-        deepStrictEqual(seen.metadata, model.metadata);
-        strictEqual(seen.created, "2026-11-23 12:02:02.368000");
-        strictEqual(seen.runId, model.runId);
-        ok(seen.missing.includes("Model is missing inputs ['months']"));
-        ok(seen.wrongType.includes("Incompatible input types"), seen.wrongType);
-        deepStrictEqual(seen.flavor, seen.theirFlavor);
-        deepStrictEqual(seen.pyfunc, seen.theirPyfunc);
-        deepStrictEqual(seen.missingKeys, []);
-      });
+      await t.step(
+        "a model folder written here loads and scores the same",
+        async () => {
+          const ours = `${folder}/ours`;
+          await Deno.mkdir(ours);
+          await Deno.copyFile(
+            `${folder}/booster-ubj/model.ubj`,
+            `${ours}/model.ubj`,
+          );
+          const model = { ...describe(ours), mlflowVersion: version };
+          const names = columns.map(({ name }) => name);
+          const rows = [[3, 0.9, true], [40, null, false]];
+          const files = {
+            MLmodel: toMLmodel(model),
+            ...toEnvironment(model),
+            ...toInputExample(names, { rows }),
+          };
+          for (const [name, text] of Object.entries(files)) {
+            await Deno.writeTextFile(`${ours}/${name}`, text);
+          }
+          const { stdout } = await runPython(release, loading, {
+            args: [ours, `${folder}/booster-ubj`],
+            env,
+          });
+          const seen = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+          strictEqual(seen.difference, 0);
+          strictEqual(seen.native, 0);
+          strictEqual(seen.example[0].spend, 0.9);
+          strictEqual(seen.example[1].months, 40);
+          deepStrictEqual(
+            JSON.parse(seen.signature.inputs),
+            columns.map(({ name, type, required }) => ({
+              name,
+              type,
+              required,
+            })),
+          );
+          deepStrictEqual(seen.metadata, model.metadata);
+          strictEqual(seen.created, "2026-11-23 12:02:02.368000");
+          strictEqual(seen.runId, model.runId);
+          ok(seen.missing.includes("Model is missing inputs ['months']"));
+          ok(
+            seen.wrongType.includes("Incompatible input types"),
+            seen.wrongType,
+          );
+          deepStrictEqual(seen.flavor, seen.theirFlavor);
+          deepStrictEqual(seen.pyfunc, seen.theirPyfunc);
+          deepStrictEqual(seen.missingKeys, []);
+        },
+      );
     },
   );
 }

@@ -144,7 +144,7 @@ testWithPython(
       await rejects(openPostgres(stale), refused);
     });
 
-    await t.step("Secrets Manager that is away is transient", async () => {
+    await t.step("an unavailable Secrets Manager is transient", async () => {
       const stale = await trackingSettings(tracking, config);
       await moto.stop();
       await rejects(openPostgres(stale), (error) => {
