@@ -26,7 +26,9 @@ export async function bootstrap(
   }
   await setupDatabases(services, { onlyNews: true });
   const mlflow = await services.mlflow();
-  const [newest] = await mlflow.listModelVersions(variant.modelName);
+  const newest = await mlflow.findModelVersion(variant.modelName, {
+    kind: "latest",
+  });
   if (newest) return;
   await refuseUnshipped(services, settings);
   log.info(

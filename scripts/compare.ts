@@ -1,28 +1,20 @@
 /** Evaluates a candidate and the champion on the same labelled set, and reports whether the candidate qualifies for promotion. */
-import { commandForModel, retryPolicyOf } from "../lib/cli/flag-values.ts";
+import { commandForModel } from "../lib/cli/flag-values.ts";
 import { compareCommand } from "../lib/cli/commands.ts";
-import { compareMetrics } from "../lib/registration/compare.ts";
+import { compareMetrics, sameModel } from "../lib/registration/compare.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { readVariantFile } from "../lib/services/variant-files.ts";
 import { isSameModel, measureVersion } from "../lib/registration/measure.ts";
+import { describeComparison } from "../lib/registration/report.ts";
 import { resolveModel } from "../lib/mlflow/model-uri.ts";
 import type { ModelVersion } from "../lib/mlflow/store.ts";
-import { namingVariant } from "../lib/cli/for-variants.ts";
-import { runScript } from "../lib/cli/program.ts";
+import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
-import { openServices, type Services } from "../lib/services/services.ts";
+import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
 if (import.meta.main) {
-  await runScript(compareCommand, async (flags, { log }) => {
-    const retryPolicy = retryPolicyOf(flags);
-    await using services = await openServices({ log, retryPolicy });
-    const settings = services.variants.settings(flags);
-    return await namingVariant(
-      settings.variant,
-      () => compare(services, settings, flags),
-    );
-  });
+  await runForVariants(compareCommand, { body: compare });
 }
 
 /**
@@ -66,31 +58,17 @@ export async function compare(
     candidate: await measureOn(candidate),
     champion: await measureOn(champion),
   };
-  const { status, reasons } = isSameModel(candidate, champion)
-    ? {
-      status: "unchanged",
-      reasons: ["candidate and champion are identical; nothing to compare"],
-    }
+  const comparison = isSameModel(candidate, champion)
+    ? sameModel
     : compareMetrics(metrics.candidate, {
       champion: metrics.champion,
       thresholds: promotion,
     });
-  return {
-    report: {
-      status,
-      variant: variant.key,
-      model_name: candidate.name,
-      model_version: candidate.version,
-      champion_version: champion.version,
-      labelled_set: labelled.uri,
-      reasons: reasons.join("; "),
-      comparison: metrics,
-    },
-    text: [
-      status === "unchanged"
-        ? `${candidate.name} version ${candidate.version} is identical to champion version ${champion.version}; nothing to compare`
-        : `${candidate.name} version ${candidate.version} is ${status} than champion version ${champion.version}:`,
-      ...reasons.map((reason) => `  ${reason}`),
-    ].join("\n"),
-  };
+  return describeComparison(variant, {
+    candidate,
+    champion,
+    labelledUri: labelled.uri,
+    metrics,
+    comparison,
+  });
 }

@@ -4,11 +4,7 @@ import { readCandidateFiles } from "../lib/registration/candidate-files.ts";
 import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
 import { dayOf } from "../lib/base/flag-value.ts";
 import { logModelCommand } from "../lib/cli/commands.ts";
-import {
-  findSameVersion,
-  logCandidate,
-  markVersion,
-} from "../lib/registration/log.ts";
+import { registerCandidate } from "../lib/registration/log.ts";
 import {
   describeParity,
   proveParity,
@@ -42,16 +38,14 @@ export async function logModel(
   settings: VariantSettings,
   flags: LogModelFlags = {},
 ): Promise<Outcome> {
-  const { withRetry, log, config, artifacts } = services;
   const { variant } = settings;
   // Flags are validated before anything is logged, so that an invalid one leaves no version behind.
   const alias = aliasOf(flags.alias);
   const stage = stageOf(flags.stage);
-  const trainingDay = flags["training-date"] === undefined
-    ? undefined
-    : dayOf(flags["training-date"]);
+  const { "training-date": day, force = false } = flags;
+  const trainingDay = day === undefined ? undefined : dayOf(day);
   const mlflow = await services.mlflow();
-  const experiment = await withRetry(
+  const experiment = await services.withRetry(
     "find the experiment",
     () => getExperiment(mlflow, variant),
   );
@@ -62,31 +56,21 @@ export async function logModel(
     label: flags.label ?? settings.label,
   });
   const parity = await proveParity(candidate);
-  log.info(describeParity(parity));
+  services.log.info(describeParity(parity));
 
   const trained = trainingDateTags(trainingDay, candidate.trainingDate);
   const tags = {
-    ...sourceTags("log-model", config),
+    ...sourceTags("log-model", services.config),
     ...variant.tags,
     ...trained,
     "churn.parity": describeParity(parity),
   };
-  const same = await withRetry(
-    "compare with the newest version",
-    () => findSameVersion(mlflow, candidate, variant),
+  const request = { variant, experiment, tags, alias, stage, force };
+  const { version, isNew } = await registerCandidate(
+    services,
+    candidate,
+    request,
   );
-  const isNew = same === undefined || flags.force === true;
-  const version = isNew
-    ? await logCandidate(mlflow, candidate, {
-      variant,
-      experiment,
-      tags,
-      artifacts,
-      withRetry,
-    })
-    : same;
-
-  await markVersion(mlflow, version, { alias, stage, withRetry });
   return describeLogging(candidate, {
     settings,
     files,

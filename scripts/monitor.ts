@@ -1,6 +1,5 @@
 /** Compares a variant's scores with the model's reference profile, with the previous run, and with matured outcomes. */
 import { monitorCommand } from "../lib/cli/commands.ts";
-import { UsageError } from "../lib/base/errors.ts";
 import { monitorRun, readOutcomes } from "../lib/monitoring/monitor.ts";
 import { storeResult } from "../lib/monitoring/log.ts";
 import {
@@ -40,12 +39,7 @@ export async function monitor(
   flags: MonitorFlags,
 ): Promise<Outcome> {
   const { variant } = settings;
-  const failOn = parseFailOn(flags["fail-on"]);
-  if (failOn === "performance" && flags.outcomes === undefined) {
-    throw new UsageError(
-      "Cannot use --fail-on performance without --outcomes: performance cannot be measured",
-    );
-  }
+  const failOn = parseFailOn(flags);
   const choice = parseRunChoice(flags);
   const outcomes = flags.outcomes === undefined
     ? undefined

@@ -1,31 +1,26 @@
 /** Makes a version the one that `predict` uses, and records who promoted it, when, from which version and to which. */
-import { aliasOf, retryPolicyOf, stageOf } from "../lib/cli/flag-values.ts";
+import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { promoteCommand } from "../lib/cli/commands.ts";
-import { namingVariant } from "../lib/cli/for-variants.ts";
-import { runScript } from "../lib/cli/program.ts";
+import { runForVariants } from "../lib/cli/for-variants.ts";
 import { toCount } from "../lib/base/flag-value.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import { describePromotion, toMoves } from "../lib/registration/promote.ts";
-import { openServices, type Services } from "../lib/services/services.ts";
+import type { Services } from "../lib/services/services.ts";
 import type { Variant } from "../lib/config/variant.ts";
 
 if (import.meta.main) {
-  await runScript(promoteCommand, async (flags, { log }) => {
-    await using services = await openServices({
-      log,
-      retryPolicy: retryPolicyOf(flags),
-    });
-    const { variant } = services.variants.settings(flags);
-    if (flags.version === undefined) {
-      throw new UsageError("Cannot promote: --version N is missing");
-    }
-    const version = toCount(flags.version, { flag: "version", integer: true });
-    const { alias, stage } = flags;
-    return await namingVariant(
-      variant,
-      () => promote(services, variant, { version, alias, stage }),
-    );
+  await runForVariants(promoteCommand, {
+    body: async (services, { variant }, { version, alias, stage }) => {
+      if (version === undefined) {
+        throw new UsageError("Cannot promote: --version N is missing");
+      }
+      return await promote(services, variant, {
+        version: toCount(version, { flag: "version", integer: true }),
+        alias,
+        stage,
+      });
+    },
   });
 }
 

@@ -70,7 +70,7 @@ export async function runForVariants<const Table extends FlagTable>(
  * Runs `work`, and adds the variant's flags to the commands in its error
  * message, because databases and the registry do not know the variant.
  */
-export async function namingVariant<T>(
+async function namingVariant<T>(
   variant: Variant,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -1,4 +1,4 @@
-/** Finds the experiment of a variant. */
+/** Finds or creates the experiment of a variant. */
 import { InputError } from "../base/errors.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 import type { Experiment, MlflowStore } from "./store.ts";
@@ -20,4 +20,47 @@ export async function getExperiment(
     }: ` +
       `create it with \`${commandFor("setup", variant)}\``,
   );
+}
+
+/** With this tag, MLflow's UI shows the experiment as model training, not as GenAI. */
+const experimentKind = {
+  "mlflow.experimentKind": "custom_model_development",
+};
+
+/**
+ * Returns the variant's experiment, creating it if it does not exist. A
+ * concurrent call may create it first; then `isNew` is false for one of them.
+ *
+ * @param artifactLocation Undefined if the MLflow server chooses it.
+ * @throws {InputError} If an experiment of that name was deleted: MLflow still reserves the name.
+ */
+export async function ensureExperiment(
+  mlflow: MlflowStore,
+  variant: Variant,
+  artifactLocation: string | undefined,
+): Promise<{ experiment: Experiment; isNew: boolean }> {
+  const { experiment: name, tags } = variant;
+  const found = await mlflow.findExperiment(name);
+  if (found?.lifecycleStage === "active") {
+    return { experiment: found, isNew: false };
+  }
+  if (found) {
+    throw new InputError(
+      `Cannot use the experiment "${name}": it was deleted in MLflow; ` +
+        `restore it there (\`mlflow experiments restore --experiment-id ${found.experimentId}\`)`,
+    );
+  }
+  try {
+    const experiment = await mlflow.createExperiment(name, {
+      ...artifactLocation === undefined ? {} : { artifactLocation },
+      tags: { ...tags, ...experimentKind },
+    });
+    return { experiment, isNew: true };
+  } catch (error) {
+    const made = error instanceof InputError
+      ? await mlflow.findExperiment(name)
+      : undefined;
+    if (!made) throw error;
+    return { experiment: made, isNew: false };
+  }
 }

@@ -128,6 +128,73 @@ export interface PromotionResult {
   readonly changed: boolean;
 }
 
+/** A new experiment. */
+export interface NewExperiment {
+  /** If absent, an MLflow server chooses one; required for MLflow's tables. */
+  readonly artifactLocation?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** A new run. */
+export interface NewRun {
+  readonly name: string;
+  readonly startTimeMs: number;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** Datasets and logged models to record as inputs of a run. */
+export interface RunInputs {
+  readonly datasets?: readonly DatasetInput[];
+  readonly modelIds?: readonly string[];
+}
+
+/** How and when a run ended. */
+export interface RunEnd {
+  readonly status: FinalStatus;
+  readonly endTimeMs: number;
+}
+
+/** A new logged model. */
+export interface NewLoggedModel {
+  readonly name: string;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** A new registered model. */
+export interface NewRegisteredModel {
+  readonly tags: Readonly<Record<string, string>>;
+  readonly description?: string;
+}
+
+/** A new version of a registered model. */
+export interface NewModelVersion {
+  readonly source: string;
+  readonly runId: string;
+  /** The logged model; if absent, the one that the source names, if any. */
+  readonly modelId?: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly description?: string;
+}
+
+/** Tags to set on a version. */
+export interface VersionTags {
+  readonly version: number;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** An alias and the version to point it at. */
+export interface VersionAlias {
+  readonly version: number;
+  readonly alias: string;
+}
+
+/** A stage and the version to move into it. */
+export interface VersionStage {
+  readonly version: number;
+  readonly stage: Stage;
+}
+
 /** Runs, logged models and the registry of one MLflow, reached by either implementation. */
 export interface MlflowStore {
   /** Where it is and which MLflow created it, safe to print. */
@@ -144,43 +211,28 @@ export interface MlflowStore {
   /** Creates an experiment. @throws {InputError} If the name is taken, even by a deleted experiment. */
   createExperiment(
     name: string,
-    options: {
-      /** If absent, an MLflow server chooses one; required for MLflow's tables. */
-      artifactLocation?: string;
-      tags?: Record<string, string>;
-    },
+    options: NewExperiment,
   ): Promise<Experiment>;
 
   createRun(
     experimentId: string,
-    options: {
-      name: string;
-      startTimeMs: number;
-      tags: Record<string, string>;
-    },
+    options: NewRun,
   ): Promise<Run>;
   logBatch(runId: string, data: RunData): Promise<void>;
   /** Records datasets and models as inputs of a run. */
   logInputs(
     runId: string,
-    inputs: {
-      datasets?: readonly DatasetInput[];
-      modelIds?: readonly string[];
-    },
+    inputs: RunInputs,
   ): Promise<void>;
   finishRun(
     runId: string,
-    options: { status: FinalStatus; endTimeMs: number },
+    options: RunEnd,
   ): Promise<void>;
 
   /** Creates a PENDING logged model as an output of the run. Requires {@linkcode hasLoggedModels}. */
   createLoggedModel(
     run: Run,
-    options: {
-      name: string;
-      params?: Record<string, string>;
-      tags?: Record<string, string>;
-    },
+    options: NewLoggedModel,
   ): Promise<LoggedModel>;
   finalizeLoggedModel(
     modelId: string,
@@ -193,18 +245,12 @@ export interface MlflowStore {
   /** Creates the registered model unless it exists, and returns it; tags are set only on a new one. */
   ensureRegisteredModel(
     name: string,
-    options: { tags: Record<string, string>; description?: string },
+    options: NewRegisteredModel,
   ): Promise<RegisteredModel>;
   /** Registers a version with the next number; numbers are never reused. */
   createModelVersion(
     name: string,
-    options: {
-      source: string;
-      runId: string;
-      modelId?: string;
-      tags: Record<string, string>;
-      description?: string;
-    },
+    options: NewModelVersion,
   ): Promise<ModelVersion>;
   /** Returns all versions that are not deleted, newest first. */
   listModelVersions(name: string): Promise<ModelVersion[]>;
@@ -215,18 +261,18 @@ export interface MlflowStore {
   ): Promise<ModelVersion | undefined>;
   setModelVersionTags(
     name: string,
-    options: { version: number; tags: Record<string, string> },
+    options: VersionTags,
   ): Promise<void>;
   /** Changes alias and stage together, archives the stage's other versions, and records the change in a tag of the version. */
   promote(name: string, promotion: Promotion): Promise<PromotionResult>;
   /** Points an alias at a version; leaves stages unchanged. */
   setAlias(
     name: string,
-    options: { alias: string; version: number },
+    options: VersionAlias,
   ): Promise<void>;
   /** Moves a version into a stage and archives the stage's other versions (for Staging and Production); leaves aliases unchanged. */
   setStage(
     name: string,
-    options: { stage: Stage; version: number },
+    options: VersionStage,
   ): Promise<void>;
 }

@@ -6,6 +6,7 @@
  * of mlflow 3.17.2.
  */
 import { InputError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import { checkKey, checkLength, countCharacters } from "./validation.ts";
 import type { DatasetInput, Metric } from "./store.ts";
 
@@ -51,6 +52,37 @@ export function fitParam(key: string, value: string): Fitted {
 export function fitTag(key: string, value: string): Fitted {
   checkKey("tag", key);
   return truncate(value, { limit: maxTagLength, what: `tag "${key}"` });
+}
+
+/** Returns params or tags as `fit` makes them, and logs a warning for each truncated value. */
+export function fitAll(
+  values: Readonly<Record<string, string>> = {},
+  fit: (key: string, value: string) => Fitted,
+  log: Pick<Log, "warn">,
+): Record<string, string> {
+  const fitted: Record<string, string> = {};
+  for (const [key, text] of Object.entries(values)) {
+    const { value, warning } = fit(key, text);
+    if (warning !== undefined) log.warn(warning);
+    fitted[key] = value;
+  }
+  return fitted;
+}
+
+/**
+ * Returns the values in order, in arrays of at most `size`.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(toBatches([1, 2, 3], 2), [[1, 2], [3]]);
+ * ```
+ */
+export function toBatches<T>(values: readonly T[], size: number): T[][] {
+  return Array.from(
+    { length: Math.ceil(values.length / size) },
+    (_, index) => values.slice(index * size, (index + 1) * size),
+  );
 }
 
 /** Validates a metric. @throws {InputError} If the key is invalid, the timestamp is negative or not an integer, or the step is not an integer. */

@@ -15,8 +15,19 @@ export function toJsonReport(result: MonitoringResult): string {
 /** The verdict that ends `monitor` with exit code 3 when it fails. */
 export type FailOn = "drift" | "performance" | "never";
 
-/** Validates the value of `--fail-on`. @throws {UsageError} If it is not a verdict or `never`. */
-export function parseFailOn(text: string): FailOn {
+/** Validates the value of `--fail-on`. @throws {UsageError} If it is not a verdict or `never`, or is a performance that nothing measures. */
+export function parseFailOn(
+  flags: {
+    readonly "fail-on": string;
+    readonly outcomes?: string | undefined;
+  },
+): FailOn {
+  const text = flags["fail-on"];
+  if (text === "performance" && flags.outcomes === undefined) {
+    throw new UsageError(
+      "Cannot use --fail-on performance without --outcomes: performance cannot be measured",
+    );
+  }
   if (text === "drift" || text === "performance" || text === "never") {
     return text;
   }

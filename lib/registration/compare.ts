@@ -5,11 +5,17 @@ import type { PromotionThresholds } from "../config/variants.ts";
 
 /** The result of a comparison. */
 export interface Comparison {
-  /** `better`: promotion should be requested. `worse`: a threshold is missed. */
-  readonly status: "better" | "worse";
+  /** `better`: promotion should be requested. `worse`: a threshold is missed. `unchanged`: both are the same model. */
+  readonly status: "better" | "worse" | "unchanged";
   /** One sentence per threshold, with its numbers. */
   readonly reasons: readonly string[];
 }
+
+/** The comparison of a model with itself. */
+export const sameModel: Comparison = {
+  status: "unchanged",
+  reasons: ["candidate and champion are identical; nothing to compare"],
+};
 
 /**
  * Compares two models that were evaluated on the same labelled rows. The

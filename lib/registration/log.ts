@@ -16,6 +16,7 @@ import type {
 } from "../mlflow/store.ts";
 import { toModelFolder } from "./model-folder.ts";
 import { digestTags, toDataset } from "../mlflow/tags.ts";
+import type { Services } from "../services/services.ts";
 import type { Variant } from "../config/variant.ts";
 
 /** Name of the logged model; also its folder in the run in MLflow versions without logged models. */
@@ -33,23 +34,64 @@ const contentTags = [
 /** Tag of a registered model: the key of the variant it belongs to. */
 const variantTag = "churn.variant";
 
-/** Destination, tags and services for logging a candidate. */
-export interface LoggingOptions {
+/** Where a candidate is registered, and what its run and version are marked with. */
+export interface RegistrationOptions {
   readonly variant: Variant;
   readonly experiment: Experiment;
   /** Tags of the run, in addition to the candidate's own. */
   readonly tags: Readonly<Record<string, string>>;
-  readonly artifacts: (uri: string) => ArtifactStore;
-  readonly withRetry: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+  /** True to log a candidate that is identical to the newest version. */
+  readonly force: boolean;
+  /** Set on the version; undefined sets none. */
+  readonly alias: string | undefined;
+  readonly stage: Stage | undefined;
+}
+
+interface LoggingOptions extends RegistrationOptions {
+  readonly artifacts: Services["artifacts"];
+  readonly withRetry: Services["withRetry"];
+}
+
+/** The version of a candidate. */
+export interface Registration {
+  readonly version: ModelVersion;
+  /** False if the newest version is identical to the candidate, and so was not logged again. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Logs the candidate and registers it as the next version, unless the newest
+ * version is identical; then sets the given alias and stage. If a step fails
+ * after all retries, the run ends as FAILED and no version refers to an
+ * incomplete model.
+ *
+ * @throws {InputError} If the registered model belongs to another variant.
+ */
+export async function registerCandidate(
+  services: Pick<Services, "mlflow" | "artifacts" | "withRetry">,
+  candidate: Candidate,
+  request: RegistrationOptions,
+): Promise<Registration> {
+  const { artifacts, withRetry } = services;
+  const options = { ...request, artifacts, withRetry };
+  const { variant, force } = request;
+  const mlflow = await services.mlflow();
+  const same = await withRetry(
+    "compare with the newest version",
+    () => findSameVersion(mlflow, candidate, variant),
+  );
+  const version = same === undefined || force
+    ? await logCandidate(mlflow, candidate, options)
+    : same;
+  await markVersion(mlflow, version, options);
+  return { version, isNew: version !== same };
 }
 
 /**
  * Returns the newest version if it has the same model, features, labelled set,
  * recipe, signature and input example; undefined if it differs or there is none.
- *
- * @throws {InputError} If the registered model belongs to another variant.
  */
-export async function findSameVersion(
+async function findSameVersion(
   mlflow: MlflowStore,
   candidate: Candidate,
   variant: Variant,
@@ -57,18 +99,15 @@ export async function findSameVersion(
   const registered = await mlflow.findRegisteredModel(variant.modelName);
   if (!registered) return undefined;
   refuseForeign(registered.tags, variant);
-  const [newest] = await mlflow.listModelVersions(variant.modelName);
+  const newest = await mlflow.findModelVersion(variant.modelName, {
+    kind: "latest",
+  });
   const own = toDigestTags(candidate);
   const isSame = contentTags.every((tag) => newest?.tags[tag] === own[tag]);
   return isSame ? newest : undefined;
 }
 
-/**
- * Logs the candidate and registers it as the next version. If a step fails after
- * all retries, the run ends as FAILED and no version refers to an incomplete
- * model.
- */
-export async function logCandidate(
+async function logCandidate(
   mlflow: MlflowStore,
   candidate: Candidate,
   options: LoggingOptions,
@@ -110,15 +149,11 @@ export async function logCandidate(
 }
 
 /** Sets the given alias and stage on a version; a second call changes nothing. */
-export async function markVersion(
+async function markVersion(
   mlflow: MlflowStore,
-  { name, version }: Pick<ModelVersion, "name" | "version">,
-  options: Pick<LoggingOptions, "withRetry"> & {
-    alias: string | undefined;
-    stage: Stage | undefined;
-  },
+  { name, version }: ModelVersion,
+  { alias, stage, withRetry }: LoggingOptions,
 ): Promise<void> {
-  const { alias, stage, withRetry } = options;
   if (alias !== undefined) {
     await withRetry(
       "set the alias",

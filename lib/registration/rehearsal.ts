@@ -26,7 +26,10 @@ async function isEmpty(
   );
   if (!found?.ready) return true;
   const mlflow = await services.mlflow();
-  return (await mlflow.listModelVersions(variant.modelName)).length === 0;
+  const newest = await mlflow.findModelVersion(variant.modelName, {
+    kind: "latest",
+  });
+  return newest === undefined;
 }
 
 /** The result of the first run, in memory only. */

@@ -1,10 +1,11 @@
-/** Describes the result of `log-model` as JSON and as text. */
+/** Describes the results of `log-model` and `compare` as JSON and as text. */
 import type { Candidate, CandidateFiles } from "./candidate.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
+import type { Comparison } from "./compare.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { ParityReport } from "../model/mod.ts";
 import type { Outcome } from "../base/outcome.ts";
-import { commandFor } from "../config/variant.ts";
+import { commandFor, type Variant } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** The facts in the report on a logged candidate. */
@@ -52,6 +53,45 @@ export function describeLogging(
       ...(version.stage === "Production"
         ? []
         : [`  promote it with \`${promotion}\``]),
+    ].join("\n"),
+  };
+}
+
+/** The facts in the report on a comparison. */
+export interface ComparisonFacts {
+  readonly candidate: ModelVersion;
+  readonly champion: ModelVersion;
+  readonly labelledUri: string;
+  readonly metrics: {
+    readonly candidate: EvaluationMetrics;
+    readonly champion: EvaluationMetrics;
+  };
+  readonly comparison: Comparison;
+}
+
+/** Returns the outcome of `compare` for one variant. */
+export function describeComparison(
+  variant: Variant,
+  facts: ComparisonFacts,
+): Outcome {
+  const { candidate, champion, labelledUri, metrics } = facts;
+  const { status, reasons } = facts.comparison;
+  return {
+    report: {
+      status,
+      variant: variant.key,
+      model_name: candidate.name,
+      model_version: candidate.version,
+      champion_version: champion.version,
+      labelled_set: labelledUri,
+      reasons: reasons.join("; "),
+      comparison: metrics,
+    },
+    text: [
+      status === "unchanged"
+        ? `${candidate.name} version ${candidate.version} is identical to champion version ${champion.version}; nothing to compare`
+        : `${candidate.name} version ${candidate.version} is ${status} than champion version ${champion.version}:`,
+      ...reasons.map((reason) => `  ${reason}`),
     ].join("\n"),
   };
 }

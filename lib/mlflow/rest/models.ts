@@ -2,7 +2,12 @@
 import { InputError } from "../../base/errors.ts";
 import * as v from "../../base/schema.ts";
 import { checkLoggedModelName } from "../validation.ts";
-import type { LoggedModel, LoggedModelRecord, Run } from "../store.ts";
+import type {
+  LoggedModel,
+  LoggedModelRecord,
+  NewLoggedModel,
+  Run,
+} from "../store.ts";
 import {
   keyValues,
   optionalText,
@@ -42,11 +47,7 @@ const loggedModel = v.pipe(
 export async function createLoggedModel(
   rest: Rest,
   run: Run,
-  options: {
-    name: string;
-    params?: Record<string, string>;
-    tags?: Record<string, string>;
-  },
+  options: NewLoggedModel,
 ): Promise<LoggedModel> {
   requireLoggedModels(rest);
   checkLoggedModelName(options.name);

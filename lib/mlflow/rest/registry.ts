@@ -11,10 +11,15 @@ import {
 } from "../validation.ts";
 import type {
   ModelVersion,
+  NewModelVersion,
+  NewRegisteredModel,
   Promotion,
   PromotionResult,
   RegisteredModel,
   Stage,
+  VersionAlias,
+  VersionStage,
+  VersionTags,
 } from "../store.ts";
 import { checkRegistryTag } from "../values.ts";
 import { type Rest, toAnswer, toKeyValues } from "./server.ts";
@@ -30,7 +35,7 @@ import {
 export async function ensureRegisteredModel(
   rest: Rest,
   name: string,
-  options: { tags: Record<string, string>; description?: string },
+  options: NewRegisteredModel,
 ): Promise<RegisteredModel> {
   checkModelName(name);
   const { tags, description } = options;
@@ -53,13 +58,7 @@ export async function ensureRegisteredModel(
 export async function createModelVersion(
   rest: Rest,
   name: string,
-  options: {
-    source: string;
-    runId: string;
-    modelId?: string;
-    tags: Record<string, string>;
-    description?: string;
-  },
+  options: NewModelVersion,
 ): Promise<ModelVersion> {
   checkModelName(name);
   const { source, runId, tags, description } = options;
@@ -83,7 +82,7 @@ export async function createModelVersion(
 export async function setModelVersionTags(
   rest: Rest,
   name: string,
-  options: { version: number; tags: Record<string, string> },
+  options: VersionTags,
 ): Promise<void> {
   const { version, tags } = options;
   for (const [key, value] of Object.entries(tags)) checkRegistryTag(key, value);
@@ -101,7 +100,7 @@ export async function setModelVersionTags(
 export async function setAlias(
   rest: Rest,
   name: string,
-  options: { alias: string; version: number },
+  options: VersionAlias,
 ): Promise<void> {
   const { alias, version } = options;
   checkAlias(alias);
@@ -121,7 +120,7 @@ export async function setAlias(
 export async function setStage(
   rest: Rest,
   name: string,
-  options: { stage: Stage; version: number },
+  options: VersionStage,
 ): Promise<void> {
   const { stage, version } = options;
   await moveToStage(rest, name, options);
@@ -153,7 +152,7 @@ async function archive(
 async function moveToStage(
   rest: Rest,
   name: string,
-  options: { stage: Stage; version: number },
+  options: VersionStage,
 ): Promise<void> {
   await rest.http.json("POST", "/mlflow/model-versions/transition-stage", {
     name,

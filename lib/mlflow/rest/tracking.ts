@@ -8,17 +8,20 @@ import {
   checkDataset,
   checkExperimentTag,
   checkMetric,
+  fitAll,
   fitParam,
   fitTag,
-  type Fitted,
+  toBatches,
 } from "../values.ts";
 import type {
-  DatasetInput,
   Experiment,
-  FinalStatus,
   Metric,
+  NewExperiment,
+  NewRun,
   Run,
   RunData,
+  RunEnd,
+  RunInputs,
 } from "../store.ts";
 import { requireLoggedModels } from "./models.ts";
 import {
@@ -63,10 +66,7 @@ export async function findExperiment(
 export async function createExperiment(
   rest: Rest,
   name: string,
-  options: {
-    artifactLocation?: string | undefined;
-    tags?: Record<string, string>;
-  },
+  options: NewExperiment,
 ): Promise<Experiment> {
   checkExperimentName(name);
   const { artifactLocation, tags = {} } = options;
@@ -98,7 +98,7 @@ export async function createExperiment(
 export async function createRun(
   rest: Rest,
   experimentId: string,
-  options: { name: string; startTimeMs: number; tags: Record<string, string> },
+  options: NewRun,
 ): Promise<Run> {
   const { name, startTimeMs, tags } = options;
   for (const key of Object.keys(tags)) checkKey("tag", key);
@@ -121,30 +121,29 @@ export async function logBatch(
 ): Promise<void> {
   const { metrics = [] } = data;
   for (const metric of metrics) checkMetric(metric);
-  const params = fitAll(rest, data.params, fitParam);
-  const tags = fitAll(rest, data.tags, fitTag);
+  const params = toKeyValues(fitAll(data.params, fitParam, rest.log));
+  const tags = toKeyValues(fitAll(data.tags, fitTag, rest.log));
   const log = (part: Record<string, unknown>) =>
     rest.http.json("POST", "/mlflow/runs/log-batch", {
       run_id: runId,
       ...part,
     });
-  for (const some of chunks(params, batchLimits.params)) {
+  for (const some of toBatches(params, batchLimits.params)) {
     await log({ params: some });
   }
-  for (const some of chunks(metrics, batchLimits.metrics)) {
+  for (const some of toBatches(metrics, batchLimits.metrics)) {
     await log({ metrics: some.map((metric) => toMetric(rest, metric)) });
   }
-  for (const some of chunks(tags, batchLimits.tags)) await log({ tags: some });
+  for (const some of toBatches(tags, batchLimits.tags)) {
+    await log({ tags: some });
+  }
 }
 
 /** Records datasets and logged models as inputs of a run. */
 export async function logInputs(
   rest: Rest,
   runId: string,
-  inputs: {
-    datasets?: readonly DatasetInput[];
-    modelIds?: readonly string[];
-  },
+  inputs: RunInputs,
 ): Promise<void> {
   const { datasets = [], modelIds = [] } = inputs;
   for (const dataset of datasets) checkDataset(dataset);
@@ -173,7 +172,7 @@ export async function logInputs(
 export async function finishRun(
   rest: Rest,
   runId: string,
-  options: { status: FinalStatus; endTimeMs: number },
+  options: RunEnd,
 ): Promise<void> {
   await rest.http.json("POST", "/mlflow/runs/update", {
     run_id: runId,
@@ -197,23 +196,4 @@ function toMetric(rest: Rest, metric: Metric): Record<string, unknown> {
       }
       : {},
   };
-}
-
-function fitAll(
-  rest: Rest,
-  values: Readonly<Record<string, string>> = {},
-  fit: (key: string, value: string) => Fitted,
-): { key: string; value: string }[] {
-  return Object.entries(values).map(([key, text]) => {
-    const { value, warning } = fit(key, text);
-    if (warning !== undefined) rest.log.warn(warning);
-    return { key, value };
-  });
-}
-
-function chunks<T>(values: readonly T[], size: number): T[][] {
-  return Array.from(
-    { length: Math.ceil(values.length / size) },
-    (_, index) => values.slice(index * size, (index + 1) * size),
-  );
 }

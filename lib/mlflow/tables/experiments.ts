@@ -5,7 +5,7 @@ import { InputError } from "../../base/errors.ts";
 import { checkWidths, insertRows, inWorkspace, type Tables } from "./rows.ts";
 import { appendToUri, checkExperimentName } from "../validation.ts";
 import { checkExperimentTag } from "../values.ts";
-import type { Experiment } from "../store.ts";
+import type { Experiment, NewExperiment } from "../store.ts";
 
 const columns = `experiment_id::text as "experimentId", name,
   artifact_location as "artifactLocation", lifecycle_stage as "lifecycleStage"`;
@@ -54,7 +54,7 @@ export async function getActiveExperiment(
 export async function createExperiment(
   tables: Tables,
   name: string,
-  options: { artifactLocation?: string; tags?: Record<string, string> },
+  options: NewExperiment,
 ): Promise<Experiment> {
   checkExperimentName(name);
   const tags = Object.entries(options.tags ?? {});

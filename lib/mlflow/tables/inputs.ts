@@ -1,6 +1,6 @@
 /** Logs the datasets of a run: MLflow's `datasets`, `inputs` and `input_tags`. */
 import { InputError } from "../../base/errors.ts";
-import type { DatasetInput } from "../store.ts";
+import type { DatasetInput, RunInputs } from "../store.ts";
 import { checkDataset } from "../values.ts";
 import { requireLoggedModels } from "./models.ts";
 import { linkKey, toLink } from "./links.ts";
@@ -11,10 +11,7 @@ import { getActiveRun } from "./runs.ts";
 export async function logInputs(
   tables: Tables,
   runId: string,
-  inputs: {
-    datasets?: readonly DatasetInput[];
-    modelIds?: readonly string[];
-  },
+  inputs: RunInputs,
 ): Promise<void> {
   const { datasets = [], modelIds = [] } = inputs;
   if (modelIds.length > 0) requireLoggedModels(tables);

@@ -1,7 +1,7 @@
 /** Logs metrics: MLflow's `metrics`, `latest_metrics` and `logged_model_metrics`. */
 import { insertRows, type Tables } from "./rows.ts";
 import type { Metric } from "../store.ts";
-import { storedMetricValue } from "../values.ts";
+import { storedMetricValue, toBatches } from "../values.ts";
 
 /** Logs metrics to a run and updates `latest_metrics`; logging the same metric again changes nothing. */
 export async function logMetrics(
@@ -14,7 +14,7 @@ export async function logMetrics(
     ...toStored(metric),
     run_uuid: runId,
   })));
-  for (const some of chunks(rows, 1000)) {
+  for (const some of toBatches(rows, 1000)) {
     await insertRows(tables, "metrics", {
       rows: some,
       key: ["key", "timestamp", "step", "run_uuid", "value", "is_nan"],
@@ -54,7 +54,7 @@ async function updateLatest(
     if (row && !isNewer(row, old)) newest.delete(old.key);
   }
   const changed = [...newest.values()].sort((a, b) => a.key < b.key ? -1 : 1);
-  for (const some of chunks(changed, 1000)) {
+  for (const some of toBatches(changed, 1000)) {
     await insertRows(tables, "latest_metrics", {
       rows: some,
       key: ["key", "run_uuid"],
@@ -96,7 +96,7 @@ export async function logModelMetrics(
       dataset_digest: metric.datasetDigest ?? null,
     }];
   });
-  for (const some of chunks(rows, 1000)) {
+  for (const some of toBatches(rows, 1000)) {
     await insertRows(tables, "logged_model_metrics", {
       rows: some,
       key: [
@@ -124,11 +124,4 @@ function uniqueRows(rows: readonly MetricRow[]): MetricRow[] {
   return [
     ...new Map(rows.map((row) => [JSON.stringify(row), row])).values(),
   ];
-}
-
-function chunks<T>(values: readonly T[], size: number): T[][] {
-  return Array.from(
-    { length: Math.ceil(values.length / size) },
-    (_, index) => values.slice(index * size, (index + 1) * size),
-  );
 }

@@ -7,7 +7,12 @@ import { toLink } from "./links.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
 import { appendToUri, checkLoggedModelName } from "../validation.ts";
 import { getActiveRun } from "./runs.ts";
-import type { LoggedModel, LoggedModelRecord, Run } from "../store.ts";
+import type {
+  LoggedModel,
+  LoggedModelRecord,
+  NewLoggedModel,
+  Run,
+} from "../store.ts";
 
 /** Values of `logged_models.status` (MLflow's `LoggedModelStatus`). */
 const statusNumbers = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const;
@@ -16,11 +21,7 @@ const statusNumbers = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const;
 export async function createLoggedModel(
   tables: Tables,
   run: Run,
-  options: {
-    name: string;
-    params?: Record<string, string>;
-    tags?: Record<string, string>;
-  },
+  options: NewLoggedModel,
 ): Promise<LoggedModel> {
   requireLoggedModels(tables);
   checkLoggedModelName(options.name);

@@ -3,7 +3,7 @@ import { InputError } from "../../base/errors.ts";
 import { insertRows, inWorkspace, type Tables } from "./rows.ts";
 import { checkModelName } from "../validation.ts";
 import { checkRegistryTag } from "../values.ts";
-import type { RegisteredModel } from "../store.ts";
+import type { NewRegisteredModel, RegisteredModel } from "../store.ts";
 
 /** Returns the registered model with its tags and aliases; undefined if it does not exist. */
 export async function findRegisteredModel(
@@ -34,7 +34,7 @@ export async function findRegisteredModel(
 export async function ensureRegisteredModel(
   tables: Tables,
   name: string,
-  options: { tags: Record<string, string>; description?: string },
+  options: NewRegisteredModel,
 ): Promise<RegisteredModel> {
   checkModelName(name);
   const tags = Object.entries(options.tags);

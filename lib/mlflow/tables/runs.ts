@@ -4,8 +4,8 @@ import { logMetrics, logModelMetrics } from "./metrics.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
 import { appendToUri, checkKey } from "../validation.ts";
-import { checkMetric, fitParam, fitTag, type Fitted } from "../values.ts";
-import type { FinalStatus, Run, RunData } from "../store.ts";
+import { checkMetric, fitAll, fitParam, fitTag } from "../values.ts";
+import type { NewRun, Run, RunData, RunEnd } from "../store.ts";
 
 const nameTag = "mlflow.runName";
 
@@ -13,7 +13,7 @@ const nameTag = "mlflow.runName";
 export async function createRun(
   tables: Tables,
   experimentId: string,
-  options: { name: string; startTimeMs: number; tags: Record<string, string> },
+  options: NewRun,
 ): Promise<Run> {
   const { name, startTimeMs } = options;
   const experiment = await getActiveExperiment(tables, experimentId);
@@ -68,8 +68,8 @@ export async function logBatch(
   data: RunData,
 ): Promise<void> {
   const { metrics = [] } = data;
-  const params = fitAll(tables, { values: data.params, fit: fitParam });
-  const tags = fitAll(tables, { values: data.tags, fit: fitTag });
+  const params = fitAll(data.params, fitParam, tables.log);
+  const tags = fitAll(data.tags, fitTag, tables.log);
   for (const metric of metrics) checkMetric(metric);
   const { experimentId } = await getActiveRun(tables, runId);
   await logParams(tables, runId, params);
@@ -82,29 +82,13 @@ export async function logBatch(
 export async function finishRun(
   tables: Tables,
   runId: string,
-  options: { status: FinalStatus; endTimeMs: number },
+  options: RunEnd,
 ): Promise<void> {
   await getActiveRun(tables, runId);
   await tables.db.query(
     `update runs set status = $2, end_time = $3 where run_uuid = $1`,
     [runId, options.status, options.endTimeMs],
   );
-}
-
-function fitAll(
-  tables: Tables,
-  options: {
-    values: Readonly<Record<string, string>> | undefined;
-    fit: (key: string, value: string) => Fitted;
-  },
-): Record<string, string> {
-  const fitted: Record<string, string> = {};
-  for (const [key, text] of Object.entries(options.values ?? {})) {
-    const { value, warning } = options.fit(key, text);
-    if (warning !== undefined) tables.log.warn(warning);
-    fitted[key] = value;
-  }
-  return fitted;
 }
 
 async function logParams(

@@ -18,10 +18,14 @@ import {
 import { checkRegistryTag } from "../values.ts";
 import type {
   ModelVersion,
+  NewModelVersion,
   Promotion,
   PromotionResult,
   Stage,
+  VersionAlias,
   VersionKey,
+  VersionStage,
+  VersionTags,
 } from "../store.ts";
 
 /** The stage of a version deleted in MLflow; its row remains so that its number is not reused. */
@@ -131,13 +135,7 @@ async function readVersions(
 export async function createModelVersion(
   tables: Tables,
   name: string,
-  options: {
-    source: string;
-    runId: string;
-    modelId?: string;
-    tags: Record<string, string>;
-    description?: string;
-  },
+  options: NewModelVersion,
 ): Promise<ModelVersion> {
   checkModelName(name);
   const { source, runId, modelId = toModelId(source), description } = options;
@@ -174,7 +172,7 @@ export async function createModelVersion(
 export async function setModelVersionTags(
   tables: Tables,
   name: string,
-  options: { version: number; tags: Record<string, string> },
+  options: VersionTags,
 ): Promise<void> {
   for (const [key, value] of Object.entries(options.tags)) {
     checkRegistryTag(key, value);
@@ -187,7 +185,7 @@ export async function setModelVersionTags(
 export async function setAlias(
   tables: Tables,
   name: string,
-  options: { alias: string; version: number },
+  options: VersionAlias,
 ): Promise<void> {
   const { alias, version } = options;
   checkAlias(alias);
@@ -203,7 +201,7 @@ export async function setAlias(
 export async function setStage(
   tables: Tables,
   name: string,
-  options: { stage: Stage; version: number },
+  options: VersionStage,
 ): Promise<void> {
   const { stage, version } = options;
   await lockRegisteredModel(tables, name);
