@@ -10,7 +10,15 @@ import type { FlagValues } from "../lib/cli/flags.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
-import { asStored, openVersion, scoreInputs } from "../lib/scoring/batch.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import { type InputData, namedUri } from "../lib/services/variant-files.ts";
+import { parseBadRowLimit } from "../lib/scoring/bad-rows.ts";
+import {
+  asStored,
+  type BadRowOptions,
+  openVersion,
+  scoreInputs,
+} from "../lib/scoring/batch.ts";
 import { openInputs, sortInputs } from "../lib/scoring/inputs.ts";
 import { outputFormat } from "../lib/rows/write.ts";
 import {
@@ -26,7 +34,7 @@ type PredictFlags = FlagValues<typeof predictCommand.flags>;
 if (import.meta.main) {
   await runForVariants(predictCommand, {
     body: predict,
-    ownFlags: ["input", "model-uri", "output"],
+    ownFlags: ["input", "model-uri", "output", "bad-rows"],
   });
 }
 
@@ -45,6 +53,7 @@ export async function predict(
   parseModelUri(modelUri);
   const { output = "postgres", "dry-run": dryRun = false } = flags;
   if (output !== "postgres") outputFormat(output);
+  const badRows = parseBadRows(flags);
   const rehearsal = config.embedded && dryRun
     ? await rehearseBootstrap(services, settings, { modelUri, engine })
     : undefined;
@@ -62,12 +71,14 @@ export async function predict(
     force: flags.force ?? false,
     dryRun,
     output,
+    badRows,
     command: (input?: string) => commandOf(settings.variant, flags, input),
   };
   await using open = await openInputs(services, settings, {
     named: flags.input,
     fallback: !flags["no-fallback"],
   });
+  if (badRows) refuseInput(services, badRows, open.inputs);
   const again = options.force || output !== "postgres" ||
     rehearsal !== undefined;
   const { fresh, skipped } = await sortInputs(services, open.inputs, {
@@ -98,6 +109,36 @@ export async function predict(
     engine: scorer.engine,
     inputs: [...known, ...scored],
   });
+}
+
+/** Returns what to do with rows that cannot be used; undefined if they are an error. */
+function parseBadRows(
+  { output, "bad-rows": file, "max-bad-rows": most }: PredictFlags,
+): BadRowOptions | undefined {
+  const limit = most === undefined ? undefined : parseBadRowLimit(most);
+  if (file === undefined) {
+    if (limit === undefined) return undefined;
+    throw new UsageError(
+      `Cannot use --max-bad-rows without --bad-rows: name the file for the bad rows, or leave both out to refuse an input with a bad row`,
+    );
+  }
+  if (file !== output) return { file, limit };
+  throw new UsageError(
+    `Cannot use --bad-rows ${file}: the scores go there (--output)`,
+  );
+}
+
+/** Rejects an input that the file of the bad rows would replace, such as last week's file under a pattern. */
+function refuseInput(
+  { artifacts }: Services,
+  { file }: BadRowOptions,
+  inputs: readonly InputData[],
+): void {
+  const uri = namedUri(file, artifacts);
+  if (!inputs.some((input) => input.file.uri === uri)) return;
+  throw new UsageError(
+    `Cannot use --bad-rows ${file}: it is also an input, and would be replaced`,
+  );
 }
 
 /** Returns the variant's experiment and the version that the URI resolves to. */
@@ -136,7 +177,9 @@ function commandOf(
     : [input];
   const words = [
     ...inputs.flatMap((uri) => ["--input", uri]),
-    ...(["model-uri", "output"] as const).flatMap((name) => {
+    ...(["model-uri", "output", "bad-rows", "max-bad-rows"] as const).flatMap((
+      name,
+    ) => {
       const value = flags[name];
       return value === undefined ? [] : [`--${name}`, value];
     }),

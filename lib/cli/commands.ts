@@ -161,6 +161,18 @@ export const predictCommand = {
       help: "postgres, or a .csv, .jsonl or .parquet file (postgres)",
       file: { use: "write", except: "postgres" },
     },
+    "bad-rows": {
+      kind: "text",
+      value: "FILE",
+      help:
+        "write rows that cannot be used to this file as JSON Lines and score the others, instead of refusing the input",
+      file: { use: "write" },
+    },
+    "max-bad-rows": {
+      kind: "text",
+      value: "N|P%",
+      help: "with --bad-rows, how many rows of an input may be bad (no limit)",
+    },
     engine: {
       kind: "text",
       value: "E",

@@ -45,7 +45,15 @@ export function toJobSummary(result: Result): string {
  * ```
  */
 export function toRunSummary(results: readonly Result[]): string {
-  const head = ["variant", "status", "version", "rows", "median score", "s"];
+  const head = [
+    "variant",
+    "status",
+    "version",
+    "rows",
+    "set aside",
+    "median score",
+    "s",
+  ];
   const rows = results.map((result) => [
     result.variant,
     result.error === undefined
@@ -53,6 +61,7 @@ export function toRunSummary(results: readonly Result[]): string {
       : `${result.status}: ${result.error}`,
     result.model_version,
     result.rows,
+    result.rows_set_aside,
     isObject(result.score_distribution) ? result.score_distribution.p50 : "",
     result.seconds,
   ]);

@@ -131,6 +131,7 @@ export async function readRows(
       recipe,
       idColumn,
       temporary: temporaryFolder(services.config),
+      setAside: run.rowsSetAside > 0,
     });
   } catch (error) {
     if (error instanceof InputError) return unknown(messageOf(error));

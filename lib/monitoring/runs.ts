@@ -17,6 +17,8 @@ export interface LedgerRun {
   readonly modelVersion: string;
   readonly mlflowRunId: string | null;
   readonly rows: number;
+  /** Rows of the input that have no score. */
+  readonly rowsSetAside: number;
   readonly finishedAt: Date;
 }
 
@@ -39,7 +41,8 @@ const isJudgedSql = "m.performance in ('ok', 'warn', 'fail')";
 const runColumns =
   `id, input_uri as "inputUri", content_sha256 as "contentSha256",
   recipe_sha256 as "recipeSha256", model_name as "modelName", model_version as "modelVersion",
-  mlflow_run_id as "mlflowRunId", row_count as rows, finished_at as "finishedAt"`;
+  mlflow_run_id as "mlflowRunId", row_count as rows,
+  rows_set_aside as "rowsSetAside", finished_at as "finishedAt"`;
 
 /**
  * Returns all completed scoring runs of a variant, newest first.

@@ -128,7 +128,7 @@ export interface CsvOptions {
   readonly firstRow?: number;
   /** Line of the block's first byte; 1 by default. */
   readonly firstLine?: number;
-  /** Called for a row that cannot be used, which is otherwise thrown. */
+  /** Called for a row that cannot be used, which is otherwise thrown. A record of several lines whose quotes are wrong is always thrown. */
   readonly onBadRow?: ((row: BadRow) => void) | undefined;
 }
 
@@ -170,8 +170,8 @@ export function* parseCsv(
       try {
         value = reader.row({ file, row: number, line });
       } catch (error) {
-        if (!(error instanceof RowError) || !onBadRow) throw error;
-        onBadRow({ error, text: reader.text() });
+        if (!isOneBadRow(error, reader) || !onBadRow) throw error;
+        onBadRow({ error, row: number, text: reader.text() });
       }
       if (value) yield { number, line, value };
       number++;
@@ -206,6 +206,11 @@ class RecordReader {
 
   get lines(): number {
     return this.#scanner.lines;
+  }
+
+  /** Whether the quotes or line breaks of the record are wrong. */
+  get hasFault(): boolean {
+    return this.#scanner.fault !== undefined;
   }
 
   /** Finds the record at `start` and returns the start of the next one. */
@@ -256,7 +261,7 @@ class RecordReader {
  * lines are skipped.
  *
  * @param bytes Whole records; the last one may lack its line break.
- * @param options `onBadRow`: called for a row that cannot be used, which is otherwise thrown.
+ * @param options `onBadRow`: called for a row that cannot be used, which is otherwise thrown. A record of several lines whose quotes are wrong is always thrown.
  * @throws {RowError} As {@linkcode parseCsv}, and if the encoder rejects a row; rows and lines are counted from 1 in the block.
  */
 export function encodeCsv(
@@ -289,15 +294,24 @@ export function encodeCsv(
       try {
         encoder.add(slow.row(place), place);
       } catch (error) {
-        if (!(error instanceof RowError) || !onBadRow) throw error;
+        if (!isOneBadRow(error, slow) || !onBadRow) throw error;
         badRows++;
-        onBadRow({ error, text: slow.text() });
+        onBadRow({ error, row: encoder.rows + badRows, text: slow.text() });
       }
     }
     start = end;
     line += slow.lines;
   }
   return line - 1;
+}
+
+/**
+ * Tells whether an error is that of the record that was scanned last, and of no
+ * other. A record of several lines with a wrong quote may have swallowed the
+ * records after it, so that nobody knows where the next row begins.
+ */
+function isOneBadRow(error: unknown, reader: RecordReader): error is RowError {
+  return error instanceof RowError && !(reader.hasFault && reader.lines > 1);
 }
 
 /** A text of a column of categories, as the recipe or the model sees it. */

@@ -624,7 +624,7 @@ export function* parseElements(
       const text = isText
         ? new TextDecoder().decode(element).trim()
         : JSON.stringify(element);
-      onBadRow({ error, text });
+      onBadRow({ error, row: number, text });
     }
     if (value) yield { number, line: undefined, value };
     number++;
@@ -671,7 +671,11 @@ export function encodeElements(
     } catch (error) {
       if (!(error instanceof RowError) || !onBadRow) throw error;
       badRows++;
-      onBadRow({ error, text: new TextDecoder().decode(element).trim() });
+      onBadRow({
+        error,
+        row: encoder.rows + badRows,
+        text: new TextDecoder().decode(element).trim(),
+      });
     }
     start = end + 1;
   }

@@ -50,7 +50,11 @@ export function encodeJsonLines(
     } catch (error) {
       if (!(error instanceof RowError) || !onBadRow) throw error;
       badRows++;
-      onBadRow({ error, text: decoder.decode(bytes.subarray(start, end)) });
+      onBadRow({
+        error,
+        row: encoder.rows + badRows,
+        text: decoder.decode(bytes.subarray(start, end)),
+      });
     }
     start = end + 1;
   }

@@ -109,15 +109,18 @@ export async function readAllRows(
 /**
  * Returns the features of a file.
  *
+ * @param options `setAside`: skips rows that cannot be used, as the run did that scored the file.
  * @throws {InputError} As {@linkcode conclude}, or if the file cannot be read.
  * @throws {RowError} If a row cannot be used.
  */
 export async function readFeatures(
   source: RowSource,
-  options: Omit<FeatureOptions, "file"> & RowFileOptions,
+  options: Omit<FeatureOptions, "file"> & RowFileOptions & {
+    setAside?: boolean;
+  },
 ): Promise<Features> {
   const features = { ...options, file: source.uri };
-  const blocks = await encodeAll(source, { ...features, ...options });
+  const blocks = await encodeAll(source, features);
   const counts = blocks.map((block) => block.counts).reduce(mergeCounts);
   const rawColumns = rawColumnsMissed(counts, features);
   if (rawColumns.length > 0) {
@@ -139,7 +142,7 @@ export async function readFeatures(
 
 async function encodeAll(
   source: RowSource,
-  options: FeatureOptions & RowFileOptions,
+  options: FeatureOptions & RowFileOptions & { setAside?: boolean },
 ): Promise<EncodedRows[]> {
   const pool = new BufferPool();
   await using rowFile = await openRowFile(source, options);
@@ -149,7 +152,11 @@ async function encodeAll(
   let lines = rowFile.headerLines;
   for await (const block of rowFile.blocks(pool)) {
     try {
-      const encoded = await encodeBlock(block, { ...options, columnFiles });
+      const encoded = await encodeBlock(block, {
+        ...options,
+        columnFiles,
+        onBadRow: options.setAside ? () => {} : undefined,
+      });
       blocks.push(encoded);
       rows += encoded.rowsRead;
       lines += encoded.linesRead;

@@ -57,6 +57,8 @@ export function moveDown(
 /** A row that cannot be used, set aside with its reason. */
 export interface BadRow {
   readonly error: RowError;
+  /** Number of the row; text that is not a row counts, too. */
+  readonly row: number;
   /** The row as it stands in the file; undefined in formats that are not text. */
   readonly text: string | undefined;
 }

@@ -26,6 +26,7 @@ import {
   startScoring,
 } from "./ledger.ts";
 import { unpack } from "../rows/packed.ts";
+import { type BadRowLimit, type BadRowStore, openBadRows } from "./bad-rows.ts";
 import type { SkippedInput } from "./inputs.ts";
 import type { PlacedScores } from "./score-file.ts";
 import { digestRecipe } from "../rows/recipe.ts";
@@ -60,6 +61,15 @@ export interface BatchOptions {
   readonly dryRun: boolean;
   /** `postgres`, or the path of a file. */
   readonly output: string;
+  /** Sets rows aside that cannot be used; without it, the first one is an error. */
+  readonly badRows: BadRowOptions | undefined;
+}
+
+/** Where rows that cannot be used go, and how many of each input may. */
+export interface BadRowOptions {
+  /** Path or `s3://` URI of the file, which is replaced. */
+  readonly file: string;
+  readonly limit: BadRowLimit | undefined;
 }
 
 /** One input and its result. */
@@ -140,14 +150,15 @@ export async function scoreInputs(
   const context = { services, scorer, options, binding: { columns, recipe } };
   const stored: StoredInput[] = [];
   if (output === "postgres" && !dryRun) {
+    await using badRows = openBadRowFile(context);
     for (const data of inputs) {
-      stored.push(await storeInPostgres(context, data));
+      stored.push(await storeInPostgres(context, data, badRows));
     }
     return stored;
   }
   if (dryRun) {
     for (const data of inputs) {
-      const scored = await score(context, data, drain);
+      const scored = await score(context, data, { sink: drain });
       stored.push({
         data,
         scored,
@@ -182,11 +193,13 @@ type Sink = (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
 
 /** Scores one input, from its beginning again if a service is away while it is read or stored. */
 async function score(
-  { services, scorer, options: { settings }, binding }: Context,
+  { services, scorer, options, binding }: Context,
   data: InputData,
-  sink: Sink,
+  { sink, badRows: store }: { sink: Sink; badRows?: BadRowStore | undefined },
 ): Promise<ScoredFile> {
   const { withRetry, log, config } = services;
+  const { settings } = options;
+  const badRows = options.badRows && { limit: options.badRows.limit, store };
   return await withRetry(
     `score ${data.file.uri}`,
     () =>
@@ -195,9 +208,20 @@ async function score(
         settings,
         log,
         sink,
+        badRows,
         temporary: temporaryFolder(config),
       }),
   );
+}
+
+/** Opens the file for rows that cannot be used; undefined if they are an error. */
+function openBadRowFile(
+  { services: { artifacts, config }, options: { badRows } }: Context,
+): BadRowStore | undefined {
+  return badRows && openBadRows({
+    folder: temporaryFolder(config),
+    create: () => createNamedFile(badRows.file, artifacts),
+  });
 }
 
 async function drain(blocks: AsyncIterable<PlacedScores>): Promise<void> {
@@ -254,13 +278,14 @@ async function columnsOf(
 async function storeInPostgres(
   context: Context,
   data: InputData,
+  badRows: BadRowStore | undefined,
 ): Promise<StoredInput> {
   const { services, scorer, options, binding } = context;
   const { settings: { variant }, version, force } = options;
   const database = await services.predictions();
   let run: OpenScoringRun | undefined;
   try {
-    const scored = await score(context, data, async (blocks) => {
+    const sink = async (blocks: AsyncIterable<PlacedScores>) => {
       await run?.[Symbol.asyncDispose]();
       run = await startScoring(database, {
         variant,
@@ -273,7 +298,8 @@ async function storeInPostgres(
         startedAt: new Date(),
       });
       await appendScores(database, run, toChunks(blocks));
-    });
+    };
+    const scored = await score(context, data, { sink, badRows });
     const { contentSha256 } = scored;
     const known = force ? undefined : await services.withRetry(
       "look into the ledger",
@@ -281,6 +307,9 @@ async function storeInPostgres(
     );
     if (known) return asStored({ data, ledger: known, sameAs: undefined });
     return await logRun(context, scored, async (mlflowRunId) => {
+      // Written first, so that whoever sees the scores finds the rows without one.
+      badRows?.keep();
+      await publishBadRows(context, badRows);
       const { stored, run: ledger } = await services.withRetry(
         "store the scores",
         () =>
@@ -300,11 +329,22 @@ async function storeInPostgres(
   }
 }
 
+async function publishBadRows(
+  { services, options }: Context,
+  badRows: BadRowStore | undefined,
+): Promise<void> {
+  if (!badRows) return;
+  await services.withRetry(
+    `write ${options.badRows?.file}`,
+    () => badRows.publish(),
+  );
+}
+
 async function* toChunks(
   blocks: AsyncIterable<PlacedScores>,
 ): AsyncGenerator<ScoreChunk> {
-  for await (const { firstRow, scores, ids } of blocks) {
-    yield { firstRow, scores, ids };
+  for await (const { firstRow, rowNumbers, scores, ids } of blocks) {
+    yield { firstRow, rowNumbers, scores, ids };
   }
 }
 
@@ -351,6 +391,7 @@ async function writeOutput(
 ): Promise<ScoredFile[]> {
   const { services, options: { output } } = context;
   return await services.withRetry(`write ${output}`, async () => {
+    await using badRows = openBadRowFile(context);
     await using file = await createNamedFile(output, services.artifacts);
     const all: ScoredFile[] = [];
     const columns = outputColumns(context.scorer);
@@ -360,15 +401,16 @@ async function writeOutput(
     });
     for (const data of inputs) {
       const facts = outputFacts(context, data);
-      all.push(
-        await score(context, data, async (blocks) => {
-          for await (const block of blocks) {
-            await writer.write(toCells(block, { columns, facts }));
-          }
-        }),
-      );
+      const sink = async (blocks: AsyncIterable<PlacedScores>) => {
+        for await (const block of blocks) {
+          await writer.write(toCells(block, { columns, facts }));
+        }
+      };
+      all.push(await score(context, data, { sink, badRows }));
+      badRows?.keep();
     }
     await writer.finish();
+    await badRows?.publish();
     await file.finish();
     return all;
   });
@@ -409,7 +451,7 @@ function outputFacts(
 }
 
 function toCells(
-  { rows, scores, ids, firstRow }: PlacedScores,
+  { rows, scores, ids, firstRow, rowNumbers }: PlacedScores,
   { columns, facts }: {
     columns: readonly OutputColumn[];
     facts: Record<string, string | number | Date | null>;
@@ -422,7 +464,10 @@ function toCells(
       return players ?? new Array<null>(rows).fill(null);
     }
     if (name === "row_number") {
-      return Array.from({ length: rows }, (_, row) => firstRow + row);
+      return Array.from(
+        { length: rows },
+        (_, row) => rowNumbers?.[row] ?? firstRow + row,
+      );
     }
     if (name in facts) return new Array(rows).fill(facts[name]!);
     // The scores follow the player.

@@ -70,6 +70,8 @@ export interface ScoringRun {
   readonly attempt: number;
   readonly mlflowRunId: string | null;
   readonly rows: number;
+  /** Rows of the input that have no score. */
+  readonly rowsSetAside: number;
   readonly finishedAt: Date;
 }
 
@@ -107,7 +109,8 @@ const newLease = `clock_timestamp() + interval '${leaseMinutes} minutes'`;
 
 const runColumns =
   `id, input_uri as "inputUri", model_name as "modelName", model_version as "modelVersion",
-  attempt, mlflow_run_id as "mlflowRunId", row_count as rows, finished_at as "finishedAt"`;
+  attempt, mlflow_run_id as "mlflowRunId", row_count as rows,
+  rows_set_aside as "rowsSetAside", finished_at as "finishedAt"`;
 
 /**
  * Returns the newest completed run that scored this content for this variant
@@ -434,7 +437,7 @@ function lostRun({ id, inputUri }: OpenScoringRun): TransientError {
 async function checkCount(
   database: Queryable,
   run: OpenScoringRun,
-  { rows }: Publication,
+  { rows, rowsSetAside = 0 }: Publication,
 ): Promise<void> {
   const [found] = await database.query<
     { rows: number; first: number | null; last: number | null }
@@ -443,8 +446,8 @@ async function checkCount(
      from scores where scoring_run_id = $1`,
     [run.id],
   );
-  const isWhole = found?.rows === rows &&
-    (rows === 0 || (found.first === 1 && found.last === rows));
+  const isWhole = found?.rows === rows && (found.first ?? 1) >= 1 &&
+    (found.last ?? 0) <= rows + rowsSetAside;
   if (isWhole) return;
   throw new InputError(
     `Cannot publish the scores of ${run.inputUri}: ${found?.rows} rows, numbered ${found?.first} to ${found?.last}, were stored, expected ${rows}`,

@@ -32,6 +32,10 @@ export function describePrediction(
     (sum, input) => sum + (input.scored?.rows ?? 0),
     0,
   );
+  const rowsSetAside = scored.reduce(
+    (sum, input) => sum + (input.scored?.rowsSetAside ?? 0),
+    0,
+  );
   const status = scored.length === 0
     ? "nothing-new"
     : dryRun
@@ -48,6 +52,8 @@ export function describePrediction(
       model_uri: facts.modelUri,
       engine: facts.engine ?? null,
       rows,
+      rows_set_aside: rowsSetAside,
+      bad_rows: facts.badRows?.file ?? null,
       input: first?.data.file.uri ?? null,
       data_source: first?.data.source ?? null,
       inputs: inputs.map((input) => toInputReport(input, facts)),
@@ -129,12 +135,14 @@ function toInputReport(
       status: "same-content",
       same_as: sameAs.file.uri,
       rows: 0,
+      rows_set_aside: 0,
     };
   }
   return {
     ...same,
     status: !scored ? "nothing-new" : dryRun ? "dry-run" : "scored",
     rows: scored?.rows ?? ledger?.rows ?? 0,
+    rows_set_aside: scored?.rowsSetAside ?? ledger?.rowsSetAside ?? 0,
     ...modelOf(input, version),
     scoring_run_id: ledger?.id ?? null,
     attempt: ledger?.attempt ?? null,
@@ -148,7 +156,7 @@ function toInputReport(
 
 function describeInput(
   { data, scored, ledger, sameAs }: StoredInput,
-  { settings, version, dryRun, command }: PredictionFacts,
+  { settings, version, dryRun, badRows, command }: PredictionFacts,
 ): string {
   const { title } = settings.variant;
   const uri = oneLine(data.file.uri);
@@ -172,7 +180,19 @@ function describeInput(
         ? " (local fallback; the bucket was not used)"
         : ""
     }\n` +
-    `  ${describeScores(scored)}`;
+    `  ${describeScores(scored)}` +
+    (scored.rowsSetAside === 0
+      ? ""
+      : `\n  set aside: ${describeSetAside(scored.rowsSetAside, dryRun)} ${
+        oneLine(badRows?.file ?? "")
+      }`);
+}
+
+function describeSetAside(rows: number, dryRun: boolean): string {
+  const what = rows === 1 ? "1 row" : `${rows} rows`;
+  return `${what} that cannot be used, with the reasons ${
+    dryRun ? "that would be in" : "in"
+  }`;
 }
 
 /** Summarizes the scores if there is one per player; several columns are only listed. */

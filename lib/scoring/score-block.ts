@@ -16,6 +16,8 @@ export interface BlockOptions {
 /** A row that was set aside; plain data. */
 export interface SetAsideRow {
   readonly problem: RowProblem;
+  /** Number of the row, from 1; text that is not a row counts, too. */
+  readonly row: number;
   /** The row as it stands in the file; undefined in formats that are not text. */
   readonly text: string | undefined;
 }
@@ -77,8 +79,9 @@ export function openBlockScorer(
       scores,
       ids,
       counts,
-      setAside: badRows.map(({ error, text }) => ({
+      setAside: badRows.map(({ error, row, text }) => ({
         problem: error.problem,
+        row,
         text,
       })),
       rowsRead,

@@ -21,6 +21,8 @@ import type { Scorer } from "./scorer.ts";
 export interface PlacedScores extends BlockScores {
   /** Number of the block's first row in the file, from 1. */
   readonly firstRow: number;
+  /** Number of each row with scores; undefined if no row was set aside and they count from `firstRow`. */
+  readonly rowNumbers: Int32Array | undefined;
 }
 
 /** Options of {@linkcode scoreFile}. */
@@ -87,19 +89,48 @@ function openPlaces(headerLines: number): (reply: BlockReply) => PlacedScores {
         : fromSent(reply.error);
     }
     const { scored } = reply;
+    const setAside = scored.setAside.map(({ problem, row, text }) => ({
+      problem: moveDown(problem, { rows, lines }),
+      row: rows + row,
+      text,
+    }));
+    const firstRow = rows + 1;
     const placed = {
       ...scored,
-      firstRow: rows + 1,
-      setAside: scored.setAside.map(({ problem, text }): SetAsideRow => ({
-        problem: moveDown(problem, { rows, lines }),
-        text,
-      })),
+      firstRow,
+      rowNumbers: toRowNumbers(scored.rows, { firstRow, setAside }),
+      setAside,
     };
     rows += scored.rowsRead;
     lines += scored.linesRead;
     return placed;
   };
 }
+
+/** Returns the numbers of a block's other rows, if rows were set aside. */
+function toRowNumbers(
+  rows: number,
+  { firstRow, setAside }: {
+    firstRow: number;
+    setAside: readonly SetAsideRow[];
+  },
+): Int32Array | undefined {
+  if (setAside.length === 0) return undefined;
+  const numbers = new Int32Array(rows);
+  let next = firstRow;
+  let aside = 0;
+  for (let row = 0; row < rows; row++) {
+    while (setAside[aside]?.row === next) {
+      aside++;
+      next++;
+    }
+    numbers[row] = next++;
+  }
+  return numbers;
+}
+
+// Taken when this module is loaded: onnxruntime-web replaces the global by Node's when it is first used.
+const { Worker } = globalThis;
 
 /** Worker threads that score blocks. */
 interface Workers extends Disposable {

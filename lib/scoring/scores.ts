@@ -6,6 +6,8 @@ import type { PackedTexts } from "../rows/packed.ts";
 export interface ScoreChunk {
   /** Number of the first row, from 1. */
   readonly firstRow: number;
+  /** Number of each row; they count from `firstRow` by default. */
+  readonly rowNumbers?: Int32Array | undefined;
   /** One probability per row. */
   readonly scores: Float32Array;
   /** The player id of each row; undefined when the input has none. */
@@ -26,7 +28,7 @@ const bytesPerRow = 18 + 8 + 4 + 4;
  * @throws {RangeError} If the chunk has ids for another number of rows.
  */
 export function* encodeScores(
-  { firstRow, scores, ids }: ScoreChunk,
+  { firstRow, rowNumbers, scores, ids }: ScoreChunk,
   options: { scoringRunId: number; inputUri: string },
 ): Generator<Uint8Array<ArrayBuffer>> {
   if (ids && ids.lengths.length !== scores.length) {
@@ -47,12 +49,11 @@ export function* encodeScores(
     let at = 0;
     for (let row = start; row < end; row++) {
       const score = scores[row]!;
+      const number = rowNumbers?.[row] ?? firstRow + row;
       // Written so that NaN is refused, too.
       if (!(score >= 0 && score <= 1)) {
         throw new InputError(
-          `Cannot store the scores of ${inputUri}: row ${
-            firstRow + row
-          } has ${score}, expected a probability from 0 to 1`,
+          `Cannot store the scores of ${inputUri}: row ${number} has ${score}, expected a probability from 0 to 1`,
         );
       }
       view.setInt16(at, 4);
@@ -60,7 +61,7 @@ export function* encodeScores(
       view.setInt32(at + 6, runHigh);
       view.setUint32(at + 10, runLow);
       view.setInt32(at + 14, 4);
-      view.setInt32(at + 18, firstRow + row);
+      view.setInt32(at + 18, number);
       view.setInt32(at + 22, 4);
       view.setFloat32(at + 26, score);
       const length = ids ? ids.lengths[row]! : -1;

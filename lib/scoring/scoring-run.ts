@@ -14,7 +14,13 @@ import { noRows } from "../rows/read.ts";
 import { openRowFile } from "../rows/row-file.ts";
 import type { InputData } from "../services/variant-files.ts";
 import { type PlacedScores, scoreFile } from "./score-file.ts";
-import type { SetAsideRow } from "./score-block.ts";
+import {
+  BadRowCount,
+  type BadRowLimit,
+  type BadRowStore,
+  describeFirst,
+  toPercent,
+} from "./bad-rows.ts";
 import { toDataset } from "../mlflow/tags.ts";
 import type { Experiment, MlflowStore, ModelVersion } from "../mlflow/store.ts";
 import {
@@ -53,17 +59,21 @@ export interface ScoreOptions extends Binding {
   readonly log: Pick<Log, "info" | "warn">;
   /** Folder for temporary files. */
   readonly temporary: string;
-  /** Receives rows that cannot be used; undefined if the first one is an error. */
-  readonly onBadRow?: ((row: SetAsideRow) => void) | undefined;
+  /** Sets rows aside that cannot be used; without it, the first one is an error. */
+  readonly badRows?: {
+    readonly limit: BadRowLimit | undefined;
+    /** Receives them; undefined if they are only counted. */
+    readonly store: BadRowStore | undefined;
+  } | undefined;
 }
 
 /**
  * Scores all rows of a file and passes them to a sink in the order of the file.
- * Messages report ignored columns, unknown categories, absent cells, empty
+ * Messages report rows that were set aside, ignored columns, unknown categories, absent cells, empty
  * columns and rows without a player.
  *
  * @param sink Consumes all blocks. It is called again from the start if a raw column of the recipe turns up after rows without it; what it did before is then void.
- * @throws {InputError} If a row cannot be used (names row, line and column), no row has a player id although the variant has an id column, or every column of the model is missing in all rows. The sink's work is then void.
+ * @throws {InputError} If a row cannot be used (names row, line and column), or with `badRows` more rows than its limit allows or all of them, no row has a player id although the variant has an id column, or every column of the model is missing in all rows. The sink's work is then void.
  */
 export async function scoreInto(
   scorer: Scorer,
@@ -82,7 +92,16 @@ export async function scoreInto(
     const features = { ...binding, rawColumns };
     pass = await scoreOnce(scorer, data, { ...options, features });
   }
-  const { counts, collector, contentSha256, rowsSetAside } = pass;
+  const { counts, collector, contentSha256, setAside } = pass;
+  const { first } = setAside;
+  if (first) {
+    const all = counts.rows + setAside.count;
+    log.warn(
+      `${file}: ${setAside.count} of ${all} rows (${
+        toPercent(setAside.count, all)
+      }) cannot be used and are set aside; ${describeFirst(first)}`,
+    );
+  }
   const findings = conclude(counts, binding);
   requirePlayers(counts, binding);
   requireValues(findings, counts, binding);
@@ -93,7 +112,7 @@ export async function scoreInto(
     data,
     contentSha256,
     rows: counts.rows,
-    rowsSetAside,
+    rowsSetAside: setAside.count,
     findings,
     scores: collector,
     output: { predictionKind: scorer.predictionKind, outputs: scorer.outputs },
@@ -105,7 +124,7 @@ interface Pass {
   readonly counts: RowCounts;
   readonly collector: ScoreCollector;
   readonly contentSha256: string;
-  readonly rowsSetAside: number;
+  readonly setAside: BadRowCount;
 }
 
 async function scoreOnce(
@@ -116,7 +135,7 @@ async function scoreOnce(
     sink: (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
   },
 ): Promise<Pass> {
-  const { features, onBadRow, log, sink, temporary } = options;
+  const { features, badRows, log, sink, temporary } = options;
   const { columns, recipe, idColumn } = features;
   await using rowFile = await openRowFile(file, {
     temporary,
@@ -129,18 +148,19 @@ async function scoreOnce(
   if (rowFile.remark !== undefined) log.info(`${file.uri}: ${rowFile.remark}`);
   const collector = new ScoreCollector();
   let counts: RowCounts | undefined;
-  let rowsSetAside = 0;
+  const setAside = new BadRowCount(file.uri, badRows?.limit);
+  await badRows?.store?.begin();
   const blocks = async function* () {
     const all = scoreFile(scorer, rowFile, {
       features,
-      setAside: onBadRow !== undefined,
+      setAside: badRows !== undefined,
       threads: navigator.hardwareConcurrency,
     });
     for await (const block of all) {
       counts = counts ? mergeCounts(counts, block.counts) : block.counts;
       collector.add(block.scores);
-      rowsSetAside += block.setAside.length;
-      for (const row of block.setAside) onBadRow?.(row);
+      setAside.add(block);
+      await badRows?.store?.add(block.setAside);
       if (block.scores.length !== block.rows * scorer.outputs) {
         throw new InputError(
           `Cannot use the scores of ${file.uri}: ${block.scores.length} came back for ${block.rows} rows`,
@@ -148,14 +168,11 @@ async function scoreOnce(
       }
       yield block;
     }
+    setAside.finish();
   };
   await sink(blocks());
-  if (!counts || counts.rows === 0) {
-    throw rowsSetAside === 0 ? noRows(file.uri) : new InputError(
-      `Cannot use ${file.uri}: none of its ${rowsSetAside} rows can be used`,
-    );
-  }
-  return { counts, collector, contentSha256: rowFile.digest(), rowsSetAside };
+  if (!counts || counts.rows === 0) throw noRows(file.uri);
+  return { counts, collector, contentSha256: rowFile.digest(), setAside };
 }
 
 /** Rejects rows without any player id, unless the variant declares that it has none. */

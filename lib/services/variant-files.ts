@@ -210,6 +210,15 @@ export async function createNamedFile(
   return await open(folder).create(path);
 }
 
+/** Returns the URI of the file that a flag names, as an open file has it. */
+export function namedUri(
+  uri: string,
+  open: (folder: string) => ArtifactStore,
+): string {
+  const { folder, path } = splitUri(uri);
+  return uriOf(open(folder), path);
+}
+
 async function matching(
   store: ArtifactStore,
   pattern: string,

@@ -378,12 +378,43 @@ Deno.test("encodeCsv() sets bad rows aside with their text", () => {
   const bad: unknown[] = [];
   const lines = encodeCsv(bytes.subarray(header.length), encoder, {
     header,
-    onBadRow: ({ error: { problem: { place } }, text }) =>
-      bad.push([place.row, place.line, text]),
+    onBadRow: ({ error: { problem: { place } }, row, text }) =>
+      bad.push([row, place.line, text]),
   });
   strictEqual(lines, 6);
   deepStrictEqual([...encoder.finish().matrix], [1, 3]);
   deepStrictEqual(bad, [[2, 2, '"x\ny",2'], [3, 5, "1"]]);
+});
+
+Deno.test("A wrong quote that may have swallowed rows is thrown, although bad rows are set aside", () => {
+  const encodeAside = (text: string) => {
+    const bytes = encode(text);
+    const header = readHeader(bytes);
+    const encoder = new RowEncoder({
+      columns: [{ name: "a", type: "double" }],
+      recipe: plainRecipe,
+      idColumn: undefined,
+      file,
+    });
+    const bad: number[] = [];
+    encodeCsv(bytes.subarray(header.length), encoder, {
+      header,
+      onBadRow: ({ row }) => bad.push(row),
+    });
+    return { bad, matrix: [...encoder.finish().matrix] };
+  };
+  deepStrictEqual(encodeAside('a,b\n1,"x"y\n2,z\n'), {
+    bad: [1],
+    matrix: [2],
+  });
+  throws(
+    () => encodeAside('a,b\n1,x\n2,"x\n3,y\n4,"z\n5,z\n'),
+    /week\.csv, row 2 \(line 2\): expected a delimiter/,
+  );
+  throws(
+    () => encodeAside('a,b\n1,x\n2,"x\n3,y\n'),
+    /week\.csv, row 2 \(line 2\): a cell begins with a quote \("\) that is not closed/,
+  );
 });
 
 Deno.test("A record larger than the limit is an error that asks for the quote", () => {
