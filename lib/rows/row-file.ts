@@ -367,7 +367,7 @@ async function encodeColumnsBlock(
       encoder.add(value, { file, row });
     } catch (error) {
       if (!(error instanceof RowError) || !onBadRow) throw error;
-      onBadRow({ error, text: undefined });
+      onBadRow({ error, row, text: undefined });
     }
   }
   return { ...encoder.finish(), rowsRead: rows, linesRead: 0 };
