@@ -73,8 +73,17 @@ alter table scores replica identity full;
 -- B-trees would cost more than the rows: figures in docs/operations.md, "Stored rows".
 create index scores_run on scores
 using brin (scoring_run_id, (scoring_run_id * 2147483648 + row_number)) with (pages_per_range = 32);
-create index scores_player on scores
-using brin (player_id text_bloom_ops (n_distinct_per_range = 2500)) with (pages_per_range = 16);
+
+do $index$
+begin
+  if current_setting('server_version_num')::integer >= 140000 then
+    create index scores_player on scores
+    using brin (player_id text_bloom_ops (n_distinct_per_range = 2500)) with (pages_per_range = 16);
+  else
+    create index scores_player on scores (player_id); -- Postgres 13 has no bloom operators for BRIN
+  end if;
+end
+$index$;
 
 -- Deletes a run that was not published, and its scores. Returns false if there is no such
 -- run. With `only_expired`, a run that still renews its lease stays. A function, so that the

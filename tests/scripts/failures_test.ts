@@ -140,7 +140,7 @@ testWithPython(
         await putSecret(moto, "text", "hidden-word, not JSON");
         await putSecret(moto, "half", { username: "hidden-word" });
         const says = {
-          text: /secret "text": it is not a JSON object/,
+          text: /secret "text": it is not JSON/,
           half: /secret "half": its "password" is missing/,
         };
         for (const name of ["text", "half"] as const) {
@@ -369,7 +369,7 @@ testWithPython(
         const before = await catalog(world, "theirs");
         const theirs = { ...env, MLFLOW_TRACKING_URI: postgres.url("theirs") };
         const { stderr } = await runCommand("setup", us, { env: theirs });
-        match(stderr, /already there \(0584bdc529eb\)/);
+        match(stderr, /already exist \(0584bdc529eb\)/);
         match(stderr, /mlflow db upgrade/);
         strictEqual(await catalog(world, "theirs"), before);
       },
