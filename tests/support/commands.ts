@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
  * Runs `deno task NAME --json`, with the permissions of deno.json, in an
  * environment of `env` and what Deno needs, nothing of this process's settings.
  *
- * @param options `json`: false leaves `--json` out; `folder`: another checkout of the project.
+ * @param options `json`: false leaves `--json` out; `folder`: another checkout of the project; `stdin`: what is piped into the command.
  *
  * @throws {Error} With all it said, if it ends with another code than `code` (0).
  */
@@ -29,16 +29,23 @@ export async function runCommand(
     code?: number;
     json?: boolean;
     folder?: string;
+    stdin?: Uint8Array<ArrayBuffer>;
   },
 ): Promise<Ended> {
-  const { env, code = 0, json = true, folder = root } = options;
-  const output = await new Deno.Command(Deno.execPath(), {
+  const { env, code = 0, json = true, folder = root, stdin } = options;
+  const child = new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", name, ...json ? ["--json"] : [], ...args],
     cwd: folder,
     clearEnv: true,
     env: { ...inherited(), NO_COLOR: "1", ...env },
-    stdin: "null",
-  }).output();
+    stdin: stdin ? "piped" : "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const fed = stdin && new Blob([stdin]).stream().pipeTo(child.stdin)
+    .catch(() => {}); // the command may end before it has read all
+  const output = await child.output();
+  await fed;
   const decoder = new TextDecoder();
   const stdout = decoder.decode(output.stdout);
   const stderr = decoder.decode(output.stderr);

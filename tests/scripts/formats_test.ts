@@ -1,0 +1,115 @@
+/** The same rows in every format and compression get the same scores, through the command. */
+import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
+import { openRowWriter } from "../../lib/rows/write.ts";
+import { runCommand } from "../support/commands.ts";
+import { tempFolder } from "../support/servers.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+type Row = Record<string, string | number | boolean | null>;
+
+/** The shipped sample. */
+const lines =
+  (await Deno.readTextFile(`${root}data/churn/X_test_sample_2.json`))
+    .trim().split("\n").slice(0, 300);
+const rows: Row[] = lines.map((line) => JSON.parse(line));
+const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+
+/** Writes the rows as CSV or Parquet; booleans as 1 and 0. */
+async function toFile(
+  format: "csv" | "parquet",
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const writer = await openRowWriter({
+    write(bytes) {
+      parts.push(new Uint8Array(bytes));
+      return Promise.resolve();
+    },
+  }, {
+    format,
+    columns: names.map((name) => ({
+      name,
+      type: rows.some((row) => typeof row[name] === "string")
+        ? "text"
+        : "number",
+    })),
+  });
+  const cells = names.map((name) =>
+    rows.map((row) => {
+      const cell = row[name] ?? null;
+      return typeof cell === "boolean" ? Number(cell) : cell;
+    })
+  );
+  await writer.write(cells);
+  await writer.finish();
+  return await new Blob(parts).bytes();
+}
+
+const text = new TextEncoder().encode(lines.join("\n"));
+const csv = await toFile("csv");
+const parquet = await toFile("parquet");
+const contents: Record<string, Uint8Array> = {
+  "week.jsonl": text,
+  "week.json": new TextEncoder().encode(JSON.stringify(rows)),
+  "week.csv": csv,
+  "week.parquet": parquet,
+  "week.jsonl.gz": gzipSync(text),
+  "week.csv.zst": zstdCompressSync(csv),
+  "week.parquet.gz": gzipSync(parquet),
+  "no-suffix": parquet,
+};
+
+Deno.test("predict gives the same scores for JSON Lines, arrays, CSV and Parquet, compressed or piped", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  const output = `${folder.path}/scores.jsonl`;
+  const score = async (input: string, stdin?: Uint8Array<ArrayBuffer>) => {
+    await runCommand("predict", ["--input", input, "--output", output], {
+      env,
+      ...(stdin ? { stdin } : {}),
+    });
+    return (await Deno.readTextFile(output)).trim().split("\n").map((line) => {
+      const { player_id, churn_probability, row_number } = JSON.parse(line);
+      return [player_id, churn_probability, row_number];
+    });
+  };
+  await Deno.writeFile(`${folder.path}/week.jsonl`, text);
+  const expected = await score(`${folder.path}/week.jsonl`);
+  strictEqual(expected.length, 300);
+  deepStrictEqual(expected.map(([id]) => id), rows.map((row) => row.player_id));
+  for (const [name, bytes] of Object.entries(contents)) {
+    await Deno.writeFile(`${folder.path}/${name}`, bytes);
+    deepStrictEqual(await score(`${folder.path}/${name}`), expected, name);
+  }
+  deepStrictEqual(
+    await score("-", new Uint8Array(contents["week.csv.zst"]!)),
+    expected,
+  );
+  // Nothing of the temporary copies is left.
+  deepStrictEqual([...Deno.readDirSync(`${env.CHURN_HOME}/tmp`)], []);
+});
+
+Deno.test("predict refuses what it does not read by name, with exit code 1, and leaves nothing behind", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  const refused: [Uint8Array<ArrayBuffer>, RegExp][] = [
+    [
+      new TextEncoder().encode("ORC\0rest"),
+      /an ORC file; convert it to Parquet/,
+    ],
+    [new Uint8Array(5 << 20), /are NUL/],
+    [new Uint8Array(gzipSync(text).subarray(0, 900)), /Cannot read -/],
+    [new Uint8Array(0), /standard input is empty/],
+  ];
+  for (const [stdin, says] of refused) {
+    const ended = await runCommand("predict", ["--input", "-"], {
+      env,
+      stdin,
+      code: 1,
+    });
+    match(ended.report.error, says);
+  }
+  deepStrictEqual([...Deno.readDirSync(`${env.CHURN_HOME}/tmp`)], []);
+});
