@@ -183,7 +183,7 @@ testWithPython(
         ], 1);
         match(
           nobody.stderr,
-          /"player_id" is null in all 200 rows.*id_column: none/,
+          /"player_id" is null in all 200 rows.*set "id_column" .* or to none/,
         );
         strictEqual((await stored()).length, 200);
         await project.declare(`${brandVariants}\nid_column: none\n`);

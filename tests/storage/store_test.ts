@@ -370,7 +370,7 @@ const faults: Record<
   "a refused right": [
     { bytes: s3Error(403, "AccessDenied") },
     UsageError,
-    /refused \(AccessDenied.*AWS credentials/,
+    /access denied \(AccessDenied.*AWS credentials/,
   ],
   "an unknown key": [
     { bytes: s3Error(403, "InvalidAccessKeyId") },
@@ -385,7 +385,7 @@ const faults: Record<
   "an expired login": [
     { bytes: s3Error(400, "ExpiredToken") },
     UsageError,
-    /refused \(ExpiredToken/,
+    /access denied \(ExpiredToken/,
   ],
   "a redirect to another region": [
     { bytes: s3Error(301, "PermanentRedirect") },
@@ -435,7 +435,7 @@ const faults: Record<
   "a refusal of a proxy": [
     { bytes: answer(403, "<html>no</html>", { type: "text/html" }) },
     UsageError,
-    /refused \(.*HTTP 403/,
+    /access denied \(.*HTTP 403/,
   ],
   "a page that is not found": [
     { bytes: answer(404, "<html>no</html>", { type: "text/html" }) },
@@ -694,7 +694,7 @@ Deno.test("openS3() reloads expired credentials once, and hides the contents of 
     await using _ = server;
     await rejects(open(server.endpoint).find("a"), {
       name: "UsageError",
-      message: /refused \(ExpiredToken.*check the AWS credentials/,
+      message: /access denied \(ExpiredToken.*check the AWS credentials/,
     });
     deepStrictEqual(answered, ["late", "late"]);
   });
