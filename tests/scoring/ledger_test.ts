@@ -107,6 +107,7 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       attempt: 1,
       mlflowRunId: input.mlflowRunId,
       rows: 3,
+      rowsSetAside: 0,
     });
     ok(finishedAt instanceof Date && finishedAt > input.startedAt);
     const rows = await database.query(
