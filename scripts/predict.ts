@@ -85,12 +85,13 @@ export async function predict(
     settings,
     again,
   });
-  const known = skipped.map(asStored);
+  const known = skipped.filter(({ sameAs }) => !sameAs).map(asStored);
+  const copies = skipped.filter(({ sameAs }) => sameAs).map(asStored);
   if (fresh.length === 0) {
     return describePrediction(config, {
       ...options,
       engine: undefined,
-      inputs: known,
+      inputs: [...known, ...copies],
     });
   }
   log.info(
@@ -107,7 +108,7 @@ export async function predict(
   return describePrediction(config, {
     ...options,
     engine: scorer.engine,
-    inputs: [...known, ...scored],
+    inputs: [...known, ...scored, ...copies],
   });
 }
 

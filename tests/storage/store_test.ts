@@ -375,12 +375,12 @@ const faults: Record<
   "an unknown key": [
     { bytes: s3Error(403, "InvalidAccessKeyId") },
     UsageError,
-    /refused/,
+    /access denied/,
   ],
   "a wrong signature": [
     { bytes: s3Error(403, "SignatureDoesNotMatch") },
     UsageError,
-    /refused/,
+    /access denied/,
   ],
   "an expired login": [
     { bytes: s3Error(400, "ExpiredToken") },
