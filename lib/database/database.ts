@@ -66,8 +66,6 @@ export interface Database extends Queryable, AsyncDisposable {
    * @throws {DatabaseError} If a statement was refused and `work` did not throw.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Runs a script of several statements without values, as one implicit transaction. */
-  runScript(sql: string): Promise<void>;
 }
 
 /** The server accepts the login but has no database of that name. Exit code 2. */

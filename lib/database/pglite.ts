@@ -103,10 +103,6 @@ export async function openPglite(
         });
         return result;
       }).catch(rethrow),
-    async runScript(sql) {
-      wrote = true;
-      await pglite.exec(sql).catch(rethrow);
-    },
     async serve(port) {
       const server = new PGLiteSocketServer({
         db: pglite,

@@ -86,11 +86,6 @@ export async function openPostgres(
           }),
         description,
       ),
-    async runScript(sql) {
-      await renewing(() => pool.query(sql)).catch((error) => {
-        throw translate(error, description);
-      });
-    },
     [Symbol.asyncDispose]: () => pool.end(),
   };
   return database;

@@ -6,7 +6,6 @@
  * of mlflow 3.17.2.
  */
 import { InputError } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
 import { checkKey, checkLength, countCharacters } from "./validation.ts";
 import type { DatasetInput, Metric } from "./store.ts";
 
@@ -54,16 +53,16 @@ export function fitTag(key: string, value: string): Fitted {
   return truncate(value, { limit: maxTagLength, what: `tag "${key}"` });
 }
 
-/** Returns params or tags as `fit` makes them, and logs a warning for each truncated value. */
+/** Returns params or tags as `fit` makes them, and calls `warn` for each truncated value. */
 export function fitAll(
   values: Readonly<Record<string, string>> = {},
   fit: (key: string, value: string) => Fitted,
-  log: Pick<Log, "warn">,
+  warn: (warning: string) => void,
 ): Record<string, string> {
   const fitted: Record<string, string> = {};
   for (const [key, text] of Object.entries(values)) {
     const { value, warning } = fit(key, text);
-    if (warning !== undefined) log.warn(warning);
+    if (warning !== undefined) warn(warning);
     fitted[key] = value;
   }
   return fitted;

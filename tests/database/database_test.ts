@@ -19,7 +19,11 @@ import {
   openPostgres,
   type PostgresSettings,
 } from "../../lib/database/postgres.ts";
-import { ensureDatabase, ensureNamedSchema } from "../../lib/database/admin.ts";
+import {
+  ensureDatabase,
+  ensureNamedSchema,
+  toOneStatement,
+} from "../../lib/database/admin.ts";
 import {
   InputError,
   TransientError,
@@ -406,14 +410,18 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
     deepStrictEqual(warnings, []);
   },
 
-  "runScript() runs many statements, and none when one fails": async (
+  "toOneStatement() runs many statements, and none when one fails": async (
     database,
   ) => {
-    await database.runScript(
-      "create table script (id int); insert into script values (1), (2);",
+    await database.query(
+      toOneStatement(
+        "create table script (id int); insert into script values (1), (2);",
+      ),
     );
     await rejects(
-      database.runScript("delete from script; insert into absent values (1)"),
+      database.query(
+        toOneStatement("delete from script; insert into absent values (1)"),
+      ),
       { name: "DatabaseError", code: "42P01" },
     );
     deepStrictEqual(

@@ -6,7 +6,7 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
-import { ensureDatabase } from "../../lib/database/admin.ts";
+import { ensureDatabase, toOneStatement } from "../../lib/database/admin.ts";
 import type { Database } from "../../lib/database/database.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
@@ -104,9 +104,9 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
   "a table of five columns keeps its rows, and what is built on it shows the new ones, too":
     async (open) => {
       await using database = await open();
-      await database.runScript(fiveColumns);
-      await database.runScript(
-        built.replaceAll("ROLE", `migrated_${++roles}`),
+      await database.query(toOneStatement(fiveColumns));
+      await database.query(
+        toOneStatement(built.replaceAll("ROLE", `migrated_${++roles}`)),
       );
       const [rows, before] = [
         await database.query(older),
@@ -299,11 +299,11 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
     ];
     await using database = await open();
     for (const [statement, message] of cases) {
-      await database.runScript(
-        "drop schema public cascade; create schema public",
+      await database.query(
+        toOneStatement("drop schema public cascade; create schema public"),
       );
-      await database.runScript(fiveColumns);
-      await database.runScript(statement);
+      await database.query(toOneStatement(fiveColumns));
+      await database.query(toOneStatement(statement));
       await rejects(ensurePredictionsSchema(database), (error) => {
         ok(error instanceof InputError, String(error));
         match(error.message, /^Cannot make churn_predictions a view/);
@@ -329,7 +329,9 @@ async function createReleased(database: Database): Promise<void> {
   const folder = new URL("../../sql/predictions/", import.meta.url);
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
   for (const name of names.slice(0, 4)) {
-    await database.runScript(await Deno.readTextFile(new URL(name, folder)));
+    await database.query(
+      toOneStatement(await Deno.readTextFile(new URL(name, folder))),
+    );
     await database.query(
       "insert into predictions_schema_migrations (number, name) values ($1, $2)",
       [Number(name.slice(0, 3)), name],
@@ -367,7 +369,7 @@ Deno.test("ensurePredictionsSchema() migrates on Postgres", async (t) => {
     "after an interruption half-way, nothing or all of it is done",
     async () => {
       await using database = await openNew();
-      await database.runScript(fiveColumns);
+      await database.query(toOneStatement(fiveColumns));
       const rows = await database.query(older);
       await using holder = await open(`migrated_${databases}`);
       // The migration waits for a reader, and its connection is killed.

@@ -8,7 +8,7 @@ import {
 import type { Database } from "../../lib/database/database.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
-import { ensureDatabase } from "../../lib/database/admin.ts";
+import { ensureDatabase, toOneStatement } from "../../lib/database/admin.ts";
 import { InputError, UsageError } from "../../lib/base/errors.ts";
 import { ensureRoles } from "../../lib/database/roles.ts";
 import {
@@ -372,7 +372,9 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keep
     "create table predictions_schema_migrations (number integer primary key, name text not null, applied_at timestamptz not null default now())",
   );
   for (const name of ["001_churn_predictions.sql", "002_monitoring.sql"]) {
-    await database.runScript(await Deno.readTextFile(new URL(name, folder)));
+    await database.query(
+      toOneStatement(await Deno.readTextFile(new URL(name, folder))),
+    );
     await database.query(
       "insert into predictions_schema_migrations (number, name) values ($1, $2)",
       [Number(name.slice(0, 3)), name],
@@ -426,7 +428,7 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keep
 
 Deno.test("ensurePredictionsSchema() extends an existing churn_predictions and loses nothing", async () => {
   await using database = await open((await emptyDatabase()).name);
-  await database.runScript(`
+  await database.query(toOneStatement(`
     create table churn_predictions (
       id serial primary key,
       prediction_timestamp timestamp not null default now(),
@@ -436,7 +438,7 @@ Deno.test("ensurePredictionsSchema() extends an existing churn_predictions and l
     );
     insert into churn_predictions (prediction_timestamp, geography_id, churn_probability, model_version) values
       ('2024-01-01 00:00:00', 'GEO_0', 0.5, '1.0.0'), ('2024-01-08 12:30:00.123456', 'US', 1.5, null), ('2024-01-15', '', null, '');
-  `);
+  `));
   const old =
     "select id, prediction_timestamp::text, geography_id, churn_probability, model_version from churn_predictions where id <= 3 order by id";
   const before = await database.query(old);

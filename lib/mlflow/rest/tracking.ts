@@ -121,8 +121,8 @@ export async function logBatch(
 ): Promise<void> {
   const { metrics = [] } = data;
   for (const metric of metrics) checkMetric(metric);
-  const params = toKeyValues(fitAll(data.params, fitParam, rest.log));
-  const tags = toKeyValues(fitAll(data.tags, fitTag, rest.log));
+  const params = toKeyValues(fitAll(data.params, fitParam, rest.log.warn));
+  const tags = toKeyValues(fitAll(data.tags, fitTag, rest.log.warn));
   const log = (part: Record<string, unknown>) =>
     rest.http.json("POST", "/mlflow/runs/log-batch", {
       run_id: runId,

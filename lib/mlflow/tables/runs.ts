@@ -68,8 +68,8 @@ export async function logBatch(
   data: RunData,
 ): Promise<void> {
   const { metrics = [] } = data;
-  const params = fitAll(data.params, fitParam, tables.log);
-  const tags = fitAll(data.tags, fitTag, tables.log);
+  const params = fitAll(data.params, fitParam, tables.log.warn);
+  const tags = fitAll(data.tags, fitTag, tables.log.warn);
   for (const metric of metrics) checkMetric(metric);
   const { experimentId } = await getActiveRun(tables, runId);
   await logParams(tables, runId, params);
