@@ -3,6 +3,14 @@
 /** Which messages are printed: warnings and errors only, progress as well, or every step as well. */
 export type LogLevel = "quiet" | "normal" | "verbose";
 
+/** Shows how far one long step is. */
+export interface Progress {
+  /** Reports the part that is done, from 0 to 1, and the rows so far. */
+  readonly update: (share: number, rows: number) => void;
+  /** Ends the step, also after an error. */
+  readonly end: () => void;
+}
+
 /** Prints messages for the user. */
 export interface Log {
   /** Prints an error. */
@@ -13,7 +21,12 @@ export interface Log {
   readonly info: (message: string) => void;
   /** Prints a detail if the level is `verbose`. */
   readonly verbose: (message: string) => void;
+  /** Begins a step whose progress is shown, unless the level is `quiet`. One step at a time. */
+  readonly progress: (name: string) => Progress;
 }
+
+/** A progress that is not shown. */
+const noProgress: Progress = { update: () => {}, end: () => {} };
 
 /**
  * Returns a log of the given level.
@@ -30,16 +43,19 @@ export interface Log {
  * ```
  *
  * @param print Prints one message.
+ * @param progress Begins to show a step; by default, nothing is shown.
  */
 export function toLog(
   level: LogLevel,
   print: (message: string) => void,
+  progress: Log["progress"] = () => noProgress,
 ): Log {
   return {
     error: print,
     warn: (message) => print(`WARNING: ${message}`),
     info: level === "quiet" ? () => {} : print,
     verbose: level === "verbose" ? print : () => {},
+    progress: level === "quiet" ? () => noProgress : progress,
   };
 }
 
@@ -49,4 +65,5 @@ export const noLog: Log = {
   warn: () => {},
   info: () => {},
   verbose: () => {},
+  progress: () => noProgress,
 };

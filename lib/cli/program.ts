@@ -23,6 +23,7 @@ import {
   parseFlags,
   toHelp,
 } from "./flags.ts";
+import { openProgress } from "./progress.ts";
 import { version } from "./version.ts";
 
 /** The context of a body, in addition to its flags. */
@@ -50,7 +51,7 @@ export async function runScript<const Table extends FlagTable>(
   try {
     answerRequest(command);
     const { values, words } = parseFlags(command, Deno.args);
-    const log = toLog(levelOf(values), printLine);
+    const log = toLog(levelOf(values), printLine, display.begin);
     const outcome = await body(values, { words, log });
     console.log(
       json
@@ -193,6 +194,20 @@ function toLine(report: Readonly<Record<string, unknown>>): string {
   return withoutCommands(escapeControls(line));
 }
 
+const display = openProgress({
+  isTerminal: Deno.stderr.isTerminal(),
+  columns: () => {
+    try {
+      return Deno.consoleSize().columns;
+    } catch {
+      return 80; // neither input nor output is a terminal
+    }
+  },
+  nowMs: () => performance.now(),
+  write: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
+  print: (message) => console.error(oneLine(withoutSecrets(message))),
+});
+
 function printLine(message: string): void {
-  console.error(oneLine(withoutSecrets(message)));
+  display.around(() => console.error(oneLine(withoutSecrets(message))));
 }

@@ -62,8 +62,8 @@ export interface RowFile extends AsyncDisposable {
   readonly headerLines: number;
   /** Yields the blocks in order; the buffers go back to the pool after use. */
   blocks(pool: BufferPool): AsyncIterable<RowBlock>;
-  /** Bytes that have been read so far. */
-  readonly bytesRead: number;
+  /** Part of the file whose blocks have been read, from 0 to 1. */
+  share(): number;
   /** SHA-256 of the file's bytes; complete when all blocks have been read. */
   digest(): string;
 }
@@ -104,9 +104,6 @@ export async function openRowFile(
   const format = detectFormat(head, { file, last: isWhole });
   const same = {
     uri: file,
-    get bytesRead() {
-      return hashed.bytes;
-    },
     digest: () => hashed.digest(),
   };
   if (format === "parquet" || format === "arrow") {
@@ -115,12 +112,19 @@ export async function openRowFile(
       : undefined;
     if (!copy) { for await (const _ of stream); }
     const path = copy?.path ?? source.path ?? "";
+    let share = 0;
     return {
       ...same,
       remark: undefined,
       headerLines: 0,
-      blocks: () =>
-        columnBlocks(source, { kind: "columns", library: format, path }),
+      share: () => share,
+      async *blocks() {
+        const columns = { kind: "columns", library: format, path } as const;
+        for await (const found of columnBlocks(source, columns)) {
+          share = (found.block.index + 1) / found.count;
+          yield found.block;
+        }
+      },
       [Symbol.asyncDispose]: async () => await copy?.[Symbol.asyncDispose](),
     };
   }
@@ -129,6 +133,7 @@ export async function openRowFile(
     ...same,
     remark: reader.remark,
     headerLines: reader.headerLines,
+    share: () => source.size === 0 ? 1 : hashed.bytes / source.size,
     async *blocks(pool) {
       const { cutter } = reader;
       for await (const block of cutBlocks(stream, { cutter, pool })) {
@@ -142,10 +147,13 @@ export async function openRowFile(
 async function* columnBlocks(
   source: RowSource,
   format: ColumnFormat,
-): AsyncGenerator<ColumnsBlock> {
+): AsyncGenerator<{ block: ColumnsBlock; count: number }> {
   await using files = new ColumnFiles(source.uri);
   const { blocks } = await files.open(format);
-  for (let index = 0; index < blocks.length; index++) yield { format, index };
+  const count = blocks.length;
+  for (let index = 0; index < count; index++) {
+    yield { block: { format, index }, count };
+  }
   await source.read(0, 0); // throws if the file was changed meanwhile
 }
 

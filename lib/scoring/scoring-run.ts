@@ -56,7 +56,7 @@ export interface Binding {
 /** Options of {@linkcode scoreInto}. */
 export interface ScoreOptions extends Binding {
   readonly settings: Pick<VariantSettings, "idColumn">;
-  readonly log: Pick<Log, "info" | "warn">;
+  readonly log: Pick<Log, "info" | "warn" | "progress">;
   /** Folder for temporary files. */
   readonly temporary: string;
   /** Sets rows aside that cannot be used; without it, the first one is an error. */
@@ -147,6 +147,8 @@ async function scoreOnce(
   });
   if (rowFile.remark !== undefined) log.info(`${file.uri}: ${rowFile.remark}`);
   const collector = new ScoreCollector();
+  const progress = log.progress(nameOf(file.uri));
+  let rowsRead = 0;
   let counts: RowCounts | undefined;
   const setAside = new BadRowCount(file.uri, badRows?.limit);
   await badRows?.store?.begin();
@@ -166,13 +168,24 @@ async function scoreOnce(
           `Cannot use the scores of ${file.uri}: ${block.scores.length} came back for ${block.rows} rows`,
         );
       }
+      rowsRead += block.rowsRead;
+      progress.update(rowFile.share(), rowsRead);
       yield block;
     }
     setAside.finish();
   };
-  await sink(blocks());
+  try {
+    await sink(blocks());
+  } finally {
+    progress.end();
+  }
   if (!counts || counts.rows === 0) throw noRows(file.uri);
   return { counts, collector, contentSha256: rowFile.digest(), setAside };
+}
+
+/** Returns the last part of a URI. */
+function nameOf(uri: string): string {
+  return uri === "-" ? "standard input" : uri.slice(uri.lastIndexOf("/") + 1);
 }
 
 /** Rejects rows without any player id, unless the variant declares that it has none. */
