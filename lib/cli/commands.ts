@@ -165,7 +165,7 @@ export const predictCommand = {
       kind: "text",
       value: "FILE",
       help:
-        "write rows that cannot be used to this file as JSON Lines and score the others, instead of refusing the input",
+        "write rows that cannot be used to this JSON Lines file, and score the others",
       file: { use: "write" },
     },
     "max-bad-rows": {

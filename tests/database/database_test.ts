@@ -725,7 +725,10 @@ Deno.test("openPglite() preserves stored data, and names the process that has th
       openPglite(path, { waitMs: 300, onWait: (text) => waits.push(text) }),
       (error) => {
         ok(error instanceof TransientError);
-        ok(error.message.includes(`process ${Deno.pid} has it`), error.message);
+        ok(
+          error.message.includes(`process ${Deno.pid} is using it`),
+          error.message,
+        );
         return true;
       },
     );
@@ -772,7 +775,7 @@ Deno.test("ensureDatabase() accepts any name, and rejects names that Postgres wo
   );
   await rejects(ensureDatabase(small, "other"), {
     name: "UsageError",
-    message: /permission denied to create database; grant it/,
+    message: /permission denied to create database; grant the privilege/,
   });
 });
 
