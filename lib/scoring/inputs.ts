@@ -1,8 +1,10 @@
 /** Finds the inputs of one call, and tells new ones from those that were scored before. */
 import { createHash } from "node:crypto";
 import { findScoringRun, hasInputOfSize, type ScoringRun } from "./ledger.ts";
+import { UsageError } from "../base/errors.ts";
 import {
   type InputData,
+  namedUri,
   openNamedFiles,
   openNewData,
 } from "../services/variant-files.ts";
@@ -30,40 +32,60 @@ export interface SortedInputs {
  * Opens the inputs of one call: the named ones (`-` is standard input), or else the variant's new data
  * with its declared fallback.
  *
- * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may replace S3.
+ * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may replace S3; `replaced`: the file that will hold the bad rows.
+ * @throws {UsageError} If an input is the file that will be replaced, such as last week's file under a pattern.
  */
 export async function openInputs(
   services: Services,
   settings: VariantSettings,
-  options: { named: readonly string[] | undefined; fallback: boolean },
+  options: {
+    named: readonly string[] | undefined;
+    fallback: boolean;
+    replaced?: string | undefined;
+  },
 ): Promise<OpenInputs> {
-  const { withRetry, artifacts, config, log } = services;
-  const { named, fallback } = options;
-  if (named === undefined) {
-    const files = services.variantFiles(settings.variant);
-    const { sample } = settings.files;
-    return asOpen([await openNewData(files, sample, { fallback, log })]);
+  const { artifacts } = services;
+  const { replaced } = options;
+  const inputs = await findInputs(services, settings, options);
+  const uri = replaced === undefined
+    ? undefined
+    : namedUri(replaced, artifacts);
+  if (inputs.some(({ file }) => file.uri === uri)) {
+    throw new UsageError(
+      `Cannot use --bad-rows ${replaced}: it is also an input, and would be replaced`,
+    );
   }
-  const files = named.map(async (uri) =>
-    uri === "-"
-      ? [await openStdin(temporaryFolder(config))]
-      : await withRetry(`read ${uri}`, () => openNamedFiles(uri, artifacts))
-  );
-  return asOpen((await Promise.all(files)).flat());
-}
-
-/** The inputs of a call, which disposal closes. */
-export interface OpenInputs extends AsyncDisposable {
-  readonly inputs: readonly InputData[];
-}
-
-function asOpen(inputs: readonly InputData[]): OpenInputs {
   return {
     inputs,
     async [Symbol.asyncDispose]() {
       for (const { file } of inputs) await file[Symbol.asyncDispose]();
     },
   };
+}
+
+async function findInputs(
+  services: Services,
+  settings: VariantSettings,
+  options: { named: readonly string[] | undefined; fallback: boolean },
+): Promise<InputData[]> {
+  const { withRetry, artifacts, config, log } = services;
+  const { named, fallback } = options;
+  if (named === undefined) {
+    const files = services.variantFiles(settings.variant);
+    const { sample } = settings.files;
+    return [await openNewData(files, sample, { fallback, log })];
+  }
+  const files = named.map(async (uri) =>
+    uri === "-"
+      ? [await openStdin(temporaryFolder(config))]
+      : await withRetry(`read ${uri}`, () => openNamedFiles(uri, artifacts))
+  );
+  return (await Promise.all(files)).flat();
+}
+
+/** The inputs of a call, which disposal closes. */
+export interface OpenInputs extends AsyncDisposable {
+  readonly inputs: readonly InputData[];
 }
 
 /**
