@@ -26,6 +26,8 @@ import {
   damagedBy,
   defaultBlockRows,
   type FileColumn,
+  free,
+  freePieces,
   isPandasIndex,
   type Piece,
   toColumn,
@@ -40,10 +42,10 @@ import {
   fromFloat16,
   fromInt64,
   numbered,
-  textOf,
   toUuids,
 } from "./stored-values.ts";
 import type { RandomAccess } from "./random-access.ts";
+import { checkTexts, type Texts } from "./texts.ts";
 
 /** A message in the file. */
 interface Message {
@@ -63,7 +65,7 @@ interface DictionaryMessage extends Message {
 
 /** A batch of rows. */
 interface BatchMessage extends Message {
-  readonly rows: number;
+  readonly batch: ArrowBatch;
   /** Dictionary messages that it can refer to. */
   readonly dictionaries: number;
 }
@@ -103,8 +105,20 @@ export async function openArrow(
     !isPandasIndex(name, pandas)
   );
   checkNames(columns, { file });
-  const batchRows = batches.map(({ rows }) => rows);
-  const blocks = toRanges(batchRows, blockRows);
+  const wanted = options.columns && new Set(options.columns);
+  const texts = columns.filter(({ field: { dictionary, type }, name }) =>
+    dictionary === undefined &&
+    (type.kind === "text" || type.kind === "view") &&
+    (wanted?.has(name) ?? true)
+  );
+  const groups = batches.map(({ batch }) => ({
+    rows: batch.rows,
+    textBytes: texts.reduce(
+      (sum, column) => sum + textBytesOf(batch, column),
+      0,
+    ),
+  }));
+  const blocks = toRanges(groups, blockRows);
   const starts = new Map<number, number>();
   for (const { group, start } of blocks) {
     if (!starts.has(group)) starts.set(group, start);
@@ -112,7 +126,7 @@ export async function openArrow(
   const reader = new ArrowReader(contents, { access, file });
   return {
     file,
-    rows: batchRows.reduce((sum, rows) => sum + rows, 0),
+    rows: groups.reduce((sum, { rows }) => sum + rows, 0),
     columns: columns.map(({ name, type, isUsable }) => ({
       name,
       type,
@@ -146,6 +160,26 @@ function toColumns({ fields }: ArrowSchema): ArrowColumn[] {
     variadic += field.variadic;
     return column;
   });
+}
+
+/** Zstd and LZ4 rarely make texts smaller than a fourth. */
+const textRatio = 4;
+
+/** Bytes of the texts of a column in a batch; an estimate if they are compressed. */
+function textBytesOf(batch: ArrowBatch, column: ArrowColumn): number {
+  const first = firstBuffer(batch, column);
+  const count = column.field.type.kind === "view"
+    ? batch.variadic[column.variadic] ?? 0
+    : 1;
+  const stored = batch.buffers.slice(first + 2, first + 2 + count)
+    .reduce((sum, { length }) => sum + length, 0);
+  return batch.codec ? stored * textRatio : stored;
+}
+
+/** Index of the first buffer of a column in a batch. */
+function firstBuffer({ variadic }: ArrowBatch, column: ArrowColumn): number {
+  return column.buffer + variadic.slice(0, column.variadic)
+    .reduce((sum, count) => sum + count, 0);
 }
 
 const fileMagic = "ARROW1";
@@ -203,9 +237,9 @@ async function readFile(access: RandomAccess): Promise<Contents> {
     if (message.kind !== "rows") {
       throw new RangeError("its footer does not point to a batch");
     }
-    const { rows } = message.batch;
+    const { batch } = message;
     // A file's dictionaries only grow, so all of them may be read first.
-    batches.push({ ...place, rows, dictionaries: dictionaries.length });
+    batches.push({ ...place, batch, dictionaries: dictionaries.length });
   }
   return { schema: footer.schema, dictionaries, batches };
 }
@@ -227,8 +261,8 @@ async function readStream(access: RandomAccess): Promise<Contents> {
       const { id, isDelta } = message;
       dictionaries.push({ ...place, id, isDelta });
     } else if (message.kind === "rows") {
-      const { rows } = message.batch;
-      batches.push({ ...place, rows, dictionaries: dictionaries.length });
+      const { batch } = message;
+      batches.push({ ...place, batch, dictionaries: dictionaries.length });
     }
     offset = place.body + message.bodyBytes;
     if (schema === undefined) throw new RangeError("it has no schema");
@@ -293,18 +327,17 @@ interface PieceOptions {
   readonly column: ArrowColumn;
   readonly from: number;
   readonly to: number;
+  /** Collects arrays that may be freed afterwards. */
+  readonly others: Uint8Array[];
 }
 
 /** The values of a boolean column. */
 const booleans = [false, true] as const;
 
-/** Reads columns of batches, and keeps the metadata of the last batch and the dictionaries that it uses. */
+/** Reads columns of batches, and keeps the dictionaries that the last batch uses. */
 class ArrowReader {
   readonly #contents: Contents;
   readonly #options: { readonly access: RandomAccess; readonly file: string };
-  #last:
-    | { readonly index: number; readonly batch: Promise<ArrowBatch> }
-    | undefined;
   /** Values of dictionaries, by id, after a number of messages for it. */
   readonly #labels = new Map<
     number,
@@ -326,10 +359,14 @@ class ArrowReader {
     const { name, field } = column;
     try {
       const message = this.#contents.batches[index]!;
-      const batch = await this.#batch(index);
-      const piece = await this.#readPiece(batch, { message, column, from, to });
+      const others: Uint8Array[] = [];
+      const options = { message, column, from, to, others };
+      const piece = await this.#readPiece(message.batch, options);
       const labels = field.dictionary && await this.#dictionary(field, message);
-      return toColumn(name, [labels ? withLabels(piece, labels) : piece]);
+      const pieces = [labels ? withLabels(piece, labels) : piece];
+      const data = toColumn(name, pieces);
+      freePieces(pieces, { column: data, others });
+      return data;
     } catch (error) {
       if (error instanceof InputError || !(error instanceof Error)) throw error;
       if (!isDecodingError(error)) throw error;
@@ -338,15 +375,6 @@ class ArrowReader {
       }, column "${name}"`;
       throw damagedBy(messageOf(error), where);
     }
-  }
-
-  #batch(index: number): Promise<ArrowBatch> {
-    if (this.#last?.index !== index) {
-      const batch = this.#readBatch(this.#contents.batches[index]!);
-      batch.catch(() => this.#last = undefined);
-      this.#last = { index, batch };
-    }
-    return this.#last.batch;
   }
 
   async #readBatch(place: Message): Promise<ArrowBatch> {
@@ -392,10 +420,12 @@ class ArrowReader {
     for (const message of messages.slice(first)) {
       const batch = await this.#readBatch(message);
       const { rows } = batch;
-      const options = { message, column, from: 0, to: rows };
+      const others: Uint8Array[] = [];
+      const options = { message, column, from: 0, to: rows, others };
       const piece = await this.#readPiece(batch, options);
       const data = toColumn(field.name, [piece]);
       for (let row = 0; row < rows; row++) cells.push(cellAt(data, row));
+      freePieces([piece], { column: data, others });
     }
     return cells;
   }
@@ -403,7 +433,7 @@ class ArrowReader {
   /** Reads rows of a batch; of a column with a dictionary, its indices. */
   async #readPiece(
     batch: ArrowBatch,
-    { message, column, from, to }: PieceOptions,
+    { message, column, from, to, others }: PieceOptions,
   ): Promise<Piece> {
     const { field, node: index } = column;
     const type = field.dictionary?.index ?? field.type;
@@ -418,16 +448,14 @@ class ArrowReader {
       const values = new Float32Array(0);
       return { rows, values, validity: new Uint8Array(rows) };
     }
-    const dataBuffers = batch.variadic.slice(0, column.variadic)
-      .reduce((sum, count) => sum + count, 0);
-    const first = column.buffer + dataBuffers;
-    const read: ReadBuffer = (offset, start, end) =>
-      this.#readBuffer(batch, {
-        message,
-        buffer: batch.buffers[first + offset],
-        start,
-        end,
-      });
+    const first = firstBuffer(batch, column);
+    const read: ReadBuffer = async (offset, start, end) => {
+      const buffer = batch.buffers[first + offset];
+      const range = { message, buffer, start, end };
+      const bytes = await this.#readBuffer(batch, range);
+      others.push(bytes);
+      return bytes;
+    };
     const validity = node.missing > 0
       ? toBits(await read(0, from >> 3, (to + 7) >> 3), from & 7, rows)
       : undefined;
@@ -458,6 +486,7 @@ class ArrowReader {
     }
     const stored = await access.read(body + offset, body + offset + length);
     const bytes = decompressBuffer(stored, codec);
+    if (bytes.buffer !== stored.buffer) free(stored);
     const last = end < 0 ? bytes.length : end;
     if (last > bytes.length) throw new RangeError("its buffers end early");
     return bytes.subarray(start, last);
@@ -493,7 +522,9 @@ function decompressBuffer(
   if (!(size >= 0 && size < 2 ** 32)) throw new RangeError(`a size of ${size}`);
   if (size === 0) return new Uint8Array(0);
   if (codec === "lz4") return decodeLz4Frame(bytes, size);
-  const output = zstdDecompressSync(bytes, { maxOutputLength: size });
+  const chunkSize = Math.max(size, 64);
+  const limit = { maxOutputLength: chunkSize, chunkSize };
+  const output = zstdDecompressSync(bytes, limit);
   if (output.length !== size) {
     throw new RangeError(`expected ${size} bytes, found ${output.length}`);
   }
@@ -502,9 +533,11 @@ function decompressBuffer(
 
 /** Replaces the indices of a dictionary by codes of its values. */
 function withLabels(piece: Piece, labels: readonly Cell[]): Piece {
-  const codes = new Int32Array(piece.values.length);
+  const { values } = piece;
+  if ("starts" in values) throw new RangeError("texts are no indices");
+  const codes = new Int32Array(values.length);
   let next = 0;
-  for (const code of piece.values) {
+  for (const code of values) {
     if (typeof code !== "number" || code < 0 || code >= labels.length) {
       throw new RangeError(`value ${code} of a dictionary of ${labels.length}`);
     }
@@ -672,7 +705,7 @@ async function readTexts(
     to: number;
     validity: Validity;
   },
-): Promise<readonly string[]> {
+): Promise<Texts> {
   const stored = aligned(await read(1, from * width, (to + 1) * width));
   const { buffer, byteOffset, length } = stored;
   const offsets = width === 4
@@ -688,12 +721,24 @@ async function readTexts(
     );
   if (!isRising) throw new RangeError("the positions of its texts");
   const data = await read(2, first, offsets[to - from]!);
-  const texts: string[] = [];
+  const texts = textsOf(data, { rows: to - from, validity });
+  let next = 0;
   for (let row = 0; row < to - from; row++) {
     if (validity?.[row] === 0) continue;
-    texts.push(textOf(data, offsets[row]! - first, offsets[row + 1]! - first));
+    texts.starts[next] = offsets[row]! - first;
+    texts.ends[next++] = offsets[row + 1]! - first;
   }
+  checkTexts(texts);
   return texts;
+}
+
+/** Returns texts whose positions are not known yet. */
+function textsOf(
+  bytes: Uint8Array,
+  { rows, validity }: { rows: number; validity: Validity },
+): Texts {
+  const count = validity?.reduce((sum, valid) => sum + valid, 0) ?? rows;
+  return { bytes, starts: new Int32Array(count), ends: new Int32Array(count) };
 }
 
 /** Texts up to this many bytes stand in their view. */
@@ -708,21 +753,19 @@ async function readViews(
     validity: Validity;
     data: number;
   },
-): Promise<readonly string[]> {
+): Promise<Texts> {
   const views = await read(1, from * 16, to * 16);
   const view = new DataView(views.buffer, views.byteOffset, views.byteLength);
   const buffers = new Map<number, Uint8Array>();
-  const texts: string[] = [];
+  let size = 0;
   for (let row = 0; row < to - from; row++) {
     if (validity?.[row] === 0) continue;
-    const at = row * 16;
-    const length = view.getInt32(at, true);
-    if (length >= 0 && length <= inlineBytes) {
-      texts.push(textOf(views, at + 4, at + 4 + length));
-      continue;
-    }
-    const index = view.getInt32(at + 8, true);
-    const start = view.getInt32(at + 12, true);
+    const length = view.getInt32(row * 16, true);
+    if (length < 0) throw new RangeError("the length of a text");
+    size += length;
+    if (length <= inlineBytes) continue;
+    const index = view.getInt32(row * 16 + 8, true);
+    const start = view.getInt32(row * 16 + 12, true);
     let bytes = buffers.get(index);
     if (bytes === undefined) {
       if (!(index >= 0 && index < data)) {
@@ -731,10 +774,27 @@ async function readViews(
       bytes = await read(2 + index, 0);
       buffers.set(index, bytes);
     }
-    if (!(start >= 0 && length >= 0 && start + length <= bytes.length)) {
+    if (!(start >= 0 && start + length <= bytes.length)) {
       throw new RangeError("the position of a text");
     }
-    texts.push(textOf(bytes, start, start + length));
   }
+  const texts = textsOf(new Uint8Array(size), { rows: to - from, validity });
+  let at = 0;
+  let next = 0;
+  for (let row = 0; row < to - from; row++) {
+    if (validity?.[row] === 0) continue;
+    const length = view.getInt32(row * 16, true);
+    const source = length <= inlineBytes
+      ? views
+      : buffers.get(view.getInt32(row * 16 + 8, true))!;
+    const start = length <= inlineBytes
+      ? row * 16 + 4
+      : view.getInt32(row * 16 + 12, true);
+    texts.bytes.set(source.subarray(start, start + length), at);
+    texts.starts[next] = at;
+    at += length;
+    texts.ends[next++] = at;
+  }
+  checkTexts(texts);
   return texts;
 }

@@ -1,5 +1,6 @@
 /** Columns of a file: what the readers of Parquet and Arrow give. */
 import { InputError } from "../base/errors.ts";
+import { textOf, type Texts } from "./texts.ts";
 
 /** One cell of a column; null is missing. An integer beyond ±(2^53 - 1) is a bigint, every other number a number. */
 export type Cell = number | bigint | boolean | string | null;
@@ -21,6 +22,14 @@ export interface CodedColumn {
   readonly labels: readonly Cell[];
 }
 
+/** Texts as bytes. */
+export interface TextColumn extends Texts {
+  readonly kind: "texts";
+  readonly name: string;
+  /** By row; -1 is missing. */
+  readonly starts: Int32Array;
+}
+
 /** Any cells. */
 export interface CellColumn {
   readonly kind: "cells";
@@ -29,7 +38,7 @@ export interface CellColumn {
 }
 
 /** The cells of some rows of one column. */
-export type ColumnData = NumberColumn | CodedColumn | CellColumn;
+export type ColumnData = NumberColumn | CodedColumn | TextColumn | CellColumn;
 
 /** Some rows of a file, by column. */
 export interface ColumnBlock {
@@ -71,12 +80,14 @@ export interface ColumnFile {
   readColumn(block: number, name: string): Promise<ColumnData>;
 }
 
-/** How a file of columns is opened. */
+/** How a file of columns is opened. With the same options, a file always has the same blocks. */
 export interface ColumnFileOptions {
   /** Name of the file in errors. */
   readonly file: string;
   /** Rows of a block at most; 131,072 by default. */
   readonly blockRows?: number;
+  /** Names of the columns that will be read, if they exist: where these hold long texts, blocks have fewer rows. All usable columns by default. */
+  readonly columns?: Iterable<string>;
 }
 
 /** A block has this many rows at most: a row group of DuckDB (122,880) is one block. */
@@ -116,18 +127,37 @@ export function cellAt(column: ColumnData, row: number): Cell {
   if (column.kind === "codes") {
     return column.labels[column.codes[row] ?? -1] ?? null;
   }
+  if (column.kind === "texts") {
+    const { bytes, starts, ends } = column;
+    const start = starts[row] ?? -1;
+    return start < 0 ? null : textOf(bytes, start, ends[row]!);
+  }
   const cell = column.values[row];
   return cell === undefined || Number.isNaN(cell) ? null : cell;
 }
 
-/** Splits consecutive groups of rows into blocks of similar size, none of which is larger than `blockRows` or crosses a group. */
+/** Texts of a block at most, in bytes. */
+const blockTextBytes = 2 ** 24;
+
+/**
+ * Splits consecutive groups of rows into blocks of similar size, none of which
+ * crosses a group or has more than `blockRows` rows or too many texts.
+ *
+ * @param groups `textBytes`: bytes of the texts of the wanted columns.
+ */
 export function toRanges(
-  groups: readonly number[],
+  groups: readonly { readonly rows: number; readonly textBytes: number }[],
   blockRows: number,
 ): (RowRange & { readonly group: number })[] {
   let start = 0;
-  return groups.flatMap((rows, group) => {
-    const count = Math.ceil(rows / blockRows);
+  return groups.flatMap(({ rows, textBytes }, group) => {
+    const count = Math.min(
+      rows,
+      Math.max(
+        Math.ceil(rows / blockRows),
+        Math.ceil(textBytes / blockTextBytes),
+      ),
+    );
     const first = start;
     start += rows;
     return Array.from({ length: count }, (_, index) => {
@@ -173,6 +203,58 @@ export function checkNames(
   }
 }
 
+/**
+ * Frees the memory of arrays at once. Collecting it later takes much more memory,
+ * because the collector hardly notices buffers outside of its heap. The arrays
+ * are empty afterwards.
+ */
+export function free(
+  ...arrays: readonly (ArrayBufferView | undefined)[]
+): void {
+  for (const array of arrays) {
+    const buffer = array?.buffer;
+    // Small buffers of Node are parts of a shared one.
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > smallBytes) {
+      buffer.transfer(0);
+    }
+  }
+}
+
+const smallBytes = 2 ** 14;
+
+/** Frees the memory of a column that is not needed any more. */
+export function freeColumn(column: ColumnData): void {
+  if (column.kind === "numbers") free(column.values);
+  if (column.kind === "codes") free(column.codes);
+  if (column.kind === "texts") free(column.bytes, column.starts, column.ends);
+}
+
+/** Frees the memory of pieces, unless the column made of them is one of them. */
+export function freePieces(
+  pieces: readonly Piece[],
+  { column, others = [] }: {
+    column: ColumnData;
+    others?: readonly ArrayBufferView[];
+  },
+): void {
+  const kept = column.kind === "numbers"
+    ? column.values.buffer
+    : column.kind === "codes"
+    ? column.codes.buffer
+    : undefined;
+  const arrays = [
+    ...others,
+    ...pieces.flatMap(({ values, validity }) =>
+      isTexts(values)
+        ? [values.bytes, values.starts, values.ends, validity]
+        : [values, validity]
+    ),
+  ];
+  for (const array of arrays) {
+    if (ArrayBuffer.isView(array) && array.buffer !== kept) free(array);
+  }
+}
+
 /** Tells whether a column is the index of a pandas frame without a name, which is no column of the frame. */
 export function isPandasIndex(
   name: string,
@@ -193,7 +275,12 @@ export function damagedBy(reason: string, where: string): InputError {
 export type Validity = Uint8Array | undefined;
 
 /** Values of the rows that have one, in order. */
-export type Values = Float64Array | Float32Array | Int32Array | readonly Cell[];
+export type Values =
+  | Float64Array
+  | Float32Array
+  | Int32Array
+  | Texts
+  | readonly Cell[];
 
 /** Some rows of a column: the values that are there, and which rows have one. */
 export interface Piece {
@@ -213,6 +300,9 @@ export function toColumn(name: string, pieces: readonly Piece[]): ColumnData {
     fill(codes, pieces, -1);
     return { kind: "codes", name, codes, labels };
   }
+  if (pieces.length > 0 && pieces.every(({ values }) => isTexts(values))) {
+    return joinTexts(name, { pieces, rows });
+  }
   const isCells = pieces.some(({ values, labels }) =>
     labels !== undefined || !ArrayBuffer.isView(values)
   );
@@ -223,10 +313,7 @@ export function toColumn(name: string, pieces: readonly Piece[]): ColumnData {
       let next = 0;
       for (let row = 0; row < piece.rows; row++) {
         if (piece.validity?.[row] === 0) continue;
-        const value = piece.values[next++]!;
-        cells[start + row] = piece.labels
-          ? piece.labels[Number(value)] ?? null
-          : value;
+        cells[start + row] = valueAt(piece, next++);
       }
       start += piece.rows;
     }
@@ -249,6 +336,53 @@ export function toColumn(name: string, pieces: readonly Piece[]): ColumnData {
     : new Float64Array(rows);
   fill(values, pieces, NaN);
   return { kind: "numbers", name, values };
+}
+
+/** Returns a value as a cell. */
+function valueAt({ values, labels }: Piece, index: number): Cell {
+  if (isTexts(values)) {
+    const { bytes, starts, ends } = values;
+    return textOf(bytes, starts[index]!, ends[index]!);
+  }
+  const value = values[index] ?? null;
+  return labels ? labels[Number(value)] ?? null : value;
+}
+
+function isTexts(values: Values): values is Texts {
+  return "starts" in values;
+}
+
+/** Copies the texts of all pieces into one array. */
+function joinTexts(
+  name: string,
+  { pieces, rows }: { pieces: readonly Piece[]; rows: number },
+): TextColumn {
+  const texts = pieces.flatMap(({ values }) => isTexts(values) ? values : []);
+  const spans = texts.map(({ starts, ends }) => ({
+    first: starts[0] ?? 0,
+    last: ends[ends.length - 1] ?? 0,
+  }));
+  const bytes = new Uint8Array(
+    spans.reduce((sum, { first, last }) => sum + last - first, 0),
+  );
+  const starts = new Int32Array(rows).fill(-1);
+  const ends = new Int32Array(rows).fill(-1);
+  let at = 0;
+  let start = 0;
+  for (const [index, { validity, rows }] of pieces.entries()) {
+    const { first, last } = spans[index]!;
+    const source = texts[index]!;
+    bytes.set(source.bytes.subarray(first, last), at);
+    let next = 0;
+    for (let row = 0; row < rows; row++) {
+      if (validity?.[row] === 0) continue;
+      starts[start + row] = source.starts[next]! - first + at;
+      ends[start + row] = source.ends[next++]! - first + at;
+    }
+    at += last - first;
+    start += rows;
+  }
+  return { kind: "texts", name, bytes, starts, ends };
 }
 
 function isNumbers(

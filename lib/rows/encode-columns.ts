@@ -1,10 +1,11 @@
 /** Encodes rows that are read by column, from Parquet or Arrow. */
-import { type Cell, cellAt, type ColumnData } from "./columns.ts";
+import { type Cell, cellAt, type ColumnData, freeColumn } from "./columns.ts";
 import { toCategoryCode, toFeature, toId, toLabel } from "./cells.ts";
 import type { RowEncoder } from "./encode.ts";
 import { type Action, countRow, type Layout, toLayout } from "./layout.ts";
 import { countCategory, findCategory } from "./one-hot.ts";
 import { RowError } from "./row-error.ts";
+import type { Texts } from "./texts.ts";
 
 /** Some rows of a file of columns. */
 export interface ColumnRows {
@@ -35,6 +36,7 @@ export async function encodeColumns(
       if (action.kind === "extra") continue;
       const column = await read(names[index]!);
       encodeColumn(column, action, { encoder, rows, at });
+      freeColumn(column);
     }
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
@@ -121,6 +123,16 @@ function encodeColumn(
       return;
     }
     case "id": {
+      encoder.withId += rows;
+      if (column.kind === "texts" && !hasNul(column)) {
+        const { bytes, starts, ends } = column;
+        for (let row = 0; row < rows; row++) {
+          const start = starts[row]!;
+          if (start >= 0) encoder.named++;
+          encoder.ids.addBytes(bytes, start, ends[row]!);
+        }
+        return;
+      }
       eachCell(
         column,
         rows,
@@ -130,7 +142,6 @@ function encodeColumn(
           encoder.ids.add(id);
         },
       );
-      encoder.withId += rows;
       return;
     }
     case "outcome": {
@@ -143,6 +154,16 @@ function encodeColumn(
       );
     }
   }
+}
+
+/** Tells whether a text holds a NUL, which no id may. */
+function hasNul({ bytes, starts, ends }: Texts): boolean {
+  for (let row = 0; row < starts.length; row++) {
+    for (let at = starts[row]!; at < ends[row]!; at++) {
+      if (bytes[at] === 0) return true;
+    }
+  }
+  return false;
 }
 
 /** Converts each cell, or, for cells that repeat, each label once. */

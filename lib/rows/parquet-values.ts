@@ -1,11 +1,11 @@
 /** Decodes the values of Parquet's pages, as https://parquet.apache.org/docs/file-format/data-pages/encodings defines them. */
 import type { Values } from "./columns.ts";
+import { checkTexts, type Texts } from "./texts.ts";
 import {
   fromDecimal,
   fromFloat16,
   fromInt64,
   numbered,
-  textOf,
   toUuids,
 } from "./stored-values.ts";
 
@@ -53,13 +53,6 @@ export interface EncodedValues {
   readonly count: number;
 }
 
-/** Texts or other byte strings: where each begins and ends. */
-interface ByteStrings {
-  readonly bytes: Uint8Array;
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
-}
-
 /** Values as they are written; booleans are bytes of 0 and 1, and those of a fixed width follow each other. */
 type Physical =
   | Int32Array
@@ -67,7 +60,7 @@ type Physical =
   | Float32Array
   | Float64Array
   | Uint8Array
-  | ByteStrings;
+  | Texts;
 
 /** Decodes DELTA_BINARY_PACKED; hyparquet's `deltaBinaryUnpack`. */
 export type UnpackDeltas = (
@@ -101,7 +94,8 @@ function readPhysical(
     const length = viewOf(bytes).getUint32(0, true);
     if (length + 4 > bytes.length) throw endsEarly();
     const run = bytes.subarray(4, 4 + length);
-    return Uint8Array.from(decodeHybrid(run, { width: 1, from, count }));
+    const output = new Uint8Array(count);
+    return decodeHybrid(run, { width: 1, from, output });
   }
   if (encoding === "BYTE_STREAM_SPLIT") return readSplit(values, type);
   if (encoding === "DELTA_BINARY_PACKED") {
@@ -182,7 +176,7 @@ function readPlainStrings(
   bytes: Uint8Array,
   from: number,
   count: number,
-): ByteStrings {
+): Texts {
   const starts = new Int32Array(count);
   const ends = new Int32Array(count);
   const view = viewOf(bytes);
@@ -233,7 +227,7 @@ function unpack(
 function readDeltaLengths(
   { bytes, total, from, count }: EncodedValues,
   unpackDeltas: UnpackDeltas,
-): ByteStrings {
+): Texts {
   const lengths = new Int32Array(total);
   const reader = { view: viewOf(bytes), offset: 0 };
   unpack(reader, { all: lengths, unpackDeltas });
@@ -255,7 +249,7 @@ function readDeltaLengths(
 function readDeltaStrings(
   { bytes, total, from, count }: EncodedValues,
   unpackDeltas: UnpackDeltas,
-): ByteStrings {
+): Texts {
   const prefixes = new Int32Array(total);
   const suffixes = new Int32Array(total);
   const reader = { view: viewOf(bytes), offset: 0 };
@@ -291,7 +285,7 @@ function readDeltaStrings(
 }
 
 /** Byte strings of one width, without gaps. */
-function joined(strings: ByteStrings, width: number): Uint8Array {
+function joined(strings: Texts, width: number): Uint8Array {
   const { bytes, starts, ends } = strings;
   const output = new Uint8Array(starts.length * width);
   for (let index = 0; index < starts.length; index++) {
@@ -305,19 +299,18 @@ function joined(strings: ByteStrings, width: number): Uint8Array {
 /**
  * Decodes runs and bit-packed groups: levels, indices of dictionaries, booleans.
  *
- * @param options `width`: bits of a value. `from`, `count`: which values are wanted.
+ * @param options `width`: bits of a value. `from`: the first value that is wanted. `output`: where they are written; as many are wanted as it holds.
  * @throws {RangeError} If there are fewer values.
  */
-export function decodeHybrid(
+export function decodeHybrid<Output extends Int32Array | Uint8Array>(
   bytes: Uint8Array,
-  { width, from, count }: { width: number; from: number; count: number },
-): Int32Array {
-  const output = new Int32Array(count);
+  { width, from, output }: { width: number; from: number; output: Output },
+): Output {
   if (width === 0) return output;
   if (width > 32) throw new RangeError(`a width of ${width} bits`);
   const byteWidth = width + 7 >> 3;
   const mask = width === 32 ? -1 : 2 ** width - 1;
-  const end = from + count;
+  const end = from + output.length;
   let at = 0;
   for (let seen = 0; seen < end;) {
     let header = 0;
@@ -363,7 +356,11 @@ export function decodeHybrid(
 /** Reads numbers of `width` bits, the lowest bits first. */
 function unpackBits(
   bytes: Uint8Array,
-  { width, from, output }: { width: number; from: number; output: Int32Array },
+  { width, from, output }: {
+    width: number;
+    from: number;
+    output: Int32Array | Uint8Array;
+  },
 ): void {
   let at = from * width >> 3;
   let bits = from * width & 7;
@@ -420,8 +417,9 @@ export function decodeValidity(
   bytes: Uint8Array,
   rows: number,
 ): Uint8Array | undefined {
-  const levels = decodeHybrid(bytes, { width: 1, from: 0, count: rows });
-  return levels.includes(0) ? Uint8Array.from(levels) : undefined;
+  const output = new Uint8Array(rows);
+  const levels = decodeHybrid(bytes, { width: 1, from: 0, output });
+  return levels.includes(0) ? levels : undefined;
 }
 
 /** Converts values as they are written to cells and numbers; booleans to 0 and 1. */
@@ -446,7 +444,9 @@ function toValues(physical: Physical, type: ValueType): Values {
     case "decimal":
       return toDecimals(physical, type);
     case "text":
-      return "starts" in physical ? toTexts(physical) : mismatch(type);
+      if (!("starts" in physical)) return mismatch(type);
+      checkTexts(physical);
+      return physical;
     case "uuid":
       return physical instanceof Uint8Array
         ? toUuids(physical)
@@ -511,12 +511,4 @@ function bigEndian(bytes: Uint8Array): bigint {
   let value = 0n;
   for (const byte of bytes) value = value << 8n | BigInt(byte);
   return BigInt.asIntN(8 * bytes.length, value);
-}
-
-function toTexts({ bytes, starts, ends }: ByteStrings): readonly string[] {
-  const texts = new Array<string>(starts.length);
-  for (let index = 0; index < texts.length; index++) {
-    texts[index] = textOf(bytes, starts[index]!, ends[index]!);
-  }
-  return texts;
 }

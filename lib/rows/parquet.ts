@@ -28,6 +28,8 @@ import {
   damagedBy,
   defaultBlockRows,
   type FileColumn,
+  free,
+  freePieces,
   isPandasIndex,
   type Piece,
   toColumn,
@@ -44,6 +46,7 @@ import {
   type ValueType,
 } from "./parquet-values.ts";
 import type { RandomAccess } from "./random-access.ts";
+import { type Texts, toStrings } from "./texts.ts";
 
 /** Loads hyparquet, which JSON and CSV do not need. */
 async function loadLibrary() {
@@ -121,7 +124,22 @@ export async function openParquet(
         ? { ...column, type: "duration", isUsable: false }
         : column
     );
-  const blocks = toRanges(groupRows, blockRows);
+  const wanted = options.columns && new Set(options.columns);
+  const texts = shown.filter(({ name, values }) =>
+    values?.meaning === "text" && (wanted?.has(name) ?? true)
+  );
+  const blocks = toRanges(
+    metadata.row_groups.map((group, index) => ({
+      rows: groupRows[index]!,
+      textBytes: texts.reduce(
+        (sum, { chunk }) =>
+          sum +
+          Number(group.columns[chunk]?.meta_data?.total_uncompressed_size ?? 0),
+        0,
+      ),
+    })),
+    blockRows,
+  );
   const starts = new Map<number, number>();
   for (const { group, start } of blocks) {
     if (!starts.has(group)) starts.set(group, start);
@@ -341,7 +359,7 @@ interface Page {
 
 /** The decoded dictionary of a column chunk. */
 interface Dictionary {
-  readonly values: Values;
+  readonly values: Exclude<Values, Texts>;
   readonly size: number;
 }
 
@@ -349,7 +367,7 @@ interface Dictionary {
 const headerBytes = 2 ** 12;
 
 /** A column chunk of at most this size is read at once. */
-const smallChunkBytes = 2 ** 20;
+const smallChunkBytes = 2 ** 16;
 
 /** The values of a boolean column. */
 const booleans = [false, true] as const;
@@ -449,19 +467,24 @@ class ChunkReader {
     try {
       await this.#findPages(to);
       const pieces: Piece[] = [];
+      const others: Uint8Array[] = [];
       for (const [index, page] of this.#pages.entries()) {
         if (page.start >= to || page.start + page.rows <= from) continue;
         const bytes = await this.#bytesOf(page);
+        if (this.#bytes === undefined) others.push(bytes);
         pieces.push(
           this.#decode(`page ${index + 1}`, () =>
             this.#toPiece(page, {
               bytes,
+              others,
               from: Math.max(from - page.start, 0),
               to: Math.min(to - page.start, page.rows),
             })),
         );
       }
-      return toColumn(name, pieces);
+      const column = toColumn(name, pieces);
+      freePieces(pieces, { column, others });
+      return column;
     } finally {
       this.#bytes = undefined;
     }
@@ -552,7 +575,9 @@ class ChunkReader {
   }
 
   #toDictionary(header: PageHeader, stored: Uint8Array): Dictionary {
-    const bytes = this.#decompress(stored, header.uncompressed_page_size);
+    const page = this.#decompress(stored, header.uncompressed_page_size);
+    // The dictionary is kept, but not the bytes that were read.
+    const bytes = page.buffer === stored.buffer ? new Uint8Array(page) : page;
     const size = header.dictionary_page_header?.num_values ?? -1;
     if (size < 0) throw new RangeError("it has no header");
     const values = {
@@ -562,7 +587,8 @@ class ChunkReader {
       from: 0,
       count: size,
     };
-    return { values: this.#toValues(values), size };
+    const all = this.#toValues(values);
+    return { values: "starts" in all ? toStrings(all) : all, size };
   }
 
   #toValues(values: Parameters<typeof decodeValues>[0]): Values {
@@ -572,8 +598,10 @@ class ChunkReader {
 
   #toPiece(
     { header, rows }: Page,
-    { bytes: stored, from, to }: {
+    { bytes: stored, others, from, to }: {
       bytes: Uint8Array;
+      /** Collects arrays that may be freed afterwards. */
+      others: Uint8Array[];
       from: number;
       to: number;
     },
@@ -582,6 +610,7 @@ class ChunkReader {
     const { encoding, validity, bytes } = header.data_page_header_v2
       ? this.#splitPage2(header.data_page_header_v2, { header, stored, rows })
       : this.#splitPage1(header, { stored, rows });
+    if (bytes.buffer !== stored.buffer) others.push(bytes);
     const before = isOptional ? countValues(validity, 0, from) : from;
     const values = {
       encoding,
@@ -673,7 +702,11 @@ class ChunkReader {
     const { values: all, size } = this.#dictionary;
     const codes = values.total === 0
       ? new Int32Array(0)
-      : decodeHybrid(bytes.subarray(1), { width: bytes[0]!, from, count });
+      : decodeHybrid(bytes.subarray(1), {
+        width: bytes[0]!,
+        from,
+        output: new Int32Array(count),
+      });
     for (let index = 0; index < count; index++) {
       const code = codes[index]!;
       if (code < 0 || code >= size) {
@@ -689,6 +722,7 @@ class ChunkReader {
     for (let index = 0; index < count; index++) {
       found[index] = all[codes[index]!]!;
     }
+    free(codes);
     return { values: found, labels };
   }
 }
@@ -749,7 +783,9 @@ function decompressBytes(
     }
     return new Uint8Array(size);
   };
-  const limit = { maxOutputLength: Math.max(size, 1) };
+  // In one piece: without a size, pieces of 16 KiB are put together.
+  const chunkSize = Math.max(size, 64);
+  const limit = { maxOutputLength: chunkSize, chunkSize };
   switch (codec) {
     case "UNCOMPRESSED":
       return bytes;

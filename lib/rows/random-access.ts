@@ -6,7 +6,8 @@ export interface RandomAccess extends AsyncDisposable {
   /** Bytes of the file. */
   readonly size: number;
   /**
-   * Returns the bytes from `start` up to but not including `end`.
+   * Returns the bytes from `start` up to but not including `end`. They belong to
+   * the caller, who may free their memory.
    *
    * @throws {InputError} If the file has no such bytes, because it is damaged or was changed.
    */
@@ -50,7 +51,7 @@ export async function openLocal(path: string): Promise<RandomAccess> {
 }
 
 /**
- * Returns access to bytes that are in memory; the reads share their memory.
+ * Returns access to bytes that are in memory.
  *
  * @param options `file`: the name of the file in errors.
  */
@@ -63,7 +64,7 @@ export function openBytes(
     size,
     read: (start, end) => {
       checkRange({ start, end, size, file });
-      return Promise.resolve(bytes.subarray(start, end));
+      return Promise.resolve(bytes.slice(start, end));
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -68,30 +68,6 @@ export function fromFloat16(bytes: Uint8Array): Float32Array {
   return values;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Texts up to this many bytes are put together from characters, which is faster than a decoder. */
-const shortText = 24;
-
-/** Returns bytes as text. @throws {RangeError} If the bytes are not UTF-8. */
-export function textOf(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start <= shortText) {
-    let text = "";
-    let at = start;
-    for (; at < end; at++) {
-      const byte = bytes[at]!;
-      if (byte > 127) break;
-      text += String.fromCharCode(byte);
-    }
-    if (at === end) return text;
-  }
-  try {
-    return utf8.decode(bytes.subarray(start, end));
-  } catch {
-    throw new RangeError("a text is not UTF-8");
-  }
-}
-
 /** Returns each 16 bytes as the text of a UUID. */
 export function toUuids(bytes: Uint8Array): readonly string[] {
   return Array.from({ length: bytes.length / 16 }, (_, index) => {
