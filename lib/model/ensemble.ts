@@ -17,7 +17,7 @@
  *   would not score them; see {@linkcode Rounds}.
  */
 
-import type { Label } from "./labels.ts";
+import type { Label, Library } from "./labels.ts";
 
 /** A model that can be scored: trees, or a weighted sum of the features. */
 export type Model = TreeEnsemble | LinearModel;
@@ -71,7 +71,7 @@ export interface Rounds {
 
 /** The properties common to tree and linear models. */
 export interface ModelFacts {
-  readonly library: "xgboost" | "lightgbm";
+  readonly library: Library;
   /** As in the file, such as `3.2.0`, or `v4` of LightGBM's format. */
   readonly libraryVersion: string;
   /** The library's name, such as `binary:logistic`. */

@@ -42,15 +42,16 @@ export function toCode(
   return codes.get(value);
 }
 
+/** The libraries whose models are read. */
+export type Library = "xgboost" | "lightgbm";
+
 /**
  * Returns what a library does with a category that is not in the training frame.
  * LightGBM's `set_categories` makes it a missing value. XGBoost rejects the
  * frame ("Found a category not in the training set"); due to a bug fixed in
  * 3.3, its releases 3.1 and 3.2 score some such categories as another category.
  */
-export function unseenCategory(
-  library: "xgboost" | "lightgbm",
-): "missing" | "error" {
+export function unseenCategory(library: Library): "missing" | "error" {
   return library === "xgboost" ? "error" : "missing";
 }
 

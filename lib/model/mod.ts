@@ -21,7 +21,7 @@ export type { Model, TreeEnsemble } from "./ensemble.ts";
 export { evaluate } from "./evaluate.ts";
 export { parseModel } from "./formats/detect.ts";
 export { openKernel } from "./kernel/kernel.ts";
-export { type Label, toCode, unseenCategory } from "./labels.ts";
+export { type Label, type Library, toCode, unseenCategory } from "./labels.ts";
 export { toColumnGraph, toGraphRows } from "./onnx/columns.ts";
 export type { OutputFacts } from "./onnx/output.ts";
 export { toOnnx } from "./onnx/write.ts";

@@ -5,6 +5,7 @@ import {
   columnGraphFile,
   mlmodelFile,
   type ModelDescription,
+  type NativeModel,
   onnxFile,
   toEnvironment,
   toInputExample,
@@ -103,7 +104,7 @@ export function toModelFolder(
 /** Returns the flavor, file name and version of the native model. The second byte distinguishes UBJSON from JSON: in UBJSON it is the type of the first key's length. */
 function toNative(
   { model, modelBytes }: Candidate,
-): { flavor: "xgboost" | "lightgbm"; file: string; version: string } {
+): NativeModel {
   if (model.library === "lightgbm") {
     return {
       flavor: "lightgbm",

@@ -6,11 +6,13 @@
 import { InputError } from "../../base/errors.ts";
 import { parseYaml } from "../../base/yaml.ts";
 import * as v from "../../base/schema.ts";
+import type { Library } from "../../model/mod.ts";
 import { parseSchema, type Schema, type Signature } from "./signature.ts";
 
 /** A native model file. */
 export interface NativeFile {
-  readonly flavor: "xgboost" | "lightgbm";
+  /** MLflow's flavor, which has the library's name. */
+  readonly flavor: Library;
   /** Path in the model's folder. */
   readonly file: string;
 }

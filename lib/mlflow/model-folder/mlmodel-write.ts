@@ -4,6 +4,7 @@
  */
 import { toYaml } from "../../base/yaml.ts";
 import * as v from "../../base/schema.ts";
+import type { Library } from "../../model/mod.ts";
 import { toPythonJson } from "../json.ts";
 import { type Signature, toSchemaJson } from "./signature.ts";
 
@@ -13,12 +14,10 @@ export {
   parseMLmodel,
 } from "./mlmodel-read.ts";
 
-/** MLflow's flavors of the native model files that we log. */
-export type NativeFlavor = "xgboost" | "lightgbm";
-
 /** A model's native file, which `mlflow.pyfunc` loads. */
 export interface NativeModel {
-  readonly flavor: NativeFlavor;
+  /** MLflow's flavor, which has the library's name. */
+  readonly flavor: Library;
   /** Name in the model's folder; MLflow requires `model.ubj`, `model.json` or `model.xgb` for XGBoost, `model.lgb` for LightGBM. */
   readonly file: string;
   /** Version of the library that Python should install to load the file, such as `3.2.0`. */
