@@ -141,7 +141,7 @@ testWithPython(
         await putSecret(moto, "half", { username: "hidden-word" });
         const says = {
           text: /secret "text": it is not JSON/,
-          half: /secret "half": its "password" is missing/,
+          half: /secret "half": password should be .*, found nothing/,
         };
         for (const name of ["text", "half"] as const) {
           const { stdout, stderr } = await fails(["setup", ...us], {
@@ -286,7 +286,9 @@ testWithPython(
           const { stderr } = await fails(["predict", ...us], {
             env: { ...env, AWS_ENDPOINT_URL_S3: s3.endpoint },
             code: 2,
-            says: new RegExp(`refused \\(${code}.*check the AWS credentials`),
+            says: new RegExp(
+              `access denied \\(${code}.*check the AWS credentials`,
+            ),
             folder: project.path,
           });
           ok(!stderr.includes("Falling back"));
