@@ -40,6 +40,7 @@ import {
 import {
   type Binding,
   finishScoringRun,
+  RawColumnsMissed,
   recipeOf,
   type ScoredFile,
   scoreInto,
@@ -158,7 +159,11 @@ export async function scoreInputs(
   }
   if (dryRun) {
     for (const data of inputs) {
-      const scored = await score(context, data, { sink: drain });
+      const scored = await fromTheStart(
+        context,
+        `score ${data.file.uri}`,
+        (rawColumns) => score(context, data, { sink: drain, rawColumns }),
+      );
       stored.push({
         data,
         scored,
@@ -191,27 +196,52 @@ interface Context {
 /** Consumes the scores of one input. */
 type Sink = (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
 
-/** Scores one input, from its beginning again if a service is away while it is read or stored. */
+/** The raw columns of inputs that have them in some rows only. */
+type RawColumns = ReadonlyMap<InputData, readonly string[]>;
+
+/**
+ * Scores one input, once. If a raw column turns up late or a service is away,
+ * what the sink did is void: {@linkcode fromTheStart} begins again.
+ */
 async function score(
   { services, scorer, options, binding }: Context,
   data: InputData,
-  { sink, badRows: store }: { sink: Sink; badRows?: BadRowStore | undefined },
+  { sink, badRows: store, rawColumns }: {
+    sink: Sink;
+    badRows?: BadRowStore | undefined;
+    rawColumns: RawColumns;
+  },
 ): Promise<ScoredFile> {
-  const { withRetry, log, config } = services;
+  const { log, config } = services;
   const { settings } = options;
-  const badRows = options.badRows && { limit: options.badRows.limit, store };
-  return await withRetry(
-    `score ${data.file.uri}`,
-    () =>
-      scoreInto(scorer, data, {
-        ...binding,
-        settings,
-        log,
-        sink,
-        badRows,
-        temporary: temporaryFolder(config),
-      }),
-  );
+  return await scoreInto(scorer, data, {
+    ...binding,
+    settings,
+    log,
+    sink,
+    badRows: options.badRows && { limit: options.badRows.limit, store },
+    temporary: temporaryFolder(config),
+    rawColumns: rawColumns.get(data),
+  });
+}
+
+/** Runs a step that scores inputs, from its beginning again if a raw column turns up late or a service is away. */
+async function fromTheStart<T>(
+  { services }: Context,
+  what: string,
+  step: (rawColumns: RawColumns) => Promise<T>,
+): Promise<T> {
+  const rawColumns = new Map<InputData, readonly string[]>();
+  return await services.withRetry(what, async () => {
+    for (;;) {
+      try {
+        return await step(rawColumns);
+      } catch (error) {
+        if (!(error instanceof RawColumnsMissed)) throw error;
+        rawColumns.set(error.data, error.columns);
+      }
+    }
+  });
 }
 
 /** Opens the file for rows that cannot be used; undefined if they are an error. */
@@ -299,7 +329,11 @@ async function storeInPostgres(
       });
       await appendScores(database, run, toChunks(blocks));
     };
-    const scored = await score(context, data, { sink, badRows });
+    const scored = await fromTheStart(
+      context,
+      `score ${data.file.uri}`,
+      (rawColumns) => score(context, data, { sink, badRows, rawColumns }),
+    );
     const { contentSha256 } = scored;
     const known = force ? undefined : await services.withRetry(
       "look into the ledger",
@@ -390,7 +424,7 @@ async function writeOutput(
   inputs: readonly InputData[],
 ): Promise<ScoredFile[]> {
   const { services, options: { output } } = context;
-  return await services.withRetry(`write ${output}`, async () => {
+  return await fromTheStart(context, `write ${output}`, async (rawColumns) => {
     await using badRows = openBadRowFile(context);
     await using file = await createNamedFile(output, services.artifacts);
     const all: ScoredFile[] = [];
@@ -406,7 +440,7 @@ async function writeOutput(
           await writer.write(toCells(block, { columns, facts }));
         }
       };
-      all.push(await score(context, data, { sink, badRows }));
+      all.push(await score(context, data, { sink, badRows, rawColumns }));
       badRows?.keep();
     }
     await writer.finish();

@@ -67,12 +67,26 @@ export interface ScoreOptions extends Binding {
   } | undefined;
 }
 
+/** A raw column of the recipe turned up after rows without it, so the file must be scored again with these columns known. */
+export class RawColumnsMissed extends Error {
+  override readonly name = "RawColumnsMissed";
+  readonly data: InputData;
+  readonly columns: readonly string[];
+
+  constructor(data: InputData, columns: readonly string[]) {
+    super(`${data.file.uri} has raw columns in some rows only`);
+    this.data = data;
+    this.columns = columns;
+  }
+}
+
 /**
  * Scores all rows of a file and passes them to a sink in the order of the file.
- * Messages report rows that were set aside, ignored columns, unknown categories, absent cells, empty
- * columns and rows without a player.
+ * Messages report rows that were set aside, ignored columns, unknown categories,
+ * absent cells, empty columns and rows without a player.
  *
- * @param sink Consumes all blocks. It is called again from the start if a raw column of the recipe turns up after rows without it; what it did before is then void.
+ * @param options `sink` consumes all blocks; `rawColumns`: what {@linkcode RawColumnsMissed} said before.
+ * @throws {RawColumnsMissed} If the file must be scored again. The sink's work is then void.
  * @throws {InputError} If a row cannot be used (names row, line and column), or with `badRows` more rows than its limit allows or all of them, no row has a player id although the variant has an id column, or every column of the model is missing in all rows. The sink's work is then void.
  */
 export async function scoreInto(
@@ -80,19 +94,21 @@ export async function scoreInto(
   data: InputData,
   options: ScoreOptions & {
     sink: (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
+    rawColumns?: readonly string[] | undefined;
   },
 ): Promise<ScoredFile> {
   const { settings: { idColumn }, columns, recipe, log } = options;
   const file = data.file.uri;
   const startedAt = new Date();
   const binding = { columns, recipe, idColumn, file };
-  let pass = await scoreOnce(scorer, data, { ...options, features: binding });
-  const rawColumns = rawColumnsMissed(pass.counts, binding);
-  if (rawColumns.length > 0) {
-    const features = { ...binding, rawColumns };
-    pass = await scoreOnce(scorer, data, { ...options, features });
-  }
+  const { rawColumns = [] } = options;
+  const features = { ...binding, rawColumns };
+  const pass = await scoreOnce(scorer, data, { ...options, features });
   const { counts, collector, contentSha256, setAside } = pass;
+  const missed = rawColumnsMissed(counts, binding);
+  if (missed.length > 0) {
+    throw new RawColumnsMissed(data, [...rawColumns, ...missed]);
+  }
   const { first } = setAside;
   if (first) {
     const all = counts.rows + setAside.count;

@@ -113,3 +113,44 @@ Deno.test("predict refuses what it does not read by name, with exit code 1, and 
   }
   deepStrictEqual([...Deno.readDirSync(`${env.CHURN_HOME}/tmp`)], []);
 });
+
+Deno.test("a raw column that only later rows have counts for all of them, and every row is written once", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  const isBrand = (name: string) => name.startsWith("brand_id_");
+  const plain = rows.map((row) =>
+    Object.fromEntries(Object.entries(row).filter(([name]) => !isBrand(name)))
+  );
+  // More than one block of 4 MiB without the column, then rows that have it.
+  const week = Array.from({ length: 9_000 }, (_, row): Row => ({
+    ...plain[row % plain.length],
+    player_id: `P${row}`,
+    ...(row < 8_800 ? {} : { brand_id: ["NJ", "PA", null][row % 3] ?? null }),
+  }));
+  const explicit = week.map((row) => ({ brand_id: null, ...row }));
+  const score = async (given: Row[], args: string[]) => {
+    const input = `${folder.path}/week.jsonl`;
+    await Deno.writeTextFile(
+      input,
+      given.map((row) => JSON.stringify(row)).join("\n"),
+    );
+    return await runCommand("predict", ["--input", input, ...args], { env });
+  };
+  const scoresOf = async (given: Row[]) => {
+    const output = `${folder.path}/scores.jsonl`;
+    await score(given, ["--output", output]);
+    return (await Deno.readTextFile(output)).trim().split("\n").map((line) => {
+      const { player_id, churn_probability } = JSON.parse(line);
+      return [player_id, churn_probability];
+    });
+  };
+  const expected = await scoresOf(explicit);
+  deepStrictEqual(await scoresOf(week), expected);
+  strictEqual(expected.length, week.length);
+  const stored = await score(week, []);
+  strictEqual(stored.report.rows, week.length);
+  const { report } = await runCommand("query", [
+    "select count(*) as rows, count(distinct player_id) as players from churn_predictions where player_id is not null",
+  ], { env });
+  deepStrictEqual(report.result, [{ rows: week.length, players: week.length }]);
+});
