@@ -37,7 +37,7 @@ export class ColumnFiles implements AsyncDisposable {
   async #openFile({ library, path }: ColumnFormat): Promise<ColumnFile> {
     const access = await openLocal(path);
     this.#access.push(access);
-    const options = { file: this.#name, blockRows };
+    const options = { file: this.#name, blockRows: blockRows[library] };
     if (library === "parquet") {
       const { openParquet } = await import("./parquet.ts");
       return await openParquet(access, options);
@@ -51,5 +51,9 @@ export class ColumnFiles implements AsyncDisposable {
   }
 }
 
-/** Rows per block: a matrix of some megabytes. */
-const blockRows = 1 << 15;
+/**
+ * Rows per block: a matrix of some megabytes. Most writers of Parquet begin a page
+ * after 20,000 rows, and those of Arrow a record batch after a power of two; a page
+ * of one block is decoded once.
+ */
+const blockRows = { parquet: 20_000, arrow: 1 << 15 } as const;

@@ -17,7 +17,7 @@ export interface CodedColumn {
   readonly kind: "codes";
   readonly name: string;
   /** Index in `labels` of each row; -1 is missing. */
-  readonly codes: Int32Array;
+  readonly codes: Int32Array | Uint8Array;
   /** Null is a missing value, too. */
   readonly labels: readonly Cell[];
 }
@@ -140,8 +140,8 @@ export function cellAt(column: ColumnData, row: number): Cell {
 const blockTextBytes = 2 ** 24;
 
 /**
- * Splits consecutive groups of rows into blocks of similar size, none of which
- * crosses a group or has more than `blockRows` rows or too many texts.
+ * Splits consecutive groups of rows into blocks of `blockRows`, or of fewer rows
+ * if these would have too many texts. The last block of a group has the rest.
  *
  * @param groups `textBytes`: bytes of the texts of the wanted columns.
  */
@@ -151,20 +151,15 @@ export function toRanges(
 ): (RowRange & { readonly group: number })[] {
   let start = 0;
   return groups.flatMap(({ rows, textBytes }, group) => {
-    const count = Math.min(
-      rows,
-      Math.max(
-        Math.ceil(rows / blockRows),
-        Math.ceil(textBytes / blockTextBytes),
-      ),
-    );
+    const parts = Math.max(1, Math.ceil(textBytes / blockTextBytes));
+    const step = Math.min(blockRows, Math.max(1, Math.ceil(rows / parts)));
     const first = start;
     start += rows;
-    return Array.from({ length: count }, (_, index) => {
-      const from = Math.floor(rows * index / count);
-      const to = Math.floor(rows * (index + 1) / count);
-      return { start: first + from, rows: to - from, group };
-    });
+    return Array.from({ length: Math.ceil(rows / step) }, (_, index) => ({
+      start: first + index * step,
+      rows: Math.min(step, rows - index * step),
+      group,
+    }));
   });
 }
 
@@ -275,12 +270,10 @@ export function damagedBy(reason: string, where: string): InputError {
 export type Validity = Uint8Array | undefined;
 
 /** Values of the rows that have one, in order. */
-export type Values =
-  | Float64Array
-  | Float32Array
-  | Int32Array
-  | Texts
-  | readonly Cell[];
+export type Values = Numbers | Texts | readonly Cell[];
+
+/** Numbers; bytes are booleans, as 0 and 1. */
+export type Numbers = Float64Array | Float32Array | Int32Array | Uint8Array;
 
 /** Some rows of a column: the values that are there, and which rows have one. */
 export interface Piece {
@@ -294,8 +287,15 @@ export interface Piece {
 /** Puts pieces of one column together, in the narrowest of the forms of {@linkcode ColumnData}. */
 export function toColumn(name: string, pieces: readonly Piece[]): ColumnData {
   const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
-  const labels = pieces[0]?.labels;
+  const [first] = pieces;
+  const labels = first?.labels;
   if (labels && pieces.every((piece) => piece.labels === labels)) {
+    if (pieces.length === 1 && first && first.validity === undefined) {
+      const { values } = first;
+      if (values instanceof Int32Array || values instanceof Uint8Array) {
+        return { kind: "codes", name, codes: values, labels };
+      }
+    }
     const codes = new Int32Array(rows);
     fill(codes, pieces, -1);
     return { kind: "codes", name, codes, labels };
@@ -319,10 +319,9 @@ export function toColumn(name: string, pieces: readonly Piece[]): ColumnData {
     }
     return { kind: "cells", name, values: cells };
   }
-  const [first] = pieces;
   if (
     pieces.length === 1 && first && first.validity === undefined &&
-    isNumbers(first.values)
+    isNumbers(first.values) && !(first.values instanceof Uint8Array)
   ) {
     return { kind: "numbers", name, values: first.values };
   }
@@ -385,9 +384,7 @@ function joinTexts(
   return { kind: "texts", name, bytes, starts, ends };
 }
 
-function isNumbers(
-  values: Values,
-): values is Float64Array | Float32Array | Int32Array {
+function isNumbers(values: Values): values is Numbers {
   return ArrayBuffer.isView(values);
 }
 

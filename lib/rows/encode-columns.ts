@@ -1,8 +1,14 @@
 /** Encodes rows that are read by column, from Parquet or Arrow. */
-import { type Cell, cellAt, type ColumnData, freeColumn } from "./columns.ts";
+import {
+  type Cell,
+  cellAt,
+  type ColumnData,
+  freeColumn,
+  type NumberColumn,
+} from "./columns.ts";
 import { toCategoryCode, toFeature, toId, toLabel } from "./cells.ts";
 import type { RowEncoder } from "./encode.ts";
-import { type Action, countRow, type Layout, toLayout } from "./layout.ts";
+import { type Action, type Layout, toLayout } from "./layout.ts";
 import { countCategory, findCategory } from "./one-hot.ts";
 import { RowError } from "./row-error.ts";
 import type { Texts } from "./texts.ts";
@@ -76,50 +82,60 @@ function encodeColumn(
   const { matrix, options: { columns, idColumn, labelColumn, file } } = encoder;
   const width = columns.length;
   const where = { file };
+  const end = at + rows * width;
   switch (action.kind) {
     case "number": {
       const { position } = action;
       const model = columns[position]!;
-      const first = at + position;
+      const target = { cells: matrix, first: at + position, step: width, rows };
       if (column.kind === "numbers" && isPlain(column.values, model.type)) {
-        for (let row = 0; row < rows; row++) {
-          matrix[first + row * width] = column.values[row]!;
-        }
-        return;
+        copyNumbers(column.values, target);
+      } else {
+        convertCells(column, target, (cell) => toFeature(cell, model, where));
       }
-      eachCell(column, rows, (cell) => toFeature(cell, model, where), (
-        row,
-        value,
-      ) => matrix[first + row * width] = value);
       return;
     }
     case "label": {
       const { position, labels } = action;
       const model = { ...columns[position]!, labels };
-      eachCell(
+      const first = at + position;
+      const target = { cells: matrix, first, step: width, rows };
+      convertCells(
         column,
-        rows,
-        (cell) => cell === null ? NaN : toCategoryCode(cell, model, where),
-        (row, code) => {
-          if (code === undefined) encoder.countUnseen(model.name);
-          matrix[at + position + row * width] = code ?? NaN;
-        },
+        target,
+        (cell) =>
+          cell === null ? NaN : toCategoryCode(cell, model, where) ?? unseen,
       );
+      let count = 0;
+      for (let cell = first; cell < end; cell += width) {
+        if (matrix[cell] !== unseen) continue;
+        matrix[cell] = NaN;
+        count++;
+      }
+      if (count > 0) encoder.countUnseen(model.name, count);
       return;
     }
     case "raw": {
       const { group } = action;
-      eachCell(column, rows, (cell) => findCategory(group, cell, where), (
-        row,
-        category,
-        cell,
-      ) => {
-        countCategory(group, cell, category);
-        group.positions.forEach((position, own) => {
-          if (position === undefined) return;
-          matrix[at + position + row * width] = own === category ? 1 : 0;
-        });
-      });
+      const categories = new Int32Array(rows);
+      convertCells(
+        column,
+        { cells: categories, first: 0, step: 1, rows },
+        (cell) => findCategory(group, cell, where),
+      );
+      for (const position of group.positions) {
+        if (position === undefined) continue;
+        for (let cell = at + position; cell < end; cell += width) {
+          matrix[cell] = 0;
+        }
+      }
+      group.anyRaw ||= rows > 0;
+      for (let row = 0; row < rows; row++) {
+        const category = categories[row]!;
+        if (category < 0) countCategory(group, cellAt(column, row), category);
+        const position = group.positions[category];
+        if (position !== undefined) matrix[at + row * width + position] = 1;
+      }
       return;
     }
     case "id": {
@@ -127,72 +143,88 @@ function encodeColumn(
       if (column.kind === "texts" && !hasNul(column)) {
         const { bytes, starts, ends } = column;
         for (let row = 0; row < rows; row++) {
-          const start = starts[row]!;
-          if (start >= 0) encoder.named++;
-          encoder.ids.addBytes(bytes, start, ends[row]!);
+          if (ends[row]! >= 0) encoder.named++;
+          encoder.ids.addBytes(bytes, starts[row]!, ends[row]!);
         }
         return;
       }
-      eachCell(
-        column,
-        rows,
-        (cell) => toId(cell, { idColumn: idColumn!, where }),
-        (_, id) => {
-          if (id !== null) encoder.named++;
-          encoder.ids.add(id);
-        },
-      );
+      for (let row = 0; row < rows; row++) {
+        const id = toId(cellAt(column, row), { idColumn: idColumn!, where });
+        if (id !== null) encoder.named++;
+        encoder.ids.add(id);
+      }
       return;
     }
     case "outcome": {
       const name = labelColumn!;
-      eachCell(
+      const outcomes = new Int32Array(rows);
+      convertCells(
         column,
-        rows,
+        { cells: outcomes, first: 0, step: 1, rows },
         (cell) => toLabel({ [name]: cell }, { labelColumn: name, where }),
-        (_, outcome) => encoder.addLabel(outcome),
       );
+      for (const outcome of outcomes) encoder.addLabel(outcome);
     }
   }
 }
 
-/** Tells whether a text holds a NUL, which no id may. */
-function hasNul({ bytes, starts, ends }: Texts): boolean {
-  for (let row = 0; row < starts.length; row++) {
-    for (let at = starts[row]!; at < ends[row]!; at++) {
-      if (bytes[at] === 0) return true;
-    }
-  }
-  return false;
+/** Stands for a label that is not one of the model's categories, among codes. */
+const unseen = -1;
+
+/** Where the values of a column's rows are written. */
+interface Target {
+  readonly cells: Float32Array | Int32Array;
+  /** Position of the first row's value, and how far the next one is. */
+  readonly first: number;
+  readonly step: number;
+  readonly rows: number;
 }
 
-/** Converts each cell, or, for cells that repeat, each label once. */
-function eachCell<Value>(
-  column: ColumnData,
-  rows: number,
-  convert: (cell: Cell) => Value,
-  use: (row: number, value: Value, cell: Cell) => void,
+function copyNumbers(
+  values: NumberColumn["values"],
+  { cells, first, step, rows }: Target,
 ): void {
+  let at = first;
+  for (let row = 0; row < rows; row++, at += step) cells[at] = values[row]!;
+}
+
+/** Writes the converted cells. Of cells that repeat, each label is converted once. */
+function convertCells(
+  column: ColumnData,
+  { cells, first, step, rows }: Target,
+  convert: (cell: Cell) => number,
+): void {
+  let at = first;
   if (column.kind !== "codes") {
-    for (let row = 0; row < rows; row++) {
-      const cell = cellAt(column, row);
-      use(row, convert(cell), cell);
+    for (let row = 0; row < rows; row++, at += step) {
+      cells[at] = convert(cellAt(column, row));
     }
     return;
   }
   const { codes, labels } = column;
   // Converted at the first use: a dictionary may hold labels of other blocks.
-  const values = new Map<number, { value: Value; cell: Cell }>();
-  for (let row = 0; row < rows; row++) {
+  // The first one is for missing values, whose code is -1.
+  const values = new Float64Array(labels.length + 1);
+  const isKnown = new Uint8Array(labels.length + 1);
+  for (let row = 0; row < rows; row++, at += step) {
     const code = codes[row]!;
-    let known = values.get(code);
-    if (known === undefined) {
-      const cell = labels[code] ?? null;
-      known = { value: convert(cell), cell };
-      values.set(code, known);
+    if (isKnown[code + 1] === 0) {
+      values[code + 1] = convert(labels[code] ?? null);
+      isKnown[code + 1] = 1;
     }
-    use(row, known.value, known.cell);
+    cells[at] = values[code + 1]!;
   }
+}
+
+/** Tells whether a text holds a NUL, which no id may. */
+function hasNul({ bytes, starts, ends }: Texts): boolean {
+  for (let row = 0; row < ends.length; row++) {
+    const end = ends[row]!;
+    for (let at = starts[row]!; at < end; at++) {
+      if (bytes[at] === 0) return true;
+    }
+  }
+  return false;
 }
 
 /** Tells whether all numbers fit the type of the model's column without a look at each cell's error. */
@@ -201,9 +233,10 @@ function isPlain(
   type: string,
 ): boolean {
   if (type === "boolean") return false;
-  const isWhole = type === "long" || type === "integer";
   if (values instanceof Int32Array) return true;
-  for (const value of values) {
+  const isWhole = type === "long" || type === "integer";
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row]!;
     if (Number.isNaN(value)) continue;
     if (!Number.isFinite(Math.fround(value))) return false;
     if (isWhole && !Number.isInteger(value)) return false;
@@ -211,21 +244,28 @@ function isPlain(
   return true;
 }
 
+/** Counts what the rows lack and completes them. */
 function finishRows(
   layout: Layout,
   encoder: RowEncoder,
-  rows: Omit<Rows, "encoder">,
+  { rows, at }: Omit<Rows, "encoder">,
 ): void {
-  const width = encoder.options.columns.length;
-  const { idColumn } = encoder.options;
-  for (let row = 0; row < rows.rows; row++) {
-    const start = rows.at + row * width;
-    countRow({ ...layout, raw: [] }, encoder, {
-      row: start,
-      cells: [],
-      categories: [],
-    });
-    if (idColumn !== undefined && !layout.hasId) encoder.ids.add(null);
-    encoder.endRow(start);
+  const { matrix, options: { columns, idColumn } } = encoder;
+  const width = columns.length;
+  const end = at + rows * width;
+  for (const name of layout.extra) encoder.extra.add(name);
+  for (const position of layout.absent) {
+    encoder.absent[position]! += rows;
+    for (let cell = at + position; cell < end; cell += width) {
+      matrix[cell] = NaN;
+    }
   }
+  const first = encoder.rows;
+  for (const { absentRows } of layout.without) {
+    for (let row = 0; row < rows; row++) absentRows.push(first + row);
+  }
+  if (idColumn !== undefined && !layout.hasId) {
+    for (let row = 0; row < rows; row++) encoder.ids.add(null);
+  }
+  encoder.endRows(at, rows);
 }

@@ -150,14 +150,19 @@ export class RowEncoder {
 
   /** Completes the row whose cells begin at `at`: applies the recipe's missing value and counts the row. */
   endRow(at: number): void {
+    this.endRows(at, 1);
+  }
+
+  /** Completes `count` rows, the first of which begins at `at`. */
+  endRows(at: number, count: number): void {
     const missing = this.#missing;
     if (missing !== undefined) {
-      const end = at + this.options.columns.length;
+      const end = at + this.options.columns.length * count;
       for (let index = at; index < end; index++) {
         if (this.matrix[index] === missing) this.matrix[index] = NaN;
       }
     }
-    this.rows++;
+    this.rows += count;
   }
 
   /**
@@ -206,9 +211,9 @@ export class RowEncoder {
     this.endRow(at);
   }
 
-  /** Counts a row with a label that is not one of the model's categories. */
-  countUnseen(column: string): void {
-    this.#unseen.set(column, (this.#unseen.get(column) ?? 0) + 1);
+  /** Counts rows with a label that is not one of the model's categories. */
+  countUnseen(column: string, rows = 1): void {
+    this.#unseen.set(column, (this.#unseen.get(column) ?? 0) + rows);
   }
 
   /** Appends a row's outcome, 0 or 1. */

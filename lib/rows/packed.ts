@@ -38,7 +38,17 @@ export class TextPacker {
 
   /** Appends a text, or null. */
   add(text: string | null): void {
-    if (text === null) return this.addBytes(emptyBytes, 0, -1);
+    if (text === null) return this.addBytes(scratch, 0, -1);
+    const { length } = text;
+    if (length <= scratch.length) {
+      let at = 0;
+      for (; at < length; at++) {
+        const unit = text.charCodeAt(at);
+        if (unit > 127) break;
+        scratch[at] = unit;
+      }
+      if (at === length) return this.addBytes(scratch, 0, length);
+    }
     const bytes = encoder.encode(text);
     this.addBytes(bytes, 0, bytes.length);
   }
@@ -72,7 +82,8 @@ export class TextPacker {
   }
 }
 
-const emptyBytes = new Uint8Array(0);
+/** The characters of a short text, for which a call of the encoder takes longer than a loop. */
+const scratch = new Uint8Array(64);
 
 /** Returns the texts that {@linkcode pack} packed. */
 export function unpack({ bytes, lengths }: PackedTexts): (string | null)[] {

@@ -159,9 +159,7 @@ function readPlain(
   if (type.physical === "BOOLEAN") {
     if (bytes.length * 8 < total) throw endsEarly();
     const output = new Uint8Array(count);
-    for (let index = 0, at = from; index < count; index++, at++) {
-      output[index] = bytes[at >> 3]! >> (at & 7) & 1;
-    }
+    unpackBits(bytes, { width: 1, from, output });
     return output;
   }
   if (type.physical === "BYTE_ARRAY") {
@@ -313,13 +311,8 @@ export function decodeHybrid<Output extends Int32Array | Uint8Array>(
   const end = from + output.length;
   let at = 0;
   for (let seen = 0; seen < end;) {
-    let header = 0;
-    for (let shift = 1;; shift *= 128) {
-      const byte = bytes[at++];
-      if (byte === undefined || shift > 2 ** 35) throw endsEarly();
-      header += (byte & 127) * shift;
-      if (byte < 128) break;
-    }
+    const { value: header, end: headerEnd } = readVarint(bytes, at);
+    at = headerEnd;
     if (header % 2 === 0) {
       const length = header / 2;
       if (at + byteWidth > bytes.length) throw endsEarly();
@@ -353,6 +346,21 @@ export function decodeHybrid<Output extends Int32Array | Uint8Array>(
   return output;
 }
 
+/** Reads a number of 7 bits per byte, the lowest bits first, and where it ends. */
+function readVarint(
+  bytes: Uint8Array,
+  start: number,
+): { value: number; end: number } {
+  let value = 0;
+  let at = start;
+  for (let factor = 1;; factor *= 128) {
+    const byte = bytes[at++];
+    if (byte === undefined || factor > 2 ** 35) throw endsEarly();
+    value += (byte & 127) * factor;
+    if (byte < 128) return { value, end: at };
+  }
+}
+
 /** Reads numbers of `width` bits, the lowest bits first. */
 function unpackBits(
   bytes: Uint8Array,
@@ -370,13 +378,23 @@ function unpackBits(
   }
   const { length } = output;
   if (width === 1) {
-    for (let index = 0; index < length; index++) {
-      output[index] = bytes[at]! >> bits & 1;
-      if (++bits === 8) {
-        bits = 0;
-        at++;
-      }
+    let index = 0;
+    for (; index < length && bits > 0; bits = bits + 1 & 7) {
+      output[index++] = bytes[at]! >> bits & 1;
+      if (bits === 7) at++;
     }
+    for (; index + 8 <= length; index += 8) {
+      const byte = bytes[at++]!;
+      output[index] = byte & 1;
+      output[index + 1] = byte >> 1 & 1;
+      output[index + 2] = byte >> 2 & 1;
+      output[index + 3] = byte >> 3 & 1;
+      output[index + 4] = byte >> 4 & 1;
+      output[index + 5] = byte >> 5 & 1;
+      output[index + 6] = byte >> 6 & 1;
+      output[index + 7] = byte >> 7;
+    }
+    for (; index < length; index++) output[index] = bytes[at]! >> bits++ & 1;
     return;
   }
   if (width <= 24) {
@@ -417,6 +435,11 @@ export function decodeValidity(
   bytes: Uint8Array,
   rows: number,
 ): Uint8Array | undefined {
+  if (rows === 0) return undefined;
+  // A page without missing values has one run.
+  const { value: header, end } = readVarint(bytes, 0);
+  const isRun = header % 2 === 0 && header / 2 >= rows;
+  if (isRun && (bytes[end] ?? 0) % 2 === 1) return undefined;
   const output = new Uint8Array(rows);
   const levels = decodeHybrid(bytes, { width: 1, from: 0, output });
   return levels.includes(0) ? levels : undefined;
@@ -426,9 +449,7 @@ export function decodeValidity(
 function toValues(physical: Physical, type: ValueType): Values {
   switch (type.meaning) {
     case "boolean":
-      return physical instanceof Uint8Array
-        ? Int32Array.from(physical)
-        : mismatch(type);
+      return physical instanceof Uint8Array ? physical : mismatch(type);
     case "float":
       return physical instanceof Float32Array ||
           physical instanceof Float64Array

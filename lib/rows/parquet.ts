@@ -31,6 +31,7 @@ import {
   free,
   freePieces,
   isPandasIndex,
+  type Numbers,
   type Piece,
   toColumn,
   toRanges,
@@ -714,17 +715,25 @@ class ChunkReader {
       }
     }
     if (!ArrayBuffer.isView(all)) return { values: codes, labels: all };
-    const found = all instanceof Float64Array
-      ? new Float64Array(count)
-      : all instanceof Float32Array
-      ? new Float32Array(count)
-      : new Int32Array(count);
-    for (let index = 0; index < count; index++) {
-      found[index] = all[codes[index]!]!;
-    }
-    free(codes);
+    const found = valuesAt(all, codes);
+    if (found.buffer !== codes.buffer) free(codes);
     return { values: found, labels };
   }
+}
+
+/** Returns the values of a dictionary that `codes` are the indices of. */
+function valuesAt(all: Numbers, codes: Int32Array): Numbers {
+  const { length } = codes;
+  // The codes are not needed afterwards, and may have the size of a value.
+  const found = all instanceof Float64Array
+    ? new Float64Array(length)
+    : all instanceof Float32Array
+    ? new Float32Array(codes.buffer, codes.byteOffset, length)
+    : all instanceof Int32Array
+    ? codes
+    : new Uint8Array(length);
+  for (let row = 0; row < length; row++) found[row] = all[codes[row]!]!;
+  return found;
 }
 
 /** The parts of a page of values. */
