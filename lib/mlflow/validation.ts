@@ -78,7 +78,7 @@ export function checkExperimentName(name: string): void {
  * import { throws } from "node:assert/strict";
  *
  * checkModelName("churn-prediction-model-us");
- * throws(() => checkModelName("churn:us"), /without "\/" and ":"/);
+ * throws(() => checkModelName("churn:us"), /does not allow "\/" or ":"/);
  * ```
  *
  * @throws {InputError} For any other name.
@@ -116,7 +116,7 @@ export function checkLoggedModelName(name: string): void {
  * import { throws } from "node:assert/strict";
  *
  * checkAlias("champion");
- * throws(() => checkAlias("v3"), /reserved/);
+ * throws(() => checkAlias("v3"), /MLflow reserves/);
  * ```
  *
  * @throws {InputError} For any other alias.

@@ -611,7 +611,7 @@ const contract: Record<string, (fixture: StoreFixture) => Promise<void>> = {
       }
       await rejects(
         () => version(`models:/${name}/Staging`),
-        refused(/in the stage Staging: none of its versions \(1, 2, 3\)/),
+        refused(/in the stage Staging: only other versions exist \(1, 2, 3\)/),
       );
       await rejects(
         () => version(`models:/${name}@other`),
