@@ -145,6 +145,51 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     ]],
   },
   {
+    name: "bench-rows",
+    summary:
+      "Measures predict beside Python, DuckDB, polars and pyarrow, from file to Postgres (needs uv).",
+    flags: {
+      cases: {
+        kind: "text",
+        value: "N[.FORMAT],…",
+        default: "10,100k,1M,1M.csv,1M.parquet,10M",
+        help: "files to score; above 1M by predict alone",
+      },
+      peers: {
+        kind: "text",
+        value: "NAME,…",
+        default: "duckdb,polars,pyarrow,plain",
+        help: "what to compare with",
+      },
+      rounds: {
+        kind: "text",
+        value: "N",
+        default: "5",
+        help: "how often each is measured",
+      },
+      json: {
+        kind: "switch",
+        help: "print all measurements as one JSON object, not as tables",
+      },
+      write: {
+        kind: "switch",
+        help: "write docs/benchmarks.md and docs/images/rows.svg",
+      },
+    },
+    steps: [[
+      "run",
+      "--no-prompt",
+      "--quiet",
+      "--allow-read",
+      "--allow-write",
+      "--allow-run",
+      "--allow-env",
+      "--allow-net=127.0.0.1",
+      "--allow-sys=uid,cpus,loadavg",
+      "bench/rows.ts",
+    ]],
+  },
+  {
     name: "bench-score",
     summary:
       "Benchmarks the kernel against XGBoost, tl2cgen, treelite and onnxruntime (needs uv and gcc).",

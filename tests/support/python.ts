@@ -14,6 +14,7 @@ export type PeerName =
   | "linters"
   | "moto"
   | "bench"
+  | "rows"
   | "columnar"
   | "parity"
   | "xgboost";
