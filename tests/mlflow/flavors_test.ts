@@ -148,7 +148,7 @@ testWithPython(
         );
         await rejects(
           proveParity({ ...candidate, sample: { ...sample, matrix } }),
-          /onnxruntime on the rows as sent gives .*, expected .*, for row \d+ of the sample/,
+          /onnxruntime on the rows as sent returns .*, expected .*, for row \d+ of the sample/,
         );
       },
     );
