@@ -200,7 +200,7 @@ type Sink = (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
 type RawColumns = ReadonlyMap<InputData, readonly string[]>;
 
 /**
- * Scores one input, once. If a raw column turns up late or a service is away,
+ * Scores one input, once. If a raw column turns up late or a service is unavailable,
  * what the sink did is void: {@linkcode fromTheStart} begins again.
  */
 async function score(
@@ -225,7 +225,7 @@ async function score(
   });
 }
 
-/** Runs a step that scores inputs, from its beginning again if a raw column turns up late or a service is away. */
+/** Runs a step that scores inputs, from its beginning again if a raw column turns up late or a service is unavailable. */
 async function fromTheStart<T>(
   { services }: Context,
   what: string,
@@ -418,7 +418,7 @@ async function logRun(
   }
 }
 
-/** Writes the scores of all inputs of the call to one file, in input order. If a service is away meanwhile, the file is begun again. */
+/** Writes the scores of all inputs of the call to one file, in input order. If a service is unavailable meanwhile, the file is begun again. */
 async function writeOutput(
   context: Context,
   inputs: readonly InputData[],
