@@ -106,7 +106,9 @@ export function describeRun(report: RowsReport): string {
 }
 
 function caseTable(result: CaseResult): string {
-  const size = `${(result.bytes / 1e6).toPrecision(3)} MB`;
+  const size = result.bytes < 1e6
+    ? `${Math.round(result.bytes / 1e3)} kB`
+    : `${toMegabytes(result.bytes)} MB`;
   const rows = result.measured.map(({ contender, runs, failure }) => {
     const label = labels[contender] ?? contender;
     if (runs.length === 0) {
