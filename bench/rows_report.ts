@@ -102,7 +102,9 @@ export function describeRun(report: RowsReport): string {
     loadBefore.toFixed(1)
   } programs ready to run before it and ${
     loadAfter.toFixed(1)
-  } after it, ${rounds} rounds; ${versions.join(", ")}.`;
+  } after it, ${rounds} round${rounds === 1 ? "" : "s"}; ${
+    versions.join(", ")
+  }.`;
 }
 
 function caseTable(result: CaseResult): string {
