@@ -90,6 +90,9 @@ async function openSettled(path: string): Promise<StoredFile | undefined> {
 const streamBytes = 1 << 20;
 
 async function openFile(path: string): Promise<StoredFile | undefined> {
+  // By path: the opened file may be asked only if the target of a symbolic link is allowed, too.
+  const opened = await statIfThere(path);
+  if (opened === undefined || opened.isDirectory) return undefined;
   let file: Deno.FsFile;
   try {
     file = await Deno.open(path);
@@ -97,28 +100,29 @@ async function openFile(path: string): Promise<StoredFile | undefined> {
     if (isAbsent(error)) return undefined;
     throw explained(error, path);
   }
-  // By path: the opened file may be asked only if the target of a symbolic link is allowed, too.
-  const opened = await statIfThere(path);
-  if (opened === undefined || opened.isDirectory) {
-    file.close();
-    return undefined;
-  }
   if (!opened.isFile) return await readPipe(file, path);
-  const checkUnchanged = async () => {
-    const now = await statIfThere(path);
-    if (now && isSame(opened, now)) return;
-    throw new TransientError(
+  const changed = () =>
+    new TransientError(
       `Cannot read ${path}: it changed while it was being read; write it under another name and rename it when it is complete`,
     );
+  const checkUnchanged = async () => {
+    const now = await statIfThere(path);
+    if (!now || !isSame(opened, now)) throw changed();
   };
   const fill = async (bytes: Uint8Array<ArrayBuffer>, start: number) => {
     await file.seek(start, Deno.SeekMode.Start);
     for (let at = 0; at < bytes.length;) {
       const count = await file.read(bytes.subarray(at));
-      if (count === null) break; // cut short, which the check finds
+      if (count === null) throw changed();
       at += count;
     }
   };
+  try {
+    await checkUnchanged(); // replaced between the look and the opening
+  } catch (error) {
+    file.close();
+    throw error;
+  }
   return {
     uri: path,
     path,
