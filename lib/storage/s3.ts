@@ -13,6 +13,7 @@ import {
   NotFound,
   PutObjectCommand,
   S3Client,
+  S3ServiceException,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
@@ -208,7 +209,9 @@ async function openObject(
       IfMatch: etag,
       ChecksumMode: "ENABLED",
     }),
-  );
+  ).catch((error) => {
+    throw asReplaced(error);
+  });
   const read = async (start: number, end: number) => {
     const last = Math.min(end, size) - 1;
     if (last < start) return new Uint8Array(0);
@@ -218,14 +221,8 @@ async function openObject(
         Range: `bytes=${start}-${last}`,
         IfMatch: etag,
       }),
-    ).catch((error: unknown) => {
-      const isChanged = error instanceof Error &&
-        (error.name === "PreconditionFailed" || error instanceof NoSuchKey);
-      throw isChanged
-        ? new TransientError(
-          `Cannot read ${uri}: the object was replaced or deleted while it was read`,
-        )
-        : failed(error);
+    ).catch((error) => {
+      throw failed(asReplaced(error));
     });
     const { bytes } = await readBody(response).catch((error) => {
       throw failed(error);
@@ -490,6 +487,16 @@ async function listKeys(
     }
   } while (token !== undefined);
   return keys;
+}
+
+/** Returns the error of a request with `If-Match`: a transient one if the object is another one now, or none. A HEAD request has no body that names the reason. */
+function asReplaced(error: unknown): unknown {
+  const isReplaced = error instanceof NoSuchKey || error instanceof NotFound ||
+    (error instanceof S3ServiceException &&
+      error.$metadata.httpStatusCode === 412);
+  return isReplaced
+    ? new TransientError("the object was replaced or deleted while it was read")
+    : error;
 }
 
 /** Tells whether S3 itself answered that there is no such object; a 404 page from a proxy does not count. */
