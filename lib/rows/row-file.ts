@@ -64,8 +64,12 @@ export interface RowFile extends AsyncDisposable {
   blocks(pool: BufferPool): AsyncIterable<RowBlock>;
   /** Part of the file whose blocks have been read, from 0 to 1. */
   share(): number;
-  /** SHA-256 of the file's bytes; complete when all blocks have been read. */
-  digest(): string;
+  /**
+   * Returns the SHA-256 of the file's bytes, once all blocks have been used.
+   *
+   * @throws {TransientError} If the file has changed meanwhile, so that other bytes may have been used.
+   */
+  digest(): Promise<string>;
 }
 
 /** First bytes of a file that are looked at; a header of CSV must fit. */
@@ -104,7 +108,10 @@ export async function openRowFile(
   const format = detectFormat(head, { file, last: isWhole });
   const same = {
     uri: file,
-    digest: () => hashed.digest(),
+    async digest() {
+      await source.read(0, 0); // throws if the file was changed
+      return hashed.digest();
+    },
   };
   if (format === "parquet" || format === "arrow") {
     const copy = compression || source.path === undefined
@@ -154,7 +161,6 @@ async function* columnBlocks(
   for (let index = 0; index < count; index++) {
     yield { block: { format, index }, count };
   }
-  await source.read(0, 0); // throws if the file was changed meanwhile
 }
 
 /** Copies a stream to a temporary file, which disposal deletes. */

@@ -40,6 +40,7 @@ const blocksPerThread = 2;
  * scores.
  *
  * @throws {RowError} If a row cannot be used: the first one in the order of the file.
+ * @throws {InputError} If the file cannot be read further, after the rows before.
  */
 export async function* scoreFile(
   scorer: Pick<Scorer, "trees" | "predict">,
@@ -47,34 +48,68 @@ export async function* scoreFile(
   options: ScoreFileOptions,
 ): AsyncGenerator<PlacedScores, void, undefined> {
   const pool = new BufferPool();
-  const blocks = file.blocks(pool)[Symbol.asyncIterator]();
+  await using blocks = openBlocks(file.blocks(pool));
   const first = await blocks.next();
-  if (first.done) return;
-  const second = await blocks.next();
+  const second = first && await blocks.next();
   const place = openPlaces(file.headerLines);
-  if (second.done || scorer.trees === undefined) {
+  if (second === undefined || scorer.trees === undefined) {
     await using here = openBlockScorer(scorer.predict, options);
-    let next: IteratorResult<RowBlock> = first;
-    while (!next.done) {
-      const buffer = bufferOf(next.value);
-      yield place({ buffer, scored: await here.score(next.value) });
+    for (
+      let block = first;
+      block !== undefined;
+      block = block === first ? second : await blocks.next()
+    ) {
+      const buffer = bufferOf(block);
+      yield place({ buffer, scored: await here.score(block) });
       if (buffer) pool.give(buffer);
-      next = next === first ? second : await blocks.next();
     }
-    return;
-  }
-  using workers = openWorkers(scorer.trees, options);
-  const pending: Promise<BlockReply>[] = [workers.send(first.value)];
-  let next: IteratorResult<RowBlock> = second;
-  while (pending.length > 0) {
-    while (!next.done && pending.length < options.threads * blocksPerThread) {
-      pending.push(workers.send(next.value));
-      next = await blocks.next();
+  } else {
+    using workers = openWorkers(scorer.trees, options);
+    const pending = [workers.send(first!)];
+    let block: RowBlock | undefined = second;
+    while (pending.length > 0) {
+      const most = options.threads * blocksPerThread;
+      while (block !== undefined && pending.length < most) {
+        pending.push(workers.send(block));
+        block = await blocks.next();
+      }
+      const reply = await pending.shift()!;
+      if (reply.buffer) pool.give(reply.buffer);
+      yield place(reply);
     }
-    const reply = await pending.shift()!;
-    if (reply.buffer) pool.give(reply.buffer);
-    yield place(reply);
   }
+  blocks.check();
+}
+
+/** The blocks of a file. Disposal ends the reading of it. */
+interface Blocks extends AsyncDisposable {
+  /** Returns the next block; undefined at the end of the file, and where it cannot be read further. */
+  next(): Promise<RowBlock | undefined>;
+  /** Throws what ended the reading: after the errors of all rows before it. */
+  check(): void;
+}
+
+function openBlocks(file: AsyncIterable<RowBlock>): Blocks {
+  const blocks = file[Symbol.asyncIterator]();
+  let failure: { error: unknown } | undefined;
+  return {
+    async next() {
+      if (failure) return undefined;
+      try {
+        const { done, value } = await blocks.next();
+        return done ? undefined : value;
+      } catch (error) {
+        failure = { error };
+        return undefined;
+      }
+    },
+    check() {
+      if (failure) throw failure.error;
+    },
+    async [Symbol.asyncDispose]() {
+      await blocks.return?.();
+    },
+  };
 }
 
 /** Returns a function that gives each block in turn its place in the file. */
@@ -166,12 +201,14 @@ function openWorkers(
 
 function openWorker(worker: Worker) {
   const waiting: PromiseWithResolvers<BlockReply>[] = [];
+  /** Why the thread has ended: it answers nothing that is sent to it afterwards. */
+  let failure: Error | undefined;
   worker.onmessage = ({ data }: MessageEvent<BlockReply>) =>
     waiting.shift()?.resolve(data);
   worker.onerror = (event) => {
     event.preventDefault();
-    const error = new Error(`a scoring thread failed: ${event.message}`);
-    for (const { reject } of waiting.splice(0)) reject(error);
+    failure = new Error(`a scoring thread failed: ${event.message}`);
+    for (const { reject } of waiting.splice(0)) reject(failure);
   };
   return {
     get waiting() {
@@ -180,6 +217,10 @@ function openWorker(worker: Worker) {
     send(block: RowBlock): Promise<BlockReply> {
       const reply = Promise.withResolvers<BlockReply>();
       reply.promise.catch(() => {}); // reported when its turn comes
+      if (failure) {
+        reply.reject(failure);
+        return reply.promise;
+      }
       waiting.push(reply);
       const buffer = bufferOf(block);
       worker.postMessage(

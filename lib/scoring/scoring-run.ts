@@ -196,7 +196,8 @@ async function scoreOnce(
     progress.end();
   }
   if (!counts || counts.rows === 0) throw noRows(file.uri);
-  return { counts, collector, contentSha256: rowFile.digest(), setAside };
+  const contentSha256 = await rowFile.digest();
+  return { counts, collector, contentSha256, setAside };
 }
 
 /** Returns the last part of a URI. */

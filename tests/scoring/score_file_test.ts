@@ -119,7 +119,7 @@ async function scoreAll(
   for await (const block of all) blocks.push(block);
   return {
     blocks,
-    digest: rowFile.digest(),
+    digest: await rowFile.digest(),
     scores: blocks.flatMap(({ scores }) => [...scores]),
     ids: blocks.flatMap(({ ids }) => unpack(ids!)),
     counts: blocks.map(({ counts }) => counts).reduce<RowCounts | undefined>(
@@ -197,6 +197,51 @@ Deno.test("scoreFile() names the first bad row of the file, whichever thread mee
     [[9002, bad], [9003, "{"], [13_002, bad]],
   );
   strictEqual(found.counts?.rows, rowCount - 3);
+});
+
+Deno.test("scoreFile() names a bad row before the place from which on the file cannot be read", async () => {
+  await using folder = await tempFolder();
+  const lines = rows.map((row) => JSON.stringify(row));
+  lines[5_000] = JSON.stringify({ ...rows[0], [names[3]!]: "many" });
+  // The array has no end: cutting its last block fails, long before a thread reads row 5001.
+  await Deno.writeTextFile(`${folder.path}/week`, `[${lines.join(",")}`);
+  for (const threads of [1, 3]) {
+    await rejects(
+      scoreAll(folder.path, "week", { threads }),
+      /Cannot use week, row 5001, column/,
+    );
+  }
+  lines[5_000] = lines[0]!;
+  await Deno.writeTextFile(`${folder.path}/week`, `[${lines.join(",")}`);
+  await rejects(
+    scoreAll(folder.path, "week", { threads: 2 }),
+    /week.*(end|incomplete|closed)/,
+  );
+});
+
+Deno.test("a thread that cannot start is an error, and nothing waits for it", async () => {
+  await using folder = await tempFolder();
+  await write(`${folder.path}/week`, "JSON Lines");
+  await using file = await openLocal(folder.path).open("week");
+  await using rowFile = await openRowFile(file!, { temporary: folder.path });
+  const broken = { ...scorer, trees: new Uint8Array([1, 2, 3]) };
+  const blocks = scoreFile(broken, rowFile, {
+    threads: 3,
+    setAside: false,
+    features: { ...features, file: "week" },
+  });
+  await rejects(blocks.next(), /a scoring thread failed/);
+});
+
+Deno.test("a file of columns that changes before its blocks are used has no digest", async () => {
+  await using folder = await tempFolder();
+  const path = `${folder.path}/week`;
+  await write(path, "Parquet");
+  await using file = await openLocal(folder.path).open("week");
+  await using rowFile = await openRowFile(file!, { temporary: folder.path });
+  await Deno.writeTextFile(`${path}.new`, "another file");
+  await Deno.rename(`${path}.new`, path);
+  await rejects(rowFile.digest(), /it changed while it was being read/);
 });
 
 Deno.test("a line that never ends is refused before it fills the memory", async () => {
