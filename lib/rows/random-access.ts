@@ -21,7 +21,8 @@ export interface RandomAccess extends AsyncDisposable {
  */
 export async function openLocal(path: string): Promise<RandomAccess> {
   const file = await Deno.open(path, { read: true });
-  const { size } = await file.stat();
+  // Not by stat, which asks for the right to read the target of a symbolic link.
+  const size = await file.seek(0, Deno.SeekMode.End);
   return {
     size,
     // The position belongs to the file, so a seek and its read must not be interrupted by another read.

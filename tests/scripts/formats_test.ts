@@ -87,6 +87,11 @@ Deno.test("predict gives the same scores for JSON Lines, arrays, CSV and Parquet
     await score("-", new Uint8Array(contents["week.csv.zst"]!)),
     expected,
   );
+  // A link may be read where only its own name was allowed.
+  await using elsewhere = await tempFolder();
+  await Deno.writeFile(`${elsewhere.path}/week`, parquet);
+  await Deno.symlink(`${elsewhere.path}/week`, `${folder.path}/link`);
+  deepStrictEqual(await score(`${folder.path}/link`), expected);
   // Nothing of the temporary copies is left.
   deepStrictEqual([...Deno.readDirSync(`${env.CHURN_HOME}/tmp`)], []);
 });
