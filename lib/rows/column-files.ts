@@ -7,6 +7,8 @@ export interface ColumnFormat {
   readonly kind: "columns";
   readonly library: "parquet" | "arrow";
   readonly path: string;
+  /** Names of the columns that are used; undefined for all. */
+  readonly columns: readonly string[] | undefined;
 }
 
 /** The files of columns that a thread has opened; disposal closes them. */
@@ -34,10 +36,16 @@ export class ColumnFiles implements AsyncDisposable {
     return await found;
   }
 
-  async #openFile({ library, path }: ColumnFormat): Promise<ColumnFile> {
+  async #openFile(
+    { library, path, columns }: ColumnFormat,
+  ): Promise<ColumnFile> {
     const access = await openLocal(path);
     this.#access.push(access);
-    const options = { file: this.#name, blockRows: blockRows[library] };
+    const options = {
+      file: this.#name,
+      blockRows: blockRows[library],
+      ...(columns ? { columns } : {}),
+    };
     if (library === "parquet") {
       const { openParquet } = await import("./parquet.ts");
       return await openParquet(access, options);

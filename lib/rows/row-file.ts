@@ -16,6 +16,7 @@ import {
 import { cutArray, cutSplit, encodeElements } from "./json-array.ts";
 import { encodeJsonLines } from "./json-lines.ts";
 import { type BadRow, RowError } from "./row-error.ts";
+import { copyToTemporary } from "./temporary-file.ts";
 
 /** The bytes of a file: a stored file, or anything that can be read twice. */
 export interface RowSource {
@@ -77,7 +78,7 @@ const headerBytes = 256 << 10;
 
 /** Options of {@linkcode openRowFile}. */
 export interface RowFileOptions {
-  /** Names of columns, of which a CSV header has at least one. */
+  /** Names of the columns that are used: a CSV header has at least one of them. */
   readonly known?: ReadonlySet<string>;
   /** Folder for a temporary copy of a file of columns that is compressed or not local. */
   readonly temporary: string;
@@ -115,7 +116,7 @@ export async function openRowFile(
   };
   if (format === "parquet" || format === "arrow") {
     const copy = compression || source.path === undefined
-      ? await copyOf(stream, options.temporary)
+      ? await copyToTemporary(stream, options.temporary)
       : undefined;
     if (!copy) { for await (const _ of stream); }
     const path = copy?.path ?? source.path ?? "";
@@ -126,8 +127,14 @@ export async function openRowFile(
       headerLines: 0,
       share: () => share,
       async *blocks() {
-        const columns = { kind: "columns", library: format, path } as const;
-        for await (const found of columnBlocks(source, columns)) {
+        const columns = options.known && [...options.known];
+        const columnFormat = {
+          kind: "columns",
+          library: format,
+          path,
+          columns,
+        } as const;
+        for await (const found of columnBlocks(source, columnFormat)) {
           share = (found.block.index + 1) / found.count;
           yield found.block;
         }
@@ -160,28 +167,6 @@ async function* columnBlocks(
   const count = blocks.length;
   for (let index = 0; index < count; index++) {
     yield { block: { format, index }, count };
-  }
-}
-
-/** Copies a stream to a temporary file, which disposal deletes. */
-async function copyOf(
-  stream: AsyncIterable<Uint8Array>,
-  folder: string,
-): Promise<AsyncDisposable & { path: string }> {
-  await Deno.mkdir(folder, { recursive: true });
-  const path = await Deno.makeTempFile({ dir: folder, prefix: "rows-" });
-  const remove = () => Deno.remove(path).catch(() => {});
-  try {
-    using file = await Deno.open(path, { write: true });
-    for await (const bytes of stream) {
-      for (let at = 0; at < bytes.length;) {
-        at += await file.write(bytes.subarray(at));
-      }
-    }
-    return { path, [Symbol.asyncDispose]: remove };
-  } catch (error) {
-    await remove();
-    throw error;
   }
 }
 

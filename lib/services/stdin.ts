@@ -1,5 +1,6 @@
 /** Makes standard input a file that can be read twice. */
 import { InputError } from "../base/errors.ts";
+import { copyToTemporary } from "../rows/temporary-file.ts";
 import { openLocal } from "../storage/local.ts";
 import type { InputData } from "./variant-files.ts";
 
@@ -15,32 +16,23 @@ export async function openStdin(folder: string): Promise<InputData> {
       "Cannot read `--input -`: standard input is a terminal; pipe a file into the command",
     );
   }
-  await Deno.mkdir(folder, { recursive: true });
-  const path = await Deno.makeTempFile({ dir: folder, prefix: "stdin-" });
-  const remove = () => Deno.remove(path).catch(() => {});
-  try {
-    {
-      using copy = await Deno.open(path, { write: true });
-      await Deno.stdin.readable.pipeTo(copy.writable, { preventClose: true });
-    }
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    const file = await openLocal(folder).open(name);
-    if (!file || file.size === 0) {
-      throw new InputError("Cannot read `--input -`: standard input is empty");
-    }
-    return {
-      source: "local",
-      file: {
-        ...file,
-        uri: "-",
-        async [Symbol.asyncDispose]() {
-          await file[Symbol.asyncDispose]();
-          await remove();
-        },
-      },
-    };
-  } catch (error) {
-    await remove();
-    throw error;
+  const copy = await copyToTemporary(Deno.stdin.readable, folder);
+  const name = copy.path.slice(copy.path.lastIndexOf("/") + 1);
+  const file = await openLocal(folder).open(name);
+  if (!file || file.size === 0) {
+    await file?.[Symbol.asyncDispose]();
+    await copy[Symbol.asyncDispose]();
+    throw new InputError("Cannot read `--input -`: standard input is empty");
   }
+  return {
+    source: "local",
+    file: {
+      ...file,
+      uri: "-",
+      async [Symbol.asyncDispose]() {
+        await file[Symbol.asyncDispose]();
+        await copy[Symbol.asyncDispose]();
+      },
+    },
+  };
 }
