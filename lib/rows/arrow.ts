@@ -31,8 +31,8 @@ import {
   isPandasIndex,
   type Piece,
   toColumn,
+  toColumnFile,
   toRanges,
-  usableColumn,
   type Validity,
   type Values,
 } from "./columns.ts";
@@ -118,32 +118,14 @@ export async function openArrow(
       0,
     ),
   }));
-  const blocks = toRanges(groups, blockRows);
-  const starts = new Map<number, number>();
-  for (const { group, start } of blocks) {
-    if (!starts.has(group)) starts.set(group, start);
-  }
   const reader = new ArrowReader(contents, { access, file });
-  return {
+  return toColumnFile({
     file,
-    rows: groups.reduce((sum, { rows }) => sum + rows, 0),
-    columns: columns.map(({ name, type, isUsable }) => ({
-      name,
-      type,
-      isUsable,
-    })),
-    blocks: blocks.map(({ start, rows }) => ({ start, rows })),
-    async readColumn(block, name) {
-      const column = usableColumn(columns, { file, name });
-      const range = blocks[block];
-      if (range === undefined) {
-        throw new RangeError(`no block ${block} of ${blocks.length}`);
-      }
-      const from = range.start - starts.get(range.group)!;
-      const to = from + range.rows;
-      return await reader.read(column, { batch: range.group, from, to });
-    },
-  };
+    columns,
+    blocks: toRanges(groups, blockRows),
+    read: (column, { group, from, rows }) =>
+      reader.read(column, { batch: group, from, to: from + rows }),
+  });
 }
 
 /** Returns the columns with their places in a batch. */

@@ -148,7 +148,7 @@ const blockTextBytes = 2 ** 24;
 export function toRanges(
   groups: readonly { readonly rows: number; readonly textBytes: number }[],
   blockRows: number,
-): (RowRange & { readonly group: number })[] {
+): GroupRange[] {
   let start = 0;
   return groups.flatMap(({ rows, textBytes }, group) => {
     const parts = Math.max(1, Math.ceil(textBytes / blockTextBytes));
@@ -159,8 +159,49 @@ export function toRanges(
       start: first + index * step,
       rows: Math.min(step, rows - index * step),
       group,
+      from: index * step,
     }));
   });
+}
+
+/** A block and its place in a group of rows: a row group of Parquet, a batch of Arrow. */
+export interface GroupRange extends RowRange {
+  readonly group: number;
+  /** Rows of the group before the first one. */
+  readonly from: number;
+}
+
+/**
+ * Returns an open file of columns.
+ *
+ * @param parts `read`: reads some rows of a column that is usable.
+ */
+export function toColumnFile<C extends FileColumn>(
+  { file, columns, blocks, read }: {
+    file: string;
+    columns: readonly C[];
+    blocks: readonly GroupRange[];
+    read: (column: C, range: GroupRange) => Promise<ColumnData>;
+  },
+): ColumnFile {
+  return {
+    file,
+    rows: blocks.reduce((sum, { rows }) => sum + rows, 0),
+    columns: columns.map(({ name, type, isUsable }) => ({
+      name,
+      type,
+      isUsable,
+    })),
+    blocks: blocks.map(({ start, rows }) => ({ start, rows })),
+    async readColumn(block, name) {
+      const column = usableColumn(columns, { file, name });
+      const range = blocks[block];
+      if (range === undefined) {
+        throw new RangeError(`no block ${block} of ${blocks.length}`);
+      }
+      return await read(column, range);
+    },
+  };
 }
 
 /**
@@ -168,7 +209,7 @@ export function toRanges(
  *
  * @throws {InputError} If there is none, or its values are not usable: names what they are.
  */
-export function usableColumn<C extends FileColumn>(
+function usableColumn<C extends FileColumn>(
   columns: readonly C[],
   { file, name }: { file: string; name: string },
 ): C {

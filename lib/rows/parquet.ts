@@ -34,8 +34,8 @@ import {
   type Numbers,
   type Piece,
   toColumn,
+  toColumnFile,
   toRanges,
-  usableColumn,
   type Values,
 } from "./columns.ts";
 import { decodeLz4Block } from "./lz4.ts";
@@ -141,47 +141,32 @@ export async function openParquet(
     })),
     blockRows,
   );
-  const starts = new Map<number, number>();
-  for (const { group, start } of blocks) {
-    if (!starts.has(group)) starts.set(group, start);
-  }
-
   /** The column chunks of the row group that was read last. */
   let current: { group: number; readers: Map<string, ChunkReader> } | undefined;
 
-  return {
-    file,
-    rows: sum,
-    columns: shown.map(({ name, type, isUsable }) => ({
-      name,
-      type,
-      isUsable,
-    })),
-    blocks: blocks.map(({ start, rows }) => ({ start, rows })),
-    async readColumn(block, name) {
-      const column = usableColumn(shown, { file, name });
-      const range = blocks[block];
-      if (range === undefined) {
-        throw new RangeError(`no block ${block} of ${blocks.length}`);
-      }
-      const { group, rows } = range;
-      if (current?.group !== group) current = { group, readers: new Map() };
-      let reader = current.readers.get(name);
-      if (reader === undefined) {
-        const { row_groups: groups } = metadata;
-        reader = new ChunkReader(groups[group]!.columns[column.chunk]!, {
-          access,
-          library,
-          column,
-          rows: groupRows[group]!,
-          where: `${file}, row group ${group + 1}, column "${name}"`,
-        });
-        current.readers.set(name, reader);
-      }
-      const from = range.start - starts.get(group)!;
-      return await reader.read(from, from + rows);
-    },
+  const readerOf = (column: ParquetColumn, group: number): ChunkReader => {
+    if (current?.group !== group) current = { group, readers: new Map() };
+    const { name, chunk } = column;
+    const known = current.readers.get(name);
+    if (known) return known;
+    const { row_groups: groups } = metadata;
+    const reader = new ChunkReader(groups[group]!.columns[chunk]!, {
+      access,
+      library,
+      column,
+      rows: groupRows[group]!,
+      where: `${file}, row group ${group + 1}, column "${name}"`,
+    });
+    current.readers.set(name, reader);
+    return reader;
   };
+  return toColumnFile({
+    file,
+    columns: shown,
+    blocks,
+    read: (column, { group, from, rows }) =>
+      readerOf(column, group).read(from, from + rows),
+  });
 }
 
 /** Bytes at the end of a file that are read at once. */
