@@ -140,7 +140,7 @@ export function toLine(state: ProgressState): string {
 }
 
 /** Returns the last line for a log. */
-export function toLastLine(state: ProgressState): string {
+function toLastLine(state: ProgressState): string {
   const { rows, rate } = countsOf(state);
   return `${state.name}: ${rows} in ${toClock(state.seconds)}, ${rate}`;
 }

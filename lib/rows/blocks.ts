@@ -2,7 +2,7 @@
 import type { Cutter } from "./cutter.ts";
 
 /** Bytes per block: small enough for constant memory, large enough that a message between threads costs nothing. */
-export const blockBytes = 4 << 20;
+const blockBytes = 4 << 20;
 
 /** Block buffers that are used again, because a new buffer per block would be freed late. */
 export class BufferPool {

@@ -40,13 +40,6 @@ export interface CellColumn {
 /** The cells of some rows of one column. */
 export type ColumnData = NumberColumn | CodedColumn | TextColumn | CellColumn;
 
-/** Some rows of a file, by column. */
-export interface ColumnBlock {
-  readonly rows: number;
-  /** In the order in which they were asked for. */
-  readonly columns: readonly ColumnData[];
-}
-
 /** A column that a file has. */
 export interface FileColumn {
   readonly name: string;
@@ -92,24 +85,6 @@ export interface ColumnFileOptions {
 
 /** A block has this many rows at most: a row group of DuckDB (122,880) is one block. */
 export const defaultBlockRows = 2 ** 17;
-
-/**
- * Reads columns of a block, one after the other.
- *
- * @param block Index in `blocks`.
- * @throws {InputError} As {@linkcode ColumnFile.readColumn}.
- */
-export async function readBlock(
-  columnFile: ColumnFile,
-  block: number,
-  { columns }: { columns: readonly string[] },
-): Promise<ColumnBlock> {
-  const read: ColumnData[] = [];
-  for (const name of columns) {
-    read.push(await columnFile.readColumn(block, name));
-  }
-  return { rows: columnFile.blocks[block]?.rows ?? 0, columns: read };
-}
 
 /**
  * Returns the cell of a row, counted from 0 in its block.

@@ -51,28 +51,8 @@ export async function openLocal(path: string): Promise<RandomAccess> {
   };
 }
 
-/**
- * Returns access to bytes that are in memory.
- *
- * @param options `file`: the name of the file in errors.
- */
-export function openBytes(
-  bytes: Uint8Array<ArrayBuffer>,
-  { file }: { file: string },
-): RandomAccess {
-  const size = bytes.length;
-  return {
-    size,
-    read: (start, end) => {
-      checkRange({ start, end, size, file });
-      return Promise.resolve(bytes.slice(start, end));
-    },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-}
-
-/** @throws {InputError} If the file has no such bytes. */
-function checkRange(
+/** Validates a range of bytes. @throws {InputError} If the file has no such bytes. */
+export function checkRange(
   { start, end, size, file }: {
     start: number;
     end: number;

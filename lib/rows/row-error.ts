@@ -11,7 +11,7 @@ export interface RowPlace {
 }
 
 /** Returns a place as errors name it: `FILE, row 2 (line 3)`. */
-export function describePlace({ file, row, line }: RowPlace): string {
+function describePlace({ file, row, line }: RowPlace): string {
   if (row === undefined) {
     return line === undefined ? file : `${file}, line ${line}`;
   }

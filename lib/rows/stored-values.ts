@@ -27,7 +27,7 @@ export function fromInt64(
 }
 
 /** Returns an integer as a number where that is exact. */
-export function fromBigint(value: bigint): number | bigint {
+function fromBigint(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }

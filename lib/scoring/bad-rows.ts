@@ -33,7 +33,7 @@ export function parseBadRowLimit(text: string): BadRowLimit {
 }
 
 /** Returns a row's reason without its place: `column "spend": expected …`. */
-export function reasonOf({ problem }: SetAsideRow): string {
+function reasonOf({ problem }: SetAsideRow): string {
   return problem.reason.replace(/^[:,] */, "");
 }
 

@@ -13,7 +13,6 @@ import {
 } from "../database/database.ts";
 import { abortable } from "../base/abortable.ts";
 import { InputError, TransientError } from "../base/errors.ts";
-import { pack } from "../rows/packed.ts";
 import type { DataSource } from "../services/variant-files.ts";
 import { explainMissingTables } from "../services/schema.ts";
 import type { Variant } from "../config/variant.ts";
@@ -81,16 +80,6 @@ export interface StoreResult {
   readonly stored: boolean;
   /** The content's ledger row. */
   readonly run: ScoringRun;
-}
-
-/** One scored input that is in memory and not stored yet. */
-export interface ScoredInput extends NewScoringRun {
-  readonly contentSha256: string;
-  readonly mlflowRunId: string;
-  /** One probability per row, in the input's order. */
-  readonly probabilities: Float32Array;
-  /** The player id of each row; undefined when the input has none. */
-  readonly ids: readonly (string | null)[] | undefined;
 }
 
 /** How long a run counts as alive without news, in minutes by the server's clock: long enough for a slow source or a paused machine. */
@@ -291,50 +280,6 @@ async function settle(
     );
   }
   return result;
-}
-
-/**
- * Stores an input that is in memory. An input that is already stored is not
- * changed; with `force`, a new attempt is stored in addition. A second call with
- * the same `mlflowRunId` returns what the first one stored.
- *
- * @throws {InputError} If a probability is not between 0 and 1; names the row.
- */
-export async function storePredictions(
-  database: Database,
-  input: ScoredInput,
-  options: { force?: boolean } = {},
-): Promise<StoreResult> {
-  const { mlflowRunId, contentSha256, probabilities, ids } = input;
-  const own = await findOwnRun(database, input);
-  if (own) return { stored: true, run: own };
-  const existing = await findScoringRun(database, input);
-  if (existing && !options.force) return { stored: false, run: existing };
-  await using run = await startScoring(database, input);
-  const rows = await appendScores(database, run, [{
-    firstRow: 1,
-    scores: probabilities,
-    ids: ids && pack(ids),
-  }]);
-  return await publishScoring(database, run, {
-    contentSha256,
-    rows,
-    mlflowRunId,
-    force: options.force,
-  });
-}
-
-/** Returns the run that an earlier call with the same MLflow run stored, even if other runs were stored after it. */
-async function findOwnRun(
-  database: Queryable,
-  { variant, contentSha256, mlflowRunId }: ScoredInput,
-): Promise<ScoringRun | undefined> {
-  const [run] = await database.query<ScoringRun>(
-    `select ${runColumns} from scoring_runs
-     where variant = $1 and content_sha256 = $2 and mlflow_run_id = $3 and status = 'completed'`,
-    [variant.key, contentSha256, mlflowRunId],
-  ).catch(explainMissingTables);
-  return run;
 }
 
 /** Returns what an earlier call published for this run, or for its MLflow run and content. */

@@ -5,12 +5,13 @@
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { openArrow } from "../../lib/rows/arrow.ts";
-import { cellAt, readBlock } from "../../lib/rows/columns.ts";
-import { openBytes } from "../../lib/rows/random-access.ts";
+import { cellAt } from "../../lib/rows/columns.ts";
 import {
   compareWithPeer,
+  openBytes,
   peerFile,
   peerFiles,
+  readBlock,
   readFlipped,
   refusesTruncated,
 } from "../support/columns.ts";

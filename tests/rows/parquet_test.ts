@@ -4,15 +4,16 @@
  * only what is needed is read; damaged files are refused.
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { cellAt, readBlock } from "../../lib/rows/columns.ts";
+import { cellAt } from "../../lib/rows/columns.ts";
 import { decodeLz4Frame } from "../../lib/rows/lz4.ts";
 import { openParquet } from "../../lib/rows/parquet.ts";
 import { decodeHybrid } from "../../lib/rows/parquet-values.ts";
-import { openBytes } from "../../lib/rows/random-access.ts";
 import {
   compareWithPeer,
+  openBytes,
   peerFile,
   peerFiles,
+  readBlock,
   readFlipped,
   refusesTruncated,
 } from "../support/columns.ts";

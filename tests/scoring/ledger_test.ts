@@ -21,10 +21,9 @@ import {
   findScoringRun,
   publishScoring,
   type ScoreChunk,
-  type ScoredInput,
   startScoring,
-  storePredictions,
 } from "../../lib/scoring/ledger.ts";
+import { type ScoredInput, storePredictions } from "../support/predictions.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
 import { toVariant } from "../../lib/config/variant.ts";
 import { startPostgres, tempFolder } from "../support/servers.ts";

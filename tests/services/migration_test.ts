@@ -13,10 +13,7 @@ import { openPostgres } from "../../lib/database/postgres.ts";
 import { InputError, TransientError } from "../../lib/base/errors.ts";
 import { sha256 } from "../../lib/base/digest.ts";
 import { toVariant } from "../../lib/config/variant.ts";
-import {
-  type ScoredInput,
-  storePredictions,
-} from "../../lib/scoring/ledger.ts";
+import { type ScoredInput, storePredictions } from "../support/predictions.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
 import { startPostgres, tempFolder } from "../support/servers.ts";
 

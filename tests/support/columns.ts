@@ -4,12 +4,42 @@ import { InputError, messageOf } from "../../lib/base/errors.ts";
 import {
   type Cell,
   cellAt,
+  type ColumnData,
   type ColumnFile,
   type ColumnFileOptions,
 } from "../../lib/rows/columns.ts";
-import { openBytes, type RandomAccess } from "../../lib/rows/random-access.ts";
+import { checkRange, type RandomAccess } from "../../lib/rows/random-access.ts";
 import type { Random } from "./mutate.ts";
 import { runPython } from "./python.ts";
+
+/** Returns access to bytes that are in memory; `file` is their name in errors. */
+export function openBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  { file }: { file: string },
+): RandomAccess {
+  const size = bytes.length;
+  return {
+    size,
+    read: (start, end) => {
+      checkRange({ start, end, size, file });
+      return Promise.resolve(bytes.slice(start, end));
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Reads columns of a block, one after the other; `columns` are their names. */
+export async function readBlock(
+  columnFile: ColumnFile,
+  block: number,
+  { columns }: { columns: readonly string[] },
+): Promise<{ rows: number; columns: readonly ColumnData[] }> {
+  const read: ColumnData[] = [];
+  for (const name of columns) {
+    read.push(await columnFile.readColumn(block, name));
+  }
+  return { rows: columnFile.blocks[block]?.rows ?? 0, columns: read };
+}
 
 /** Opens a file of columns. */
 export type Open = (
