@@ -47,10 +47,11 @@ export type Predict = (
 /** Encodes and scores blocks, one at a time, with the same memory for each. */
 export interface BlockScorer extends AsyncDisposable {
   /**
-   * @throws {RowError} If a row cannot be used and `setAside` is false.
+   * Returns the scores of a block, or the problem of its first row that cannot be used if `setAside` is false.
+   *
    * @throws {InputError} If a file of columns is damaged.
    */
-  score(block: RowBlock): Promise<BlockScores>;
+  score(block: RowBlock): Promise<BlockReply>;
 }
 
 /** Opens the scorer of a file's blocks. Disposal closes the files of columns that it has opened. */
@@ -60,7 +61,7 @@ export function openBlockScorer(
 ): BlockScorer {
   let scratch: Float32Array<ArrayBuffer> | undefined;
   const columnFiles = new ColumnFiles(features.file);
-  const score = async (block: RowBlock): Promise<BlockScores> => {
+  const scoreRows = async (block: RowBlock): Promise<BlockScores> => {
     const badRows: BadRow[] = [];
     const encoded = await encodeBlock(block, {
       ...features,
@@ -89,7 +90,15 @@ export function openBlockScorer(
     };
   };
   return {
-    score,
+    async score(block) {
+      const buffer = "buffer" in block ? block.buffer : undefined;
+      try {
+        return { buffer, scored: await scoreRows(block) };
+      } catch (error) {
+        if (!(error instanceof RowError)) throw error;
+        return { buffer, problem: error.problem };
+      }
+    },
     [Symbol.asyncDispose]: () => columnFiles[Symbol.asyncDispose](),
   };
 }
@@ -112,10 +121,9 @@ export interface SentError {
   readonly message: string;
   /** Whether the data or the model is to blame, not the program. */
   readonly isInput: boolean;
-  readonly problem: RowProblem | undefined;
 }
 
-/** A worker's reply to each {@linkcode BlockMessage}, in order. */
+/** What becomes of a block: a worker's reply to each {@linkcode BlockMessage}, in order. */
 export type BlockReply =
   & {
     /** Undefined for a block of a file of columns. */
@@ -123,6 +131,7 @@ export type BlockReply =
   }
   & (
     | { readonly scored: BlockScores }
+    | { readonly problem: RowProblem }
     | { readonly error: SentError }
   );
 
@@ -131,17 +140,10 @@ export function toSent(error: unknown): SentError {
   return {
     message: messageOf(error),
     isInput: error instanceof InputError,
-    problem: error instanceof RowError ? error.problem : undefined,
   };
 }
 
 /** Returns the error of a message; the opposite of {@linkcode toSent}. */
-export function fromSent({ message, isInput, problem }: SentError): Error {
-  if (problem) return new RowError(problem);
+export function fromSent({ message, isInput }: SentError): Error {
   return isInput ? new InputError(message) : new Error(message);
-}
-
-/** Returns the buffer of a block; undefined for a block of a file of columns. */
-export function bufferOf(block: RowBlock): Uint8Array<ArrayBuffer> | undefined {
-  return "buffer" in block ? block.buffer : undefined;
 }

@@ -10,7 +10,6 @@ import {
   type BlockOptions,
   type BlockReply,
   type BlockScores,
-  bufferOf,
   fromSent,
   openBlockScorer,
   type SetAsideRow,
@@ -59,9 +58,9 @@ export async function* scoreFile(
       block !== undefined;
       block = block === first ? second : await blocks.next()
     ) {
-      const buffer = bufferOf(block);
-      yield place({ buffer, scored: await here.score(block) });
-      if (buffer) pool.give(buffer);
+      const reply = await here.score(block);
+      yield place(reply);
+      if (reply.buffer) pool.give(reply.buffer);
     }
   } else {
     using workers = openWorkers(scorer.trees, options);
@@ -117,11 +116,9 @@ function openPlaces(headerLines: number): (reply: BlockReply) => PlacedScores {
   let rows = 0;
   let lines = headerLines;
   return (reply) => {
-    if ("error" in reply) {
-      const { problem } = reply.error;
-      throw problem
-        ? new RowError(moveDown(problem, { rows, lines }))
-        : fromSent(reply.error);
+    if ("error" in reply) throw fromSent(reply.error);
+    if ("problem" in reply) {
+      throw new RowError(moveDown(reply.problem, { rows, lines }));
     }
     const { scored } = reply;
     const setAside = scored.setAside.map(({ problem, row, text }) => ({
@@ -222,10 +219,9 @@ function openWorker(worker: Worker) {
         return reply.promise;
       }
       waiting.push(reply);
-      const buffer = bufferOf(block);
       worker.postMessage(
         { kind: "block", block },
-        buffer ? [buffer.buffer] : [],
+        "buffer" in block ? [block.buffer.buffer] : [],
       );
       return reply.promise;
     },

@@ -6,7 +6,6 @@ import {
   type BlockMessage,
   type BlockReply,
   type BlockScorer,
-  bufferOf,
   openBlockScorer,
   type OpenMessage,
   toSent,
@@ -26,23 +25,25 @@ async function handle(data: OpenMessage | BlockMessage): Promise<void> {
     scorer = openBlockScorer(openPredict(data.model), data);
     return;
   }
-  const { block } = data;
-  const buffer = bufferOf(block);
   if (!scorer) throw new TypeError("a block came before the model");
-  try {
-    const scored = await scorer.score(block);
-    reply({ buffer, scored }, [
-      scored.scores.buffer,
-      ...scored.ids ? [scored.ids.bytes.buffer, scored.ids.lengths.buffer] : [],
-    ]);
-  } catch (error) {
-    reply({ buffer, error: toSent(error) }, []);
-  }
+  const { block } = data;
+  const buffer = "buffer" in block ? block.buffer : undefined;
+  const reply: BlockReply = await scorer.score(block).catch((error) => ({
+    buffer,
+    error: toSent(error),
+  }));
+  self.postMessage(reply, buffersOf(reply));
 }
 
-function reply(message: BlockReply, transfer: ArrayBuffer[]): void {
-  self.postMessage(message, [
-    ...message.buffer ? [message.buffer.buffer] : [],
-    ...transfer,
-  ]);
+/** Returns the memory of a reply, which is moved to the other thread and not copied. */
+function buffersOf(reply: BlockReply): ArrayBuffer[] {
+  const { buffer } = reply;
+  const block = buffer ? [buffer.buffer] : [];
+  if (!("scored" in reply)) return block;
+  const { scores, ids } = reply.scored;
+  return [
+    ...block,
+    scores.buffer,
+    ...ids ? [ids.bytes.buffer, ids.lengths.buffer] : [],
+  ];
 }

@@ -174,18 +174,22 @@ Deno.test("scoreFile() names the first bad row of the file, whichever thread mee
   }
   lines.splice(100, 0, "", ""); // lines that are not rows
   await Deno.writeTextFile(`${folder.path}/week`, lines.join("\n"));
-  for (const threads of [1, 3]) {
-    await rejects(scoreAll(folder.path, "week", { threads }), (error) => {
-      match(
-        String(error),
-        new RegExp(
-          `Cannot use week, row 9000 \\(line 9002\\), column "${
-            names[3]
-          }": expected a number \\(double\\) or null, found "many"`,
-        ),
-      );
-      return true;
-    });
+  // The last one is scored without threads, as for an ONNX model.
+  for (const [threads, trees] of [[1, true], [3, true], [1, false]] as const) {
+    await rejects(
+      scoreAll(folder.path, "week", { threads, trees }),
+      (error) => {
+        match(
+          String(error),
+          new RegExp(
+            `Cannot use week, row 9000 \\(line 9002\\), column "${
+              names[3]
+            }": expected a number \\(double\\) or null, found "many"`,
+          ),
+        );
+        return true;
+      },
+    );
   }
   const found = await scoreAll(folder.path, "week", {
     threads: 2,
@@ -197,6 +201,19 @@ Deno.test("scoreFile() names the first bad row of the file, whichever thread mee
     [[9002, bad], [9003, "{"], [13_002, bad]],
   );
   strictEqual(found.counts?.rows, rowCount - 3);
+});
+
+Deno.test("a line of CSV is counted from the header, in a file of one block, too", async () => {
+  await using folder = await tempFolder();
+  const lines = [columnNames.join(","), columnNames.join(","), "too,few"];
+  lines[1] = columnNames.map((name) => name === "player_id" ? "a" : "1").join(
+    ",",
+  );
+  await Deno.writeTextFile(`${folder.path}/week`, lines.join("\n"));
+  await rejects(
+    scoreAll(folder.path, "week", { threads: 2 }),
+    /Cannot use week, row 2 \(line 3\): expected \d+ cells/,
+  );
 });
 
 Deno.test("scoreFile() names a bad row before the place from which on the file cannot be read", async () => {
