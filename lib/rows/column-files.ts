@@ -1,6 +1,6 @@
 /** Opens local files of columns, once per thread. */
 import type { ColumnFile } from "./columns.ts";
-import { openLocal, type RandomAccess } from "./random-access.ts";
+import { openRandomAccess, type RandomAccess } from "./random-access.ts";
 
 /** A local file of columns; plain data. */
 export interface ColumnFormat {
@@ -39,7 +39,7 @@ export class ColumnFiles implements AsyncDisposable {
   async #openFile(
     { library, path, columns }: ColumnFormat,
   ): Promise<ColumnFile> {
-    const access = await openLocal(path);
+    const access = await openRandomAccess(path);
     this.#access.push(access);
     const options = {
       file: this.#name,

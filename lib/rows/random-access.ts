@@ -19,7 +19,7 @@ export interface RandomAccess extends AsyncDisposable {
  *
  * @throws {Deno.errors.NotFound} If there is no such file, and the other errors of `Deno.open`.
  */
-export async function openLocal(path: string): Promise<RandomAccess> {
+export async function openRandomAccess(path: string): Promise<RandomAccess> {
   const file = await Deno.open(path, { read: true });
   // Not by stat, which asks for the right to read the target of a symbolic link.
   const size = await file.seek(0, Deno.SeekMode.End);

@@ -293,7 +293,7 @@ export interface EncodedRows extends EncodedBlock {
 }
 
 /** Options of {@linkcode encodeBlock}. */
-export interface BlockOptions extends FeatureOptions {
+export interface EncodeOptions extends FeatureOptions {
   /** The files of columns of this thread. */
   readonly columnFiles: ColumnFiles;
   /** Called for a row that cannot be used; without it, such a row is thrown. */
@@ -311,7 +311,7 @@ export interface BlockOptions extends FeatureOptions {
  */
 export async function encodeBlock(
   block: RowBlock,
-  options: BlockOptions,
+  options: EncodeOptions,
 ): Promise<EncodedRows> {
   if (!("buffer" in block)) return await encodeColumnsBlock(block, options);
   const encoder = new RowEncoder(options, options.scratch);
@@ -340,7 +340,7 @@ export async function encodeBlock(
 
 async function encodeColumnsBlock(
   { format, index }: ColumnsBlock,
-  options: BlockOptions,
+  options: EncodeOptions,
 ): Promise<EncodedRows> {
   const { columnFiles, file, onBadRow, scratch } = options;
   const columnFile = await columnFiles.open(format);

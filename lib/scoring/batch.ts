@@ -11,12 +11,6 @@ import {
 import type { Experiment, ModelVersion } from "../mlflow/store.ts";
 import { readModelFolder } from "../mlflow/model-folder/read.ts";
 import {
-  openRowWriter,
-  type OutputCells,
-  type OutputColumn,
-  outputFormat,
-} from "../rows/write.ts";
-import {
   appendScores,
   findScoringRun,
   type OpenScoringRun,
@@ -25,9 +19,9 @@ import {
   type ScoringRun,
   startScoring,
 } from "./ledger.ts";
-import { unpack } from "../rows/packed.ts";
 import { type BadRowLimit, type BadRowStore, openBadRows } from "./bad-rows.ts";
 import type { SkippedInput } from "./inputs.ts";
+import { openScoreWriter } from "./score-writer.ts";
 import type { PlacedScores } from "./score-file.ts";
 import { digestRecipe } from "../rows/recipe.ts";
 import type { OutputSettings } from "./model-output.ts";
@@ -336,7 +330,7 @@ async function storeInPostgres(
     );
     const { contentSha256 } = scored;
     const known = force ? undefined : await services.withRetry(
-      "look into the ledger",
+      "read the ledger",
       () => findScoringRun(database, { variant, contentSha256 }),
     );
     if (known) return asStored({ data, ledger: known, sameAs: undefined });
@@ -423,23 +417,16 @@ async function writeOutput(
   context: Context,
   inputs: readonly InputData[],
 ): Promise<ScoredFile[]> {
-  const { services, options: { output } } = context;
+  const { services, scorer, options } = context;
+  const { output } = options;
   return await fromTheStart(context, `write ${output}`, async (rawColumns) => {
     await using badRows = openBadRowFile(context);
     await using file = await createNamedFile(output, services.artifacts);
     const all: ScoredFile[] = [];
-    const columns = outputColumns(context.scorer);
-    const writer = await openRowWriter(file, {
-      format: outputFormat(output),
-      columns,
-    });
+    const writer = await openScoreWriter(file, { ...options, scorer });
     for (const data of inputs) {
-      const facts = outputFacts(context, data);
-      const sink = async (blocks: AsyncIterable<PlacedScores>) => {
-        for await (const block of blocks) {
-          await writer.write(toCells(block, { columns, facts }));
-        }
-      };
+      const sink = (blocks: AsyncIterable<PlacedScores>) =>
+        writer.write(blocks, data.file.uri);
       all.push(await score(context, data, { sink, badRows, rawColumns }));
       badRows?.keep();
     }
@@ -447,67 +434,5 @@ async function writeOutput(
     await badRows?.publish();
     await file.finish();
     return all;
-  });
-}
-
-/** The columns of an output file; more than one score per row is `score_0`, `score_1`, … */
-function outputColumns(scorer: Scorer): OutputColumn[] {
-  const name = isProbability(scorer) ? "churn_probability" : "score";
-  return [
-    { name: "player_id", type: "text" },
-    ...Array.from({ length: scorer.outputs }, (_, index): OutputColumn => ({
-      name: scorer.outputs === 1 ? name : `${name}_${index}`,
-      type: "number",
-    })),
-    { name: "model_name", type: "text" },
-    { name: "model_version", type: "integer" },
-    { name: "input_uri", type: "text" },
-    { name: "row_number", type: "integer" },
-    { name: "geography_id", type: "text" },
-    { name: "company_id", type: "text" },
-    { name: "prediction_timestamp", type: "timestamp" },
-  ];
-}
-
-/** Returns the cells that are the same for all rows of an input, by column. */
-function outputFacts(
-  { options: { version, settings: { variant } } }: Context,
-  { file }: InputData,
-): Record<string, string | number | Date | null> {
-  return {
-    model_name: version.name,
-    model_version: version.version,
-    input_uri: file.uri,
-    geography_id: variant.geography ?? null,
-    company_id: variant.company ?? null,
-    prediction_timestamp: new Date(),
-  };
-}
-
-function toCells(
-  { rows, scores, ids, firstRow, rowNumbers }: PlacedScores,
-  { columns, facts }: {
-    columns: readonly OutputColumn[];
-    facts: Record<string, string | number | Date | null>;
-  },
-): OutputCells[] {
-  const outputs = rows === 0 ? 0 : scores.length / rows;
-  const players = ids && unpack(ids);
-  return columns.map(({ name }, column) => {
-    if (name === "player_id") {
-      return players ?? new Array<null>(rows).fill(null);
-    }
-    if (name === "row_number") {
-      return Array.from(
-        { length: rows },
-        (_, row) => rowNumbers?.[row] ?? firstRow + row,
-      );
-    }
-    if (name in facts) return new Array(rows).fill(facts[name]!);
-    // The scores follow the player.
-    return Array.from(
-      { length: rows },
-      (_, row) => scores[row * outputs + column - 1]!,
-    );
   });
 }

@@ -29,8 +29,8 @@ export interface SortedInputs {
 }
 
 /**
- * Opens the inputs of one call: the named ones (`-` is standard input), or else the variant's new data
- * with its declared fallback.
+ * Opens the inputs of one call: the named ones (`-` is standard input), or else
+ * the variant's new data with its declared fallback.
  *
  * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may replace S3; `replaced`: the file that will hold the bad rows.
  * @throws {UsageError} If an input is the file that will be replaced, such as last week's file under a pattern.
@@ -141,7 +141,7 @@ async function findKnown(
 ): Promise<ScoringRun | undefined> {
   const database = await services.predictions();
   return await services.withRetry(
-    "look into the ledger",
+    "read the ledger",
     () => findScoringRun(database, { variant, contentSha256 }),
   );
 }
@@ -153,7 +153,7 @@ async function isKnownSize(
 ): Promise<boolean> {
   const database = await services.predictions();
   return await services.withRetry(
-    "look into the ledger",
+    "read the ledger",
     () => hasInputOfSize(database, { variant, inputBytes }),
   );
 }

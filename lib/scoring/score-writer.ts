@@ -1,0 +1,115 @@
+/** Writes scores to a file: one row per scored row, with the model and the variant that it belongs to. */
+import type { VariantSettings } from "../config/variants.ts";
+import type { ModelVersion } from "../mlflow/store.ts";
+import { unpack } from "../rows/packed.ts";
+import {
+  type ByteSink,
+  openRowWriter,
+  type OutputCells,
+  type OutputColumn,
+  outputFormat,
+} from "../rows/write.ts";
+import type { PlacedScores } from "./score-file.ts";
+import { isProbability, type Scorer } from "./scorer.ts";
+
+/** What a file of scores is about. */
+export interface ScoreWriterOptions {
+  /** Path of the file, whose suffix is the format. */
+  readonly output: string;
+  readonly scorer: Pick<Scorer, "predictionKind" | "outputs">;
+  readonly version: Pick<ModelVersion, "name" | "version">;
+  readonly settings: Pick<VariantSettings, "variant">;
+}
+
+/** Writes the scores of one input after the other. */
+export interface ScoreWriter {
+  /** Appends all scores of an input. */
+  write(blocks: AsyncIterable<PlacedScores>, inputUri: string): Promise<void>;
+  /** Writes what is left; the sink is then complete. */
+  finish(): Promise<void>;
+}
+
+/**
+ * Starts a file of scores.
+ *
+ * @throws {UsageError} If the suffix is not that of a format.
+ */
+export async function openScoreWriter(
+  sink: ByteSink,
+  options: ScoreWriterOptions,
+): Promise<ScoreWriter> {
+  const columns = outputColumns(options.scorer);
+  const format = outputFormat(options.output);
+  const writer = await openRowWriter(sink, { format, columns });
+  return {
+    async write(blocks, inputUri) {
+      const facts = outputFacts(options, inputUri);
+      for await (const block of blocks) {
+        await writer.write(toCells(block, { columns, facts }));
+      }
+    },
+    finish: () => writer.finish(),
+  };
+}
+
+/** The columns of an output file; more than one score per row is `score_0`, `score_1`, … */
+function outputColumns(scorer: ScoreWriterOptions["scorer"]): OutputColumn[] {
+  const name = isProbability(scorer) ? "churn_probability" : "score";
+  return [
+    { name: "player_id", type: "text" },
+    ...Array.from({ length: scorer.outputs }, (_, index): OutputColumn => ({
+      name: scorer.outputs === 1 ? name : `${name}_${index}`,
+      type: "number",
+    })),
+    { name: "model_name", type: "text" },
+    { name: "model_version", type: "integer" },
+    { name: "input_uri", type: "text" },
+    { name: "row_number", type: "integer" },
+    { name: "geography_id", type: "text" },
+    { name: "company_id", type: "text" },
+    { name: "prediction_timestamp", type: "timestamp" },
+  ];
+}
+
+/** Returns the cells that are the same for all rows of an input, by column. */
+function outputFacts(
+  { version, settings: { variant } }: ScoreWriterOptions,
+  inputUri: string,
+): Record<string, string | number | Date | null> {
+  return {
+    model_name: version.name,
+    model_version: version.version,
+    input_uri: inputUri,
+    geography_id: variant.geography ?? null,
+    company_id: variant.company ?? null,
+    prediction_timestamp: new Date(),
+  };
+}
+
+function toCells(
+  { rows, scores, ids, firstRow, rowNumbers }: PlacedScores,
+  { columns, facts }: {
+    columns: readonly OutputColumn[];
+    facts: Record<string, string | number | Date | null>;
+  },
+): OutputCells[] {
+  const outputs = rows === 0 ? 0 : scores.length / rows;
+  const players = ids && unpack(ids);
+  return columns.map(({ name }, column) => {
+    if (name === "player_id") {
+      return players ?? new Array<null>(rows).fill(null);
+    }
+    if (name === "row_number") {
+      return Array.from(
+        { length: rows },
+        (_, row) => rowNumbers?.[row] ?? firstRow + row,
+      );
+    }
+    if (name in facts) return new Array(rows).fill(facts[name]!);
+    // The scores follow the player.
+    return Array.from(
+      { length: rows },
+      (_, row) => scores[row * outputs + column - 1]!,
+    );
+  });
+}
