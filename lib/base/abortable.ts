@@ -23,21 +23,37 @@ export async function* abortable<T>(
   source: AsyncIterable<T> | Iterable<T>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T, undefined> {
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  const onAbort = () => aborted.reject(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  if (signal?.aborted) onAbort();
   const items = toAsyncIterator(source);
   try {
     for (;;) {
-      const next = await Promise.race([aborted.promise, items.next()]);
+      const next = await settledOrAborted(items.next(), signal);
       if (next.done) return;
       yield next.value;
     }
   } finally {
-    signal?.removeEventListener("abort", onAbort);
     items.return?.()?.catch(() => {});
+  }
+}
+
+/**
+ * Waits for a promise until the signal aborts. Not by `Promise.race` with one
+ * promise for the signal: as long as that one is pending, it would keep every
+ * item in memory.
+ */
+async function settledOrAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (!signal) return await promise;
+  promise.catch(() => {}); // nobody else waits for it after an abort
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([aborted.promise, promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 
