@@ -86,8 +86,8 @@ export async function openRowWriter(
   };
 }
 
-/** Rows per row group, as pyarrow's readers like them. */
-const groupRows = 131_072;
+/** Rows per row group: the cells of one are objects in memory until it is written. */
+const groupRows = 1 << 15;
 
 const parquetTypes = {
   text: "STRING",
