@@ -121,30 +121,6 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     ]],
   },
   {
-    name: "bench-predict",
-    summary: "Benchmarks a complete predict: reading, scoring and storing.",
-    flags: {
-      rows: {
-        kind: "text",
-        value: "N,N…",
-        default: "1000,10000,100000,300000",
-        help: "row counts; one run per count",
-      },
-    },
-    steps: [[
-      "run",
-      "--no-prompt",
-      "--quiet",
-      "--allow-read",
-      "--allow-write",
-      "--allow-run",
-      "--allow-env",
-      "--allow-net=127.0.0.1",
-      "--allow-sys=uid,cpus",
-      "bench/predict.ts",
-    ]],
-  },
-  {
     name: "bench-rows",
     summary:
       "Measures predict beside Python, DuckDB, polars and pyarrow, from file to Postgres (needs uv).",
