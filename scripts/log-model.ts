@@ -51,7 +51,7 @@ export async function logModel(
   );
 
   const files = await readCandidateFiles(services, settings, flags);
-  const candidate = toCandidate(files, {
+  const candidate = await toCandidate(files, {
     ...settings,
     label: flags.label ?? settings.label,
   });

@@ -17,18 +17,27 @@
  */
 import type { ColumnSession, OnnxSession } from "./onnx/session.ts";
 
+export type { OnnxSession };
+
 export type { Model, TreeEnsemble } from "./ensemble.ts";
 export { evaluate } from "./evaluate.ts";
 export { parseModel } from "./formats/detect.ts";
 export { openKernel } from "./kernel/kernel.ts";
 export { type Label, type Library, toCode, unseenCategory } from "./labels.ts";
 export { toColumnGraph, toGraphRows } from "./onnx/columns.ts";
+export { checkOnnxSize, isOnnx, readOnnxFile } from "./onnx/file.ts";
+export {
+  feedsFrames,
+  type FrameGraphOptions,
+  toFrameGraph,
+} from "./onnx/frame-graph.ts";
+export type { GraphInputs, StringLabels } from "./onnx/inputs.ts";
 export type { OutputFacts } from "./onnx/output.ts";
 export { toOnnx } from "./onnx/write.ts";
-export { checkParity, type ParityReport } from "./parity/check.ts";
+export { checkParity, checkScores, type ParityReport } from "./parity/check.ts";
 
 /**
- * Opens an ONNX graph that reads one float32 matrix; see `onnx/session.ts`.
+ * Opens an ONNX graph; see `onnx/session.ts`.
  * Loads the ONNX runtime on the first call, because scoring trees does not need
  * it.
  *
@@ -40,7 +49,7 @@ export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
 }
 
 /**
- * Opens a graph written by {@linkcode toColumnGraph}.
+ * Opens a graph written by {@linkcode toColumnGraph} or {@linkcode toFrameGraph}.
  *
  * @throws {InputError} If the runtime cannot run the graph.
  */

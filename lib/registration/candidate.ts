@@ -14,13 +14,14 @@ import {
   toSchemaJson,
 } from "../mlflow/model-folder/signature.ts";
 import {
-  evaluate,
-  type Model,
-  parseModel,
-  toColumnGraph,
-  toOnnx,
-  unseenCategory,
-} from "../model/mod.ts";
+  type CandidateGraphs,
+  type CandidateModel,
+  type ModelFeatures,
+  openCandidateModel,
+  type OpenModel,
+  toGraphs,
+} from "./candidate-model.ts";
+import type { OutputSettings } from "../scoring/model-output.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
 import type { InputRow } from "../rows/json.ts";
@@ -47,8 +48,8 @@ export interface CandidateFiles {
   readonly manifest: SourceFile | undefined;
 }
 
-/** How the rows of the files are parsed. */
-export interface CandidateOptions {
+/** How the files are read: the rows, and the output of an ONNX model. */
+export interface CandidateOptions extends OutputSettings {
   readonly recipe: Recipe;
   readonly idColumn: string | undefined;
   readonly label: string;
@@ -64,11 +65,9 @@ export interface InputExample {
 
 /** A model that is ready to be logged. */
 export interface Candidate {
-  readonly model: Model;
+  readonly model: CandidateModel;
   readonly modelBytes: Uint8Array<ArrayBuffer>;
-  readonly onnxBytes: Uint8Array;
-  /** The ONNX graph that takes rows as users send them: typed columns and category labels. */
-  readonly columnGraph: Uint8Array;
+  readonly graphs: CandidateGraphs;
   readonly columns: readonly ColumnSpec[];
   /** The recipe with the categories of each step; it is recorded with the version, and `predict` uses the recorded one. */
   readonly recipe: Recipe;
@@ -77,6 +76,8 @@ export interface Candidate {
   readonly sample: {
     readonly matrix: Float32Array;
     readonly rows: number;
+    /** The model's predictions, rows × outputs. */
+    readonly scores: Float32Array;
     /** The rows as users sent them, one cell per column in the model's order: labels for categories, null for missing. */
     readonly cells: readonly (readonly unknown[])[];
   };
@@ -104,17 +105,21 @@ export interface CandidateDigests {
 const exampleRows = 20;
 
 /**
- * Returns the candidate for the files: the parsed model, its ONNX conversion, a
- * signature from the model's types and the sample, and metrics on the labelled
- * set.
+ * Returns the candidate for the files: the parsed model, its graphs, a signature
+ * from the model's types and the sample, and metrics on the labelled set.
  *
  * @throws {InputError} If a file cannot be used, or the files do not match.
+ * @throws {UsageError} If the positive class of an ONNX classifier is unknown.
  */
-export function toCandidate(
+export async function toCandidate(
   files: CandidateFiles,
   options: CandidateOptions,
-): Candidate {
-  const model = parseModel(files.model.bytes);
+): Promise<Candidate> {
+  await using opened = await openCandidateModel(files.model.bytes, {
+    settings: options,
+    file: files.model.uri,
+  });
+  const { model } = opened;
   const names = readNames(files.features, model);
   const sampleRows = files.sample.rows;
   // If the model does not return one probability per row, the labelled set is not used.
@@ -132,23 +137,22 @@ export function toCandidate(
     columns: columns.map((column, feature) => ({
       ...toColumn(column),
       labels: model.features.labels?.[feature],
-      unseen: unseenCategory(model.library),
+      unseen: model.features.unseen,
     })),
     recipe,
     idColumn,
   };
-  const sample = toFeatures(sampleRows, {
-    ...binding,
-    file: files.sample.uri,
-  });
+  const sample = await scored(
+    opened,
+    toFeatures(sampleRows, { ...binding, file: files.sample.uri }),
+  );
   const count = Math.min(exampleRows, sample.rows);
-  const matrix = sample.matrix.slice(0, count * names.length);
   const cells = toModelRows(sampleRows, binding)
     .map((row) => names.map((name) => row[name] ?? null));
   const rows = cells.slice(0, count);
   const labelled = files.evaluation && labelledRows &&
-    scoreLabelled(
-      model,
+    await scored(
+      opened,
       toFeatures(labelledRows, {
         ...binding,
         labelColumn: options.label,
@@ -157,13 +161,13 @@ export function toCandidate(
     );
   const metrics = labelled && evaluationMetrics({
     probabilities: labelled.scores,
-    outcomes: labelled.outcomes,
+    outcomes: labelled.labels ?? new Uint8Array(),
   });
   return {
     model,
     modelBytes: files.model.bytes,
-    onnxBytes: toOnnx(model),
-    columnGraph: toColumnGraph(model, {
+    graphs: toGraphs(model, {
+      bytes: files.model.bytes,
       columns: binding.columns,
       missingValue: recipe.missingValue,
     }),
@@ -171,15 +175,18 @@ export function toCandidate(
     recipe,
     example: {
       rows,
-      scores: evaluate(model, matrix, { rows: count }).predictions,
+      scores: sample.scores.slice(0, count * model.outputs),
     },
-    sample: { matrix: sample.matrix, rows: sample.rows, cells },
+    sample: { ...sample, cells },
     metrics,
     evaluation: files.evaluation,
     reference: {
       version: 1,
       source: toSource(files, labelled ? "evaluation" : "sample"),
-      ...toProfile({ names, ...labelled ?? score(model, sample) }),
+      ...toProfile({
+        names,
+        ...toProfiled(labelled ?? sample, model),
+      }),
       ...(model.features.labels
         ? { labels: model.features.labels.map((labels) => labels ?? null) }
         : {}),
@@ -189,26 +196,46 @@ export function toCandidate(
       model: sha256(files.model.bytes),
       features: sha256(JSON.stringify(names)),
       evaluation: files.evaluation && sha256(files.evaluation.bytes),
-      recipe: digestRecipe(recipe),
+      recipe: toRecipeDigest(model, recipe),
       sample: digestOf({ columns: toSchemaJson(columns), rows }),
     },
     trainingDate: findTrainingDate(files),
   };
 }
 
-function readNames(features: SourceFile, model: Model): string[] {
+/** Returns the digest of the recipe, and of the output's interpretation where the file alone does not determine it. */
+function toRecipeDigest(model: CandidateModel, recipe: Recipe): string {
+  const digest = digestRecipe(recipe);
+  return model.kind === "onnx"
+    ? digestOf({ recipe: digest, output: model.output })
+    : digest;
+}
+
+function readNames(features: SourceFile, model: CandidateModel): string[] {
   const names = parseFeatureNames(features.bytes, { file: features.uri });
-  checkFeatureNames(names, {
-    modelNames: model.features.names,
-    modelCount: model.features.count,
+  const { names: modelNames, count } = model.features;
+  // Named inputs are bound by name, so that the order of the file does not matter.
+  const isBound = model.kind === "onnx" &&
+    model.frame.inputs.kind === "columns";
+  const ordered = isBound && hasSame(names, modelNames)
+    ? [...modelNames]
+    : names;
+  checkFeatureNames(ordered, {
+    modelNames,
+    modelCount: count ?? names.length,
     file: features.uri,
   });
-  return names;
+  return ordered;
+}
+
+function hasSame(names: readonly string[], others: readonly string[]): boolean {
+  return names.length === others.length &&
+    others.every((name) => names.includes(name));
 }
 
 /** Returns the signature's columns and the recipe's categories, which depend on each other: types identify categories, and categories are booleans. */
 function toColumns(
-  model: Model,
+  { kind, features }: CandidateModel,
   { names, recipe, sample, rows }: {
     names: readonly string[];
     recipe: Recipe;
@@ -216,23 +243,28 @@ function toColumns(
     rows: readonly InputRow[];
   },
 ): { columns: ColumnSpec[]; recipe: Recipe } {
-  const specsOf = (valuesOf: (name: string) => unknown[]) =>
-    names.map((name, index) =>
-      toColumnSpec({
+  const specsOf = (
+    valuesOf: (name: string) => unknown[],
+    types: ModelFeatures["types"],
+  ) =>
+    names.map((name, index): ColumnSpec => {
+      const spec = toColumnSpec({
         name,
-        labels: model.features.labels?.[index],
-        // A LightGBM file shows which features are categories, but not their types.
-        modelType: model.library === "xgboost"
-          ? model.features.types[index]
-          : undefined,
+        labels: features.labels?.[index],
+        modelType: types[index],
         values: valuesOf(name),
-      })
-    );
+      });
+      // A graph reads every column; MLflow would drop an optional one and shift the others.
+      return kind === "onnx" ? { ...spec, required: true } : spec;
+    });
   // Missing values are ignored here, because a raw sample lacks all encoded columns.
-  const known = specsOf((name) =>
-    sample.flatMap(({ value }) =>
-      Object.hasOwn(value, name) && value[name] !== null ? [value[name]] : []
-    )
+  // A graph reads categories as floats, which does not tell them from numbers; the sample's true and false do.
+  const known = specsOf(
+    (name) =>
+      sample.flatMap(({ value }) =>
+        Object.hasOwn(value, name) && value[name] !== null ? [value[name]] : []
+      ),
+    kind === "onnx" ? [] : features.types,
   );
   const resolved = resolveRecipe(recipe, {
     columns: known.map(toColumn),
@@ -243,7 +275,11 @@ function toColumns(
     recipe: resolved,
   });
   return {
-    columns: specsOf((name) => modelRows.map((row) => row[name])),
+    columns: specsOf(
+      (name) => modelRows.map((row) => row[name]),
+      // A matrix whose number of columns is open has one type for all.
+      names.map((_, index) => features.types[index] ?? features.types[0]),
+    ),
     recipe: resolved,
   };
 }
@@ -252,35 +288,31 @@ function toColumn({ name = "", type }: ColumnSpec): Column {
   return { name, type };
 }
 
-/** The model's input rows, and its scores if it returns one probability per row. */
-interface ScoredRows extends Pick<Features, "matrix" | "rows"> {
-  readonly scores: Float32Array | undefined;
-}
-
-function score(
-  model: Model,
-  { matrix, rows }: Pick<Features, "matrix" | "rows">,
-): ScoredRows {
-  const scores = givesProbability(model)
-    ? evaluate(model, matrix, { rows }).predictions
-    : undefined;
-  return { matrix, rows, scores };
-}
-
-function givesProbability(model: Model): boolean {
-  return model.predictionKind === "probability" && model.outputs === 1;
-}
-
-function scoreLabelled(
-  model: Model,
-  features: Features,
-): ScoredRows & {
+/** The model's input rows and its predictions. */
+interface ScoredRows extends Features {
   readonly scores: Float32Array;
-  readonly outcomes: Uint8Array;
-} {
-  const { matrix, rows, labels = new Uint8Array() } = features;
-  const scores = evaluate(model, matrix, { rows }).predictions;
-  return { matrix, rows, scores, outcomes: labels };
+}
+
+async function scored(
+  { predict }: OpenModel,
+  features: Features,
+): Promise<ScoredRows> {
+  const scores = await predict(features.matrix, features.rows);
+  return { ...features, scores };
+}
+
+/** Returns what the reference profile describes: the rows, and the scores if they are probabilities. */
+function toProfiled(
+  { matrix, rows, scores }: ScoredRows,
+  model: CandidateModel,
+): Pick<Features, "matrix" | "rows"> & { scores: Float32Array | undefined } {
+  return { matrix, rows, scores: givesProbability(model) ? scores : undefined };
+}
+
+function givesProbability(
+  { predictionKind, outputs }: CandidateModel,
+): boolean {
+  return predictionKind === "probability" && outputs === 1;
 }
 
 /** Returns the source of the reference profile. */

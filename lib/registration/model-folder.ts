@@ -16,6 +16,7 @@ import {
   metadataKey,
   ownFiles,
 } from "../mlflow/model-folder/read.ts";
+import type { Model } from "../model/mod.ts";
 import { scoreOutput } from "../mlflow/model-folder/signature.ts";
 import { toRecorded } from "../rows/recipe.ts";
 
@@ -42,27 +43,28 @@ const onnxVersion = "1.23.2";
 const lightgbmVersion = "4.7.0";
 
 /**
- * Returns the files of a logged model: `MLmodel`, the native file, `model.onnx`,
- * the input example with its expected scores, the reference profile, and
- * Python's environment. MLmodel contains the digest of every other file.
+ * Returns the files of a logged model: `MLmodel`, the model file, its graphs, the
+ * input example with its expected scores, the reference profile, and Python's
+ * environment. MLmodel contains the digest of every other file.
  */
 export function toModelFolder(
   candidate: Candidate,
   origin: ModelOrigin,
 ): ModelFolder {
-  const { model, columns, example } = candidate;
-  const native = toNative(candidate);
+  const { model, modelBytes, graphs, columns, example } = candidate;
+  const native = model.kind === "native"
+    ? toNative(model.model, modelBytes)
+    : undefined;
   const names = columns.map(({ name }) => name ?? "");
   const expected: ExpectedScores = {
     columns: names,
     rows: example.rows,
     scores: [...example.scores],
   };
-  const isDescribable = describable(candidate);
   const environment = {
-    native: isDescribable ? native : undefined,
+    native: graphs.loadsInPython ? native : undefined,
     onnxVersion,
-    hasColumnGraph: !isDescribable,
+    hasColumnGraph: !graphs.loadsInPython,
     mlflowVersion,
   };
   const texts = {
@@ -73,9 +75,11 @@ export function toModelFolder(
     [ownFiles.referenceProfile]: JSON.stringify(candidate.reference),
   };
   const files = new Map<string, Uint8Array>([
-    [native.file, candidate.modelBytes],
-    [onnxFile, candidate.onnxBytes],
-    ...isDescribable ? [] : [[columnGraphFile, candidate.columnGraph] as const],
+    ...native ? [[native.file, modelBytes] as const] : [],
+    [onnxFile, graphs.onnx ?? modelBytes],
+    ...graphs.loadsInPython
+      ? []
+      : [[columnGraphFile, graphs.columnGraph] as const],
     ...Object.entries(texts).map(([path, text]) =>
       [path, new TextEncoder().encode(text)] as const
     ),
@@ -88,8 +92,10 @@ export function toModelFolder(
     sizeBytes: [...files.values()].reduce((sum, { length }) => sum + length, 0),
     metadata: {
       [metadataKey]: {
-        native: native.file,
-        objective: model.objective,
+        ...native ? { native: native.file } : {},
+        ...model.kind === "native"
+          ? { objective: model.model.objective }
+          : { output: model.output },
         recipe: toRecorded(candidate.recipe),
         sha256: Object.fromEntries(
           [...files].map(([path, bytes]) => [path, sha256(bytes)]),
@@ -102,9 +108,7 @@ export function toModelFolder(
 }
 
 /** Returns the flavor, file name and version of the native model. The second byte distinguishes UBJSON from JSON: in UBJSON it is the type of the first key's length. */
-function toNative(
-  { model, modelBytes }: Candidate,
-): NativeModel {
+function toNative(model: Model, bytes: Uint8Array): NativeModel {
   if (model.library === "lightgbm") {
     return {
       flavor: "lightgbm",
@@ -112,24 +116,11 @@ function toNative(
       version: lightgbmVersion,
     };
   }
-  const isUbjson = modelBytes[0] === 0x7b &&
-    /^[iUIlL$#]$/.test(String.fromCharCode(modelBytes[1] ?? 0));
+  const isUbjson = bytes[0] === 0x7b &&
+    /^[iUIlL$#]$/.test(String.fromCharCode(bytes[1] ?? 0));
   return {
     flavor: "xgboost",
     file: isUbjson ? "model.ubj" : "model.json",
     version: model.libraryVersion,
   };
-}
-
-/**
- * Returns true if MLflow's own loader of the native file returns the same scores
- * as this project. It loads a Booster, which uses all rounds, treats only NaN as
- * missing, and rejects category labels outside a pandas `category`, a type that
- * MLflow's signatures do not have. Otherwise Python loads an ONNX file, which
- * contains exactly what is scored here.
- */
-function describable({ model, recipe }: Candidate): boolean {
-  return model.rounds.used === model.rounds.total &&
-    model.features.labels === undefined &&
-    recipe.missingValue === undefined;
 }

@@ -1,7 +1,9 @@
-/** The parity gate: before a model is registered, every engine that may score it must return the same scores as its trees. */
+/** The parity gate: before a model is registered, every engine that may score it must return the same scores. */
 import type { Candidate } from "./candidate.ts";
+import type { NativeCandidate, OnnxCandidate } from "./candidate-model.ts";
 import {
   checkParity,
+  checkScores,
   openColumnGraph,
   openKernel,
   openOnnx,
@@ -10,19 +12,32 @@ import {
 } from "../model/mod.ts";
 
 /**
- * Returns the largest differences of ONNX and the kernel from the parsed model,
- * on the sample and on boundary rows: values at, just below and just above its
+ * Returns the largest differences between the ways in which a model is scored.
+ *
+ * For a native model, ONNX and the kernel are compared with the parsed model, on
+ * the sample and on boundary rows: values at, just below and just above its
  * thresholds, and missing values. A second ONNX graph scores the sample's rows
  * as users sent them, with category labels, which verifies the encoding of rows
- * independently.
+ * independently. An ONNX model is compared with its graph for Python in the
+ * same way, on the sample: it has no other engine.
  *
  * @throws {InputError} If an engine differs by more than 1e-6; names engine and row.
  */
 export async function proveParity(
-  { model, onnxBytes, columnGraph, columns, sample }: Candidate,
+  candidate: Candidate,
 ): Promise<ParityReport> {
-  await using session = await openOnnx(onnxBytes);
-  await using graph = await openColumnGraph(columnGraph);
+  const { model } = candidate;
+  return model.kind === "native"
+    ? await proveNative(model, candidate)
+    : await proveOnnx(model, candidate);
+}
+
+async function proveNative(
+  { model }: NativeCandidate,
+  { graphs, columns, sample }: Candidate,
+): Promise<ParityReport> {
+  await using session = await openOnnx(graphs.onnx ?? new Uint8Array());
+  await using graph = await openColumnGraph(graphs.columnGraph);
   const sent = toGraphRows(model, {
     types: columns.map(({ type }) => type),
     rows: sample.cells,
@@ -41,10 +56,35 @@ export async function proveParity(
   return await checkParity(model, {
     sample,
     engines,
-    sampleEngines: {
-      "onnxruntime on the rows as sent": () => graph.predict(sent),
-    },
+    sampleEngines: { [asSent]: () => graph.predict(sent) },
   });
+}
+
+/** The name of the way in which rows are scored as users sent them. */
+const asSent = "onnxruntime on the rows as sent";
+
+async function proveOnnx(
+  { frame: { inputs }, outputs }: OnnxCandidate,
+  { graphs, sample }: Candidate,
+): Promise<ParityReport> {
+  const missingTexts =
+    sample.cells[0]?.map((_, column) =>
+      (inputs.kind === "columns"
+        ? inputs.columns[column]?.strings
+        : inputs.strings)?.missingText ?? null
+    ) ?? [];
+  const sent = sample.cells.map((row) =>
+    row.map((cell, column) => cell ?? missingTexts[column] ?? null)
+  );
+  await using graph = await openColumnGraph(graphs.columnGraph);
+  const found = await graph.predict(sent);
+  return {
+    sampleRows: sample.rows,
+    generatedRows: 0,
+    maxAbsoluteError: {
+      [asSent]: checkScores(sample.scores, found, { engine: asSent, outputs }),
+    },
+  };
 }
 
 /**
@@ -56,7 +96,8 @@ export function describeParity(
   const errors = Object.entries(maxAbsoluteError).map(([engine, error]) =>
     `${error === 0 ? 0 : error.toExponential(1)} (${engine})`
   );
-  return `${sampleRows} sample and ${generatedRows} generated rows agree with the trees to ${
-    errors.join(", ")
-  }`;
+  const rows = generatedRows > 0
+    ? `${sampleRows} sample and ${generatedRows} generated rows agree with the trees`
+    : `${sampleRows} sample rows agree`;
+  return `${rows} to ${errors.join(", ")}`;
 }

@@ -70,7 +70,8 @@ export async function rehearseBootstrap(
     runId: "dry-run",
     createdMs: Date.now(),
   };
-  const folder = toModelFolder(toCandidate(files, settings), origin);
+  const candidate = await toCandidate(files, settings);
+  const folder = toModelFolder(candidate, origin);
   const store = inMemory(folder.files);
   const loaded = await readModelFolder(store, {
     mlmodelSha256: undefined,

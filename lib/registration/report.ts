@@ -1,5 +1,6 @@
 /** Describes the results of `log-model` and `compare` as JSON and as text. */
 import type { Candidate, CandidateFiles } from "./candidate.ts";
+import type { OnnxCandidate } from "./candidate-model.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
 import type { Comparison } from "./compare.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
@@ -21,7 +22,7 @@ export interface LoggingFacts {
 
 /** Returns the outcome of `log-model` for one variant; `status` is `created` or `unchanged`. */
 export function describeLogging(
-  { metrics }: Candidate,
+  { metrics, model }: Candidate,
   facts: LoggingFacts,
 ): Outcome {
   const { settings: { variant }, files, version, isNew, parity, trainingDate } =
@@ -38,6 +39,12 @@ export function describeLogging(
       model_name: version.name,
       model_version: version.version,
       model_uri: version.artifactUri,
+      ...model.kind === "onnx"
+        ? {
+          classes: model.output.classes ?? null,
+          positive_class: model.output.positive_class ?? null,
+        }
+        : {},
       metrics: metrics ?? null,
       parity,
       training_date: trainingDate,
@@ -47,6 +54,7 @@ export function describeLogging(
         ? `Logged ${version.name} version ${version.version} in run ${version.runId}`
         : `${version.name} version ${version.version} is already this model; nothing was logged (--force logs it again)`,
       `  model file: ${files.model.uri}`,
+      ...model.kind === "onnx" ? [`  output: ${describeOutput(model)}`] : [],
       metrics
         ? `  metrics on ${files.evaluation?.uri}: ${describeMetrics(metrics)}`
         : "  no metrics, because there is no labelled set",
@@ -94,6 +102,17 @@ export function describeComparison(
       ...reasons.map((reason) => `  ${reason}`),
     ].join("\n"),
   };
+}
+
+/** Returns how the output of an ONNX model is read. */
+function describeOutput({ output, outputs }: OnnxCandidate): string {
+  const { kind, positive_class: positive, classes } = output;
+  if (kind === "score") return "scores, which are not probabilities";
+  if (outputs > 1) return `the probabilities of ${outputs} classes`;
+  const known = classes ? ` of ${classes.join(", ")}` : "";
+  return positive === undefined
+    ? "a probability"
+    : `the probability of class ${positive}${known}`;
 }
 
 function describeMetrics(metrics: EvaluationMetrics): string {

@@ -5,6 +5,7 @@
  */
 import { InputError, UsageError } from "../base/errors.ts";
 import type { OutputFacts } from "../model/mod.ts";
+import type { RecordedOutput } from "../mlflow/model-folder/recorded-output.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** The settings in `variants.yaml` that describe a model's output. */
@@ -18,8 +19,10 @@ export interface ModelOutput {
   readonly predictionKind: "probability" | "score";
   /** Predictions per row. */
   readonly outputs: number;
-  /** The class whose probability is used; undefined when the graph names none. */
+  /** The class whose probability is used: `0` or `1` if the graph has two columns without names; undefined if there is no choice. */
   readonly positiveClass: string | undefined;
+  /** The column of that class; undefined if all columns are used. */
+  readonly column: number | undefined;
   /**
    * Returns the predictions from the graph's rows × columns.
    *
@@ -53,6 +56,7 @@ export function toModelOutput(
   const all = {
     outputs: columns,
     positiveClass: undefined,
+    column: undefined,
     take: (values: Float32Array) => values,
   };
   if (!isProbability) return { ...all, predictionKind: "score" };
@@ -62,7 +66,8 @@ export function toModelOutput(
     return {
       predictionKind: "probability",
       outputs: 1,
-      positiveClass: facts.classes?.[column],
+      positiveClass: (facts.classes ?? unnamed)[column],
+      column,
       take: (values) => takeColumn(values, { column, what }),
     };
   }
@@ -78,6 +83,42 @@ export function toModelOutput(
     ...all,
     predictionKind: "probability",
     take: (values) => checkProbabilities(values, what),
+  };
+}
+
+/**
+ * Returns the settings with which a model was logged. They stay with the
+ * version, so that `positive_class` in `variants.yaml` cannot change what an
+ * earlier version returns.
+ *
+ * @param options `recorded`: undefined for a model that was logged without them, by Python; the settings are then those of `variants.yaml`.
+ * @throws {UsageError} If `variants.yaml` contradicts what was recorded.
+ */
+export function settingsOf(
+  settings: OutputSettings,
+  { recorded, what }: { recorded: RecordedOutput | undefined; what: string },
+): OutputSettings {
+  if (!recorded) return settings;
+  const { positiveClass, modelOutput } = settings;
+  const { kind, positive_class: logged } = recorded;
+  const contradiction = positiveClass !== undefined && logged !== undefined &&
+      !isSame(logged, positiveClass)
+    ? `positive_class ${JSON.stringify(positiveClass)}`
+    : modelOutput === "probability" && kind === "score"
+    ? "model_output probability"
+    : undefined;
+  if (contradiction !== undefined) {
+    throw new UsageError(
+      `Cannot use ${contradiction} of variants.yaml for ${what}: it was logged ${
+        kind === "score"
+          ? "without model_output, so its numbers are scores"
+          : `with the probability of class ${JSON.stringify(logged)}`
+      }; log the model again with \`log-model\`, or correct variants.yaml`,
+    );
+  }
+  return {
+    positiveClass: logged ?? positiveClass,
+    modelOutput: kind === "probability" ? kind : undefined,
   };
 }
 
@@ -100,13 +141,16 @@ export function checkUnnamed(
   );
 }
 
+/** The names of two classes that a graph does not name. */
+const unnamed: readonly string[] = ["0", "1"];
+
 /** Returns the column of the positive class. */
 function positiveColumn(
   classes: readonly string[] | undefined,
   { positiveClass, what }: { positiveClass: string | undefined; what: string },
 ): number {
   const known = classes?.length === 2 ? classes : undefined;
-  const names = known ?? ["0", "1"];
+  const names = known ?? unnamed;
   const found = known
     ? `its classes are ${quote(known)}`
     : "it has two columns and no class names, so they are 0 (the first) and 1 (the second)";

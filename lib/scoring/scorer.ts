@@ -5,6 +5,7 @@ import { sha256 } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { Schema } from "../mlflow/model-folder/signature.ts";
 import {
+  type GraphInputs,
   type Model,
   openOnnx,
   parseModel,
@@ -23,6 +24,7 @@ import { toPredict } from "./predict.ts";
 import {
   checkUnnamed,
   type OutputSettings,
+  settingsOf,
   toModelOutput,
 } from "./model-output.ts";
 
@@ -137,17 +139,24 @@ async function openGraph(
     );
   }
   const model = native && parseModel(native);
-  const names = model ? namesOf(model, folder) : folder.featureNames ?? [];
-  const columns = withLabels(
-    toColumns(names, folder.file.signature.inputs),
-    model,
-  );
   const session = await openOnnx(onnx);
   try {
+    const { inputs } = session;
+    const ownNames = model
+      ? namesOf(model, folder)
+      : inputNames(inputs) ?? folder.featureNames ?? [];
+    const columns = withStrings(
+      withLabels(toColumns(ownNames, folder.file.signature.inputs), model),
+      inputs,
+    );
     // This project wrote the graph next to a native model, so all its columns are the model's outputs.
     const output = model ? { ...model, take: asIs } : toModelOutput(
       session.facts,
-      { columns: session.outputs, settings, what: uri },
+      {
+        columns: session.outputs,
+        settings: settingsOf(settings, { recorded: folder.output, what: uri }),
+        what: uri,
+      },
     );
     return {
       engine: "onnxruntime",
@@ -215,6 +224,28 @@ function withLabels(
     labels: labels[feature],
     unseen,
   }));
+}
+
+/** Returns the names of the inputs of a graph with one input per column; undefined for a matrix, whose columns have no names. */
+function inputNames(inputs: GraphInputs): string[] | undefined {
+  return inputs.kind === "columns"
+    ? inputs.columns.map(({ name }) => name)
+    : undefined;
+}
+
+/** Adds the strings that an ONNX graph compares with to its columns of strings. */
+function withStrings(
+  columns: Column[] | undefined,
+  inputs: GraphInputs,
+): Column[] | undefined {
+  return columns?.map((column, feature) => {
+    const strings = inputs.kind === "columns"
+      ? inputs.columns[feature]?.strings
+      : inputs.strings;
+    return strings
+      ? { ...column, labels: strings.labels, unseen: strings.unseen }
+      : column;
+  });
 }
 
 async function replay(

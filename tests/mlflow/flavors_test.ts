@@ -53,7 +53,7 @@ async function readCandidate(folder: string, name: string): Promise<Candidate> {
     source: "local" as const,
     bytes: await Deno.readFile(`${folder}/${path}`),
   });
-  return toCandidate({
+  return await toCandidate({
     model: await file(`${name}.model`),
     features: await file(`${name}.features.json`),
     sample: await withRows(await file(`${name}.jsonl`), {
@@ -62,7 +62,7 @@ async function readCandidate(folder: string, name: string): Promise<Candidate> {
     }),
     evaluation: undefined,
     manifest: undefined,
-  }, { recipe: plainRecipe, idColumn, label: "churned" });
+  }, { ...settings, recipe: plainRecipe, idColumn, label: "churned" });
 }
 
 async function writeModel(candidate: Candidate, folder: string): Promise<void> {

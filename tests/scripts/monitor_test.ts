@@ -735,7 +735,9 @@ Deno.test("toCandidate() profiles the sample, without metrics, if there is no la
     evaluation: undefined,
     manifest: undefined,
   };
-  const { reference } = toCandidate(files, {
+  const { reference } = await toCandidate(files, {
+    positiveClass: undefined,
+    modelOutput: undefined,
     recipe: plainRecipe,
     idColumn: "player_id",
     label: "churned",

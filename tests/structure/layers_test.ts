@@ -47,6 +47,7 @@ const owners: Readonly<Record<string, string>> = {
  */
 const pure: readonly string[] = [
   "lib/registration/candidate.ts",
+  "lib/registration/candidate-model.ts",
   "lib/monitoring/columns.ts",
   "lib/monitoring/coverage.ts",
   "lib/registration/compare.ts",
@@ -69,6 +70,7 @@ const pure: readonly string[] = [
   "lib/statistics/classification.ts",
   "lib/mlflow/json.ts",
   "lib/mlflow/validation.ts",
+  "lib/mlflow/model-folder/recorded-output.ts",
   "lib/mlflow/model-folder/signature.ts",
   "lib/mlflow/store.ts",
   "lib/mlflow/values.ts",

@@ -16,6 +16,7 @@ import {
 import { parseRecorded, type RecordedRecipe } from "../../rows/recipe.ts";
 import { type ModelFile, parseMLmodel } from "./mlmodel-read.ts";
 import { mlmodelFile } from "./mlmodel-write.ts";
+import { type RecordedOutput, recordedOutput } from "./recorded-output.ts";
 
 /** Names of the files that we add to MLflow's in the folder. */
 export const ownFiles = {
@@ -53,6 +54,8 @@ export interface LoadedFolder {
   readonly featureNames: readonly string[] | undefined;
   /** How rows are converted to the model's columns; undefined for a model logged without a recipe, by Python or by an earlier version of this project. */
   readonly recipe: RecordedRecipe | undefined;
+  /** How the output is read; undefined for a native model, and for a model logged by Python. */
+  readonly output: RecordedOutput | undefined;
   /** False if the model was logged without digests, as by MLflow itself. */
   readonly verified: boolean;
 }
@@ -101,6 +104,7 @@ export async function readModelFolder(
       file: uriOf(store, ownFiles.featureNames),
     }),
     recipe: own?.recipe,
+    output: own?.output,
     verified: own !== undefined && mlmodelSha256 !== undefined,
   };
 }
@@ -140,13 +144,16 @@ export async function readRecordedRows(
 }
 
 interface OwnMetadata {
-  readonly native: string;
+  /** Undefined for an ONNX model. */
+  readonly native: string | undefined;
+  readonly output: RecordedOutput | undefined;
   readonly recipe: RecordedRecipe | undefined;
   readonly sha256: Readonly<Record<string, string>>;
 }
 
 const ownEntry = v.object({
-  native: v.string(),
+  native: v.exactOptional(v.string()),
+  output: v.exactOptional(recordedOutput),
   sha256: v.record(v.string()),
   recipe: v.optional(v.unknown()),
 });
@@ -157,7 +164,9 @@ function ownMetadata(
 ): OwnMetadata | undefined {
   const own = v.match(ownEntry, metadata[metadataKey]);
   return own && {
-    ...own,
+    native: own.native,
+    output: own.output,
+    sha256: own.sha256,
     recipe: own.recipe === undefined ? undefined : parseRecorded(own.recipe),
   };
 }

@@ -29,8 +29,8 @@ export interface TensorInfo {
   readonly name: string;
   /** One of {@linkcode elementType}. */
   readonly type: number;
-  /** The number of columns of a matrix with any number of rows; undefined for a vector with one value per row. */
-  readonly columns: number | undefined;
+  /** The number of columns of a matrix with any number of rows, or the name of an open number; undefined for a vector with one value per row. */
+  readonly columns: number | string | undefined;
 }
 
 /** A graph with one output. */
@@ -57,19 +57,25 @@ export function encodeModel(
   use: keyof typeof versions = "numbers",
 ): Uint8Array {
   const { format, operators, trees } = versions[use];
-  const opset = (domain: string, version: number) =>
-    bytesField(8, concat([stringField(1, domain), integerField(2, version)]));
   return concat([
     integerField(1, format),
     stringField(2, "churn-prediction"), // `producer_name`,
     stringField(6, graph.doc),
     bytesField(7, encodeGraph(graph)),
-    opset("", operators),
-    opset("ai.onnx.ml", trees),
+    encodeOpset("", operators),
+    encodeOpset("ai.onnx.ml", trees),
     ...Object.entries(graph.metadata).map(([key, value]) =>
       bytesField(14, concat([stringField(1, key), stringField(2, value)]))
     ),
   ]);
+}
+
+/** Encodes the field `opset_import` of a `ModelProto`. */
+export function encodeOpset(domain: string, version: number): Uint8Array {
+  return bytesField(
+    8,
+    concat([stringField(1, domain), integerField(2, version)]),
+  );
 }
 
 function encodeGraph(graph: Graph): Uint8Array {
@@ -83,7 +89,8 @@ function encodeGraph(graph: Graph): Uint8Array {
   ]);
 }
 
-function encodeNode(node: GraphNode): Uint8Array {
+/** Encodes a `NodeProto`. */
+export function encodeNode(node: GraphNode): Uint8Array {
   return concat([
     ...node.inputs.map((name) => stringField(1, name)),
     stringField(2, node.output),
@@ -96,11 +103,16 @@ function encodeNode(node: GraphNode): Uint8Array {
 }
 
 /** Encodes a `ValueInfoProto`. */
-function encodeTensor({ name, type, columns }: TensorInfo): Uint8Array {
+export function encodeTensor({ name, type, columns }: TensorInfo): Uint8Array {
   const rows = bytesField(1, stringField(2, "rows"));
-  const size = columns === undefined
-    ? []
-    : [bytesField(1, integerField(1, columns))];
+  const size = columns === undefined ? [] : [
+    bytesField(
+      1,
+      typeof columns === "number"
+        ? integerField(1, columns)
+        : stringField(2, columns),
+    ),
+  ];
   const tensor = concat([
     integerField(1, type),
     bytesField(2, concat([rows, ...size])),

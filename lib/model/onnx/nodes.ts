@@ -15,12 +15,16 @@ import {
 /** A node of a graph. */
 export interface OnnxNode {
   readonly op: string;
+  /** The operator's domain; empty for ONNX's own. */
+  readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** The encoded node. */
   readonly field: Field;
   /** Returns the fields of an attribute; undefined if the node does not have it. */
   attribute(name: string): readonly Field[] | undefined;
+  /** Returns the fields of all attributes. */
+  attributes(): (readonly Field[])[];
 }
 
 /** A graph that can be traversed from its outputs to its inputs. */
@@ -36,13 +40,16 @@ export interface OnnxGraph {
 
 /** Field numbers of `ModelProto`, `GraphProto`, `FunctionProto`, `NodeProto`, `ValueInfoProto`, `AttributeProto` and `TensorProto`. */
 export const fieldNumbers = {
-  model: { graph: 7, functions: 25 },
-  graph: { node: 1, initializer: 5, output: 12 },
+  model: { graph: 7, opset: 8, metadata: 14, functions: 25 },
+  opset: { domain: 1, version: 2 },
+  entry: { key: 1, value: 2 },
+  graph: { node: 1, initializer: 5, input: 11, output: 12 },
   functions: { node: 7 },
-  node: { input: 1, output: 2, op: 4, attribute: 5 },
+  node: { input: 1, output: 2, op: 4, attribute: 5, domain: 7 },
   value: { name: 1, type: 2 },
   attribute: {
     name: 1,
+    integer: 3,
     string: 4,
     tensor: 5,
     graph: 6,
@@ -51,6 +58,7 @@ export const fieldNumbers = {
     graphs: 11,
   },
   tensor: {
+    dims: 1,
     type: 2,
     floats: 4,
     int32s: 5,
@@ -58,6 +66,7 @@ export const fieldNumbers = {
     int64s: 7,
     name: 8,
     raw: 9,
+    location: 14,
   },
 } as const;
 
@@ -101,6 +110,7 @@ function toNode(field: Field): OnnxNode {
   const fields = fieldsOf(field.content) ?? [];
   return {
     op: findString(field.content, node.op) ?? "",
+    domain: findString(field.content, node.domain) ?? "",
     inputs: stringsOf(fields, node.input),
     outputs: stringsOf(fields, node.output),
     field,
@@ -111,7 +121,21 @@ function toNode(field: Field): OnnxNode {
       );
       return found && fieldsOf(found.content);
     },
+    attributes: () =>
+      fields.filter(({ number }) => number === node.attribute)
+        .map(({ content }) => fieldsOf(content) ?? []),
   };
+}
+
+/** Returns the integer of an attribute; undefined if the node does not have it. */
+export function integerAttributeOf(
+  node: OnnxNode,
+  name: string,
+): bigint | undefined {
+  return integersOf(
+    node.attribute(name) ?? [],
+    fieldNumbers.attribute.integer,
+  )[0];
 }
 
 /** Returns the string of an attribute; undefined if the node does not have it. */

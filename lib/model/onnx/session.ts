@@ -5,12 +5,23 @@
 import * as ort from "onnxruntime-web/wasm";
 import { InputError } from "../../base/errors.ts";
 import { rejectCycles } from "./cycles.ts";
+import { checkOnnxSize } from "./file.ts";
+import {
+  type DeclaredInput,
+  type Feed,
+  type GraphInputs,
+  isFixed,
+  readInputs,
+  toFeeds,
+} from "./inputs.ts";
 import { readGraph } from "./nodes.ts";
 import { describeOutput, type OutputFacts } from "./output.ts";
 import { withoutZipMap } from "./zipmap.ts";
 
 /** An open graph; dispose it to free its memory. */
 export interface OnnxSession extends AsyncDisposable {
+  /** What the graph reads. */
+  readonly inputs: GraphInputs;
   /** The number of columns that the graph reads; undefined if it is open. */
   readonly features: number | undefined;
   /** The name of the output with the predictions. */
@@ -22,8 +33,8 @@ export interface OnnxSession extends AsyncDisposable {
   /**
    * Returns the predictions of rows, rows × outputs.
    *
-   * @param matrix Row-major, rows × features; NaN is missing.
-   * @throws {InputError} If the matrix or the output does not have this shape, or the graph fails.
+   * @param matrix Row-major, rows × features; NaN is missing; strings are the codes of {@linkcode GraphInputs}' labels.
+   * @throws {InputError} If the matrix or the output does not have this shape, an input cannot hold a value, or the graph fails.
    */
   predict(matrix: Float32Array, rows: number): Promise<Float32Array>;
 }
@@ -41,39 +52,57 @@ ort.env.logLevel = "error";
 /**
  * Opens a `.onnx` file.
  *
- * The graph must read one float32 matrix, rows × features. The predictions are
- * the float32 output named `probabilities` or `probability`, or else the only
- * float32 output. A `ZipMap` after it is removed (`zipmap.ts`). All columns of
- * the output are returned; the caller knows which one is churn.
+ * The graph must read one matrix, rows × features, or one input per column. The
+ * predictions are the float output named `probabilities` or `probability`, or
+ * else the only float output. A `ZipMap` after it is removed (`zipmap.ts`). All
+ * columns of the output are returned; the caller knows which one is churn.
  *
  * @throws {InputError} If the runtime cannot run the graph, or its inputs or outputs are not supported.
  */
 export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
+  checkOnnxSize(bytes.length);
   rejectCycles(bytes);
   const { bytes: unzipped, zipped } = withoutZipMap(bytes);
   const session = await create(unzipped);
   try {
-    const input = findInput(session);
-    const name = zipped?.name ?? findOutput(session);
     const graph = readGraph(unzipped);
+    const inputs = readInputs(declaredInputs(session), graph);
+    const name = zipped?.name ?? findOutput(session);
     const facts: OutputFacts = graph
       ? describeOutput(graph, { name, zipped: zipped?.classes })
       : { kind: "unknown", classes: undefined };
-    const outputs = await measureWidth(session, { input, output: name }) ??
+    const features = inputs.kind === "matrix"
+      ? inputs.features
+      : inputs.columns.length;
+    const outputs = await measureWidth(session, { inputs, output: name }) ??
       widthOf(session, name) ?? facts.classes?.length ?? 1;
     return {
-      features: input.features,
+      inputs,
+      features,
       output: name,
       outputs,
       facts,
       predict: (matrix, rows) =>
-        predict(session, matrix, { rows, input, output: { name, outputs } }),
+        predict(session, matrix, {
+          rows,
+          features,
+          inputs,
+          output: { name, outputs },
+        }),
       [Symbol.asyncDispose]: () => session.release(),
     };
   } catch (error) {
     await session.release();
     throw error;
   }
+}
+
+function declaredInputs(session: ort.InferenceSession): DeclaredInput[] {
+  return session.inputMetadata.map((input) =>
+    input.isTensor
+      ? { name: input.name, type: input.type, shape: input.shape }
+      : { name: input.name, type: "not a tensor", shape: [] }
+  );
 }
 
 /** Returns the number of columns in the output's shape, 1 for a vector; undefined if it is open. */
@@ -85,24 +114,29 @@ function widthOf(
   const shape = output?.isTensor ? output.shape : [];
   if (shape.length === 1) return 1;
   const columns = shape.slice(1);
-  const isKnown = columns.length > 0 &&
-    columns.every((size) => typeof size === "number" && isFixed(size));
-  if (!isKnown) return undefined;
+  if (columns.length === 0 || !columns.every(isFixed)) return undefined;
   return columns.reduce<number>((product, size) => product * Number(size), 1);
 }
 
-/** Returns the number of columns of the output for a row of zeros; undefined if the number of features is open. */
+/** Returns the number of columns of the output for a row of zeros, or of first labels; undefined if the number of features is open, or the graph fails for that row. */
 async function measureWidth(
   session: ort.InferenceSession,
-  { input, output }: { input: Input; output: string },
+  { inputs, output }: { inputs: GraphInputs; output: string },
 ): Promise<number | undefined> {
-  if (input.features === undefined) return undefined;
-  const zeros = new Float32Array(input.features);
-  const tensor = new ort.Tensor("float32", zeros, [1, input.features]);
-  return (await run(session, { [input.name]: tensor }, output)).length;
+  const features = inputs.kind === "matrix"
+    ? inputs.features
+    : inputs.columns.length;
+  if (features === undefined) return undefined;
+  const matrix = new Float32Array(features);
+  try {
+    const feeds = toFeeds(inputs, { matrix, rows: 1 });
+    return (await runFeeds(session, feeds, output)).length;
+  } catch {
+    return undefined;
+  }
 }
 
-/** An open graph of `toColumnGraph`; dispose it to free its memory. */
+/** An open graph of `toColumnGraph` or `toFrameGraph`; dispose it to free its memory. */
 export interface ColumnSession extends AsyncDisposable {
   /**
    * Returns the predictions of rows as users send them, rows × outputs.
@@ -128,26 +162,25 @@ export async function openColumnGraph(
       inBatches(
         rows.length,
         (start, end) =>
-          run(session, toFeeds(session, rows.slice(start, end)), output),
+          run(session, toCellFeeds(session, rows.slice(start, end)), output),
       ),
     [Symbol.asyncDispose]: () => session.release(),
   };
 }
 
-function toFeeds(
+function toCellFeeds(
   session: ort.InferenceSession,
   rows: readonly (readonly unknown[])[],
 ): ort.InferenceSession.FeedsType {
   const inputs = session.inputMetadata;
-  const isMatrix = inputs.length === 1 && inputs[0]?.isTensor &&
-    inputs[0].type === "string";
+  // A single input is a matrix of all columns, as MLflow feeds it.
+  const isMatrix = inputs.length === 1;
   return Object.fromEntries(inputs.map((input, column) => {
     const type = input.isTensor ? input.type : "not a tensor";
     const cells = isMatrix ? rows.flat() : rows.map((row) => row[column]);
-    const dims = isMatrix ? [rows.length, cells.length / rows.length] : [
-      rows.length,
-      ...inputs.length === 1 ? [1] : [],
-    ];
+    const dims = isMatrix
+      ? [rows.length, cells.length / rows.length]
+      : [rows.length];
     return [input.name, toTensor(type, cells, dims)];
   }));
 }
@@ -203,46 +236,9 @@ async function create(bytes: Uint8Array): Promise<ort.InferenceSession> {
   }
 }
 
-/** The matrix that a graph reads. */
-interface Input {
-  readonly name: string;
-  readonly features: number | undefined;
-}
-
-function findInput(session: ort.InferenceSession): Input {
-  const [input, ...others] = session.inputMetadata;
-  if (input === undefined || others.length > 0) {
-    throw new InputError(
-      `Cannot score ONNX graph: it has ${session.inputNames.length} inputs (${
-        session.inputNames.join(", ")
-      }), expected one float matrix, rows × features`,
-    );
-  }
-  const shape = input.isTensor ? input.shape : [];
-  const [rows, columns] = shape;
-  const isOpen = typeof rows !== "number" || !isFixed(rows);
-  if (
-    !input.isTensor || input.type !== "float32" || shape.length !== 2 || !isOpen
-  ) {
-    const found = input.isTensor ? `${input.type} [${shape}]` : "not a tensor";
-    throw new InputError(
-      `Cannot score ONNX graph: input ${input.name} is ${found}, expected float32 [rows, features]`,
-    );
-  }
-  const features = typeof columns === "number" && isFixed(columns)
-    ? columns
-    : undefined;
-  return { name: input.name, features };
-}
-
-/** Returns false for an open dimension without a name: onnxruntime-web returns its -1 as an unsigned number. */
-function isFixed(size: number): boolean {
-  return size > 0 && size !== 0xffff_ffff;
-}
-
 function findOutput(session: ort.InferenceSession): string {
   const floats = session.outputMetadata.filter((output) =>
-    output.isTensor && output.type === "float32"
+    output.isTensor && (output.type === "float32" || output.type === "float64")
   );
   const named = floats.find(({ name }) => /^probabilit(y|ies)$/.test(name));
   const output = named ?? (floats.length === 1 ? floats[0] : undefined);
@@ -250,7 +246,10 @@ function findOutput(session: ort.InferenceSession): string {
   throw new InputError(
     `Cannot score ONNX graph: cannot tell which of its outputs (${
       session.outputNames.join(", ")
-    }) is the prediction; expected one float32 tensor, or one named probabilities`,
+    }) is the prediction; expected one float tensor, or one named probabilities; ` +
+      `keep only that one: onnx.utils.extract_model("model.onnx", "one.onnx", [${
+        session.inputNames.map((name) => JSON.stringify(name)).join(", ")
+      }], ["NAME"])`,
   );
 }
 
@@ -259,12 +258,13 @@ async function predict(
   matrix: Float32Array,
   options: {
     rows: number;
-    input: Input;
+    features: number | undefined;
+    inputs: GraphInputs;
     output: { name: string; outputs: number };
   },
 ): Promise<Float32Array> {
-  const { rows, input, output: { name, outputs } } = options;
-  const columns = input.features ?? (rows > 0 ? matrix.length / rows : 0);
+  const { rows, inputs, features, output: { name, outputs } } = options;
+  const columns = features ?? (rows > 0 ? matrix.length / rows : 0);
   if (matrix.length !== rows * columns) {
     throw new InputError(
       `Cannot score ${rows} rows: the matrix has ${matrix.length} values, expected ${
@@ -275,8 +275,8 @@ async function predict(
   return await inBatches(rows, async (start, end) => {
     const size = end - start;
     const part = matrix.subarray(start * columns, end * columns);
-    const tensor = new ort.Tensor("float32", part, [size, columns]);
-    const values = await run(session, { [input.name]: tensor }, name);
+    const feeds = toFeeds(inputs, { matrix: part, rows: size });
+    const values = await runFeeds(session, feeds, name);
     if (values.length === size * outputs) return values;
     throw new InputError(
       `Cannot score ONNX graph: output ${name} has ${values.length} values for ${size} rows, expected ${
@@ -284,6 +284,35 @@ async function predict(
       } (${size} × ${outputs})`,
     );
   });
+}
+
+function runFeeds(
+  session: ort.InferenceSession,
+  feeds: readonly Feed[],
+  output: string,
+): Promise<Float32Array> {
+  const tensors = feeds.map(({ name, data, dims }) =>
+    [name, toOrtTensor(data, dims)] as const
+  );
+  return run(session, Object.fromEntries(tensors), output);
+}
+
+function toOrtTensor(
+  data: Feed["data"],
+  dims: readonly number[],
+): ort.Tensor {
+  if (Array.isArray(data)) return new ort.Tensor("string", data, dims);
+  if (data instanceof Float32Array) {
+    return new ort.Tensor("float32", data, dims);
+  }
+  if (data instanceof Float64Array) {
+    return new ort.Tensor("float64", data, dims);
+  }
+  if (data instanceof Int32Array) return new ort.Tensor("int32", data, dims);
+  if (data instanceof BigInt64Array) {
+    return new ort.Tensor("int64", data, dims);
+  }
+  return new ort.Tensor("bool", data, dims);
 }
 
 async function run(
@@ -299,6 +328,7 @@ async function run(
   }
   const values = result?.data;
   if (values instanceof Float32Array) return values.slice();
+  if (values instanceof Float64Array) return Float32Array.from(values);
   throw new InputError(
     `Cannot score ONNX graph: output ${output} is ${result?.type} [${result?.dims}], expected float32`,
   );

@@ -39,7 +39,8 @@ export async function checkParity(
     limit?: number;
   },
 ): Promise<ParityReport> {
-  const { sample, engines, sampleEngines = {}, tolerance = 1e-6 } = options;
+  const { sample, engines, sampleEngines = {}, tolerance = defaultTolerance } =
+    options;
   const generated = boundaryRows(model, {
     sample: sample.matrix,
     ...(options.limit === undefined ? {} : { limit: options.limit }),
@@ -74,6 +75,29 @@ export async function checkParity(
     maxAbsoluteError,
   };
 }
+
+/**
+ * Checks that an engine's predictions of the sample equal the expected ones, by
+ * the same rule as {@linkcode checkParity}, and returns how far they differ.
+ *
+ * @throws {InputError} If they differ by more than 1e-6; names the engine and the row.
+ */
+export function checkScores(
+  expected: Float32Array,
+  found: Float32Array,
+  { engine, outputs }: { engine: string; outputs: number },
+): number {
+  const describe = (row: number) => `row ${row + 1} of the sample`;
+  return compare(expected, found, {
+    engine,
+    outputs,
+    describe,
+    tolerance: defaultTolerance,
+  });
+}
+
+/** The largest accepted difference. */
+const defaultTolerance = 1e-6;
 
 function compare(
   expected: Float32Array,

@@ -1,0 +1,128 @@
+/** Reads what an ONNX file says about itself, before any runtime opens it. */
+import { InputError } from "../../base/errors.ts";
+import { fieldNumbers } from "./nodes.ts";
+import { type Field, fieldsOf, findString, integersOf } from "./protobuf.ts";
+
+/** The facts in an ONNX file. */
+export interface OnnxFile {
+  /** The names in its metadata `feature_names`; empty if there are none. */
+  readonly featureNames: readonly string[];
+  /** The operator sets it uses, such as `ai.onnx 15`. */
+  readonly opsets: readonly string[];
+  /** The tool that wrote it, such as `skl2onnx 1.20.0`; empty if the file does not say. */
+  readonly producer: string;
+}
+
+/** Protobuf, and so every ONNX runtime, cannot read larger files. */
+const byteLimit = 2 ** 31 - 1;
+
+/** Numbers of the fields in `ModelProto` that only this file reads. */
+const producerName = 2;
+const producerVersion = 3;
+
+/** `TensorProto.DataLocation.EXTERNAL`. */
+const external = 1n;
+
+/**
+ * Returns whether bytes begin like an ONNX file: a protobuf with field 1
+ * (`ir_version`), a small number, and another field of `ModelProto`.
+ */
+export function isOnnx(bytes: Uint8Array): boolean {
+  const [tag = 0, version = 0, next = 0] = bytes;
+  return tag === 0x08 && version > 0 && version < 0x20 &&
+    [0x12, 0x1a, 0x22, 0x2a, 0x32, 0x3a, 0x42].includes(next);
+}
+
+/**
+ * Returns the facts in an ONNX file.
+ *
+ * @throws {InputError} If it is truncated, larger than 2 GB, or stores its weights in other files.
+ */
+export function readOnnxFile(bytes: Uint8Array): OnnxFile {
+  checkOnnxSize(bytes.length);
+  const fields = fieldsOf(bytes);
+  const graph = fields?.find(({ number }) =>
+    number === fieldNumbers.model.graph
+  );
+  const inside = graph && fieldsOf(graph.content);
+  if (!fields || !inside) {
+    throw new InputError(
+      `Cannot read ONNX model: the file is truncated or damaged after its first bytes (${bytes.length} bytes); copy it again, and compare its size with the original's`,
+    );
+  }
+  const weights = externalTensor(inside);
+  if (weights !== undefined) {
+    throw new InputError(
+      `Cannot read ONNX model: it stores its weights in another file${
+        weights === "" ? "" : ` (${weights})`
+      }; save it as one file: ` +
+        `onnx.save(onnx.load("model.onnx"), "one.onnx", save_as_external_data=False)`,
+    );
+  }
+  const { model, opset } = fieldNumbers;
+  return {
+    featureNames: toNames(metadataOf(fields).get("feature_names")),
+    opsets: fields.filter(({ number }) => number === model.opset).map(
+      ({ content }) => {
+        const [version] = integersOf(fieldsOf(content) ?? [], opset.version);
+        return `${findString(content, opset.domain) || "ai.onnx"} ${version}`;
+      },
+    ),
+    producer: [producerName, producerVersion].map((number) =>
+      findString(bytes, number) ?? ""
+    ).join(" ").trim(),
+  };
+}
+
+/** @throws {InputError} If a file is too large for ONNX runtimes; checked before it is read. */
+export function checkOnnxSize(size: number): void {
+  if (size <= byteLimit) return;
+  throw new InputError(
+    `Cannot read ONNX model: it has ${size} bytes, and ONNX files are limited to ${byteLimit} (2 GB, protobuf's limit); export a smaller model, with fewer or shallower trees`,
+  );
+}
+
+/** Returns the location of the first tensor that is stored in another file: empty if the tensor does not say; undefined if there is none. */
+function externalTensor(graph: readonly Field[]): string | undefined {
+  const { graph: { initializer }, tensor, entry } = fieldNumbers;
+  for (const { number, content } of graph) {
+    if (number !== initializer) continue;
+    // The tensor's data follows its other fields or precedes them; both are skipped without being copied.
+    const fields = fieldsOf(content) ?? [];
+    if (integersOf(fields, tensor.location)[0] !== external) continue;
+    const location = fields.filter(({ number }) => number === externalData)
+      .find(({ content }) => findString(content, entry.key) === "location");
+    return location && findString(location.content, entry.value) || "";
+  }
+  return undefined;
+}
+
+/** Number of the field `TensorProto.external_data`. */
+const externalData = 13;
+
+/** Returns the entries of `metadata_props`. */
+function metadataOf(fields: readonly Field[]): ReadonlyMap<string, string> {
+  const { model, entry } = fieldNumbers;
+  return new Map(
+    fields.filter(({ number }) => number === model.metadata).map((
+      { content },
+    ) => [
+      findString(content, entry.key) ?? "",
+      findString(content, entry.value) ?? "",
+    ]),
+  );
+}
+
+/** Parses a JSON array of texts; returns none if the text is anything else. */
+function toNames(text: string | undefined): string[] {
+  if (text === undefined) return [];
+  try {
+    const names: unknown = JSON.parse(text);
+    return Array.isArray(names) &&
+        names.every((name) => typeof name === "string")
+      ? names
+      : [];
+  } catch {
+    return [];
+  }
+}
