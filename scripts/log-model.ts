@@ -55,6 +55,7 @@ export async function logModel(
     ...settings,
     label: flags.label ?? settings.label,
   });
+  for (const warning of candidate.warnings) services.log.warn(warning);
   const parity = await proveParity(candidate);
   services.log.info(describeParity(parity));
 

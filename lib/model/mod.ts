@@ -22,16 +22,23 @@ export type { OnnxSession };
 export type { Model, TreeEnsemble } from "./ensemble.ts";
 export { evaluate } from "./evaluate.ts";
 export { parseModel } from "./formats/detect.ts";
+export { describeFolder } from "./formats/unreadable.ts";
 export { openKernel } from "./kernel/kernel.ts";
 export { type Label, type Library, toCode, unseenCategory } from "./labels.ts";
 export { toColumnGraph, toGraphRows } from "./onnx/columns.ts";
-export { checkOnnxSize, isOnnx, readOnnxFile } from "./onnx/file.ts";
+export {
+  checkOnnxSize,
+  isOnnx,
+  type OnnxFile,
+  readOnnxFile,
+} from "./onnx/file.ts";
 export {
   feedsFrames,
   type FrameGraphOptions,
   toFrameGraph,
 } from "./onnx/frame-graph.ts";
 export type { GraphInputs, StringLabels } from "./onnx/inputs.ts";
+export { treesIgnoreMissing } from "./onnx/missing.ts";
 export type { OutputFacts } from "./onnx/output.ts";
 export { toOnnx } from "./onnx/write.ts";
 export { checkParity, checkScores, type ParityReport } from "./parity/check.ts";

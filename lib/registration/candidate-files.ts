@@ -1,12 +1,17 @@
 /** Reads the files of a candidate: the variant's own, or those that flags name. */
-import { uriOf } from "../storage/store.ts";
+import { InputError } from "../base/errors.ts";
+import { checkOnnxSize, describeFolder, isOnnx } from "../model/mod.ts";
+import { type ArtifactStore, uriOf } from "../storage/store.ts";
 import type { CandidateFiles } from "./candidate.ts";
 import type { InputRow } from "../rows/json.ts";
 import { readAllRows } from "../rows/read.ts";
 import {
   asData,
   findVariantFile,
+  type InputData,
   type InputFile,
+  openNamedFiles,
+  openVariantFile,
   readNamedFile,
   readVariantFile,
   readWhole,
@@ -38,13 +43,17 @@ export async function readCandidateFiles(
   const readNamed = (uri: string) => readNamedFile(uri, services.artifacts);
   const read = (uri: string | undefined, path: string) =>
     uri === undefined ? readVariantFile(files, path) : readNamed(uri);
+  const openModel = () =>
+    named.model === undefined
+      ? openVariantFile(files, settings.files.model)
+      : openNamedModel(named.model, services.artifacts);
   const findOwn = async (path: string | undefined) =>
     path === undefined || named.model !== undefined
       ? undefined
       : await findVariantFile(files, path).then((data) =>
         data && readWhole(data)
       );
-  const model = await read(named.model, settings.files.model);
+  const model = await readModel(await openModel());
   const evaluation = named.evaluation === undefined
     ? await findOwn(settings.files.evaluation)
     : await readNamed(named.evaluation);
@@ -62,6 +71,38 @@ export async function readCandidateFiles(
     evaluation: evaluation && await withRows(evaluation, options),
     manifest: await findManifest(services, model),
   };
+}
+
+/** Returns a model file. @throws {InputError} If it is too large for its format, before it is read. */
+async function readModel(data: InputData): Promise<InputFile> {
+  const { file } = data;
+  try {
+    if (isOnnx(await file.read(0, Math.min(file.size, 64)))) {
+      checkOnnxSize(file.size);
+    }
+  } catch (cause) {
+    await file[Symbol.asyncDispose]();
+    throw cause instanceof InputError
+      ? new InputError(`Cannot use ${file.uri}`, { cause })
+      : cause;
+  }
+  return await readWhole(data);
+}
+
+/** Opens the model that a flag names. @throws {InputError} If there is no such file; names the file to choose if it is a folder. */
+async function openNamedModel(
+  uri: string,
+  open: (folder: string) => ArtifactStore,
+): Promise<InputData> {
+  try {
+    const [first] = await openNamedFiles(uri, open);
+    return first!;
+  } catch (error) {
+    if (!(error instanceof InputError) || uri.includes("*")) throw error;
+    const paths = await open(uri).list("").catch(() => []);
+    if (paths.length === 0) throw error;
+    throw new InputError(`Cannot use ${uri}: ${describeFolder(paths)}`);
+  }
 }
 
 /** Returns a file with its rows; the errors are those of {@linkcode readAllRows}. */

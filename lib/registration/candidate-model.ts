@@ -8,6 +8,7 @@ import {
   isOnnx,
   type Label,
   type Model,
+  type OnnxFile,
   type OnnxSession,
   openOnnx,
   parseModel,
@@ -16,6 +17,7 @@ import {
   toColumnGraph,
   toFrameGraph,
   toOnnx,
+  treesIgnoreMissing,
   unseenCategory,
 } from "../model/mod.ts";
 import { type OutputSettings, toModelOutput } from "../scoring/model-output.ts";
@@ -54,6 +56,8 @@ export interface NativeCandidate extends ModelFacts {
 export interface OnnxCandidate extends ModelFacts {
   readonly kind: "onnx";
   readonly output: RecordedOutput;
+  /** True if the converter dropped what the trees learned about missing values; see `treesIgnoreMissing`. */
+  readonly ignoresMissing: boolean;
   /** How the graph is adapted to a pandas frame; the missing value comes from the recipe. */
   readonly frame: Omit<FrameGraphOptions, "missingValue">;
 }
@@ -80,8 +84,14 @@ export async function openCandidateModel(
   bytes: Uint8Array<ArrayBuffer>,
   options: { settings: OutputSettings; file: string },
 ): Promise<OpenModel> {
-  if (isOnnx(bytes)) return await openOnnxCandidate(bytes, options);
-  const model = parseModel(bytes);
+  const { file } = options;
+  if (isOnnx(bytes)) {
+    return await named(file, () => openOnnxCandidate(bytes, options));
+  }
+  const model = await named(
+    file,
+    () => Promise.resolve().then(() => parseModel(bytes)),
+  );
   const { names, count, types, labels } = model.features;
   return {
     model: {
@@ -103,6 +113,17 @@ export async function openCandidateModel(
       Promise.resolve(evaluate(model, matrix, { rows }).predictions),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+/** Runs a step whose errors do not name the model file, and names it. */
+async function named<T>(file: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    const isNamed = !(cause instanceof InputError) ||
+      cause.message.startsWith(`Cannot use ${file}`);
+    throw isNamed ? cause : new InputError(`Cannot use ${file}`, { cause });
+  }
 }
 
 /** The graphs beside a candidate's model file. */
@@ -161,19 +182,9 @@ async function openOnnxCandidate(
   { settings, file }: { settings: OutputSettings; file: string },
 ): Promise<OpenModel> {
   const about = readOnnxFile(bytes);
-  let session: OnnxSession;
-  try {
-    session = await openOnnx(bytes);
-  } catch (cause) {
-    if (!(cause instanceof InputError) || !cause.cause) throw cause;
-    throw new InputError(
-      `Cannot use ${file}: the ONNX runtime rejects the graph (${
-        about.opsets.join(", ")
-      }${about.producer ? `, written by ${about.producer}` : ""}): ${
-        messageOf(cause.cause)
-      }; convert the model again with operators of ONNX itself, such as target_opset=18`,
-    );
-  }
+  const session = await openOnnx(bytes).catch((cause) => {
+    throw describeRejection(cause, { about, file });
+  });
   try {
     const { inputs, facts } = session;
     const output = toModelOutput(facts, {
@@ -205,6 +216,8 @@ async function openOnnxCandidate(
             : { positive_class: positiveClass },
           ...facts.classes ? { classes: [...facts.classes] } : {},
         },
+        ignoresMissing: about.producer.startsWith("skl2onnx") &&
+          treesIgnoreMissing(bytes),
         frame: {
           inputs,
           output: {
@@ -223,6 +236,33 @@ async function openOnnxCandidate(
     await session[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Returns the error for a graph that the runtime rejects: its own words, the graph's operator sets, and how to convert the model again. Any other error is returned unchanged. */
+function describeRejection(
+  error: unknown,
+  { about, file }: { about: OnnxFile; file: string },
+): unknown {
+  if (!(error instanceof InputError) || error.cause === undefined) return error;
+  const { opsets, producer } = about;
+  const advice = producer.startsWith("skl2onnx")
+    ? `to_onnx(model, X[:1].astype("float32"), target_opset=18, options={"zipmap": False})`
+    : "with an operator set of 18 or lower and no operators outside ai.onnx and ai.onnx.ml";
+  return new InputError(
+    `Cannot use ${file}: the ONNX runtime rejects the graph (${
+      opsets.join(", ")
+    }${producer ? `, written by ${producer}` : ""}): ${
+      runtimeMessage(error.cause)
+    }; convert the model again: ${advice}`,
+  );
+}
+
+/** Returns the runtime's own words without its error codes and the signatures of its functions. */
+function runtimeMessage(cause: unknown): string {
+  const text = messageOf(cause).replace(/^.*?ERROR_MESSAGE: /s, "")
+    .replace(/^\S+\.(h|cc):\d+ .*?\) (?=[A-Z])/s, "")
+    .replace(/(\s|\\n)+/g, " ").trim().replace(/\.$/, "");
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
 }
 
 /** Returns the features of a graph: its inputs' names, or for a matrix the names in its metadata. */

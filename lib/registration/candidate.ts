@@ -87,6 +87,8 @@ export interface Candidate {
   /** Profile of the labelled set, or of the sample without one; `monitor` compares with it. */
   readonly reference: ReferenceProfile;
   readonly digests: CandidateDigests;
+  /** What the user should know although the model can be logged; each is a sentence. */
+  readonly warnings: readonly string[];
   /** The training date in the manifest; undefined when the manifest has none for this model file. */
   readonly trainingDate: string | undefined;
 }
@@ -199,8 +201,30 @@ export async function toCandidate(
       recipe: toRecipeDigest(model, recipe),
       sample: digestOf({ columns: toSchemaJson(columns), rows }),
     },
+    warnings: toWarnings(files, { model, sample, width: names.length }),
     trainingDate: findTrainingDate(files),
   };
+}
+
+/** Returns a warning if the sample has missing values that the model's trees handle otherwise than the library that trained them. */
+function toWarnings(
+  files: CandidateFiles,
+  { model, sample, width }: {
+    model: CandidateModel;
+    sample: Features;
+    width: number;
+  },
+): string[] {
+  if (model.kind !== "onnx" || !model.ignoresMissing) return [];
+  const { matrix, rows } = sample;
+  const incomplete = Array.from({ length: rows }, (_, row) => row).filter(
+    (row) => matrix.subarray(row * width, (row + 1) * width).some(Number.isNaN),
+  ).length;
+  if (incomplete === 0) return [];
+  return [
+    `${incomplete} of ${rows} rows of ${files.sample.uri} have missing values, and ${files.model.uri} lacks the directions that scikit-learn's trees learn for them ` +
+    `(skl2onnx does not convert them), so these scores can differ from predict_proba; replace missing values inside the pipeline (SimpleImputer) and convert it again`,
+  ];
 }
 
 /** Returns the digest of the recipe, and of the output's interpretation where the file alone does not determine it. */

@@ -7,38 +7,49 @@ import { seededNumbers } from "../support/ensembles.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const golden = `${root}tests/golden/onnx`;
+const golden = `${root}tests/golden`;
 const names = ["x0", "x1", "x2", "x3", "x4"];
 const rowCount = 240;
 
-/** A graph, the lines of variants.yaml that it needs, the column of its churn class, and whether it allows missing values. */
-const models = [
-  { name: "sklearn-logistic", lines: "", column: 1, missing: false },
-  { name: "catboost-binary", lines: "", column: 1, missing: true },
-  { name: "xgboost-matrix", lines: "", column: 1, missing: true },
-  {
-    name: "lightgbm-text-matrix",
-    lines: "positive_class: churn\n",
+/** A graph, the line of variants.yaml that it needs, and the column of its churn class. */
+interface Case {
+  readonly name: string;
+  readonly line: string;
+  readonly column: number;
+  /** Labelled rows; with nulls and absent cells where the model allows them. */
+  readonly rows: string;
+  readonly names: readonly string[];
+}
+
+const matrixCase = (
+  name: string,
+  line: string,
+  { column, missing }: { column: number; missing: boolean },
+): Case => ({ name, line, column, rows: toRows(missing), names });
+const columnsCase = (name: string, names: readonly string[]): Case => ({
+  name,
+  line: "",
+  column: 1,
+  rows: Deno.readTextFileSync(`${golden}/onnx_columns/${name}.jsonl`).trim(),
+  names,
+});
+
+const cases: readonly Case[] = [
+  matrixCase("catboost-binary", "", { column: 1, missing: true }),
+  matrixCase("lightgbm-text-matrix", "positive_class: churn", {
     column: 0,
     missing: true,
-  },
-  {
-    name: "pipeline",
-    lines: "positive_class: stay\n",
-    column: 1,
-    missing: false,
-  },
-  { name: "net-sigmoid", lines: "", column: 0, missing: false },
-  {
-    name: "forest-of-shares",
-    lines: "model_output: probability\n",
+  }),
+  matrixCase("pipeline", "positive_class: stay", { column: 1, missing: false }),
+  matrixCase("forest-of-shares", "model_output: probability", {
     column: 0,
     missing: false,
-  },
-] as const;
+  }),
+  columnsCase("mixed", ["tier", "brand", "months", "spend"]),
+  columnsCase("booleans", ["spend", "months", "vip"]),
+];
 
-/** Labelled rows; with missing values, every seventh cell is null and every eleventh absent. */
-function toRows({ missing }: { missing: boolean }): string {
+function toRows(missing: boolean): string {
   const random = seededNumbers(20261125);
   return Array.from({ length: rowCount }, (_, row) => {
     const cells = names.map((name, column) => {
@@ -60,71 +71,101 @@ testWithPython(
   async (t) => {
     await using project = await copyProject();
     const settings = await Deno.readTextFile(`${project.path}/variants.yaml`);
-    const features = `${project.path}/names.json`;
-    await Deno.writeTextFile(features, JSON.stringify(names));
-    const cases: unknown[] = [];
+    const env = {
+      CHURN_HOME: `${project.path}/home`,
+      CHURN_FILES: project.path,
+    };
+    const run = (command: string, flags: string[], code = 0) =>
+      runCommand(command, flags, { env, code, folder: project.path });
+    const inPython: unknown[] = [];
     const logged = new Map<
       string,
       { ours: number[]; metrics: Record<string, number> }
     >();
-    for (const { name, lines, column, missing } of models) {
+    await run("setup", []);
+    for (
+      const [index, { name, line, column, rows, names }] of cases.entries()
+    ) {
       await t.step(`log-model, promote, predict, query: ${name}`, async () => {
-        const keep = `${project.path}/homes/${name}`;
-        await Deno.mkdir(keep, { recursive: true });
-        const env = {
-          CHURN_HOME: keep,
-          CHURN_FILES: `${project.path},${golden}`,
-        };
-        const run = (command: string, flags: string[], code = 0) =>
-          runCommand(command, flags, { env, code, folder: project.path });
         await Deno.writeTextFile(
           `${project.path}/variants.yaml`,
-          settings + lines,
+          `${settings}${line}\n`,
         );
-        const rows = `${project.path}/${name}.jsonl`;
-        await Deno.writeTextFile(rows, toRows({ missing }));
+        const data = `${project.path}/${name}.jsonl`;
+        const features = `${project.path}/${name}.json`;
+        await Deno.writeTextFile(data, rows);
+        await Deno.writeTextFile(features, JSON.stringify(names));
         // Told by content, not by name.
         const file = `${project.path}/${name}.bin`;
-        await Deno.copyFile(`${golden}/${name}.onnx`, file);
+        const source = name === "mixed" || name === "booleans"
+          ? "onnx_columns"
+          : "onnx";
+        await Deno.copyFile(`${golden}/${source}/${name}.onnx`, file);
         const flags = [
-          ...["--model", file, "--features", features, "--sample", rows],
-          ...["--evaluation", rows, "--label", "churned"],
+          ...["--model", file, "--features", features, "--sample", data],
+          ...["--evaluation", data, "--label", "churned"],
         ];
-        await run("setup", []);
+        const version = index + 1;
         const { report } = await run("log-model", flags);
         strictEqual(report.status, "created");
-        strictEqual(report.model_version, 1);
+        strictEqual(report.model_version, version);
         deepStrictEqual(Object.keys(report.parity.maxAbsoluteError), [
           "onnxruntime on the rows as sent",
         ]);
-        strictEqual((await run("log-model", flags)).report.status, "unchanged");
-        await run("promote", ["--version", "1"]);
-        const refused = await run("predict", [
-          ...["--input", rows, "--engine", "trees"],
-        ], 2);
-        match(refused.report.error, /ONNX graph only; use --engine auto/);
-        const predicted = await run("predict", ["--input", rows]);
+        if (index === 0) {
+          const again = await run("log-model", flags);
+          strictEqual(again.report.status, "unchanged");
+        }
+        await run("promote", ["--version", String(version)]);
+        if (index === 0) {
+          const { report } = await run("predict", [
+            ...["--input", data, "--engine", "trees"],
+          ], 2);
+          match(report.error, /an ONNX graph only; use --engine auto/);
+        }
+        // The rows of several cases are the same, which alone would be nothing new.
+        const predicted = await run("predict", ["--input", data, "--force"]);
         strictEqual(predicted.report.status, "scored");
+        strictEqual(predicted.report.model_version, version);
         const { report: stored } = await run("query", [
-          "select player_id as id, churn_probability as p from churn_predictions order by row_number",
+          `select player_id as id, churn_probability as p from churn_predictions
+           where model_version = '${version}' order by row_number`,
         ]);
         const result: { id: string; p: number }[] = stored.result;
         strictEqual(result.length, rowCount);
         strictEqual(result[239]?.id, "p239");
         const ours = result.map(({ p }) => p);
         logged.set(name, { ours, metrics: report.metrics });
-        cases.push({ name, folder: report.model_uri, rows, column, ours });
+        inPython.push({
+          name,
+          folder: report.model_uri,
+          rows: data,
+          column,
+          ours,
+        });
       });
     }
+    await t.step("another positive_class is a usage error", async () => {
+      const flags = ["--model-uri", "models:/churn-prediction-model/2"];
+      const data = `${project.path}/lightgbm-text-matrix.jsonl`;
+      await Deno.writeTextFile(
+        `${project.path}/variants.yaml`,
+        `${settings}positive_class: stay\n`,
+      );
+      const { report } = await run("predict", [
+        ...[...flags, "--input", data, "--force"],
+      ], 2);
+      match(report.error, /logged with the probability of class "churn"/);
+    });
     const list = `${project.path}/cases.json`;
-    await Deno.writeTextFile(list, JSON.stringify(cases));
+    await Deno.writeTextFile(list, JSON.stringify(inPython));
     const { stdout } = await runPython(
       "mlflow-3.17.2",
       `${root}tests/peers/use_onnx.py`,
       { args: [list] },
     );
     const found = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-    for (const { name } of models) {
+    for (const { name } of cases) {
       await t.step(`Python's MLflow agrees: ${name}`, () => {
         const { ours, metrics } = logged.get(name)!;
         const used = found[name];
@@ -142,7 +183,8 @@ testWithPython(
             ok(Math.abs(p - ours[row]!) <= 1e-6, `${way} ${row}`)
           );
         }
-        match(used.enforced, /missing inputs \['x0'\]/);
+        match(used.enforced, /missing inputs \['(x0|spend)'\]/);
+        strictEqual(Object.keys(used.metrics).length, 6);
         for (const [metric, value] of Object.entries(used.metrics)) {
           ok(Math.abs(metrics[metric]! - Number(value)) <= 1e-9, metric);
         }

@@ -106,6 +106,7 @@ const purePackages = [
   "node:crypto",
   "node:path",
   "node:url",
+  "node:zlib",
   "valibot",
 ];
 

@@ -25,11 +25,11 @@ const external = 1n;
 
 /**
  * Returns whether bytes begin like an ONNX file: a protobuf with field 1
- * (`ir_version`), a small number, and another field of `ModelProto`.
+ * (`ir_version`), a number from 3 (ONNX 1.0), and another field of `ModelProto`.
  */
 export function isOnnx(bytes: Uint8Array): boolean {
   const [tag = 0, version = 0, next = 0] = bytes;
-  return tag === 0x08 && version > 0 && version < 0x20 &&
+  return tag === 0x08 && version >= 3 && version < 0x20 &&
     [0x12, 0x1a, 0x22, 0x2a, 0x32, 0x3a, 0x42].includes(next);
 }
 
@@ -47,7 +47,7 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   const inside = graph && fieldsOf(graph.content);
   if (!fields || !inside) {
     throw new InputError(
-      `Cannot read ONNX model: the file is truncated or damaged after its first bytes (${bytes.length} bytes); copy it again, and compare its size with the original's`,
+      `Cannot read ONNX model: the file is truncated or damaged (${bytes.length} bytes); copy it again, and compare its size with the original's`,
     );
   }
   const weights = externalTensor(inside);
