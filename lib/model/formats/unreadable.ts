@@ -72,13 +72,27 @@ function latin1(bytes: Uint8Array): string {
   return text;
 }
 
+/** How R's serialized objects begin: workspaces, and single ones in binary and as text. */
+const rObjects = [
+  "RDX2\n",
+  "RDX3\n",
+  "X\n\x00\x00\x00",
+  "B\n\x00\x00\x00",
+  "A\n2\n",
+  "A\n3\n",
+];
+
 /** What to do with an R object. */
 const rMessage =
   'this is an R object (saveRDS or save), which only R can read; save the model itself: xgboost::xgb.save(model, "model.ubj") or lightgbm::lgb.save(model, "model.txt")';
 
 type Test = (content: Content) => boolean;
 
-const begins = (text: string): Test => ({ start }) => start.startsWith(text);
+const begins = (...texts: string[]): Test => ({ start }) =>
+  texts.some((text) => start.startsWith(text));
+/** Tests the bytes from a position. */
+const hasAt = (text: string, at: number): Test => ({ start }) =>
+  start.startsWith(text, at);
 const matching = (pattern: RegExp): Test => ({ start }) => pattern.test(start);
 
 /** The formats: a test, and what to say. The first that matches is taken. */
@@ -100,18 +114,31 @@ const formats: readonly (readonly [
       describePickle({ start, byJoblib: hasJoblibArrays(bytes) }),
   ],
   [begins("\x1f\x8b"), ({ bytes }) => describeGzip(bytes)],
-  [matching(/^\x78[\x01\x5e\x9c\xda]/), ({ bytes }) => describeZlib(bytes)],
-  [matching(/^PK[\x03\x05]/), ({ bytes }) => describeZip(bytes)],
   [
-    matching(/^(BZh|\xfd7zXZ|\x5d\x00\x00|\x28\xb5\x2f\xfd|\x04\x22\x4d\x18)/),
+    begins("x\x01", "x\x5e", "x\x9c", "x\xda"),
+    ({ bytes }) => describeZlib(bytes),
+  ],
+  [begins("PK\x03", "PK\x05"), ({ bytes }) => describeZip(bytes)],
+  [
+    begins(
+      "BZh",
+      "\xfd7zXZ",
+      "\x5d\x00\x00",
+      "\x28\xb5\x2f\xfd",
+      "\x04\x22\x4d\x18",
+    ),
     ({ start }) =>
       `this is a file compressed with ${
         compressionOf(start)
       }; if joblib.dump wrote it, save the model itself instead (joblib.load reads it, then as for a pickle: docs/models.md); otherwise unpack it first`,
   ],
   [
-    matching(/^(7z\xbc\xaf|Rar!)|^[\s\S]{257}ustar/),
+    begins("7z\xbc\xaf", "Rar!"),
     "this is an archive; unpack it first, and name the model file inside",
+  ],
+  [
+    hasAt("ustar", 257),
+    "this is a tar archive; unpack it first, and name the model file inside",
   ],
   [
     begins("CBM1"),
@@ -158,20 +185,20 @@ const formats: readonly (readonly [
     }`,
   ],
   [
-    matching(/^[\s\S]{4}TFL3/),
+    hasAt("TFL3", 4),
     "this is a TensorFlow Lite model; convert it to ONNX: python -m tf2onnx.convert --tflite model.tflite --output model.onnx",
   ],
   [
     ({ start }) =>
-      /^\x08\x01\x12/.test(start) && /serve|saved_model/.test(start),
+      start.startsWith("\x08\x01\x12") && /serve|saved_model/.test(start),
     "this is the saved_model.pb of a TensorFlow SavedModel; convert its folder to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx",
   ],
   [
-    matching(/^[\s\S]{5}\x00\x00\x00\{"/),
+    hasAt('\x00\x00\x00{"', 5),
     "this is safetensors: weights without the model that uses them; load them into the model and export that to ONNX: torch.onnx.export(model, (torch.zeros(1, FEATURES),), 'model.onnx')",
   ],
   [
-    matching(/^(RDX[23]\n|[XAB]\n\x00\x00\x00|A\n[23]\n)/),
+    begins(...rObjects),
     rMessage,
   ],
   [
@@ -201,7 +228,7 @@ function compressionOf(start: string): string {
 function describeGzip(bytes: Uint8Array): string {
   const inside = inflateHead(bytes);
   const start = inside ? latin1(inside.subarray(0, searchedBytes)) : "";
-  if (/^(RDX[23]\n|[XAB]\n\x00\x00\x00|A\n[23]\n)/.test(start)) return rMessage;
+  if (begins(...rObjects)({ bytes, start })) return rMessage;
   if (isPickle(start)) return describePickle({ start, byJoblib: true });
   return `this is a gzip archive${
     insideOf(inside)
