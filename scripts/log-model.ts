@@ -54,6 +54,7 @@ export async function logModel(
   const candidate = await toCandidate(files, {
     ...settings,
     label: flags.label ?? settings.label,
+    scores: flags.scores,
   });
   for (const warning of candidate.warnings) services.log.warn(warning);
   const parity = await proveParity(candidate);

@@ -89,6 +89,12 @@ export const logModelCommand = {
       value: "COLUMN",
       help: "outcome column in the labelled set",
     },
+    scores: {
+      kind: "text",
+      value: "COLUMN",
+      help:
+        "column of the sample with the library's scores, which must be ours",
+    },
     "training-date": {
       kind: "text",
       value: "DAY",

@@ -21,6 +21,7 @@ import {
   type OpenModel,
   toGraphs,
 } from "./candidate-model.ts";
+import { checkLibraryScores } from "./library-scores.ts";
 import type { OutputSettings } from "../scoring/model-output.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
@@ -53,6 +54,8 @@ export interface CandidateOptions extends OutputSettings {
   readonly recipe: Recipe;
   readonly idColumn: string | undefined;
   readonly label: string;
+  /** Column of the sample with the library's own scores; undefined to compare with none. */
+  readonly scores?: string | undefined;
 }
 
 /** Sample rows that are stored with the model, and its predictions for them. */
@@ -87,6 +90,8 @@ export interface Candidate {
   /** Profile of the labelled set, or of the sample without one; `monitor` compares with it. */
   readonly reference: ReferenceProfile;
   readonly digests: CandidateDigests;
+  /** The largest difference from the library's own scores; undefined if the sample has none. */
+  readonly libraryError: number | undefined;
   /** What the user should know although the model can be logged; each is a sentence. */
   readonly warnings: readonly string[];
   /** The training date in the manifest; undefined when the manifest has none for this model file. */
@@ -148,6 +153,15 @@ export async function toCandidate(
     opened,
     toFeatures(sampleRows, { ...binding, file: files.sample.uri }),
   );
+  const libraryError = options.scores === undefined
+    ? undefined
+    : checkLibraryScores(sampleRows, {
+      scores: sample.scores,
+      outputs: model.outputs,
+      column: options.scores,
+      what: files.model.uri,
+      file: files.sample.uri,
+    });
   const count = Math.min(exampleRows, sample.rows);
   const cells = toModelRows(sampleRows, binding)
     .map((row) => names.map((name) => row[name] ?? null));
@@ -201,6 +215,7 @@ export async function toCandidate(
       recipe: toRecipeDigest(model, recipe),
       sample: digestOf({ columns: toSchemaJson(columns), rows }),
     },
+    libraryError,
     warnings: toWarnings(files, { model, sample, width: names.length }),
     trainingDate: findTrainingDate(files),
   };

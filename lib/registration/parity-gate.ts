@@ -26,10 +26,16 @@ import {
 export async function proveParity(
   candidate: Candidate,
 ): Promise<ParityReport> {
-  const { model } = candidate;
-  return model.kind === "native"
+  const { model, libraryError } = candidate;
+  const report = model.kind === "native"
     ? await proveNative(model, candidate)
     : await proveOnnx(model, candidate);
+  if (libraryError === undefined) return report;
+  const { maxAbsoluteError } = report;
+  return {
+    ...report,
+    maxAbsoluteError: { ...maxAbsoluteError, "the library": libraryError },
+  };
 }
 
 async function proveNative(

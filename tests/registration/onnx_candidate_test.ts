@@ -46,11 +46,12 @@ function goldenRows(name: string): Cells[] {
 /** The candidate of a graph with rows; the features file lists the names. */
 async function candidateOf(
   bytes: Uint8Array,
-  { rows, names, settings = unset, missingValue }: {
+  { rows, names, settings = unset, missingValue, scores }: {
     rows: readonly Cells[];
     names: readonly string[];
     settings?: OutputSettings;
     missingValue?: number;
+    scores?: string;
   },
 ): Promise<Candidate> {
   const file = (uri: string, text: string) => ({
@@ -76,6 +77,7 @@ async function candidateOf(
     recipe: { ...plainRecipe, missingValue },
     idColumn: "player_id",
     label: "churned",
+    scores,
   });
 }
 
@@ -307,6 +309,31 @@ Deno.test("scores and several classes are logged as what they are, without metri
   await rejects(
     scorerOf(undeclared, { ...unset, modelOutput: "probability" }),
     /it was logged without model_output/,
+  );
+});
+
+Deno.test("the library's own scores in the sample must be ours", async () => {
+  const rows = goldenRows("mixed");
+  const options = { names: columnsOf(rows), scores: "expected" };
+  const bytes = Deno.readFileSync(`${golden}onnx_columns/mixed.onnx`);
+  const candidate = await candidateOf(bytes, { ...options, rows });
+  ok(candidate.libraryError! > 0 && candidate.libraryError! <= 1e-6);
+  const { maxAbsoluteError } = await proveParity(candidate);
+  strictEqual(maxAbsoluteError["the library"], candidate.libraryError);
+  const changed = rows.map((row, index) =>
+    index === 6 ? { ...row, expected: Number(row["expected"]) + 2e-5 } : row
+  );
+  await rejects(
+    candidateOf(bytes, { ...options, rows: changed }),
+    /1 of 240 rows of rows\.jsonl score otherwise.*row 7 scores 0\.\d+, expected 0\.\d+; nothing was logged/,
+  );
+  await rejects(
+    candidateOf(bytes, { ...options, rows, scores: "proba" }),
+    /row 1, column "proba": expected the library's score, a number, found nothing/,
+  );
+  await rejects(
+    candidateOf(graphOf("catboost-three"), { rows: some, names, scores: "p" }),
+    UsageError,
   );
 });
 
