@@ -7,9 +7,13 @@
  * from 0 to 1".
  */
 import {
+  description,
+  type DescriptionAction,
   type GenericIssue,
   type GenericSchema,
   type InferOutput,
+  nullish,
+  type NullishSchema,
   number,
   object as valibotObject,
   type ObjectEntries,
@@ -20,11 +24,13 @@ import {
   safeInteger,
   safeParse,
   type SafeParseResult,
+  type SchemaWithPipe,
   strictObject,
   type StrictObjectSchema,
   string,
   type StringSchema,
   transform,
+  type TransformAction,
   union,
 } from "valibot";
 import { InputError, messageOf } from "./errors.ts";
@@ -33,6 +39,7 @@ import { nearest } from "./nearest.ts";
 export {
   array,
   boolean,
+  check,
   checkItems,
   description,
   exactOptional,
@@ -41,7 +48,9 @@ export {
   type GenericSchema,
   type InferOutput,
   literal,
+  maxEntries,
   maxValue,
+  minEntries,
   minLength,
   minValue,
   nullable,
@@ -89,7 +98,7 @@ export function validate<Schema extends GenericSchema>(
   value: unknown,
   source: DataSource,
 ): InferOutput<Schema> {
-  const result = check(schema, value);
+  const result = run(schema, value);
   if (result.success) return result.output;
   const { error: ErrorClass = InputError, file, isSecret } = source;
   throw new ErrorClass(
@@ -129,7 +138,7 @@ export function match<Schema extends GenericSchema>(
   schema: Schema,
   value: unknown,
 ): InferOutput<Schema> | undefined {
-  const result = check(schema, value);
+  const result = run(schema, value);
   return result.success ? result.output : undefined;
 }
 
@@ -167,11 +176,79 @@ export function mapping<const Entries extends ObjectEntries>(
   return refuseArrays(strictObject(entries, explainKey(entries, "a mapping")));
 }
 
-/** Returns the schema of an object with any keys, whose values share a schema. */
+/** The schema of a key that may be left out. */
+export type OptionalKey<Schema extends GenericSchema> = SchemaWithPipe<
+  readonly [
+    NullishSchema<Schema, undefined>,
+    DescriptionAction<InferOutput<NullishSchema<Schema, undefined>>, string>,
+    TransformAction<
+      InferOutput<NullishSchema<Schema, undefined>>,
+      NonNullable<InferOutput<Schema>> | undefined
+    >,
+  ]
+>;
+
+/** Returns the schema of a key that may be left out or null, which is undefined then, with the description that editors show. */
+export function optionalKey<const Schema extends GenericSchema>(
+  schema: Schema,
+  words: string,
+): OptionalKey<Schema> {
+  return pipe(
+    nullish(schema),
+    description(words),
+    transform((value) => value ?? undefined),
+  );
+}
+
+/**
+ * Returns the schema of an object with any keys, whose values share a schema.
+ *
+ * @param noun What is expected if it is no object.
+ */
 export function record<Value extends GenericSchema>(
   value: Value,
-): RecordSchema<StringSchema<undefined>, Value, undefined> {
-  return refuseArrays(valibotRecord(string(), value));
+  noun = "an object",
+): RecordSchema<StringSchema<undefined>, Value, string> {
+  return refuseArrays(keepAllKeys(valibotRecord(string(), value, noun)));
+}
+
+/** Valibot's record drops the keys `__proto__`, `prototype` and `constructor`, which are names of columns like any other. */
+function keepAllKeys<Value extends GenericSchema>(
+  schema: RecordSchema<StringSchema<undefined>, Value, string>,
+): RecordSchema<StringSchema<undefined>, Value, string> {
+  return {
+    ...schema,
+    "~run": (dataset, config) => {
+      const { value } = dataset;
+      if (typeof value !== "object" || value === null) {
+        return schema["~run"](dataset, config);
+      }
+      const marked = Object.fromEntries(
+        Object.entries(value).map(([key, item]) => [`:${key}`, item]),
+      );
+      const result = schema["~run"]({ value: marked }, config);
+      for (const { path } of result.issues ?? []) {
+        const item = path?.[0];
+        if (item) Object.assign(item, { key: String(item.key).slice(1) });
+      }
+      if (result.typed) removeMarks(result.value);
+      return result;
+    },
+  };
+}
+
+/** Removes the first character of each key. */
+function removeMarks(marked: object): void {
+  const entries = Object.entries(marked);
+  for (const [key] of entries) Reflect.deleteProperty(marked, key);
+  for (const [key, value] of entries) {
+    Object.defineProperty(marked, key.slice(1), {
+      value,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
 }
 
 /** An integer, or its text: protobuf writes 64-bit integers to JSON as texts. */
@@ -200,7 +277,7 @@ function explainKey(entries: ObjectEntries, noun: string): ObjectMessage {
     const key = String(issue.path[0].key);
     if (issue.expected !== unknownKey) {
       // The key is absent: its own schema tells what is expected.
-      const [own] = check(entries[key]!, undefined).issues ?? [];
+      const [own] = run(entries[key]!, undefined).issues ?? [];
       return own?.message ?? noun;
     }
     const near = nearest(key, keys);
@@ -212,7 +289,7 @@ function explainKey(entries: ObjectEntries, noun: string): ObjectMessage {
 /** What valibot expects of a key that a strict object does not have. */
 const unknownKey = "never";
 
-function check<Schema extends GenericSchema>(
+function run<Schema extends GenericSchema>(
   schema: Schema,
   value: unknown,
 ): SafeParseResult<Schema> {

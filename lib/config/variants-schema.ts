@@ -19,6 +19,7 @@ export function toVariantsSchema(): string {
     // The checks for which the library has no conversion.
     overrideAction: ({ valibotAction: { type }, jsonSchema }) => {
       if (type === "check_items") return { ...jsonSchema, uniqueItems: true };
+      if (type === "check") return jsonSchema; // only the commands check it
       if (type === "finite") return jsonSchema; // JSON has no other numbers
       if (type === "safe_integer") return { ...jsonSchema, type: "integer" };
     },

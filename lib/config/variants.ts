@@ -1,11 +1,8 @@
 /** Parses `variants.yaml`, which lists the variants and their settings. */
 import { UsageError } from "../base/errors.ts";
 import * as v from "../base/schema.ts";
-import {
-  defaultUnknownLimit,
-  type OneHot,
-  type Recipe,
-} from "../rows/recipe.ts";
+import type { Recipe } from "../rows/recipe.ts";
+import { finiteNumber, recipeSchema, text } from "./recipe.ts";
 import { toVariant, type Variant } from "./variant.ts";
 
 /** Paths of a variant's files, below its prefix in the bucket. */
@@ -54,150 +51,85 @@ export interface Variants {
 
 const file = "variants.yaml";
 
-const quoted = 'a text (put quotes around words like NO, "007" and numbers)';
-const text = v.pipe(v.string(quoted), v.minLength(1, quoted));
-const column = "the name of a column";
 const label = "a text, a whole number, true or false";
-const finiteNumber = v.pipe(v.number(), v.finite("a number"));
-const share = "error, none, or a share from 0 to 1";
-
-/** Returns the schema of a key that may be left out or null, with the description that editors show. */
-function optionalKey<Schema extends v.GenericSchema>(
-  schema: Schema,
-  words: string,
-) {
-  return v.pipe(
-    v.nullish(schema),
-    v.description(words),
-    v.transform((value) => value ?? undefined),
-  );
-}
-
-const oneHot = v.pipe(
-  v.mapping({
-    column: v.pipe(
-      v.string(column),
-      v.minLength(1, column),
-      v.description("The raw column."),
-    ),
-    prefix: optionalKey(
-      text,
-      "How the names of the model's columns begin; the category follows. By default the raw column and an underscore.",
-    ),
-    categories: optionalKey(
-      v.pipe(
-        v.array(text),
-        v.minLength(1, "a list of categories"),
-        v.checkItems(
-          (item, index, all) => all.indexOf(item) === index,
-          "part of a list without repeats",
-        ),
-      ),
-      "Exactly these categories, spelled as in the names of the model's columns; the first may have no column (get_dummies with drop_first=True). By default log-model finds them.",
-    ),
-    unknown: optionalKey(
-      v.union([
-        v.literal("error"),
-        v.literal("none"),
-        v.pipe(v.number(), v.minValue(0, share), v.maxValue(1, share)),
-      ], share),
-      `Maximum share of rows with a category that has no column in the model: 0 to 1, error (0) or none (no limit). By default ${defaultUnknownLimit}.`,
-    ),
-  }),
-  v.transform(({ column, prefix, categories, unknown }): OneHot => ({
-    column,
-    prefix: prefix ?? `${column}_`,
-    categories,
-    unknownLimit: unknown === "error"
-      ? 0
-      : unknown === "none"
-      ? 1
-      : unknown ?? defaultUnknownLimit,
-  })),
-);
 
 /** The keys of an entry of `variants`, which are also the keys of the top level. */
 const entryKeys = {
-  geography: optionalKey(
+  geography: v.optionalKey(
     text,
     "The variant's geography, such as US. Tags and tables use this spelling.",
   ),
-  company: optionalKey(
+  company: v.optionalKey(
     text,
     "The variant's company, such as ClientB. Tags and tables use this spelling.",
   ),
-  experiment: optionalKey(
+  experiment: v.optionalKey(
     text,
     "Name of an existing experiment. By default derived from geography and company.",
   ),
-  model_name: optionalKey(
+  model_name: v.optionalKey(
     text,
     "Name of an existing registered model. By default derived from geography and company.",
   ),
-  model_uri: optionalKey(
+  model_uri: v.optionalKey(
     text,
     "The model that predict uses, such as models:/NAME@challenger. By default the registered model's version in Production.",
   ),
-  files: optionalKey(
+  files: v.optionalKey(
     v.mapping({
-      model: optionalKey(text, "The model file."),
-      features: optionalKey(
+      model: v.optionalKey(text, "The model file."),
+      features: v.optionalKey(
         text,
         "A JSON array of the model's feature names, in its order.",
       ),
-      sample: optionalKey(
+      sample: v.optionalKey(
         text,
         "Rows as users send them; log-model takes the types and the input example from them.",
       ),
-      evaluation: optionalKey(
+      evaluation: v.optionalKey(
         text,
         "Labelled rows; without them there are no metrics.",
       ),
     }),
     "Paths below the variant's prefix: geography-us/models/churn/… in a bucket, models/geography-us/churn/… in this repository.",
   ),
-  label: optionalKey(
+  label: v.optionalKey(
     text,
     "Column of the evaluation set: 1 if the player churned, otherwise 0. By default churned.",
   ),
-  id_column: optionalKey(
+  id_column: v.optionalKey(
     text,
     "Column with the player's id, stored with the score and never used as a feature. By default player_id; none means that the rows have no id.",
   ),
-  missing_value: optionalKey(
+  missing_value: v.optionalKey(
     finiteNumber,
     "A number that means missing in the model's columns, in addition to null, as in XGBoost's DMatrix(missing=-999).",
   ),
-  recipe: optionalKey(
-    v.mapping({
-      one_hot: optionalKey(
-        v.array(oneHot),
-        "The raw columns that become one column per category.",
-      ),
-    }),
-    "How raw columns are converted to the model's columns, as by pandas.get_dummies.",
+  recipe: v.optionalKey(
+    recipeSchema,
+    "How raw columns are converted to the model's columns, as pandas did for training.",
   ),
-  promotion: optionalKey(
+  promotion: v.optionalKey(
     v.mapping({
-      min_auc_gain: optionalKey(
+      min_auc_gain: v.optionalKey(
         finiteNumber,
         "Smallest gain in AUC; negative allows a loss. By default 0.",
       ),
-      max_log_loss_increase: optionalKey(
+      max_log_loss_increase: v.optionalKey(
         finiteNumber,
         "Largest rise of log loss, in nats. By default 0.",
       ),
     }),
     "What a retrained candidate must reach against the champion on the evaluation set to be proposed for promotion.",
   ),
-  positive_class: optionalKey(
+  positive_class: v.optionalKey(
     v.union(
       [v.boolean(), v.pipe(v.number(), v.safeInteger(label)), text],
       label,
     ),
     "For ONNX models: the class whose probability is the score, if the classes are not 0 and 1 or false and true.",
   ),
-  model_output: optionalKey(
+  model_output: v.optionalKey(
     v.literal("probability", '"probability", or left out'),
     "For ONNX models: probability, if the graph returns one but does not show it.",
   ),
@@ -276,6 +208,7 @@ function toSettings(
     label: entry.label ?? "churned",
     idColumn: idColumn === "none" ? undefined : idColumn,
     recipe: {
+      steps: recipe?.steps ?? [],
       oneHot: recipe?.one_hot ?? [],
       missingValue: entry.missing_value,
     },

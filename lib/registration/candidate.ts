@@ -2,7 +2,7 @@
 import { digestOf, sha256 } from "../base/digest.ts";
 import * as v from "../base/schema.ts";
 import { checkFeatureNames, parseFeatureNames } from "../rows/feature-names.ts";
-import type { Column } from "../rows/cells.ts";
+import { cellOf, type Column } from "../rows/cells.ts";
 import { type Features, toFeatures, toModelRows } from "../rows/features.ts";
 import {
   type EvaluationMetrics,
@@ -24,6 +24,8 @@ import {
 import { checkLibraryScores } from "./library-scores.ts";
 import type { OutputSettings } from "../scoring/model-output.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
+import { prepareRows } from "../rows/apply-steps.ts";
+import { checkSteps } from "../rows/check-steps.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
 import type { InputRow } from "../rows/json.ts";
 
@@ -136,10 +138,15 @@ export async function toCandidate(
   const { columns, recipe } = toColumns(model, {
     names,
     recipe: options.recipe,
-    sample: sampleRows,
-    rows: [...sampleRows, ...labelledRows ?? []],
+    sample: files.sample,
+    labelled: labelledRows && files.evaluation,
   });
   const { idColumn } = options;
+  checkSteps(recipe, [
+    ...names,
+    options.label,
+    ...idColumn === undefined ? [] : [idColumn],
+  ]);
   const binding = {
     columns: columns.map((column, feature) => ({
       ...toColumn(column),
@@ -163,7 +170,8 @@ export async function toCandidate(
       file: files.sample.uri,
     });
   const count = Math.min(exampleRows, sample.rows);
-  const cells = toModelRows(sampleRows, binding)
+  const prepared = prepareRows(sampleRows, { recipe, file: files.sample.uri });
+  const cells = toModelRows(prepared, binding)
     .map((row) => names.map((name) => row[name] ?? null));
   const rows = cells.slice(0, count);
   const labelled = files.evaluation && labelledRows &&
@@ -275,13 +283,16 @@ function hasSame(names: readonly string[], others: readonly string[]): boolean {
 /** Returns the signature's columns and the recipe's categories, which depend on each other: types identify categories, and categories are booleans. */
 function toColumns(
   { kind, features }: CandidateModel,
-  { names, recipe, sample, rows }: {
+  { names, recipe, sample, labelled }: {
     names: readonly string[];
     recipe: Recipe;
-    sample: readonly InputRow[];
-    rows: readonly InputRow[];
+    sample: SourceRows;
+    labelled: SourceRows | undefined;
   },
 ): { columns: ColumnSpec[]; recipe: Recipe } {
+  const prepared = ({ rows, uri: file }: SourceRows, recipe: Recipe) =>
+    prepareRows(rows, { recipe, file });
+  const sampleRows = prepared(sample, recipe);
   const specsOf = (
     valuesOf: (name: string) => unknown[],
     types: ModelFeatures["types"],
@@ -300,16 +311,17 @@ function toColumns(
   // A graph reads categories as floats, which does not tell them from numbers; the sample's true and false do.
   const known = specsOf(
     (name) =>
-      sample.flatMap(({ value }) =>
-        Object.hasOwn(value, name) && value[name] !== null ? [value[name]] : []
+      sampleRows.flatMap(({ value }) =>
+        (cellOf(value, name) ?? null) === null ? [] : [value[name]]
       ),
     kind === "onnx" ? [] : features.types,
   );
   const resolved = resolveRecipe(recipe, {
     columns: known.map(toColumn),
-    rows: rows.map(({ value }) => value),
+    rows: [...sampleRows, ...labelled ? prepared(labelled, recipe) : []]
+      .map(({ value }) => value),
   });
-  const modelRows = toModelRows(sample, {
+  const modelRows = toModelRows(prepared(sample, resolved), {
     columns: names.map((name) => ({ name, type: "" })),
     recipe: resolved,
   });

@@ -1,7 +1,10 @@
 /** Gives the texts of a CSV file their types. The rules are those of `pandas.read_csv`; what pandas would leave as text in a column of numbers is an error. */
 import type { Label } from "../model/mod.ts";
 import { type Column, shown } from "./cells.ts";
-import { openCategories, type Recipe } from "./recipe.ts";
+import { openLabels } from "./apply-steps.ts";
+import type { Recipe } from "./recipe.ts";
+import { traceSteps } from "./steps.ts";
+
 import { RowError, type RowPlace } from "./row-error.ts";
 
 /** The texts that mean "missing", as in `pandas.read_csv` 3.1.1 (`keep_default_na`). */
@@ -96,7 +99,7 @@ export interface UnknownRoles {
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * const recipe = { oneHot: [{ column: "tier", prefix: "tier_", categories: ["1.0", "NA"], unknownLimit: 1 }], missingValue: undefined };
+ * const recipe = { steps: [], oneHot: [{ column: "tier", prefix: "tier_", categories: ["1.0", "NA"], unknownLimit: 1 }], missingValue: undefined };
  * const readers = toCellReaders(["spend", "tier", "id"], { columns: [{ name: "spend", type: "double" }], recipe, idColumn: "id" });
  * const read = (texts: string[]) => texts.map((text, at) => readers[at]!(text, { file: "x" }));
  * deepStrictEqual(read(["+1e1", "1", "007"]), [10, 1, "007"]);
@@ -111,29 +114,36 @@ export function toCellReaders(
     return names.map((name) => name === roles.idColumn ? readText : readAny);
   }
   const { columns, recipe, idColumn, labelColumn } = roles;
+  const flow = traceSteps(recipe.steps);
   return names.map((name) => {
+    const isOrigin = (of: string | undefined) =>
+      of !== undefined && flow.originsOf(of).includes(name);
     const readers: CellReader[] = [];
-    const column = columns.find((column) => column.name === name);
-    if (column) {
+    for (const column of columns.filter((column) => isOrigin(column.name))) {
       readers.push(
         column.labels ? toLabelReader(column.labels) : toNumberReader(column),
       );
     }
-    const steps = recipe.oneHot.filter((step) => step.column === name);
-    for (const { prefix, categories } of steps) {
-      readers.push(
-        toCategoryReader(
-          categories ??
-            columns.filter((column) => column.name.startsWith(prefix))
-              .map((column) => column.name.slice(prefix.length)),
-        ),
-      );
-    }
-    if (name === idColumn) readers.push(readText);
-    if (name === labelColumn) readers.push(readAny);
+    const uses = flow.usesOf(name);
+    const labels = [
+      ...recipe.oneHot.filter((step) => isOrigin(step.column)).map((
+        { prefix, categories },
+      ) =>
+        categories ??
+          columns.filter((column) => column.name.startsWith(prefix))
+            .map((column) => column.name.slice(prefix.length))
+      ),
+      ...uses.flatMap((use) => use.kind === "label" ? [use.labels] : []),
+    ];
+    if (labels.length > 0) readers.push(toCategoryReader(labels.flat()));
+    // The step refuses a cell that it cannot use, and names itself.
+    if (uses.some(({ kind }) => kind === "number")) readers.push(readAny);
+    if (uses.some(({ kind }) => kind === "date")) readers.push(readText);
+    if (isOrigin(idColumn)) readers.push(readText);
+    if (isOrigin(labelColumn)) readers.push(readAny);
     const [reader = readText, another] = readers;
     if (another === undefined) return reader;
-    return name === idColumn ? readExact : readAny;
+    return isOrigin(idColumn) ? readExact : readAny;
   });
 }
 
@@ -168,14 +178,12 @@ function toNumberReader(column: Column): CellReader {
 
 function toCategoryReader(categories: readonly string[]): CellReader {
   const spellings = new Set(categories);
-  const find = openCategories(categories);
+  const find = openLabels(categories);
   return (text, place) => {
     if (spellings.has(text)) return text;
     const cell = readAny(text, place);
     if (cell === null || typeof cell === "string") return cell;
-    if (typeof cell === "boolean") {
-      return spellings.has(cell ? "True" : "False") ? cell : text;
-    }
+    if (typeof cell === "boolean") return find(cell) === -1 ? text : cell;
     const isExact = typeof cell === "number" && Number.isFinite(cell) &&
       (!Number.isInteger(cell) || Number.isSafeInteger(cell));
     // A number that two categories spell is passed on, and the recipe rejects it.

@@ -144,7 +144,7 @@ export interface CsvOptions {
  * const bytes = new TextEncoder().encode("id,spend\n007,\n008,1.5\n");
  * const header = readCsvHeader(bytes, { file, last: true });
  * const columns = [{ name: "spend", type: "double" }];
- * const roles = { columns, recipe: { oneHot: [], missingValue: undefined }, idColumn: "id" };
+ * const roles = { columns, recipe: { steps: [], oneHot: [], missingValue: undefined }, idColumn: "id" };
  * const rows = parseCsv(bytes.subarray(header.length), { file, header, roles, firstLine: header.lines + 1 });
  * deepStrictEqual([...rows], [
  *   { number: 1, line: 2, value: { id: "007", spend: null } },

@@ -1,5 +1,11 @@
 /** Encodes rows as a float32 matrix, one block at a time. Columns are bound by name and cells are validated by type; nothing is guessed. */
 import {
+  isMissing,
+  openSteps,
+  type PreparedRow,
+  type RowPreparer,
+} from "./apply-steps.ts";
+import {
   cellOf,
   type Column,
   shown,
@@ -18,6 +24,7 @@ import type { InputRow } from "./json.ts";
 import type { Recipe } from "./recipe.ts";
 import { RowError, type RowPlace } from "./row-error.ts";
 import { type PackedTexts, TextPacker } from "./packed.ts";
+import { traceSteps } from "./steps.ts";
 
 /** How rows become features. */
 export interface FeatureOptions {
@@ -35,12 +42,16 @@ export interface FeatureOptions {
   readonly rawColumns?: readonly string[];
 }
 
-/** What is counted for one recipe step; plain data, so that a worker can send it. */
-export interface StepCounts {
-  /** Number of rows whose category is not one of the model's. */
+/** The rows whose label a recipe step does not know; plain data, so that a worker can send it. */
+export interface UnknownCounts {
+  /** Number of rows. */
   readonly unknown: number;
-  /** Up to three of those categories, as errors show them. */
+  /** Up to three of those labels, as errors show them. */
   readonly unknownTexts: readonly string[];
+}
+
+/** What is counted for one step of categories: `unknown` are those that the model does not know. */
+export interface StepCounts extends UnknownCounts {
   /** Whether any row has the raw column. */
   readonly anyRaw: boolean;
   /** Number of rows with neither the raw column nor any encoded column. */
@@ -62,8 +73,10 @@ export interface RowCounts {
   readonly filled: readonly boolean[];
   /** Number of rows with a label that is not one of the model's categories, by column. */
   readonly unseen: Readonly<Record<string, number>>;
-  /** By step of the recipe. */
+  /** By step of categories (`oneHot`). */
   readonly steps: readonly StepCounts[];
+  /** By `map` step. */
+  readonly maps: readonly UnknownCounts[];
   /** Columns that the model does not know; they are ignored. */
   readonly extra: readonly string[];
   /** Number of rows that have the id column, and of those in which it is not null. */
@@ -81,6 +94,23 @@ export interface EncodedBlock {
   /** The outcome of each row; undefined without a label column. */
   readonly labels: Uint8Array | undefined;
   readonly counts: RowCounts;
+}
+
+/** Returns the names of a file's columns that are used; any other column is ignored. */
+export function columnsRead(
+  { columns, recipe, idColumn, labelColumn }: Pick<
+    FeatureOptions,
+    "columns" | "recipe" | "idColumn" | "labelColumn"
+  >,
+): ReadonlySet<string> {
+  const flow = traceSteps(recipe.steps);
+  const wanted = [
+    ...columns.map(({ name }) => name),
+    ...recipe.oneHot.map(({ column }) => column),
+    ...idColumn === undefined ? [] : [idColumn],
+    ...labelColumn === undefined ? [] : [labelColumn],
+  ];
+  return new Set([...flow.used, ...wanted.flatMap(flow.originsOf)]);
 }
 
 /**
@@ -105,12 +135,14 @@ export class RowEncoder {
   readonly #plain: readonly number[];
   readonly #missing: number | undefined;
   /** Names of the columns that are used; any other column is ignored. */
-  readonly known: ReadonlySet<string | undefined>;
+  readonly known: ReadonlySet<string>;
   readonly #unseen = new Map<string, number>();
+  readonly #prepare: RowPreparer | undefined;
+  readonly #maps: readonly { unknown: number; texts: Set<string> }[];
 
   /** @param scratch Memory for the matrix, used while it is large enough. */
   constructor(options: FeatureOptions, scratch?: Float32Array<ArrayBuffer>) {
-    const { columns, recipe, idColumn, labelColumn } = options;
+    const { columns, recipe } = options;
     this.options = options;
     this.groups = toGroups(options);
     const made = new Set(this.groups.flatMap(({ positions }) => positions));
@@ -120,14 +152,17 @@ export class RowEncoder {
     this.#missing = recipe.missingValue === undefined
       ? undefined
       : Math.fround(recipe.missingValue);
-    this.known = new Set([
-      ...columns.map(({ name }) => name),
-      ...recipe.oneHot.map(({ column }) => column),
-      idColumn,
-      labelColumn,
-    ]);
+    this.known = columnsRead(options);
+    this.#prepare = openSteps(recipe);
+    this.#maps = recipe.steps.filter(({ kind }) => kind === "map")
+      .map(() => ({ unknown: 0, texts: new Set<string>() }));
     this.absent = new Float64Array(columns.length);
     this.matrix = scratch ?? new Float32Array(columns.length * 256);
+  }
+
+  /** Whether the recipe has steps that need a row as an object. */
+  get hasSteps(): boolean {
+    return this.#prepare !== undefined;
   }
 
   /** Returns the position in `matrix` of the next row's first cell. */
@@ -170,8 +205,11 @@ export class RowEncoder {
    *
    * @throws {RowError} If a cell has the wrong type, or a raw column contradicts its encoded columns.
    */
-  add(value: InputRow["value"], where: RowPlace): void {
+  add(row: InputRow["value"], where: RowPlace): void {
     const { columns, idColumn, labelColumn } = this.options;
+    const prepared: PreparedRow = this.#prepare?.(row, where) ??
+      { value: row, unknown: [] };
+    const { value } = prepared;
     const at = this.beginRow();
     const into = this.matrix.subarray(at, at + columns.length);
     const absent: number[] = [];
@@ -201,7 +239,12 @@ export class RowEncoder {
     });
     for (const index of absent) this.absent[index]!++;
     for (const column of unseen) this.countUnseen(column);
-    for (const key in value) if (!this.known.has(key)) this.extra.add(key);
+    for (const { map, cell } of prepared.unknown) {
+      const counted = this.#maps[map]!;
+      counted.unknown++;
+      if (counted.texts.size < 3) counted.texts.add(shown(cell));
+    }
+    for (const key in row) if (!this.known.has(key)) this.extra.add(key);
     if (idColumn !== undefined) {
       if (id !== undefined) this.withId++;
       if (name !== null) this.named++;
@@ -241,10 +284,14 @@ export class RowEncoder {
       if (position === undefined) return;
       const column = columns[position]!;
       const cell = cellOf(value, column.name);
-      const implied = category === undefined ? NaN : Number(category === index);
-      const found = cell === undefined
-        ? implied
-        : toFeature(cell, column, where);
+      const fill = group.defaults[index];
+      const implied = category === undefined
+        ? fill ?? NaN
+        : Number(category === index);
+      const found =
+        isMissing(cell) && (cell === undefined || fill !== undefined)
+          ? implied
+          : toFeature(cell, column, where);
       if (cell !== undefined) anyEncoded = true;
       const agrees = category === undefined || Number.isNaN(found) ||
         found === implied;
@@ -259,7 +306,8 @@ export class RowEncoder {
           }; the raw column and its encoded columns must agree`,
         });
       }
-      if (cell === undefined && category === undefined) absent.push(position);
+      const isAbsent = cell === undefined && category === undefined;
+      if (isAbsent && fill === undefined) absent.push(position);
       into[position] = category === undefined ? found : implied;
     });
     return category ?? (anyEncoded ? -1 : undefined);
@@ -285,6 +333,10 @@ export class RowEncoder {
         ),
         unseen: Object.fromEntries(this.#unseen),
         steps,
+        maps: this.#maps.map(({ unknown, texts }) => ({
+          unknown,
+          unknownTexts: [...texts],
+        })),
         extra: [...this.extra],
         withId: this.withId,
         named: this.named,
@@ -306,7 +358,9 @@ export class RowEncoder {
         for (const row of absentRows) {
           matrix[row * width + position] = Number(index === found);
         }
-        this.absent[position]! -= absentRows.length;
+        if (group.defaults[index] === undefined) {
+          this.absent[position]! -= absentRows.length;
+        }
       });
     }
     return {

@@ -1,15 +1,18 @@
 /** The features of a whole file, and what its rows lack, over the blocks of {@linkcode RowEncoder}. */
 import { InputError } from "../base/errors.ts";
+import { isMissing } from "./apply-steps.ts";
 import { cellOf, type Column } from "./cells.ts";
 import {
   type FeatureOptions,
   type RowCounts,
   RowEncoder,
   type StepCounts,
+  type UnknownCounts,
 } from "./encode.ts";
 import { toGroups } from "./one-hot.ts";
 import type { InputRow } from "./json.ts";
-import type { OneHot } from "./recipe.ts";
+import type { Recipe } from "./recipe.ts";
+import { traceSteps } from "./steps.ts";
 import { unpack } from "./packed.ts";
 
 /** Findings over all rows of a file. */
@@ -47,7 +50,7 @@ export interface Features extends RowFindings {
  *
  * const columns = [{ name: "spend", type: "double" }, { name: "brand_US", type: "boolean" }];
  * const step = { column: "brand", prefix: "brand_", categories: ["US"], unknownLimit: 0.5 };
- * const recipe = { oneHot: [step], missingValue: -999 };
+ * const recipe = { steps: [], oneHot: [step], missingValue: -999 };
  * const rows = [
  *   { number: 1, line: 1, value: { brand: "US", spend: null } },
  *   { number: 2, line: 2, value: { brand_US: false, spend: -999 } },
@@ -89,17 +92,24 @@ export function mergeCounts(a: RowCounts, b: RowCounts): RowCounts {
     filled: a.filled.map((filled, index) => filled || b.filled[index]!),
     unseen,
     steps: a.steps.map((step, index) => mergeSteps(step, b.steps[index]!)),
+    maps: a.maps.map((map, index) => mergeUnknown(map, b.maps[index]!)),
     extra: [...new Set([...a.extra, ...b.extra])],
     withId: a.withId + b.withId,
     named: a.named + b.named,
   };
 }
 
-function mergeSteps(a: StepCounts, b: StepCounts): StepCounts {
+function mergeUnknown(a: UnknownCounts, b: UnknownCounts): UnknownCounts {
   const texts = new Set([...a.unknownTexts, ...b.unknownTexts]);
   return {
     unknown: a.unknown + b.unknown,
     unknownTexts: [...texts].slice(0, 3),
+  };
+}
+
+function mergeSteps(a: StepCounts, b: StepCounts): StepCounts {
+  return {
+    ...mergeUnknown(a, b),
     anyRaw: a.anyRaw || b.anyRaw,
     absentRows: a.absentRows + b.absentRows,
     lacksRaw: a.lacksRaw || b.lacksRaw,
@@ -135,22 +145,32 @@ export function conclude(
     ...step,
     ...counts.steps[index]!,
   }));
-  const excess = steps.find(({ unknown, unknownLimit }) =>
-    unknown > counts.rows * unknownLimit
-  );
+  const maps = recipe.steps.filter((step) => step.kind === "map")
+    .map(({ column, unknownLimit }, index) => ({
+      column,
+      unknownLimit,
+      ...counts.maps[index]!,
+    }));
+  const excess = [
+    ...maps.map((map) => ({ ...map, lack: "that its map step does not list" })),
+    ...steps.map((step) => ({
+      ...step,
+      lack: "that the model was not trained on",
+    })),
+  ].find(({ unknown, unknownLimit }) => unknown > counts.rows * unknownLimit);
   if (excess) throw unknownCategories(excess, counts, options);
+  const unknown = new Map(Object.entries(counts.unseen));
+  for (const step of [...maps, ...steps]) {
+    if (step.unknown === 0) continue;
+    unknown.set(step.column, (unknown.get(step.column) ?? 0) + step.unknown);
+  }
   const lost = columns.filter((_, index) =>
     counts.absent[index] === counts.rows
   );
   if (lost.length > 0) throw missingColumns(lost, counts, options);
   return {
     extraColumns: counts.extra.toSorted(),
-    unknownCategories: Object.fromEntries([
-      ...steps.filter(({ unknown }) => unknown > 0).map((
-        { column, unknown },
-      ): [string, number] => [column, unknown]),
-      ...Object.entries(counts.unseen),
-    ]),
+    unknownCategories: Object.fromEntries(unknown),
     absentCells: Object.fromEntries([
       ...steps.filter(({ anyRaw, absentRows }) => anyRaw && absentRows > 0)
         .map(({ column, absentRows }): [string, number] => [
@@ -170,7 +190,8 @@ export function conclude(
 
 /**
  * Returns the rows as plain objects with the model's column names, in the
- * model's order, for an input example. The columns of a recipe step are encoded
+ * model's order, for an input example. The rows are those after the recipe's
+ * steps (`prepareRows`). The columns of a recipe step are encoded
  * from its raw column, and booleans and numbers are converted to the type of
  * their column. A missing cell is null.
  *
@@ -180,7 +201,7 @@ export function conclude(
  * const step = { column: "brand", prefix: "brand_", categories: ["US"], unknownLimit: 0.5 };
  * const columns = [{ name: "vip", type: "boolean" }, { name: "brand_US", type: "boolean" }];
  * const rows = [{ number: 1, line: 1, value: { brand: "US", vip: 1 } }];
- * const recipe = { oneHot: [step], missingValue: undefined };
+ * const recipe = { steps: [], oneHot: [step], missingValue: undefined };
  * deepStrictEqual(toModelRows(rows, { columns, recipe }), [{ vip: true, brand_US: true }]);
  * ```
  */
@@ -193,10 +214,15 @@ export function toModelRows(
     const cells = options.columns.map((column, index): [string, unknown] => {
       const cell = cellOf(value, column.name);
       const group = groups.find(({ positions }) => positions.includes(index));
+      const raw = group && cellOf(value, group.step.column);
+      const fill = group?.defaults[group.positions.indexOf(index)];
+      if (fill !== undefined && raw === undefined && isMissing(cell)) {
+        return [column.name, toTyped(fill, column)];
+      }
       if (cell !== undefined || group === undefined) {
         return [column.name, toTyped(cell ?? null, column)];
       }
-      const found = group.find(cellOf(value, group.step.column) ?? null);
+      const found = group.find(raw ?? null);
       const isSet = group.positions[found ?? -1] === index;
       return [column.name, toTyped(isSet, column)];
     });
@@ -234,15 +260,27 @@ function missingColumns(
     } missing in all ${rows} rows ` +
       `(a value that is not known is null, but the column must be there)` +
       (step === undefined
-        ? ""
+        ? describeSources(first!.name, recipe)
         : `; if ${
           lost.length === 1 ? "it is a category" : "they are categories"
-        } of "${step.column}", bring that column, or list it under "categories" of its recipe step in variants.yaml and log the model again`),
+        } of "${step.column}", bring that column, or list it under "categories" of its recipe step or under a default step in variants.yaml and log the model again`),
   );
 }
 
+/** Returns which columns of the file the recipe's steps make a column from; nothing if it is the file's own. */
+function describeSources(name: string, { steps }: Recipe): string {
+  const { sourcesOf } = traceSteps(steps);
+  const sources = sourcesOf(name);
+  if (sources.length === 1 && sources[0] === name) return "";
+  return `; the recipe makes "${name}" from ${
+    sources.map((source) => `"${source}"`).join(" and ")
+  }, so bring ${
+    sources.length === 1 ? "that column" : "these columns"
+  }, or declare a default step in variants.yaml and log the model again`;
+}
+
 function unknownCategories(
-  step: OneHot & StepCounts,
+  step: UnknownCounts & { column: string; unknownLimit: number; lack: string },
   { rows }: RowCounts,
   { file }: FeatureOptions,
 ): InputError {
@@ -251,7 +289,7 @@ function unknownCategories(
   return new InputError(
     `Cannot use ${file}: ${unknown} of ${rows} rows (${
       share(unknown / rows)
-    }) have a value in "${step.column}" that the model was not trained on (${
+    }) have a value in "${step.column}" ${step.lack} (${
       [...unknownTexts].join(", ")
     }), the limit is ${share(step.unknownLimit)}; correct the data, ` +
       `or raise "unknown" of that recipe step in variants.yaml (none: no limit)`,

@@ -648,7 +648,7 @@ export function encodeElements(
   },
 ): void {
   const { file } = encoder.options;
-  const reader = isUtf8(bytes)
+  const reader = isUtf8(bytes) && !encoder.hasSteps
     ? new JsonRowReader(bytes, encoder, { separator: 44, columns })
     : undefined;
   let badRows = 0;

@@ -42,13 +42,14 @@ export interface Layout {
 
 /**
  * Returns the layout of rows with these columns; undefined if a column occurs
- * twice, has two meanings or contradicts another, or the outcome is absent: such
- * rows are read as objects.
+ * twice, has two meanings or contradicts another, the outcome is absent, or the
+ * recipe has steps: such rows are read as objects.
  */
 export function toLayout(
   names: readonly string[],
   encoder: RowEncoder,
 ): Layout | undefined {
+  if (encoder.hasSteps) return undefined;
   const { options: { columns, idColumn, labelColumn }, groups } = encoder;
   const isThere = new Set(names);
   if (isThere.size < names.length) return undefined;

@@ -1,12 +1,9 @@
 /** Encodes one raw column of categories as the model's one-hot columns, and counts what the model does not know. */
 import { InputError } from "../base/errors.ts";
-import { type Column, shown, wrongType } from "./cells.ts";
-import {
-  type CategoryFinder,
-  type OneHot,
-  openCategories,
-  type Recipe,
-} from "./recipe.ts";
+import { type Column, shown, toFeature, wrongType } from "./cells.ts";
+import { defaultOf } from "./apply-steps.ts";
+import { type CategoryFinder, openCategories } from "./categories.ts";
+import type { OneHot, Recipe } from "./recipe.ts";
 import type { RowPlace } from "./row-error.ts";
 
 /** A recipe step and its columns in the model. */
@@ -15,6 +12,8 @@ export interface Group {
   readonly find: CategoryFinder;
   /** The model column of each category; undefined for a first category that `drop_first` omitted. */
   readonly positions: readonly (number | undefined)[];
+  /** The `default` of each category's column, for rows without the raw column; undefined where there is none. */
+  readonly defaults: readonly (number | undefined)[];
   /** Number of rows whose category is not one of the model's. */
   unknown: number;
   /** A few of those categories, for errors. */
@@ -54,6 +53,13 @@ export function toGroups(
       step,
       find: openCategories(categories),
       positions: own,
+      defaults: own.map((position) => {
+        const column = columns[position ?? -1];
+        const value = column && defaultOf(recipe, column.name);
+        return value === undefined
+          ? undefined
+          : toFeature(value, column!, { file: "the recipe's default" });
+      }),
       unknown: 0,
       unknownTexts: new Set<string>(),
       anyRaw: false,

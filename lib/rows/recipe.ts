@@ -6,6 +6,13 @@
  */
 import { digestOf } from "../base/digest.ts";
 import * as v from "../base/schema.ts";
+import { openCategories } from "./categories.ts";
+import {
+  type RecordedStep,
+  recordedStep,
+  type Step,
+  toRecordedStep,
+} from "./steps.ts";
 
 /** One raw column of categories that `pandas.get_dummies` converted to one column per category. */
 export interface OneHot {
@@ -25,13 +32,19 @@ export interface OneHot {
 
 /** All steps of a recipe; a column without a step is passed through. */
 export interface Recipe {
+  /** Applied to each row in this order, before `oneHot`. */
+  readonly steps: readonly Step[];
   readonly oneHot: readonly OneHot[];
   /** The number that means "missing" in addition to null and NaN (XGBoost's `DMatrix(missing=…)`); undefined when there is none. */
   readonly missingValue: number | undefined;
 }
 
 /** A recipe without steps: every column is passed through. */
-export const plainRecipe: Recipe = { oneHot: [], missingValue: undefined };
+export const plainRecipe: Recipe = {
+  steps: [],
+  oneHot: [],
+  missingValue: undefined,
+};
 
 /** The share of unknown categories above which a file is rejected, unless `unknown` overrides it. */
 export const defaultUnknownLimit = 0.5;
@@ -44,10 +57,14 @@ export interface RecordedRecipe {
     readonly categories: readonly string[];
   }[];
   readonly missing_value?: number;
+  /** Absent if there are none, as in the recipes of earlier releases. */
+  readonly steps?: readonly RecordedStep[];
 }
 
 /** Returns the recorded form of a recipe. A step without categories is recorded with an empty list. */
-export function toRecorded({ oneHot, missingValue }: Recipe): RecordedRecipe {
+export function toRecorded(
+  { steps, oneHot, missingValue }: Recipe,
+): RecordedRecipe {
   return {
     one_hot: oneHot.map(({ column, prefix, categories = [] }) => ({
       column,
@@ -55,28 +72,30 @@ export function toRecorded({ oneHot, missingValue }: Recipe): RecordedRecipe {
       categories,
     })),
     ...(missingValue === undefined ? {} : { missing_value: missingValue }),
+    ...(steps.length === 0 ? {} : { steps: steps.map(toRecordedStep) }),
   };
 }
 
 /**
  * Reads a recorded recipe.
  *
- * @throws {InputError} If the value does not have the form that {@linkcode toRecorded} returns.
+ * @throws {InputError} If the value does not have the form that {@linkcode toRecorded} returns. A key or a step that this release does not know is an error, because rows would be encoded without it.
  */
 export function parseRecorded(value: unknown): RecordedRecipe {
   const file = "the recipe recorded with the model";
   return v.validate(recordedRecipe, value, { file });
 }
 
-const recordedRecipe = v.object({
+const recordedRecipe = v.mapping({
   one_hot: v.array(
-    v.object({
+    v.mapping({
       column: v.string(),
       prefix: v.string(),
       categories: v.array(v.string()),
     }),
   ),
   missing_value: v.exactOptional(v.number()),
+  steps: v.exactOptional(v.array(recordedStep)),
 });
 
 /** Returns the SHA-256 of a recipe's effect on rows; limits are not part of it. */
@@ -95,7 +114,16 @@ export function fromRecorded(
   const limitOf = (column: string) =>
     declared.oneHot.find((step) => step.column === column)?.unknownLimit ??
       defaultUnknownLimit;
+  const mapLimitOf = (column: string, to: string) =>
+    declared.steps.filter((step) => step.kind === "map")
+      .find((step) => step.column === column && step.to === to)
+      ?.unknownLimit ?? defaultUnknownLimit;
   return {
+    steps: (recorded.steps ?? []).map((step) =>
+      step.kind === "map"
+        ? { ...step, unknownLimit: mapLimitOf(step.column, step.to) }
+        : step
+    ),
     oneHot: recorded.one_hot.map((step) => ({
       ...step,
       unknownLimit: limitOf(step.column),
@@ -109,8 +137,9 @@ export function differsFrom(
   recorded: RecordedRecipe,
   declared: Recipe,
 ): boolean {
-  const { oneHot, missingValue } = declared;
+  const { steps, oneHot, missingValue } = declared;
   return recorded.missing_value !== missingValue ||
+    digestOf(recorded.steps ?? []) !== digestOf(steps.map(toRecordedStep)) ||
     recorded.one_hot.length !== oneHot.length ||
     recorded.one_hot.some(({ column, prefix, categories }, index) => {
       const step = oneHot[index]!;
@@ -124,7 +153,7 @@ export function differsFrom(
 export interface RecipeEvidence {
   /** The model's columns with MLflow's type of each. */
   readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** Rows as users send them, raw or encoded; may be empty. */
+  /** Rows after the recipe's steps, raw or encoded; may be empty. */
   readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
@@ -146,7 +175,7 @@ export interface RecipeEvidence {
  *
  * const step = { column: "brand", prefix: "brand_", categories: undefined, unknownLimit: 0.5 };
  * const columns = [{ name: "brand_US", type: "boolean" }, { name: "brand_count", type: "double" }];
- * const recipe = resolveRecipe({ oneHot: [step], missingValue: undefined }, { columns, rows: [] });
+ * const recipe = resolveRecipe({ ...plainRecipe, oneHot: [step] }, { columns, rows: [] });
  * deepStrictEqual(recipe.oneHot[0]?.categories, ["US"]);
  * ```
  */
@@ -216,54 +245,4 @@ function findCategories(
   return candidates.filter((_, index) =>
     proven.has(index) && !refuted.has(index)
   ).map(({ category }) => category);
-}
-
-/** Returns the index of a cell's category; -1 when it is none of the categories, undefined when it cannot be a category. */
-export type CategoryFinder = (cell: unknown) => number | undefined;
-
-/**
- * Returns a function that finds the category of a cell as `pandas.get_dummies`
- * names it: a text by its spelling, a boolean as `True` or `False`, a number by
- * its value (1 and 1.0 are the same category, however Python spelled it during
- * training), and null as `nan` if the model has that column (`dummy_na=True`).
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * const find = openCategories(["US", "1.0", "True", "nan"]);
- * deepStrictEqual(["US", 1, true, null, "1", {}].map(find), [0, 1, 2, 3, -1, undefined]);
- * ```
- *
- * The function returns undefined for a number that matches two categories (`1`
- * and `1.0`) and for a number that JSON cannot represent exactly.
- */
-export function openCategories(
-  categories: readonly string[],
-): CategoryFinder {
-  const texts = new Map(categories.map((text, index) => [text, index]));
-  const numbers = new Map<number, number | undefined>();
-  categories.forEach((text, index) => {
-    const value = readPythonNumber(text);
-    if (value === undefined) return;
-    numbers.set(value, numbers.has(value) ? undefined : index);
-  });
-  return (cell) => {
-    if (typeof cell === "string") return texts.get(cell) ?? -1;
-    if (cell === null) return texts.get("nan") ?? -1;
-    if (typeof cell === "boolean") {
-      return texts.get(cell ? "True" : "False") ?? -1;
-    }
-    const isExact = typeof cell === "number" && Number.isFinite(cell) &&
-      (!Number.isInteger(cell) || Number.isSafeInteger(cell));
-    if (!isExact) return undefined;
-    return numbers.has(cell) ? numbers.get(cell) : -1;
-  };
-}
-
-/** Matches the `repr` of a Python int or float; `01` and `1.50` are texts. */
-const pythonNumber =
-  /^-?(0|[1-9]\d*)(\.(0|\d*[1-9]))?$|^-?[1-9](\.\d*[1-9])?e[+-]\d{2,3}$/;
-
-function readPythonNumber(text: string): number | undefined {
-  return pythonNumber.test(text) ? Number(text) : undefined;
 }

@@ -263,8 +263,9 @@ async function replay(
     {
       columns: scorer.columns ??
         names.map((name) => ({ name, type: "double" })),
+      // The example has the model's columns, which the steps have made.
       recipe: scorer.recipe
-        ? fromRecorded(scorer.recipe, plainRecipe)
+        ? { ...fromRecorded(scorer.recipe, plainRecipe), steps: [] }
         : plainRecipe,
       idColumn: undefined,
       file: `${uri}'s input example`,

@@ -3,7 +3,11 @@ import { ScoreCollector } from "../statistics/distribution.ts";
 import { InputError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Column } from "../rows/cells.ts";
-import type { FeatureOptions, RowCounts } from "../rows/encode.ts";
+import {
+  columnsRead,
+  type FeatureOptions,
+  type RowCounts,
+} from "../rows/encode.ts";
 import {
   conclude,
   mergeCounts,
@@ -152,14 +156,9 @@ async function scoreOnce(
   },
 ): Promise<Pass> {
   const { features, badRows, log, sink, temporary } = options;
-  const { columns, recipe, idColumn } = features;
   await using rowFile = await openRowFile(file, {
     temporary,
-    known: new Set([
-      ...columns.map(({ name }) => name),
-      ...recipe.oneHot.map(({ column }) => column),
-      ...idColumn === undefined ? [] : [idColumn],
-    ]),
+    known: columnsRead(features),
   });
   if (rowFile.remark !== undefined) log.info(`${file.uri}: ${rowFile.remark}`);
   const collector = new ScoreCollector();

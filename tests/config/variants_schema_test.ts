@@ -66,6 +66,9 @@ Deno.test("the schema accepts what the commands accept", () => {
       'variants: [{ positive_class: "007", model_output: probability }]',
       "variants: [{ recipe: { one_hot: [{ column: a, prefix: a., categories: [x, y], unknown: 0.25 }] } }]",
       "variants: [{ recipe: { one_hot: [{ column: a, unknown: error }, { column: b, unknown: none }] } }]",
+      "variants: [{ recipe: { steps: [{ rename: { a: b } }, { default: { b: 0, c: x } }, { log1p: { column: b } }] } }]",
+      "variants: [{ recipe: { steps: [{ map: { column: a, to: b, values: { x: 1, y: false }, unknown: error } }] } }]",
+      "variants: [{ recipe: { steps: [{ ratio: { numerator: a, denominator: b, to: c } }, { clip: { column: c, max: 1 } }] } }]",
       "variants: [{ promotion: { min_auc_gain: -0.1, max_log_loss_increase: 1e-3 } }]",
       "variants: [{ experiment: e, model_name: m, model_uri: models:/m/1, files: { evaluation: e.jsonl } }]",
     ]
@@ -78,6 +81,8 @@ Deno.test("the schema accepts what the commands accept", () => {
 Deno.test("the schema rejects what the commands reject, at the same position", () => {
   const step = (text: string) =>
     `variants: [{ recipe: { one_hot: [{ column: b, ${text} }] } }]`;
+  const steps = (text: string) =>
+    `variants: [{ recipe: { steps: [${text}] } }]`;
   for (
     const [text, place] of [
       ["[]", ""],
@@ -108,6 +113,18 @@ Deno.test("the schema rejects what the commands reject, at the same position", (
       [step("categories: []"), "/variants/0/recipe/one_hot/0/categories"],
       [step("categories: [a, a]"), "/variants/0/recipe/one_hot/0/categories"],
       [step("unknown: 2"), "/variants/0/recipe/one_hot/0/unknown"],
+      [steps("{ lgo1p: {} }"), "/variants/0/recipe/steps/0/lgo1p"],
+      [steps("{}"), "/variants/0/recipe/steps/0"],
+      [
+        steps("{ log1p: { column: a }, rename: { a: b } }"),
+        "/variants/0/recipe/steps/0",
+      ],
+      [steps("{ rename: {} }"), "/variants/0/recipe/steps/0/rename"],
+      [steps("{ rename: { a: 1 } }"), "/variants/0/recipe/steps/0/rename/a"],
+      [
+        steps("{ ratio: { numerator: a, denominator: b } }"),
+        "/variants/0/recipe/steps/0/ratio/to",
+      ],
     ] as const
   ) {
     throws(

@@ -200,3 +200,106 @@ Deno.test("toVariants() reads categories, limits, missing values, and id_column:
     /missing_value should be a number/,
   );
 });
+
+Deno.test("toVariants() reads the steps of a recipe in their order", () => {
+  const { listed } = parse(`
+variants:
+  - recipe:
+      steps:
+        - rename: { dep: deposit, constructor: __proto__ }
+        - default: { deposit: 0, tier: none, vip: false }
+        - map: { column: tier, values: { gold: 2, "1": x, true: 1 }, unknown: error }
+        - map: { column: level, to: group, values: { 1: low } }
+        - clip: { column: deposit, min: 0 }
+        - log1p: { column: deposit, to: deposit_log }
+        - ratio: { numerator: wins, denominator: bets, to: share }
+        - days_between: { start: first, end: last, to: days }
+`);
+  const { steps } = listed[0]!.recipe;
+  deepStrictEqual(steps, [
+    {
+      kind: "rename",
+      names: { dep: "deposit", constructor: "__proto__" },
+    },
+    { kind: "default", values: { deposit: 0, tier: "none", vip: false } },
+    {
+      kind: "map",
+      column: "tier",
+      to: "tier",
+      values: { 1: "x", gold: 2, true: 1 },
+      unknownLimit: 0,
+    },
+    {
+      kind: "map",
+      column: "level",
+      to: "group",
+      values: { 1: "low" },
+      unknownLimit: 0.5,
+    },
+    { kind: "clip", column: "deposit", to: "deposit", min: 0 },
+    { kind: "log1p", column: "deposit", to: "deposit_log" },
+    { kind: "ratio", numerator: "wins", denominator: "bets", to: "share" },
+    { kind: "days_between", start: "first", end: "last", to: "days" },
+  ]);
+});
+
+Deno.test("toVariants() names the step that is wrong, and what was expected", () => {
+  const bad = (step: string) => `variants: [{ recipe: { steps: [${step}] } }]`;
+  const at = "variants\\[0\\].recipe.steps\\[0\\]";
+  for (
+    const [step, message] of [
+      [
+        "{ lgo1p: { column: a } }",
+        `${at}.lgo1p is not a known key; did you mean log1p\\? The keys are rename, default, map, clip, log1p, ratio, days_between`,
+      ],
+      [
+        "{ log1p: { column: a }, clip: { column: a, min: 0 } }",
+        `${at} should be a mapping with exactly one step \\(rename, .*days_between\\), found {`,
+      ],
+      ["{}", `${at} should be a mapping with exactly one step`],
+      ["{ log1p: }", `${at} should be a mapping with exactly one step`],
+      ["log1p", `${at} should be a mapping, found "log1p"`],
+      ["{ rename: {} }", `${at}.rename should be a mapping of old names`],
+      [
+        "{ rename: { a: 3 } }",
+        `${at}.rename.a should be the name of a column, found 3`,
+      ],
+      ["{ rename: [a, b] }", `${at}.rename should be a mapping of old names`],
+      [
+        "{ default: { a: [1] } }",
+        `${at}.default.a should be a number, a text, true or false, found \\[1\\]`,
+      ],
+      ["{ default: { a: .inf } }", `${at}.default.a should be a number`],
+      ["{ default: { a: null } }", `${at}.default.a should be a number`],
+      [
+        "{ map: { column: a } }",
+        `${at}.map.values should be a mapping of labels to values, found nothing`,
+      ],
+      [
+        "{ map: { column: a, values: { x: 1 }, unknown: 2 } }",
+        `${at}.map.unknown should be error, none, or a share from 0 to 1, found 2`,
+      ],
+      [
+        "{ clip: { column: a } }",
+        `${at}.clip should be a mapping with min, max or both, min not above max, found`,
+      ],
+      ["{ clip: { column: a, min: 2, max: 1 } }", `${at}.clip should be`],
+      ["{ clip: { column: a, min: x } }", `${at}.clip.min should be a number`],
+      [
+        "{ log1p: { to: a } }",
+        `${at}.log1p.column should be the name of a column`,
+      ],
+      [
+        "{ ratio: { numerator: a, denominator: b } }",
+        `${at}.ratio.to should be the name`,
+      ],
+      [
+        "{ days_between: { from: a, to: b, end: c } }",
+        `${at}.days_between.(start should be the name|from is not a known key)`,
+      ],
+      ["{ add: { a: 1 } }", `${at}.add is not a known key`],
+    ] as const
+  ) {
+    refuses(bad(step), new RegExp(message));
+  }
+});

@@ -59,6 +59,7 @@ const options: FeatureOptions = {
       categories,
       unknownLimit: 1,
     }],
+    steps: [],
     missingValue: -999,
   },
   idColumn: "player_id",
@@ -694,6 +695,7 @@ testWithPython(
           unknownLimit: 1,
         },
       ],
+      steps: [],
       missingValue: undefined,
     };
     const idColumn = "player_id";

@@ -166,6 +166,7 @@ function makeOptions(random: Random): FeatureOptions {
         categories: ["north", "south", "2"],
         unknownLimit: 1,
       }],
+      steps: [],
       missingValue: random() < 0.5 ? 999 : undefined,
     },
     idColumn: random() < 0.8 ? "id" : undefined,

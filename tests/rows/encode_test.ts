@@ -277,7 +277,7 @@ function brandStep(step: Partial<OneHot> = {}): Partial<FeatureOptions> {
     unknownLimit: 0.5,
     ...step,
   }];
-  return { recipe: { oneHot, missingValue: undefined } };
+  return { recipe: { steps: [], oneHot, missingValue: undefined } };
 }
 
 Deno.test("toFeatures() refuses a raw category that is none", () => {
@@ -363,11 +363,11 @@ Deno.test("toFeatures() names the columns that are missing in every row", () => 
 });
 
 Deno.test("toFeatures() reads the recipe's missing value as missing, in any column", () => {
-  const recipe = { oneHot: [], missingValue: -999 };
+  const recipe = { steps: [], oneHot: [], missingValue: -999 };
   const line = '{"spend":-999,"months":-999.0,"is_us":0}';
   deepStrictEqual([...bind(line, { recipe }).matrix], [NaN, NaN, 0]);
   // XGBoost compares float32: 0.1 as double is not the float32 0.1, and still meant.
-  const tenth = { oneHot: [], missingValue: 0.1 };
+  const tenth = { steps: [], oneHot: [], missingValue: 0.1 };
   deepStrictEqual(
     [...bind('{"spend":0.1,"months":1,"is_us":0}', { recipe: tenth }).matrix],
     [NaN, 1, 0],

@@ -416,6 +416,7 @@ const recipe = {
     categories: ["US", "1.0", "True", "nan"],
     unknownLimit: 1,
   }],
+  steps: [],
   missingValue: -999,
 };
 const features: FeatureOptions = {

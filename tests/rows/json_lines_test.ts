@@ -60,6 +60,7 @@ const recipe = {
     categories: ["US", "1.0", "True", "nan", "Zürich"],
     unknownLimit: 1,
   }],
+  steps: [],
   missingValue: -999,
 };
 const columns = [

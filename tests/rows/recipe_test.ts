@@ -6,11 +6,12 @@ import {
   differsFrom,
   digestRecipe,
   fromRecorded,
-  openCategories,
   parseRecorded,
+  plainRecipe,
   resolveRecipe,
   toRecorded,
 } from "../../lib/rows/recipe.ts";
+import { openCategories } from "../../lib/rows/categories.ts";
 import { parseJsonLines } from "../../lib/rows/json.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 
@@ -50,7 +51,7 @@ testWithPython(
           unknownLimit: 1,
         };
         const recipe = resolveRecipe(
-          { oneHot: [step], missingValue: undefined },
+          { ...plainRecipe, oneHot: [step] },
           { columns, rows: rows.map(({ value }) => value) },
         );
         const { matrix } = toFeatures(rows, {
@@ -91,6 +92,7 @@ const columns = [
   { name: "brand_active", type: "boolean" },
 ];
 const declared = {
+  steps: [],
   oneHot: ["brand", "brand_id"].map((column) => ({
     column,
     prefix: `${column}_`,
@@ -119,23 +121,58 @@ Deno.test("resolveRecipe() takes exactly the columns that are proven to be categ
 });
 
 Deno.test("a recorded recipe comes back as it was, with the limits of today", () => {
-  const recipe = resolveRecipe({ ...declared, missingValue: -999 }, {
+  const steps = [
+    { kind: "rename", names: { a: "b", ["__proto__"]: "c" } },
+    {
+      kind: "map",
+      column: "tier",
+      to: "rank",
+      values: { gold: 2, none: "x" },
+      unknownLimit: 0.25,
+    },
+    { kind: "clip", column: "b", to: "b", max: 3 },
+  ] as const;
+  const withSteps = { ...declared, steps };
+  const recipe = resolveRecipe({ ...withSteps, missingValue: -999 }, {
     columns,
     rows: [],
   });
   const recorded = parseRecorded(
     JSON.parse(JSON.stringify(toRecorded(recipe))),
   );
-  deepStrictEqual(fromRecorded(recorded, declared), recipe);
+  deepStrictEqual(fromRecorded(recorded, withSteps), recipe);
   strictEqual(
     digestRecipe(fromRecorded(recorded, declared)),
     digestRecipe(recipe),
   );
   strictEqual(
-    differsFrom(recorded, { ...declared, missingValue: -999 }),
+    differsFrom(recorded, { ...withSteps, missingValue: -999 }),
     false,
   );
+  for (const other of [[], steps.toReversed(), steps.slice(1)]) {
+    strictEqual(
+      differsFrom(recorded, {
+        ...declared,
+        steps: other,
+        missingValue: -999,
+      }),
+      true,
+    );
+  }
   strictEqual(differsFrom(recorded, declared), true);
+  strictEqual(
+    digestRecipe({ ...recipe, steps: [], missingValue: undefined }),
+    // Of the release before there were steps: a version that it recorded is the same version.
+    "dc0d3452572eb68b7c3fb00327fe3a607c40289428985235fd14c0d19284eb07",
+  );
+  throws(
+    () => parseRecorded({ one_hot: [], two_hot: [] }),
+    /the recipe recorded with the model: two_hot is not a known key/,
+  );
+  throws(
+    () => parseRecorded({ one_hot: [], steps: [{ kind: "power" }] }),
+    /steps\[0\] should be a step that this release knows, found {"kind":"power"}/,
+  );
   throws(
     () => parseRecorded({ one_hot: [{ column: "a", prefix: "a_" }] }),
     /Cannot use the recipe recorded with the model: one_hot\[0\]\.categories should be a list, found nothing/,
