@@ -664,10 +664,8 @@ export function encodeElements(
     try {
       const value = parseElement(element, place);
       if (columns) encoder.add(rowOfArray(value, columns, place), place);
-      else {
-        encoder.add(checkedRow(value, place), place);
-        reader?.learn(start, end);
-      }
+      else encoder.add(checkedRow(value, place), place);
+      reader?.learn(start, end);
     } catch (error) {
       if (!(error instanceof RowError) || !onBadRow) throw error;
       badRows++;

@@ -5,21 +5,29 @@
  */
 import { toCode } from "../model/mod.ts";
 import type { RowEncoder } from "./encode.ts";
-import { countRow, fits, type Layout, toLayout } from "./layout.ts";
+import {
+  type Action,
+  countRow,
+  fits,
+  type Layout,
+  toLayout,
+} from "./layout.ts";
 import { notANumber, readNumber } from "./number.ts";
 
-/** A key in quotes, as it stands in the file, as big-endian words. */
-interface Key {
-  readonly length: number;
-  readonly words: readonly number[];
-  /** The last four bytes; for a key of fewer, the byte between the quotes. */
-  readonly last: number;
-}
-
-/** The keys of a row in their order, if rows like it can be read without `JSON.parse`. */
-interface Fields extends Layout {
-  /** Undefined for rows that are arrays. */
-  readonly keys: readonly Key[] | undefined;
+/** A row that `JSON.parse` has read: most of its bytes are the next row's, too. */
+interface Template extends Layout {
+  /** From the opening bracket to the closing one. */
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Position in `bytes` of each value, and the position after it. */
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  /** By position in `bytes`: the field whose value, or the byte after it, is there; -1 for all other bytes. */
+  readonly fields: Int16Array;
+  /** Fields that are read in every row, in order. Of the others, only those that differ from the template. */
+  readonly stops: readonly number[];
+  /** A row of the matrix with the values of all other fields. */
+  readonly values: Float32Array;
 }
 
 /** How rows are written. */
@@ -39,24 +47,30 @@ const braceOpen = 123;
 const braceClose = 125;
 const bracketClose = 93;
 const newline = 10;
+/** A row with more columns is left to `JSON.parse`. */
+const mostFields = 2 ** 15;
 /** The first four bytes of `true`, `null` and `false`, big-endian. */
 const trueWord = 0x74727565;
 const nullWord = 0x6e756c6c;
 const falsWord = 0x66616c73;
 
 /**
- * Reads the rows of one block. A row is read if it has the keys of the row that
- * was learnt last, in the same order; a row that is an array always is.
+ * Reads the rows of one block by comparison with the row that was learnt last:
+ * equal bytes mean equal values, and only values that differ are parsed. A row
+ * is read if it has the same keys in the same order with the same whitespace.
  */
 export class JsonRowReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #encoder: RowEncoder;
   readonly #separator: number;
-  readonly #open: number;
-  readonly #close: number;
+  readonly #columns: readonly string[] | undefined;
   readonly #number = new Float64Array(2);
-  #layout: Fields | undefined;
+  #template: Template | undefined;
+  /** Of the row that is being read: the span of the id, and the outcome. */
+  #idStart = 0;
+  #idEnd = -1;
+  #outcome = 0;
   /** Raw cells and categories of the row that is being read, by field. */
   readonly #cells: unknown[] = [];
   readonly #categories: number[] = [];
@@ -71,191 +85,215 @@ export class JsonRowReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#encoder = encoder;
     this.#separator = separator;
-    this.#open = columns ? bracketOpen : braceOpen;
-    this.#close = columns ? bracketClose : braceClose;
-    const layout = columns && toLayout(columns, encoder);
-    this.#layout = layout && { ...layout, keys: undefined };
+    this.#columns = columns;
   }
 
   /** Encodes the row at `start` and returns the start of the next one; -1 if the row needs `JSON.parse`, and then nothing has been added. */
   read(start: number): number {
-    const layout = this.#layout;
-    if (layout === undefined) return -1;
+    const template = this.#template;
+    if (template === undefined) return -1;
+    const { starts, ends, fields, stops } = template;
     const bytes = this.#bytes;
     const encoder = this.#encoder;
-    const { keys, actions } = layout;
     const row = encoder.beginRow();
-    const { matrix } = encoder;
-    const out = this.#number;
-    let idStart = 0;
-    let idEnd = -1;
-    let outcome = 0;
-    let at = start;
-    if (bytes[at]! <= 32) at = this.#skipSpace(at);
-    if (bytes[at] !== this.#open) return -1;
-    at++;
-    for (let index = 0; index < actions.length; index++) {
-      const action = actions[index]!;
-      if (keys !== undefined) {
-        const key = keys[index]!;
-        if (bytes[at]! <= 32) at = this.#skipSpace(at);
-        if (!this.#matches(key, at)) return -1;
-        at += key.length;
-        if (bytes[at]! <= 32) at = this.#skipSpace(at);
-        if (bytes[at] !== colon) return -1;
-        at++;
+    encoder.matrix.set(template.values, row);
+    this.#idEnd = -1;
+    const { length } = template.bytes;
+    let at = bytes[start]! <= 32 ? this.#skipSpace(start) : start;
+    let from = 0;
+    let stop = 0;
+    for (;;) {
+      const to = stop < stops.length ? starts[stops[stop]!]! : length;
+      if (at + to - from > bytes.length) return -1;
+      const same = this.#countSame(template, from, { to, at });
+      let field: number;
+      if (from + same === to) {
+        at += same;
+        if (to === length) break;
+        field = stops[stop++]!;
+      } else {
+        field = fields[from + same]!;
+        if (field < 0 || starts[field]! < from) return -1;
+        at += starts[field]! - from;
       }
-      if (bytes[at]! <= 32) at = this.#skipSpace(at);
-      switch (action.kind) {
-        case "number": {
-          const byte = bytes[at]!;
-          let value: number;
-          if (byte === 116 || byte === 102 || byte === 110) {
-            const end = this.#skipLiteral(at);
-            if (end < 0) return -1;
-            value = byte === 110 ? NaN : byte === 116 ? 1 : 0;
-            at = end;
-          } else {
-            at = readNumber(bytes, at, out);
-            if (at === notANumber) return -1;
-            value = out[0]!;
-            const { type } = action;
-            if (type !== "double" && !fits(value, type, out[1] === 1)) {
-              return -1;
-            }
-            if (!Number.isFinite(Math.fround(value))) return -1;
-          }
-          matrix[row + action.position] = value;
-          break;
-        }
-        case "id": {
-          const byte = bytes[at]!;
-          if (byte === quote) {
-            idStart = at + 1;
-            at = this.#skipText(at);
-            if (at < 0) return -1;
-            idEnd = at - 1;
-          } else if (byte === 110) {
-            at = this.#skipLiteral(at);
-            if (at < 0) return -1;
-          } else {
-            idStart = at;
-            while (bytes[at]! >= 48 && bytes[at]! <= 57) at++;
-            idEnd = at;
-            const digits = at - idStart;
-            if (digits === 0 || digits > 15) return -1;
-            if (digits > 1 && bytes[idStart] === 48) return -1;
-          }
-          break;
-        }
-        case "outcome": {
-          const byte = bytes[at]!;
-          if (byte === 48 || byte === 49) {
-            outcome = byte - 48;
-            at++;
-          } else {
-            const end = byte === 110 ? -1 : this.#skipLiteral(at);
-            if (end < 0) return -1;
-            outcome = byte === 116 ? 1 : 0;
-            at = end;
-          }
-          break;
-        }
-        case "extra": {
-          at = this.#skipValue(at);
-          if (at < 0) return -1;
-          break;
-        }
-        case "raw": {
-          const begin = at;
-          at = this.#skipValue(at);
-          if (at < 0) return -1;
-          const { find, positions } = action.group;
-          const cell = this.#cellAt(begin, at);
-          const category = find(cell);
-          if (category === undefined) return -1;
-          this.#cells[index] = cell;
-          this.#categories[index] = category;
-          for (let own = 0; own < positions.length; own++) {
-            const position = positions[own];
-            if (position === undefined) continue;
-            matrix[row + position] = own === category ? 1 : 0;
-          }
-          break;
-        }
-        case "label": {
-          const begin = at;
-          at = this.#skipValue(at);
-          if (at < 0) return -1;
-          const cell = this.#cellAt(begin, at);
-          const code = cell === null ? NaN : toCode(action.labels, cell);
-          if (code === undefined) return -1;
-          matrix[row + action.position] = code;
-        }
-      }
-      if (bytes[at]! <= 32) at = this.#skipSpace(at);
-      if (bytes[at] !== (index + 1 < actions.length ? comma : this.#close)) {
-        return -1;
-      }
-      at++;
+      at = this.#readValue(template, field, { at, row });
+      if (at < 0) return -1;
+      from = ends[field]!;
     }
     if (at < bytes.length) {
       const separator = this.#separator;
       if (bytes[at]! <= 32 && bytes[at] !== separator) at = this.#skipSpace(at);
       if (at < bytes.length && bytes[at] !== separator) return -1;
     }
-    countRow(layout, encoder, {
+    countRow(template, encoder, {
       row,
       cells: this.#cells,
       categories: this.#categories,
     });
     if (encoder.options.idColumn !== undefined) {
-      encoder.ids.addBytes(bytes, idStart, idEnd);
-      if (layout.hasId) encoder.withId++;
-      if (idEnd >= 0) encoder.named++;
+      encoder.ids.addBytes(bytes, this.#idStart, this.#idEnd);
+      if (template.hasId) encoder.withId++;
+      if (this.#idEnd >= 0) encoder.named++;
     }
-    if (encoder.options.labelColumn !== undefined) encoder.addLabel(outcome);
+    if (encoder.options.labelColumn !== undefined) {
+      encoder.addLabel(this.#outcome);
+    }
     encoder.endRow(row);
     return at + 1;
   }
 
-  /** Takes the keys of a row that `JSON.parse` has read as the keys to expect next. */
-  learn(start: number, end: number): void {
-    const keys = this.#keysOf(start, end);
-    this.#layout = keys && toFields(keys, this.#encoder);
+  /**
+   * Returns how many bytes from `at` are those of the template between `from` and
+   * `to`. Compares eight at a time as doubles: a template has no zero bytes, so no
+   * word of it is a zero with two signs, and a word that is NaN is compared by byte.
+   */
+  #countSame(
+    { bytes: expected, view: expectedView }: Template,
+    from: number,
+    { to, at }: { to: number; at: number },
+  ): number {
+    const bytes = this.#bytes;
+    const view = this.#view;
+    const length = to - from;
+    let count = 0;
+    while (
+      count + 8 <= length &&
+      view.getFloat64(at + count, true) ===
+        expectedView.getFloat64(from + count, true)
+    ) count += 8;
+    while (
+      count < length && bytes[at + count] === expected[from + count]
+    ) count++;
+    return count;
   }
 
-  /** Returns the keys of a valid JSON object, in quotes; undefined if a value is nested or the object is not the first thing in the line. */
-  #keysOf(start: number, end: number): Uint8Array[] | undefined {
+  /** Reads the value of a field at `at` and returns the position after it; -1 if it needs `JSON.parse`. */
+  #readValue(
+    { actions }: Layout,
+    field: number,
+    { at, row }: { at: number; row: number },
+  ): number {
     const bytes = this.#bytes;
-    const keys: Uint8Array[] = [];
-    let at = this.#skipSpace(start);
-    if (bytes[at] !== braceOpen) return undefined;
-    at = this.#skipSpace(at + 1);
-    while (bytes[at] === quote && at < end) {
-      const keyStart = at;
-      at = this.#skipEscapedText(at);
-      keys.push(bytes.slice(keyStart, at));
-      at = this.#skipSpace(this.#skipSpace(at) + 1);
+    const { matrix } = this.#encoder;
+    const action = actions[field]!;
+    const byte = bytes[at]!;
+    switch (action.kind) {
+      case "number": {
+        if (byte === 116 || byte === 102 || byte === 110) {
+          matrix[row + action.position] = byte === 110
+            ? NaN
+            : byte === 116
+            ? 1
+            : 0;
+          return this.#skipLiteral(at);
+        }
+        const out = this.#number;
+        const end = readNumber(bytes, at, out);
+        if (end === notANumber) return -1;
+        const value = out[0]!;
+        const { type } = action;
+        if (type !== "double" && !fits(value, type, out[1] === 1)) return -1;
+        if (!Number.isFinite(Math.fround(value))) return -1;
+        matrix[row + action.position] = value;
+        return end;
+      }
+      case "id": {
+        if (byte === 110) return this.#skipLiteral(at);
+        if (byte === quote) {
+          const end = this.#skipText(at);
+          this.#idStart = at + 1;
+          this.#idEnd = end - 1;
+          return end;
+        }
+        let end = at;
+        while (bytes[end]! >= 48 && bytes[end]! <= 57) end++;
+        const digits = end - at;
+        if (digits === 0 || digits > 15) return -1;
+        if (digits > 1 && byte === 48) return -1;
+        this.#idStart = at;
+        this.#idEnd = end;
+        return end;
+      }
+      case "outcome": {
+        if (byte === 48 || byte === 49) {
+          this.#outcome = byte - 48;
+          return at + 1;
+        }
+        this.#outcome = byte === 116 ? 1 : 0;
+        return byte === 110 ? -1 : this.#skipLiteral(at);
+      }
+      case "extra":
+        return this.#skipValue(at);
+      case "raw": {
+        const end = this.#skipValue(at);
+        if (end < 0) return -1;
+        const { find, positions } = action.group;
+        const cell = this.#cellAt(at, end);
+        const category = find(cell);
+        if (category === undefined) return -1;
+        this.#cells[field] = cell;
+        this.#categories[field] = category;
+        for (let own = 0; own < positions.length; own++) {
+          const position = positions[own];
+          if (position === undefined) continue;
+          matrix[row + position] = own === category ? 1 : 0;
+        }
+        return end;
+      }
+      case "label": {
+        const end = this.#skipValue(at);
+        if (end < 0) return -1;
+        const cell = this.#cellAt(at, end);
+        const code = cell === null ? NaN : toCode(action.labels, cell);
+        if (code === undefined) return -1;
+        matrix[row + action.position] = code;
+        return end;
+      }
+    }
+  }
+
+  /** Takes a row that `JSON.parse` has read, and that the encoder accepted, as the one to compare the next rows with. */
+  learn(start: number, end: number): void {
+    const row = this.#findFields(start, end);
+    this.#template = row && toTemplate(row, this.#encoder);
+  }
+
+  /** Returns the fields of a valid row; undefined if a value is nested or the row is not the first thing in the text. */
+  #findFields(start: number, end: number): RowText | undefined {
+    const bytes = this.#bytes;
+    const isArray = this.#columns !== undefined;
+    const names: string[] = [];
+    const starts: number[] = [];
+    const ends: number[] = [];
+    const first = this.#skipSpace(start);
+    if (bytes[first] !== (isArray ? bracketOpen : braceOpen)) return undefined;
+    const close = isArray ? bracketClose : braceClose;
+    let at = this.#skipSpace(first + 1);
+    while (at < end && bytes[at] !== close) {
+      if (!isArray) {
+        const keyStart = at;
+        at = this.#skipEscapedText(at);
+        const key = decoder.decode(bytes.subarray(keyStart, at));
+        names.push(String(JSON.parse(key)));
+        at = this.#skipSpace(this.#skipSpace(at) + 1);
+      }
       const byte = bytes[at];
       if (byte === braceOpen || byte === bracketOpen) return undefined;
+      starts.push(at - first);
       if (byte === quote) at = this.#skipEscapedText(at);
-      while (at < end && bytes[at] !== comma && bytes[at] !== braceClose) at++;
-      at = this.#skipSpace(at + 1);
+      else {
+        while (!isEndOfValue(bytes[at], close) && at < end) at++;
+      }
+      ends.push(at - first);
+      at = this.#skipSpace(at);
+      if (bytes[at] === comma) at = this.#skipSpace(at + 1);
     }
-    return keys;
-  }
-
-  /** Compares whole words, and the last four bytes once more for what is left over. */
-  #matches({ length, words, last }: Key, at: number): boolean {
-    if (at + length > this.#bytes.length) return false;
-    const view = this.#view;
-    for (let index = 0; index < words.length; index++) {
-      if (view.getUint32(at + index * 4) !== words[index]) return false;
-    }
-    return length < 4
-      ? this.#bytes[at + 1] === last && this.#bytes[at + 2] === quote
-      : view.getUint32(at + length - 4) === last;
+    return {
+      bytes: bytes.slice(first, at + 1),
+      names: this.#columns ?? names,
+      starts,
+      ends,
+    };
   }
 
   /** Skips whitespace; a line break only where it does not separate rows. */
@@ -331,25 +369,69 @@ export class JsonRowReader {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Returns the fields of rows with these keys, in quotes; undefined if such rows need `JSON.parse`. */
-function toFields(
-  keys: readonly Uint8Array[],
-  encoder: RowEncoder,
-): Fields | undefined {
-  const names = keys.map((key) => String(JSON.parse(decoder.decode(key))));
-  const layout = toLayout(names, encoder);
-  return layout && { ...layout, keys: keys.map(toKey) };
+/** The text of a row and its fields. */
+interface RowText {
+  readonly bytes: Uint8Array;
+  readonly names: readonly string[];
+  /** Position in `bytes` of each value, and the position after it. */
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
 }
 
-function toKey(bytes: Uint8Array): Key {
-  const { length } = bytes;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+/** Returns a row as a template; undefined if such rows need `JSON.parse`. */
+function toTemplate(
+  { bytes, names, starts, ends }: RowText,
+  encoder: RowEncoder,
+): Template | undefined {
+  if (starts.length !== names.length || names.length > mostFields) {
+    return undefined;
+  }
+  const layout = toLayout(names, encoder);
+  if (layout === undefined) return undefined;
+  const fields = new Int16Array(bytes.length).fill(-1);
+  const values = new Float32Array(encoder.options.columns.length);
+  const stops: number[] = [];
+  layout.actions.forEach((action, field) => {
+    const start = starts[field]!;
+    const end = ends[field]!;
+    fields.fill(field, start, end + 1);
+    const value = shortValue(bytes, start, end);
+    if (value === undefined || !hasFixedUse(action)) stops.push(field);
+    else if (action.kind === "number") values[action.position] = value;
+  });
   return {
-    length,
-    words: Array.from(
-      { length: Math.floor(length / 4) },
-      (_, index) => view.getUint32(index * 4),
-    ),
-    last: length < 4 ? bytes[1]! : view.getUint32(length - 4),
+    ...layout,
+    bytes,
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    starts: Int32Array.from(starts),
+    ends: Int32Array.from(ends),
+    fields,
+    stops,
+    values,
   };
+}
+
+/** Whether a field needs no more than its value, so that a value equal to the template's needs no work. */
+function hasFixedUse({ kind }: Action): boolean {
+  return kind === "number" || kind === "extra";
+}
+
+/** Returns the number of a literal or a single digit, which many rows have in common; undefined for other values. */
+function shortValue(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number | undefined {
+  const byte = bytes[start]!;
+  if (byte === 116) return 1;
+  if (byte === 102) return 0;
+  if (byte === 110) return NaN;
+  const isDigit = end - start === 1 && byte >= 48 && byte <= 57;
+  return isDigit ? byte - 48 : undefined;
+}
+
+/** Tells whether a byte ends a value that is not a text. */
+function isEndOfValue(byte: number | undefined, close: number): boolean {
+  return byte === comma || byte === close || byte === 32 || byte === 9 ||
+    byte === 13 || byte === newline;
 }
