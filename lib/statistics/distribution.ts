@@ -70,7 +70,8 @@ export class ScoreCollector {
       countBins(this.#bins, this.#exact.subarray(0, this.#count));
       this.#exact = new Float32Array(0);
     }
-    for (let bin = 0; bin < this.#bins.length; bin++) {
+    const { first, last } = other.#usedBins();
+    for (let bin = first; bin <= last; bin++) {
       this.#bins[bin]! += other.#bins[bin]!;
     }
     this.#count += other.#count;
@@ -129,6 +130,14 @@ export class ScoreCollector {
     };
   }
 
+  /** Returns the range of bins that are not empty: a small part of all if the scores are probabilities. */
+  #usedBins(): { first: number; last: number } {
+    // Zeros of both signs are equal, but not in the same bin.
+    const first = binOf(this.#min === 0 ? -0 : this.#min);
+    const last = binOf(this.#max === 0 ? 0 : this.#max);
+    return { first, last };
+  }
+
   /** @param shares In ascending order. */
   #quantiles(shares: readonly number[]): number[] {
     const ranks = shares.map((share) =>
@@ -141,7 +150,8 @@ export class ScoreCollector {
     }
     const found: number[] = [];
     let below = 0;
-    for (let bin = 0; bin < bins.length && found.length < ranks.length; bin++) {
+    const { first, last } = this.#usedBins();
+    for (let bin = first; bin <= last && found.length < ranks.length; bin++) {
       below += bins[bin]!;
       while (found.length < ranks.length && below > ranks[found.length]!) {
         found.push(Math.min(this.#max, Math.max(this.#min, upperEnd(bin))));
@@ -158,6 +168,12 @@ function countBins(bins: Uint32Array, scores: Float32Array): void {
     scores.length,
   );
   for (const word of bits) bins[toOrdered(word) >>> (32 - binBits)]!++;
+}
+
+/** Returns the bin of a score. */
+function binOf(score: number): number {
+  const [bits = 0] = new Uint32Array(Float32Array.of(score).buffer);
+  return toOrdered(bits) >>> (32 - binBits);
 }
 
 /** Returns the bits of a float32 as an unsigned number in the order of the floats. */
