@@ -1,4 +1,5 @@
 /** Cuts a stream of bytes into blocks of whole records, so that threads can encode them independently. */
+import type { StreamTarget } from "../base/stream-target.ts";
 import type { Cutter } from "./cutter.ts";
 
 /** Bytes per block: small enough for constant memory, large enough that a message between threads costs nothing. */
@@ -28,15 +29,23 @@ export interface BytesBlock {
   readonly end: number;
 }
 
+/** A block is cut when its buffer has less room than this, because small reads are slow. */
+const leastRoom = 1 << 20;
+
 /**
  * Yields the blocks of a stream. A block ends at the end of a record; a record
  * that is longer than a block makes a longer block.
  *
+ * @param options `target`: where the stream writes its next piece, if it can. Pieces that are elsewhere are copied.
  * @throws {InputError} As the cutter does.
  */
 export async function* cutBlocks(
   stream: AsyncIterable<Uint8Array>,
-  { cutter, pool }: { cutter: Cutter; pool: BufferPool },
+  { cutter, pool, target }: {
+    cutter: Cutter;
+    pool: BufferPool;
+    target?: StreamTarget | undefined;
+  },
 ): AsyncGenerator<BytesBlock> {
   let buffer = pool.take(blockBytes);
   let used = 0;
@@ -54,19 +63,36 @@ export async function* cutBlocks(
     used = rest;
     return end > 0 ? block : undefined;
   };
-  for await (const chunk of stream) {
-    if (used > 0 && used + chunk.length > buffer.length) {
-      const block = cut(chunk.length, false);
-      if (block) yield block;
+  const pieces = stream[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      if (buffer.length - used < leastRoom) {
+        const block = cut(leastRoom, false);
+        if (block) yield block;
+      }
+      if (target) target.next = buffer.subarray(used);
+      const { done, value: piece } = await pieces.next();
+      if (done) break;
+      const isInPlace = piece.buffer === buffer.buffer &&
+        piece.byteOffset === buffer.byteOffset + used;
+      if (!isInPlace) {
+        if (used > 0 && used + piece.length > buffer.length) {
+          const block = cut(piece.length, false);
+          if (block) yield block;
+        }
+        if (used + piece.length > buffer.length) {
+          const larger = pool.take(used + piece.length);
+          larger.set(buffer.subarray(0, used));
+          pool.give(buffer);
+          buffer = larger;
+        }
+        buffer.set(piece, used);
+      }
+      used += piece.length;
     }
-    if (used + chunk.length > buffer.length) {
-      const larger = pool.take(used + chunk.length);
-      larger.set(buffer.subarray(0, used));
-      pool.give(buffer);
-      buffer = larger;
-    }
-    buffer.set(chunk, used);
-    used += chunk.length;
+  } finally {
+    if (target) target.next = undefined;
+    await pieces.return?.();
   }
   while (used > 0) {
     const block = cut(0, true);

@@ -1,4 +1,5 @@
 /** Opens a file of rows of any format: detects the format from the content and yields blocks of whole rows. */
+import type { StreamTarget } from "../base/stream-target.ts";
 import { decompress } from "./compression.ts";
 import { detectCompression, detectFormat } from "./detect.ts";
 import { createHash } from "node:crypto";
@@ -24,8 +25,8 @@ export interface RowSource {
   readonly uri: string;
   /** Bytes. */
   readonly size: number;
-  /** Yields all bytes in order; each call begins again. A piece is only valid until the next one is asked for. */
-  stream(): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  /** Yields all bytes in order; each call begins again. A piece is only valid until the next one is asked for, and may be written to the target. */
+  stream(target?: StreamTarget): AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** Path of the file, if it is a local one. */
   readonly path?: string | undefined;
   /** Returns the bytes from `start` to `end`. @throws {TransientError} If the file has changed. */
@@ -95,7 +96,8 @@ export async function openRowFile(
   options: RowFileOptions,
 ): Promise<RowFile> {
   const { uri: file } = source;
-  const hashed = new HashedStream(source);
+  const target: StreamTarget = { next: undefined };
+  const hashed = new HashedStream(source, target);
   let peeked = await peek(hashed, headerBytes);
   const compression = detectCompression(peeked.head);
   if (compression) {
@@ -150,7 +152,8 @@ export async function openRowFile(
     share: () => source.size === 0 ? 1 : hashed.bytes / source.size,
     async *blocks(pool) {
       const { cutter } = reader;
-      for await (const block of cutBlocks(stream, { cutter, pool })) {
+      const options = compression ? { cutter, pool } : { cutter, pool, target };
+      for await (const block of cutBlocks(stream, options)) {
         yield { ...block, format: reader.format() };
       }
     },
@@ -174,14 +177,16 @@ async function* columnBlocks(
 class HashedStream {
   bytes = 0;
   readonly #source: RowSource;
+  readonly #target: StreamTarget;
   readonly #hash = createHash("sha256");
 
-  constructor(source: RowSource) {
+  constructor(source: RowSource, target: StreamTarget) {
     this.#source = source;
+    this.#target = target;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    for await (const bytes of this.#source.stream()) {
+    for await (const bytes of this.#source.stream(this.#target)) {
       this.#hash.update(bytes);
       this.bytes += bytes.length;
       yield bytes;

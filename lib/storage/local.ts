@@ -109,13 +109,17 @@ async function openFile(path: string): Promise<StoredFile | undefined> {
     const now = await statIfThere(path);
     if (!now || !isSame(opened, now)) throw changed();
   };
+  /** Where the next read begins; undefined if unknown. */
+  let position: number | undefined = 0;
   const fill = async (bytes: Uint8Array<ArrayBuffer>, start: number) => {
-    await file.seek(start, Deno.SeekMode.Start);
+    if (position !== start) await file.seek(start, Deno.SeekMode.Start);
+    position = undefined;
     for (let at = 0; at < bytes.length;) {
       const count = await file.read(bytes.subarray(at));
       if (count === null) throw changed();
       at += count;
     }
+    position = start + bytes.length;
   };
   try {
     await checkUnchanged(); // replaced between the look and the opening
@@ -134,12 +138,15 @@ async function openFile(path: string): Promise<StoredFile | undefined> {
       await checkUnchanged();
       return bytes;
     },
-    async *stream() {
-      const buffer = new Uint8Array(Math.min(streamBytes, opened.size));
-      for (let start = 0; start < opened.size; start += streamBytes) {
-        const bytes = buffer.subarray(0, opened.size - start);
+    async *stream(target) {
+      let own: Uint8Array<ArrayBuffer> | undefined;
+      for (let start = 0; start < opened.size;) {
+        const room = target?.next ??
+          (own ??= new Uint8Array(Math.min(streamBytes, opened.size)));
+        const bytes = room.subarray(0, opened.size - start);
         await fill(bytes, start);
-        if (start + streamBytes >= opened.size) await checkUnchanged();
+        start += bytes.length;
+        if (start >= opened.size) await checkUnchanged();
         yield bytes;
       }
     },

@@ -1,5 +1,6 @@
 /** The interface of an artifact store: a folder, S3, or an MLflow server's proxy. */
 import { InputError } from "../base/errors.ts";
+import type { StreamTarget } from "../base/stream-target.ts";
 
 /** A file that is read piece by piece; every piece comes from the same version of the file. */
 export interface StoredFile extends AsyncDisposable {
@@ -19,9 +20,10 @@ export interface StoredFile extends AsyncDisposable {
    * Yields all bytes in order. A second call begins again. A piece is only valid
    * until the next one is asked for: its memory is used again.
    *
+   * @param target Used by stores that can read into given memory; pieces of others are elsewhere.
    * @throws {TransientError} If the file has changed since it was opened, or the bytes do not match its length or checksum.
    */
-  stream(): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  stream(target?: StreamTarget): AsyncIterable<Uint8Array<ArrayBuffer>>;
 }
 
 /** A file that is written piece by piece. Nobody sees it before it is finished; disposal discards an unfinished one. */
