@@ -363,7 +363,8 @@ function valueAt({ values, labels }: Piece, index: number): Cell {
   return labels ? labels[Number(value)] ?? null : value;
 }
 
-function isTexts(values: Values): values is Texts {
+/** Tells whether values are texts as bytes. */
+export function isTexts(values: Values): values is Texts {
   return "starts" in values;
 }
 

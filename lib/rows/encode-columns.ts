@@ -202,17 +202,18 @@ function convertCells(
     return;
   }
   const { codes, labels } = column;
-  // Converted at the first use: a dictionary may hold labels of other blocks.
-  // The first one is for missing values, whose code is -1.
+  // Converted if they occur: a dictionary may hold labels of other blocks. The
+  // first one is for missing values, whose code is -1.
+  const isUsed = new Uint8Array(labels.length + 1);
+  for (let row = 0; row < rows; row++) isUsed[codes[row]! + 1] = 1;
   const values = new Float64Array(labels.length + 1);
-  const isKnown = new Uint8Array(labels.length + 1);
+  for (let code = -1; code < labels.length; code++) {
+    if (isUsed[code + 1] === 0) continue;
+    values[code + 1] = convert(labels[code] ?? null);
+  }
+  // A loop of its own, because this takes most of the time for a file of flags.
   for (let row = 0; row < rows; row++, at += step) {
-    const code = codes[row]!;
-    if (isKnown[code + 1] === 0) {
-      values[code + 1] = convert(labels[code] ?? null);
-      isKnown[code + 1] = 1;
-    }
-    cells[at] = values[code + 1]!;
+    cells[at] = values[codes[row]! + 1]!;
   }
 }
 

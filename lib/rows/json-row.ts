@@ -67,7 +67,8 @@ export class JsonRowReader {
   readonly #columns: readonly string[] | undefined;
   readonly #number = new Float64Array(2);
   #template: Template | undefined;
-  /** Of the row that is being read: the span of the id, and the outcome. */
+  /** Of the row that is being read: its place in the matrix, the span of the id, and the outcome. */
+  #row = 0;
   #idStart = 0;
   #idEnd = -1;
   #outcome = 0;
@@ -97,6 +98,7 @@ export class JsonRowReader {
     const encoder = this.#encoder;
     const row = encoder.beginRow();
     encoder.matrix.set(template.values, row);
+    this.#row = row;
     this.#idEnd = -1;
     const { length } = template.bytes;
     let at = bytes[start]! <= 32 ? this.#skipSpace(start) : start;
@@ -105,7 +107,7 @@ export class JsonRowReader {
     for (;;) {
       const to = stop < stops.length ? starts[stops[stop]!]! : length;
       if (at + to - from > bytes.length) return -1;
-      const same = this.#countSame(template, from, { to, at });
+      const same = this.#countSame(template, from, to, at);
       let field: number;
       if (from + same === to) {
         at += same;
@@ -116,7 +118,7 @@ export class JsonRowReader {
         if (field < 0 || starts[field]! < from) return -1;
         at += starts[field]! - from;
       }
-      at = this.#readValue(template, field, { at, row });
+      at = this.#readValue(template, field, at);
       if (at < 0) return -1;
       from = ends[field]!;
     }
@@ -150,7 +152,8 @@ export class JsonRowReader {
   #countSame(
     { bytes: expected, view: expectedView }: Template,
     from: number,
-    { to, at }: { to: number; at: number },
+    to: number,
+    at: number,
   ): number {
     const bytes = this.#bytes;
     const view = this.#view;
@@ -167,13 +170,10 @@ export class JsonRowReader {
     return count;
   }
 
-  /** Reads the value of a field at `at` and returns the position after it; -1 if it needs `JSON.parse`. */
-  #readValue(
-    { actions }: Layout,
-    field: number,
-    { at, row }: { at: number; row: number },
-  ): number {
+  /** Reads the value of a field of the row at `at` and returns the position after it; -1 if it needs `JSON.parse`. */
+  #readValue({ actions }: Layout, field: number, at: number): number {
     const bytes = this.#bytes;
+    const row = this.#row;
     const { matrix } = this.#encoder;
     const action = actions[field]!;
     const byte = bytes[at]!;

@@ -31,6 +31,7 @@ import {
   free,
   freePieces,
   isPandasIndex,
+  isTexts,
   type Numbers,
   type Piece,
   toColumn,
@@ -345,7 +346,8 @@ interface Page {
 
 /** The decoded dictionary of a column chunk. */
 interface Dictionary {
-  readonly values: Exclude<Values, Texts>;
+  /** Texts are strings if they are few, because each is then used many times. */
+  readonly values: Values;
   readonly size: number;
 }
 
@@ -354,6 +356,9 @@ const headerBytes = 2 ** 12;
 
 /** A column chunk of at most this size is read at once. */
 const smallChunkBytes = 2 ** 16;
+
+/** A dictionary of a text column has few texts if the row group has so many rows for each. */
+const fewTexts = 4;
 
 /** The values of a boolean column. */
 const booleans = [false, true] as const;
@@ -574,7 +579,8 @@ class ChunkReader {
       count: size,
     };
     const all = this.#toValues(values);
-    return { values: "starts" in all ? toStrings(all) : all, size };
+    const isFew = size * fewTexts <= this.#options.rows;
+    return { values: isTexts(all) && isFew ? toStrings(all) : all, size };
   }
 
   #toValues(values: Parameters<typeof decodeValues>[0]): Values {
@@ -699,11 +705,36 @@ class ChunkReader {
         throw new RangeError(`value ${code} of a dictionary of ${size}`);
       }
     }
+    if (isTexts(all)) {
+      const found = textsAt(all, codes);
+      free(codes);
+      return { values: found };
+    }
     if (!ArrayBuffer.isView(all)) return { values: codes, labels: all };
     const found = valuesAt(all, codes);
     if (found.buffer !== codes.buffer) free(codes);
     return { values: found, labels };
   }
+}
+
+/** Returns the texts of a dictionary that `codes` are the indices of, in a memory of their own. */
+function textsAt({ bytes, starts, ends }: Texts, codes: Int32Array): Texts {
+  let size = 0;
+  for (const code of codes) size += ends[code]! - starts[code]!;
+  const found = {
+    bytes: new Uint8Array(size),
+    starts: new Int32Array(codes.length),
+    ends: new Int32Array(codes.length),
+  };
+  let to = 0;
+  for (let row = 0; row < codes.length; row++) {
+    const code = codes[row]!;
+    const end = ends[code]!;
+    found.starts[row] = to;
+    for (let at = starts[code]!; at < end; at++) found.bytes[to++] = bytes[at]!;
+    found.ends[row] = to;
+  }
+  return found;
 }
 
 /** Returns the values of a dictionary that `codes` are the indices of. */
