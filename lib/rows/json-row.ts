@@ -41,7 +41,6 @@ export interface JsonRowSyntax {
 const quote = 34;
 const backslash = 92;
 const comma = 44;
-const colon = 58;
 const bracketOpen = 91;
 const braceOpen = 123;
 const braceClose = 125;
