@@ -48,11 +48,16 @@ const unsupported: readonly [string, string, RegExp][] = [
     "\x1c\x00\x00\x00TFL3\x14\x00",
     /TensorFlow Lite.*tf2onnx\.convert --tflite/,
   ],
+  [
+    "onnxruntime's format",
+    "\x30\x00\x00\x00ORTM\x00",
+    /onnxruntime's own format.*log the \.onnx file/,
+  ],
   ["HDF5", "\x89HDF\r\n\x1a\n\x00", /HDF5, as Keras.*\.export\('model\.onnx'/],
   [
     "safetensors",
     '\x58\x00\x00\x00\x00\x00\x00\x00{"weight":{"dtype":"F32"',
-    /safetensors: weights without the model.*torch\.onnx\.export/,
+    /safetensors: weights without the model.*torch\.onnx\.export.*dynamic_axes/,
   ],
   ["an R object", "X\n\x00\x00\x00\x03", /R object.*xgb\.save\(model/],
   ["R's workspace", "RDX3\nX\n", /R object.*lgb\.save/],

@@ -462,6 +462,11 @@ for (
       /model\.onnx.*truncated or damaged \(\d+ bytes\)/,
     ],
     [
+      "no graph",
+      concat([integerField(1, 8), stringField(2, "test")]),
+      /model\.onnx.*has no graph.*Core ML/,
+    ],
+    [
       "an unreleased operator set",
       graphWith({ opset: 99 }),
       /model\.onnx: the ONNX runtime rejects the graph \(ai\.onnx 99, written by test\): ONNX Runtime only.*operator set of 18 or lower/,

@@ -136,7 +136,7 @@ function nestedAdvice(text: string): string {
 
 /** How to convert a PyTorch model. */
 export const torchAdvice =
-  "export the model to ONNX: torch.onnx.export(model, (torch.zeros(1, FEATURES),), 'model.onnx')";
+  "export the model to ONNX: torch.onnx.export(model, (torch.zeros(1, FEATURES),), 'model.onnx', input_names=['rows'], dynamic_axes={'rows': {0: 'n'}})";
 
 /** Says what a skops file holds and how to save the model in it. @param text The first characters of its `schema.json`. */
 export function describeSkops(text: string): string {

@@ -185,6 +185,10 @@ const formats: readonly (readonly [
     }`,
   ],
   [
+    hasAt("ORTM", 4),
+    "this is onnxruntime's own format (.ort); log the .onnx file that it was made from",
+  ],
+  [
     hasAt("TFL3", 4),
     "this is a TensorFlow Lite model; convert it to ONNX: python -m tf2onnx.convert --tflite model.tflite --output model.onnx",
   ],
@@ -195,7 +199,7 @@ const formats: readonly (readonly [
   ],
   [
     hasAt('\x00\x00\x00{"', 5),
-    "this is safetensors: weights without the model that uses them; load them into the model and export that to ONNX: torch.onnx.export(model, (torch.zeros(1, FEATURES),), 'model.onnx')",
+    `this is safetensors: weights without the model that uses them; load them into the model and ${torchAdvice}`,
   ],
   [
     begins(...rObjects),

@@ -10,11 +10,12 @@ import {
   type Field,
   fieldsOf,
   findString,
-  stringsOf,
-  varintsOf,
+  scanField,
+  scanIntegers,
 } from "./protobuf.ts";
 
-type Attributes = ReadonlyMap<string, readonly Field[]>;
+/** The encoded attributes of a node, by name. */
+type Attributes = ReadonlyMap<string, Uint8Array>;
 
 /**
  * Rejects a model with a cycle in a tree, in its graph, its functions and the
@@ -31,7 +32,7 @@ export function rejectCycles(bytes: Uint8Array): void {
   }
 }
 
-function visitNodes(graph: Field, number: number): void {
+function visitNodes(graph: Pick<Field, "content">, number: number): void {
   for (const field of fieldsOf(graph.content) ?? []) {
     if (field.number === number) visitNode(field);
   }
@@ -39,15 +40,17 @@ function visitNodes(graph: Field, number: number): void {
 
 function visitNode(field: Field): void {
   const { node, attribute, graph } = fieldNumbers;
-  const attributes = new Map<string, readonly Field[]>();
+  const attributes = new Map<string, Uint8Array>();
   for (const { number, content } of fieldsOf(field.content) ?? []) {
     if (number !== node.attribute) continue;
-    const parts = fieldsOf(content) ?? [];
-    attributes.set(stringsOf(parts, attribute.name)[0] ?? "", parts);
-    for (const part of parts) {
-      const isGraph = part.number === attribute.graph ||
-        part.number === attribute.graphs;
-      if (isGraph) visitNodes(part, graph.node);
+    attributes.set(findString(content, attribute.name) ?? "", content);
+    for (const nested of [attribute.graph, attribute.graphs]) {
+      scanField(
+        content,
+        nested,
+        (start, end) =>
+          visitNodes({ content: content.subarray(start, end) }, graph.node),
+      );
     }
   }
   const op = findString(field.content, node.op) ?? "";
@@ -55,28 +58,63 @@ function visitNode(field: Field): void {
   else if (op.startsWith("TreeEnsemble")) checkAcyclic(byId(attributes), op);
 }
 
-/** Each node's children, by position in the node lists. */
-type Children = readonly (readonly number[])[];
+/** Per node, the positions of its two children; -1 for none. */
+type Children = readonly [Int32Array, Int32Array];
+
+/** Ids of nodes are below this in any real model; larger ones are no children. */
+const idLimit = 2 ** 26;
 
 /** Reads children that are given by their id within the tree. */
 function byId(attributes: Attributes): Children {
   const trees = integers(attributes, "nodes_treeids");
   const ids = integers(attributes, "nodes_nodeids");
-  const branches = [
-    integers(attributes, "nodes_truenodeids"),
-    integers(attributes, "nodes_falsenodeids"),
-  ];
-  const modes = stringsOf(
-    attributes.get("nodes_modes") ?? [],
-    fieldNumbers.attribute.strings,
-  );
-  const positions = new Map(ids.map((id, at) => [`${trees[at]} ${id}`, at]));
-  return ids.map((_, at) =>
-    modes[at] === "LEAF" ? [] : branches.flatMap((childIds) => {
-      const child = positions.get(`${trees[at]} ${childIds[at]}`);
-      return child === undefined ? [] : [child];
-    })
-  );
+  const isLeaf = leaves(attributes);
+  const positionOf = nodePositions(trees, ids);
+  const find = (name: string) => {
+    const childIds = integers(attributes, name);
+    return Int32Array.from(ids, (_, at) => {
+      const id = childIds[at];
+      if (isLeaf[at] === 1 || id === undefined) return -1;
+      return positionOf(trees[at] ?? -1, id);
+    });
+  };
+  return [find("nodes_truenodeids"), find("nodes_falsenodeids")];
+}
+
+/** Returns a function that finds a node's position by tree and id; -1 if there is none. */
+function nodePositions(
+  trees: readonly number[],
+  ids: readonly number[],
+): (tree: number, id: number) => number {
+  const starts = new Map<number, number>();
+  trees.forEach((tree, at) => {
+    if (!starts.has(tree)) starts.set(tree, at);
+  });
+  const keyOf = (tree: number, id: number) => tree * idLimit + id;
+  let others: Map<number, number> | undefined;
+  return (tree, id) => {
+    if (id >= idLimit) return -1;
+    // Converters number the nodes of a tree 0, 1, 2, …, in this order.
+    const at = (starts.get(tree) ?? 0) + id;
+    if (trees[at] === tree && ids[at] === id) return at;
+    others ??= new Map(
+      ids.map((id, at) => [keyOf(trees[at] ?? -1, id), at]),
+    );
+    return others.get(keyOf(tree, id)) ?? -1;
+  };
+}
+
+/** Returns 1 per node whose mode is `LEAF`. */
+function leaves(attributes: Attributes): readonly number[] {
+  const modes = attributes.get("nodes_modes") ?? new Uint8Array();
+  const leaf = new TextEncoder().encode("LEAF");
+  const found: number[] = [];
+  scanField(modes, fieldNumbers.attribute.strings, (start, end) => {
+    const isLeaf = end - start === leaf.length &&
+      leaf.every((byte, index) => modes[start + index] === byte);
+    found.push(isLeaf ? 1 : 0);
+  });
+  return found;
 }
 
 /** Reads children that are given by position, among the nodes or among the leaves. */
@@ -86,21 +124,22 @@ function byPosition(attributes: Attributes): Children {
     isLeaf: integers(attributes, `nodes_${branch}leafs`),
   }));
   const length = Math.max(0, ...branches.map((b) => b.positions.length));
-  return Array.from(
-    { length },
-    (_, at) =>
-      branches.flatMap(({ positions, isLeaf }) => {
-        const child = positions[at];
-        return child === undefined || isLeaf[at] === 1 ? [] : [child];
-      }),
+  const [first, second] = branches.map(({ positions, isLeaf }) =>
+    Int32Array.from({ length }, (_, at) => {
+      const child = positions[at];
+      const isNode = child !== undefined && child < length && isLeaf[at] !== 1;
+      return isNode ? child : -1;
+    })
   );
+  return [first ?? new Int32Array(), second ?? new Int32Array()];
 }
 
 /** Searches depth first, with an explicit stack because trees may be deep. */
 function checkAcyclic(children: Children, operator: string): void {
   const [isOpen, isDone] = [1, 2];
-  const state = new Uint8Array(children.length);
-  for (let root = 0; root < children.length; root++) {
+  const { length } = children[0];
+  const state = new Uint8Array(length);
+  for (let root = 0; root < length; root++) {
     const stack = [root];
     while (stack.length > 0) {
       const at = stack.at(-1)!;
@@ -110,7 +149,9 @@ function checkAcyclic(children: Children, operator: string): void {
         continue;
       }
       state[at] = isOpen;
-      for (const child of children[at] ?? []) {
+      for (const branch of children) {
+        const child = branch[at] ?? -1;
+        if (child < 0) continue;
         if (state[child] === isOpen) {
           throw modelError(operator, `node ${child} is its own descendant`);
         }
@@ -121,7 +162,6 @@ function checkAcyclic(children: Children, operator: string): void {
 }
 
 function integers(attributes: Attributes, name: string): number[] {
-  return (attributes.get(name) ?? [])
-    .filter(({ number }) => number === fieldNumbers.attribute.integers)
-    .flatMap(({ content }) => varintsOf(content));
+  const content = attributes.get(name);
+  return content ? scanIntegers(content, fieldNumbers.attribute.integers) : [];
 }

@@ -30,7 +30,7 @@ const external = 1n;
 export function isOnnx(bytes: Uint8Array): boolean {
   const [tag = 0, version = 0, next = 0] = bytes;
   return tag === 0x08 && version >= 3 && version < 0x20 &&
-    [0x12, 0x1a, 0x22, 0x2a, 0x32, 0x3a, 0x42].includes(next);
+    [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(next);
 }
 
 /**
@@ -45,6 +45,11 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
     number === fieldNumbers.model.graph
   );
   const inside = graph && fieldsOf(graph.content);
+  if (fields && !graph) {
+    throw new InputError(
+      `Cannot read ONNX model: the file has no graph (${bytes.length} bytes); it is truncated, or another protobuf such as a Core ML model`,
+    );
+  }
   if (!fields || !inside) {
     throw new InputError(
       `Cannot read ONNX model: the file is truncated or damaged (${bytes.length} bytes); copy it again, and compare its size with the original's`,

@@ -16,7 +16,7 @@ import {
   type TensorInfo,
 } from "./graph.ts";
 import type { ColumnInput, ElementType, GraphInputs } from "./inputs.ts";
-import { fieldNumbers, readGraph } from "./nodes.ts";
+import { fieldNumbers, hasGraph, readGraph } from "./nodes.ts";
 import {
   bytesField,
   concat,
@@ -401,11 +401,8 @@ function renameAttribute(
   names: ReadonlyMap<string, string>,
 ): Uint8Array {
   const { graph, graphs } = fieldNumbers.attribute;
+  if (!hasGraph(attribute.content)) return attribute.bytes;
   const fields = fieldsOf(attribute.content) ?? [];
-  const isNested = fields.some(({ number }) =>
-    number === graph || number === graphs
-  );
-  if (!isNested) return attribute.bytes;
   const parts = fields.map((field) =>
     field.number === graph || field.number === graphs
       ? bytesField(

@@ -147,7 +147,9 @@ function toColumn(
   if (declared.length === 1) {
     throw new InputError(
       `Cannot score ONNX graph: input ${name} is ${found}, expected float32 [rows, features]; ` +
-        `export it with an open number of rows`,
+        `export it with an open number of rows (torch.onnx.export: dynamic_axes={${
+          JSON.stringify(name)
+        }: {0: "n"}})`,
     );
   }
   throw new InputError(

@@ -1,6 +1,6 @@
 /** Tells whether an ONNX graph's trees know what to do with missing values. */
 import { fieldNumbers, readGraph } from "./nodes.ts";
-import { integersOf } from "./protobuf.ts";
+import { scanIntegers } from "./protobuf.ts";
 
 /** Operators with which a graph replaces missing values itself. */
 const replacing = new Set(["Imputer", "IsNaN"]);
@@ -15,10 +15,11 @@ export function treesIgnoreMissing(bytes: Uint8Array): boolean {
   const nodes = readGraph(bytes)?.nodes ?? [];
   const trees = nodes.filter(({ op }) => op.startsWith("TreeEnsemble"));
   const knows = trees.some((node) =>
-    integersOf(
-      node.attribute("nodes_missing_value_tracks_true") ?? [],
+    scanIntegers(
+      node.attributeBytes("nodes_missing_value_tracks_true") ??
+        new Uint8Array(),
       fieldNumbers.attribute.integers,
-    ).some((value) => value !== 0n)
+    ).some((value) => value !== 0)
   );
   return trees.length > 0 && !knows &&
     !nodes.some(({ op }) => replacing.has(op));

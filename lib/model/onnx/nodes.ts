@@ -9,6 +9,7 @@ import {
   findField,
   findString,
   integersOf,
+  scanField,
   stringsOf,
 } from "./protobuf.ts";
 
@@ -23,8 +24,10 @@ export interface OnnxNode {
   readonly field: Field;
   /** Returns the fields of an attribute; undefined if the node does not have it. */
   attribute(name: string): readonly Field[] | undefined;
-  /** Returns the fields of all attributes. */
-  attributes(): (readonly Field[])[];
+  /** Returns an encoded attribute, for lists with an entry per tree node; undefined if the node does not have it. */
+  attributeBytes(name: string): Uint8Array | undefined;
+  /** Whether an attribute is a graph, which may read any tensor. */
+  hasSubgraph(): boolean;
 }
 
 /** A graph that can be traversed from its outputs to its inputs. */
@@ -108,6 +111,10 @@ export function readGraph(bytes: Uint8Array): OnnxGraph | undefined {
 function toNode(field: Field): OnnxNode {
   const { node, attribute } = fieldNumbers;
   const fields = fieldsOf(field.content) ?? [];
+  const attributes = fields.filter(({ number }) => number === node.attribute)
+    .map(({ content }) => content);
+  const attributeBytes = (name: string) =>
+    attributes.find((content) => findString(content, attribute.name) === name);
   return {
     op: findString(field.content, node.op) ?? "",
     domain: findString(field.content, node.domain) ?? "",
@@ -115,16 +122,26 @@ function toNode(field: Field): OnnxNode {
     outputs: stringsOf(fields, node.output),
     field,
     attribute(name) {
-      const found = fields.find(({ number, content }) =>
-        number === node.attribute &&
-        findString(content, attribute.name) === name
-      );
-      return found && fieldsOf(found.content);
+      const found = attributeBytes(name);
+      return found && fieldsOf(found);
     },
-    attributes: () =>
-      fields.filter(({ number }) => number === node.attribute)
-        .map(({ content }) => fieldsOf(content) ?? []),
+    attributeBytes,
+    hasSubgraph: () => attributes.some(hasGraph),
   };
+}
+
+/** Returns whether an encoded attribute holds a graph. */
+export function hasGraph(content: Uint8Array): boolean {
+  let found = false;
+  for (
+    const number of [
+      fieldNumbers.attribute.graph,
+      fieldNumbers.attribute.graphs,
+    ]
+  ) {
+    scanField(content, number, () => found = true);
+  }
+  return found;
 }
 
 /** Returns the integer of an attribute; undefined if the node does not have it. */

@@ -136,16 +136,71 @@ function* eachField(bytes: Uint8Array): Generator<Field | undefined> {
   }
 }
 
-/** Decodes the integers of a field, single or packed; ignores a truncated one at the end. */
-export function varintsOf(content: Uint8Array): number[] {
-  const values: number[] = [];
-  for (let at = 0; at < content.length;) {
-    const number = readVarint(content, at);
-    if (!number) break;
-    values.push(number.value);
-    at = number.end;
+/**
+ * Calls a function with the start and end of each value of one field of a
+ * message, in order, and stops at the first invalid field. It creates no object
+ * per field: an attribute of a forest can have millions, one per tree node.
+ */
+export function scanField(
+  bytes: Uint8Array,
+  number: number,
+  visit: (start: number, end: number) => void,
+): void {
+  const cursor = { at: 0 };
+  while (cursor.at < bytes.length) {
+    const tag = nextVarint(bytes, cursor);
+    const wireType = tag % 8;
+    if (wireType === 2) {
+      const length = nextVarint(bytes, cursor);
+      const start = cursor.at;
+      cursor.at += length;
+      if (!(cursor.at <= bytes.length)) return;
+      if (Math.floor(tag / 8) === number) visit(start, cursor.at);
+      continue;
+    }
+    const start = cursor.at;
+    if (wireType === 0) nextVarint(bytes, cursor);
+    else if (wireType === 1) cursor.at += 8;
+    else if (wireType === 5) cursor.at += 4;
+    else return;
+    if (!(cursor.at <= bytes.length)) return;
+    if (Math.floor(tag / 8) === number) visit(start, cursor.at);
   }
+}
+
+/**
+ * Returns the integers of one field of a message, packed or not, in order.
+ * Negative ones come out as numbers above 2^63.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const message = concat([integerField(8, 7), integersField(8, [1, 300])]);
+ * deepStrictEqual(scanIntegers(message, 8), [7, 1, 300]);
+ * ```
+ */
+export function scanIntegers(bytes: Uint8Array, number: number): number[] {
+  const values: number[] = [];
+  scanField(bytes, number, (start, end) => {
+    const cursor = { at: start };
+    while (cursor.at < end) values.push(nextVarint(bytes, cursor));
+  });
   return values;
+}
+
+/** Reads a number and moves the cursor behind it; NaN if it is truncated or too long, with the cursor behind the end. */
+function nextVarint(bytes: Uint8Array, cursor: { at: number }): number {
+  let value = 0;
+  let factor = 1;
+  for (let count = 0; count < 10; count++) {
+    const byte = bytes[cursor.at++];
+    if (byte === undefined) break;
+    value += (byte & 0x7f) * factor;
+    if (byte < 0x80) return value;
+    factor *= 128;
+  }
+  cursor.at = Infinity;
+  return NaN;
 }
 
 /** Returns where the value of a field starts and ends. */

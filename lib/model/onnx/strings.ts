@@ -79,7 +79,7 @@ export function traceStrings(graph: OnnxGraph, input: string): TracedStrings {
       }
     }
   }
-  const nested = graph.nodes.find(hasSubgraph);
+  const nested = graph.nodes.find((node) => node.hasSubgraph());
   if (nested) throw unsupported(input, nested);
   return { labels: [...labels].sort(), rejectsOthers };
 }
@@ -107,16 +107,6 @@ function labelsOf(
       ];
     }),
   ];
-}
-
-/** Returns whether a node has a graph inside, which may read any tensor. */
-function hasSubgraph(node: OnnxNode): boolean {
-  return node.attributes().some((attribute) =>
-    attribute.some(({ number }) =>
-      number === fieldNumbers.attribute.graph ||
-      number === fieldNumbers.attribute.graphs
-    )
-  );
 }
 
 function unsupported(input: string, { op }: OnnxNode): InputError {
