@@ -9,13 +9,19 @@ import {
   describeParity,
   proveParity,
 } from "../lib/registration/parity-gate.ts";
+import { checkEncoded } from "../lib/registration/encoded-sample.ts";
 import { describeLogging } from "../lib/registration/report.ts";
 import { getExperiment } from "../lib/mlflow/experiment.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { FlagValues } from "../lib/cli/flags.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
-import type { Services } from "../lib/services/services.ts";
-import { sourceTags, trainingDateTags } from "../lib/mlflow/tags.ts";
+import { type Services, temporaryFolder } from "../lib/services/services.ts";
+import { readNamedFile } from "../lib/services/variant-files.ts";
+import {
+  encodedTag,
+  sourceTags,
+  trainingDateTags,
+} from "../lib/mlflow/tags.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
 type LogModelFlags = Partial<FlagValues<typeof logModelCommand.flags>>;
@@ -23,7 +29,7 @@ type LogModelFlags = Partial<FlagValues<typeof logModelCommand.flags>>;
 if (import.meta.main) {
   await runForVariants(logModelCommand, {
     body: logModel,
-    ownFlags: ["model", "features", "sample", "evaluation"],
+    ownFlags: ["model", "features", "sample", "evaluation", "encoded"],
   });
 }
 
@@ -31,7 +37,7 @@ if (import.meta.main) {
  * Logs the variant's model and registers it as a new version. If the newest
  * version is identical, a new one is registered only with `force`.
  *
- * @throws {InputError} If the experiment does not exist, the files cannot be used, or the engines disagree.
+ * @throws {InputError} If the experiment does not exist, the files cannot be used, the engines disagree, or the sample is encoded otherwise than in `encoded`.
  */
 export async function logModel(
   services: Services,
@@ -57,6 +63,21 @@ export async function logModel(
     scores: flags.scores,
   });
   for (const warning of candidate.warnings) services.log.warn(warning);
+  const encoded = flags.encoded === undefined ? undefined : await checkEncoded(
+    candidate,
+    {
+      file: await readNamedFile(flags.encoded, services.artifacts),
+      sample: files.sample.uri,
+      idColumn: settings.idColumn,
+      ignored: [flags.label ?? settings.label, flags.scores],
+      temporary: temporaryFolder(services.config),
+    },
+  );
+  if (encoded) {
+    services.log.info(
+      `All ${encoded.cells} cells of ${files.sample.uri} are encoded as in ${flags.encoded}`,
+    );
+  }
   const parity = await proveParity(candidate);
   services.log.info(describeParity(parity));
 
@@ -67,7 +88,16 @@ export async function logModel(
     ...trained,
     "churn.parity": describeParity(parity),
   };
-  const request = { variant, experiment, tags, alias, stage, force };
+  const versionTags = encoded ? { [encodedTag]: encoded.sha256 } : {};
+  const request = {
+    variant,
+    experiment,
+    tags: { ...tags, ...versionTags },
+    versionTags,
+    alias,
+    stage,
+    force,
+  };
   const { version, isNew } = await registerCandidate(
     services,
     candidate,
@@ -79,6 +109,7 @@ export async function logModel(
     version,
     isNew,
     parity,
+    encoded,
     trainingDate: trained.training_date,
   });
 }

@@ -84,6 +84,13 @@ export const logModelCommand = {
       help: "labelled set to use instead of the variant's own",
       file: read,
     },
+    encoded: {
+      kind: "text",
+      value: "URI",
+      help:
+        "sample as pandas encoded it for training, which must be equal to ours",
+      file: read,
+    },
     label: {
       kind: "text",
       value: "COLUMN",

@@ -63,6 +63,9 @@ export const digestTags = {
   mlmodel: "churn.mlmodel_sha256",
 } as const;
 
+/** Tag of a run and a version whose recipe was compared with pandas: SHA-256 of the encoded sample. */
+export const encodedTag = "churn.encoded_sha256";
+
 /**
  * Returns a set of rows as an MLflow dataset input.
  *

@@ -85,6 +85,8 @@ export interface Candidate {
     readonly scores: Float32Array;
     /** The rows as users sent them, one cell per column in the model's order: labels for categories, null for missing. */
     readonly cells: readonly (readonly unknown[])[];
+    /** The player id of each row; undefined when no row has one. */
+    readonly ids: readonly (string | null)[] | undefined;
   };
   /** Undefined when there is no labelled set, or the model does not return one probability per row. */
   readonly metrics: EvaluationMetrics | undefined;

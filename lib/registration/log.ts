@@ -40,6 +40,8 @@ export interface RegistrationOptions {
   readonly experiment: Experiment;
   /** Tags of the run, in addition to the candidate's own. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Tags of the version, in addition to the candidate's own; also set on an identical version. */
+  readonly versionTags: Readonly<Record<string, string>>;
   /** True to log a candidate that is identical to the newest version. */
   readonly force: boolean;
   /** Set on the version; undefined sets none. */
@@ -148,12 +150,18 @@ async function logCandidate(
   }
 }
 
-/** Sets the given alias and stage on a version; a second call changes nothing. */
+/** Sets the given tags, alias and stage on a version; a second call changes nothing. */
 async function markVersion(
   mlflow: MlflowStore,
   { name, version }: ModelVersion,
-  { alias, stage, withRetry }: LoggingOptions,
+  { alias, stage, withRetry, versionTags: tags }: LoggingOptions,
 ): Promise<void> {
+  if (Object.keys(tags).length > 0) {
+    await withRetry(
+      "tag the version",
+      () => mlflow.setModelVersionTags(name, { version, tags }),
+    );
+  }
   if (alias !== undefined) {
     await withRetry(
       "set the alias",

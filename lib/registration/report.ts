@@ -1,6 +1,7 @@
 /** Describes the results of `log-model` and `compare` as JSON and as text. */
 import type { Candidate, CandidateFiles } from "./candidate.ts";
 import type { OnnxCandidate } from "./candidate-model.ts";
+import type { EncodedCheck } from "./encoded-sample.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
 import type { Comparison } from "./compare.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
@@ -17,6 +18,8 @@ export interface LoggingFacts {
   /** False when the newest version is identical to this candidate. */
   readonly isNew: boolean;
   readonly parity: ParityReport;
+  /** The comparison with the sample as pandas encoded it; undefined without one. */
+  readonly encoded: EncodedCheck | undefined;
   readonly trainingDate: string;
 }
 
@@ -25,8 +28,8 @@ export function describeLogging(
   { metrics, model }: Candidate,
   facts: LoggingFacts,
 ): Outcome {
-  const { settings: { variant }, files, version, isNew, parity, trainingDate } =
-    facts;
+  const { settings: { variant }, files, version, isNew, parity } = facts;
+  const { encoded, trainingDate } = facts;
   const promotion = `${
     commandFor("promote", variant)
   } --version ${version.version}`;
@@ -47,6 +50,7 @@ export function describeLogging(
         : {},
       metrics: metrics ?? null,
       parity,
+      ...encoded ? { encoded_cells: encoded.cells } : {},
       training_date: trainingDate,
     },
     text: [

@@ -7,8 +7,7 @@ import {
   strictEqual,
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { copyProject } from "../support/checkout.ts";
-import { runCommand } from "../support/commands.ts";
+import { openProject } from "../support/project.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import {
   hasSeed,
@@ -16,7 +15,6 @@ import {
   seedFolder,
   testWithSeed,
 } from "../support/seed.ts";
-import { tempFolder } from "../support/servers.ts";
 
 const peers = new URL("../peers/", import.meta.url);
 
@@ -33,25 +31,6 @@ function assertScores(
       `${message} row ${row}: ${score}, expected ${expected[row]}`,
     )
   );
-}
-
-/** A checkout whose `variants.yaml` a test may write, and a folder for files, with an embedded store of its own. */
-async function openProject(variants: string) {
-  await using stack = new AsyncDisposableStack();
-  const project = stack.use(await copyProject());
-  const files = stack.use(await tempFolder());
-  const env = { CHURN_HOME: `${files.path}/home`, CHURN_FILES: files.path };
-  const declare = (text: string) =>
-    Deno.writeTextFile(`${project.path}/variants.yaml`, text);
-  await declare(variants);
-  const owned = stack.move();
-  return {
-    files: files.path,
-    declare,
-    run: (name: string, args: readonly string[] = [], code = 0) =>
-      runCommand(name, args, { env, code, folder: project.path }),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
 }
 
 const scoresQuery =
