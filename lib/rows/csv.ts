@@ -29,6 +29,7 @@ import type { InputRow } from "./json.ts";
 import { countRow, fits, type Layout, toLayout } from "./layout.ts";
 import { notANumber, readNumber } from "./number.ts";
 import { type BadRow, RowError, type RowPlace } from "./row-error.ts";
+import { readSimilar, type RowTemplate, toTemplate } from "./row-template.ts";
 
 const newline = 10;
 const carriageReturn = 13;
@@ -330,8 +331,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 class FastReader {
   /** Lines of the record that was read last. */
   lines = 1;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly #encoder: RowEncoder;
   readonly #delimiter: number;
   readonly #quote: number;
@@ -350,6 +351,15 @@ class FastReader {
   /** The cell that {@linkcode #findText} has found. */
   #start = 0;
   #end = 0;
+  #template: RowTemplate | undefined;
+  /** Where the cells of a record begin and end, from its start. */
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  /** Of the record that is being read: its place in the matrix, the span of the id, and the outcome. */
+  #row = 0;
+  #idStart = 0;
+  #idEnd = -1;
+  #outcome = 0;
 
   constructor(
     bytes: Uint8Array,
@@ -359,8 +369,8 @@ class FastReader {
       layout: Layout;
     },
   ) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#encoder = encoder;
     this.#delimiter = header.delimiter;
     this.#quote = header.quote;
@@ -380,133 +390,165 @@ class FastReader {
 
   /** Encodes the record at `start` and returns the start of the next one; -1 if the record needs the slow way, and then nothing has been added. */
   read(start: number): number {
-    const bytes = this.#bytes;
-    const delimiter = this.#delimiter;
-    const encoder = this.#encoder;
-    const { actions } = this.#layout;
-    const last = actions.length - 1;
-    const positions = this.#positions;
-    const types = this.#types;
-    const out = this.#number;
-    const row = encoder.beginRow();
-    const { matrix } = encoder;
-    let idStart = 0;
-    let idEnd = -1;
-    let outcome = 0;
-    let at = start;
-    this.lines = 1;
-    const first = bytes[at]!;
+    const { bytes } = this;
+    const first = bytes[start]!;
     // Possibly a blank line.
-    if (first <= 32 && first !== delimiter) return -1;
-    for (let index = 0; index <= last; index++) {
-      const position = positions[index]!;
-      if (position >= 0) {
-        at = this.#readNumber(at);
-        if (at < 0) return -1;
-        const value = out[0]!;
-        const type = types[index];
-        if (!Number.isFinite(Math.fround(value))) {
-          if (!Number.isNaN(value)) return -1;
-        } else if (type !== undefined && !fits(value, type, out[1] === 1)) {
-          return -1;
-        }
-        matrix[row + position] = value;
-        if (index < last) {
-          if (bytes[at] !== delimiter) return -1;
-          at++;
-        }
-        continue;
-      }
-      const action = actions[index]!;
-      switch (action.kind) {
-        case "id": {
-          at = this.#findText(at);
-          if (at < 0) return -1;
-          idStart = this.#start;
-          idEnd = this.#isMissing() ? -1 : this.#end;
-          for (let byte = idStart; byte < idEnd; byte++) {
-            if (bytes[byte] === 0) return -1;
-          }
-          break;
-        }
-        case "outcome": {
-          at = this.#readNumber(at);
-          outcome = this.#number[0]!;
-          if (at < 0 || outcome !== 0 && outcome !== 1) return -1;
-          break;
-        }
-        case "extra": {
-          at = this.#skipCell(at);
-          if (at < 0) return -1;
-          break;
-        }
-        case "raw": {
-          at = this.#findText(at);
-          if (at < 0) return -1;
-          const { cell, code } = this.#category(index, action.group.find);
-          if (code === undefined) return -1;
-          this.#cells[index] = cell;
-          this.#codes[index] = code;
-          const { positions } = action.group;
-          for (let own = 0; own < positions.length; own++) {
-            const position = positions[own];
-            if (position === undefined) continue;
-            matrix[row + position] = own === code ? 1 : 0;
-          }
-          break;
-        }
-        case "label": {
-          at = this.#findText(at);
-          if (at < 0) return -1;
-          const { labels } = action;
-          const { code } = this.#category(index, (cell) => {
-            if (cell === null) return NaN;
-            const isLabel = typeof cell === "string" ||
-              typeof cell === "number" || typeof cell === "boolean";
-            return isLabel ? toCode(labels, cell) : undefined;
-          });
-          if (code === undefined) return -1;
-          matrix[row + action.position] = code;
-        }
-      }
-      if (index < last) {
-        if (bytes[at] !== delimiter) return -1;
-        at++;
-      }
+    if (first <= 32 && first !== this.#delimiter) return -1;
+    const row = this.#encoder.beginRow();
+    this.#row = row;
+    const template = this.#template;
+    let next = -1;
+    if (template !== undefined) {
+      this.#encoder.matrix.set(template.values, row);
+      next = this.#endOfRecord(readSimilar(template, this.#begin(), start));
     }
-    if (bytes[at] === carriageReturn) at++;
-    if (at < bytes.length && bytes[at] !== newline) return -1;
-    this.#count({ row, idStart, idEnd, outcome });
-    return Math.min(at + 1, bytes.length);
+    if (next < 0) {
+      next = this.#endOfRecord(this.#readCells(start));
+      if (next < 0) return -1;
+      this.#learn(start);
+    }
+    this.#count();
+    return next;
   }
 
-  #count(
-    { row, idStart, idEnd, outcome }: {
-      row: number;
-      idStart: number;
-      idEnd: number;
-      outcome: number;
-    },
-  ): void {
+  /** Forgets what was found in the record before. */
+  #begin(): this {
+    this.lines = 1;
+    this.#idEnd = -1;
+    return this;
+  }
+
+  /** Reads every cell of the record at `start` and returns the end of the last one; -1 if the record needs the slow way. */
+  #readCells(start: number): number {
+    this.#begin();
+    const { bytes } = this;
+    const last = this.#layout.actions.length - 1;
+    let at = start;
+    for (let field = 0; field <= last; field++) {
+      this.#starts[field] = at - start;
+      at = this.readField(field, at);
+      if (at < 0) return -1;
+      this.#ends[field] = at - start;
+      if (field < last && bytes[at++] !== this.#delimiter) return -1;
+    }
+    return at;
+  }
+
+  /** Returns the start of the record after the one whose last cell ends at `at`; -1 if the cell is followed by more. */
+  #endOfRecord(at: number): number {
+    const { bytes } = this;
+    if (at < 0) return -1;
+    const end = bytes[at] === carriageReturn ? at + 1 : at;
+    if (end < bytes.length && bytes[end] !== newline) return -1;
+    return Math.min(end + 1, bytes.length);
+  }
+
+  /** Takes the record that was read last as the one to compare the next ones with. */
+  #learn(start: number): void {
+    const width = this.#encoder.options.columns.length;
+    const end = start + (this.#ends.at(-1) ?? 0);
+    this.#template = toTemplate({
+      bytes: this.bytes.slice(start, end),
+      starts: this.#starts,
+      ends: this.#ends,
+      values: this.#encoder.matrix.slice(this.#row, this.#row + width),
+    }, this.#layout);
+  }
+
+  /** Reads the cell of a column at `at` and returns its end; -1 if the record needs the slow way. */
+  readField(field: number, at: number): number {
+    const { matrix } = this.#encoder;
+    const row = this.#row;
+    const position = this.#positions[field]!;
+    if (position >= 0) {
+      const out = this.#number;
+      const end = this.#readNumber(at);
+      if (end < 0) return -1;
+      const value = out[0]!;
+      const type = this.#types[field];
+      if (!Number.isFinite(Math.fround(value))) {
+        if (!Number.isNaN(value)) return -1;
+      } else if (type !== undefined && !fits(value, type, out[1] === 1)) {
+        return -1;
+      }
+      matrix[row + position] = value;
+      return end;
+    }
+    const action = this.#layout.actions[field]!;
+    switch (action.kind) {
+      case "id": {
+        const end = this.#findText(at);
+        if (end < 0) return -1;
+        this.#idStart = this.#start;
+        this.#idEnd = this.#isMissing() ? -1 : this.#end;
+        for (let byte = this.#idStart; byte < this.#idEnd; byte++) {
+          if (this.bytes[byte] === 0) return -1;
+        }
+        return end;
+      }
+      case "outcome": {
+        const end = this.#readNumber(at);
+        this.#outcome = this.#number[0]!;
+        return this.#outcome === 0 || this.#outcome === 1 ? end : -1;
+      }
+      case "extra":
+        return this.#skipCell(at);
+      case "raw": {
+        const end = this.#findText(at);
+        if (end < 0) return -1;
+        const { cell, code } = this.#category(field, action.group.find);
+        if (code === undefined) return -1;
+        this.#cells[field] = cell;
+        this.#codes[field] = code;
+        const { positions } = action.group;
+        for (let own = 0; own < positions.length; own++) {
+          const position = positions[own];
+          if (position === undefined) continue;
+          matrix[row + position] = own === code ? 1 : 0;
+        }
+        return end;
+      }
+      case "label": {
+        const end = this.#findText(at);
+        if (end < 0) return -1;
+        const { labels } = action;
+        const { code } = this.#category(field, (cell) => {
+          if (cell === null) return NaN;
+          const isLabel = typeof cell === "string" ||
+            typeof cell === "number" || typeof cell === "boolean";
+          return isLabel ? toCode(labels, cell) : undefined;
+        });
+        if (code === undefined) return -1;
+        matrix[row + action.position] = code;
+        return end;
+      }
+      case "number":
+        return -1; // has a position
+    }
+  }
+
+  #count(): void {
     const encoder = this.#encoder;
     const layout = this.#layout;
     countRow(layout, encoder, {
-      row,
+      row: this.#row,
       cells: this.#cells,
       categories: this.#codes,
     });
     if (encoder.options.idColumn !== undefined) {
-      encoder.ids.addBytes(this.#bytes, idStart, idEnd);
+      encoder.ids.addBytes(this.bytes, this.#idStart, this.#idEnd);
       if (layout.hasId) encoder.withId++;
-      if (idEnd >= 0) encoder.named++;
+      if (this.#idEnd >= 0) encoder.named++;
     }
-    if (encoder.options.labelColumn !== undefined) encoder.addLabel(outcome);
-    encoder.endRow(row);
+    if (encoder.options.labelColumn !== undefined) {
+      encoder.addLabel(this.#outcome);
+    }
+    encoder.endRow(this.#row);
   }
 
   /** Stores the number, boolean (1 or 0) or missing value (NaN) at `at` in `#number` and returns the end of its cell; -1 for anything else. */
   #readNumber(at: number): number {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     const out = this.#number;
     const byte = bytes[at];
     if (this.#isEnd(byte)) {
@@ -532,9 +574,9 @@ class FastReader {
 
   /** Returns 1 for `true`, 0 for `false`, in any case; -1 for anything else. */
   #literalAt(at: number): number {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     if (at + 4 > bytes.length) return -1;
-    const word = this.#view.getUint32(at) | 0x20202020;
+    const word = this.view.getUint32(at) | 0x20202020;
     if (word === 0x74727565) return 1;
     return word === 0x66616c73 && (bytes[at + 4]! | 32) === 101 ? 0 : -1;
   }
@@ -578,7 +620,7 @@ class FastReader {
 
   /** Finds the text of the cell at `at` and returns the end of the cell; -1 for quotes or line breaks in quotes. */
   #findText(at: number): number {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     const quote = this.#quote;
     if (bytes[at] !== quote) {
       const delimiter = this.#delimiter;
@@ -603,7 +645,7 @@ class FastReader {
 
   /** Returns the end of a cell that is not read; -1 if it is invalid. */
   #skipCell(at: number): number {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     const quote = this.#quote;
     if (bytes[at] !== quote) return this.#findText(at);
     for (;;) {
@@ -621,14 +663,14 @@ class FastReader {
   #isMissing(): boolean {
     const length = this.#end - this.#start;
     if (length === 0) return true;
-    if (length > 8 || missingStarts[this.#bytes[this.#start]!] === 0) {
+    if (length > 8 || missingStarts[this.bytes[this.#start]!] === 0) {
       return false;
     }
     return isMissingText(this.#text());
   }
 
   #text(): string {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     let text = "";
     for (let at = this.#start; at < this.#end; at++) {
       const byte = bytes[at]!;

@@ -5,30 +5,9 @@
  */
 import { toCode } from "../model/mod.ts";
 import type { RowEncoder } from "./encode.ts";
-import {
-  type Action,
-  countRow,
-  fits,
-  type Layout,
-  toLayout,
-} from "./layout.ts";
+import { countRow, fits, type Layout, toLayout } from "./layout.ts";
 import { notANumber, readNumber } from "./number.ts";
-
-/** A row that `JSON.parse` has read: most of its bytes are the next row's, too. */
-interface Template extends Layout {
-  /** From the opening bracket to the closing one. */
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  /** Position in `bytes` of each value, and the position after it. */
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
-  /** By position in `bytes`: the field whose value, or the byte after it, is there; -1 for all other bytes. */
-  readonly fields: Int16Array;
-  /** Fields that are read in every row, in order. Of the others, only those that differ from the template. */
-  readonly stops: readonly number[];
-  /** A row of the matrix with the values of all other fields. */
-  readonly values: Float32Array;
-}
+import { readSimilar, type RowTemplate, toTemplate } from "./row-template.ts";
 
 /** How rows are written. */
 export interface JsonRowSyntax {
@@ -46,26 +25,24 @@ const braceOpen = 123;
 const braceClose = 125;
 const bracketClose = 93;
 const newline = 10;
-/** A row with more columns is left to `JSON.parse`. */
-const mostFields = 2 ** 15;
 /** The first four bytes of `true`, `null` and `false`, big-endian. */
 const trueWord = 0x74727565;
 const nullWord = 0x6e756c6c;
 const falsWord = 0x66616c73;
 
 /**
- * Reads the rows of one block by comparison with the row that was learnt last:
- * equal bytes mean equal values, and only values that differ are parsed. A row
- * is read if it has the same keys in the same order with the same whitespace.
+ * Reads the rows of one block by comparison with the row that was learnt last. A
+ * row is read if it has the same keys in the same order with the same whitespace.
  */
 export class JsonRowReader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly #encoder: RowEncoder;
   readonly #separator: number;
   readonly #columns: readonly string[] | undefined;
   readonly #number = new Float64Array(2);
-  #template: Template | undefined;
+  #layout: Layout | undefined;
+  #template: RowTemplate | undefined;
   /** Of the row that is being read: its place in the matrix, the span of the id, and the outcome. */
   #row = 0;
   #idStart = 0;
@@ -81,8 +58,8 @@ export class JsonRowReader {
     encoder: RowEncoder,
     { separator, columns }: JsonRowSyntax,
   ) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#encoder = encoder;
     this.#separator = separator;
     this.#columns = columns;
@@ -91,49 +68,30 @@ export class JsonRowReader {
   /** Encodes the row at `start` and returns the start of the next one; -1 if the row needs `JSON.parse`, and then nothing has been added. */
   read(start: number): number {
     const template = this.#template;
-    if (template === undefined) return -1;
-    const { starts, ends, fields, stops } = template;
-    const bytes = this.#bytes;
+    const layout = this.#layout;
+    if (template === undefined || layout === undefined) return -1;
+    const { bytes } = this;
     const encoder = this.#encoder;
     const row = encoder.beginRow();
     encoder.matrix.set(template.values, row);
     this.#row = row;
     this.#idEnd = -1;
-    const { length } = template.bytes;
-    let at = bytes[start]! <= 32 ? this.#skipSpace(start) : start;
-    let from = 0;
-    let stop = 0;
-    for (;;) {
-      const to = stop < stops.length ? starts[stops[stop]!]! : length;
-      if (at + to - from > bytes.length) return -1;
-      const same = this.#countSame(template, from, to, at);
-      let field: number;
-      if (from + same === to) {
-        at += same;
-        if (to === length) break;
-        field = stops[stop++]!;
-      } else {
-        field = fields[from + same]!;
-        if (field < 0 || starts[field]! < from) return -1;
-        at += starts[field]! - from;
-      }
-      at = this.#readValue(template, field, at);
-      if (at < 0) return -1;
-      from = ends[field]!;
-    }
+    const first = bytes[start]! <= 32 ? this.#skipSpace(start) : start;
+    let at = readSimilar(template, this, first);
+    if (at < 0) return -1;
     if (at < bytes.length) {
       const separator = this.#separator;
       if (bytes[at]! <= 32 && bytes[at] !== separator) at = this.#skipSpace(at);
       if (at < bytes.length && bytes[at] !== separator) return -1;
     }
-    countRow(template, encoder, {
+    countRow(layout, encoder, {
       row,
       cells: this.#cells,
       categories: this.#categories,
     });
     if (encoder.options.idColumn !== undefined) {
       encoder.ids.addBytes(bytes, this.#idStart, this.#idEnd);
-      if (template.hasId) encoder.withId++;
+      if (layout.hasId) encoder.withId++;
       if (this.#idEnd >= 0) encoder.named++;
     }
     if (encoder.options.labelColumn !== undefined) {
@@ -143,38 +101,13 @@ export class JsonRowReader {
     return at + 1;
   }
 
-  /**
-   * Returns how many bytes from `at` are those of the template between `from` and
-   * `to`. Compares eight at a time as doubles: a template has no zero bytes, so no
-   * word of it is a zero with two signs, and a word that is NaN is compared by byte.
-   */
-  #countSame(
-    { bytes: expected, view: expectedView }: Template,
-    from: number,
-    to: number,
-    at: number,
-  ): number {
-    const bytes = this.#bytes;
-    const view = this.#view;
-    const length = to - from;
-    let count = 0;
-    while (
-      count + 8 <= length &&
-      view.getFloat64(at + count, true) ===
-        expectedView.getFloat64(from + count, true)
-    ) count += 8;
-    while (
-      count < length && bytes[at + count] === expected[from + count]
-    ) count++;
-    return count;
-  }
-
   /** Reads the value of a field of the row at `at` and returns the position after it; -1 if it needs `JSON.parse`. */
-  #readValue({ actions }: Layout, field: number, at: number): number {
-    const bytes = this.#bytes;
+  readField(field: number, at: number): number {
+    const { bytes } = this;
     const row = this.#row;
     const { matrix } = this.#encoder;
-    const action = actions[field]!;
+    const action = this.#layout?.actions[field];
+    if (action === undefined) return -1;
     const byte = bytes[at]!;
     switch (action.kind) {
       case "number": {
@@ -251,15 +184,22 @@ export class JsonRowReader {
     }
   }
 
-  /** Takes a row that `JSON.parse` has read, and that the encoder accepted, as the one to compare the next rows with. */
+  /** Takes a row that `JSON.parse` has read, and that the encoder has just added, as the one to compare the next rows with. */
   learn(start: number, end: number): void {
+    this.#template = undefined;
     const row = this.#findFields(start, end);
-    this.#template = row && toTemplate(row, this.#encoder);
+    if (row === undefined) return;
+    const { options, rows, matrix } = this.#encoder;
+    this.#layout = toLayout(row.names, this.#encoder);
+    const width = options.columns.length;
+    const values = matrix.slice((rows - 1) * width, rows * width);
+    this.#template = this.#layout &&
+      toTemplate({ ...row, values }, this.#layout);
   }
 
-  /** Returns the fields of a valid row; undefined if a value is nested or the row is not the first thing in the text. */
-  #findFields(start: number, end: number): RowText | undefined {
-    const bytes = this.#bytes;
+  /** Returns the fields of a valid row, and its text from the opening bracket to the closing one; undefined if a value is nested or the row is not the first thing in the text. */
+  #findFields(start: number, end: number) {
+    const { bytes } = this;
     const isArray = this.#columns !== undefined;
     const names: string[] = [];
     const starts: number[] = [];
@@ -297,7 +237,7 @@ export class JsonRowReader {
 
   /** Skips whitespace; a line break only where it does not separate rows. */
   #skipSpace(at: number): number {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     const separator = this.#separator;
     let byte = bytes[at];
     while (
@@ -309,7 +249,7 @@ export class JsonRowReader {
 
   /** Returns the position after a text without escapes that begins at `at`; -1 if it has some, or a control character. */
   #skipText(at: number): number {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     let byte = bytes[++at]!;
     while (byte !== quote) {
       if (byte === backslash || !(byte >= 32)) return -1;
@@ -319,7 +259,7 @@ export class JsonRowReader {
   }
 
   #skipEscapedText(at: number): number {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     at++;
     while (at < bytes.length && bytes[at] !== quote) {
       at += bytes[at] === backslash ? 2 : 1;
@@ -329,25 +269,25 @@ export class JsonRowReader {
 
   /** Returns the position after `true`, `false` or `null` at `at`; -1 if it is none of them. */
   #skipLiteral(at: number): number {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     if (at + 5 > bytes.length) return -1;
-    const word = this.#view.getUint32(at);
+    const word = this.view.getUint32(at);
     if (word === trueWord || word === nullWord) return at + 4;
     return word === falsWord && bytes[at + 4] === 101 ? at + 5 : -1;
   }
 
   /** Returns the position after a text, number or literal; -1 for anything else. */
   #skipValue(at: number): number {
-    const byte = this.#bytes[at]!;
+    const byte = this.bytes[at]!;
     if (byte === quote) return this.#skipText(at);
     return byte > 57
       ? this.#skipLiteral(at)
-      : readNumber(this.#bytes, at, this.#number);
+      : readNumber(this.bytes, at, this.#number);
   }
 
   /** Returns the value that {@linkcode #skipValue} has skipped. */
   #cellAt(start: number, end: number): string | number | boolean | null {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     const byte = bytes[start]!;
     if (byte === quote) return this.#textAt(start + 1, end - 1);
     if (byte > 57) return byte === 110 ? null : byte === 116;
@@ -355,7 +295,7 @@ export class JsonRowReader {
   }
 
   #textAt(start: number, end: number): string {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     let text = "";
     for (let at = start; at < end; at++) {
       const byte = bytes[at]!;
@@ -367,67 +307,6 @@ export class JsonRowReader {
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** The text of a row and its fields. */
-interface RowText {
-  readonly bytes: Uint8Array;
-  readonly names: readonly string[];
-  /** Position in `bytes` of each value, and the position after it. */
-  readonly starts: readonly number[];
-  readonly ends: readonly number[];
-}
-
-/** Returns a row as a template; undefined if such rows need `JSON.parse`. */
-function toTemplate(
-  { bytes, names, starts, ends }: RowText,
-  encoder: RowEncoder,
-): Template | undefined {
-  if (starts.length !== names.length || names.length > mostFields) {
-    return undefined;
-  }
-  const layout = toLayout(names, encoder);
-  if (layout === undefined) return undefined;
-  const fields = new Int16Array(bytes.length).fill(-1);
-  const values = new Float32Array(encoder.options.columns.length);
-  const stops: number[] = [];
-  layout.actions.forEach((action, field) => {
-    const start = starts[field]!;
-    const end = ends[field]!;
-    fields.fill(field, start, end + 1);
-    const value = shortValue(bytes, start, end);
-    if (value === undefined || !hasFixedUse(action)) stops.push(field);
-    else if (action.kind === "number") values[action.position] = value;
-  });
-  return {
-    ...layout,
-    bytes,
-    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
-    starts: Int32Array.from(starts),
-    ends: Int32Array.from(ends),
-    fields,
-    stops,
-    values,
-  };
-}
-
-/** Whether a field needs no more than its value, so that a value equal to the template's needs no work. */
-function hasFixedUse({ kind }: Action): boolean {
-  return kind === "number" || kind === "extra";
-}
-
-/** Returns the number of a literal or a single digit, which many rows have in common; undefined for other values. */
-function shortValue(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): number | undefined {
-  const byte = bytes[start]!;
-  if (byte === 116) return 1;
-  if (byte === 102) return 0;
-  if (byte === 110) return NaN;
-  const isDigit = end - start === 1 && byte >= 48 && byte <= 57;
-  return isDigit ? byte - 48 : undefined;
-}
 
 /** Tells whether a byte ends a value that is not a text. */
 function isEndOfValue(byte: number | undefined, close: number): boolean {

@@ -123,14 +123,17 @@ function someFile(random: Random): string {
   if (random() < 0.2) names.push("brand_US");
   const strangeness = pick(random, [0, 0, 0.01]);
   const delimiter = pick(random, [",", ";", "\t", "|"]);
-  const rows = Array.from(
-    { length: below(random, 8) },
-    () =>
-      names.map((name) => {
-        if (random() < strangeness) return pick(random, strange);
-        return pick(random, cells[name] ?? ["0", "1", ""]);
-      }),
-  );
+  // Rows that differ in few cells are read by comparison.
+  const likeness = pick(random, [0, 0.9]);
+  const rows: string[][] = [];
+  for (let count = below(random, 8); count > 0; count--) {
+    const before = rows.at(-1);
+    rows.push(names.map((name, at) => {
+      if (random() < likeness && before) return before[at]!;
+      if (random() < strangeness) return pick(random, strange);
+      return pick(random, cells[name] ?? ["0", "1", ""]);
+    }));
+  }
   return write([names, ...rows], { random, delimiter });
 }
 
