@@ -362,13 +362,18 @@ async function register(
 }
 
 /** Returns the Markdown description of a version, which explains how Python must read its input rows. */
-function describeInputs({ columns, recipe }: Candidate): string {
+function describeInputs({ columns, recipe, model }: Candidate): string {
   const doubles = columns.filter(({ type }) => type === "double").length;
   return [
     `Takes the ${columns.length} columns of its signature, ${doubles} of them \`double\`.`,
     ...(recipe.missingValue === undefined
       ? []
       : [`${recipe.missingValue} means "missing" in any column, like NaN.`]),
+    ...(model.kind === "onnx" && model.output.positive_class !== undefined
+      ? [
+        `Returns the probability of class \`${model.output.positive_class}\`.`,
+      ]
+      : []),
     "MLflow rejects integers in a `double` column, and `pandas.read_json` turns whole floats into integers; read those columns with `dtype=float`:",
     "```python",
     'doubles = [c.name for c in model.metadata.get_input_schema() if c.type.name == "double"]',

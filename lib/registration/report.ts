@@ -61,7 +61,11 @@ export function describeLogging(
       ...model.kind === "onnx" ? [`  output: ${describeOutput(model)}`] : [],
       metrics
         ? `  metrics on ${files.evaluation?.uri}: ${describeMetrics(metrics)}`
-        : "  no metrics, because there is no labelled set",
+        : `  no metrics, because ${
+          files.evaluation === undefined
+            ? "there is no labelled set"
+            : "the model is not known to return one probability per row"
+        }`,
       ...(version.stage === "Production"
         ? []
         : [`  promote it with \`${promotion}\``]),
