@@ -3,6 +3,7 @@ import { InputError } from "../base/errors.ts";
 import { checkOnnxSize, describeFolder, isOnnx } from "../model/mod.ts";
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
 import type { CandidateFiles } from "./candidate.ts";
+import { datesRead } from "../rows/encode.ts";
 import type { InputRow } from "../rows/json.ts";
 import { readAllRows } from "../rows/read.ts";
 import {
@@ -59,6 +60,7 @@ export async function readCandidateFiles(
     : await readNamed(named.evaluation);
   const options = {
     idColumn: settings.idColumn,
+    dates: datesRead(settings.recipe),
     temporary: temporaryFolder(services.config),
   };
   return {
@@ -108,7 +110,11 @@ async function openNamedModel(
 /** Returns a file with its rows; the errors are those of {@linkcode readAllRows}. */
 export async function withRows<File extends InputFile>(
   file: File,
-  options: { idColumn: string | undefined; temporary: string },
+  options: {
+    idColumn: string | undefined;
+    dates?: ReadonlySet<string>;
+    temporary: string;
+  },
 ): Promise<File & { rows: InputRow[] }> {
   return { ...file, rows: await readAllRows(asData(file).file, options) };
 }

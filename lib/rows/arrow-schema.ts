@@ -4,6 +4,7 @@
  * https://github.com/apache/arrow/tree/main/format (Schema.fbs, Message.fbs,
  * File.fbs). Every function throws a RangeError at bytes it does not expect.
  */
+import { dayUnit, type StoredTime } from "./dates.ts";
 
 /** A type of a column, in the form of what reads it. */
 export type ArrowType =
@@ -21,6 +22,12 @@ export type ArrowType =
   /** UTF-8 in views of 16 bytes. */
   | { readonly kind: "view" }
   | { readonly kind: "uuid" }
+  /** Dates and times. */
+  | {
+    readonly kind: "time";
+    readonly bits: 32 | 64;
+    readonly time: StoredTime;
+  }
   /** Values that are not read. */
   | { readonly kind: "other" };
 
@@ -400,6 +407,21 @@ function readType(
         `decimal(${details?.int(0) ?? 0},${scale})`,
         { kind: "decimal", bits, scale },
       ];
+    }
+    case 8: {
+      // Days, or milliseconds, which is the default.
+      const isDays = details?.at(0) !== undefined && details.short(0) === 0;
+      return ["date", {
+        kind: "time",
+        bits: isDays ? 32 : 64,
+        time: { unit: isDays ? dayUnit : 1e6, hasZone: false },
+      }];
+    }
+    case 10: {
+      const unit = [1e9, 1e6, 1e3, 1][details?.short(0) ?? 0];
+      if (unit === undefined) break;
+      const hasZone = (details?.text(1) ?? "") !== "";
+      return ["timestamp", { kind: "time", bits: 64, time: { unit, hasZone } }];
     }
     case 15:
       if (extension === "arrow.uuid" && details?.int(0) === 16) {

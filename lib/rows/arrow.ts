@@ -4,6 +4,7 @@
  * compression, only the wanted rows of them. There is no library behind it: those
  * that exist need whole batches in memory.
  */
+import { toIsoTexts } from "./dates.ts";
 import { zstdDecompressSync } from "node:zlib";
 import { InputError, messageOf } from "../base/errors.ts";
 import {
@@ -101,7 +102,8 @@ export async function openArrow(
   const { file, blockRows = defaultBlockRows } = options;
   const contents = await readContents(access, file);
   const { schema: { pandas }, batches } = contents;
-  const columns = toColumns(contents.schema).filter(({ name }) =>
+  const dates = new Set(options.dates);
+  const columns = toColumns(contents.schema, { dates }).filter(({ name }) =>
     !isPandasIndex(name, pandas)
   );
   checkNames(columns, { file });
@@ -129,13 +131,17 @@ export async function openArrow(
 }
 
 /** Returns the columns with their places in a batch. */
-function toColumns({ fields }: ArrowSchema): ArrowColumn[] {
+function toColumns(
+  { fields }: ArrowSchema,
+  { dates }: { dates: ReadonlySet<string> },
+): ArrowColumn[] {
   let node = 0;
   let buffer = 0;
   let variadic = 0;
   return fields.map((field) => {
     const { name, typeName: type } = field;
-    const isUsable = field.type.kind !== "other";
+    const { kind } = field.type;
+    const isUsable = kind === "time" ? dates.has(name) : kind !== "other";
     const column = { name, type, isUsable, field, node, buffer, variadic };
     node += field.nodes;
     buffer += field.buffers;
@@ -565,6 +571,7 @@ async function readValues(
     case "integer":
     case "float":
     case "decimal":
+    case "time":
     case "uuid": {
       const width = type.kind === "uuid" ? 16 : type.bits / 8;
       const all = aligned(await read(1, from * width, to * width));
@@ -611,12 +618,19 @@ function withoutMissing(
 /** Converts values of fixed width. */
 function toValues(
   bytes: Uint8Array,
-  type: ArrowType & { kind: "integer" | "float" | "decimal" | "uuid" },
+  type: ArrowType & { kind: "integer" | "float" | "decimal" | "time" | "uuid" },
 ): Values {
   const { buffer, byteOffset, length } = bytes;
   switch (type.kind) {
     case "uuid":
       return toUuids(bytes);
+    case "time":
+      return toIsoTexts(
+        type.bits === 32
+          ? new Int32Array(buffer, byteOffset, length / 4)
+          : new BigInt64Array(buffer, byteOffset, length / 8),
+        type.time,
+      );
     case "float":
       if (type.bits === 64) {
         return new Float64Array(buffer, byteOffset, length / 8);

@@ -9,6 +9,8 @@ export interface ColumnFormat {
   readonly path: string;
   /** Names of the columns that are used; undefined for all. */
   readonly columns: readonly string[] | undefined;
+  /** Names of the columns whose dates and times are read. */
+  readonly dates: readonly string[];
 }
 
 /** The files of columns that a thread has opened; disposal closes them. */
@@ -37,13 +39,14 @@ export class ColumnFiles implements AsyncDisposable {
   }
 
   async #openFile(
-    { library, path, columns }: ColumnFormat,
+    { library, path, columns, dates }: ColumnFormat,
   ): Promise<ColumnFile> {
     const access = await openRandomAccess(path);
     this.#access.push(access);
     const options = {
       file: this.#name,
       blockRows: blockRows[library],
+      dates,
       ...(columns ? { columns } : {}),
     };
     if (library === "parquet") {

@@ -45,7 +45,7 @@ export interface FileColumn {
   readonly name: string;
   /** In the format's own words, such as `int64`, `decimal(10,2)` or `timestamp`. */
   readonly type: string;
-  /** False for dates, times, nested and binary values, which are no cells: reading the column is an error. */
+  /** False for dates and times that are not asked for, nested and binary values, which are no cells: reading the column is an error. */
   readonly isUsable: boolean;
 }
 
@@ -79,6 +79,8 @@ export interface ColumnFileOptions {
   readonly file: string;
   /** Rows of a block at most; 131,072 by default. */
   readonly blockRows?: number;
+  /** Names of columns whose dates and times are read, as ISO 8601 texts; in any other column they are not usable. */
+  readonly dates?: Iterable<string>;
   /** Names of the columns that will be read, if they exist: where these hold long texts, blocks have fewer rows. All usable columns by default. */
   readonly columns?: Iterable<string>;
 }

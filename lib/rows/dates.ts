@@ -78,22 +78,49 @@ export function daysBetween(start: DateTime, end: DateTime): number {
   return end.nanoseconds < start.nanoseconds ? days - 1 : days;
 }
 
-/** Returns a point in time as an ISO 8601 text, for a reader of stored dates. @param nanoseconds Since 1970-01-01. */
-export function toIsoText(
-  nanoseconds: bigint,
-  { hasZone }: { hasZone: boolean },
-): string | undefined {
-  const perDay = BigInt(dayNanoseconds);
-  let rest = nanoseconds % perDay;
-  if (rest < 0n) rest += perDay;
-  const day = new Date(Number((nanoseconds - rest) / perDay) * dayMs);
-  const year = day.getUTCFullYear();
-  if (!(year >= 0 && year <= 9999)) return undefined;
-  const [date] = day.toISOString().split("T");
-  const seconds = rest / 1_000_000_000n;
-  const two = (part: bigint) => String(part).padStart(2, "0");
-  const time = `${two(seconds / 3600n)}:${two(seconds / 60n % 60n)}:${
-    two(seconds % 60n)
-  }.${String(rest % 1_000_000_000n).padStart(9, "0")}`;
-  return `${date}T${time}${hasZone ? "Z" : ""}`;
+/** How points in time are stored. */
+export interface StoredTime {
+  /** Nanoseconds of a unit, of which the values are the number since 1970-01-01. */
+  readonly unit: number;
+  /** Whether the values are in UTC; otherwise they have no time zone. */
+  readonly hasZone: boolean;
+}
+
+/** The unit of dates, in nanoseconds. */
+export const dayUnit = dayNanoseconds;
+
+/**
+ * Returns stored points in time as texts that {@linkcode parseDateTime} reads,
+ * if the years have four digits.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const days = { unit: dayUnit, hasZone: false };
+ * deepStrictEqual(toIsoTexts(Int32Array.of(-1, 1), days), ["1969-12-31", "1970-01-02"]);
+ * const micros = { unit: 1000, hasZone: true };
+ * deepStrictEqual(toIsoTexts(BigInt64Array.of(-1n), micros), ["1969-12-31T23:59:59.999999000Z"]);
+ * ```
+ */
+export function toIsoTexts(
+  values: Int32Array | BigInt64Array,
+  { unit, hasZone }: StoredTime,
+): string[] {
+  const perDay = BigInt(dayUnit / unit);
+  const zone = hasZone ? "Z" : "";
+  return Array.from<number | bigint, string>(values, (value) => {
+    const count = BigInt(value);
+    const rest = ((count % perDay) + perDay) % perDay;
+    const day = new Date(Number((count - rest) / perDay) * dayMs);
+    if (Number.isNaN(day.getTime())) return `${count} units of ${unit} ns`;
+    const [date = ""] = day.toISOString().split("T");
+    if (unit === dayUnit) return date;
+    const nanoseconds = rest * BigInt(unit);
+    const time = new Date(Number(nanoseconds / 1_000_000n)).toISOString()
+      .slice(11, 19);
+    const fraction = String(nanoseconds % 1_000_000_000n).padStart(9, "0");
+    return `${date}T${time}${
+      Number(fraction) > 0 ? `.${fraction}` : ""
+    }${zone}`;
+  });
 }

@@ -113,6 +113,14 @@ export function columnsRead(
   return new Set([...flow.used, ...wanted.flatMap(flow.originsOf)]);
 }
 
+/** Returns the names of a file's columns that hold dates for a step of the recipe. */
+export function datesRead({ steps }: Recipe): ReadonlySet<string> {
+  const { used, usesOf } = traceSteps(steps);
+  return new Set(
+    used.filter((name) => usesOf(name).some(({ kind }) => kind === "date")),
+  );
+}
+
 /**
  * Encodes the rows of one block. A reader either passes a row as an object to
  * `add`, or writes the cells of a row into `matrix` from `beginRow` and then

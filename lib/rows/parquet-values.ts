@@ -1,5 +1,6 @@
 /** Decodes the values of Parquet's pages, as https://parquet.apache.org/docs/file-format/data-pages/encodings defines them. */
 import type { Values } from "./columns.ts";
+import { type StoredTime, toIsoTexts } from "./dates.ts";
 import { checkTexts, type Texts } from "./texts.ts";
 import {
   fromDecimal,
@@ -30,6 +31,7 @@ export type Meaning =
   | "decimal"
   | "text"
   | "uuid"
+  | "time"
   | "null";
 
 /** How the values of a column are written. */
@@ -40,6 +42,8 @@ export interface ValueType {
   readonly meaning: Meaning;
   /** Decimal places of a decimal; 0 for others. */
   readonly scale: number;
+  /** Of dates and times; undefined for others. */
+  readonly time: StoredTime | undefined;
 }
 
 /** The values of a page: bytes, how they are encoded, and which of them are wanted. */
@@ -471,6 +475,11 @@ function toValues(physical: Physical, type: ValueType): Values {
     case "uuid":
       return physical instanceof Uint8Array
         ? toUuids(physical)
+        : mismatch(type);
+    case "time":
+      return type.time &&
+          (physical instanceof Int32Array || physical instanceof BigInt64Array)
+        ? toIsoTexts(physical, type.time)
         : mismatch(type);
     case "null":
       return [];

@@ -4,6 +4,7 @@
  * `npm:hyparquet`, which reads the footer and the headers of pages and undoes
  * Snappy and DELTA_BINARY_PACKED.
  */
+import { dayUnit, type StoredTime } from "./dates.ts";
 import { Buffer } from "node:buffer";
 import {
   brotliDecompressSync,
@@ -106,7 +107,9 @@ export async function openParquet(
       `its footer counts ${metadata.num_rows} rows, its row groups ${sum}`,
     );
   }
-  const { columns, chunks } = toColumns(library.parquetSchema(metadata));
+  const { columns, chunks } = toColumns(library.parquetSchema(metadata), {
+    dates: new Set(options.dates),
+  });
   checkNames(columns, { file });
   const odd = metadata.row_groups.findIndex((group) =>
     group.columns.length !== chunks
@@ -208,6 +211,7 @@ async function readFooter(
 /** Returns the columns of a file, and how many column chunks each of its row groups has. */
 function toColumns(
   schema: SchemaTree,
+  { dates }: { dates: ReadonlySet<string> },
 ): { columns: ParquetColumn[]; chunks: number } {
   let chunks = 0;
   const leaves = (node: SchemaTree): number =>
@@ -226,7 +230,8 @@ function toColumns(
       name,
       type,
       values,
-      isUsable: values !== undefined,
+      isUsable: values !== undefined &&
+        (values.meaning !== "time" || dates.has(name)),
       isOptional: repetition === "OPTIONAL",
       chunk,
     };
@@ -265,6 +270,7 @@ function toType(
     width: physical === "FIXED_LEN_BYTE_ARRAY" ? width : 0,
     meaning,
     scale: meaning === "decimal" ? scale : 0,
+    time: undefined,
   }];
   const isInteger = physical === "INT32" || physical === "INT64";
   const isBytes = physical === "BYTE_ARRAY" ||
@@ -304,13 +310,38 @@ function toType(
       ? usable(`int${bits}`, "signed")
       : usable(`uint${bits}`, "unsigned");
   }
-  return [
-    (kind ?? converted ?? "unknown").toLowerCase().replace(
-      /_(milli|micro)s$/,
-      "",
-    ),
-    undefined,
-  ];
+  const name = (kind ?? converted ?? "unknown").toLowerCase().replace(
+    /_(milli|micro)s$/,
+    "",
+  );
+  const time = toTime(element);
+  return time
+    ? [name, { physical, width: 0, meaning: "time", scale: 0, time }]
+    : [name, undefined];
+}
+
+/** Nanoseconds of the units of times. */
+const units = { MILLIS: 1e6, MICROS: 1e3, NANOS: 1 } as const;
+
+/** Returns how the dates or times of a column are stored; undefined for other columns. */
+function toTime(
+  { type: physical, converted_type: converted, logical_type: logical }:
+    SchemaElement,
+): StoredTime | undefined {
+  if (physical === "INT32") {
+    const isDate = logical?.type === "DATE" || converted === "DATE";
+    return isDate ? { unit: dayUnit, hasZone: false } : undefined;
+  }
+  if (logical?.type === "TIMESTAMP") {
+    return { unit: units[logical.unit], hasZone: logical.isAdjustedToUTC };
+  }
+  // Without a logical type, the times are in UTC.
+  if (converted === "TIMESTAMP_MILLIS") {
+    return { unit: units.MILLIS, hasZone: true };
+  }
+  return converted === "TIMESTAMP_MICROS"
+    ? { unit: units.MICROS, hasZone: true }
+    : undefined;
 }
 
 /** Names of columns whose integers are durations, which only Arrow's own schema tells. */

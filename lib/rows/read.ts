@@ -1,7 +1,7 @@
 /** Reads whole files of rows into memory: a sample, a labelled set, outcomes. */
 import { InputError } from "../base/errors.ts";
 import { BufferPool } from "./blocks.ts";
-import type { FeatureOptions } from "./encode.ts";
+import { datesRead, type FeatureOptions } from "./encode.ts";
 import {
   conclude,
   type Features,
@@ -69,7 +69,7 @@ async function* readRecords(
   files: ColumnFiles,
 ): AsyncGenerator<Record<string, Cell>> {
   const columnFile = await files.open(format);
-  // Dates and nested values are left out: a model cannot use them.
+  // Nested values, and dates that are not asked for, are left out: a model cannot use them.
   const usable = columnFile.columns.filter(({ isUsable }) => isUsable);
   yield* recordsOf({
     rows: columnFile.blocks[index]!.rows,
@@ -145,7 +145,8 @@ async function encodeAll(
   options: FeatureOptions & RowFileOptions & { setAside?: boolean },
 ): Promise<EncodedRows[]> {
   const pool = new BufferPool();
-  await using rowFile = await openRowFile(source, options);
+  const dates = datesRead(options.recipe);
+  await using rowFile = await openRowFile(source, { ...options, dates });
   await using columnFiles = new ColumnFiles(source.uri);
   const blocks: EncodedRows[] = [];
   let rows = 0;

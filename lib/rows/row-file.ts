@@ -81,6 +81,8 @@ const headerBytes = 256 << 10;
 export interface RowFileOptions {
   /** Names of the columns that are used: a CSV header has at least one of them. */
   readonly known?: ReadonlySet<string>;
+  /** Names of the columns whose dates and times are read, as ISO 8601 texts. */
+  readonly dates?: ReadonlySet<string>;
   /** Folder for a temporary copy of a file of columns that is compressed or not local. */
   readonly temporary: string;
 }
@@ -135,6 +137,7 @@ export async function openRowFile(
           library: format,
           path,
           columns,
+          dates: [...options.dates ?? []],
         } as const;
         for await (const found of columnBlocks(source, columnFormat)) {
           share = (found.block.index + 1) / found.count;

@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { Column } from "../rows/cells.ts";
 import {
   columnsRead,
+  datesRead,
   type FeatureOptions,
   type RowCounts,
 } from "../rows/encode.ts";
@@ -159,6 +160,7 @@ async function scoreOnce(
   await using rowFile = await openRowFile(file, {
     temporary,
     known: columnsRead(features),
+    dates: datesRead(features.recipe),
   });
   if (rowFile.remark !== undefined) log.info(`${file.uri}: ${rowFile.remark}`);
   const collector = new ScoreCollector();

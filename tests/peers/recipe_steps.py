@@ -12,6 +12,9 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
 
 seed, count, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 random = np.random.default_rng(seed)
@@ -201,10 +204,36 @@ for index in range(count):
     frame.to_csv(f"{name}.csv", index=False)
     frame.to_parquet(f"{name}.parquet", index=False)
     frame.to_feather(f"{name}.arrow")
+    typed = frame.assign(**{key: pd.to_datetime(frame[key], format="ISO8601", utc=("Z" in "".join(frame[key].dropna()) or "+" in "".join(frame[key].dropna())) or None) for key in ("first", "last")})
+    typed.to_parquet(f"{name}.typed.parquet", index=False)
+    typed.to_feather(f"{name}.typed.arrow")
     cases.append({
         "name": name,
         "recipe": recipe,
         "columns": [{"name": column, **({"labels": labels[column]} if column in labels else {})} for column in columns],
         "matrix": [[None if np.isnan(cell) else float(cell) for cell in row] for row in matrix.to_numpy()],
+    })
+# Dates and times of every unit, with missing ones.
+days = [{"days_between": {"start": "first", "end": "last", "to": "days"}}]
+for unit, zone in [(unit, zone) for unit in ("day", "ms day", "s", "ms", "us", "ns") for zone in (None, "UTC", "America/New_York") if "day" not in unit or not zone]:
+    kind = {"day": pa.date32(), "ms day": pa.date64()}.get(unit) or pa.timestamp(unit, zone)
+    low, high = (-3000, 3000) if "day" in unit else (-(10**8), 10**8)
+    scale = {"ms day": 86400000, "ms": 1000, "us": 10**6, "ns": 10**9}.get(unit, 1)
+    counts = lambda: with_nulls([int(x) * scale + (int(random.integers(0, scale)) if "day" not in unit else 0) for x in random.integers(low, high, rows)])
+    width = pa.int32() if unit == "day" else pa.int64()
+    table = pa.table({key: pa.array(counts(), width).cast(kind) for key in ("first", "last")})
+    frame = table.to_pandas()
+    expected = (pd.to_datetime(frame["last"]) - pd.to_datetime(frame["first"])).dt.days
+    name = f"{folder}/{seed}-{unit.replace(' ', '-')}-{(zone or 'none').split('/')[0]}"
+    for version in ("1.0", "2.6"):
+        if version == "2.6" or unit != "ns":
+            pq.write_table(table, f"{name}.{version}.parquet", version=version, use_dictionary=version == "2.6")
+    feather.write_feather(table, f"{name}.arrow")
+    cases.append({
+        "name": name,
+        "formats": ["arrow", "2.6.parquet"] + (["1.0.parquet"] if unit != "ns" else []),
+        "recipe": {"steps": days},
+        "columns": [{"name": "days"}],
+        "matrix": [[None if np.isnan(cell) else float(cell)] for cell in expected],
     })
 print(json.dumps({"version": pd.__version__, "cases": cases}))

@@ -21,6 +21,8 @@ import { tempFolder } from "../support/servers.ts";
 
 interface Case {
   readonly name: string;
+  /** Endings of the files; all of them if undefined. */
+  readonly formats?: readonly string[];
   readonly recipe: unknown;
   readonly columns: readonly {
     readonly name: string;
@@ -29,13 +31,23 @@ interface Case {
   readonly matrix: readonly (readonly (number | null)[])[];
 }
 
-const formats = ["jsonl", "json", "split.json", "csv", "parquet", "arrow"];
+const allFormats = [
+  "jsonl",
+  "json",
+  "split.json",
+  "csv",
+  "parquet",
+  "arrow",
+  // With dates as timestamps.
+  "typed.parquet",
+  "typed.arrow",
+];
 
 const recipeOf = (recipe: unknown) =>
   toVariants({ recipe, variants: [] }).settings({}).recipe;
 
 testWithPython(
-  "steps make of 3 × 250 generated weeks in six formats what pandas makes of them",
+  "steps make of 3 × 264 generated weeks in eight formats what pandas makes of them",
   async () => {
     const script = fileURLToPath(
       new URL("../peers/recipe_steps.py", import.meta.url),
@@ -48,13 +60,13 @@ testWithPython(
       const { cases, version }: { cases: Case[]; version: string } = JSON.parse(
         stdout,
       );
-      strictEqual(cases.length, 250);
-      for (const { name, recipe, columns, matrix } of cases) {
+      strictEqual(cases.length, 264);
+      for (const { name, formats, recipe, columns, matrix } of cases) {
         const expected = Float32Array.from(
           matrix.flat(),
           (cell) => cell ?? NaN,
         );
-        for (const format of formats) {
+        for (const format of formats ?? allFormats) {
           const file = `${name}.${format}`;
           const source = bytesAsFile(file, await Deno.readFile(file));
           const { matrix: found } = await readFeatures(source, {

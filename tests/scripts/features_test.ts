@@ -118,6 +118,38 @@ testWithPython(
     );
 
     await t.step(
+      "Parquet and Arrow with timestamps, and CSV, are the same rows",
+      async () => {
+        await runPython("columnar", convert, { args: [files] });
+        const { report } = await run("log-model", [
+          ...named.slice(0, 2),
+          `--sample=${files}/sample.parquet`,
+          `--encoded=${files}/encoded.csv`,
+        ]);
+        strictEqual(report.status, "unchanged");
+        await run("promote", ["--version", "1"]);
+        for (const format of ["jsonl", "parquet", "arrow", "csv"]) {
+          await run("predict", [
+            `--input=${files}/week.${format}`,
+            `--output=${files}/scores-${format}.csv`,
+          ]);
+          const scores = (await Deno.readTextFile(
+            `${files}/scores-${format}.csv`,
+          )).trim().split("\n").slice(1).map((line) =>
+            Number(line.split(",")[1])
+          );
+          scores.forEach((score, row) =>
+            ok(
+              Math.abs(score - expected.a[row]!) <= 1.2e-7,
+              `${format}, row ${row}: ${score}, expected ${expected.a[row]}`,
+            )
+          );
+          strictEqual(scores.length, 200);
+        }
+      },
+    );
+
+    await t.step(
       "another recipe is another version; a rollback uses the recipe of its version",
       async () => {
         await project.declare(b);
@@ -199,6 +231,18 @@ testWithPython(
     );
   },
 );
+
+const convert = `
+import sys
+import pandas as pd
+for name in ("sample", "week"):
+    frame = pd.read_json(f"{sys.argv[1]}/{name}.jsonl", lines=True, convert_dates=False)
+    frame.to_csv(f"{sys.argv[1]}/{name}.csv", index=False)
+    for column in ("first_bet", "last_bet"):
+        frame[column] = pd.to_datetime(frame[column])
+    frame.to_parquet(f"{sys.argv[1]}/{name}.parquet", index=False)
+    frame.to_feather(f"{sys.argv[1]}/{name}.arrow")
+`;
 
 const scoreExample = `
 import json, sys
