@@ -6,6 +6,7 @@ import type { Experiment, ModelVersion } from "../lib/mlflow/store.ts";
 import { predictCommand } from "../lib/cli/commands.ts";
 import {
   type PredictFlags,
+  type PredictOptions,
   toPredictOptions,
 } from "../lib/cli/predict-flags.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
@@ -18,8 +19,6 @@ import {
   describePrediction,
   warnOfSplitPromotion,
 } from "../lib/scoring/report.ts";
-import { bootstrap } from "./bootstrap.ts";
-import { rehearseBootstrap } from "../lib/registration/rehearsal.ts";
 
 if (import.meta.main) {
   await runForVariants(predictCommand, {
@@ -40,10 +39,9 @@ export async function predict(
   const { config, log } = services;
   const options = toPredictOptions(flags, settings);
   const { modelUri, engine, output, dryRun, badRows } = options;
-  const rehearsal = config.embedded && dryRun
-    ? await rehearseBootstrap(services, settings, { modelUri, engine })
+  const rehearsal = config.embedded
+    ? await prepareEmbedded(services, settings, options)
     : undefined;
-  if (config.embedded && !dryRun) await bootstrap(services, settings);
 
   // The database is opened first, so that a missing setting is reported before anything is scored.
   if (output === "postgres" && !rehearsal) await services.predictions();
@@ -84,6 +82,23 @@ export async function predict(
     engine: scorer.engine,
     inputs: [...known, ...scored, ...copies],
   });
+}
+
+/** Sets up the embedded store if it has no model, or for a dry run rehearses that. The modules are loaded only here, because configured services do not need them. */
+async function prepareEmbedded(
+  services: Services,
+  settings: VariantSettings,
+  { modelUri, engine, dryRun }: PredictOptions,
+) {
+  if (dryRun) {
+    const { rehearseBootstrap } = await import(
+      "../lib/registration/rehearsal.ts"
+    );
+    return await rehearseBootstrap(services, settings, { modelUri, engine });
+  }
+  const { bootstrap } = await import("./bootstrap.ts");
+  await bootstrap(services, settings);
+  return undefined;
 }
 
 /** Returns the variant's experiment and the version that the URI resolves to. */

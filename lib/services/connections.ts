@@ -2,11 +2,7 @@
 import type { Config, Predictions, Tracking } from "../config/environment.ts";
 import type { DatabaseLogin, TlsSettings } from "../config/postgres-uri.ts";
 import { type Database, MissingDatabaseError } from "../database/database.ts";
-import {
-  openPostgres,
-  type PostgresLogin,
-  type PostgresSettings,
-} from "../database/postgres.ts";
+import type { PostgresLogin, PostgresSettings } from "../database/postgres.ts";
 import { ensureDatabase, ensureNamedSchema } from "../database/admin.ts";
 import { UsageError } from "../base/errors.ts";
 import type { DatabaseSecret } from "../aws/secrets.ts";
@@ -87,7 +83,7 @@ export async function openOrCreate(
   { create }: { create: boolean },
 ): Promise<{ database: Database; created: boolean }> {
   if (!create) {
-    return { database: await openPostgres(settings), created: false };
+    return { database: await openServer(settings), created: false };
   }
   await using stack = new AsyncDisposableStack();
   const { database, created } = await openDatabase(settings);
@@ -101,16 +97,22 @@ async function openDatabase(
   settings: PostgresSettings,
 ): Promise<{ database: Database; created: boolean }> {
   try {
-    return { database: await openPostgres(settings), created: false };
+    return { database: await openServer(settings), created: false };
   } catch (error) {
     if (!(error instanceof MissingDatabaseError)) throw error;
-    await using admin = await openPostgres({
+    await using admin = await openServer({
       ...settings,
       database: "postgres",
     });
     const created = await ensureDatabase(admin, settings.database);
-    return { database: await openPostgres(settings), created };
+    return { database: await openServer(settings), created };
   }
+}
+
+/** Opens a server's database. The client is loaded only if a server is configured. */
+async function openServer(settings: PostgresSettings): Promise<Database> {
+  const { openPostgres } = await import("../database/postgres.ts");
+  return await openPostgres(settings);
 }
 
 /** Returns a function that reads the login again: a secret may be rotated while a script runs. */

@@ -14,7 +14,7 @@ import {
   trackingSettings,
 } from "./connections.ts";
 import type { Database } from "../database/database.ts";
-import { type EmbeddedDatabase, openPglite } from "../database/pglite.ts";
+import type { EmbeddedDatabase } from "../database/pglite.ts";
 import type { PostgresSettings } from "../database/postgres.ts";
 import { InputError } from "../base/errors.ts";
 import type { VariantFiles } from "./variant-files.ts";
@@ -109,6 +109,8 @@ export async function openServices(
         "Cannot open the embedded database: services are configured",
       );
     }
+    // Loaded only if used, because loading a database's client takes a tenth of a short run.
+    const { openPglite } = await import("../database/pglite.ts");
     return stack.use(
       await openPglite(embeddedFolder, { onWait: log.info }),
     );
