@@ -348,6 +348,8 @@ class FastReader {
   /** Raw cells and categories of the row that is being read, by column. */
   readonly #cells: unknown[] = [];
   readonly #codes: number[] = [];
+  /** Cells that steps work on, of the row that is being read. */
+  readonly #stepCells: Record<string, unknown> = {};
   /** The cell that {@linkcode #findText} has found. */
   #start = 0;
   #end = 0;
@@ -407,6 +409,8 @@ class FastReader {
       if (next < 0) return -1;
       this.#learn(start);
     }
+    const place = { at: row, row: this.#encoder.rows };
+    if (!this.#encoder.addSteps(this.#stepCells, place)) return -1;
     this.#count();
     return next;
   }
@@ -493,6 +497,18 @@ class FastReader {
       }
       case "extra":
         return this.#skipCell(at);
+      case "step": {
+        const end = this.#findText(at);
+        if (end < 0) return -1;
+        try {
+          const { cell } = this.#category(field, () => undefined);
+          this.#stepCells[action.name] = cell;
+        } catch (error) {
+          if (!(error instanceof RowError)) throw error;
+          return -1;
+        }
+        return end;
+      }
       case "raw": {
         const end = this.#findText(at);
         if (end < 0) return -1;

@@ -37,10 +37,15 @@ export async function encodeColumns(
   const layout = toLayout(names, encoder);
   if (layout === undefined) return false;
   const at = encoder.beginRows(rows);
+  const stepColumns: ColumnData[] = [];
   try {
     for (const [index, action] of layout.actions.entries()) {
       if (action.kind === "extra") continue;
       const column = await read(names[index]!);
+      if (action.kind === "step") {
+        stepColumns.push(column);
+        continue;
+      }
       encodeColumn(column, action, { encoder, rows, at });
       freeColumn(column);
     }
@@ -48,6 +53,8 @@ export async function encodeColumns(
     if (!(error instanceof RowError)) throw error;
     return false;
   }
+  if (!addSteps(stepColumns, { encoder, rows, at })) return false;
+  for (const column of stepColumns) freeColumn(column);
   finishRows(layout, encoder, { rows, at });
   return true;
 }
@@ -166,6 +173,22 @@ function encodeColumn(
       for (const outcome of outcomes) encoder.addLabel(outcome);
     }
   }
+}
+
+/** Applies the recipe's steps to all rows. Returns false if a cell cannot be used. */
+function addSteps(
+  columns: readonly ColumnData[],
+  { encoder, rows, at }: Rows,
+): boolean {
+  if (!encoder.stepColumns) return true;
+  const width = encoder.options.columns.length;
+  const cells: Record<string, Cell> = {};
+  for (let row = 0; row < rows; row++) {
+    for (const column of columns) cells[column.name] = cellAt(column, row);
+    const place = { at: at + row * width, row: encoder.rows + row };
+    if (!encoder.addSteps(cells, place)) return false;
+  }
+  return true;
 }
 
 /** Stands for a label that is not one of the model's categories, among codes. */

@@ -24,7 +24,7 @@ import type { InputRow } from "./json.ts";
 import type { Recipe } from "./recipe.ts";
 import { RowError, type RowPlace } from "./row-error.ts";
 import { type PackedTexts, TextPacker } from "./packed.ts";
-import { traceSteps } from "./steps.ts";
+import { inputsOf, outputsOf, traceSteps } from "./steps.ts";
 
 /** How rows become features. */
 export interface FeatureOptions {
@@ -121,10 +121,33 @@ export function datesRead({ steps }: Recipe): ReadonlySet<string> {
   );
 }
 
+/** Columns of the model. */
+interface ModelColumns {
+  /** Positions of columns that do not belong to a group. */
+  readonly plain: readonly number[];
+  readonly groups: readonly Group[];
+}
+
+/** What the steps of a recipe work on: a row's other columns are encoded without them. */
+export interface StepColumns extends ModelColumns {
+  /** Columns of the file that steps name, and those of their groups. */
+  readonly names: ReadonlySet<string>;
+}
+
+/** What is counted for some columns of a row. */
+interface EncodedCells {
+  /** Positions of columns that the row lacks. */
+  readonly absent: readonly number[];
+  /** Columns with a label that is not one of the model's categories. */
+  readonly unseen: readonly string[];
+  /** The category of each group; see {@linkcode RowEncoder}. */
+  readonly found: readonly (number | undefined)[];
+}
+
 /**
  * Encodes the rows of one block. A reader either passes a row as an object to
  * `add`, or writes the cells of a row into `matrix` from `beginRow` and then
- * calls `endRow`.
+ * calls `addSteps` and `endRow`.
  */
 export class RowEncoder {
   /** Rows × columns; replaced by a larger array when it is full. */
@@ -146,6 +169,8 @@ export class RowEncoder {
   readonly known: ReadonlySet<string>;
   readonly #unseen = new Map<string, number>();
   readonly #prepare: RowPreparer | undefined;
+  /** What the steps of the recipe work on; undefined without steps. */
+  readonly stepColumns: StepColumns | undefined;
   readonly #maps: readonly { unknown: number; texts: Set<string> }[];
 
   /** @param scratch Memory for the matrix, used while it is large enough. */
@@ -162,15 +187,12 @@ export class RowEncoder {
       : Math.fround(recipe.missingValue);
     this.known = columnsRead(options);
     this.#prepare = openSteps(recipe);
+    this.stepColumns = this.#prepare &&
+      toStepColumns(options, { plain: this.#plain, groups: this.groups });
     this.#maps = recipe.steps.filter(({ kind }) => kind === "map")
       .map(() => ({ unknown: 0, texts: new Set<string>() }));
     this.absent = new Float64Array(columns.length);
     this.matrix = scratch ?? new Float32Array(columns.length * 256);
-  }
-
-  /** Whether the recipe has steps that need a row as an object. */
-  get hasSteps(): boolean {
-    return this.#prepare !== undefined;
   }
 
   /** Returns the position in `matrix` of the next row's first cell. */
@@ -220,38 +242,15 @@ export class RowEncoder {
     const { value } = prepared;
     const at = this.beginRow();
     const into = this.matrix.subarray(at, at + columns.length);
-    const absent: number[] = [];
-    const unseen: string[] = [];
-    const found: (number | undefined)[] = [];
-    for (const index of this.#plain) {
-      const column = columns[index]!;
-      const cell = cellOf(value, column.name);
-      if (cell === undefined) absent.push(index);
-      into[index] = cell === undefined
-        ? NaN
-        : encodeCell(cell, column, { where, unseen });
-    }
+    const all = { plain: this.#plain, groups: this.groups };
+    const encoded = this.#encode(value, { ...all, where, into });
     const id = idColumn === undefined ? undefined : cellOf(value, idColumn);
     const name = idColumn === undefined ? null : toId(id, { idColumn, where });
     const label = labelColumn === undefined
       ? undefined
       : toLabel(value, { labelColumn, where });
-    for (const group of this.groups) {
-      found.push(this.#encodeGroup(group, value, { where, into, absent }));
-    }
     // Counted last, so that a row with an error leaves no trace.
-    this.groups.forEach((group, index) => {
-      const raw = cellOf(value, group.step.column);
-      if (raw !== undefined) countCategory(group, raw, found[index]!);
-      else if (found[index] === undefined) group.absentRows.push(this.rows);
-    });
-    for (const index of absent) this.absent[index]!++;
-    for (const column of unseen) this.countUnseen(column);
-    for (const { map, cell } of prepared.unknown) {
-      const counted = this.#maps[map]!;
-      counted.unknown++;
-      if (counted.texts.size < 3) counted.texts.add(shown(cell));
-    }
+    this.#count(prepared, encoded, { row: this.rows, groups: this.groups });
     for (const key in row) if (!this.known.has(key)) this.extra.add(key);
     if (idColumn !== undefined) {
       if (id !== undefined) this.withId++;
@@ -260,6 +259,78 @@ export class RowEncoder {
     }
     if (label !== undefined) this.addLabel(label);
     this.endRow(at);
+  }
+
+  /**
+   * Applies the steps of the recipe to a row, encodes what depends on them and
+   * counts it. Returns false if a cell cannot be used; nothing is counted then.
+   *
+   * @param cells The row's cells of {@linkcode StepColumns.names}.
+   * @param place `at`: position of the row in the matrix; `row`: its number in the block, from 0.
+   */
+  addSteps(
+    cells: InputRow["value"],
+    { at, row }: { at: number; row: number },
+  ): boolean {
+    if (!this.#prepare || !this.stepColumns) return true;
+    const { columns, file } = this.options;
+    const where = { file };
+    const into = this.matrix.subarray(at, at + columns.length);
+    const { plain, groups } = this.stepColumns;
+    try {
+      const prepared = this.#prepare(cells, where);
+      const options = { plain, groups, where, into };
+      const encoded = this.#encode(prepared.value, options);
+      this.#count(prepared, encoded, { row, groups });
+      return true;
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error;
+      return false;
+    }
+  }
+
+  /** Encodes some columns of a row, given by their positions and groups. */
+  #encode(
+    value: InputRow["value"],
+    { plain, groups, where, into }: ModelColumns & {
+      where: RowPlace;
+      into: Float32Array;
+    },
+  ): EncodedCells {
+    const { columns } = this.options;
+    const absent: number[] = [];
+    const unseen: string[] = [];
+    for (const index of plain) {
+      const column = columns[index]!;
+      const cell = cellOf(value, column.name);
+      if (cell === undefined) absent.push(index);
+      into[index] = cell === undefined
+        ? NaN
+        : encodeCell(cell, column, { where, unseen });
+    }
+    const found = groups.map((group) =>
+      this.#encodeGroup(group, value, { where, into, absent })
+    );
+    return { absent, unseen, found };
+  }
+
+  #count(
+    { value, unknown }: PreparedRow,
+    { absent, unseen, found }: EncodedCells,
+    { row, groups }: { row: number; groups: readonly Group[] },
+  ): void {
+    groups.forEach((group, index) => {
+      const raw = cellOf(value, group.step.column);
+      if (raw !== undefined) countCategory(group, raw, found[index]!);
+      else if (found[index] === undefined) group.absentRows.push(row);
+    });
+    for (const index of absent) this.absent[index]!++;
+    for (const column of unseen) this.countUnseen(column);
+    for (const { map, cell } of unknown) {
+      const counted = this.#maps[map]!;
+      counted.unknown++;
+      if (counted.texts.size < 3) counted.texts.add(shown(cell));
+    }
   }
 
   /** Counts rows with a label that is not one of the model's categories. */
@@ -379,6 +450,30 @@ export class RowEncoder {
       lacksRaw: !isRaw && absentRows.length > 0,
     };
   }
+}
+
+/** Returns what the steps of a recipe work on. */
+function toStepColumns(
+  { columns, recipe }: FeatureOptions,
+  { plain, groups }: ModelColumns,
+): StepColumns {
+  const named = new Set(
+    recipe.steps.flatMap((step) => [...inputsOf(step), ...outputsOf(step)]),
+  );
+  const namesOf = ({ step, positions }: Group) => [
+    step.column,
+    ...positions.flatMap((position) =>
+      position === undefined ? [] : [columns[position]!.name]
+    ),
+  ];
+  const own = groups.filter((group) =>
+    namesOf(group).some((name) => named.has(name))
+  );
+  return {
+    names: new Set([...named, ...own.flatMap(namesOf)]),
+    plain: plain.filter((position) => named.has(columns[position]!.name)),
+    groups: own,
+  };
 }
 
 /** Returns a number, or the code of a label of the model's own categories. */

@@ -648,7 +648,7 @@ export function encodeElements(
   },
 ): void {
   const { file } = encoder.options;
-  const reader = isUtf8(bytes) && !encoder.hasSteps
+  const reader = isUtf8(bytes)
     ? new JsonRowReader(bytes, encoder, { separator: 44, columns })
     : undefined;
   let badRows = 0;

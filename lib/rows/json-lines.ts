@@ -27,7 +27,7 @@ export function encodeJsonLines(
 ): number {
   const { onBadRow } = options;
   let badRows = 0;
-  const reader = isUtf8(bytes) && !encoder.hasSteps
+  const reader = isUtf8(bytes)
     ? new JsonRowReader(bytes, encoder, { separator: newline })
     : undefined;
   const { file } = encoder.options;

@@ -51,6 +51,8 @@ export class JsonRowReader {
   /** Raw cells and categories of the row that is being read, by field. */
   readonly #cells: unknown[] = [];
   readonly #categories: number[] = [];
+  /** Cells that steps work on, of the row that is being read. All rows of a layout have the same ones. */
+  #stepCells: Record<string, unknown> = {};
 
   /** @param bytes Whole rows in valid UTF-8. */
   constructor(
@@ -84,6 +86,8 @@ export class JsonRowReader {
       if (bytes[at]! <= 32 && bytes[at] !== separator) at = this.#skipSpace(at);
       if (at < bytes.length && bytes[at] !== separator) return -1;
     }
+    const place = { at: row, row: encoder.rows };
+    if (!encoder.addSteps(this.#stepCells, place)) return -1;
     countRow(layout, encoder, {
       row,
       cells: this.#cells,
@@ -156,6 +160,11 @@ export class JsonRowReader {
       }
       case "extra":
         return this.#skipValue(at);
+      case "step": {
+        const end = this.#skipValue(at);
+        if (end >= 0) this.#stepCells[action.name] = this.#cellAt(at, end);
+        return end;
+      }
       case "raw": {
         const end = this.#skipValue(at);
         if (end < 0) return -1;
@@ -187,6 +196,7 @@ export class JsonRowReader {
   /** Takes a row that `JSON.parse` has read, and that the encoder has just added, as the one to compare the next rows with. */
   learn(start: number, end: number): void {
     this.#template = undefined;
+    this.#stepCells = {};
     const row = this.#findFields(start, end);
     if (row === undefined) return;
     const { options, rows, matrix } = this.#encoder;

@@ -21,8 +21,10 @@ export type Action =
   | { readonly kind: "raw"; readonly group: Group }
   | { readonly kind: "id" }
   | { readonly kind: "outcome" }
+  /** A column that the steps of the recipe work on. */
+  | { readonly kind: "step"; readonly name: string }
   /** A column that the model does not know. */
-  | { readonly kind: "extra" };
+  | { readonly kind: "extra"; readonly name: string };
 
 /** The columns of rows in their order. */
 export interface Layout {
@@ -42,19 +44,27 @@ export interface Layout {
 
 /**
  * Returns the layout of rows with these columns; undefined if a column occurs
- * twice, has two meanings or contradicts another, the outcome is absent, or the
- * recipe has steps: such rows are read as objects.
+ * twice, has two meanings or contradicts another, the outcome is absent, or a
+ * step makes the id or the outcome: such rows are read as objects.
  */
 export function toLayout(
   names: readonly string[],
   encoder: RowEncoder,
 ): Layout | undefined {
-  if (encoder.hasSteps) return undefined;
-  const { options: { columns, idColumn, labelColumn }, groups } = encoder;
+  const { options: { columns, idColumn, labelColumn }, stepColumns } = encoder;
+  const isStep = (name: string | undefined) =>
+    name !== undefined && stepColumns?.names.has(name) === true;
+  if ([idColumn, labelColumn, "__proto__"].some(isStep)) return undefined;
+  const groups = encoder.groups.filter((group) =>
+    !stepColumns?.groups.includes(group)
+  );
   const isThere = new Set(names);
   if (isThere.size < names.length) return undefined;
   const positions = new Map(columns.map(({ name }, index) => [name, index]));
   const found = names.map((name): Action | undefined => {
+    if (isStep(name)) {
+      return { kind: encoder.known.has(name) ? "step" : "extra", name };
+    }
     const meanings: Action[] = [];
     const position = positions.get(name);
     if (position !== undefined) {
@@ -70,7 +80,8 @@ export function toLayout(
     }
     if (name === idColumn) meanings.push({ kind: "id" });
     if (name === labelColumn) meanings.push({ kind: "outcome" });
-    return meanings.length > 1 ? undefined : meanings[0] ?? { kind: "extra" };
+    if (meanings.length > 1) return undefined;
+    return meanings[0] ?? { kind: "extra", name };
   });
   const actions = found.filter((action) => action !== undefined);
   if (actions.length < names.length) return undefined;
@@ -84,9 +95,12 @@ export function toLayout(
   if (groups.some((_, index) => encoded[index] && isRaw[index])) {
     return undefined;
   }
-  const made = new Set(
-    groups.flatMap(({ positions }, index) => isRaw[index] ? positions : []),
-  );
+  // The steps count what their own columns lack.
+  const made = new Set([
+    ...groups.flatMap(({ positions }, index) => isRaw[index] ? positions : []),
+    ...stepColumns?.plain ?? [],
+    ...stepColumns?.groups.flatMap(({ positions }) => positions) ?? [],
+  ]);
   return {
     actions,
     extra: names.filter((_, index) => actions[index]!.kind === "extra"),
