@@ -26,8 +26,15 @@ export interface PlacedScores extends BlockScores {
 
 /** Options of {@linkcode scoreFile}. */
 export interface ScoreFileOptions extends BlockOptions {
-  /** Worker threads for a file of more than one block. */
+  /** Worker threads for a file of more than one block, at most. */
   readonly threads: number;
+  /**
+   * How long this thread waits for replies, in total, until it starts one more
+   * worker thread, in milliseconds; 50 by default. Each thread takes 50 MB and
+   * 0.2 s of CPU time, and one is enough for JSON Lines on two processors, because
+   * reading and hashing them takes about as long as scoring them.
+   */
+  readonly patienceMs?: number;
 }
 
 /** Blocks per worker thread that wait or are worked on; more would only use memory. */
@@ -67,12 +74,11 @@ export async function* scoreFile(
     const pending = [workers.send(first!)];
     let block: RowBlock | undefined = second;
     while (pending.length > 0) {
-      const most = options.threads * blocksPerThread;
-      while (block !== undefined && pending.length < most) {
+      while (block !== undefined && pending.length < workers.capacity) {
         pending.push(workers.send(block));
         block = await blocks.next();
       }
-      const reply = await pending.shift()!;
+      const reply = await workers.waitFor(pending.shift()!);
       if (reply.buffer) pool.give(reply.buffer);
       yield place(reply);
     }
@@ -164,31 +170,52 @@ function toRowNumbers(
 // Taken when this module is loaded: onnxruntime-web replaces the global by Node's when it is first used.
 const { Worker } = globalThis;
 
-/** Worker threads that score blocks. */
+/** Worker threads that score blocks. There is one at first, and more if this thread has to wait for them. */
 interface Workers extends Disposable {
+  /** The number of blocks that may be sent before the first reply is awaited. */
+  readonly capacity: number;
   /** Sends a block to the thread with the fewest waiting blocks. Its buffer is transferred. */
   send(block: RowBlock): Promise<BlockReply>;
+  /** Waits for a reply. */
+  waitFor(reply: Promise<BlockReply>): Promise<BlockReply>;
 }
 
 function openWorkers(
   model: Uint8Array<ArrayBuffer>,
-  { threads, features, setAside }: ScoreFileOptions,
+  { threads, patienceMs = 50, features, setAside }: ScoreFileOptions,
 ): Workers {
-  const workers = Array.from({ length: threads }, () => {
+  const workers: ReturnType<typeof openWorker>[] = [];
+  const start = () => {
     const worker = new Worker(import.meta.resolve("./worker.ts"), {
       type: "module",
     });
     worker.postMessage({ kind: "open", model, features, setAside });
-    return openWorker(worker);
-  });
+    workers.push(openWorker(worker));
+  };
+  let waitedMs = 0;
+  start();
   return {
+    get capacity() {
+      return workers.length * blocksPerThread;
+    },
     send(block) {
-      const [idle, ...others] = workers;
-      const next = others.reduce(
-        (best, worker) => worker.waiting < best.waiting ? worker : best,
-        idle!,
+      const next = workers.reduce((best, worker) =>
+        worker.waiting < best.waiting ? worker : best
       );
       return next.send(block);
+    },
+    async waitFor(reply) {
+      // A thread that has just started is slow only for now.
+      const isWarm = workers.every(({ hasReplied }) => hasReplied);
+      if (!isWarm || workers.length >= threads) return await reply;
+      const startMs = performance.now();
+      const result = await reply;
+      waitedMs += performance.now() - startMs;
+      if (waitedMs >= patienceMs) {
+        start();
+        waitedMs = 0;
+      }
+      return result;
     },
     [Symbol.dispose]() {
       for (const worker of workers) worker.terminate();
@@ -200,8 +227,11 @@ function openWorker(worker: Worker) {
   const waiting: PromiseWithResolvers<BlockReply>[] = [];
   /** Why the thread has ended: it answers nothing that is sent to it afterwards. */
   let failure: Error | undefined;
-  worker.onmessage = ({ data }: MessageEvent<BlockReply>) =>
+  let hasReplied = false;
+  worker.onmessage = ({ data }: MessageEvent<BlockReply>) => {
+    hasReplied = true;
     waiting.shift()?.resolve(data);
+  };
   worker.onerror = (event) => {
     event.preventDefault();
     failure = new Error(`a scoring thread failed: ${event.message}`);
@@ -210,6 +240,9 @@ function openWorker(worker: Worker) {
   return {
     get waiting() {
       return waiting.length;
+    },
+    get hasReplied() {
+      return hasReplied;
     },
     send(block: RowBlock): Promise<BlockReply> {
       const reply = Promise.withResolvers<BlockReply>();

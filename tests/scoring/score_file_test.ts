@@ -112,6 +112,7 @@ async function scoreAll(
     rowFile,
     {
       threads,
+      patienceMs: 0, // all threads start, although the file is small
       setAside,
       features: { ...features, file: name },
     },
