@@ -366,6 +366,11 @@ function describeInputs({ columns, recipe, model }: Candidate): string {
   const doubles = columns.filter(({ type }) => type === "double").length;
   return [
     `Takes the ${columns.length} columns of its signature, ${doubles} of them \`double\`.`,
+    ...(recipe.steps.length === 0 ? [] : [
+      `\`predict\` makes them from raw rows with the steps in \`metadata.churn.recipe\` of MLmodel (${
+        recipe.steps.map(({ kind }) => kind).join(", ")
+      }); Python takes the columns that these return.`,
+    ]),
     ...(recipe.missingValue === undefined
       ? []
       : [`${recipe.missingValue} means "missing" in any column, like NaN.`]),

@@ -264,7 +264,7 @@ function remarksOn(findings: RowFindings, counts: RowCounts): Remark[] {
       isWarning: count / rows > unknownWarning,
       text: `${
         ofRows(count)
-      } have a value in "${column}" that the model was not trained on`,
+      } have a value in "${column}" that the model or its recipe does not know`,
     });
   }
   for (const [column, count] of Object.entries(absentCells)) {

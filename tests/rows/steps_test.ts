@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 import { InputError } from "../../lib/base/errors.ts";
 import { toVariants } from "../../lib/config/variants.ts";
 import { checkSteps } from "../../lib/rows/check-steps.ts";
+import { type Cell, cellAt, type ColumnData } from "../../lib/rows/columns.ts";
+import { encodeColumns } from "../../lib/rows/encode-columns.ts";
 import { encodeCsv, parseCsv } from "../../lib/rows/csv.ts";
 import { readCsvHeader } from "../../lib/rows/csv-dialect.ts";
 import { encodeJsonLines } from "../../lib/rows/json-lines.ts";
@@ -462,11 +464,19 @@ const fuzzed = [
   "brand_US",
 ];
 
-Deno.test("rows that are read without objects equal rows that are added as objects, in 6,000 files with odd cells", () => {
+/** Returns a cell as a file of columns holds it. */
+function toCell(cell: unknown): Cell {
+  return typeof cell === "number" || typeof cell === "string" ||
+      typeof cell === "boolean"
+    ? cell
+    : null;
+}
+
+Deno.test("rows that are read without objects equal rows that are added as objects, in 6,000 files with odd cells", async () => {
   const random = seededNumbers(11);
   const pick = <T>(from: readonly T[]): T =>
     from[Math.floor(random() * from.length)]!;
-  const seen = { bad: 0, good: 0, steps: 0 };
+  const seen = { bad: 0, good: 0, steps: 0, columnar: 0 };
   for (let index = 0; index < 6000; index++) {
     const names = Object.keys(cellPools).filter(() => random() < 0.8);
     const columns = fuzzed.filter(() => random() < 0.8)
@@ -530,6 +540,38 @@ Deno.test("rows that are read without objects equal rows that are added as objec
     seen.bad += expected.bad.length;
     seen.good += expected.matrix.length / columns.length;
     seen.steps += steps.length;
+    const cells = names.map((name): ColumnData => ({
+      kind: "cells",
+      name,
+      values: rows.map((row) => toCell(row[name])),
+    }));
+    const source = {
+      rows: rows.length,
+      names,
+      read: (name: string) =>
+        Promise.resolve(cells.find((column) => column.name === name)!),
+    };
+    const byColumn = new RowEncoder(options);
+    if (await encodeColumns(source, byColumn)) {
+      const { ids, matrix, counts } = byColumn.finish();
+      deepStrictEqual(
+        { ids: ids && unpack(ids), matrix: [...matrix], counts, bad: [] },
+        encode((encoder, onBadRow) =>
+          addAll(
+            rows.map((_, row) => ({
+              number: row + 1,
+              line: undefined,
+              value: Object.fromEntries(
+                cells.map((column) => [column.name, cellAt(column, row)]),
+              ),
+            })),
+            encoder,
+            onBadRow,
+          )
+        ),
+      );
+      seen.columnar++;
+    }
     const csv = new TextEncoder().encode(
       [
         names.join(","),
@@ -560,7 +602,8 @@ Deno.test("rows that are read without objects equal rows that are added as objec
   }
   // The files have bad rows, but most rows are good.
   ok(
-    seen.bad > 1000 && seen.good > 20000 && seen.steps > 10000,
+    seen.bad > 1000 && seen.good > 20000 && seen.steps > 10000 &&
+      seen.columnar > 1000,
     JSON.stringify(seen),
   );
 });

@@ -105,6 +105,13 @@ testWithPython(
         const { report } = await run("log-model", named);
         strictEqual(report.status, "created");
         deepStrictEqual(await tagsOf(1), []);
+        const [{ description }] = (await run("query", [
+          "select description from model_versions",
+        ])).report.result;
+        match(
+          description,
+          /steps in `metadata.churn.recipe` of MLmodel \(rename, default, clip, log1p, ratio, map, days_between\)/,
+        );
         const again = await run("log-model", [
           ...named,
           `--encoded=${files}/encoded.csv`,
