@@ -43,8 +43,11 @@ export async function predict(
     ? await prepareEmbedded(services, settings, options)
     : undefined;
 
-  // The database is opened first, so that a missing setting is reported before anything is scored.
-  if (output === "postgres" && !rehearsal) await services.predictions();
+  // Both databases are opened at once, and before anything is scored, so that a missing setting is reported first.
+  if (output === "postgres" && !rehearsal) {
+    services.mlflow().catch(() => {}); // reported when it is used
+    await services.predictions();
+  }
   const production = rehearsal ??
     await findProduction(services, settings, modelUri);
   const { version } = production;
