@@ -3,8 +3,8 @@ import { InputError } from "../base/errors.ts";
 import { checkOnnxSize, describeFolder, isOnnx } from "../model/mod.ts";
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
 import type { CandidateFiles } from "./candidate.ts";
-import { datesRead } from "../rows/encode.ts";
 import type { InputRow } from "../rows/json.ts";
+import type { Recipe } from "../rows/recipe.ts";
 import { readAllRows } from "../rows/read.ts";
 import {
   asData,
@@ -60,7 +60,7 @@ export async function readCandidateFiles(
     : await readNamed(named.evaluation);
   const options = {
     idColumn: settings.idColumn,
-    dates: datesRead(settings.recipe),
+    recipe: settings.recipe,
     temporary: temporaryFolder(services.config),
   };
   return {
@@ -112,7 +112,7 @@ export async function withRows<File extends InputFile>(
   file: File,
   options: {
     idColumn: string | undefined;
-    dates?: ReadonlySet<string>;
+    recipe?: Recipe;
     temporary: string;
   },
 ): Promise<File & { rows: InputRow[] }> {

@@ -2,7 +2,7 @@
 import type { Label } from "../model/mod.ts";
 import { type Column, shown } from "./cells.ts";
 import { openLabels } from "./apply-steps.ts";
-import type { Recipe } from "./recipe.ts";
+import { plainRecipe, type Recipe } from "./recipe.ts";
 import { traceSteps } from "./steps.ts";
 
 import { RowError, type RowPlace } from "./row-error.ts";
@@ -80,9 +80,10 @@ export interface ColumnRoles {
   readonly labelColumn?: string | undefined;
 }
 
-/** The roles of a file whose model is not known yet: every cell is typed by its text, except player ids. */
+/** The roles of a file whose model is not known yet: every cell is typed by its text, except player ids, and labels and dates of a recipe's steps. */
 export interface UnknownRoles {
   readonly idColumn: string | undefined;
+  readonly recipe?: Recipe;
 }
 
 /**
@@ -111,7 +112,23 @@ export function toCellReaders(
   roles: ColumnRoles | UnknownRoles,
 ): CellReader[] {
   if (!("columns" in roles)) {
-    return names.map((name) => name === roles.idColumn ? readText : readAny);
+    const { idColumn, recipe = plainRecipe } = roles;
+    const flow = traceSteps(recipe.steps);
+    const ids = idColumn === undefined ? [] : flow.originsOf(idColumn);
+    const categories = recipe.oneHot.flatMap(({ column }) =>
+      flow.originsOf(column)
+    );
+    return names.map((name) => {
+      const uses = flow.usesOf(name);
+      const labels = uses.flatMap((use) =>
+        use.kind === "label" ? use.labels : []
+      );
+      if (ids.includes(name)) return readText;
+      if (labels.length > 0 && !categories.includes(name)) {
+        return toCategoryReader(labels);
+      }
+      return uses.some(({ kind }) => kind === "date") ? readText : readAny;
+    });
   }
   const { columns, recipe, idColumn, labelColumn } = roles;
   const flow = traceSteps(recipe.steps);

@@ -29,7 +29,8 @@ import { unpack } from "./packed.ts";
 
 /**
  * Yields all rows of a file as objects. In CSV, every cell is typed by its text,
- * except player ids, which are texts.
+ * except player ids, which are texts, and what the recipe's steps read as labels
+ * or dates.
  *
  * @throws {InputError} If the format is not supported, a row cannot be read, or there are none.
  */
@@ -38,7 +39,11 @@ export async function* readRows(
   options: UnknownRoles & RowFileOptions,
 ): AsyncGenerator<InputRow, void, undefined> {
   const pool = new BufferPool();
-  await using rowFile = await openRowFile(source, options);
+  const dates = options.recipe && datesRead(options.recipe);
+  await using rowFile = await openRowFile(source, {
+    ...options,
+    ...dates ? { dates } : {},
+  });
   await using columnFiles = new ColumnFiles(source.uri);
   let firstRow = 1;
   let firstLine = rowFile.headerLines + 1;

@@ -21,7 +21,7 @@ import { type BadRow, RowError } from "../../lib/rows/row-error.ts";
 import { seededNumbers } from "../support/ensembles.ts";
 import { RowEncoder } from "../../lib/rows/encode.ts";
 import { type Features, toFeatures } from "../../lib/rows/features.ts";
-import { readFeatures } from "../../lib/rows/read.ts";
+import { readAllRows, readFeatures } from "../../lib/rows/read.ts";
 import { resolveRecipe } from "../../lib/rows/recipe.ts";
 import { bytesAsFile } from "../../lib/storage/store.ts";
 import { runPython, testWithPython } from "../support/python.ts";
@@ -606,4 +606,27 @@ Deno.test("rows that are read without objects equal rows that are added as objec
       seen.columnar > 1000,
     JSON.stringify(seen),
   );
+});
+
+Deno.test("a sample in CSV keeps the labels, dates and ids that steps read, as a week does", async () => {
+  const csv = "id,tier,level,first,spend\n01,007,1,2024,1.0\n02,5,1.0,2025,x\n";
+  const rows = await readAllRows(
+    bytesAsFile("sample.csv", new TextEncoder().encode(csv)),
+    {
+      idColumn: "player_id",
+      recipe: recipeOf({
+        steps: [
+          { rename: { id: "player_id" } },
+          { map: { column: "tier", values: { "007": 7 } } },
+          { map: { column: "level", values: { 1: "low" } } },
+          { days_between: { start: "first", end: "first", to: "days" } },
+        ],
+      }),
+      temporary: "",
+    },
+  );
+  deepStrictEqual(rows.map(({ value }) => value), [
+    { id: "01", tier: "007", level: "1", first: "2024", spend: 1 },
+    { id: "02", tier: "5", level: 1, first: "2025", spend: "x" },
+  ]);
 });
