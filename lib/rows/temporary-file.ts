@@ -1,28 +1,71 @@
-/** Copies a stream to a temporary file, so that it can be read again or in any order. */
+/** Temporary files in a folder that several processes use. What a killed process left is deleted by a later one. */
 
 /** A file that disposal deletes. */
 export interface TemporaryFile extends AsyncDisposable {
   readonly path: string;
+  /** Open for reading and writing; closed by disposal. */
+  readonly file: Deno.FsFile;
 }
 
-/** Copies a stream to a new file below `folder`, which is created. If the stream fails, no file is left. */
+/** What a temporary file is for; its name begins so. */
+const prefixes = ["rows-", "bad-rows-"] as const;
+
+/**
+ * Creates an empty file below `folder`, which is created too. Deletes files there
+ * whose process has ended without doing so.
+ */
+export async function createTemporary(
+  folder: string,
+  prefix: typeof prefixes[number],
+): Promise<TemporaryFile> {
+  await Deno.mkdir(folder, { recursive: true });
+  await deleteAbandoned(folder);
+  const path = await Deno.makeTempFile({ dir: folder, prefix });
+  const file = await Deno.open(path, { read: true, write: true });
+  // The kernel releases the lock when the process ends. Where a file system has no locks, nothing is deleted.
+  await file.lock(true).catch(() => {});
+  return {
+    path,
+    file,
+    async [Symbol.asyncDispose]() {
+      file.close();
+      await Deno.remove(path).catch(() => {});
+    },
+  };
+}
+
+/** Copies a stream to a temporary file, so that it can be read again or in any order. If the stream fails, no file is left. */
 export async function copyToTemporary(
   stream: AsyncIterable<Uint8Array>,
   folder: string,
 ): Promise<TemporaryFile> {
-  await Deno.mkdir(folder, { recursive: true });
-  const path = await Deno.makeTempFile({ dir: folder, prefix: "rows-" });
-  const remove = () => Deno.remove(path).catch(() => {});
-  try {
-    using file = await Deno.open(path, { write: true });
-    for await (const bytes of stream) {
-      for (let at = 0; at < bytes.length;) {
-        at += await file.write(bytes.subarray(at));
-      }
+  await using stack = new AsyncDisposableStack();
+  const temporary = stack.use(await createTemporary(folder, "rows-"));
+  for await (const bytes of stream) {
+    for (let at = 0; at < bytes.length;) {
+      at += await temporary.file.write(bytes.subarray(at));
     }
-    return { path, [Symbol.asyncDispose]: remove };
-  } catch (error) {
-    await remove();
-    throw error;
   }
+  stack.move();
+  return temporary;
+}
+
+/** Age of a file, in milliseconds, from which on its process has certainly locked it if it is alive. */
+const lockedMs = 60_000;
+
+/** Deletes temporary files that no process has locked. */
+async function deleteAbandoned(folder: string): Promise<void> {
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  for (const name of names) {
+    if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
+    // Another process may delete it at the same time, or it belongs to another user.
+    await deleteIfAbandoned(`${folder}/${name}`).catch(() => {});
+  }
+}
+
+async function deleteIfAbandoned(path: string): Promise<void> {
+  using file = await Deno.open(path, { read: true, write: true });
+  const { mtime } = await file.stat();
+  if (Date.now() - (mtime?.getTime() ?? Infinity) < lockedMs) return;
+  if (await file.tryLock(true)) await Deno.remove(path);
 }

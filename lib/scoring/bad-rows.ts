@@ -1,5 +1,6 @@
 /** Rows that cannot be used: sets them aside with their reasons, within a limit. */
 import { InputError, UsageError } from "../base/errors.ts";
+import { createTemporary, type TemporaryFile } from "../rows/temporary-file.ts";
 import type { FileWriter } from "../storage/store.ts";
 import type { SetAsideRow } from "./score-block.ts";
 
@@ -153,16 +154,10 @@ const readBytes = 1 << 20;
 export function openBadRows(
   { folder, create }: { folder: string; create: () => Promise<FileWriter> },
 ): BadRowStore {
-  let opened: { file: Deno.FsFile; path: string } | undefined;
+  let opened: TemporaryFile | undefined;
   let used = 0;
   let kept = 0;
   let published = -1;
-  const open = async () => {
-    await Deno.mkdir(folder, { recursive: true });
-    const path = await Deno.makeTempFile({ dir: folder, prefix: "bad-rows-" });
-    const file = await Deno.open(path, { read: true, write: true });
-    return { file, path };
-  };
   const copyTo = async (sink: FileWriter) => {
     const bytes = new Uint8Array(readBytes);
     await opened?.file.seek(0, Deno.SeekMode.Start);
@@ -186,7 +181,7 @@ export function openBadRows(
     },
     async add(rows) {
       if (rows.length === 0) return;
-      opened ??= await open();
+      opened ??= await createTemporary(folder, "bad-rows-");
       const bytes = encoder.encode(
         rows.map((row) => `${JSON.stringify(toRecord(row))}\n`).join(""),
       );
@@ -206,9 +201,7 @@ export function openBadRows(
       published = kept;
     },
     async [Symbol.asyncDispose]() {
-      if (!opened) return;
-      opened.file.close();
-      await Deno.remove(opened.path).catch(() => {});
+      await opened?.[Symbol.asyncDispose]();
     },
   };
 }
