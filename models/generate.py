@@ -23,9 +23,11 @@ from players import (
     NUMBERS,
     SPLITS,
     VARIANTS,
+    WEEKS,
     Variant,
     draw_players,
     draw_split,
+    draw_week,
     encode,
 )
 
@@ -111,15 +113,27 @@ def write_data(variant: Variant) -> None:
     (folder / FEATURES_NAME).write_text(to_json(FEATURES) + "\n")
     write_lines(folder / SAMPLE_NAME, without_label(draw_split(variant, "sample")))
     write_lines(folder / EVALUATION_NAME, with_label(draw_split(variant, "evaluation")))
+    for week in WEEKS:
+        write_lines(week_file(variant, week), raw(draw_week(variant, week)))
+
+
+def week_file(variant: Variant, week: str) -> Path:
+    """Where the repository keeps a week's players."""
+    return data_folder(variant) / "weekly" / f"{week}.jsonl"
+
+
+def raw(players: pd.DataFrame) -> pd.DataFrame:
+    """`player_id`, the numbers, and the categories before they are encoded."""
+    return players[["player_id", *NUMBERS, *CATEGORIES]]
 
 
 def write_golden() -> None:
     """Raw players, and what pandas makes of them: the expectation of the recipe's test."""
     players = draw_split(VARIANTS[0], "sample").head(GOLDEN_ROWS)
-    raw = players[["player_id", *NUMBERS, *CATEGORIES]].astype({c: object for c in CATEGORIES})
-    raw.loc[: len(ODD_CATEGORIES) - 1, list(CATEGORIES)] = ODD_CATEGORIES
-    write_lines(GOLDEN / "raw_players.jsonl", raw)
-    write_lines(GOLDEN / "raw_players_encoded.jsonl", without_label(raw))
+    rows = raw(players).astype({c: object for c in CATEGORIES})
+    rows.loc[: len(ODD_CATEGORIES) - 1, list(CATEGORIES)] = ODD_CATEGORIES
+    write_lines(GOLDEN / "raw_players.jsonl", rows)
+    write_lines(GOLDEN / "raw_players_encoded.jsonl", without_label(rows))
 
 
 def without_label(players: pd.DataFrame) -> pd.DataFrame:

@@ -224,6 +224,12 @@ VARIANTS = [
     ),
 ]
 
+# First days of the shipped weeks, and how many players each has.
+WEEKS = ["2026-11-09", "2026-11-16", "2026-11-23"]
+WEEK_ROWS = 200
+# Players who are gone by the next week; as many new ones come.
+WEEKLY_CHANGE = 10
+
 # Splits in the order in which players are numbered: no player is in two of them.
 SPLITS = ["training", "evaluation", "sample"]
 
@@ -234,6 +240,14 @@ def draw_split(variant: Variant, split: str) -> pd.DataFrame:
     first = 1 + sum(variant.rows[name] for name in before)
     rng = np.random.default_rng([variant.seed, SPLITS.index(split)])
     return draw_players(variant, variant.rows[split], rng, first)
+
+
+def draw_week(variant: Variant, week: str) -> pd.DataFrame:
+    """The players of one shipped week: most of them are those of the week before."""
+    index = WEEKS.index(week)
+    first = 1 + sum(variant.rows.values()) + index * WEEKLY_CHANGE
+    rng = np.random.default_rng([variant.seed, len(SPLITS) + 1 + index])
+    return draw_players(variant, WEEK_ROWS, rng, first)
 
 
 def draw_players(

@@ -130,6 +130,8 @@ def train_shipped(variant: Variant) -> dict:
     manifest["training"] = summary(players[LABEL]) | {"players_seed": variant.seed}
     manifest["metrics"] = evaluate(model, files["evaluation"])
     manifest["files"] = {role: describe_file(path) for role, path in files.items()}
+    weeks = [generate.week_file(variant, week) for week in generate.WEEKS]
+    manifest["weekly"] = [describe_file(path) for path in weeks]
     write_json(files["model"].parent / MANIFEST_NAME, manifest)
     return manifest
 

@@ -13,8 +13,22 @@ import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
-import { asStored, openVersion, scoreInputs } from "../lib/scoring/batch.ts";
-import { openInputs, sortInputs } from "../lib/scoring/inputs.ts";
+import {
+  type BatchOptions,
+  openVersion,
+  scoreBatches,
+  type StoredBatch,
+} from "../lib/scoring/batch.ts";
+import { findProblems, readRuns } from "../lib/scoring/deliveries.ts";
+import {
+  inOrder,
+  openInputs,
+  sortInputs,
+  toAgain,
+  worthSaying,
+} from "../lib/scoring/inputs.ts";
+import type { Scorer } from "../lib/scoring/scorer.ts";
+import type { InputBatch } from "../lib/services/input-batches.ts";
 import {
   describePrediction,
   warnOfSplitPromotion,
@@ -28,17 +42,18 @@ if (import.meta.main) {
 }
 
 /**
- * Scores a variant's new inputs, and with `--force` also those scored before.
- * A dry run changes nothing and does not create a store.
+ * Scores every period of a variant's inputs that was not scored, oldest first, and
+ * with `--force` also the chosen or newest one that was. A dry run changes nothing
+ * and does not create a store.
  */
 export async function predict(
   services: Services,
   settings: VariantSettings,
   flags: PredictFlags,
 ): Promise<Outcome> {
-  const { config, log } = services;
+  const { config } = services;
   const options = toPredictOptions(flags, settings);
-  const { modelUri, engine, output, dryRun, badRows } = options;
+  const { modelUri, output } = options;
   const rehearsal = config.embedded
     ? await prepareEmbedded(services, settings, options)
     : undefined;
@@ -50,40 +65,37 @@ export async function predict(
   }
   const production = rehearsal ??
     await findProduction(services, settings, modelUri);
-  const { version } = production;
-  await using open = await openInputs(services, settings, {
-    named: flags.input,
-    fallback: !flags["no-fallback"],
-    replaced: badRows?.file,
-  });
-  const again = options.force || output !== "postgres" ||
-    rehearsal !== undefined;
-  const { fresh, skipped } = await sortInputs(services, open.inputs, {
-    settings,
+  await using open = await openInputs(services, settings, options.choice);
+  const runs = output === "postgres" && !rehearsal
+    ? await readRuns(services, settings)
+    : undefined;
+  const again = toAgain(open.batches, options);
+  const { fresh, skipped, copies } = await sortInputs(services, open.batches, {
+    runs: runs ?? [],
     again,
   });
-  const known = skipped.filter(({ sameAs }) => !sameAs).map(asStored);
-  const copies = skipped.filter(({ sameAs }) => sameAs).map(asStored);
-  const facts = { ...options, ...production };
-  if (fresh.length === 0) {
-    const inputs = [...known, ...copies];
-    return describePrediction(config, { ...facts, engine: undefined, inputs });
-  }
-  log.info(
-    `Scoring ${
-      fresh.map(({ file }) => file.uri).join(", ")
-    } with ${version.name} version ${version.version}`,
-  );
-  await using scorer = rehearsal?.scorer ??
-    await openVersion(services, version, { engine, settings, dryRun });
-  const scored = await scoreInputs(services, scorer, {
-    ...facts,
-    inputs: fresh,
+  const facts = { ...options, ...production, again, copies };
+  const scored = fresh.length === 0
+    ? { stored: [], engine: undefined }
+    : await scoreFresh(services, {
+      ...facts,
+      batches: fresh,
+      scorer: rehearsal?.scorer,
+    });
+  const stored = inOrder([...worthSaying(skipped, options), ...scored.stored]);
+  const problems = findProblems({
+    stored,
+    settings,
+    choice: options.choice,
+    runs: runs && scored.stored.length > 0
+      ? await readRuns(services, settings)
+      : runs,
   });
   return describePrediction(config, {
     ...facts,
-    engine: scorer.engine,
-    inputs: [...known, ...scored, ...copies],
+    engine: scored.engine,
+    stored,
+    problems,
   });
 }
 
@@ -102,6 +114,26 @@ async function prepareEmbedded(
   const { bootstrap } = await import("./bootstrap.ts");
   await bootstrap(services, settings);
   return undefined;
+}
+
+/** Opens the model and scores the batches with it. */
+async function scoreFresh(
+  services: Services,
+  options: Omit<PredictOptions, "command"> & BatchOptions & {
+    batches: readonly InputBatch[];
+    scorer: Scorer | undefined;
+  },
+): Promise<{ stored: StoredBatch[]; engine: string }> {
+  const { batches, version } = options;
+  services.log.info(
+    `Scoring ${
+      batches.map(({ uri }) => uri).join(", ")
+    } with ${version.name} version ${version.version}`,
+  );
+  await using scorer = options.scorer ??
+    await openVersion(services, version, options);
+  const stored = await scoreBatches(services, scorer, options);
+  return { stored, engine: scorer.engine };
 }
 
 /** Returns the variant's experiment and the version that the URI resolves to. */

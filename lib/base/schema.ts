@@ -59,6 +59,7 @@ export {
   optional,
   picklist,
   pipe,
+  regex,
   safeInteger,
   string,
   transform,

@@ -165,9 +165,22 @@ export const predictCommand = {
     input: {
       kind: "list",
       value: "URI",
-      help: "data to score: s3:// or a file, may contain *; can be repeated",
+      help:
+        "data to score instead: s3:// or a file, may contain *; several are one batch",
       file: read,
     },
+    period: {
+      kind: "text",
+      value: "P",
+      help:
+        "score this period only, or the period of --input: 2026-11-23 or 2026-W48",
+    },
+    from: {
+      kind: "text",
+      value: "P",
+      help: "score the periods from this one on",
+    },
+    to: { kind: "text", value: "P", help: "score the periods up to this one" },
     output: {
       kind: "text",
       value: "PLACE",
@@ -192,7 +205,18 @@ export const predictCommand = {
       default: "auto",
       help: "auto, trees or onnxruntime",
     },
-    force: { kind: "switch", help: "score data again that was already scored" },
+    force: {
+      kind: "switch",
+      help:
+        "score data again that was already scored: the chosen periods, or the newest",
+    },
+    "fail-on": {
+      kind: "text",
+      value: "STATES",
+      default: "never",
+      help:
+        "overdue, incomplete, or both with a comma: what sets exit code 3 (never)",
+    },
     "no-fallback": {
       kind: "switch",
       help: "fail if S3 is unavailable, instead of reading the local folder",
@@ -227,13 +251,13 @@ export const monitorCommand = {
     },
     period: {
       kind: "text",
-      value: "DAY",
-      help: "monitor the run scored on this day (UTC), such as 2026-11-16",
+      value: "P",
+      help: "monitor the run of this period, such as 2026-11-16 or 2026-W47",
     },
     "as-of": {
       kind: "text",
-      value: "DAY",
-      help: "monitor the newest run scored on or before this day",
+      value: "P",
+      help: "monitor the run of the newest period up to this one",
     },
     report: {
       kind: "text",

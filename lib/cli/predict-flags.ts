@@ -1,6 +1,7 @@
 /** What the flags of `predict` mean: its options, and its command line ready to paste. */
 import type { predictCommand } from "./commands.ts";
 import type { FlagValues } from "./flags.ts";
+import { parsePeriod } from "../config/periods.ts";
 import { commandFor, shellWord, type Variant } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import { UsageError } from "../base/errors.ts";
@@ -8,17 +9,24 @@ import { parseModelUri } from "../mlflow/model-uri.ts";
 import { outputFormat } from "../rows/write.ts";
 import { parseBadRowLimit } from "../scoring/bad-rows.ts";
 import type { BadRowOptions, BatchOptions } from "../scoring/batch.ts";
+import { type FailOn, parseFailOn } from "../scoring/fail-on.ts";
+import type { InputChoice } from "../scoring/inputs.ts";
 import { type Engine, parseEngine } from "../scoring/scorer.ts";
+import type { InputBatch } from "../services/input-batches.ts";
 
 /** The values of the flags of `predict`. */
 export type PredictFlags = FlagValues<typeof predictCommand.flags>;
 
 /** The options of one call for one variant. */
 export interface PredictOptions
-  extends Omit<BatchOptions, "experiment" | "version"> {
+  extends Omit<BatchOptions, "experiment" | "version" | "again"> {
   readonly engine: "auto" | Engine;
-  /** Returns the command line of this call, ready to paste; with `input`, for that input only. */
-  readonly command: (input?: string) => string;
+  readonly choice: InputChoice;
+  readonly failOn: ReadonlySet<FailOn>;
+  /** Scores data again that were scored before. */
+  readonly force: boolean;
+  /** Returns the command line of this call, ready to paste; with `batch`, for that batch only. */
+  readonly command: (batch?: InputBatch) => string;
 }
 
 /**
@@ -42,8 +50,37 @@ export function toPredictOptions(
     dryRun,
     output,
     badRows: parseBadRows(flags),
-    command: (input) => commandOf(settings.variant, flags, input),
+    choice: parseChoice(flags),
+    failOn: parseFailOn(flags["fail-on"]),
+    command: (batch) => commandOf(settings.variant, flags, batch),
   };
+}
+
+function parseChoice(flags: PredictFlags): InputChoice {
+  const { input, period, from, to } = flags;
+  const range = from === undefined
+    ? to === undefined ? undefined : "to"
+    : "from";
+  for (const other of ["input", "period"] as const) {
+    if (range === undefined || flags[other] === undefined) continue;
+    throw new UsageError(
+      `Cannot use --${range} with --${other}: each selects what is scored`,
+    );
+  }
+  const choice = {
+    named: input,
+    period: period && parsePeriod(period, "period"),
+    from: from && parsePeriod(from, "from"),
+    to: to && parsePeriod(to, "to"),
+    fallback: !flags["no-fallback"],
+    replaced: flags["bad-rows"],
+  };
+  if (choice.from && choice.to && choice.from > choice.to) {
+    throw new UsageError(
+      `Cannot use --from ${from} with --to ${to}: the first period is after the last`,
+    );
+  }
+  return choice;
 }
 
 /** Returns what to do with rows that cannot be used; undefined if they are an error. */
@@ -63,19 +100,19 @@ function parseBadRows(
   );
 }
 
-/** Returns the command line of this call, ready to paste; with `input`, for that input only. */
+/** Returns the command line of this call, ready to paste; with `batch`, for that batch only. */
 function commandOf(
   variant: Variant,
   flags: PredictFlags,
-  input?: string,
+  batch?: InputBatch,
 ): string {
-  const inputs = flags.input === undefined
-    ? []
-    : input === undefined
-    ? flags.input
-    : [input];
+  const { input = [], period = batch?.period, from, to } = flags;
+  const range = batch ? {} : { from, to };
   const words = [
-    ...inputs.flatMap((uri) => ["--input", uri]),
+    ...input.flatMap((uri) => ["--input", uri]),
+    ...Object.entries({ period, ...range }).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name}`, value]
+    ),
     ...(["model-uri", "output", "bad-rows", "max-bad-rows"] as const).flatMap((
       name,
     ) => {

@@ -3,6 +3,7 @@ import { UsageError } from "../base/errors.ts";
 import * as v from "../base/schema.ts";
 import type { Recipe } from "../rows/recipe.ts";
 import { finiteNumber, recipeSchema, text } from "./recipe.ts";
+import { type PathPattern, toPathPattern } from "./periods.ts";
 import { toVariant, type Variant } from "./variant.ts";
 
 /** Paths of a variant's files, below its prefix in the bucket. */
@@ -22,10 +23,25 @@ export interface PromotionThresholds {
   readonly maxLogLossIncrease: number;
 }
 
+/** What a whole delivery of a period is. */
+export interface Expectations {
+  /** Days from the newest period's first day until the next one is overdue; undefined: no limit. */
+  readonly maxAgeDays: number | undefined;
+  /** Fewest rows of a period. */
+  readonly minRows: number;
+  /** Largest relative change of the rows against the median of earlier periods, such as 0.5; undefined: no limit. */
+  readonly rowsChange: number | undefined;
+  /** The side file with a period's rows and SHA-256, which every period must have; undefined: it is read where it exists. */
+  readonly manifest: PathPattern | undefined;
+}
+
 /** One variant with all its settings in `variants.yaml`. */
 export interface VariantSettings {
   readonly variant: Variant;
   readonly files: VariantPaths;
+  /** The files that `predict` scores, below the variant's prefix; undefined: weekly files where there are any, otherwise the sample. */
+  readonly inputs: PathPattern | undefined;
+  readonly expect: Expectations;
   /** Column of the labelled set that holds the outcome, 0 or 1. */
   readonly label: string;
   /** Column that identifies the player and is stored with the score; undefined when the variant declares none. */
@@ -92,6 +108,35 @@ const entryKeys = {
       ),
     }),
     "Paths below the variant's prefix: geography-us/models/churn/… in a bucket, models/geography-us/churn/… in this repository.",
+  ),
+  inputs: v.optionalKey(
+    text,
+    "The files that predict scores: a key, prefix or pattern below the variant's prefix, with {period} in it, such as data/churn/weekly/{period}/*.parquet. All files of a period are one batch; a period is a day (2026-11-23) or an ISO week (2026-W48). By default data/churn/weekly/{period}.jsonl, and where there is no such file, the sample.",
+  ),
+  expect: v.optionalKey(
+    v.mapping({
+      max_age_days: v.optionalKey(
+        v.pipe(v.number(), v.minValue(0, "0 or more days")),
+        "The newest period is overdue when its first day is more days ago. By default there is no limit.",
+      ),
+      min_rows: v.optionalKey(
+        v.pipe(
+          v.number(),
+          v.safeInteger("a whole number of rows"),
+          v.minValue(0, "0 or more rows"),
+        ),
+        "Fewest rows of a period; one with fewer is incomplete. By default 1.",
+      ),
+      rows_change: v.optionalKey(
+        v.pipe(v.number(), v.minValue(0, "a share of 0 or more")),
+        "Largest relative change of a period's rows against the median of the earlier periods, such as 0.5; a period that shrank more is incomplete. By default there is no limit.",
+      ),
+      manifest: v.optionalKey(
+        text,
+        'The side file that every period must have, with {period} in it: JSON such as {"rows": 400, "sha256": "…"}. By default PERIOD.manifest.json beside the period is read if it exists.',
+      ),
+    }),
+    "What a whole period is. predict reports a period that is not as overdue or incomplete.",
   ),
   label: v.optionalKey(
     text,
@@ -205,6 +250,10 @@ function toSettings(
       sample: files?.sample ?? "data/churn/X_test_sample_2.json",
       evaluation: files?.evaluation,
     },
+    inputs: entry.inputs === undefined
+      ? undefined
+      : toPathPattern(entry.inputs, "inputs"),
+    expect: toExpectations(entry),
     label: entry.label ?? "churned",
     idColumn: idColumn === "none" ? undefined : idColumn,
     recipe: {
@@ -219,6 +268,27 @@ function toSettings(
     },
     positiveClass: entry.positive_class?.toString(),
     modelOutput: entry.model_output,
+  };
+}
+
+function toExpectations(
+  { expect, inputs }: v.InferOutput<typeof variantEntry>,
+): Expectations {
+  const manifest = expect?.manifest === undefined
+    ? undefined
+    : toPathPattern(expect.manifest, "expect.manifest");
+  if (manifest && !(manifest.hasPeriod && inputs?.includes("{period}"))) {
+    throw new UsageError(
+      `Cannot use expect.manifest ${
+        JSON.stringify(manifest.text)
+      } in ${file}: it and "inputs" must have {period} in them`,
+    );
+  }
+  return {
+    maxAgeDays: expect?.max_age_days,
+    minRows: expect?.min_rows ?? 1,
+    rowsChange: expect?.rows_change,
+    manifest,
   };
 }
 

@@ -5,7 +5,9 @@ import { sha256 } from "../base/digest.ts";
 import { InputError, messageOf } from "../base/errors.ts";
 import type { Column } from "../rows/cells.ts";
 import type { Features } from "../rows/features.ts";
-import { readNamedFile } from "../services/variant-files.ts";
+import { type InputFile, readNamedFile } from "../services/variant-files.ts";
+import * as v from "../base/schema.ts";
+import { digestParts } from "../scoring/ledger.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import { readRecordedRows } from "../mlflow/model-folder/read.ts";
 import { digestTags } from "../mlflow/tags.ts";
@@ -96,6 +98,25 @@ export async function readModel(
   return { version, reference, columns: scorer.columns, recipe };
 }
 
+const inputParts = v.nullish(v.array(v.object({ uri: v.string() })));
+
+/** Returns the files that a run scored, in order. */
+async function readInput(
+  { withRetry, artifacts }: Services,
+  { id, inputUri, inputParts: parts }: LedgerRun,
+): Promise<InputFile[]> {
+  const known = v.validate(inputParts, parts, {
+    file: `scoring run ${id}, input_parts`,
+  });
+  const files: InputFile[] = [];
+  for (const { uri } of known ?? [{ uri: inputUri }]) {
+    files.push(
+      await withRetry(`read ${uri}`, () => readNamedFile(uri, artifacts)),
+    );
+  }
+  return files;
+}
+
 /** Returns the rows that a run scored; if they are missing or have changed, adds a note and returns undefined. */
 export async function readRows(
   services: Services,
@@ -119,20 +140,21 @@ export async function readRows(
     return unknown("it was scored with a different feature recipe");
   }
   try {
-    const { uri, bytes } = await services.withRetry(
-      `read ${run.inputUri}`,
-      () => readNamedFile(run.inputUri, services.artifacts),
-    );
-    if (sha256(bytes) !== run.contentSha256) {
+    const files = await readInput(services, run);
+    const parts = files.map(({ bytes }) => ({ sha256: sha256(bytes) }));
+    if (digestParts(parts) !== run.contentSha256) {
       return unknown(`${run.inputUri} has changed since it was scored`);
     }
-    return await readFeatures(bytesAsFile(uri, bytes), {
-      columns,
-      recipe,
-      idColumn,
-      temporary: temporaryFolder(services.config),
-      setAside: run.rowsSetAside > 0,
-    });
+    return await readFeatures(
+      files.map(({ uri, bytes }) => bytesAsFile(uri, bytes)),
+      {
+        columns,
+        recipe,
+        idColumn,
+        temporary: temporaryFolder(services.config),
+        setAside: run.rowsSetAside > 0,
+      },
+    );
   } catch (error) {
     if (error instanceof InputError) return unknown(messageOf(error));
     throw error;

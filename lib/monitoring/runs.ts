@@ -1,5 +1,7 @@
 /** Reads the ledger for `monitor`, and stores one monitoring result for the same scores and outcomes. */
+import type { Period } from "../config/periods.ts";
 import type { Database, Queryable } from "../database/database.ts";
+import { effectivePeriod } from "../scoring/ledger.ts";
 import { explainMissingTables } from "../services/schema.ts";
 import type {
   EarlierPerformance,
@@ -10,7 +12,11 @@ import type {
 /** A completed scoring run and its inputs. */
 export interface LedgerRun {
   readonly id: number;
+  /** The period that the input named, otherwise the day of scoring (UTC). */
+  readonly period: Period;
   readonly inputUri: string;
+  /** The files of a batch of several; null for a single file. */
+  readonly inputParts: unknown;
   readonly contentSha256: string;
   readonly recipeSha256: string;
   readonly modelName: string;
@@ -39,13 +45,15 @@ export interface EarlierRun {
 const isJudgedSql = "m.performance in ('ok', 'warn', 'fail')";
 
 const runColumns =
-  `id, input_uri as "inputUri", content_sha256 as "contentSha256",
+  `id, ${effectivePeriod}::text as period, input_uri as "inputUri",
+  input_parts as "inputParts", content_sha256 as "contentSha256",
   recipe_sha256 as "recipeSha256", model_name as "modelName", model_version as "modelVersion",
   mlflow_run_id as "mlflowRunId", row_count as rows,
   rows_set_aside as "rowsSetAside", finished_at as "finishedAt"`;
 
 /**
- * Returns all completed scoring runs of a variant, newest first.
+ * Returns all completed scoring runs of a variant: newest period first, and in it
+ * newest attempt first.
  *
  * @throws {UsageError} If the prediction tables do not exist, or lack columns that `monitor` needs.
  */
@@ -59,9 +67,10 @@ export async function listRuns(
     .catch(explainMissingTables);
   return await database.query<LedgerRun>(
     `select ${runColumns} from scoring_runs
-     where variant = $1 and status = 'completed' order by id desc`,
+     where variant = $1 and status = 'completed'
+     order by ${effectivePeriod} desc, id desc`,
     [variant],
-  );
+  ).catch(explainMissingTables);
 }
 
 /** Returns how many of `players` each run scored, by run id; a run without any is absent. */
@@ -80,7 +89,11 @@ export async function countPlayers(
   return new Map(rows.map(({ id, players }) => [id, players]));
 }
 
-/** Returns the newest completed run before `run` that scored other data; undefined when there is none. */
+/**
+ * Returns the newest completed run of the newest period before the run's that
+ * scored other data. Without such a period, an earlier run of the same period that
+ * scored other data; undefined when there is none.
+ */
 export async function findPreviousRun(
   database: Queryable,
   run: LedgerRun,
@@ -88,9 +101,10 @@ export async function findPreviousRun(
   const [previous] = await database.query<LedgerRun>(
     `select ${runColumns} from scoring_runs
      where variant = (select variant from scoring_runs where id = $1)
-       and id < $1 and content_sha256 <> $2 and status = 'completed'
-     order by id desc limit 1`,
-    [run.id, run.contentSha256],
+       and content_sha256 <> $2 and status = 'completed'
+       and (${effectivePeriod} < $3 or ${effectivePeriod} = $3 and id < $1)
+     order by ${effectivePeriod} = $3, ${effectivePeriod} desc, id desc limit 1`,
+    [run.id, run.contentSha256, run.period],
   );
   return previous;
 }

@@ -2,8 +2,9 @@
 import { InputError, UsageError } from "../base/errors.ts";
 import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
 import { ensurePredictionsSchema } from "../services/schema.ts";
-import { dayOf, toCount } from "../base/flag-value.ts";
+import { toCount } from "../base/flag-value.ts";
 import type { Services } from "../services/services.ts";
+import { parsePeriod } from "../config/periods.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 
 /** The run that the flags select; `newest` without flags. */
@@ -37,8 +38,12 @@ export function parseRunChoice(
   if (run !== undefined) {
     return { by: "run", id: toCount(run, { flag: "run", integer: true }) };
   }
-  if (period !== undefined) return { by: "period", day: dayOf(period) };
-  if (asOf !== undefined) return { by: "as-of", day: dayOf(asOf) };
+  if (period !== undefined) {
+    return { by: "period", day: parsePeriod(period, "period") };
+  }
+  if (asOf !== undefined) {
+    return { by: "as-of", day: parsePeriod(asOf, "as-of") };
+  }
   return { by: "newest" };
 }
 
@@ -192,18 +197,18 @@ function candidatesOf(
   if (choice.by === "newest" || choice.by === "run") {
     return newestAttempts(runs);
   }
-  const days = runs.map(scoredOn).filter((day) =>
+  const days = runs.map(({ period }) => period).filter((day) =>
     choice.by === "period" ? day === choice.day : day <= choice.day
   ).sort();
   const day = days.at(-1);
   if (day === undefined) {
     throw new InputError(
-      `Cannot find a run of ${variant.title} that was scored ${
-        choice.by === "period" ? "on" : "on or before"
-      } ${choice.day} (UTC); the completed runs are: ${list(runs)}`,
+      `Cannot find a run of ${variant.title} for ${
+        choice.by === "period" ? "period" : "a period on or before"
+      } ${choice.day}; the completed runs are: ${list(runs)}`,
     );
   }
-  return newestAttempts(runs.filter((run) => scoredOn(run) === day));
+  return newestAttempts(runs.filter(({ period }) => period === day));
 }
 
 /** Returns the newest attempt per model version, recipe and rows, because such attempts have the same scores. */
@@ -236,7 +241,7 @@ function list(
 }
 
 function describe(run: LedgerRun, more?: string): string {
-  return `run ${run.id} (scored ${
+  return `run ${run.id} (period ${run.period}, scored ${
     scoredOn(run)
   }, ${run.rows} rows of ${run.inputUri}, ${run.modelName} version ${run.modelVersion}${
     more === undefined ? "" : `, ${more}`

@@ -101,8 +101,9 @@ async function openNamedModel(
     return first!;
   } catch (error) {
     if (!(error instanceof InputError) || uri.includes("*")) throw error;
-    const paths = await open(uri).list("").catch(() => []);
-    if (paths.length === 0) throw error;
+    const files = await open(uri).list("").catch(() => []);
+    if (files.length === 0) throw error;
+    const paths = files.map(({ path }) => path);
     throw new InputError(`Cannot use ${uri}: ${describeFolder(paths)}`);
   }
 }

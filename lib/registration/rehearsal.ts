@@ -137,7 +137,14 @@ function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
     },
     write: () => Promise.reject(new TypeError("a dry run writes nothing")),
     create: () => Promise.reject(new TypeError("a dry run writes nothing")),
-    list: () => Promise.resolve([...files.keys()].sort()),
+    list: () =>
+      Promise.resolve(
+        [...files.keys()].sort().map((path) => ({
+          path,
+          size: files.get(path)?.length,
+          version: undefined,
+        })),
+      ),
   };
 }
 

@@ -112,20 +112,27 @@ export async function readAllRows(
 }
 
 /**
- * Returns the features of a file.
+ * Returns the features of a file, or of the files of a batch in their order.
  *
  * @param options `setAside`: skips rows that cannot be used, as the run did that scored the file.
  * @throws {InputError} As {@linkcode conclude}, or if the file cannot be read.
  * @throws {RowError} If a row cannot be used.
  */
 export async function readFeatures(
-  source: RowSource,
+  source: RowSource | readonly RowSource[],
   options: Omit<FeatureOptions, "file"> & RowFileOptions & {
     setAside?: boolean;
   },
 ): Promise<Features> {
-  const features = { ...options, file: source.uri };
-  const blocks = await encodeAll(source, features);
+  const sources = "uri" in source ? [source] : source;
+  const features = {
+    ...options,
+    file: sources.map(({ uri }) => uri).join(", "),
+  };
+  const blocks: EncodedRows[] = [];
+  for (const each of sources) {
+    blocks.push(...await encodeAll(each, { ...features, file: each.uri }));
+  }
   const counts = blocks.map((block) => block.counts).reduce(mergeCounts);
   const rawColumns = rawColumnsMissed(counts, features);
   if (rawColumns.length > 0) {

@@ -1,13 +1,11 @@
-/** Finds the new inputs of one variant, scores them with one version, and stores each once. */
+/** Scores the new batches of one variant with one version, and stores each once. */
 import { openCache } from "../storage/digest-cache.ts";
 import { InputError } from "../base/errors.ts";
 import { parseFeatureNames } from "../rows/feature-names.ts";
 import type { Column } from "../rows/cells.ts";
-import {
-  createNamedFile,
-  type InputData,
-  readVariantFile,
-} from "../services/variant-files.ts";
+import { createNamedFile, readVariantFile } from "../services/variant-files.ts";
+import type { InputBatch } from "../services/input-batches.ts";
+import { toDay } from "../config/periods.ts";
 import type { Experiment, ModelVersion } from "../mlflow/store.ts";
 import { readModelFolder } from "../mlflow/model-folder/read.ts";
 import {
@@ -20,9 +18,14 @@ import {
   startScoring,
 } from "./ledger.ts";
 import { type BadRowLimit, type BadRowStore, openBadRows } from "./bad-rows.ts";
-import type { SkippedInput } from "./inputs.ts";
+import {
+  checkPromise,
+  IncompleteDelivery,
+  parseManifest,
+  type PromisedDelivery,
+} from "./expectations.ts";
+import type { SkippedBatch } from "./inputs.ts";
 import { openScoreWriter } from "./score-writer.ts";
-import type { PlacedScores } from "./score-file.ts";
 import { digestRecipe } from "../rows/recipe.ts";
 import type { OutputSettings } from "./model-output.ts";
 import {
@@ -32,11 +35,12 @@ import {
   type Scorer,
 } from "./scorer.ts";
 import {
+  type BatchScores,
   type Binding,
   finishScoringRun,
   RawColumnsMissed,
   recipeOf,
-  type ScoredFile,
+  type ScoredBatch,
   scoreInto,
   startScoringRun,
 } from "./scoring-run.ts";
@@ -44,14 +48,14 @@ import { type Services, temporaryFolder } from "../services/services.ts";
 import { digestTags, sourceTags } from "../mlflow/tags.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** Options that apply to all inputs of one call. */
+/** Options that apply to all batches of one call. */
 export interface BatchOptions {
   readonly settings: VariantSettings;
   readonly experiment: Experiment;
   readonly version: ModelVersion;
   readonly modelUri: string;
-  /** Scores inputs again that were scored before, as a new attempt. */
-  readonly force: boolean;
+  /** Tells whether a batch is scored again, as a new attempt, if its content was scored before. */
+  readonly again: (batch: InputBatch) => boolean;
   /** Scores, but stores and logs nothing. */
   readonly dryRun: boolean;
   /** `postgres`, or the path of a file. */
@@ -67,23 +71,21 @@ export interface BadRowOptions {
   readonly limit: BadRowLimit | undefined;
 }
 
-/** One input and its result. */
-export interface StoredInput {
-  readonly data: InputData;
-  /** Undefined when the input was not scored, because it had been stored before. */
-  readonly scored: ScoredFile | undefined;
-  /** The input's ledger row; undefined for file output and dry runs. */
+/** One batch and its result. */
+export interface StoredBatch {
+  readonly batch: InputBatch;
+  /** Undefined when the batch was not scored, because it had been stored before or is not whole. */
+  readonly scored: ScoredBatch | undefined;
+  /** The batch's ledger row; undefined for file output and dry runs. */
   readonly ledger: ScoringRun | undefined;
   readonly mlflowRunId: string | undefined;
-  /** An earlier input of the same call with the same content; this one was skipped. */
-  readonly sameAs?: InputData | undefined;
+  /** Why the batch is not the one that its side file promises; its scores are not stored. */
+  readonly incomplete?: string;
 }
 
-/** Returns a skipped input as a result. */
-export function asStored(
-  { data, ledger, sameAs }: SkippedInput,
-): StoredInput {
-  return { data, scored: undefined, ledger, mlflowRunId: undefined, sameAs };
+/** Returns a skipped batch as a result. */
+export function asStored({ batch, run }: SkippedBatch): StoredBatch {
+  return { batch, scored: undefined, ledger: run, mlflowRunId: undefined };
 }
 
 /**
@@ -124,16 +126,17 @@ export async function openVersion(
 }
 
 /**
- * Scores each input and stores its scores. In Postgres, inputs are stored one at
+ * Scores each batch and stores its scores. In Postgres, batches are stored one at
  * a time and remain stored if a later one fails. A file is written at once for
- * all inputs, and MLflow runs are logged only after it is complete.
+ * all batches, and MLflow runs are logged only after it is complete. A batch that
+ * is not the one its side file promises is not stored.
  */
-export async function scoreInputs(
+export async function scoreBatches(
   services: Services,
   scorer: Scorer,
-  options: BatchOptions & { inputs: readonly InputData[] },
-): Promise<StoredInput[]> {
-  const { settings, output, dryRun, inputs } = options;
+  options: BatchOptions & { batches: readonly InputBatch[] },
+): Promise<StoredBatch[]> {
+  const { settings, output, dryRun, batches } = options;
   const { log } = services;
   if (output === "postgres") checkStorable(scorer, options);
   const columns = await columnsOf(services, scorer, settings);
@@ -143,31 +146,38 @@ export async function scoreInputs(
     log,
   });
   const context = { services, scorer, options, binding: { columns, recipe } };
-  const stored: StoredInput[] = [];
+  const stored: StoredBatch[] = [];
   if (output === "postgres" && !dryRun) {
     await using badRows = openBadRowFile(context);
-    for (const data of inputs) {
-      stored.push(await storeInPostgres(context, data, badRows));
+    for (const batch of batches) {
+      stored.push(
+        await unlessIncomplete(
+          batch,
+          () => storeInPostgres(context, batch, badRows),
+        ),
+      );
     }
     return stored;
   }
   if (dryRun) {
-    for (const data of inputs) {
-      const scored = await fromTheStart(
-        context,
-        `score ${data.file.uri}`,
-        (rawColumns) => score(context, data, { sink: drain, rawColumns }),
+    for (const batch of batches) {
+      const sink = drain;
+      stored.push(
+        await unlessIncomplete(batch, async () => ({
+          batch,
+          scored: await fromTheStart(
+            context,
+            `score ${batch.uri}`,
+            (rawColumns) => score(context, batch, { sink, rawColumns }),
+          ),
+          ledger: undefined,
+          mlflowRunId: undefined,
+        })),
       );
-      stored.push({
-        data,
-        scored,
-        ledger: undefined,
-        mlflowRunId: undefined,
-      });
     }
     return stored;
   }
-  for (const scored of await writeOutput(context, inputs)) {
+  for (const scored of await writeOutput(context, batches)) {
     stored.push(
       await logRun(
         context,
@@ -179,6 +189,44 @@ export async function scoreInputs(
   return stored;
 }
 
+/** Returns the result of a step, or the batch as one that is not whole. */
+async function unlessIncomplete(
+  batch: InputBatch,
+  step: () => Promise<StoredBatch>,
+): Promise<StoredBatch> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!(error instanceof IncompleteDelivery)) throw error;
+    return {
+      batch,
+      scored: undefined,
+      ledger: undefined,
+      mlflowRunId: undefined,
+      incomplete: error.message,
+    };
+  }
+}
+
+/**
+ * Returns what the side file of a batch promises; undefined if there is none.
+ *
+ * @throws {IncompleteDelivery} If the variant's periods must have one.
+ */
+async function readPromise(
+  batch: InputBatch,
+  { expect }: VariantSettings,
+): Promise<PromisedDelivery | undefined> {
+  const manifest = await batch.readManifest();
+  if (manifest) return parseManifest(manifest);
+  if (expect.manifest === undefined || batch.period === undefined) {
+    return undefined;
+  }
+  throw new IncompleteDelivery(
+    `Cannot use ${batch.uri}: its side file ${expect.manifest.text} (expect.manifest) is not there yet`,
+  );
+}
+
 /** What the steps of one call share. */
 interface Context {
   readonly services: Services;
@@ -187,52 +235,63 @@ interface Context {
   readonly binding: Binding;
 }
 
-/** Consumes the scores of one input. */
-type Sink = (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
+/** Consumes the scores of one batch. */
+type Sink = (blocks: AsyncIterable<BatchScores>) => Promise<void>;
 
-/** The raw columns of inputs that have them in some rows only. */
-type RawColumns = ReadonlyMap<InputData, readonly string[]>;
+/** The raw columns of batches that have them in some rows only. */
+type RawColumns = ReadonlyMap<InputBatch, readonly string[]>;
 
 /**
- * Scores one input, once. If a raw column turns up late or a service is unavailable,
+ * Scores one batch, once, and compares it with its side file. If a raw column turns up late or a service is unavailable,
  * what the sink did is void: {@linkcode fromTheStart} begins again.
  */
 async function score(
   { services, scorer, options, binding }: Context,
-  data: InputData,
+  batch: InputBatch,
   { sink, badRows: store, rawColumns }: {
     sink: Sink;
     badRows?: BadRowStore | undefined;
     rawColumns: RawColumns;
   },
-): Promise<ScoredFile> {
+): Promise<ScoredBatch> {
   const { log, config } = services;
   const { settings } = options;
-  return await scoreInto(scorer, data, {
+  const promised = await readPromise(batch, settings);
+  const scored = await scoreInto(scorer, batch, {
     ...binding,
     settings,
     log,
     sink,
     badRows: options.badRows && { limit: options.badRows.limit, store },
     temporary: temporaryFolder(config),
-    rawColumns: rawColumns.get(data),
+    rawColumns: rawColumns.get(batch),
   });
+  if (promised) {
+    const { rows, rowsSetAside, contentSha256 } = scored;
+    const delivered = {
+      uri: batch.uri,
+      rows: rows + rowsSetAside,
+      contentSha256,
+    };
+    checkPromise(delivered, promised);
+  }
+  return scored;
 }
 
-/** Runs a step that scores inputs, from its beginning again if a raw column turns up late or a service is unavailable. */
+/** Runs a step that scores batches, from its beginning again if a raw column turns up late or a service is unavailable. */
 async function fromTheStart<T>(
   { services }: Context,
   what: string,
   step: (rawColumns: RawColumns) => Promise<T>,
 ): Promise<T> {
-  const rawColumns = new Map<InputData, readonly string[]>();
+  const rawColumns = new Map<InputBatch, readonly string[]>();
   return await services.withRetry(what, async () => {
     for (;;) {
       try {
         return await step(rawColumns);
       } catch (error) {
         if (!(error instanceof RawColumnsMissed)) throw error;
-        rawColumns.set(error.data, error.columns);
+        rawColumns.set(error.batch, error.columns);
       }
     }
   });
@@ -248,7 +307,7 @@ function openBadRowFile(
   });
 }
 
-async function drain(blocks: AsyncIterable<PlacedScores>): Promise<void> {
+async function drain(blocks: AsyncIterable<BatchScores>): Promise<void> {
   for await (const _ of blocks);
 }
 
@@ -298,42 +357,45 @@ async function columnsOf(
   );
 }
 
-/** Appends the scores of an input while they are computed, and publishes them when all are there. */
+/** Appends the scores of a batch while they are computed, and publishes them when all are there. */
 async function storeInPostgres(
   context: Context,
-  data: InputData,
+  batch: InputBatch,
   badRows: BadRowStore | undefined,
-): Promise<StoredInput> {
+): Promise<StoredBatch> {
   const { services, scorer, options, binding } = context;
-  const { settings: { variant }, version, force } = options;
+  const { settings: { variant }, version } = options;
+  const { period } = batch;
+  const force = options.again(batch);
   const database = await services.predictions();
   let run: OpenScoringRun | undefined;
   try {
-    const sink = async (blocks: AsyncIterable<PlacedScores>) => {
+    const sink = async (blocks: AsyncIterable<BatchScores>) => {
       await run?.[Symbol.asyncDispose]();
       run = await startScoring(database, {
         variant,
-        inputUri: data.file.uri,
+        period,
+        inputUri: batch.uri,
         recipeSha256: digestRecipe(binding.recipe),
         modelName: version.name,
         modelVersion: String(version.version),
         modelSha256: scorer.modelSha256,
-        dataSource: data.source,
+        dataSource: batch.source,
         startedAt: new Date(),
       });
       await appendScores(database, run, toChunks(blocks));
     };
     const scored = await fromTheStart(
       context,
-      `score ${data.file.uri}`,
-      (rawColumns) => score(context, data, { sink, badRows, rawColumns }),
+      `score ${batch.uri}`,
+      (rawColumns) => score(context, batch, { sink, badRows, rawColumns }),
     );
-    const { contentSha256 } = scored;
+    const { contentSha256, parts } = scored;
     const known = force ? undefined : await services.withRetry(
       "read the ledger",
-      () => findScoringRun(database, { variant, contentSha256 }),
+      () => findScoringRun(database, { variant, period, contentSha256 }),
     );
-    if (known) return asStored({ data, ledger: known, sameAs: undefined });
+    if (known) return asStored({ batch, run: known });
     return await logRun(context, scored, async (mlflowRunId) => {
       // Written first, so that whoever sees the scores finds the rows without one.
       badRows?.keep();
@@ -345,7 +407,10 @@ async function storeInPostgres(
             contentSha256,
             rows: scored.rows,
             rowsSetAside: scored.rowsSetAside,
-            inputBytes: data.file.size,
+            inputBytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
+            parts: parts.length > 1 ? parts : undefined,
+            inputVersion: batch.version,
+            duplicatePlayers: scored.duplicatePlayers?.players,
             mlflowRunId,
             force,
           }),
@@ -368,24 +433,33 @@ async function publishBadRows(
   );
 }
 
+/** Numbers the rows of a batch across its files. */
 async function* toChunks(
-  blocks: AsyncIterable<PlacedScores>,
+  blocks: AsyncIterable<BatchScores>,
 ): AsyncGenerator<ScoreChunk> {
-  for await (const { firstRow, rowNumbers, scores, ids } of blocks) {
-    yield { firstRow, rowNumbers, scores, ids };
+  for await (const block of blocks) {
+    const { rowsBefore, rowNumbers, scores, ids } = block;
+    yield {
+      firstRow: rowsBefore + block.firstRow,
+      rowNumbers: rowsBefore === 0
+        ? rowNumbers
+        : rowNumbers?.map((row) => row + rowsBefore),
+      scores,
+      ids,
+    };
   }
 }
 
-/** Logs one scored input as an MLflow run, which ends as FINISHED, as FAILED, or as KILLED when another process stored the input first. */
+/** Logs one scored batch as an MLflow run, which ends as FINISHED, as FAILED, or as KILLED when another process stored the batch first. */
 async function logRun(
   { services, scorer, options }: Context,
-  scored: ScoredFile,
+  scored: ScoredBatch,
   store: (
     mlflowRunId: string,
   ) => Promise<{ stored: boolean; ledger: ScoringRun | undefined }>,
-): Promise<StoredInput> {
+): Promise<StoredBatch> {
   const { withRetry, config } = services;
-  const { data } = scored;
+  const { batch } = scored;
   const mlflow = await services.mlflow();
   const mlflowRunId = await startScoringRun(mlflow, scored, {
     ...options,
@@ -399,35 +473,35 @@ async function logRun(
     const { stored, ledger } = await store(mlflowRunId);
     if (!stored) {
       services.log.info(
-        `${data.file.uri} was stored by another process in the meantime; nothing was stored again`,
+        `${batch.uri} was stored by another process in the meantime; nothing was stored again`,
       );
       await end("KILLED");
-      return asStored({ data, ledger, sameAs: undefined });
+      return { batch, scored: undefined, ledger, mlflowRunId: undefined };
     }
     await finishScoringRun(mlflow, mlflowRunId, { scored, withRetry });
-    return { data, scored, ledger, mlflowRunId };
+    return { batch, scored, ledger, mlflowRunId };
   } catch (error) {
     await end("FAILED").catch(() => {});
     throw error;
   }
 }
 
-/** Writes the scores of all inputs of the call to one file, in input order. If a service is unavailable meanwhile, the file is begun again. */
+/** Writes the scores of all batches of the call to one file, in order. If a service is unavailable meanwhile, the file is begun again. */
 async function writeOutput(
   context: Context,
-  inputs: readonly InputData[],
-): Promise<ScoredFile[]> {
+  batches: readonly InputBatch[],
+): Promise<ScoredBatch[]> {
   const { services, scorer, options } = context;
   const { output } = options;
   return await fromTheStart(context, `write ${output}`, async (rawColumns) => {
     await using badRows = openBadRowFile(context);
     await using file = await createNamedFile(output, services.artifacts);
-    const all: ScoredFile[] = [];
+    const all: ScoredBatch[] = [];
     const writer = await openScoreWriter(file, { ...options, scorer });
-    for (const data of inputs) {
-      const sink = (blocks: AsyncIterable<PlacedScores>) =>
-        writer.write(blocks, data.file.uri);
-      all.push(await score(context, data, { sink, badRows, rawColumns }));
+    for (const batch of batches) {
+      const sink = (blocks: AsyncIterable<BatchScores>) =>
+        writer.write(blocks, batch.period ?? toDay(new Date()));
+      all.push(await score(context, batch, { sink, badRows, rawColumns }));
       badRows?.keep();
     }
     await writer.finish();

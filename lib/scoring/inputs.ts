@@ -1,166 +1,274 @@
-/** Finds the inputs of one call, and tells new ones from those that were scored before. */
+/** Finds the batches of one call, and tells new ones from those that were scored before. */
 import { createHash } from "node:crypto";
-import { findScoringRun, hasInputOfSize, type ScoringRun } from "./ledger.ts";
-import { UsageError } from "../base/errors.ts";
+import { asStored, type StoredBatch } from "./batch.ts";
+import { digestParts, type ScoringRun } from "./ledger.ts";
+import { InputError, UsageError } from "../base/errors.ts";
+import { namedUri } from "../services/variant-files.ts";
 import {
-  type InputData,
-  namedUri,
-  openNamedFiles,
-  openNewData,
-} from "../services/variant-files.ts";
+  findBatches,
+  findDefaultBatches,
+  findNamedBatch,
+  type InputBatch,
+  type InputPart,
+  sizeOf,
+} from "../services/input-batches.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import { openStdin } from "../services/stdin.ts";
-import type { StoredFile } from "../storage/store.ts";
+import type { Period } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** An input that is not scored in this call. */
-export interface SkippedInput {
-  readonly data: InputData;
-  /** The run that scored the same content before; undefined for a copy of an earlier input. */
-  readonly ledger: ScoringRun | undefined;
-  /** An earlier input of the same call with the same content. */
-  readonly sameAs: InputData | undefined;
+/** Which data a call scores. */
+export interface InputChoice {
+  /** URIs or paths, `*` allowed, `-` for standard input; undefined: the variant's inputs. */
+  readonly named: readonly string[] | undefined;
+  /** The one period to score, or the period of the named files. */
+  readonly period: Period | undefined;
+  /** The first and last period to score. */
+  readonly from: Period | undefined;
+  readonly to: Period | undefined;
+  /** Whether the local folder may replace S3. */
+  readonly fallback: boolean;
+  /** The file that will hold the bad rows. */
+  readonly replaced: string | undefined;
 }
 
-/** The inputs of a call. */
-export interface SortedInputs {
-  readonly fresh: readonly InputData[];
-  readonly skipped: readonly SkippedInput[];
+/** The batches of a call, which disposal closes. */
+export interface OpenInputs extends AsyncDisposable {
+  /** Those that the call may score, oldest period first. */
+  readonly batches: readonly InputBatch[];
 }
 
 /**
- * Opens the inputs of one call: the named ones (`-` is standard input), or else
- * the variant's new data with its declared fallback.
+ * Returns the batches of one call: the named files as one batch, or else the
+ * variant's inputs of the chosen periods, with their declared fallback.
  *
- * @param options `named`: URIs or paths, `*` allowed; `fallback`: whether the local folder may replace S3; `replaced`: the file that will hold the bad rows.
- * @throws {UsageError} If an input is the file that will be replaced, such as last week's file under a pattern.
+ * @throws {UsageError} If a period is chosen that the inputs do not have, or an input is the file that will be replaced, such as last week's file under a pattern.
+ * @throws {InputError} If there is no file, or none of the chosen period.
  */
 export async function openInputs(
   services: Services,
   settings: VariantSettings,
-  options: {
-    named: readonly string[] | undefined;
-    fallback: boolean;
-    replaced?: string | undefined;
-  },
+  choice: InputChoice,
 ): Promise<OpenInputs> {
   const { artifacts } = services;
-  const { replaced } = options;
-  const inputs = await findInputs(services, settings, options);
+  const { replaced } = choice;
+  const batches = await chosenBatches(services, settings, choice);
   const uri = replaced === undefined
     ? undefined
     : namedUri(replaced, artifacts);
-  if (inputs.some(({ file }) => file.uri === uri)) {
+  if (batches.some(({ parts }) => parts.some((part) => part.uri === uri))) {
     throw new UsageError(
       `Cannot use --bad-rows ${replaced}: it is also an input, and would be replaced`,
     );
   }
   return {
-    inputs,
+    batches,
     async [Symbol.asyncDispose]() {
-      for (const { file } of inputs) await file[Symbol.asyncDispose]();
+      for (const batch of batches) await batch[Symbol.asyncDispose]();
     },
   };
 }
 
-async function findInputs(
+async function chosenBatches(
   services: Services,
-  settings: VariantSettings,
-  options: { named: readonly string[] | undefined; fallback: boolean },
-): Promise<InputData[]> {
+  { variant, files, inputs, expect }: VariantSettings,
+  choice: InputChoice,
+): Promise<InputBatch[]> {
   const { withRetry, artifacts, config, log } = services;
-  const { named, fallback } = options;
-  if (named === undefined) {
-    const files = services.variantFiles(settings.variant);
-    const { sample } = settings.files;
-    return [await openNewData(files, sample, { fallback, log })];
+  const { named, period, from, to, fallback } = choice;
+  if (named !== undefined) {
+    return [
+      await withRetry(`read ${named.join(", ")}`, () =>
+        findNamedBatch(named, {
+          open: artifacts,
+          openStdin: () => openStdin(temporaryFolder(config)),
+          period,
+        })),
+    ];
   }
-  const files = named.map(async (uri) =>
-    uri === "-"
-      ? [await openStdin(temporaryFolder(config))]
-      : await withRetry(`read ${uri}`, () => openNamedFiles(uri, artifacts))
+  const { manifest } = expect;
+  const search = { manifest, fallback, log };
+  const stores = services.variantFiles(variant);
+  const batches = inputs
+    ? await findBatches(stores, { ...search, inputs })
+    : await findDefaultBatches(stores, { ...search, sample: files.sample });
+  const [first] = batches;
+  if (first?.period === undefined) {
+    if ((from ?? to) === undefined) {
+      return batches.map((batch) => ({ ...batch, period }));
+    }
+    throw new UsageError(
+      `Cannot use --${
+        from === undefined ? "to" : "from"
+      } for ${variant.title}: its input ${first?.uri} has no period in its path; set "inputs" in variants.yaml to a path with {period}`,
+    );
+  }
+  const isChosen = (each: Period) =>
+    (period === undefined || each === period) &&
+    (from === undefined || each >= from) && (to === undefined || each <= to);
+  const chosen = batches.filter((batch) => isChosen(batch.period ?? ""));
+  if (chosen.length > 0) return chosen;
+  const known = batches.slice(-5).map((batch) => batch.period).join(", ");
+  throw new InputError(
+    `Cannot find data of ${variant.title} for ${
+      period ?? `the periods from ${from ?? "the first"} to ${to ?? "the last"}`
+    }: no file like ${first.uri} belongs to it; the newest periods there are ${known}`,
   );
-  return (await Promise.all(files)).flat();
 }
 
-/** The inputs of a call, which disposal closes. */
-export interface OpenInputs extends AsyncDisposable {
-  readonly inputs: readonly InputData[];
+/** A batch that is not scored in this call, because a completed run has scored its content. */
+export interface SkippedBatch {
+  readonly batch: InputBatch;
+  readonly run: ScoringRun;
+}
+
+/** A file that has the same content as an earlier one of its batch, and is left out. */
+export interface SameContent {
+  readonly uri: string;
+  readonly sameAs: string;
+}
+
+/** The batches of a call. */
+export interface SortedInputs {
+  readonly fresh: readonly InputBatch[];
+  readonly skipped: readonly SkippedBatch[];
+  readonly copies: readonly SameContent[];
 }
 
 /**
- * Separates inputs that need no scoring: copies, which have the same content as
- * an earlier input, and, unless `again` is true, content that a completed run of
- * the variant has scored. A large file is only hashed here if another input or a
- * completed run has exactly as many bytes; otherwise it is hashed while it is
- * scored.
+ * Separates batches that need no scoring, because a completed run of their period
+ * (without one, of any period) has scored the same content, and files that are
+ * copies of others in their batch. A batch whose files are unchanged since it was
+ * scored is not read. Otherwise a batch is only hashed here if it is small, or a
+ * completed run has exactly as many bytes; if not, it is hashed while it is scored.
  *
- * @param options `again`: whether content that was scored before is scored again; the ledger is then not read.
+ * @param options `runs`: the variant's completed runs; `again`: whether a batch is scored even if its content was scored before.
  */
 export async function sortInputs(
   services: Services,
-  inputs: readonly InputData[],
-  options: { settings: VariantSettings; again: boolean },
+  batches: readonly InputBatch[],
+  options: {
+    runs: readonly ScoringRun[];
+    again: (batch: InputBatch) => boolean;
+  },
 ): Promise<SortedInputs> {
-  const fresh: InputData[] = [];
-  const skipped: SkippedInput[] = [];
-  const first = new Map<string, InputData>();
-  for (const data of inputs) {
-    const { size } = data.file;
-    const isTwin = inputs.some((other) =>
-      other !== data && other.file.size === size
-    );
-    const mayBeKnown = !options.again &&
-      (size <= smallBytes || await isKnownSize(services, size, options));
-    if (!isTwin && !mayBeKnown) {
-      fresh.push(data);
-      continue;
-    }
-    const digest = await services.withRetry(
-      `read ${data.file.uri}`,
-      () => digestFile(data.file),
-    );
-    const sameAs = first.get(digest);
-    first.set(digest, sameAs ?? data);
-    const ledger = sameAs || !mayBeKnown
+  const fresh: InputBatch[] = [];
+  const skipped: SkippedBatch[] = [];
+  const copies: SameContent[] = [];
+  for (const found of batches) {
+    const { batch, same } = await withoutCopies(services, found);
+    copies.push(...same);
+    const run = options.again(batch)
       ? undefined
-      : await findKnown(services, digest, options);
-    if (sameAs || ledger) skipped.push({ data, ledger, sameAs });
-    else fresh.push(data);
+      : await findKnown(services, batch, options.runs);
+    if (run) skipped.push({ batch, run });
+    else fresh.push(batch);
   }
-  return { fresh, skipped };
+  return { fresh, skipped, copies };
 }
 
-/** Bytes of a file that is hashed before it is scored, because reading it twice costs nothing. */
+/**
+ * Returns which batches are scored even if their content was scored before: all if
+ * the scores go to a file, or with `force` those of the chosen periods, and without
+ * a choice the newest.
+ */
+export function toAgain(
+  batches: readonly InputBatch[],
+  { force, output, choice }: {
+    force: boolean;
+    output: string;
+    choice: InputChoice;
+  },
+): (batch: InputBatch) => boolean {
+  if (output !== "postgres") return () => true;
+  if (!force) return () => false;
+  if (isExplicit(choice)) return () => true;
+  const newest = batches.at(-1)?.period;
+  return ({ period }) => period === newest;
+}
+
+/** Tells whether flags name the data or the periods. */
+export function isExplicit({ named, period, from, to }: InputChoice): boolean {
+  return (named ?? period ?? from ?? to) !== undefined;
+}
+
+/** Returns the skipped batches that the result of a call names: all that flags chose, otherwise the newest. */
+export function worthSaying(
+  skipped: readonly SkippedBatch[],
+  { choice }: { choice: InputChoice },
+): StoredBatch[] {
+  return (isExplicit(choice) ? skipped : skipped.slice(-1)).map(asStored);
+}
+
+/** Returns batches in the order of their periods. */
+export function inOrder(stored: readonly StoredBatch[]): StoredBatch[] {
+  return stored.toSorted((a, b) =>
+    (a.batch.period ?? "").localeCompare(b.batch.period ?? "")
+  );
+}
+
+/** Bytes of a batch that is hashed before it is scored, because reading it twice costs nothing. */
 const smallBytes = 4 << 20;
 
 async function findKnown(
   services: Services,
-  contentSha256: string,
-  { settings: { variant } }: { settings: VariantSettings },
+  batch: InputBatch,
+  runs: readonly ScoringRun[],
 ): Promise<ScoringRun | undefined> {
-  const database = await services.predictions();
-  return await services.withRetry(
-    "read the ledger",
-    () => findScoringRun(database, { variant, contentSha256 }),
-  );
+  const { period, version, parts } = batch;
+  const own = period === undefined
+    ? runs
+    : runs.filter((run) => run.hasPeriod && run.period === period);
+  if (own.length === 0) return undefined;
+  if (period !== undefined && version !== undefined) {
+    const unchanged = own.find((run) => run.inputVersion === version);
+    if (unchanged) return unchanged;
+  }
+  const size = sizeOf(batch);
+  const mayBeKnown = size <= smallBytes ||
+    own.some(({ inputBytes }) => inputBytes === null || inputBytes === size);
+  if (!mayBeKnown) return undefined;
+  const digests = [];
+  for (const part of parts) {
+    digests.push({ sha256: await digestPart(services, part) });
+  }
+  const contentSha256 = digestParts(digests);
+  return own.find((run) => run.contentSha256 === contentSha256);
 }
 
-async function isKnownSize(
+/** Leaves out the files of a batch that have the same content as an earlier one. Only files of equal size are read. */
+async function withoutCopies(
   services: Services,
-  inputBytes: number,
-  { settings: { variant } }: { settings: VariantSettings },
-): Promise<boolean> {
-  const database = await services.predictions();
-  return await services.withRetry(
-    "read the ledger",
-    () => hasInputOfSize(database, { variant, inputBytes }),
-  );
+  batch: InputBatch,
+): Promise<{ batch: InputBatch; same: SameContent[] }> {
+  const same: SameContent[] = [];
+  const kept: InputPart[] = [];
+  const bySize = Map.groupBy(batch.parts, ({ size }) => size);
+  const first = new Map<string, InputPart>();
+  for (const part of batch.parts) {
+    if (bySize.get(part.size)!.length > 1) {
+      const digest = await digestPart(services, part);
+      const earlier = first.get(digest);
+      if (earlier) {
+        same.push({ uri: part.uri, sameAs: earlier.uri });
+        continue;
+      }
+      first.set(digest, part);
+    }
+    kept.push(part);
+  }
+  return { batch: same.length === 0 ? batch : { ...batch, parts: kept }, same };
 }
 
 /** Returns the SHA-256 of a file. */
-async function digestFile(file: StoredFile): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const bytes of file.stream()) hash.update(bytes);
-  return hash.digest("hex");
+async function digestPart(
+  { withRetry }: Services,
+  part: InputPart,
+): Promise<string> {
+  return await withRetry(`read ${part.uri}`, async () => {
+    await using file = await part.open();
+    const hash = createHash("sha256");
+    for await (const bytes of file.stream()) hash.update(bytes);
+    return hash.digest("hex");
+  });
 }

@@ -1,10 +1,10 @@
 /**
- * Stores scores and their ledger. Each scored input is one run in the ledger:
+ * Stores scores and their ledger. Each scored batch is one run in the ledger:
  * the run is inserted as `running`, its scores are appended in any number of
  * commits, and one update publishes it. Readers see the scores of completed runs
  * only, so a batch is visible as a whole or not at all. Because of the ledger's
- * unique key on variant, content and attempt, a batch is published exactly once
- * despite reruns, crashes or concurrent schedulers.
+ * unique key on variant, period (without one, content) and attempt, a batch is
+ * published exactly once despite reruns, crashes or concurrent schedulers.
  */
 import {
   type Database,
@@ -12,9 +12,11 @@ import {
   type Queryable,
 } from "../database/database.ts";
 import { abortable } from "../base/abortable.ts";
+import { sha256 } from "../base/digest.ts";
 import { InputError, TransientError } from "../base/errors.ts";
 import type { DataSource } from "../services/variant-files.ts";
 import { explainMissingTables } from "../services/schema.ts";
+import type { Period } from "../config/periods.ts";
 import type { Variant } from "../config/variant.ts";
 import { encodeScores, type ScoreChunk } from "./scores.ts";
 
@@ -23,6 +25,8 @@ export type { ScoreChunk };
 /** What is known about a run before its rows are read. */
 export interface NewScoringRun {
   readonly variant: Variant;
+  /** The period that the input names; undefined if it names none. */
+  readonly period?: Period | undefined;
   readonly inputUri: string;
   /** SHA-256 of the feature recipe. */
   readonly recipeSha256: string;
@@ -42,13 +46,29 @@ export interface OpenScoringRun extends AsyncDisposable {
   /** Its id in `scoring_runs`. */
   readonly id: number;
   readonly variant: Variant;
+  readonly period: Period | undefined;
   readonly inputUri: string;
+}
+
+/** One file of a batch, as it was scored. */
+export interface ScoredPart {
+  readonly uri: string;
+  readonly bytes: number;
+  /** Its rows, including those that were set aside. */
+  readonly rows: number;
+  readonly sha256: string;
 }
 
 /** What is known about a run after its last row. */
 export interface Publication {
-  /** SHA-256 of the bytes that were scored. */
+  /** The digest of the input, as {@linkcode digestParts} returns it. */
   readonly contentSha256: string;
+  /** The files of a batch of several; undefined for a single file. */
+  readonly parts?: readonly ScoredPart[] | undefined;
+  /** Changes whenever a file of the input is written; undefined if unknown. */
+  readonly inputVersion?: string | undefined;
+  /** Players with more than one row; undefined if they were not counted. */
+  readonly duplicatePlayers?: number | undefined;
   /** The number of rows that were appended. */
   readonly rows: number;
   /** Size of the input; undefined if unknown. */
@@ -63,7 +83,16 @@ export interface Publication {
 /** A completed ledger row. */
 export interface ScoringRun {
   readonly id: number;
+  /** The period that the input named, otherwise the day of scoring (UTC). */
+  readonly period: Period;
+  /** Whether the input named the period. */
+  readonly hasPeriod: boolean;
   readonly inputUri: string;
+  readonly contentSha256: string;
+  /** Null: not recorded. */
+  readonly inputVersion: string | null;
+  /** Bytes; null: not recorded. */
+  readonly inputBytes: number | null;
   readonly modelName: string;
   readonly modelVersion: string;
   readonly attempt: number;
@@ -94,43 +123,67 @@ const bytesPerCommit = 8 << 20;
 /** How often a forced publication that collided with another one is tried. */
 const publishAttempts = 20;
 
+/** SQL: the day that counts as a completed run's period. */
+export const effectivePeriod =
+  "coalesce(period, (finished_at at time zone 'UTC')::date)";
+
 const newLease = `clock_timestamp() + interval '${leaseMinutes} minutes'`;
 
-const runColumns =
-  `id, input_uri as "inputUri", model_name as "modelName", model_version as "modelVersion",
-  attempt, mlflow_run_id as "mlflowRunId", row_count as rows,
+const runColumns = `id, ${effectivePeriod}::text as period,
+  period is not null as "hasPeriod", input_uri as "inputUri", content_sha256 as "contentSha256",
+  input_version as "inputVersion", input_bytes as "inputBytes", model_name as "modelName",
+  model_version as "modelVersion", attempt, mlflow_run_id as "mlflowRunId", row_count as rows,
   rows_set_aside as "rowsSetAside", finished_at as "finishedAt"`;
 
+/** Returns the digest of a batch: that of its file, or the SHA-256 of the lines with the digests of its files in order. */
+export function digestParts(parts: readonly { sha256: string }[]): string {
+  const [first, ...others] = parts.map((part) => part.sha256);
+  if (first !== undefined && others.length === 0) return first;
+  const lines = parts.map((part) => `${part.sha256}\n`).join("");
+  return sha256(new TextEncoder().encode(lines));
+}
+
 /**
- * Returns the newest completed run that scored this content for this variant
- * with any model; undefined when the input is new.
+ * Returns the completed runs of a variant: newest period first, and in it newest
+ * attempt first.
+ *
+ * @throws {UsageError} If the prediction tables do not exist or are of an earlier release.
+ */
+export async function listScoringRuns(
+  database: Queryable,
+  variant: Variant,
+): Promise<ScoringRun[]> {
+  return await database.query<ScoringRun>(
+    `select ${runColumns} from scoring_runs
+     where variant = $1 and status = 'completed'
+     order by ${effectivePeriod} desc, id desc`,
+    [variant.key],
+  ).catch(explainMissingTables);
+}
+
+/**
+ * Returns the newest completed run that scored this content with any model: of
+ * the variant and period, or for an input that names no period, of the variant in
+ * any period. Undefined when the input is new.
  *
  * @throws {UsageError} If the prediction tables do not exist.
  */
 export async function findScoringRun(
   database: Queryable,
-  input: { variant: Variant; contentSha256: string },
+  input: {
+    variant: Variant;
+    period?: Period | undefined;
+    contentSha256: string;
+  },
 ): Promise<ScoringRun | undefined> {
   const [run] = await database.query<ScoringRun>(
     `select ${runColumns} from scoring_runs
      where variant = $1 and content_sha256 = $2 and status = 'completed'
+       and ($3::date is null or period = $3)
      order by id desc limit 1`,
-    [input.variant.key, input.contentSha256],
+    [input.variant.key, input.contentSha256, input.period ?? null],
   ).catch(explainMissingTables);
   return run;
-}
-
-/** Tells whether a completed run of the variant may have scored an input of this size. If not, its content is new. */
-export async function hasInputOfSize(
-  database: Queryable,
-  input: { variant: Variant; inputBytes: number },
-): Promise<boolean> {
-  const found = await database.query(
-    `select 1 from scoring_runs
-     where variant = $1 and status = 'completed' and coalesce(input_bytes, $2) = $2 limit 1`,
-    [input.variant.key, input.inputBytes],
-  ).catch(explainMissingTables);
-  return found.length > 0;
 }
 
 /**
@@ -143,12 +196,12 @@ export async function startScoring(
   database: Database,
   run: NewScoringRun,
 ): Promise<OpenScoringRun> {
-  const { variant, inputUri } = run;
+  const { variant, inputUri, period } = run;
   await discardDeadRuns(database, variant).catch(explainMissingTables);
   const [row] = await database.query<{ id: number }>(
     `insert into scoring_runs (variant, geography_id, company_id, input_uri, recipe_sha256, model_name,
-       model_version, model_sha256, data_source, started_at, status, lease_expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'running', ${newLease}) returning id`,
+       model_version, model_sha256, data_source, started_at, period, status, lease_expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'running', ${newLease}) returning id`,
     [
       variant.key,
       variant.geography ?? null,
@@ -160,8 +213,9 @@ export async function startScoring(
       run.modelSha256,
       run.dataSource,
       run.startedAt,
+      period ?? null,
     ],
-  );
+  ).catch(explainMissingTables);
   const id = row!.id;
   // A renewal that fails is made up for by the next one, or the run is found discarded.
   const timer = setInterval(
@@ -172,6 +226,7 @@ export async function startScoring(
   return {
     id,
     variant,
+    period,
     inputUri,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
@@ -229,8 +284,8 @@ async function commitPart(
 
 /**
  * Publishes a run: from the commit of one update on, readers see all its scores.
- * If the content was published before, nothing is stored and the run is
- * discarded; with `force`, it becomes a new attempt. A second call for the same
+ * If the content was published before for the period, nothing is stored and the
+ * run is discarded; with `force`, it becomes a new attempt, as does other content of the period. A second call for the same
  * run, or for the same `mlflowRunId` and content, returns what the first one
  * published, so a call whose answer was lost can be repeated.
  *
@@ -243,7 +298,7 @@ export async function publishScoring(
   publication: Publication,
 ): Promise<StoreResult> {
   const { force = false, contentSha256 } = publication;
-  const { variant } = run;
+  const { variant, period } = run;
   const own = await findPublished(database, run, publication);
   if (own) return await settle(database, run, { stored: true, run: own });
   await checkCount(database, run, publication);
@@ -256,13 +311,16 @@ export async function publishScoring(
     if (own) return await settle(database, run, { stored: true, run: own });
     if (!await renewLease(database, run.id)) throw lostRun(run);
     if (force) continue;
-    const existing = await findScoringRun(database, { variant, contentSha256 });
+    const input = { variant, period, contentSha256 };
+    const existing = await findScoringRun(database, input);
     if (existing) {
       return await settle(database, run, { stored: false, run: existing });
     }
   }
   throw new TransientError(
-    `Cannot publish scoring run ${run.id}: ${publishAttempts} other attempts for the same content were published in the meantime; run the command again`,
+    `Cannot publish scoring run ${run.id}: ${publishAttempts} other attempts for the same ${
+      period === undefined ? "content" : "period"
+    } were published in the meantime; run the command again`,
   );
 }
 
@@ -285,15 +343,16 @@ async function settle(
 /** Returns what an earlier call published for this run, or for its MLflow run and content. */
 async function findPublished(
   database: Queryable,
-  { id, variant }: OpenScoringRun,
+  { id, variant, period }: OpenScoringRun,
   { contentSha256, mlflowRunId }: Publication,
 ): Promise<ScoringRun | undefined> {
   const [run] = await database.query<ScoringRun>(
     `select ${runColumns} from scoring_runs
      where status = 'completed'
-       and (id = $1 or variant = $2 and content_sha256 = $3 and mlflow_run_id = $4)
+       and (id = $1 or variant = $2 and content_sha256 = $3 and mlflow_run_id = $4
+         and period is not distinct from $5::date)
      order by id = $1 desc limit 1`,
-    [id, variant.key, contentSha256, mlflowRunId],
+    [id, variant.key, contentSha256, mlflowRunId, period ?? null],
   );
   return run;
 }
@@ -304,20 +363,24 @@ async function findPublished(
  */
 async function tryPublish(
   database: Database,
-  { id, variant }: OpenScoringRun,
+  { id, variant, period }: OpenScoringRun,
   publication: Publication,
 ): Promise<ScoringRun | undefined> {
-  const { contentSha256, force = false } = publication;
-  // Without force the attempt is always the first, so that of two at once the unique key accepts one.
+  const { contentSha256, force = false, parts } = publication;
+  // Of two at once that take the same attempt, the unique key accepts one; the other looks again.
   const [row] = await database.query<ScoringRun>(
     `update scoring_runs set
        status = 'completed', content_sha256 = $2, row_count = $3, input_bytes = $4, rows_set_aside = $5,
        mlflow_run_id = $6, finished_at = clock_timestamp(), lease_expires_at = null,
-       attempt = case when $7 then 1 + coalesce((
+       input_version = $10, input_parts = $11, duplicate_players = $12,
+       attempt = 1 + coalesce((
          select max(attempt) from scoring_runs
-         where variant = $8 and content_sha256 = $2 and status = 'completed'), 0) else 1 end
+         where variant = $8 and status = 'completed' and period is not distinct from $9::date
+           and ($9::date is not null or content_sha256 = $2)), 0)
      where id = $1 and status = 'running' and ($7 or not exists (
-       select from scoring_runs where variant = $8 and content_sha256 = $2 and status = 'completed'))
+       select from scoring_runs
+       where variant = $8 and content_sha256 = $2 and status = 'completed'
+         and ($9::date is null or period = $9)))
      returning ${runColumns}`,
     [
       id,
@@ -328,6 +391,10 @@ async function tryPublish(
       publication.mlflowRunId,
       force,
       variant.key,
+      period ?? null,
+      publication.inputVersion ?? null,
+      parts === undefined ? null : JSON.stringify(parts),
+      publication.duplicatePlayers ?? null,
     ],
   ).catch((error) => {
     if (isUniqueViolation(error)) return [undefined];
@@ -338,7 +405,8 @@ async function tryPublish(
 
 function isUniqueViolation(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === "23505" &&
-    error.constraint === "scoring_runs_once";
+    (error.constraint === "scoring_runs_once" ||
+      error.constraint === "scoring_runs_once_period");
 }
 
 /** Renews the lease of a run; returns false if the run is no longer open. */

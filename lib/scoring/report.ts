@@ -3,66 +3,100 @@ import {
   ScoreCollector,
   type ScoreDistribution,
 } from "../statistics/distribution.ts";
-import type { BatchOptions, StoredInput } from "./batch.ts";
+import type { BatchOptions, StoredBatch } from "./batch.ts";
+import type { DeliveryProblem } from "./expectations.ts";
+import type { SameContent } from "./inputs.ts";
+import type { InputBatch } from "../services/input-batches.ts";
+import type { FailOn } from "./fail-on.ts";
 import type { Config } from "../config/environment.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { Log } from "../base/log.ts";
 import { oneLine } from "../base/printable.ts";
+import { type Period, toDay } from "../config/periods.ts";
 import { isProbability } from "./scorer.ts";
-import type { ScoredFile } from "./scoring-run.ts";
+import type { ScoredBatch } from "./scoring-run.ts";
 
 /** The facts in the report on a prediction. */
 export interface PredictionFacts extends BatchOptions {
-  /** Returns the command line of this call, or for one of its inputs, without `--force` and `--dry-run`. */
-  readonly command: (input?: string) => string;
+  /** Returns the command line of this call, or for one of its batches, without `--force` and `--dry-run`. */
+  readonly command: (batch?: InputBatch) => string;
   /** Undefined when nothing was scored. */
   readonly engine: string | undefined;
-  readonly inputs: readonly StoredInput[];
+  /** The batches of the call; of those that were scored before, at least the newest. */
+  readonly stored: readonly StoredBatch[];
+  readonly copies: readonly SameContent[];
+  /** What is not whole or in time. */
+  readonly problems: readonly DeliveryProblem[];
+  readonly failOn: ReadonlySet<FailOn>;
 }
 
-/** Returns the outcome of `predict` for one variant; `status` is `scored`, `nothing-new` or `dry-run`. */
+/**
+ * Returns the outcome of `predict` for one variant; `status` is `incomplete` or
+ * `overdue` if a period is, otherwise `scored`, `nothing-new` or `dry-run`.
+ */
 export function describePrediction(
   config: Config,
   facts: PredictionFacts,
 ): Outcome {
-  const { settings: { variant }, version, inputs, dryRun } = facts;
-  const scored = inputs.filter((input) => input.scored !== undefined);
+  const { settings: { variant }, version, stored, copies, dryRun, problems } =
+    facts;
+  const scored = stored.filter((batch) => batch.scored !== undefined);
   const rows = scored.reduce(
-    (sum, input) => sum + (input.scored?.rows ?? 0),
+    (sum, batch) => sum + (batch.scored?.rows ?? 0),
     0,
   );
   const rowsSetAside = scored.reduce(
-    (sum, input) => sum + (input.scored?.rowsSetAside ?? 0),
+    (sum, batch) => sum + (batch.scored?.rowsSetAside ?? 0),
     0,
   );
-  const status = scored.length === 0
+  const kinds = new Set(problems.map(({ kind }) => kind));
+  const status = kinds.has("incomplete")
+    ? "incomplete"
+    : kinds.has("overdue")
+    ? "overdue"
+    : scored.length === 0
     ? "nothing-new"
     : dryRun
     ? "dry-run"
     : "scored";
-  const first = scored[0] ?? inputs.find(({ sameAs }) => !sameAs);
+  // The newest period's.
+  const main = scored.at(-1) ?? stored.at(-1);
   return {
     report: {
       status,
       variant: variant.key,
       experiment: facts.experiment.name,
-      run_id: scored[0]?.mlflowRunId ?? first?.ledger?.mlflowRunId ?? null,
-      ...modelOf(first, version),
+      period: main && periodOf(main),
+      run_id: main?.mlflowRunId ?? main?.ledger?.mlflowRunId ?? null,
+      ...modelOf(main, version),
       model_uri: facts.modelUri,
       engine: facts.engine ?? null,
       rows,
       rows_set_aside: rowsSetAside,
       bad_rows: facts.badRows?.file ?? null,
-      input: first?.data.file.uri ?? null,
-      data_source: first?.data.source ?? null,
-      inputs: inputs.map((input) => toInputReport(input, facts)),
+      input: main?.batch.uri ?? null,
+      data_source: main?.batch.source ?? null,
+      inputs: [
+        ...stored.map((batch) => toInputReport(batch, facts)),
+        ...copies.map(({ uri, sameAs }) => ({
+          input: uri,
+          status: "same-content",
+          same_as: sameAs,
+          rows: 0,
+          rows_set_aside: 0,
+        })),
+      ],
+      problems,
       score_distribution: distributionOf(scored),
     },
     text: [
-      ...inputs.map((input) => describeInput(input, facts)),
-      ...whereTheyAre(config, facts, scored.length > 0),
+      ...stored.map((batch) => describeBatch(batch, facts)),
+      ...copies.map(describeCopy),
+      ...problems.map((problem) => describeProblem(problem, facts)),
+      ...whereTheyAre(config, facts, main),
     ].join("\n"),
+    exitCode: problems.some(({ kind }) => facts.failOn.has(kind)) ? 3 : 0,
   };
 }
 
@@ -101,19 +135,24 @@ export function warnOfSplitPromotion(
 
 /** Returns the distribution of all scores of a call; null when nothing was scored. */
 function distributionOf(
-  inputs: readonly StoredInput[],
+  batches: readonly StoredBatch[],
 ): ScoreDistribution | null {
   const all = new ScoreCollector();
-  for (const { scored } of inputs) if (scored) all.merge(scored.scores);
-  return inputs.length === 0 ? null : all.distribution();
+  for (const { scored } of batches) if (scored) all.merge(scored.scores);
+  return batches.length === 0 ? null : all.distribution();
 }
 
-/** Returns the version that scored an input: that of this call, or of the earlier run that scored it. */
+/** Returns a batch's period; the day of scoring if it names none. */
+function periodOf({ batch, ledger }: StoredBatch): Period {
+  return batch.period ?? ledger?.period ?? toDay(new Date());
+}
+
+/** Returns the version that scored a batch: that of this call, or of the earlier run that scored it. */
 function modelOf(
-  input: StoredInput | undefined,
+  batch: StoredBatch | undefined,
   version: ModelVersion,
 ): { model_name: string; model_version: number } {
-  const { ledger, scored } = input ?? {};
+  const { ledger, scored } = batch ?? {};
   if (scored || !ledger) {
     return { model_name: version.name, model_version: version.version };
   }
@@ -124,26 +163,26 @@ function modelOf(
 }
 
 function toInputReport(
-  input: StoredInput,
+  stored: StoredBatch,
   { version, dryRun }: PredictionFacts,
 ): Record<string, unknown> {
-  const { data, scored, ledger, mlflowRunId, sameAs } = input;
-  const same = { input: data.file.uri, data_source: data.source };
-  if (sameAs) {
-    return {
-      ...same,
-      status: "same-content",
-      same_as: sameAs.file.uri,
-      rows: 0,
-      rows_set_aside: 0,
-    };
-  }
+  const { batch, scored, ledger, mlflowRunId, incomplete } = stored;
   return {
-    ...same,
-    status: !scored ? "nothing-new" : dryRun ? "dry-run" : "scored",
+    input: batch.uri,
+    files: batch.parts.length,
+    data_source: batch.source,
+    period: periodOf(stored),
+    status: incomplete !== undefined
+      ? "incomplete"
+      : !scored
+      ? "nothing-new"
+      : dryRun
+      ? "dry-run"
+      : "scored",
     rows: scored?.rows ?? ledger?.rows ?? 0,
     rows_set_aside: scored?.rowsSetAside ?? ledger?.rowsSetAside ?? 0,
-    ...modelOf(input, version),
+    duplicate_players: scored?.duplicatePlayers?.players ?? null,
+    ...modelOf(stored, version),
     scoring_run_id: ledger?.id ?? null,
     attempt: ledger?.attempt ?? null,
     run_id: mlflowRunId ?? ledger?.mlflowRunId ?? null,
@@ -154,29 +193,57 @@ function toInputReport(
   };
 }
 
-function describeInput(
-  { data, scored, ledger, sameAs }: StoredInput,
+function describeCopy({ uri, sameAs }: SameContent): string {
+  return `Not scored again: ${oneLine(uri)} ${
+    sameAs === uri
+      ? "was named twice"
+      : `has the same content as ${oneLine(sameAs)}`
+  }`;
+}
+
+function describeProblem(
+  { kind, period, reason }: DeliveryProblem,
+  { settings: { variant } }: PredictionFacts,
+): string {
+  const what = kind === "overdue"
+    ? `${variant.title} is overdue`
+    : `Period ${period} of ${variant.title} is incomplete`;
+  return oneLine(`${what}: ${reason}`);
+}
+
+function describeBatch(
+  { batch, scored, ledger }: StoredBatch,
   { settings, version, dryRun, badRows, command }: PredictionFacts,
 ): string {
   const { title } = settings.variant;
-  const uri = oneLine(data.file.uri);
-  if (sameAs) {
-    return `Not scored again: ${uri} ${
-      sameAs.file.uri === data.file.uri
-        ? "was named twice"
-        : `has the same content as ${oneLine(sameAs.file.uri)}`
-    }`;
+  const uri = oneLine(batch.uri);
+  const ofPeriod = batch.period === undefined ? "" : ` for ${batch.period}`;
+  if (!scored && !ledger) {
+    return `Not scored${ofPeriod}: ${uri}`;
   }
   if (!scored) {
-    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were already scored ` +
+    const isOther = ledger?.modelName !== version.name ||
+      ledger.modelVersion !== String(version.version);
+    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were already scored${ofPeriod} ` +
       `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()}\n` +
-      `  \`${command(data.file.uri)} --force\` scores them again`;
+      `  \`${command(batch)} --force\` scores them again${
+        isOther
+          ? ` with ${version.name} version ${version.version}, the model of this call`
+          : ""
+      }`;
   }
+  const isCorrection = !dryRun && ledger !== undefined && ledger.hasPeriod &&
+    ledger.attempt > 1;
   return `${
     dryRun ? "Would store" : "Scored"
-  } ${scored.rows} players of ${title} with ${version.name} version ${version.version}\n` +
+  } ${scored.rows} players of ${title} with ${version.name} version ${version.version}${ofPeriod}\n` +
+    (isCorrection
+      ? `  as attempt ${ledger.attempt} of the period, which replaces the earlier ones in churn_predictions_current\n`
+      : "") +
     `  from ${uri}${
-      data.source === "local-fallback"
+      batch.parts.length > 1 ? ` (${batch.parts.length} files)` : ""
+    }${
+      batch.source === "local-fallback"
         ? " (local fallback; the bucket was not used)"
         : ""
     }\n` +
@@ -196,7 +263,7 @@ function describeSetAside(rows: number, dryRun: boolean): string {
 }
 
 /** Summarizes the scores if there is one per player; several columns are only listed. */
-function describeScores({ output, scores }: ScoredFile): string {
+function describeScores({ output, scores }: ScoredBatch): string {
   const { outputs, predictionKind } = output;
   if (outputs > 1) {
     const what = predictionKind === "probability"
@@ -214,23 +281,25 @@ function describeScores({ output, scores }: ScoredFile): string {
 function whereTheyAre(
   config: Config,
   { output, dryRun, settings, command }: PredictionFacts,
-  anyScored: boolean,
+  main: StoredBatch | undefined,
 ): string[] {
+  const anyScored = main?.scored !== undefined;
   if (dryRun) return ["Nothing was stored or logged (--dry-run)"];
   if (output !== "postgres") {
     return anyScored ? [`The scores are in ${oneLine(output)}`] : [];
   }
-  const { key, title } = settings.variant;
-  // Selects by the ledger's variant key, because the spelling of geography and company may differ between stored rows.
+  if (main?.ledger === undefined) return [];
+  const { title } = settings.variant;
+  // Of one run, because the current list of all players reads the variant's whole history.
   const select =
-    `select player_id, churn_probability, model_version from churn_predictions_current ` +
-    `where scoring_run_id in (select id from scoring_runs where variant = '${key}') order by 2 desc limit 10`;
+    `select player_id, churn_probability, model_version, period from churn_predictions ` +
+    `where scoring_run_id = ${main.ledger.id} order by 2 desc limit 10`;
   return [
     `The scores are in the table churn_predictions${
       config.embedded
         ? ` of the embedded database in ${config.home}/database`
         : ""
-    }; the ten highest for ${title}:`,
+    }; the ten highest of ${main.ledger.period} for ${title}:`,
     `  deno task query "${select}"`,
     ...(config.embedded ? ["  deno task database    (opens it to psql)"] : []),
     ...(anyScored

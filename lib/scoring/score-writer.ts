@@ -9,7 +9,9 @@ import {
   type OutputColumn,
   outputFormat,
 } from "../rows/write.ts";
+import type { Period } from "../config/periods.ts";
 import type { PlacedScores } from "./score-file.ts";
+import type { BatchScores } from "./scoring-run.ts";
 import { isProbability, type Scorer } from "./scorer.ts";
 
 /** What a file of scores is about. */
@@ -21,10 +23,10 @@ export interface ScoreWriterOptions {
   readonly settings: Pick<VariantSettings, "variant">;
 }
 
-/** Writes the scores of one input after the other. */
+/** Writes the scores of one batch after the other. */
 export interface ScoreWriter {
-  /** Appends all scores of an input. */
-  write(blocks: AsyncIterable<PlacedScores>, inputUri: string): Promise<void>;
+  /** Appends all scores of a batch. @param period Of the batch; the day of scoring if it names none. */
+  write(blocks: AsyncIterable<BatchScores>, period: Period): Promise<void>;
   /** Writes what is left; the sink is then complete. */
   finish(): Promise<void>;
 }
@@ -42,10 +44,15 @@ export async function openScoreWriter(
   const format = outputFormat(options.output);
   const writer = await openRowWriter(sink, { format, columns });
   return {
-    async write(blocks, inputUri) {
-      const facts = outputFacts(options, inputUri);
+    async write(blocks, period) {
+      const facts = outputFacts(options, period);
       for await (const block of blocks) {
-        await writer.write(toCells(block, { columns, facts }));
+        await writer.write(
+          toCells(block, {
+            columns,
+            facts: { ...facts, input_uri: block.uri },
+          }),
+        );
       }
     },
     finish: () => writer.finish(),
@@ -68,18 +75,19 @@ function outputColumns(scorer: ScoreWriterOptions["scorer"]): OutputColumn[] {
     { name: "geography_id", type: "text" },
     { name: "company_id", type: "text" },
     { name: "prediction_timestamp", type: "timestamp" },
+    { name: "period", type: "text" },
   ];
 }
 
-/** Returns the cells that are the same for all rows of an input, by column. */
+/** Returns the cells that are the same for all rows of a batch, by column. */
 function outputFacts(
   { version, settings: { variant } }: ScoreWriterOptions,
-  inputUri: string,
+  period: Period,
 ): Record<string, string | number | Date | null> {
   return {
     model_name: version.name,
     model_version: version.version,
-    input_uri: inputUri,
+    period,
     geography_id: variant.geography ?? null,
     company_id: variant.company ?? null,
     prediction_timestamp: new Date(),

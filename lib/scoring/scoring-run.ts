@@ -1,4 +1,4 @@
-/** Scores one input: binds its rows to the model's columns, computes its scores, and logs them as an MLflow run. */
+/** Scores one batch: binds its rows to the model's columns, computes its scores, and logs them as an MLflow run. */
 import { ScoreCollector } from "../statistics/distribution.ts";
 import { InputError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -17,7 +17,13 @@ import {
 } from "../rows/features.ts";
 import { noRows } from "../rows/read.ts";
 import { openRowFile } from "../rows/row-file.ts";
-import type { InputData } from "../services/variant-files.ts";
+import { DuplicateIds } from "../rows/duplicate-ids.ts";
+import {
+  type InputBatch,
+  type InputPart,
+  sizeOf,
+} from "../services/input-batches.ts";
+import { digestParts, type ScoredPart } from "./ledger.ts";
 import { type PlacedScores, scoreFile } from "./score-file.ts";
 import {
   BadRowCount,
@@ -37,10 +43,15 @@ import {
 import type { Scorer } from "./scorer.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** An input and the facts about its scores. */
-export interface ScoredFile {
-  readonly data: InputData;
+/** A batch and the facts about its scores. */
+export interface ScoredBatch {
+  readonly batch: InputBatch;
+  /** The digest of its files, as {@linkcode digestParts} returns it. */
   readonly contentSha256: string;
+  /** Its files, as they were scored. */
+  readonly parts: readonly ScoredPart[];
+  /** Players with more than one row, of whom the last row counts; undefined if the rows have no ids. */
+  readonly duplicatePlayers: { players: number; isExact: boolean } | undefined;
   /** Rows with scores. */
   readonly rows: number;
   /** Rows that could not be used and were set aside. */
@@ -50,6 +61,14 @@ export interface ScoredFile {
   /** Kind of the scores, and their number per row. */
   readonly output: Pick<Scorer, "predictionKind" | "outputs">;
   readonly startedAt: Date;
+}
+
+/** The scores of one block of a batch; numbers of rows are those in its file. */
+export interface BatchScores extends PlacedScores {
+  /** The file that the block is from. */
+  readonly uri: string;
+  /** Rows of the files before. */
+  readonly rowsBefore: number;
 }
 
 /** How the rows of a file are converted to the scorer's input. */
@@ -75,19 +94,19 @@ export interface ScoreOptions extends Binding {
 /** A raw column of the recipe turned up after rows without it, so the file must be scored again with these columns known. */
 export class RawColumnsMissed extends Error {
   override readonly name = "RawColumnsMissed";
-  readonly data: InputData;
+  readonly batch: InputBatch;
   readonly columns: readonly string[];
 
-  constructor(data: InputData, columns: readonly string[]) {
-    super(`${data.file.uri} has raw columns in some rows only`);
-    this.data = data;
+  constructor(batch: InputBatch, columns: readonly string[]) {
+    super(`${batch.uri} has raw columns in some rows only`);
+    this.batch = batch;
     this.columns = columns;
   }
 }
 
 /**
- * Scores all rows of a file and passes them to a sink in the order of the file.
- * Messages report rows that were set aside, ignored columns, unknown categories,
+ * Scores all rows of a batch and passes them to a sink, file by file in the order
+ * of the rows. Messages report rows that were set aside, ignored columns, unknown categories,
  * absent cells, empty columns and rows without a player.
  *
  * @param options `sink` consumes all blocks; `rawColumns`: what {@linkcode RawColumnsMissed} said before.
@@ -96,23 +115,23 @@ export class RawColumnsMissed extends Error {
  */
 export async function scoreInto(
   scorer: Scorer,
-  data: InputData,
+  batch: InputBatch,
   options: ScoreOptions & {
-    sink: (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
+    sink: (blocks: AsyncIterable<BatchScores>) => Promise<void>;
     rawColumns?: readonly string[] | undefined;
   },
-): Promise<ScoredFile> {
+): Promise<ScoredBatch> {
   const { settings: { idColumn }, columns, recipe, log } = options;
-  const file = data.file.uri;
+  const file = batch.uri;
   const startedAt = new Date();
   const binding = { columns, recipe, idColumn, file };
   const { rawColumns = [] } = options;
   const features = { ...binding, rawColumns };
-  const pass = await scoreOnce(scorer, data, { ...options, features });
-  const { counts, collector, contentSha256, setAside } = pass;
+  const pass = await scoreOnce(scorer, batch, { ...options, features });
+  const { counts, collector, parts, setAside } = pass;
   const missed = rawColumnsMissed(counts, binding);
   if (missed.length > 0) {
-    throw new RawColumnsMissed(data, [...rawColumns, ...missed]);
+    throw new RawColumnsMissed(batch, [...rawColumns, ...missed]);
   }
   const { first } = setAside;
   if (first) {
@@ -126,12 +145,18 @@ export async function scoreInto(
   const findings = conclude(counts, binding);
   requirePlayers(counts, binding);
   requireValues(findings, counts, binding);
-  for (const { isWarning, text } of remarksOn(findings, counts)) {
+  const duplicatePlayers = counts.named > 0
+    ? pass.duplicates.count()
+    : undefined;
+  const remarks = remarksOn(findings, { counts, duplicatePlayers });
+  for (const { isWarning, text } of remarks) {
     (isWarning ? log.warn : log.info)(`${file}: ${text}`);
   }
   return {
-    data,
-    contentSha256,
+    batch,
+    contentSha256: digestParts(parts),
+    parts,
+    duplicatePlayers,
     rows: counts.rows,
     rowsSetAside: setAside.count,
     findings,
@@ -144,51 +169,74 @@ export async function scoreInto(
 interface Pass {
   readonly counts: RowCounts;
   readonly collector: ScoreCollector;
-  readonly contentSha256: string;
+  readonly duplicates: DuplicateIds;
+  readonly parts: readonly ScoredPart[];
   readonly setAside: BadRowCount;
 }
 
 async function scoreOnce(
   scorer: Scorer,
-  { file }: InputData,
+  batch: InputBatch,
   options: ScoreOptions & {
     features: FeatureOptions;
-    sink: (blocks: AsyncIterable<PlacedScores>) => Promise<void>;
+    sink: (blocks: AsyncIterable<BatchScores>) => Promise<void>;
   },
 ): Promise<Pass> {
   const { features, badRows, log, sink, temporary } = options;
-  await using rowFile = await openRowFile(file, {
+  const reading = {
     temporary,
     known: columnsRead(features),
     dates: datesRead(features.recipe),
-  });
-  if (rowFile.remark !== undefined) log.info(`${file.uri}: ${rowFile.remark}`);
+  };
   const collector = new ScoreCollector();
-  const progress = log.progress(nameOf(file.uri));
-  let rowsRead = 0;
+  const duplicates = new DuplicateIds();
+  const progress = log.progress(nameOf(batch.uri));
+  const allBytes = sizeOf(batch);
+  const parts: ScoredPart[] = [];
+  let bytesBefore = 0;
+  let rowsBefore = 0;
   let counts: RowCounts | undefined;
-  const setAside = new BadRowCount(file.uri, badRows?.limit);
+  const setAside = new BadRowCount(batch.uri, badRows?.limit);
   await badRows?.store?.begin();
-  const blocks = async function* () {
+  const blocksOf = async function* (part: InputPart) {
+    await using file = await part.open();
+    await using rowFile = await openRowFile(file, reading);
+    if (rowFile.remark !== undefined) {
+      log.info(`${part.uri}: ${rowFile.remark}`);
+    }
     const all = scoreFile(scorer, rowFile, {
-      features,
+      features: { ...features, file: part.uri },
       setAside: badRows !== undefined,
       threads: navigator.hardwareConcurrency,
     });
+    let rows = 0;
     for await (const block of all) {
       counts = counts ? mergeCounts(counts, block.counts) : block.counts;
       collector.add(block.scores);
+      if (block.ids) duplicates.add(block.ids);
       setAside.add(block);
       await badRows?.store?.add(block.setAside);
       if (block.scores.length !== block.rows * scorer.outputs) {
         throw new InputError(
-          `Cannot use the scores of ${file.uri}: ${block.scores.length} came back for ${block.rows} rows`,
+          `Cannot use the scores of ${part.uri}: ${block.scores.length} came back for ${block.rows} rows`,
         );
       }
-      rowsRead += block.rowsRead;
-      progress.update(rowFile.share(), rowsRead);
-      yield block;
+      rows += block.rowsRead;
+      const share = rowFile.share() * file.size + bytesBefore;
+      progress.update(share / allBytes, rowsBefore + rows);
+      yield { ...block, uri: part.uri, rowsBefore };
     }
+    parts.push({
+      uri: part.uri,
+      bytes: file.size,
+      rows,
+      sha256: await rowFile.digest(),
+    });
+    bytesBefore += file.size;
+    rowsBefore += rows;
+  };
+  const blocks = async function* () {
+    for (const part of batch.parts) yield* blocksOf(part);
     setAside.finish();
   };
   try {
@@ -196,9 +244,8 @@ async function scoreOnce(
   } finally {
     progress.end();
   }
-  if (!counts || counts.rows === 0) throw noRows(file.uri);
-  const contentSha256 = await rowFile.digest();
-  return { counts, collector, contentSha256, setAside };
+  if (!counts || counts.rows === 0) throw noRows(batch.uri);
+  return { counts, collector, duplicates, parts, setAside };
 }
 
 /** Returns the last part of a URI. */
@@ -241,7 +288,13 @@ interface Remark {
   readonly text: string;
 }
 
-function remarksOn(findings: RowFindings, counts: RowCounts): Remark[] {
+function remarksOn(
+  findings: RowFindings,
+  { counts, duplicatePlayers }: {
+    counts: RowCounts;
+    duplicatePlayers: ScoredBatch["duplicatePlayers"];
+  },
+): Remark[] {
   const { extraColumns, unknownCategories, absentCells, emptyColumns } =
     findings;
   const { rows, withId, named } = counts;
@@ -287,6 +340,15 @@ function remarksOn(findings: RowFindings, counts: RowCounts): Remark[] {
       text: `${ofRows(withoutPlayer)} have no player id`,
     });
   }
+  if (duplicatePlayers && duplicatePlayers.players > 0) {
+    const { players, isExact } = duplicatePlayers;
+    remarks.push({
+      isWarning: true,
+      text: `${isExact ? "" : "about "}${players} ${
+        players === 1 ? "player has" : "players have"
+      } more than one row; the last row of each counts`,
+    });
+  }
   return remarks;
 }
 
@@ -328,7 +390,7 @@ export interface ScoringRunOptions {
 /** Starts the MLflow run of one scored input and links it to the input and the model; its status remains RUNNING. Returns the run id. */
 export async function startScoringRun(
   mlflow: MlflowStore,
-  scored: ScoredFile,
+  scored: ScoredBatch,
   options: ScoringRunOptions,
 ): Promise<string> {
   const {
@@ -339,7 +401,8 @@ export async function startScoringRun(
     engine,
     withRetry,
   } = options;
-  const { data: { file, source }, rows, contentSha256 } = scored;
+  const { batch: { uri, source, period }, rows, contentSha256 } = scored;
+  const ofPeriod = period === undefined ? {} : { period };
   const { runId } = await withRetry(
     "create the scoring run",
     () =>
@@ -350,12 +413,13 @@ export async function startScoringRun(
           ...options.tags,
           ...variant.tags,
           "churn.data_source": source,
+          ...(period === undefined ? {} : { "churn.period": period }),
         },
       }),
   );
   const inputs = {
     datasets: [
-      toDataset(file.uri, {
+      toDataset(uri, {
         digest: contentSha256,
         rows,
         context: "scoring",
@@ -367,8 +431,9 @@ export async function startScoringRun(
     model_uri: modelUri,
     model_name: version.name,
     model_version: String(version.version),
-    input_uri: file.uri,
+    input_uri: uri,
     data_source: source,
+    ...ofPeriod,
     engine,
   };
   await withRetry(
@@ -386,7 +451,7 @@ export async function startScoringRun(
 export async function finishScoringRun(
   mlflow: MlflowStore,
   runId: string,
-  options: { scored: ScoredFile; withRetry: ScoringRunOptions["withRetry"] },
+  options: { scored: ScoredBatch; withRetry: ScoringRunOptions["withRetry"] },
 ): Promise<void> {
   const { scored, withRetry } = options;
   const timestampMs = Date.now();

@@ -6,7 +6,7 @@ import {
   type StoredFile,
   uriOf,
 } from "../storage/store.ts";
-import { sha256 } from "../base/digest.ts";
+import { createHash } from "node:crypto";
 import {
   InputError,
   messageOf,
@@ -15,6 +15,7 @@ import {
   UsageError,
 } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { matchPath } from "../config/periods.ts";
 import { localPath, type Variant } from "../config/variant.ts";
 
 /** Where the scored rows were read from. */
@@ -131,11 +132,45 @@ export async function openNewData(
   options: { fallback: boolean; log: Pick<Log, "warn"> },
 ): Promise<InputData> {
   if (files.embedded) return await openVariantFile(files, path);
+  return await readNewData(files, {
+    ...options,
+    inBucket: () => findVariantFile(files, path),
+    inFolder: () => findLocal(files, path, "local-fallback"),
+    missing: `Cannot find ${locationOf(files, path)}`,
+    local: localPath(files.variant, path),
+    uriOf: ({ file }) => file.uri,
+    shippedIn: ({ file }) => [{ open: () => Promise.resolve(keptOpen(file)) }],
+  });
+}
+
+/** New data in both places. */
+export interface NewData<T> {
+  /** Returns the data in the bucket; undefined if there are none. */
+  readonly inBucket: () => Promise<T | undefined>;
+  /** Returns the data in the local folder; undefined if there are none. */
+  readonly inFolder: () => Promise<T | undefined>;
+  /** The error if the bucket has none. */
+  readonly missing: string;
+  /** The local path, for messages. */
+  readonly local: string;
+  /** Returns where local data are, for messages. */
+  readonly uriOf: (data: T) => string;
+  /** Returns the files of local data. */
+  readonly shippedIn: (
+    data: T,
+  ) => readonly { open(): Promise<StoredFile> }[];
+}
+
+/** Returns new data from the bucket, or from the local folder; the rules and errors are those of {@linkcode openNewData}. */
+export async function readNewData<T>(
+  files: VariantFiles,
+  options: NewData<T> & { fallback: boolean; log: Pick<Log, "warn"> },
+): Promise<T> {
   let problem: Error;
   try {
-    const file = await findVariantFile(files, path);
-    if (file) return file;
-    problem = new InputError(`Cannot find ${locationOf(files, path)}`);
+    const data = await options.inBucket();
+    if (data) return data;
+    problem = new InputError(options.missing);
   } catch (error) {
     if (!allowsFallback(error)) throw error;
     problem = error;
@@ -146,23 +181,25 @@ export async function openNewData(
       "and the local folder is not used because of --no-fallback",
     );
   }
-  const local = await findLocal(files, path, "local-fallback");
+  const local = await options.inFolder();
   if (!local) {
     throw withReason(
       problem,
-      `and there is no ${localPath(files.variant, path)} to fall back to`,
+      `and there is no ${options.local} to fall back to`,
     );
   }
-  if (await isShipped(files, local)) {
+  for (const file of options.shippedIn(local)) {
+    await using opened = await file.open();
+    if (!await isShipped(files, opened)) continue;
     throw withReason(
       problem,
-      "and the local folder has only the shipped synthetic sample; name it with --input to score it",
+      "and the local folder has only the shipped synthetic data; name the file with --input to score it",
     );
   }
   options.log.warn(
-    `${
-      messageOf(problem)
-    }. Falling back to ${local.file.uri}; the ledger and the MLflow run record this`,
+    `${messageOf(problem)}. Falling back to ${
+      options.uriOf(local)
+    }; the ledger and the MLflow run record this`,
   );
   return local;
 }
@@ -182,7 +219,10 @@ export async function openNamedFiles(
   const { folder, path } = splitUri(uri);
   const store = open(folder);
   const source: DataSource = uri.startsWith("s3://") ? "s3" : "local";
-  const paths = path.includes("*") ? await matching(store, path) : [path];
+  const paths = path.includes("*")
+    ? (await store.list("")).map((file) => file.path)
+      .filter((found) => matchPath({ text: path }, found) !== undefined)
+    : [path];
   const files = await Promise.all(paths.map(async (found) => {
     const file = await store.open(found, { settled: true });
     return file && { file, source };
@@ -219,20 +259,8 @@ export function namedUri(
   return uriOf(open(folder), path);
 }
 
-async function matching(
-  store: ArtifactStore,
-  pattern: string,
-): Promise<string[]> {
-  const expression = pattern.split(/(\*\*\/?|\*)/).map((part) => {
-    if (part.startsWith("**")) return ".*";
-    return part === "*" ? "[^/]*" : part.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
-  }).join("");
-  const paths = await store.list("");
-  return paths.filter((path) => new RegExp(`^${expression}$`).test(path));
-}
-
-/** Splits a URI at the last slash before any `*`, because a pattern may span folders. */
-function splitUri(uri: string): { folder: string; path: string } {
+/** Splits the URI of a flag into the folder and the path or pattern below it: at the last slash before any `*`, because a pattern may span folders. */
+export function splitUri(uri: string): { folder: string; path: string } {
   const star = uri.indexOf("*");
   const end = uri.lastIndexOf("/", star < 0 ? undefined : star);
   if (end < 0) return { folder: ".", path: uri };
@@ -249,27 +277,38 @@ async function findLocal(
   return file && { file, source };
 }
 
-/** Tells whether a file is the shipped sample: the manifest beside each shipped model contains the digest of its sample. */
+/** Returns a file whose disposal does not close it, because somebody else will. */
+export function keptOpen(file: StoredFile): StoredFile {
+  return { ...file, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+/** Tells whether a file is shipped with this project: the manifest beside each shipped model contains the digests of its data. */
 async function isShipped(
   { project, variant }: VariantFiles,
-  { file }: InputData,
+  file: StoredFile,
 ): Promise<boolean> {
   const manifest = await project.find(
     localPath(variant, "models/churn/manifest.json"),
   );
   if (manifest === undefined) return false;
-  const digest = sha256(await file.read(0, file.size));
-  return new TextDecoder().decode(manifest).includes(digest);
+  const hash = createHash("sha256");
+  for await (const bytes of file.stream()) hash.update(bytes);
+  return new TextDecoder().decode(manifest).includes(hash.digest("hex"));
 }
 
-function needBucket({ bucket }: VariantFiles, path: string): ArtifactStore {
+/** Returns the bucket. @throws {UsageError} If none is configured; names the `path` that is wanted. */
+export function needBucket(
+  { bucket }: VariantFiles,
+  path: string,
+): ArtifactStore {
   if (bucket) return bucket;
   throw new UsageError(
     `Cannot find ${path}: services are configured, but MLFLOW_S3_BUCKET is not; set it, or name the file with its flag`,
   );
 }
 
-function locationOf(
+/** Returns where a path of the variant is, or should be. */
+export function locationOf(
   { embedded, bucket, project, variant }: VariantFiles,
   path: string,
 ): string {

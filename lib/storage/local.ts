@@ -6,6 +6,8 @@ import {
   bytesAsFile,
   checkedPath,
   type FileWriter,
+  type ListedFile,
+  sortedByPath,
   type StoredFile,
 } from "./store.ts";
 
@@ -26,8 +28,13 @@ export function openLocal(folder: string): ArtifactStore {
     create: (path) => createWhole(pathOf(path)),
     async list(below) {
       const start = below === "" ? root : pathOf(below.replace(/\/$/, ""));
-      const paths = await filesBelow(start);
-      return paths.map((path) => path.slice(root.length + 1)).sort();
+      const files = await filesBelow(start);
+      return sortedByPath(
+        files.map((file) => ({
+          ...file,
+          path: file.path.slice(root.length + 1),
+        })),
+      );
     },
   };
 }
@@ -279,19 +286,30 @@ async function writeAll(
   }
 }
 
-async function filesBelow(folder: string): Promise<string[]> {
-  const paths: string[] = [];
+async function filesBelow(folder: string): Promise<ListedFile[]> {
+  const files: ListedFile[] = [];
   try {
     for await (const entry of Deno.readDir(folder)) {
       const path = `${folder}/${entry.name}`;
       if (entry.name.endsWith(".part")) continue;
-      if (entry.isDirectory) paths.push(...await filesBelow(path));
-      else if (entry.isFile) paths.push(path);
+      if (entry.isDirectory) files.push(...await filesBelow(path));
+      else files.push(...await listedFile(path));
     }
   } catch (error) {
     if (!isAbsent(error)) throw explained(error, folder);
   }
-  return paths;
+  return files;
+}
+
+/** Returns a file, also one that a symbolic link names; nothing if it is not a file or was deleted meanwhile. */
+async function listedFile(path: string): Promise<ListedFile[]> {
+  const found = await Deno.stat(path).catch((error) => {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  });
+  if (!found?.isFile) return [];
+  const version = [found.mtime?.getTime(), found.ino].join("-");
+  return [{ path, size: found.size, version }];
 }
 
 /** Tells whether an error means that there is no such file. A folder counts as no file, as in stores that have no folders. */

@@ -6,6 +6,8 @@ import {
   bytesAsFile,
   checkedPath,
   collectBytes,
+  type ListedFile,
+  sortedByPath,
   uriOf,
 } from "./store.ts";
 
@@ -25,7 +27,11 @@ const api = "/api/2.0/mlflow-artifacts/artifacts";
 const listing = v.object({
   files: v.nullish(
     v.array(
-      v.object({ path: v.string(), is_dir: v.nullish(v.boolean(), false) }),
+      v.object({
+        path: v.string(),
+        is_dir: v.nullish(v.boolean(), false),
+        file_size: v.nullish(v.number()),
+      }),
     ),
     [],
   ),
@@ -48,7 +54,7 @@ export function openServerArtifacts(
     uri: root === "" ? "mlflow-artifacts:/" : `mlflow-artifacts:/${root}`,
   };
 
-  async function filesBelow(folder: string): Promise<string[]> {
+  async function filesBelow(folder: string): Promise<ListedFile[]> {
     const query = new URLSearchParams({
       path: folder === "" ? root : full(folder),
     });
@@ -58,10 +64,11 @@ export function openServerArtifacts(
     const { files } = v.parseJson(listing, await response.text(), {
       file: `the MLflow server's list of ${uriOf(store, folder)}`,
     });
-    const nested = files.map(({ path, is_dir: isFolder }) => {
+    const nested = files.map(({ path, is_dir: isFolder, file_size: size }) => {
       const name = path.slice(path.lastIndexOf("/") + 1);
       const below = folder === "" ? name : `${folder}/${name}`;
-      return isFolder ? filesBelow(below) : Promise.resolve([below]);
+      const file = { path: below, size: size ?? undefined, version: undefined };
+      return isFolder ? filesBelow(below) : Promise.resolve([file]);
     });
     return (await Promise.all(nested)).flat();
   }
@@ -103,7 +110,7 @@ export function openServerArtifacts(
     create: (path) =>
       Promise.resolve(collectBytes((bytes) => write(path, bytes))),
     list: async (folder) =>
-      (await filesBelow(folder.replace(/\/$/, ""))).sort(),
+      sortedByPath(await filesBelow(folder.replace(/\/$/, ""))),
   };
 }
 

@@ -30,6 +30,8 @@ import {
   bytesAsFile,
   checkedPath,
   type FileWriter,
+  type ListedFile,
+  sortedByPath,
   type StoredFile,
   uriOf,
 } from "./store.ts";
@@ -99,12 +101,14 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
       const start = below === ""
         ? (prefix && `${prefix}/`)
         : `${keyOf(below.replace(/\/$/, ""))}/`;
-      const keys = await call((client) => listKeys(client, bucket, start))
+      const files = await call((client) => listObjects(client, bucket, start))
         .catch((error) => {
           throw explain(error, `list ${at(below)}`, bucket);
         });
       const cut = prefix === "" ? 0 : prefix.length + 1;
-      return keys.map((key) => key.slice(cut)).sort();
+      return sortedByPath(
+        files.map((file) => ({ ...file, path: file.path.slice(cut) })),
+      );
     },
   };
 }
@@ -461,12 +465,12 @@ async function compareWithHead(
   );
 }
 
-async function listKeys(
+async function listObjects(
   client: S3Client,
   bucket: string,
   prefix: string,
-): Promise<string[]> {
-  const keys: string[] = [];
+): Promise<ListedFile[]> {
+  const files: ListedFile[] = [];
   let token: string | undefined;
   do {
     const page = await client.send(
@@ -476,9 +480,11 @@ async function listKeys(
         ContinuationToken: token,
       }),
     );
-    keys.push(
-      ...(page.Contents ?? []).flatMap(({ Key }) =>
-        Key === undefined || Key.endsWith("/") ? [] : [Key]
+    files.push(
+      ...(page.Contents ?? []).flatMap(({ Key, Size: size, ETag: version }) =>
+        Key === undefined || Key.endsWith("/")
+          ? []
+          : [{ path: Key, size, version }]
       ),
     );
     token = page.IsTruncated ? page.NextContinuationToken : undefined;
@@ -486,7 +492,7 @@ async function listKeys(
       throw new TransientError("a truncated listing has no continuation token");
     }
   } while (token !== undefined);
-  return keys;
+  return files;
 }
 
 /** Returns the error of a request with `If-Match`: a transient one if the object is another one now, or none. A HEAD request has no body that names the reason. */

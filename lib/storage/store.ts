@@ -58,8 +58,24 @@ export interface ArtifactStore {
   write(path: string, bytes: Uint8Array): Promise<void>;
   /** Starts a file of any size. Nothing is visible, and an existing file stays, until it is finished. */
   create(path: string): Promise<FileWriter>;
-  /** Returns the sorted paths of the files below `folder` ("" for all). */
-  list(folder: string): Promise<string[]>;
+  /** Returns the files below `folder` ("" for all), sorted by path. */
+  list(folder: string): Promise<ListedFile[]>;
+}
+
+/** A file as a listing shows it. */
+export interface ListedFile {
+  readonly path: string;
+  /** Bytes; undefined if the store's listing does not say. */
+  readonly size: number | undefined;
+  /** Changes whenever the file is written: the ETag in S3, the modification time in a folder; undefined if the store's listing has neither. */
+  readonly version: string | undefined;
+}
+
+/** Returns listed files sorted by path. */
+export function sortedByPath(files: readonly ListedFile[]): ListedFile[] {
+  return files.toSorted((a, b) =>
+    a.path < b.path ? -1 : a.path > b.path ? 1 : 0
+  );
 }
 
 /**

@@ -2,6 +2,7 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { openS3 } from "../../lib/storage/s3.ts";
+import { pathsOf } from "../support/listing.ts";
 import { putSecret } from "../support/aws.ts";
 import { runCommand } from "../support/commands.ts";
 import { s3Error, startFaults } from "../support/faults.ts";
@@ -249,7 +250,7 @@ async function objects({ moto, bucket }: World): Promise<Found[]> {
     region: "us-east-1",
     endpoint: moto.endpoint,
   });
-  const paths = await store.list("");
+  const paths = pathsOf(await store.list(""));
   return await Promise.all(
     paths.map(async (path) => ({
       where: `s3://${bucket}/${path}`,

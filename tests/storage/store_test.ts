@@ -25,6 +25,7 @@ import {
 } from "../../lib/base/errors.ts";
 import { openHttp } from "../../lib/mlflow/http.ts";
 import { redact } from "../../lib/base/redact.ts";
+import { pathsOf } from "../support/listing.ts";
 import { makeBucket, putObject, uploadParts } from "../support/aws.ts";
 import { setEnvironment } from "../support/environment.ts";
 import { answer, type Fault, s3Error, startFaults } from "../support/faults.ts";
@@ -55,7 +56,7 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
       await store.write("file", bytesOf(text));
       deepStrictEqual(await store.find("file"), bytesOf(text));
     }
-    deepStrictEqual(await store.list(""), ["file"]);
+    deepStrictEqual(pathsOf(await store.list("")), ["file"]);
   },
 
   "find() gives undefined for what is not there, and for a folder": async (
@@ -83,19 +84,19 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
       open,
     ) => {
       const store = open("listed");
-      deepStrictEqual(await store.list(""), []);
+      deepStrictEqual(pathsOf(await store.list("")), []);
       const paths = ["b", "a/2", "a/1", "a/sub/deep/3", "ab/4", "a.txt"];
       for (const path of paths) await store.write(path, everyByte);
-      deepStrictEqual(await store.list(""), [...paths].sort());
+      deepStrictEqual(pathsOf(await store.list("")), [...paths].sort());
       for (const folder of ["a", "a/"]) {
-        deepStrictEqual(await store.list(folder), [
+        deepStrictEqual(pathsOf(await store.list(folder)), [
           "a/1",
           "a/2",
           "a/sub/deep/3",
         ]);
       }
-      deepStrictEqual(await store.list("a/sub"), ["a/sub/deep/3"]);
-      deepStrictEqual(await store.list("none"), []);
+      deepStrictEqual(pathsOf(await store.list("a/sub")), ["a/sub/deep/3"]);
+      deepStrictEqual(pathsOf(await store.list("none")), []);
     },
 
   "names may hold spaces, plus, percent and any letter": async (open) => {
@@ -112,8 +113,10 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
     for (const path of paths) {
       deepStrictEqual(await store.find(path), bytesOf(path), path);
     }
-    deepStrictEqual(await store.list(""), [...paths].sort());
-    deepStrictEqual(await store.list("with space"), ["with space/a b.txt"]);
+    deepStrictEqual(pathsOf(await store.list("")), [...paths].sort());
+    deepStrictEqual(pathsOf(await store.list("with space")), [
+      "with space/a b.txt",
+    ]);
   },
 
   "no path leaves its folder": async (open) => {
@@ -142,9 +145,13 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
       );
     }
     for (const folder of ["..", "../..", "/etc"]) {
-      await rejects(async () => await store.list(folder), InputError, folder);
+      await rejects(
+        async () => pathsOf(await store.list(folder)),
+        InputError,
+        folder,
+      );
     }
-    deepStrictEqual(await store.list(""), []);
+    deepStrictEqual(pathsOf(await store.list("")), []);
   },
 
   "uri and uriOf() name what can be opened again": async (open) => {
@@ -165,7 +172,7 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
     ok(
       versions.some((bytes) => bytes.every((byte, at) => byte === found?.[at])),
     );
-    deepStrictEqual(await store.list(""), ["file"]);
+    deepStrictEqual(pathsOf(await store.list("")), ["file"]);
   },
 };
 
@@ -190,7 +197,7 @@ async function takeUriMarks(store: ArtifactStore): Promise<void> {
   for (const path of paths) {
     deepStrictEqual(await store.find(path), bytesOf(path));
   }
-  deepStrictEqual(await store.list(""), paths);
+  deepStrictEqual(pathsOf(await store.list("")), paths);
 }
 
 Deno.test("openLocal() fulfils the contract of artifact stores", async (t) => {
@@ -232,7 +239,7 @@ Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
   );
   await t.step("does the same at the bucket's root", async () => {
     await openS3("s3://churn-models", s3).write("at/root", everyByte);
-    const all = await openS3("s3://churn-models/", s3).list("");
+    const all = pathsOf(await openS3("s3://churn-models/", s3).list(""));
     ok(
       all.includes("at/root") && all.includes("a prefix/bytes/folder/file.bin"),
     );
@@ -260,7 +267,7 @@ Deno.test("openS3() fulfils the contract of artifact stores", async (t) => {
       );
     }
     const store = openS3("s3://churn-models/pages", s3);
-    deepStrictEqual(await store.list(""), names);
+    deepStrictEqual(pathsOf(await store.list("")), names);
   });
   await t.step(
     "treats a missing bucket as a wrong setting",

@@ -1,0 +1,175 @@
+/** Periods, such as weeks, and the patterns that find their files. */
+import { UsageError } from "../base/errors.ts";
+
+/** The day that a period begins, as `2026-11-23`. An ISO week begins on its Monday. */
+export type Period = string;
+
+/** A day or an ISO week, each in both of its forms in ISO 8601. */
+const periodForms = "\\d{4}-\\d{2}-\\d{2}|\\d{8}|\\d{4}-W\\d{2}|\\d{4}W\\d{2}";
+
+/** What messages call the accepted forms. */
+const formsInWords =
+  "a day such as 2026-11-23, or an ISO week such as 2026-W48";
+
+/** Milliseconds. */
+const dayMs = 86_400_000;
+
+/**
+ * Returns the period of a day or an ISO week (ISO 8601, with or without hyphens).
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(toPeriod("2026-11-23"), "2026-11-23");
+ * strictEqual(toPeriod("2026-W48"), "2026-11-23");
+ * strictEqual(toPeriod("2026-02-30"), undefined);
+ * ```
+ *
+ * @returns Undefined if it is neither, or does not exist.
+ */
+export function toPeriod(text: string): Period | undefined {
+  const [, year, week] = /^(\d{4})-?W(\d{2})$/.exec(text) ?? [];
+  if (year !== undefined) return mondayOf(Number(year), Number(week));
+  const [, ...parts] = /^(\d{4})(-?)(\d{2})\2(\d{2})$/.exec(text) ?? [];
+  if (parts.length === 0) return undefined;
+  const day = [parts[0], parts[2], parts[3]].join("-");
+  const date = new Date(`${day}T00:00:00Z`);
+  return Number.isNaN(date.getTime()) || toDay(date) !== day ? undefined : day;
+}
+
+/**
+ * Returns the period that a flag names.
+ *
+ * @throws {UsageError} If it is neither a day nor an ISO week that exists.
+ */
+export function parsePeriod(text: string, flag: string): Period {
+  const period = toPeriod(text);
+  if (period !== undefined) return period;
+  throw new UsageError(
+    `Cannot use --${flag} "${text}": expected ${formsInWords}`,
+  );
+}
+
+/** Returns the day of a date in UTC. */
+export function toDay(date: Date): Period {
+  return date.toISOString().slice(0, 10);
+}
+
+/** Returns the days from a period's first day to the day of `now` (UTC); negative for a period that has not begun. */
+export function ageInDays(period: Period, now: Date): number {
+  return Math.round(
+    (Date.parse(toDay(now)) - Date.parse(period)) / dayMs,
+  );
+}
+
+/** Returns the Monday of an ISO week: week 1 has the year's first Thursday, so it has January 4. */
+function mondayOf(year: number, week: number): Period | undefined {
+  const january4 = new Date(Date.UTC(year, 0, 4));
+  const weekday = (january4.getUTCDay() + 6) % 7; // Monday is 0
+  const monday = new Date(
+    january4.getTime() + ((week - 1) * 7 - weekday) * dayMs,
+  );
+  const thursday = new Date(monday.getTime() + 3 * dayMs);
+  return week >= 1 && thursday.getUTCFullYear() === year
+    ? toDay(monday)
+    : undefined;
+}
+
+/** A pattern of paths below a variant's prefix. */
+export interface PathPattern {
+  /** As it was written. */
+  readonly text: string;
+  /** Whether the pattern has `{period}`. */
+  readonly hasPeriod: boolean;
+  /** The folder that has all matching files; "" for the whole prefix. */
+  readonly folder: string;
+}
+
+/** A path that matches a pattern. */
+export interface PathMatch {
+  /** The period in the path; undefined for a pattern without `{period}`. */
+  readonly period: Period | undefined;
+  /** The period as the path spells it. */
+  readonly spelling: string | undefined;
+}
+
+/**
+ * Returns the pattern of a path: `{period}` is a day or an ISO week, `*` anything
+ * within a folder, `**` anything; a pattern that ends with `/` matches every file
+ * below. If `{period}` occurs more than once, all occurrences must be equal.
+ *
+ * @throws {UsageError} If it has other braces, is empty or absolute, or leaves its folder; names `setting`.
+ */
+export function toPathPattern(text: string, setting: string): PathPattern {
+  const plain = text.replaceAll("{period}", "");
+  const parts = plain.replace(/\/$/, "").split("/");
+  const isUsable = text !== "" && !text.startsWith("/") &&
+    !/[{}\\\0]/.test(plain) && !text.startsWith("s3:") &&
+    parts.every((part) => part !== "." && part !== "..");
+  if (!isUsable) {
+    throw new UsageError(
+      `Cannot use ${setting} ${
+        JSON.stringify(text)
+      } in variants.yaml: expected a path below the variant's prefix with {period} in it, such as data/churn/weekly/{period}.jsonl or data/churn/weekly/{period}/*.parquet`,
+    );
+  }
+  const fixed = text.slice(0, (text + "*").search(/\{period\}|\*/));
+  return {
+    text,
+    hasPeriod: text.includes("{period}"),
+    folder: fixed.slice(0, Math.max(fixed.lastIndexOf("/"), 0)),
+  };
+}
+
+/**
+ * Tells whether a path matches a pattern. Files whose name, or folder below a
+ * `*`, begins with `_` or `.` do not match, unless the pattern says so: these are
+ * markers and unfinished files of Spark and Hive.
+ *
+ * ```ts
+ * import { deepStrictEqual, strictEqual } from "node:assert/strict";
+ *
+ * const pattern = toPathPattern("weekly/{period}/*.jsonl", "inputs");
+ * deepStrictEqual(matchPath(pattern, "weekly/2026-W48/part-1.jsonl"), { period: "2026-11-23", spelling: "2026-W48" });
+ * strictEqual(matchPath(pattern, "weekly/latest/part-1.jsonl"), undefined);
+ * strictEqual(matchPath(pattern, "weekly/2026-W48/_part-1.jsonl"), undefined);
+ * ```
+ *
+ * @returns Undefined if it does not match.
+ */
+export function matchPath(
+  { text }: Pick<PathPattern, "text">,
+  path: string,
+): PathMatch | undefined {
+  const found = expressionOf(text).exec(path);
+  if (!found) return undefined;
+  const { period: spelling } = found.groups ?? {};
+  if (spelling === undefined) return { period: undefined, spelling };
+  const period = toPeriod(spelling);
+  return period === undefined ? undefined : { period, spelling };
+}
+
+/** Returns a path pattern with the period filled in, as a path spells it. */
+export function fillPeriod(text: string, spelling: string): string {
+  return text.replaceAll("{period}", spelling);
+}
+
+function expressionOf(text: string): RegExp {
+  const whole = text.endsWith("/") ? `${text}**` : text;
+  let periods = 0;
+  const parts = whole.split(/(\{period\}|\*\*\/?|\*)/).map(
+    (part, index, all) => {
+      const begins = (all[index - 1] ?? "") === "" ||
+        all[index - 1]!.endsWith("/");
+      const visible = begins ? "(?![_.])" : "";
+      if (part === "{period}") {
+        return periods++ === 0 ? `(?<period>${periodForms})` : "\\k<period>";
+      }
+      if (part === "**/") return `${visible}(?:[^/]+/(?![_.]))*`;
+      if (part === "**") return `${visible}[^/]*(?:/(?![_.])[^/]*)*`;
+      if (part === "*") return `${visible}[^/]*`;
+      return part.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
+    },
+  );
+  return new RegExp(`^${parts.join("")}$`);
+}

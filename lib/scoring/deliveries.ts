@@ -1,0 +1,87 @@
+/** Compares the delivered periods of a variant with what it expects. */
+import type { StoredBatch } from "./batch.ts";
+import {
+  type Delivery,
+  type DeliveryProblem,
+  findIncomplete,
+  findOverdue,
+} from "./expectations.ts";
+import { type InputChoice, isExplicit } from "./inputs.ts";
+import { listScoringRuns, type ScoringRun } from "./ledger.ts";
+import { toDay } from "../config/periods.ts";
+import type { VariantSettings } from "../config/variants.ts";
+import type { Services } from "../services/services.ts";
+
+/** Returns the variant's completed runs, newest period first. */
+export async function readRuns(
+  services: Services,
+  { variant }: VariantSettings,
+): Promise<ScoringRun[]> {
+  const database = await services.predictions();
+  return await services.withRetry(
+    "read the ledger",
+    () => listScoringRuns(database, variant),
+  );
+}
+
+/**
+ * Returns what is not whole or in time after a call: the batches that are not the
+ * ones that their side files promise, the rows of the periods that the call scored
+ * or flags chose, and, unless flags chose any, the rows and the age of the newest
+ * period.
+ *
+ * @param options `runs`: the ledger after the call; undefined if the scores are not stored there, so that only this call's batches are known.
+ */
+export function findProblems(options: {
+  stored: readonly StoredBatch[];
+  settings: VariantSettings;
+  choice: InputChoice;
+  runs: readonly ScoringRun[] | undefined;
+}): DeliveryProblem[] {
+  const { stored, settings: { expect }, choice } = options;
+  const runs = options.runs ?? [];
+  const today = toDay(new Date());
+  const deliveries = newestPerPeriod([
+    ...stored.flatMap(({ batch, scored }) =>
+      scored ? [{ period: batch.period ?? today, ...rowsOf(scored) }] : []
+    ),
+    ...runs.map((run) => ({ period: run.period, ...rowsOf(run) })),
+  ]);
+  const newest = deliveries[0]?.period;
+  const checked = new Set(
+    stored.flatMap(({ batch, scored, ledger }) =>
+      scored || ledger ? [batch.period ?? ledger?.period ?? today] : []
+    ),
+  );
+  const broken = stored.flatMap(({ batch, incomplete }): DeliveryProblem[] =>
+    incomplete === undefined ? [] : [{
+      kind: "incomplete",
+      period: batch.period ?? null,
+      reason: incomplete,
+    }]
+  );
+  if (isExplicit(choice)) {
+    return [...broken, ...findIncomplete(deliveries, { checked, expect })];
+  }
+  if (newest !== undefined) checked.add(newest);
+  return [
+    ...broken,
+    ...findIncomplete(deliveries, { checked, expect }),
+    ...findOverdue(newest, { expect, now: new Date() }),
+  ];
+}
+
+function rowsOf(
+  { rows, rowsSetAside }: { rows: number; rowsSetAside: number },
+): { rows: number } {
+  return { rows: rows + rowsSetAside };
+}
+
+/** Returns the first delivery of each period, newest period first. */
+function newestPerPeriod(deliveries: readonly Delivery[]): Delivery[] {
+  const first = new Map<string, Delivery>();
+  for (const delivery of deliveries) {
+    if (!first.has(delivery.period)) first.set(delivery.period, delivery);
+  }
+  return [...first.values()].toSorted((a, b) => a.period < b.period ? 1 : -1);
+}
