@@ -19,14 +19,13 @@ import {
   scoreBatches,
   type StoredBatch,
 } from "../lib/scoring/batch.ts";
-import { findProblems, readRuns } from "../lib/scoring/deliveries.ts";
 import {
+  findProblems,
   inOrder,
-  openInputs,
-  sortInputs,
-  toAgain,
+  readRuns,
   worthSaying,
-} from "../lib/scoring/inputs.ts";
+} from "../lib/scoring/deliveries.ts";
+import { openInputs, sortInputs, toAgain } from "../lib/scoring/inputs.ts";
 import type { Scorer } from "../lib/scoring/scorer.ts";
 import type { InputBatch } from "../lib/services/input-batches.ts";
 import {

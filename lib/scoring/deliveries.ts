@@ -1,12 +1,12 @@
 /** Compares the delivered periods of a variant with what it expects. */
-import type { StoredBatch } from "./batch.ts";
+import { asStored, type StoredBatch } from "./batch.ts";
 import {
   type Delivery,
   type DeliveryProblem,
   findIncomplete,
   findOverdue,
 } from "./expectations.ts";
-import { type InputChoice, isExplicit } from "./inputs.ts";
+import { type InputChoice, isExplicit, type SkippedBatch } from "./inputs.ts";
 import { listScoringRuns, type ScoringRun } from "./ledger.ts";
 import { toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -84,4 +84,19 @@ function newestPerPeriod(deliveries: readonly Delivery[]): Delivery[] {
     if (!first.has(delivery.period)) first.set(delivery.period, delivery);
   }
   return [...first.values()].toSorted((a, b) => a.period < b.period ? 1 : -1);
+}
+
+/** Returns the skipped batches that the result of a call names: all that flags chose, otherwise the newest. */
+export function worthSaying(
+  skipped: readonly SkippedBatch[],
+  { choice }: { choice: InputChoice },
+): StoredBatch[] {
+  return (isExplicit(choice) ? skipped : skipped.slice(-1)).map(asStored);
+}
+
+/** Returns batches in the order of their periods. */
+export function inOrder(stored: readonly StoredBatch[]): StoredBatch[] {
+  return stored.toSorted((a, b) =>
+    (a.batch.period ?? "").localeCompare(b.batch.period ?? "")
+  );
 }

@@ -1,6 +1,5 @@
 /** Finds the batches of one call, and tells new ones from those that were scored before. */
 import { createHash } from "node:crypto";
-import { asStored, type StoredBatch } from "./batch.ts";
 import { digestParts, type ScoringRun } from "./ledger.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { namedUri } from "../services/variant-files.ts";
@@ -190,21 +189,6 @@ export function toAgain(
 /** Tells whether flags name the data or the periods. */
 export function isExplicit({ named, period, from, to }: InputChoice): boolean {
   return (named ?? period ?? from ?? to) !== undefined;
-}
-
-/** Returns the skipped batches that the result of a call names: all that flags chose, otherwise the newest. */
-export function worthSaying(
-  skipped: readonly SkippedBatch[],
-  { choice }: { choice: InputChoice },
-): StoredBatch[] {
-  return (isExplicit(choice) ? skipped : skipped.slice(-1)).map(asStored);
-}
-
-/** Returns batches in the order of their periods. */
-export function inOrder(stored: readonly StoredBatch[]): StoredBatch[] {
-  return stored.toSorted((a, b) =>
-    (a.batch.period ?? "").localeCompare(b.batch.period ?? "")
-  );
 }
 
 /** Bytes of a batch that is hashed before it is scored, because reading it twice costs nothing. */

@@ -100,7 +100,12 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
     const { finishedAt, ...rest } = run;
     deepStrictEqual(rest, {
       id: run.id,
+      period: new Date().toISOString().slice(0, 10),
+      hasPeriod: false,
       inputUri: input.inputUri,
+      contentSha256: input.contentSha256,
+      inputVersion: null,
+      inputBytes: null,
       modelName: "model",
       modelVersion: "1",
       attempt: 1,

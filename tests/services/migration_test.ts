@@ -213,9 +213,16 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
         await database.query(current),
       ];
       await ensurePredictionsSchema(database);
+      // The day of scoring is the period of runs from before there were any.
+      const withPeriod = before.map((rows) =>
+        rows.map((row) => ({
+          ...row,
+          period: new Date().toISOString().slice(0, 10),
+        }))
+      );
       deepStrictEqual(
         [await database.query(query), await database.query(current)],
-        before,
+        withPeriod,
       );
       deepStrictEqual(
         await database.query(

@@ -303,6 +303,7 @@ Deno.test("ensurePredictionsSchema() creates the ledger, the table and the view"
       "003_current.sql",
       "004_monitoring_earlier_performance.sql",
       "005_scores.sql",
+      "006_periods.sql",
     ],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
@@ -411,8 +412,12 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keep
     "003_current.sql",
     "004_monitoring_earlier_performance.sql",
     "005_scores.sql",
+    "006_periods.sql",
   ]);
-  deepStrictEqual(await columns(), before);
+  deepStrictEqual(await columns(), [
+    ...before,
+    { column_name: "period", data_type: "date" },
+  ]);
   deepStrictEqual(
     await database.query("select churn_probability as score from retention"),
     [{ score: 0.875 }],

@@ -372,7 +372,7 @@ Deno.test("openNewData() never falls back to the shipped sample or to a missing 
     encode(JSON.stringify(manifest)),
   );
   await stores.project.write(local, encode("shipped"));
-  await rejects(read(stores), /only the shipped synthetic sample/);
+  await rejects(read(stores), /only the shipped synthetic data/);
   await stores.project.write(local, encode("of the user"));
   strictEqual((await read(stores)).source, "local-fallback");
 });

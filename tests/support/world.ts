@@ -88,7 +88,8 @@ export async function startWorld(
 async function upload(bucketUrl: string, prefix: string): Promise<void> {
   for (const kind of ["models", "data"]) {
     const folder = `${root}${kind}/${prefix}/churn`;
-    for await (const { name } of Deno.readDir(folder)) {
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (!isFile) continue; // the weekly files stay here
       await put(
         `${bucketUrl}/${prefix}/${kind}/churn/${name}`,
         await Deno.readFile(`${folder}/${name}`),
