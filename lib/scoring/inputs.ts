@@ -241,7 +241,9 @@ async function withoutCopies(
     }
     kept.push(part);
   }
-  return { batch: same.length === 0 ? batch : { ...batch, parts: kept }, same };
+  if (same.length === 0) return { batch, same };
+  const uri = kept.length === 1 ? kept[0]!.uri : batch.uri;
+  return { batch: { ...batch, uri, parts: kept }, same };
 }
 
 /** Returns the SHA-256 of a file. */

@@ -115,13 +115,17 @@ export async function findNamedBatch(
     found.push({ uri, batch: toBatch(data!) });
   }
   const batches = found.map(({ batch }) => batch);
-  const [first, ...others] = found;
+  const parts = batches.flatMap((batch) => batch.parts);
+  const others = new Set(parts.map(({ uri }) => uri)).size - 1;
+  const [first] = found;
   return {
     ...batches[0]!,
-    uri: others.length === 0
+    uri: found.length === 1
       ? first!.batch.uri
-      : `${first!.batch.uri} and ${others.length} more`,
-    parts: batches.flatMap(({ parts }) => parts),
+      : others === 0
+      ? parts[0]!.uri
+      : `${parts[0]!.uri} and ${others} more`,
+    parts,
     source: batches.some(({ source }) => source === "s3") ? "s3" : "local",
     period,
     async [Symbol.asyncDispose]() {
@@ -332,7 +336,7 @@ function toPart(store: ArtifactStore, file: ListedFile): InputPart {
 /** Returns the side file's pattern for an input pattern: beside the last folder or file that has the period in its name. */
 function manifestOf(text: string): string {
   const end = text.lastIndexOf("{period}") + "{period}".length;
-  const begin = text.lastIndexOf("/", end) + 1;
+  const begin = text.lastIndexOf("/", end - 1) + 1;
   return `${text.slice(0, begin)}{period}.manifest.json`;
 }
 

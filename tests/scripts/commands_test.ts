@@ -39,9 +39,16 @@ Deno.test("predict sets up, logs, promotes and scores on the embedded default, o
   const first = await runCommand("predict", [], { env });
   strictEqual(first.report.status, "scored");
   strictEqual(first.report.model_version, 1);
-  strictEqual(
-    first.report.rows,
-    await countLines("data/churn/X_test_sample_2.json"),
+  const weeks = ["2026-11-09", "2026-11-16", "2026-11-23"];
+  deepStrictEqual(
+    first.report.inputs.map((
+      { period, status, rows }: Record<string, unknown>,
+    ) => [period, status, rows]),
+    await Promise.all(weeks.map(async (week) => [
+      week,
+      "scored",
+      await countLines(`data/churn/weekly/${week}.jsonl`),
+    ])),
   );
   match(first.stderr, /has no model for base yet/);
 
@@ -53,15 +60,26 @@ Deno.test("predict sets up, logs, promotes and scores on the embedded default, o
   deepStrictEqual(report.result, [{ rows: first.report.rows }]);
 
   const forced = await runCommand("predict", ["--force"], { env });
-  strictEqual(forced.report.inputs[0].attempt, 2);
+  deepStrictEqual(
+    forced.report.inputs.map((
+      { period, status, attempt }: Record<string, unknown>,
+    ) => [period, status, attempt]),
+    [
+      ["2026-11-16", "nothing-new", 1],
+      ["2026-11-23", "scored", 2],
+    ],
+  );
   const counts = await runCommand(
     "query",
     ["select (select count(*) from churn_predictions) as all, (select count(*) from churn_predictions_current) as current"],
     { env },
   );
+  const rowsOf = await Promise.all(
+    weeks.map((week) => playersOf(`data/churn/weekly/${week}.jsonl`)),
+  );
   deepStrictEqual(counts.report.result, [{
-    all: 2 * first.report.rows,
-    current: first.report.rows,
+    all: first.report.rows + rowsOf[2]!.length,
+    current: new Set(rowsOf.flat()).size,
   }]);
 });
 
@@ -87,7 +105,7 @@ testWithPython(
     const env = { CHURN_HOME: `${home.path}/home`, CHURN_FILES: home.path };
     await runCommand("predict", [], { env });
     const { report } = await runCommand("query", [
-      "select player_id, churn_probability from churn_predictions order by row_number",
+      "select player_id, churn_probability from churn_predictions order by scoring_run_id, row_number",
     ], { env });
     const expected = report.result;
     await runCommand("predict", ["--output", `${home.path}/scores.jsonl`], {
@@ -169,7 +187,7 @@ Deno.test("predict waits for the process that has the embedded database, then bo
   const { report } = await runCommand("query", [
     "select count(*) as rows from scoring_runs",
   ], { env });
-  deepStrictEqual(report.result, [{ rows: 1 }]);
+  deepStrictEqual(report.result, [{ rows: 3 }]);
 });
 
 Deno.test("query prints three formats and cannot write", async () => {
@@ -327,7 +345,7 @@ testWithPython(
       `${bucket}/geography-us/data/churn/X_test_sample_2.json`,
     );
     const refused = await run("predict", us, 1);
-    match(refused.stderr, /shipped synthetic sample/);
+    match(refused.stderr, /shipped synthetic data/);
     const otherRows = new TextDecoder().decode(
       files["data/churn/X_test_sample_2.json"],
     ).trim().split("\n").slice(2, 5);
@@ -428,6 +446,13 @@ testWithSeed(
   },
 );
 
+async function playersOf(path: string): Promise<string[]> {
+  const text = await Deno.readTextFile(
+    new URL(`../../${path}`, import.meta.url),
+  );
+  return text.trim().split("\n").map((line) => JSON.parse(line).player_id);
+}
+
 async function countLines(path: string): Promise<number> {
   const text = await Deno.readTextFile(
     new URL(`../../${path}`, import.meta.url),
@@ -464,7 +489,7 @@ Deno.test("an invalid flag changes nothing, and reports name the engine and vers
   const counts = await runCommand("query", [
     `select (select count(*) from model_versions) as versions, (select count(*) from runs where name = 'Scoring') as scorings`,
   ], { env });
-  deepStrictEqual(counts.report.result, [{ versions: 1, scorings: 1 }]);
+  deepStrictEqual(counts.report.result, [{ versions: 1, scorings: 3 }]);
 
   const second = await runCommand("log-model", ["--force"], { env });
   strictEqual(second.report.model_version, 2);

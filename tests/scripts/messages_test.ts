@@ -309,7 +309,7 @@ function* walk(folder: string): Generator<string> {
   }
 }
 
-Deno.test("predict scores identical inputs of one call once, and names the first of them", async () => {
+Deno.test("predict scores files of one call as one batch, identical ones once, and names the first of them", async () => {
   await using folder = await tempFolder();
   const env = { CHURN_HOME: `${folder.path}/home`, CHURN_FILES: folder.path };
   const lines = (await Deno.readTextFile("data/churn/X_test_sample_2.json"))
@@ -331,8 +331,7 @@ Deno.test("predict scores identical inputs of one call once, and names the first
       { input, status, same_as, rows }: Record<string, unknown>,
     ) => [input, status, same_as, rows]),
     [
-      [first, "scored", undefined, 3],
-      [other, "scored", undefined, 2],
+      [`${first} and 2 more`, "scored", undefined, 5],
       [first, "same-content", first, 0],
       [copy, "same-content", first, 0],
     ],
@@ -349,7 +348,7 @@ Deno.test("predict scores identical inputs of one call once, and names the first
   const stored = await runCommand("query", [
     "select count(*) as rows, count(distinct mlflow_run_id) as runs from churn_predictions join scoring_runs r on r.id = scoring_run_id",
   ], { env });
-  deepStrictEqual(stored.report.result, [{ rows: 10, runs: 4 }]);
+  deepStrictEqual(stored.report.result, [{ rows: 10, runs: 2 }]);
 });
 
 Deno.test("printed commands name the variant and the input", async () => {
@@ -384,7 +383,7 @@ Deno.test("printed commands name the variant and the input", async () => {
   const [, sql = ""] = /deno task query "(.*)"/.exec(scored) ?? [];
   const suggested = await runCommand("query", [sql], { env });
   const all = await runCommand("query", [
-    `select player_id, churn_probability, c.model_version from churn_predictions c join scoring_runs r on r.id = scoring_run_id
+    `select player_id, churn_probability, c.model_version, c.period from churn_predictions c join scoring_runs r on r.id = scoring_run_id
      where variant = 'geography-us' order by churn_probability desc limit 10`,
   ], { env });
   strictEqual(suggested.report.result.length, 10);

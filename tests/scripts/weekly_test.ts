@@ -1,0 +1,448 @@
+/** Weeks of deliveries, from late and corrected ones to a rollback, on the embedded default and on Postgres with S3. */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { putObject } from "../support/aws.ts";
+import { copyProject } from "../support/checkout.ts";
+import { runCommand } from "../support/commands.ts";
+import { testWithPython } from "../support/python.ts";
+import { tempFolder } from "../support/servers.ts";
+import { startWorld } from "../support/world.ts";
+
+/** Where the deliveries go and the commands run. */
+interface Place extends AsyncDisposable {
+  /** Writes a file below the variant's prefix. */
+  deliver(path: string, text: string): Promise<void>;
+  run(
+    name: string,
+    args?: readonly string[],
+    code?: number,
+    json?: boolean,
+  ): ReturnType<typeof runCommand>;
+}
+
+const us = ["--geography", "US"];
+
+const declared = (expect: string) => `
+inputs: data/churn/weekly/{period}/*.jsonl
+recipe:
+  one_hot:
+    - {column: brand_id, prefix: brand_id_}
+    - {column: ben_login_id, prefix: ben_login_id_}
+    - {column: player_reg_product, prefix: player_reg_product_}
+${expect}
+variants:
+  - geography: US
+`;
+
+async function embedded(expect = ""): Promise<Place> {
+  await using stack = new AsyncDisposableStack();
+  const project = stack.use(await copyProject());
+  const home = stack.use(await tempFolder());
+  await Deno.writeTextFile(`${project.path}/variants.yaml`, declared(expect));
+  await Deno.remove(`${project.path}/data/geography-us/churn/weekly`, {
+    recursive: true,
+  });
+  const owned = stack.move();
+  return {
+    async deliver(path, text) {
+      const file = `${project.path}/${
+        path.replace("data/", "data/geography-us/")
+      }`;
+      await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), {
+        recursive: true,
+      });
+      await Deno.writeTextFile(file, text);
+    },
+    run: (name, args = us, code = 0, json = true) =>
+      runCommand(name, args, {
+        env: { CHURN_HOME: home.path },
+        code,
+        json,
+        folder: project.path,
+      }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function configured(expect = ""): Promise<Place> {
+  await using stack = new AsyncDisposableStack();
+  const world = stack.use(await startWorld("geography-us"));
+  const project = stack.use(await copyProject());
+  await Deno.writeTextFile(`${project.path}/variants.yaml`, declared(expect));
+  const run: Place["run"] = (name, args = us, code = 0, json = true) =>
+    runCommand(name, args, {
+      env: world.env,
+      code,
+      json,
+      folder: project.path,
+    });
+  await run("setup");
+  await run("log-model");
+  await run("promote", [...us, "--version", "1"]);
+  const owned = stack.move();
+  return {
+    deliver: (path, text) =>
+      putObject(world.moto, `${world.bucket}/geography-us/${path}`, text),
+    run,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** The shipped rows, of which every week takes others. */
+const sample = (await Deno.readTextFile(
+  new URL(
+    "../../data/geography-us/churn/weekly/2026-11-23.jsonl",
+    import.meta.url,
+  ),
+)).trim().split("\n").map((line): Record<string, unknown> => JSON.parse(line));
+
+/** Forty players, from `first` on; `shift` gives them the cells of others. */
+function week(first: number, { rows = 40, shift = 0 } = {}) {
+  return Array.from({ length: rows }, (_, row) => ({
+    ...sample[(first + row + shift) % sample.length]!,
+    player_id: `P-${first + row}`,
+  }));
+}
+
+const toLines = (rows: readonly Record<string, unknown>[]) =>
+  rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+
+const pathOf = (period: string, part = "part-0") =>
+  `data/churn/weekly/${period}/${part}.jsonl`;
+
+/** What `churn_predictions_current` must show: period and version by player. */
+type Expected = Map<string, { period: string; version: string }>;
+
+/** Adds a scored week to what is expected; an older week changes nothing for players of a newer one. */
+function show(
+  expected: Expected,
+  rows: readonly { player_id: string }[],
+  { period, version }: { period: string; version: string },
+): void {
+  for (const { player_id } of rows) {
+    const shown = expected.get(player_id);
+    if (shown && shown.period > period) continue;
+    expected.set(player_id, { period, version });
+  }
+}
+
+async function checkCurrent(place: Place, expected: Expected): Promise<void> {
+  const { report } = await place.run("query", [
+    `select c.player_id, c.period::text, c.model_version, c.churn_probability = p.churn_probability as same
+     from churn_predictions_current c join churn_predictions p using (scoring_run_id, row_number)`,
+  ]);
+  const rows: {
+    player_id: string;
+    period: string;
+    model_version: string;
+    same: boolean;
+  }[] = report.result;
+  strictEqual(rows.length, expected.size);
+  ok(rows.every(({ same }) => same));
+  deepStrictEqual(
+    new Map(
+      rows.map(({ player_id, period, model_version: version }) => [
+        player_id,
+        { period, version },
+      ]),
+    ),
+    new Map([...expected].toSorted()),
+  );
+}
+
+/** Period, status, attempt and version of each batch that a call reports. */
+const batchesOf = (report: { inputs: Record<string, unknown>[] }) =>
+  report.inputs.map(({ period, status, attempt, model_version }) => [
+    period,
+    status,
+    attempt,
+    model_version,
+  ]);
+
+async function tellStory(place: Place): Promise<void> {
+  const { deliver, run } = place;
+  const expected: Expected = new Map();
+  const days = [
+    "2026-09-28",
+    "2026-10-05",
+    "2026-10-12",
+    "2026-10-19",
+    "2026-10-26",
+    "2026-11-02",
+    "2026-11-09",
+    "2026-11-16",
+  ];
+  const weeks = days.map((_, index) => week(10 * index));
+
+  // Weeks 1 to 3 wait for the first Monday; they are scored in order.
+  for (const index of [2, 0, 1]) {
+    await deliver(pathOf(days[index]!), toLines(weeks[index]!));
+  }
+  const first = await run("predict");
+  deepStrictEqual(batchesOf(first.report), [
+    [days[0], "scored", 1, 1],
+    [days[1], "scored", 1, 1],
+    [days[2], "scored", 1, 1],
+  ]);
+  for (const index of [0, 1, 2]) {
+    show(expected, weeks[index]!, { period: days[index]!, version: "1" });
+  }
+  await checkCurrent(place, expected);
+
+  // Week 4 is late: week 5 comes first. Version 2 is promoted in week 5.
+  await run("log-model", [
+    ...us,
+    "--model",
+    "models/company-clienta/churn/xgb_churn_model_2.bin",
+  ]);
+  await run("promote", [...us, "--version", "2"]);
+  await deliver(pathOf(days[4]!), toLines(weeks[4]!));
+  deepStrictEqual(batchesOf((await run("predict")).report).at(-1), [
+    days[4],
+    "scored",
+    1,
+    2,
+  ]);
+  show(expected, weeks[4]!, { period: days[4]!, version: "2" });
+  await deliver(pathOf(days[3]!), toLines(weeks[3]!));
+  const late = await run("predict");
+  deepStrictEqual(
+    batchesOf(late.report).filter(([, status]) => status === "scored"),
+    [[days[3], "scored", 1, 2]],
+  );
+  show(expected, weeks[3]!, { period: days[3]!, version: "2" });
+  await checkCurrent(place, expected);
+
+  // Week 3 is corrected: another attempt of that week, for nobody but its own players.
+  const corrected = week(20, { shift: 7 });
+  await deliver(pathOf(days[2]!), toLines(corrected));
+  deepStrictEqual(
+    batchesOf((await run("predict")).report).filter(([, status]) =>
+      status === "scored"
+    ),
+    [[days[2], "scored", 2, 2]],
+  );
+  show(expected, corrected, { period: days[2]!, version: "2" });
+  await checkCurrent(place, expected);
+
+  // Week 6, and a rollback: nothing is scored again by itself, and the command is printed.
+  await deliver(pathOf(days[5]!), toLines(weeks[5]!));
+  await run("predict");
+  await run("promote", [...us, "--version", "1"]);
+  const idle = await runText(place, us);
+  match(idle, /Nothing new for geography US/);
+  match(
+    idle,
+    /`deno task predict --geography US --period 2026-11-02 --force` scores them again with churn-prediction-model-us version 1/,
+  );
+  const rolledBack = await run("predict", [
+    ...us,
+    "--period",
+    "2026-W45",
+    "--force",
+  ]);
+  deepStrictEqual(batchesOf(rolledBack.report), [[days[5], "scored", 2, 1]]);
+  show(expected, weeks[5]!, { period: days[5]!, version: "1" });
+  await checkCurrent(place, expected);
+
+  // Week 7 has the players of week 6 and more, sorted otherwise, in two files: one batch.
+  const superset = [...weeks[6]!, ...weeks[5]!.slice(0, 10)].toReversed();
+  await deliver(pathOf(days[6]!, "a"), toLines(superset.slice(0, 20)));
+  await deliver(pathOf(days[6]!, "b"), toLines(superset.slice(20)));
+  await deliver(pathOf(days[6]!, "_SUCCESS"), "");
+  const seventh = await run("predict");
+  deepStrictEqual(batchesOf(seventh.report).at(-1), [days[6], "scored", 1, 1]);
+  strictEqual(seventh.report.inputs.at(-1).files, 2);
+  strictEqual(seventh.report.rows, superset.length);
+  show(expected, superset, { period: days[6]!, version: "1" });
+  await checkCurrent(place, expected);
+  const { report: ledger } = await run("query", [
+    `select count(*) as runs, min(row_count) as rows, min(content_sha256) as digest from scoring_runs where period = '${
+      days[6]
+    }'`,
+  ]);
+  const digests = [superset.slice(0, 20), superset.slice(20)].map((rows) =>
+    `${sha256(toLines(rows))}\n`
+  );
+  deepStrictEqual(ledger.result, [
+    { runs: 1, rows: 50, digest: sha256(digests.join("")) },
+  ]);
+
+  // In week 8 two players have two rows; the last one counts.
+  const eighth = [...weeks[7]!, ...week(70, { rows: 2, shift: 50 })];
+  await deliver(pathOf(days[7]!), toLines(eighth));
+  const last = await run("predict");
+  strictEqual(last.report.inputs.at(-1).duplicate_players, 2);
+  match(last.stderr, /2 players have more than one row; the last row of each/);
+  show(expected, eighth, { period: days[7]!, version: "1" });
+  await checkCurrent(place, expected);
+  const { report: rows } = await run("query", [
+    `select row_number from churn_predictions_current where player_id in ('P-70', 'P-71') order by 1`,
+  ]);
+  deepStrictEqual(rows.result, [{ row_number: 41 }, { row_number: 42 }]);
+
+  // Week 5 is scored again: its later players keep what they have.
+  await run("predict", [...us, "--force", "--period", days[4]!]);
+  show(expected, weeks[4]!, { period: days[4]!, version: "1" });
+  await checkCurrent(place, expected);
+
+  // Whatever runs again finds nothing new.
+  const again = await run("predict");
+  strictEqual(again.report.status, "nothing-new");
+  const range = await run("predict", [
+    ...us,
+    "--from",
+    days[1]!,
+    "--to",
+    days[6]!,
+  ]);
+  strictEqual(range.report.status, "nothing-new");
+  strictEqual(range.report.inputs.length, 6);
+  const { report: attempts } = await run("query", [
+    "select period::text, max(attempt) as attempts from scoring_runs group by 1 order by 1",
+  ]);
+  deepStrictEqual(
+    attempts.result.map(({ attempts }: { attempts: number }) => attempts),
+    [1, 1, 2, 1, 2, 2, 1, 1],
+  );
+}
+
+async function runText(place: Place, args: readonly string[]) {
+  const { stdout, stderr } = await place.run("predict", args, 0, false);
+  return `${stdout}\n${stderr}`;
+}
+
+const sha256 = (text: string) =>
+  createHash("sha256").update(text).digest("hex");
+
+Deno.test("eight weeks on the embedded default: late, corrected, rolled back, re-scored", async () => {
+  await using place = await embedded();
+  await tellStory(place);
+});
+
+testWithPython(
+  "eight weeks on Postgres and S3: late, corrected, rolled back, re-scored",
+  async () => {
+    await using place = await configured();
+    await tellStory(place);
+  },
+);
+
+Deno.test("a week that is late, shrunken or not the promised one is said, and fails on demand", async () => {
+  await using place = await embedded(
+    "expect: {max_age_days: 9, min_rows: 10, rows_change: 0.5}",
+  );
+  const { deliver, run } = place;
+  const strict = [...us, "--fail-on", "overdue,incomplete"];
+  const day = (ago: number) =>
+    new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+  const [first, second, third, fourth] = [28, 21, 14, 7].map(day) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  await deliver(pathOf(first), toLines(week(0)));
+  await deliver(pathOf(second), toLines(week(0, { rows: 44 })));
+
+  // The newest period is three weeks old.
+  const overdue = await run("predict");
+  deepStrictEqual([overdue.report.status, overdue.report.rows], [
+    "overdue",
+    84,
+  ]);
+  match(
+    overdue.report.problems[0].reason,
+    /began 21 days ago; max_age_days allows 9/,
+  );
+  strictEqual((await run("predict", strict, 3)).report.status, "overdue");
+
+  // 20 of 42 rows are 52.4 % fewer than the median; they are scored all the same.
+  await deliver(pathOf(fourth), toLines(week(0, { rows: 20 })));
+  const shrunken = await run("predict", strict, 3);
+  deepStrictEqual(
+    [shrunken.report.status, shrunken.report.rows],
+    ["incomplete", 20],
+  );
+  match(
+    shrunken.report.problems[0].reason,
+    /20 rows, 52\.4 % fewer than the median 42 of the 2 periods before; rows_change allows 50 %/,
+  );
+  strictEqual((await run("predict", strict, 3)).report.status, "incomplete");
+  await deliver(pathOf(fourth), toLines(week(0, { rows: 21 })));
+  const whole = await run("predict", strict);
+  deepStrictEqual([whole.report.status, whole.report.inputs.at(-1).attempt], [
+    "scored",
+    2,
+  ]);
+
+  // Fewer rows than the side file promises: nothing of the week is stored.
+  const manifest = `data/churn/weekly/${third}.manifest.json`;
+  await deliver(manifest, JSON.stringify({ rows: 41 }));
+  await deliver(pathOf(third), toLines(week(0)));
+  const broken = await run("predict", strict, 3);
+  deepStrictEqual([broken.report.status, broken.report.rows], [
+    "incomplete",
+    0,
+  ]);
+  match(
+    broken.report.problems[0].reason,
+    /has 40 rows, .*manifest\.json promises 41/,
+  );
+  const stored = await run("query", [
+    `select count(*) as runs from scoring_runs where period = '${third}'`,
+  ]);
+  deepStrictEqual(stored.report.result, [{ runs: 0 }]);
+  await deliver(manifest, JSON.stringify({ sha256: sha256("other") }));
+  match(
+    (await run("predict", strict, 3)).report.problems[0].reason,
+    /its SHA-256 is [0-9a-f]{64}, .*manifest\.json promises/,
+  );
+  await deliver(manifest, "{}");
+  match(
+    (await run("predict", us, 1)).stderr,
+    /manifest\.json: it has neither "rows" nor "sha256"/,
+  );
+  await deliver(
+    manifest,
+    JSON.stringify({ rows: 40, sha256: sha256(toLines(week(0))) }),
+  );
+  strictEqual((await run("predict", strict)).report.status, "scored");
+});
+
+Deno.test("a period is chosen by flags, and what cannot be chosen is an error", async () => {
+  await using place = await embedded();
+  const { deliver, run } = place;
+  const nothing = await run("predict", us, 1);
+  match(nothing.stderr, /Cannot find any file at .*weekly\/\{period\}/);
+  await deliver(pathOf("2026-W44"), toLines(week(0)));
+  await deliver(pathOf("2026-W45"), toLines(week(0)));
+  const one = await run("predict", [...us, "--period", "2026-10-26"]);
+  deepStrictEqual(batchesOf(one.report), [["2026-10-26", "scored", 1, 1]]);
+  const other = await run("predict", [...us, "--from", "2026-W45"]);
+  deepStrictEqual(batchesOf(other.report), [["2026-11-02", "scored", 1, 1]]);
+  const cases: [readonly string[], number, RegExp][] = [
+    [["--period", "2026-13-01"], 2, /--period "2026-13-01": expected a day/],
+    [
+      ["--period", "2026-W46"],
+      1,
+      /Cannot find data of geography US for 2026-11-09/,
+    ],
+    [
+      ["--from", "2026-W45", "--to", "2026-W44"],
+      2,
+      /the first period is after/,
+    ],
+    [["--from", "2026-W45", "--period", "2026-W45"], 2, /--from with --period/],
+    [["--fail-on", "late"], 2, /expected overdue, incomplete/],
+  ];
+  for (const [flags, code, message] of cases) {
+    match((await run("predict", [...us, ...flags], code)).stderr, message);
+  }
+  // One week in two spellings would be scored twice.
+  await deliver(pathOf("2026-11-02"), toLines(week(0)));
+  match(
+    (await run("predict", us, 1)).stderr,
+    /the period is spelled (2026-11-02 and 2026-W45|2026-W45 and 2026-11-02)/,
+  );
+});
