@@ -7,7 +7,8 @@ export type Result = Readonly<Record<string, unknown>>;
 /**
  * Returns one command's result as Markdown: a table with one row per plain
  * field, two small tables for a score distribution, the objects in `comparison`
- * side by side, and a separate table for each other object.
+ * side by side, one row per batch and per problem, and a separate table for each
+ * other object.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -20,12 +21,22 @@ export type Result = Readonly<Record<string, unknown>>;
  * ```
  */
 export function toJobSummary(result: Result): string {
-  const { status, variant, score_distribution, comparison, ...rest } = result;
+  const {
+    status,
+    variant,
+    score_distribution,
+    comparison,
+    problems,
+    inputs,
+    ...rest
+  } = result;
   const plain = Object.entries(rest).filter(([, value]) => isPlain(value));
   const nested = Object.entries(rest).filter(([, value]) => isObject(value));
   return [
     `### ${[variant, status].filter(isPlain).map(toCell).join(": ")}`,
     fieldTable("", plain),
+    listTable("problems", problems),
+    listTable("batches", inputs),
     ...(isObject(score_distribution)
       ? distributionTables(score_distribution)
       : []),
@@ -48,6 +59,7 @@ export function toRunSummary(results: readonly Result[]): string {
   const head = [
     "variant",
     "status",
+    "period",
     "version",
     "rows",
     "set aside",
@@ -59,6 +71,7 @@ export function toRunSummary(results: readonly Result[]): string {
     result.error === undefined
       ? result.status
       : `${result.status}: ${result.error}`,
+    result.period,
     result.model_version,
     result.rows,
     result.rows_set_aside,
@@ -106,6 +119,21 @@ function comparisonTable(comparison: Result): string {
       ...columns.map((column) => column[name]),
     ]),
   );
+}
+
+/** Returns a table with one row per object and the fields that are plain in any of them; empty without objects. */
+function listTable(title: string, list: unknown): string {
+  if (!Array.isArray(list)) return "";
+  const objects = list.filter(isObject);
+  const names = [...new Set(objects.flatMap((each) => Object.keys(each)))]
+    .filter((name) => objects.some((each) => isPlain(each[name])));
+  const table = toTable(
+    names.map(toTitle),
+    objects.map((each) =>
+      names.map((name) => isPlain(each[name]) ? each[name] : "")
+    ),
+  );
+  return table === "" ? "" : `#### ${title}\n\n${table}`;
 }
 
 function fieldTable(

@@ -17,6 +17,8 @@ const scored = {
     histogram: [600, 300, 150, 100, 20, 10, 10, 5, 4, 1],
   },
   seconds: 2.5,
+  period: "2026-11-23",
+  problems: [{ kind: "incomplete", period: "2026-11-23", reason: "3 rows" }],
 };
 
 Deno.test("toJobSummary() shows version, rows, seconds, and the scores as quantiles and bars", () => {
@@ -24,7 +26,11 @@ Deno.test("toJobSummary() shows version, rows, seconds, and the scores as quanti
   match(text, /^### geography-us: scored\n/);
   match(
     text,
-    /\n\| model version \| 3 \|\n\| rows \| 1,200 \|\n\| seconds \| 2.5 \|\n/,
+    /\n#### problems\n\n\| kind \| period \| reason \|\n\|---\|---\|---\|\n\| incomplete \| 2026-11-23 \| 3 rows \|\n/,
+  );
+  match(
+    text,
+    /\n\| model version \| 3 \|\n\| rows \| 1,200 \|\n\| seconds \| 2.5 \|\n\| period \| 2026-11-23 \|\n/,
   );
   match(
     text,
@@ -71,11 +77,11 @@ Deno.test("toRunSummary() has a row for each variant, with the error of one that
   ]);
   match(
     text,
-    /\| geography-us \| scored \| 3 \| 1,200 \| {2}\| 0.25 \| 2.5 \|/,
+    /\| geography-us \| scored \| 2026-11-23 \| 3 \| 1,200 \| {2}\| 0.25 \| 2.5 \|/,
   );
   match(
     text,
-    /\| base \| failed: S3 is unavailable \| {2}\| {2}\| {2}\| {2}\| {2}\|/,
+    /\| base \| failed: S3 is unavailable \| {2}\| {2}\| {2}\| {2}\| {2}\| {2}\|/,
   );
 });
 
