@@ -226,9 +226,9 @@ VARIANTS = [
 
 # First days of the shipped weeks, and how many players each has.
 WEEKS = ["2026-11-09", "2026-11-16", "2026-11-23"]
-WEEK_ROWS = 200
+WEEK_ROWS = 400
 # Players who are gone by the next week; as many new ones come.
-WEEKLY_CHANGE = 10
+WEEKLY_CHANGE = 20
 
 # Splits in the order in which players are numbered: no player is in two of them.
 SPLITS = ["training", "evaluation", "sample"]

@@ -91,8 +91,8 @@ export async function countPlayers(
 
 /**
  * Returns the newest completed run of the newest period before the run's that
- * scored other data. Without such a period, an earlier run of the same period that
- * scored other data; undefined when there is none.
+ * scored other data; undefined when there is none. For a run without a period, an
+ * earlier run of the same day counts, too.
  */
 export async function findPreviousRun(
   database: Queryable,
@@ -102,8 +102,9 @@ export async function findPreviousRun(
     `select ${runColumns} from scoring_runs
      where variant = (select variant from scoring_runs where id = $1)
        and content_sha256 <> $2 and status = 'completed'
-       and (${effectivePeriod} < $3 or ${effectivePeriod} = $3 and id < $1)
-     order by ${effectivePeriod} = $3, ${effectivePeriod} desc, id desc limit 1`,
+       and (${effectivePeriod} < $3 or ${effectivePeriod} = $3 and id < $1
+         and (select period is null from scoring_runs where id = $1))
+     order by ${effectivePeriod} desc, id desc limit 1`,
     [run.id, run.contentSha256, run.period],
   );
   return previous;

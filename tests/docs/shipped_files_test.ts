@@ -20,6 +20,7 @@ interface Manifest {
     "model" | "features" | "sample" | "evaluation",
     { name: string; bytes: number; sha256: string }
   >;
+  weekly: { name: string; bytes: number; sha256: string }[];
 }
 
 const root = new URL("../../", import.meta.url);
@@ -52,6 +53,23 @@ for (const settings of listed) {
         readme.includes(`\`${stated.sha256}\``),
         `${path} in models/README.md`,
       );
+    }
+  });
+
+  Deno.test(`${title} has three weeks with the digests in its manifest, each with every player once`, async () => {
+    const { weekly } = await readManifest(settings);
+    deepStrictEqual(
+      weekly.map(({ name }) => name),
+      ["2026-11-09.jsonl", "2026-11-16.jsonl", "2026-11-23.jsonl"],
+    );
+    for (const { name, bytes: size, sha256: digest } of weekly) {
+      const path = shippedPath(`data/churn/weekly/${name}`, settings);
+      const bytes = await Deno.readFile(new URL(path, root));
+      strictEqual(bytes.length, size, path);
+      strictEqual(sha256(bytes), digest, path);
+      const players = new TextDecoder().decode(bytes).trim().split("\n")
+        .map((line) => JSON.parse(line)[idColumn]);
+      strictEqual(new Set(players).size, 400, path);
     }
   });
 

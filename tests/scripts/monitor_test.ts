@@ -97,7 +97,7 @@ Deno.test("monitor finds no drift in the shipped players, stores that once, and 
     /Cannot monitor base: nothing has been scored yet; run `deno task predict` first/,
   );
 
-  await home.run("predict");
+  await home.run("predict", "--input", sample);
   const first = await home.run("monitor", "--fail-on", "drift");
   strictEqual(first.status, "created");
   strictEqual(first.drift, "ok");
@@ -133,7 +133,7 @@ Deno.test("monitor finds no drift in the shipped players, stores that once, and 
 
 Deno.test("monitor exits with 3 for --fail-on drift, and advises retraining the second time in a row", async () => {
   await using home = await startHome();
-  await home.run("predict");
+  await home.run("predict", "--input", sample);
   await home.run("monitor");
   const players = drift(await readPlayers(sample));
 
@@ -182,7 +182,7 @@ testWithPython(
   "monitor measures matured outcomes as scikit-learn does, and fails if performance fell",
   async () => {
     await using home = await startHome();
-    await home.run("predict");
+    await home.run("predict", "--input", sample);
     const { result } = await home.run(
       "query",
       "select player_id, churn_probability from churn_predictions",
@@ -419,7 +419,7 @@ for (
         match(
           stderr,
           new RegExp(
-            `--run ${week} \\(scored 2026-\\d\\d-\\d\\d, 400 rows of [^ ]*/weeks/${week}.jsonl, [^ ]+ version 1, 400 players\\)`,
+            `--run ${week} \\(period 2026-\\d\\d-\\d\\d, scored 2026-\\d\\d-\\d\\d, 400 rows of [^ ]*/weeks/${week}.jsonl, [^ ]+ version 1, 400 players\\)`,
           ),
         );
       }
@@ -570,7 +570,7 @@ Deno.test("monitor rejects ambiguous outcomes and runs, and reports how many pla
   const unknown = await look(1, [row("1", 1)], "--run", "2");
   match(unknown.stderr, /Cannot find scoring run 2 of base .*: --run 1 /);
   const early = await look(1, [row("1", 1)], "--as-of", "2020-02-29");
-  match(early.stderr, /scored on or before 2020-02-29 \(UTC\).*--run 1 /);
+  match(early.stderr, /for a period on or before 2020-02-29; .*--run 1 /);
   for (
     const flags of [["--period", "2026-02-30"], ["--run", "one"], [
       "--run",
@@ -627,7 +627,7 @@ Deno.test("listRuns() suggests setup if the tables are missing or from an earlie
 
 Deno.test("monitor reports unknown feature drift if the scored rows have changed, and still compares the scores", async () => {
   await using home = await startHome();
-  await home.run("predict");
+  await home.run("predict", "--input", sample);
   const players = await readPlayers(sample);
   const input = await writePlayers(
     `${home.path}/new.jsonl`,
@@ -646,7 +646,7 @@ Deno.test("monitor reports unknown feature drift if the scored rows have changed
 
 Deno.test("the report is one small valid page that loads nothing else", async () => {
   await using home = await startHome();
-  await home.run("predict");
+  await home.run("predict", "--input", sample);
   const { report } = await home.run(
     "monitor",
     "--report",
