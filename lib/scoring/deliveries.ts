@@ -60,6 +60,8 @@ export function findProblems(options: {
       reason: incomplete,
     }]
   );
+  // Files that a flag names for no period may be anything.
+  if (choice.named !== undefined && choice.period === undefined) return broken;
   if (isExplicit(choice)) {
     return [...broken, ...findIncomplete(deliveries, { checked, expect })];
   }

@@ -513,7 +513,10 @@ for (
       );
       const forced = await stage.end(0, "monitor", ...chosen);
       strictEqual(forced.report.scoring_run_id, 9);
-      match(forced.stderr, /others: --run 4 \(period 2026-09-28, scored 2026-09-28/);
+      match(
+        forced.stderr,
+        /others: --run 4 \(period 2026-09-28, scored 2026-09-28/,
+      );
       await stage.change(
         "update scoring_runs set model_version = '2' where id = 9",
       );

@@ -242,8 +242,11 @@ testWithTools(
         );
         strictEqual(await stored(), [...rows.values()].reduce((a, b) => a + b));
         match(log, /### 4 variant\(s\)/);
-        match(log, /\| geography-us \| nothing-new \| 1 \| 0 \|/);
-        match(log, /\| base \| scored \| 1 \|/);
+        match(
+          log,
+          /\| geography-us \| nothing-new \| \d{4}-\d\d-\d\d \| 1 \| 0 \|/,
+        );
+        match(log, /\| base \| scored \| \d{4}-\d\d-\d\d \| 1 \|/);
         deepStrictEqual(withoutTokens(calls), [
           "aws cloudwatch put-metric-data --namespace ChurnScoring/prod --metric-name RunFinished --value 1",
         ]);
