@@ -579,7 +579,8 @@ async function makeCloud(postgres: PostgresServer, moto: MotoServer) {
   for (const { prefix } of variants) {
     for (const kind of ["models", "data"]) {
       const folder = `${projectFolder}${kind}/${prefix}churn`;
-      for await (const { name } of Deno.readDir(folder)) {
+      for await (const { name, isFile } of Deno.readDir(folder)) {
+        if (!isFile) continue; // the weekly files stay here
         await putObject(
           moto,
           `${bucket}/${prefix}${kind}/churn/${name}`,
