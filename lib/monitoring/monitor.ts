@@ -231,6 +231,7 @@ function toShares(features: Features | undefined): Record<string, number> {
 function toFacts(run: LedgerRun): RunFacts {
   return {
     id: run.id,
+    period: run.period,
     input_uri: run.inputUri,
     content_sha256: run.contentSha256,
     model_name: run.modelName,

@@ -51,6 +51,7 @@ ${
       ],
       ["model", text(`${run.model_name} version ${run.model_version}`)],
       ["scored", text(`${run.rows} rows of ${run.input_uri}`)],
+      ["period", text(run.period ?? "–")],
       ["scored at", text(run.finished_at)],
       ["monitored at", text(result.monitored_at)],
       [

@@ -95,6 +95,7 @@ export function describeMonitoring(
       model_version: Number(run.model_version),
       rows: run.rows,
       scoring_run_id: run.id,
+      period: run.period ?? null,
       scored_at: run.finished_at,
       monitored_at: result.monitored_at,
       drift: verdict.drift,
@@ -126,12 +127,12 @@ function toText(result: MonitoringResult, facts: MonitoringFacts): string {
   const { scoring_run: run, verdict, comparisons } = result;
   const players =
     `the ${run.rows} players of ${result.title}, scored with ${run.model_name} version ${run.model_version}`;
-  const day = run.finished_at.slice(0, 10);
+  const period = run.period ?? run.finished_at.slice(0, 10);
   return [
     facts.isNew
       ? `Monitored ${players}`
       : `Nothing new: ${players}, were monitored before`,
-    `  scoring run: ${run.id} of ${day}, ${run.input_uri}`,
+    `  scoring run: ${run.id} of ${period}, ${run.input_uri}`,
     `  drift: ${verdict.drift}`,
     ...comparisons.map((each) =>
       `    ${describeOther(each, result)}: ${each.severity}, ${

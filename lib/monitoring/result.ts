@@ -44,6 +44,8 @@ export interface MonitoringResult {
 /** A scoring run in the ledger. */
 export interface RunFacts {
   readonly id: number;
+  /** Undefined in a result from before runs had one. */
+  readonly period?: string;
   readonly input_uri: string;
   readonly content_sha256: string;
   readonly model_name: string;

@@ -14,6 +14,8 @@ export interface LedgerRun {
   readonly id: number;
   /** The period that the input named, otherwise the day of scoring (UTC). */
   readonly period: Period;
+  /** Whether the input named the period. */
+  readonly hasPeriod: boolean;
   readonly inputUri: string;
   /** The files of a batch of several; null for a single file. */
   readonly inputParts: unknown;
@@ -41,11 +43,15 @@ export interface EarlierRun {
   readonly performance: EarlierPerformance;
 }
 
+/** SQL: the runs `s` before run $1: of an earlier period, or earlier in the same one. */
+const isBefore = `(${effectivePeriod}, s.id) <
+  (select ${effectivePeriod}, id from scoring_runs where id = $1)`;
+
 /** The SQL equivalent of {@linkcode isJudged}. */
 const isJudgedSql = "m.performance in ('ok', 'warn', 'fail')";
 
-const runColumns =
-  `id, ${effectivePeriod}::text as period, input_uri as "inputUri",
+const runColumns = `id, ${effectivePeriod}::text as period,
+  period is not null as "hasPeriod", input_uri as "inputUri",
   input_parts as "inputParts", content_sha256 as "contentSha256",
   recipe_sha256 as "recipeSha256", model_name as "modelName", model_version as "modelVersion",
   mlflow_run_id as "mlflowRunId", row_count as rows,
@@ -144,9 +150,9 @@ export async function findEarlierPerformance(
     `select m.id, m.scoring_run_id, m.performance as severity, m.auc,
        m.report -> 'outcomes' ->> 'uri' as outcomes_uri, m.monitored_at
      from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
-     where s.variant = (select variant from scoring_runs where id = $1) and s.id < $1
+     where s.variant = (select variant from scoring_runs where id = $1) and ${isBefore}
        and s.model_name = $2 and s.model_version = $3 and ${isJudgedSql}
-     order by s.id desc, m.id desc limit 1`,
+     order by ${effectivePeriod} desc, s.id desc, m.id desc limit 1`,
     [run.id, run.modelName, run.modelVersion],
   );
   if (!row) return undefined;
@@ -194,12 +200,12 @@ export async function readHistory(
   const rows = await database.query<
     Omit<PastVerdict, "finished_at"> & { finished_at: Date }
   >(
-    `select distinct on (s.id) s.id as scoring_run_id, s.finished_at, s.model_version, s.row_count as rows,
+    `select distinct on (${effectivePeriod}, s.id) s.id as scoring_run_id, s.finished_at, s.model_version, s.row_count as rows,
        m.drift, m.performance, m.drifted_share, m.score_psi, m.auc
      from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
      where s.variant = (select variant from scoring_runs where id = $1)
-       and s.id < $1 and s.content_sha256 <> $2
-     order by s.id desc, ${isJudgedSql} desc, m.performance <> 'unknown' desc, m.id desc limit 12`,
+       and ${isBefore} and s.content_sha256 <> $2
+     order by ${effectivePeriod} desc, s.id desc, ${isJudgedSql} desc, m.performance <> 'unknown' desc, m.id desc limit 12`,
     [run.id, run.contentSha256],
   );
   return rows.map((row) => ({

@@ -56,8 +56,8 @@ interface ChoosingOutcomes {
 /**
  * Returns the scoring run to monitor. With outcomes and without `--run`, it is
  * the only run, among those that the choice allows, that scored any of their
- * players. Attempts of one model version on the same rows count once, as the
- * newest of them. Messages report which run the outcomes are joined to and which
+ * players. The attempts of a period count once, as the newest of them, and so do
+ * those of one model version on the same rows. Messages report which run the outcomes are joined to and which
  * other attempts exist.
  *
  * On the embedded default, this creates the tables of `monitor`; for configured
@@ -211,12 +211,14 @@ function candidatesOf(
   return newestAttempts(runs.filter(({ period }) => period === day));
 }
 
-/** Returns the newest attempt per model version, recipe and rows, because such attempts have the same scores. */
+/** Returns the newest attempt of each period; for runs without one, the newest per model version, recipe and rows, because such attempts have the same scores. */
 function newestAttempts(runs: readonly LedgerRun[]): LedgerRun[] {
   const newest = new Map<string, LedgerRun>();
   for (const run of runs) {
     const { contentSha256, recipeSha256, modelName, modelVersion } = run;
-    const key = [contentSha256, recipeSha256, modelName, modelVersion].join();
+    const key = run.hasPeriod
+      ? run.period
+      : [contentSha256, recipeSha256, modelName, modelVersion].join();
     if (!newest.has(key)) newest.set(key, run);
   }
   return [...newest.values()];

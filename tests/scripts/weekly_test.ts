@@ -286,6 +286,20 @@ async function tellStory(place: Place): Promise<void> {
   show(expected, weeks[4]!, { period: days[4]!, version: "1" });
   await checkCurrent(place, expected);
 
+  // monitor goes by the period: the newest one, against the one before.
+  const monitored = await run("monitor");
+  strictEqual(monitored.report.period, days[7]);
+  const evidence = JSON.parse(
+    await Deno.readTextFile(monitored.report.report_json),
+  );
+  strictEqual(evidence.previous.period, days[6]);
+  strictEqual(evidence.comparisons.length, 2);
+  const rescored = await run("monitor", [...us, "--period", "2026-W44"]);
+  deepStrictEqual(
+    [rescored.report.period, rescored.report.scoring_run_id],
+    [days[4], 11],
+  );
+
   // Whatever runs again finds nothing new.
   const again = await run("predict");
   strictEqual(again.report.status, "nothing-new");
