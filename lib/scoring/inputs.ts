@@ -160,8 +160,10 @@ export async function sortInputs(
     const run = options.again(batch)
       ? undefined
       : await findKnown(services, batch, options.runs);
-    if (run) skipped.push({ batch, run });
-    else fresh.push(batch);
+    if (run) {
+      warnIfReplaced(services, run, options.runs);
+      skipped.push({ batch, run });
+    } else fresh.push(batch);
   }
   return { fresh, skipped, copies };
 }
@@ -189,6 +191,22 @@ export function toAgain(
 /** Tells whether flags name the data or the periods. */
 export function isExplicit({ named, period, from, to }: InputChoice): boolean {
   return (named ?? period ?? from ?? to) !== undefined;
+}
+
+/** Warns if a period has its earlier content again, but a later attempt with other content is what readers see. */
+function warnIfReplaced(
+  { log }: Services,
+  run: ScoringRun,
+  runs: readonly ScoringRun[],
+): void {
+  if (!run.hasPeriod) return;
+  const newest = runs.find(({ hasPeriod, period }) =>
+    hasPeriod && period === run.period
+  );
+  if (!newest || newest.contentSha256 === run.contentSha256) return;
+  log.warn(
+    `${run.inputUri} has the content of attempt ${run.attempt} of ${run.period} again, but churn_predictions_current shows attempt ${newest.attempt}, whose content was another; --period ${run.period} --force scores it again`,
+  );
 }
 
 /** Bytes of a batch that is hashed before it is scored, because reading it twice costs nothing. */

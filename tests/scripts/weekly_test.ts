@@ -225,6 +225,16 @@ async function tellStory(place: Place): Promise<void> {
   show(expected, corrected, { period: days[2]!, version: "2" });
   await checkCurrent(place, expected);
 
+  // The first delivery of week 3 comes back: it is known, and that it is not shown is said.
+  await deliver(pathOf(days[2]!), toLines(weeks[2]!));
+  const returned = await run("predict");
+  strictEqual(returned.report.status, "nothing-new");
+  match(
+    returned.stderr,
+    /content of attempt 1 of 2026-10-12 again, but churn_predictions_current shows attempt 2/,
+  );
+  await deliver(pathOf(days[2]!), toLines(corrected));
+
   // Week 6, and a rollback: nothing is scored again by itself, and the command is printed.
   await deliver(pathOf(days[5]!), toLines(weeks[5]!));
   await run("predict");
