@@ -374,7 +374,7 @@ testWithTools(
         match(first.log, /Gave up after 4 attempts/);
         match(
           first.log,
-          /Summary - ### geography-us: failed\n[^]*\| error \| Cannot read s3&#58;/,
+          /Summary - ### geography-us: failed\n[^]*\| error \| Cannot list s3&#58;/,
         );
         const calls = withoutTokens(first.calls);
         match(
