@@ -67,10 +67,10 @@ export async function predict(
   await using open = await openInputs(services, settings, options.choice);
   const runs = output === "postgres" && !rehearsal
     ? await readRuns(services, settings)
-    : undefined;
+    : [];
   const again = toAgain(open.batches, options);
   const { fresh, skipped, copies } = await sortInputs(services, open.batches, {
-    runs: runs ?? [],
+    runs,
     again,
   });
   const facts = { ...options, ...production, again, copies };
@@ -86,9 +86,7 @@ export async function predict(
     stored,
     settings,
     choice: options.choice,
-    runs: runs && scored.stored.length > 0
-      ? await readRuns(services, settings)
-      : runs,
+    runs,
   });
   return describePrediction(config, {
     ...facts,

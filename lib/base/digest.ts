@@ -15,6 +15,15 @@ export function sha256(content: Uint8Array | string): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
+/** Returns the SHA-256 of a stream's bytes, as {@linkcode sha256} does. */
+export async function sha256OfStream(
+  stream: AsyncIterable<Uint8Array>,
+): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const bytes of stream) hash.update(bytes);
+  return hash.digest("hex");
+}
+
 /**
  * Returns the SHA-256 of plain data, independent of the order of its keys.
  * Undefined values count as absent.

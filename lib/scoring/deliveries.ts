@@ -30,22 +30,25 @@ export async function readRuns(
  * or flags chose, and, unless flags chose any, the rows and the age of the newest
  * period.
  *
- * @param options `runs`: the ledger after the call; undefined if the scores are not stored there, so that only this call's batches are known.
+ * @param options `runs`: the ledger before the call; empty if the scores are not stored there, so that only this call's batches are known.
  */
 export function findProblems(options: {
   stored: readonly StoredBatch[];
   settings: VariantSettings;
   choice: InputChoice;
-  runs: readonly ScoringRun[] | undefined;
+  runs: readonly ScoringRun[];
 }): DeliveryProblem[] {
-  const { stored, settings: { expect }, choice } = options;
-  const runs = options.runs ?? [];
+  const { stored, settings: { expect }, choice, runs } = options;
   const today = toDay(new Date());
   const deliveries = newestPerPeriod([
     ...stored.flatMap(({ batch, scored }) =>
       scored ? [{ period: batch.period ?? today, ...rowsOf(scored) }] : []
     ),
     ...runs.map((run) => ({ period: run.period, ...rowsOf(run) })),
+    // Another process may have stored one in the meantime.
+    ...stored.flatMap(({ ledger }) =>
+      ledger ? [{ period: ledger.period, ...rowsOf(ledger) }] : []
+    ),
   ]);
   const newest = deliveries[0]?.period;
   const checked = new Set(

@@ -1,6 +1,6 @@
 /** Finds the batches of one call, and tells new ones from those that were scored before. */
-import { createHash } from "node:crypto";
 import { digestParts, type ScoringRun } from "./ledger.ts";
+import { sha256OfStream } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { namedUri } from "../services/variant-files.ts";
 import {
@@ -271,8 +271,6 @@ async function digestPart(
 ): Promise<string> {
   return await withRetry(`read ${part.uri}`, async () => {
     await using file = await part.open();
-    const hash = createHash("sha256");
-    for await (const bytes of file.stream()) hash.update(bytes);
-    return hash.digest("hex");
+    return await sha256OfStream(file.stream());
   });
 }

@@ -139,8 +139,7 @@ const runColumns = `id, ${effectivePeriod}::text as period,
 export function digestParts(parts: readonly { sha256: string }[]): string {
   const [first, ...others] = parts.map((part) => part.sha256);
   if (first !== undefined && others.length === 0) return first;
-  const lines = parts.map((part) => `${part.sha256}\n`).join("");
-  return sha256(new TextEncoder().encode(lines));
+  return sha256(parts.map((part) => `${part.sha256}\n`).join(""));
 }
 
 /**

@@ -21,11 +21,13 @@ import {
   type DataSource,
   type InputData,
   keptOpen,
+  listMatching,
   locationOf,
   needBucket,
   openNamedFiles,
   openNewData,
   readNewData,
+  sourceOf,
   splitUri,
   type VariantFiles,
 } from "./variant-files.ts";
@@ -69,19 +71,23 @@ export function sizeOf({ parts }: Pick<InputBatch, "parts">): number {
   return parts.reduce((sum, { size }) => sum + size, 0);
 }
 
+/** What a batch has unless it says otherwise: no period, no version, no side file, and nothing to close. */
+const plainBatch = {
+  period: undefined,
+  version: undefined,
+  readManifest: () => Promise.resolve(undefined),
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
+
 /** Returns a file that is open already as a batch without a period; disposal closes it. */
 export function toBatch({ file, source }: InputData): InputBatch {
+  const { uri, size } = file;
+  const open = () => Promise.resolve(keptOpen(file));
   return {
-    uri: file.uri,
-    parts: [{
-      uri: file.uri,
-      size: file.size,
-      open: () => Promise.resolve(keptOpen(file)),
-    }],
+    ...plainBatch,
+    uri,
+    parts: [{ uri, size, open }],
     source,
-    period: undefined,
-    version: undefined,
-    readManifest: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   };
 }
@@ -103,28 +109,22 @@ export async function findNamedBatch(
   },
 ): Promise<InputBatch> {
   const { open, openStdin, period } = options;
-  const found: { batch: InputBatch; uri: string }[] = [];
+  const batches: InputBatch[] = [];
   for (const uri of named) {
     if (uri.includes("*")) {
-      found.push({ uri, batch: await matchingBatch(uri, open) });
+      batches.push(await matchingBatch(uri, open));
       continue;
     }
     const [data] = uri === "-"
       ? [await openStdin()]
       : await openNamedFiles(uri, open);
-    found.push({ uri, batch: toBatch(data!) });
+    batches.push(toBatch(data!));
   }
-  const batches = found.map(({ batch }) => batch);
+  const [first, ...more] = batches;
   const parts = batches.flatMap((batch) => batch.parts);
-  const others = new Set(parts.map(({ uri }) => uri)).size - 1;
-  const [first] = found;
   return {
-    ...batches[0]!,
-    uri: found.length === 1
-      ? first!.batch.uri
-      : others === 0
-      ? parts[0]!.uri
-      : `${parts[0]!.uri} and ${others} more`,
+    ...plainBatch,
+    uri: more.length === 0 ? first!.uri : describeFiles(parts),
     parts,
     source: batches.some(({ source }) => source === "s3") ? "s3" : "local",
     period,
@@ -134,26 +134,27 @@ export async function findNamedBatch(
   };
 }
 
+/** Returns the first file, and how many others there are. */
+function describeFiles(files: readonly { uri: string }[]): string {
+  const [first, ...others] = new Set(files.map(({ uri }) => uri));
+  return others.length === 0 ? first! : `${first} and ${others.length} more`;
+}
+
 async function matchingBatch(
   uri: string,
   open: (folder: string) => ArtifactStore,
 ): Promise<InputBatch> {
   const { folder, path } = splitUri(uri);
   const store = open(folder);
-  const files = (await store.list("")).filter((file) =>
-    matchPath({ text: path }, file.path) !== undefined
-  );
+  const files = await listMatching(store, path);
   if (files.length === 0) {
     throw new InputError(`Cannot find ${uri}: there is no such file`);
   }
   return {
+    ...plainBatch,
     uri: files.length === 1 ? uriOf(store, files[0]!.path) : uriOf(store, path),
     parts: files.map((file) => toPart(store, file)),
-    source: uri.startsWith("s3://") ? "s3" : "local",
-    period: undefined,
-    version: undefined,
-    readManifest: () => Promise.resolve(undefined),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    source: sourceOf(uri),
   };
 }
 
@@ -302,6 +303,7 @@ async function listBatches(
       const spelling = match.spelling ?? "";
       const manifestPath = fillPeriod(side, spelling);
       return {
+        ...plainBatch,
         uri: files.length === 1
           ? uriOf(store, files[0]!.path)
           : uriOf(store, fillPeriod(own, spelling)),
@@ -315,7 +317,6 @@ async function listBatches(
             const bytes = await store.find(manifestPath, { settled: true });
             return bytes && { uri: uriOf(store, manifestPath), bytes };
           }),
-        [Symbol.asyncDispose]: () => Promise.resolve(),
       };
     });
 }
@@ -345,5 +346,5 @@ function versionOf(files: readonly ListedFile[]): string | undefined {
   const lines = files.map(({ path, size, version }) =>
     JSON.stringify([path, size, version])
   );
-  return sha256(new TextEncoder().encode(lines.join("\n")));
+  return sha256(lines.join("\n"));
 }

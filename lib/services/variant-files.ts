@@ -3,10 +3,11 @@ import {
   type ArtifactStore,
   bytesAsFile,
   type FileWriter,
+  type ListedFile,
   type StoredFile,
   uriOf,
 } from "../storage/store.ts";
-import { createHash } from "node:crypto";
+import { sha256OfStream } from "../base/digest.ts";
 import {
   InputError,
   messageOf,
@@ -218,10 +219,9 @@ export async function openNamedFiles(
 ): Promise<InputData[]> {
   const { folder, path } = splitUri(uri);
   const store = open(folder);
-  const source: DataSource = uri.startsWith("s3://") ? "s3" : "local";
+  const source = sourceOf(uri);
   const paths = path.includes("*")
-    ? (await store.list("")).map((file) => file.path)
-      .filter((found) => matchPath({ text: path }, found) !== undefined)
+    ? (await listMatching(store, path)).map((file) => file.path)
     : [path];
   const files = await Promise.all(paths.map(async (found) => {
     const file = await store.open(found, { settled: true });
@@ -230,6 +230,22 @@ export async function openNamedFiles(
   const present = files.filter((file) => file !== undefined);
   if (present.length > 0) return present;
   throw new InputError(`Cannot find ${uri}: there is no such file`);
+}
+
+/** Returns where the files that a flag names are read from. */
+export function sourceOf(uri: string): DataSource {
+  return uri.startsWith("s3://") ? "s3" : "local";
+}
+
+/** Returns the files in a store that match a pattern, sorted by name. */
+export async function listMatching(
+  store: ArtifactStore,
+  pattern: string,
+): Promise<ListedFile[]> {
+  const files = await store.list("");
+  return files.filter(({ path }) =>
+    matchPath({ text: pattern }, path) !== undefined
+  );
 }
 
 /** Returns the one file that a flag names; the errors are those of {@linkcode openNamedFiles}. */
@@ -291,9 +307,8 @@ async function isShipped(
     localPath(variant, "models/churn/manifest.json"),
   );
   if (manifest === undefined) return false;
-  const hash = createHash("sha256");
-  for await (const bytes of file.stream()) hash.update(bytes);
-  return new TextDecoder().decode(manifest).includes(hash.digest("hex"));
+  const digest = await sha256OfStream(file.stream());
+  return new TextDecoder().decode(manifest).includes(digest);
 }
 
 /** Returns the bucket. @throws {UsageError} If none is configured; names the `path` that is wanted. */
