@@ -23,6 +23,7 @@ import {
   findProblems,
   inOrder,
   readRuns,
+  warnOfHidden,
   worthSaying,
 } from "../lib/scoring/deliveries.ts";
 import { openInputs, sortInputs, toAgain } from "../lib/scoring/inputs.ts";
@@ -72,6 +73,7 @@ export async function predict(
   const { fresh, skipped, copies } = await sortInputs(services, open.batches, {
     runs,
     again,
+    named: options.choice.named !== undefined,
   });
   const facts = { ...options, ...production, again, copies };
   const scored = fresh.length === 0
@@ -88,6 +90,7 @@ export async function predict(
     choice: options.choice,
     runs,
   });
+  warnOfHidden(services, { stored: scored.stored, runs });
   return describePrediction(config, {
     ...facts,
     engine: scored.engine,

@@ -159,8 +159,8 @@ function expressionOf(text: string): RegExp {
   let periods = 0;
   const parts = whole.split(/(\{period\}|\*\*\/?|\*)/).map(
     (part, index, all) => {
-      const begins = (all[index - 1] ?? "") === "" ||
-        all[index - 1]!.endsWith("/");
+      const before = all.slice(0, index).join("");
+      const begins = before === "" || before.endsWith("/");
       const visible = begins ? "(?![_.])" : "";
       if (part === "{period}") {
         return periods++ === 0 ? `(?<period>${periodForms})` : "\\k<period>";

@@ -131,7 +131,11 @@ export async function readFeatures(
   };
   const blocks: EncodedRows[] = [];
   for (const each of sources) {
+    if (each.size === 0 && sources.length > 1) continue; // an empty partition
     blocks.push(...await encodeAll(each, { ...features, file: each.uri }));
+  }
+  if (blocks.every(({ rowsRead }) => rowsRead === 0)) {
+    throw noRows(features.file);
   }
   const counts = blocks.map((block) => block.counts).reduce(mergeCounts);
   const rawColumns = rawColumnsMissed(counts, features);
@@ -179,7 +183,6 @@ async function encodeAll(
     }
     if ("buffer" in block) pool.give(block.buffer);
   }
-  if (rows === 0) throw noRows(source.uri);
   return blocks;
 }
 

@@ -102,18 +102,18 @@ export class BadRowCount {
   #refused(why: string): InputError {
     return new InputError(
       `Cannot use ${this.#file}: ${why}; ${
-        this.first ? describeFirst(this.first) : ""
+        this.first ? describeFirst(this.first, this.#file) : ""
       }`,
     );
   }
 }
 
-/** Returns the first row that was set aside as messages name it: `the first is row 2 (line 3): expected …`. */
-export function describeFirst(row: SetAsideRow): string {
-  const { line } = row.problem.place;
+/** Returns the first row that was set aside as messages name it: `the first is row 2 (line 3): expected …`. If it is not in `file`, its own file is named. */
+export function describeFirst(row: SetAsideRow, file: string): string {
+  const { line, file: own } = row.problem.place;
   return `the first is row ${row.row}${
     line === undefined ? "" : ` (line ${line})`
-  }: ${reasonOf(row)}`;
+  }${own === file ? "" : ` of ${own}`}: ${reasonOf(row)}`;
 }
 
 /** Returns a share as a text in percent; a small one does not become 0. */

@@ -1,6 +1,6 @@
 /** Scores the new batches of one variant with one version, and stores each once. */
 import { openCache } from "../storage/digest-cache.ts";
-import { InputError } from "../base/errors.ts";
+import { InputError, messageOf } from "../base/errors.ts";
 import { parseFeatureNames } from "../rows/feature-names.ts";
 import type { Column } from "../rows/cells.ts";
 import { createNamedFile, readVariantFile } from "../services/variant-files.ts";
@@ -81,6 +81,8 @@ export interface StoredBatch {
   readonly mlflowRunId: string | undefined;
   /** Why the batch is not the one that its side file promises; its scores are not stored. */
   readonly incomplete?: string;
+  /** Why the batch cannot be used; others of the call were scored all the same. */
+  readonly failure?: string;
 }
 
 /** Returns a skipped batch as a result. */
@@ -127,7 +129,7 @@ export async function openVersion(
 
 /**
  * Scores each batch and stores its scores. In Postgres, batches are stored one at
- * a time and remain stored if a later one fails. A file is written at once for
+ * a time; one whose data cannot be used does not keep the others from it. A file is written at once for
  * all batches, and MLflow runs are logged only after it is complete. A batch that
  * is not the one its side file promises is not stored.
  */
@@ -147,14 +149,15 @@ export async function scoreBatches(
   });
   const context = { services, scorer, options, binding: { columns, recipe } };
   const stored: StoredBatch[] = [];
+  const only = batches.length === 1;
   if (output === "postgres" && !dryRun) {
     await using badRows = openBadRowFile(context);
     for (const batch of batches) {
       stored.push(
-        await unlessIncomplete(
-          batch,
-          () => storeInPostgres(context, batch, badRows),
-        ),
+        await orFailure(services, batch, {
+          only,
+          step: () => storeInPostgres(context, batch, badRows),
+        }),
       );
     }
     return stored;
@@ -163,16 +166,19 @@ export async function scoreBatches(
     for (const batch of batches) {
       const sink = drain;
       stored.push(
-        await unlessIncomplete(batch, async () => ({
-          batch,
-          scored: await fromTheStart(
-            context,
-            `score ${batch.uri}`,
-            (rawColumns) => score(context, batch, { sink, rawColumns }),
-          ),
-          ledger: undefined,
-          mlflowRunId: undefined,
-        })),
+        await orFailure(services, batch, {
+          only,
+          step: async () => ({
+            batch,
+            scored: await fromTheStart(
+              context,
+              `score ${batch.uri}`,
+              (rawColumns) => score(context, batch, { sink, rawColumns }),
+            ),
+            ledger: undefined,
+            mlflowRunId: undefined,
+          }),
+        }),
       );
     }
     return stored;
@@ -189,22 +195,32 @@ export async function scoreBatches(
   return stored;
 }
 
-/** Returns the result of a step, or the batch as one that is not whole. */
-async function unlessIncomplete(
+/**
+ * Returns the result of a step, or the batch as one that is not whole. Data that
+ * cannot be used are the batch's failure if there are others, which are scored all
+ * the same, so that an old period never holds up a new one.
+ */
+async function orFailure(
+  { log }: Services,
   batch: InputBatch,
-  step: () => Promise<StoredBatch>,
+  { only, step }: { only: boolean; step: () => Promise<StoredBatch> },
 ): Promise<StoredBatch> {
+  const unscored = {
+    batch,
+    scored: undefined,
+    ledger: undefined,
+    mlflowRunId: undefined,
+  };
   try {
     return await step();
   } catch (error) {
-    if (!(error instanceof IncompleteDelivery)) throw error;
-    return {
-      batch,
-      scored: undefined,
-      ledger: undefined,
-      mlflowRunId: undefined,
-      incomplete: error.message,
-    };
+    if (error instanceof IncompleteDelivery) {
+      return { ...unscored, incomplete: error.message };
+    }
+    if (only || !(error instanceof InputError)) throw error;
+    const failure = messageOf(error);
+    log.error(failure);
+    return { ...unscored, failure };
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from "./expectations.ts";
 import { type InputChoice, isExplicit, type SkippedBatch } from "./inputs.ts";
 import { listScoringRuns, type ScoringRun } from "./ledger.ts";
-import { toDay } from "../config/periods.ts";
+import { ageInDays, type Period, toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import type { Services } from "../services/services.ts";
 
@@ -38,8 +38,12 @@ export function findProblems(options: {
   choice: InputChoice;
   runs: readonly ScoringRun[];
 }): DeliveryProblem[] {
-  const { stored, settings: { expect }, choice, runs } = options;
-  const today = toDay(new Date());
+  const { stored, settings: { expect }, choice } = options;
+  // Where the inputs have periods, files that somebody named for none say nothing about them.
+  const hasPeriods = stored.some(({ batch }) => batch.period !== undefined);
+  const runs = options.runs.filter((run) => run.hasPeriod || !hasPeriods);
+  const now = new Date();
+  const today = toDay(now);
   const deliveries = newestPerPeriod([
     ...stored.flatMap(({ batch, scored }) =>
       scored ? [{ period: batch.period ?? today, ...rowsOf(scored) }] : []
@@ -72,8 +76,53 @@ export function findProblems(options: {
   return [
     ...broken,
     ...findIncomplete(deliveries, { checked, expect }),
-    ...findOverdue(newest, { expect, now: new Date() }),
+    ...findOverdue(newestBegun(deliveries, now), { expect, now }),
   ];
+}
+
+/** Returns the newest period that has begun, or begins within a week; a later one is a wrong date. */
+function newestBegun(
+  deliveries: readonly Delivery[],
+  now: Date,
+): Period | undefined {
+  return deliveries.find(({ period }) => !isFarAhead(period, now))?.period;
+}
+
+/** Tells whether a period begins in more than a week. */
+function isFarAhead(period: Period, now: Date): boolean {
+  return ageInDays(period, now) < -7;
+}
+
+/**
+ * Warns of what readers of `churn_predictions_current` would not expect: a period
+ * in the future, which hides all others, and a period that is older than a run
+ * without one, whose day of scoring counts.
+ */
+export function warnOfHidden(
+  { log }: Services,
+  { stored, runs }: {
+    stored: readonly StoredBatch[];
+    runs: readonly ScoringRun[];
+  },
+): void {
+  const now = new Date();
+  const unnamed = runs.find(({ hasPeriod }) => !hasPeriod);
+  for (const { batch: { uri, period }, ledger } of stored) {
+    if (period === undefined || !ledger) continue;
+    if (isFarAhead(period, now)) {
+      log.warn(
+        `${uri} is for ${period}, which begins in ${-ageInDays(
+          period,
+          now,
+        )} days; churn_predictions_current shows it before every earlier period`,
+      );
+    }
+    if (unnamed && unnamed.period > period) {
+      log.warn(
+        `${uri} is for ${period}, but for its players who are in scoring run ${unnamed.id} as well, churn_predictions_current shows that one: it names no period, so the day of scoring, ${unnamed.period}, counts`,
+      );
+    }
+  }
 }
 
 function rowsOf(

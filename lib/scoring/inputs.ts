@@ -76,14 +76,21 @@ async function chosenBatches(
   const { withRetry, artifacts, config, log } = services;
   const { named, period, from, to, fallback } = choice;
   if (named !== undefined) {
-    return [
-      await withRetry(`read ${named.join(", ")}`, () =>
-        findNamedBatch(named, {
-          open: artifacts,
-          openStdin: () => openStdin(temporaryFolder(config)),
-          period,
-        })),
-    ];
+    // Read once, whatever is tried again.
+    const stdin = named.includes("-")
+      ? await openStdin(temporaryFolder(config))
+      : undefined;
+    try {
+      return [
+        await withRetry(
+          `read ${named.join(", ")}`,
+          () => findNamedBatch(named, { open: artifacts, stdin, period }),
+        ),
+      ];
+    } catch (error) {
+      await stdin?.file[Symbol.asyncDispose]();
+      throw error;
+    }
   }
   const { manifest } = expect;
   const search = { manifest, fallback, log };
@@ -136,12 +143,12 @@ export interface SortedInputs {
 
 /**
  * Separates batches that need no scoring, because a completed run of their period
- * (without one, of any period) has scored the same content, and files that are
- * copies of others in their batch. A batch whose files are unchanged since it was
+ * (without one, of any period) has scored the same content, and of files that a
+ * flag names, copies of others. A batch whose files are unchanged since it was
  * scored is not read. Otherwise a batch is only hashed here if it is small, or a
  * completed run has exactly as many bytes; if not, it is hashed while it is scored.
  *
- * @param options `runs`: the variant's completed runs; `again`: whether a batch is scored even if its content was scored before.
+ * @param options `runs`: the variant's completed runs; `again`: whether a batch is scored even if its content was scored before; `named`: whether flags name the files.
  */
 export async function sortInputs(
   services: Services,
@@ -149,13 +156,17 @@ export async function sortInputs(
   options: {
     runs: readonly ScoringRun[];
     again: (batch: InputBatch) => boolean;
+    named: boolean;
   },
 ): Promise<SortedInputs> {
   const fresh: InputBatch[] = [];
   const skipped: SkippedBatch[] = [];
   const copies: SameContent[] = [];
   for (const found of batches) {
-    const { batch, same } = await withoutCopies(services, found);
+    // All files of a period count: its side file speaks of them.
+    const { batch, same } = options.named
+      ? await withoutCopies(services, found)
+      : { batch: found, same: [] };
     copies.push(...same);
     const run = options.again(batch)
       ? undefined

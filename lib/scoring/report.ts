@@ -32,8 +32,8 @@ export interface PredictionFacts extends BatchOptions {
 }
 
 /**
- * Returns the outcome of `predict` for one variant; `status` is `incomplete` or
- * `overdue` if a period is, otherwise `scored`, `nothing-new` or `dry-run`.
+ * Returns the outcome of `predict` for one variant; `status` is `failed` if a batch
+ * cannot be used, `incomplete` or `overdue` if a period is, otherwise `scored`, `nothing-new` or `dry-run`.
  */
 export function describePrediction(
   config: Config,
@@ -51,7 +51,10 @@ export function describePrediction(
     0,
   );
   const kinds = new Set(problems.map(({ kind }) => kind));
-  const status = kinds.has("incomplete")
+  const failed = stored.find(({ failure }) => failure !== undefined);
+  const status = failed
+    ? "failed"
+    : kinds.has("incomplete")
     ? "incomplete"
     : kinds.has("overdue")
     ? "overdue"
@@ -88,6 +91,7 @@ export function describePrediction(
         })),
       ],
       problems,
+      ...failed ? { error: failed.failure } : {},
       score_distribution: distributionOf(scored),
     },
     text: [
@@ -96,7 +100,11 @@ export function describePrediction(
       ...problems.map((problem) => describeProblem(problem, facts)),
       ...whereTheyAre(config, facts, main),
     ].join("\n"),
-    exitCode: problems.some(({ kind }) => facts.failOn.has(kind)) ? 3 : 0,
+    exitCode: failed
+      ? 1
+      : problems.some(({ kind }) => facts.failOn.has(kind))
+      ? 3
+      : 0,
   };
 }
 
@@ -166,13 +174,15 @@ function toInputReport(
   stored: StoredBatch,
   { version, dryRun }: PredictionFacts,
 ): Record<string, unknown> {
-  const { batch, scored, ledger, mlflowRunId, incomplete } = stored;
+  const { batch, scored, ledger, mlflowRunId, incomplete, failure } = stored;
   return {
     input: batch.uri,
     files: batch.parts.length,
     data_source: batch.source,
     period: periodOf(stored),
-    status: incomplete !== undefined
+    status: failure !== undefined
+      ? "failed"
+      : incomplete !== undefined
       ? "incomplete"
       : !scored
       ? "nothing-new"
@@ -212,14 +222,16 @@ function describeProblem(
 }
 
 function describeBatch(
-  { batch, scored, ledger }: StoredBatch,
+  { batch, scored, ledger, failure }: StoredBatch,
   { settings, version, dryRun, badRows, command }: PredictionFacts,
 ): string {
   const { title } = settings.variant;
   const uri = oneLine(batch.uri);
   const ofPeriod = batch.period === undefined ? "" : ` for ${batch.period}`;
   if (!scored && !ledger) {
-    return `Not scored${ofPeriod}: ${uri}`;
+    return oneLine(
+      `Not scored${ofPeriod}: ${failure ?? batch.uri}`,
+    );
   }
   if (!scored) {
     const isOther = ledger?.modelName !== version.name ||

@@ -1,5 +1,6 @@
 /** Scores one batch: binds its rows to the model's columns, computes its scores, and logs them as an MLflow run. */
 import { ScoreCollector } from "../statistics/distribution.ts";
+import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Column } from "../rows/cells.ts";
@@ -139,7 +140,7 @@ export async function scoreInto(
     log.warn(
       `${file}: ${setAside.count} of ${all} rows (${
         toPercent(setAside.count, all)
-      }) cannot be used and are set aside; ${describeFirst(first)}`,
+      }) cannot be used and are set aside; ${describeFirst(first, file)}`,
     );
   }
   const findings = conclude(counts, binding);
@@ -200,6 +201,11 @@ async function scoreOnce(
   await badRows?.store?.begin();
   const blocksOf = async function* (part: InputPart) {
     await using file = await part.open();
+    if (file.size === 0 && batch.parts.length > 1) {
+      // An empty partition; a single empty file is an error.
+      parts.push({ uri: part.uri, bytes: 0, rows: 0, sha256: sha256("") });
+      return;
+    }
     await using rowFile = await openRowFile(file, reading);
     if (rowFile.remark !== undefined) {
       log.info(`${part.uri}: ${rowFile.remark}`);

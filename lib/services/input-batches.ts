@@ -1,6 +1,11 @@
 /** Finds the data of one call: the variant's inputs by period, or the files that a flag names. */
 import { sha256 } from "../base/digest.ts";
-import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import {
+  InputError,
+  messageOf,
+  TransientError,
+  UsageError,
+} from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import {
   fillPeriod,
@@ -97,29 +102,33 @@ export function toBatch({ file, source }: InputData): InputBatch {
  * file, which is opened, or those that match a pattern with `*` or `**`, sorted
  * by name, which are opened when their turn comes.
  *
- * @param options `open`: opens the store for a folder's URI; `openStdin`: opens standard input, which `-` names.
+ * @param options `open`: opens the store for a folder's URI; `stdin`: standard input, which `-` names; the batch closes it, unless this throws.
  * @throws {InputError} If a file does not exist, or nothing matches a pattern.
  */
 export async function findNamedBatch(
   named: readonly string[],
   options: {
     open: (folder: string) => ArtifactStore;
-    openStdin: () => Promise<InputData>;
+    stdin: InputData | undefined;
     period: Period | undefined;
   },
 ): Promise<InputBatch> {
-  const { open, openStdin, period } = options;
+  const { open, stdin, period } = options;
+  await using stack = new AsyncDisposableStack();
   const batches: InputBatch[] = [];
   for (const uri of named) {
     if (uri.includes("*")) {
       batches.push(await matchingBatch(uri, open));
       continue;
     }
-    const [data] = uri === "-"
-      ? [await openStdin()]
-      : await openNamedFiles(uri, open);
-    batches.push(toBatch(data!));
+    if (uri === "-" && stdin) batches.push(toBatch(stdin));
+    else {
+      const [data] = await openNamedFiles(uri, open);
+      batches.push(stack.use(toBatch(data!)));
+    }
   }
+  const owned = stack.move();
+  if (stdin) owned.use(stdin.file);
   const [first, ...more] = batches;
   const parts = batches.flatMap((batch) => batch.parts);
   return {
@@ -128,9 +137,7 @@ export async function findNamedBatch(
     parts,
     source: batches.some(({ source }) => source === "s3") ? "s3" : "local",
     period,
-    async [Symbol.asyncDispose]() {
-      for (const batch of batches) await batch[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
@@ -174,7 +181,9 @@ const weeklyFiles = toPathPattern("data/churn/weekly/{period}.jsonl", "inputs");
 /**
  * Returns the inputs of a variant that declares none: its weekly files where there
  * are any, otherwise the sample, with the errors of {@linkcode openNewData}. The
- * local folder never replaces weekly files in S3.
+ * local folder never replaces weekly files in S3. If the bucket cannot be listed
+ * because S3 is away, its sample is not read either; if the login may not list it,
+ * a warning says so.
  *
  * @param options `sample`: path of the sample below the variant's prefix.
  */
@@ -182,18 +191,25 @@ export async function findDefaultBatches(
   files: VariantFiles,
   options: Omit<BatchSearch, "inputs"> & { sample: string },
 ): Promise<InputBatch[]> {
-  const { sample, fallback } = options;
+  const { sample, log } = options;
   const search = { ...options, inputs: weeklyFiles };
+  let outage: TransientError | undefined;
   const weekly = files.embedded
     ? await findLocal(files, search, "local")
     : files.bucket && await listBucket(files, search).catch((error) => {
-      // A login that may not list may still read the sample, and so may the local folder be read.
-      const isRefused = error instanceof UsageError;
-      if (isRefused || (fallback && error instanceof TransientError)) return;
-      throw error;
+      if (error instanceof TransientError) outage = error;
+      else if (!(error instanceof UsageError)) throw error;
+      else {
+        log.warn(
+          `Cannot look for weekly files, so only ${sample} is scored: ${
+            messageOf(error)
+          }`,
+        );
+      }
+      return undefined;
     });
   if (weekly) return weekly;
-  return [toBatch(await openNewData(files, sample, options))];
+  return [toBatch(await openNewData(files, sample, { ...options, outage }))];
 }
 
 /**
@@ -243,7 +259,7 @@ async function listBucket(
   const store = needBucket(files, inputs.text);
   return await files.withRetry(
     `list ${uriOf(store, inputs.folder)}`,
-    () => listBatches(store, search, { ...files, source: "s3" }),
+    () => listBatches(store, search, { source: "s3" }),
   );
 }
 
@@ -253,72 +269,113 @@ async function findLocal(
   search: BatchSearch,
   source: DataSource,
 ): Promise<InputBatch[] | undefined> {
-  const { project, variant, withRetry } = files;
+  const { project, variant } = files;
   return await listBatches(project, search, {
-    withRetry,
     source,
     toPath: (path) => localPath(variant, path),
   });
 }
 
 interface Listing {
-  readonly withRetry: VariantFiles["withRetry"];
   readonly source: DataSource;
   /** Returns the path in the store of a path below the variant's prefix; the same by default. */
   readonly toPath?: (path: string) => string;
+}
+
+/** The files of one period in a store. */
+interface PeriodFiles {
+  readonly match: PathMatch;
+  readonly files: ListedFile[];
 }
 
 /** Returns the batches in one store; undefined if no file matches. */
 async function listBatches(
   store: ArtifactStore,
   { inputs, manifest }: BatchSearch,
-  { withRetry, source, toPath = (path) => path }: Listing,
+  { source, toPath = (path) => path }: Listing,
 ): Promise<InputBatch[] | undefined> {
-  const folder = inputs.folder === "" ? "" : toPath(inputs.folder);
   const own = toPath(inputs.text);
-  const side = toPath(manifest?.text ?? manifestOf(inputs.text));
-  const found = new Map<string, { match: PathMatch; files: ListedFile[] }>();
-  for (const file of await store.list(folder)) {
-    if (matchPath({ text: side }, file.path)) continue;
-    const match = matchPath({ text: own }, file.path);
-    if (!match) continue;
-    const key = match.period ?? "";
-    const group = found.get(key) ?? { match, files: [] };
-    if (group.match.spelling !== match.spelling) {
-      throw new InputError(
-        `Cannot tell which files are those of ${match.period} in ${
-          uriOf(store, folder)
-        }: the period is spelled ${group.match.spelling} and ${match.spelling}; keep one of them`,
-      );
-    }
-    group.files.push(file);
-    found.set(key, group);
-  }
+  const side = manifest ??
+    toPathPattern(manifestOf(inputs.text), "the side file of inputs");
+  const sideText = toPath(side.text);
+  const folderOf = ({ folder }: PathPattern) =>
+    folder === "" ? "" : toPath(folder);
+  const listed = await store.list(folderOf(inputs));
+  const isBelow = `${folderOf(side)}/`.startsWith(`${folderOf(inputs)}/`) ||
+    folderOf(inputs) === "";
+  const sides = groupByPeriod(
+    isBelow ? listed : await store.list(folderOf(side)),
+    { store, pattern: sideText },
+  );
+  const found = groupByPeriod(
+    listed.filter(({ path }) => !matchPath({ text: sideText }, path)),
+    { store, pattern: own },
+  );
   if (found.size === 0) return undefined;
   return [...found.values()]
     .toSorted((a, b) =>
       (a.match.period ?? "") < (b.match.period ?? "") ? -1 : 1
     )
     .map(({ match, files }) => {
-      const spelling = match.spelling ?? "";
-      const manifestPath = fillPeriod(side, spelling);
+      const sideFile = oneSideFile(store, sides.get(match.period ?? ""));
       return {
         ...plainBatch,
         uri: files.length === 1
           ? uriOf(store, files[0]!.path)
-          : uriOf(store, fillPeriod(own, spelling)),
+          : uriOf(store, fillPeriod(own, match.spelling ?? "")),
         parts: files.map((file) => toPart(store, file)),
         source,
         period: match.period,
         version: versionOf(files),
-        readManifest: () =>
-          withRetry(`read ${uriOf(store, manifestPath)}`, async () => {
-            if (match.period === undefined) return undefined;
-            const bytes = await store.find(manifestPath, { settled: true });
-            return bytes && { uri: uriOf(store, manifestPath), bytes };
-          }),
+        async readManifest() {
+          if (match.period === undefined || !sideFile) return undefined;
+          const bytes = await store.find(sideFile.path, { settled: true });
+          return bytes && { uri: uriOf(store, sideFile.path), bytes };
+        },
       };
     });
+}
+
+/**
+ * Groups the files that match a pattern by their period.
+ *
+ * @throws {InputError} If a period is spelled in two ways.
+ */
+function groupByPeriod(
+  files: readonly ListedFile[],
+  { store, pattern }: { store: ArtifactStore; pattern: string },
+): Map<string, PeriodFiles> {
+  const groups = new Map<string, PeriodFiles>();
+  for (const file of files) {
+    const match = matchPath({ text: pattern }, file.path);
+    if (!match) continue;
+    const key = match.period ?? "";
+    const group = groups.get(key) ?? { match, files: [] };
+    if (group.match.spelling !== match.spelling) {
+      throw new InputError(
+        `Cannot tell which files are those of ${match.period} at ${
+          uriOf(store, pattern)
+        }: the period is spelled ${group.match.spelling} and ${match.spelling}; keep one of them`,
+      );
+    }
+    group.files.push(file);
+    groups.set(key, group);
+  }
+  return groups;
+}
+
+/** Returns a period's side file. @throws {InputError} If there are several. */
+function oneSideFile(
+  store: ArtifactStore,
+  group: PeriodFiles | undefined,
+): ListedFile | undefined {
+  const [file, second] = group?.files ?? [];
+  if (!file || !second) return file;
+  throw new InputError(
+    `Cannot tell which side file is that of ${group?.match.period}: ${
+      uriOf(store, file.path)
+    } and ${uriOf(store, second.path)} both match; keep one of them`,
+  );
 }
 
 function toPart(store: ArtifactStore, file: ListedFile): InputPart {

@@ -123,19 +123,25 @@ function allowsFallback(error: unknown): error is TransientError {
  * folder; this is logged and recorded in `source`. Any other failure is thrown
  * unchanged. The sample shipped with this project is never used as a fallback.
  *
- * @param options `fallback`: false disables the local folder; `log`: warns of a fallback.
+ * @param options `fallback`: false disables the local folder; `log`: warns of a fallback; `outage`: the bucket could not be listed before, so it is not read.
  * @throws {TransientError} If S3 is unreachable and the local folder is not used.
  * @throws {InputError} If S3 has no such object and the local folder is not used.
  */
 export async function openNewData(
   files: VariantFiles,
   path: string,
-  options: { fallback: boolean; log: Pick<Log, "warn"> },
+  options: {
+    fallback: boolean;
+    log: Pick<Log, "warn">;
+    outage?: TransientError | undefined;
+  },
 ): Promise<InputData> {
+  const { outage } = options;
   if (files.embedded) return await openVariantFile(files, path);
   return await readNewData(files, {
     ...options,
-    inBucket: () => findVariantFile(files, path),
+    inBucket: () =>
+      outage ? Promise.reject(outage) : findVariantFile(files, path),
     inFolder: () => findLocal(files, path, "local-fallback"),
     missing: `Cannot find ${locationOf(files, path)}`,
     local: localPath(files.variant, path),

@@ -308,7 +308,9 @@ async function listedFile(path: string): Promise<ListedFile[]> {
     throw error;
   });
   if (!found?.isFile) return [];
-  const version = [found.mtime?.getTime(), found.ino].join("-");
+  // ctime, too: a copy may keep the modification time, and an inode is used again.
+  const times = [found.mtime, found.ctime].map((time) => time?.getTime());
+  const version = [...times, found.ino].join("-");
   return [{ path, size: found.size, version }];
 }
 

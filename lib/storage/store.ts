@@ -67,7 +67,7 @@ export interface ListedFile {
   readonly path: string;
   /** Bytes; undefined if the store's listing does not say. */
   readonly size: number | undefined;
-  /** Changes whenever the file is written: the ETag in S3, the modification time in a folder; undefined if the store's listing has neither. */
+  /** Changes whenever the file is written: the ETag in S3, the times of modification and change in a folder; undefined if the store's listing has neither. */
   readonly version: string | undefined;
 }
 

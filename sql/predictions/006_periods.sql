@@ -3,7 +3,8 @@
 -- period, and in it the newest attempt.
 --
 -- Only the catalog and the ledger are changed. Both views are replaced, not dropped: their
--- other columns are the same, so grants and whatever is built on them stay.
+-- other columns are the same, so grants and whatever is built on them stay, and so do options
+-- such as security_invoker.
 
 select set_config('lock_timeout', '10s', true) where current_setting('lock_timeout') = '0';
 
@@ -28,9 +29,20 @@ declare
   before_rows constant text := format('%I.churn_predictions_before', current_schema());
   all_rows constant text := format('%I.churn_predictions', current_schema());
   current_rows constant text := format('%I.churn_predictions_current', current_schema());
+  all_options text := coalesce((select ' with (' || array_to_string(reloptions, ', ') || ')' from pg_class where oid = all_rows::regclass), '');
+  current_options text := coalesce((select ' with (' || array_to_string(reloptions, ', ') || ')' from pg_class where oid = current_rows::regclass), '');
   row_day text; -- the day of a row that belongs to no run of the ledger
   current_columns text;
 begin
+  if exists (
+    select from pg_attribute
+    where attrelid in (all_rows::regclass, current_rows::regclass) and attname = 'period' and not attisdropped
+  ) then
+    raise exception using errcode = 'P0001', message =
+      'Cannot add the column period to churn_predictions and churn_predictions_current, because one of them has a column of that name. '
+      'Rename it (`alter table churn_predictions rename column period to …`, or `alter view` if it is a view already) and run `deno task setup` again';
+  end if;
+
   select case format_type(atttypid, -1)
     when 'timestamp with time zone' then '(v.prediction_timestamp at time zone ''UTC'')::date'
     else 'v.prediction_timestamp::date' end
@@ -39,8 +51,9 @@ begin
 
   -- The join is on the key of scoring_runs, so Postgres leaves it out of queries without period.
   execute format(
-    'create or replace view %1$s as select v.*, coalesce(r.period, %2$s) as period from (%3$s) v left join scoring_runs r on r.id = v.scoring_run_id',
-    all_rows, row_day, rtrim(pg_get_viewdef(all_rows::regclass), '; ' || chr(10))
+    'create or replace view %1$s%4$s as select v.*, coalesce(r.period, %2$s) as period from (%3$s) v left join scoring_runs r on r.id = v.scoring_run_id',
+    all_rows, row_day, rtrim(pg_get_viewdef(all_rows::regclass), '; ' || chr(10)),
+    all_options
   );
 
   -- Each column as the view has it, with its type.
@@ -77,7 +90,7 @@ begin
   -- pass to the runs of that variant, and a condition on player_id to that player.
   execute format(
     $view$
-    create or replace view %3$s as
+    create or replace view %3$s%5$s as
     with runs as not materialized (
       select id, variant, geography_id, company_id,
         coalesce(period, (finished_at at time zone 'UTC')::date) as period
@@ -117,7 +130,7 @@ begin
       p.model_name, p.model_version, p.scoring_run_id, p.row_number, p.period
     from %4$s p join latest l on l.id = p.scoring_run_id
     where p.player_id is null
-    $view$, current_columns, before_rows, current_rows, all_rows
+    $view$, current_columns, before_rows, current_rows, all_rows, current_options
   );
 end
 $periods$;

@@ -10,6 +10,8 @@ import { startWorld } from "../support/world.ts";
 
 /** Where the deliveries go and the commands run. */
 interface Place extends AsyncDisposable {
+  /** A folder for files of the test. */
+  readonly home: string;
   /** Writes a file below the variant's prefix. */
   deliver(path: string, text: string): Promise<void>;
   run(
@@ -44,6 +46,7 @@ async function embedded(expect = ""): Promise<Place> {
   });
   const owned = stack.move();
   return {
+    home: home.path,
     async deliver(path, text) {
       const file = `${project.path}/${
         path.replace("data/", "data/geography-us/")
@@ -55,7 +58,7 @@ async function embedded(expect = ""): Promise<Place> {
     },
     run: (name, args = us, code = 0, json = true) =>
       runCommand(name, args, {
-        env: { CHURN_HOME: home.path },
+        env: { CHURN_HOME: `${home.path}/home`, CHURN_FILES: home.path },
         code,
         json,
         folder: project.path,
@@ -81,6 +84,7 @@ async function configured(expect = ""): Promise<Place> {
   await run("promote", [...us, "--version", "1"]);
   const owned = stack.move();
   return {
+    home: world.folder,
     deliver: (path, text) =>
       putObject(world.moto, `${world.bucket}/geography-us/${path}`, text),
     run,
@@ -469,4 +473,100 @@ Deno.test("a period is chosen by flags, and what cannot be chosen is an error", 
     (await run("predict", us, 1)).stderr,
     /the period is spelled (2026-11-02 and 2026-W45|2026-W45 and 2026-11-02)/,
   );
+});
+
+Deno.test("deliveries that could go wrong without a word: damaged, empty, doubled, ad-hoc and misdated ones", async () => {
+  await using place = await embedded(
+    "expect: {max_age_days: 9, min_rows: 10, rows_change: 0.5}",
+  );
+  const { deliver, run } = place;
+  const day = (ahead: number) =>
+    new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10);
+  const [older, old, now, future] = [-21, -14, -2, 300].map(day) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+
+  // A row that cannot be used in an old week does not hold up the new one.
+  const bad = week(0).map((row, index) =>
+    index === 3 ? { ...row, total_handle: "12,5" } : row
+  );
+  await deliver(pathOf(older), toLines(week(0)));
+  await deliver(pathOf(old, "a"), toLines(week(0)));
+  await deliver(pathOf(old, "b"), toLines(bad));
+  await deliver(pathOf(now), toLines(week(10)));
+  const damaged = await run("predict", us, 1);
+  deepStrictEqual(
+    damaged.report.inputs.map((
+      { period, status, rows }: Record<string, unknown>,
+    ) => [period, status, rows]),
+    [[older, "scored", 40], [old, "failed", 0], [now, "scored", 40]],
+  );
+  strictEqual(damaged.report.status, "failed");
+  match(
+    damaged.report.error,
+    /b\.jsonl, row 4 \(line 4\), column "total_handle"/,
+  );
+  match(damaged.stderr, /b\.jsonl, row 4/);
+
+  // Set aside, the row is named in its own file, and its number in the table counts across the files.
+  const aside = `${place.home}/bad.jsonl`;
+  const without = await run("predict", [...us, "--bad-rows", aside]);
+  match(
+    without.stderr,
+    /the first is row 4 \(line 4\) of [^ ]*b\.jsonl: column "total_handle"/,
+  );
+  const [record] = (await Deno.readTextFile(aside)).trim().split("\n")
+    .map((line) => JSON.parse(line));
+  deepStrictEqual([record.row, record.file.slice(-7)], [4, "b.jsonl"]);
+  const numbers = await run("query", [
+    `select count(*) as rows, count(*) filter (where row_number = 44) as bad, max(row_number) as last from churn_predictions where period = '${old}'`,
+  ]);
+  deepStrictEqual(numbers.report.result, [{ rows: 79, bad: 0, last: 80 }]);
+
+  // An empty file among others has no rows; equal files count as the side file says.
+  const doubled = toLines(week(0, { rows: 20 }));
+  for (const part of ["a", "b"]) await deliver(pathOf(older, part), doubled);
+  await deliver(pathOf(older, "c"), "");
+  await deliver(
+    pathOf(older),
+    toLines(week(40)),
+  );
+  const digests = [doubled, doubled, "", toLines(week(40))].map((text) =>
+    `${sha256(text)}\n`
+  );
+  await deliver(
+    `data/churn/weekly/${older}.manifest.json`,
+    JSON.stringify({ rows: 80, sha256: sha256(digests.join("")) }),
+  );
+  const whole = await run("predict");
+  deepStrictEqual(batchesOf(whole.report)[0], [older, "scored", 2, 1]);
+  strictEqual(whole.report.rows, 80);
+  strictEqual(whole.report.inputs[0].duplicate_players, 20);
+
+  // A file that somebody scores by hand says nothing about the weeks.
+  const small = `${place.home}/small.jsonl`;
+  await Deno.writeTextFile(small, toLines(week(0, { rows: 2 })));
+  const byHand = await run("predict", [...us, "--input", small]);
+  deepStrictEqual([byHand.report.status, byHand.report.problems], [
+    "scored",
+    [],
+  ]);
+  const strict = [...us, "--fail-on", "overdue,incomplete"];
+  strictEqual((await run("predict", strict)).report.status, "nothing-new");
+
+  // It counts with the day of scoring, so a week that is stored now is hidden for its players.
+  await deliver(pathOf(now), toLines(week(0)));
+  match(
+    (await run("predict", strict)).stderr,
+    /names no period, so the day of scoring/,
+  );
+
+  // A week that is far in the future is said, and does not count as the newest.
+  await deliver(pathOf(future), toLines(week(0)));
+  const misdated = await run("predict", strict);
+  match(misdated.stderr, /begins in 300 days/);
+  strictEqual(misdated.report.status, "scored");
 });

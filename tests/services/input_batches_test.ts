@@ -120,6 +120,33 @@ Deno.test("findBatches() returns one batch per period, oldest first, its files b
   );
 });
 
+Deno.test("findBatches() finds the side file by its pattern, wherever the period is spelled", async () => {
+  await using places = await startPlaces();
+  const { bucket, files } = places;
+  for (
+    const path of [
+      "in/eu/2026-11-23.jsonl",
+      "in/us/2026-11-23.jsonl",
+      "in/us/2026-W48.manifest.json",
+      "sides/2026-W48.json",
+    ]
+  ) await bucket.write(path, encode(path));
+  const options = search("in/*/{period}.jsonl");
+  const sideOf = async (manifest?: string) => {
+    const [batch] = await findBatches(files, {
+      ...options,
+      manifest: manifest === undefined
+        ? undefined
+        : toPathPattern(manifest, "expect.manifest"),
+    });
+    return (await batch!.readManifest())?.uri.split("/").slice(-2).join("/");
+  };
+  strictEqual(await sideOf(), "us/2026-W48.manifest.json");
+  strictEqual(await sideOf("sides/{period}.json"), "sides/2026-W48.json");
+  await bucket.write("in/eu/2026-W48.manifest.json", encode("{}"));
+  await rejects(sideOf(), /Cannot tell which side file is that of 2026-11-23/);
+});
+
 Deno.test("findBatches() falls back to the folder if the bucket has no such file or is away, and never to shipped data", async () => {
   await using places = await startPlaces();
   const { project, files } = places;
@@ -162,8 +189,13 @@ Deno.test("findDefaultBatches() takes weekly files where there are any, otherwis
   await using places = await startPlaces();
   const { bucket, project, files } = places;
   const sample = "data/churn/X_test_sample_2.json";
+  const warnings: string[] = [];
   const find = async (stores: VariantFiles = files) => {
-    const { inputs: _, ...options } = search("unused");
+    const { inputs: _, ...found } = search("unused");
+    const options = {
+      ...found,
+      log: { warn: (text: string) => void warnings.push(text) },
+    };
     return shapeOf(await findDefaultBatches(stores, { ...options, sample }));
   };
   await bucket.write(sample, encode("rows"));
@@ -181,6 +213,29 @@ Deno.test("findDefaultBatches() takes weekly files where there are any, otherwis
   deepStrictEqual(await find({ ...files, bucket: readOnly }), [
     [undefined, "s3", ["X_test_sample_2.json"]],
   ]);
+  match(warnings.join(), /Cannot look for weekly files.*access denied/);
+  // S3 that is away when it is listed is not asked for the sample afterwards.
+  const reads: string[] = [];
+  const half = {
+    ...bucket,
+    list: () => Promise.reject(outage()),
+    open: (path: string) => {
+      reads.push(path);
+      return bucket.open(path);
+    },
+  };
+  await rejects(
+    find({ ...files, bucket: half }),
+    /there is no .* to fall back to/,
+  );
+  await project.write(
+    "data/geography-us/churn/X_test_sample_2.json",
+    encode("local rows"),
+  );
+  deepStrictEqual(await find({ ...files, bucket: half }), [
+    [undefined, "local-fallback", ["X_test_sample_2.json"]],
+  ]);
+  deepStrictEqual(reads, []);
   await bucket.write("data/churn/weekly/2026-11-30.jsonl", encode("y"));
   deepStrictEqual(await find(), [["2026-11-30", "s3", ["2026-11-30.jsonl"]]]);
   deepStrictEqual(await find({ ...files, embedded: true }), [
@@ -197,7 +252,7 @@ Deno.test("findNamedBatch() makes one batch of files and patterns, in the order 
   const folder = `${path}/bucket/geography-us`;
   const options = {
     open: openLocal,
-    openStdin: () => Promise.reject(new Error("no stdin")),
+    stdin: undefined,
     period: "2026-11-23",
   };
   await using batch = await findNamedBatch([

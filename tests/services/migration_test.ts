@@ -323,16 +323,60 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
       );
     }
   },
+
+  "the period comes to views with options, and is refused by name where there is one":
+    async (
+      open,
+    ) => {
+      await using database = await open();
+      await createReleased(database, 5);
+      const views = ["churn_predictions", "churn_predictions_current"];
+      for (const view of views) {
+        await database.query(
+          `alter view ${view} set (security_barrier = true)`,
+        );
+      }
+      await ensurePredictionsSchema(database);
+      deepStrictEqual(
+        await database.query(
+          "select relname::text as name, reloptions::text as options from pg_class where relname = any($1) order by 1",
+          [views],
+        ),
+        views.map((name) => ({ name, options: "{security_barrier=true}" })),
+      );
+      await database.query(
+        toOneStatement("drop schema public cascade; create schema public"),
+      );
+      await database.query(toOneStatement(fiveColumns));
+      await database.query(
+        "alter table churn_predictions add column period text",
+      );
+      await rejects(ensurePredictionsSchema(database), {
+        name: "InputError",
+        message:
+          /has a column of that name.*alter table churn_predictions rename column period/,
+      });
+      await database.query(
+        "alter table churn_predictions rename column period to their_period",
+      );
+      await ensurePredictionsSchema(database);
+      deepStrictEqual(
+        await database.query(
+          "select their_period, period::text from churn_predictions order by id limit 1",
+        ),
+        [{ their_period: null, period: "2024-01-01" }],
+      );
+    },
 };
 
-/** The tables of migrations 1 to 4, as the release before made them. */
-async function createReleased(database: Database): Promise<void> {
+/** The tables of the first migrations, as the release before made them. */
+async function createReleased(database: Database, count = 4): Promise<void> {
   await database.query(
     "create table predictions_schema_migrations (number integer primary key, name text not null, applied_at timestamptz not null default now())",
   );
   const folder = new URL("../../sql/predictions/", import.meta.url);
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-  for (const name of names.slice(0, 4)) {
+  for (const name of names.slice(0, count)) {
     await database.query(
       toOneStatement(await Deno.readTextFile(new URL(name, folder))),
     );

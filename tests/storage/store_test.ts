@@ -852,3 +852,20 @@ Deno.test("openLocal() writes one file concurrently, complete each time", async 
   const names = await Array.fromAsync(Deno.readDir(`${folder.path}/a`));
   deepStrictEqual(names.map(({ name }) => name), ["b"]);
 });
+
+Deno.test("a folder's listing shows another version of a file whose size and modification time are as before", async () => {
+  await using folder = await tempFolder();
+  const store = openLocal(folder.path);
+  const path = `${folder.path}/week.jsonl`;
+  const time = new Date("2026-11-23T00:00:00Z");
+  const versionOf = async (text: string) => {
+    await Deno.writeTextFile(path, text);
+    await Deno.utime(path, time, time);
+    const [file] = await store.list("");
+    return file?.version;
+  };
+  const first = await versionOf("one");
+  // Deno tells the time of change in whole seconds.
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  ok(first !== await versionOf("two"));
+});
