@@ -13,12 +13,7 @@ import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
-import {
-  type BatchOptions,
-  openVersion,
-  scoreBatches,
-  type StoredBatch,
-} from "../lib/scoring/batch.ts";
+import { openAndScore } from "../lib/scoring/batch.ts";
 import {
   findProblems,
   inOrder,
@@ -27,8 +22,6 @@ import {
   worthSaying,
 } from "../lib/scoring/deliveries.ts";
 import { openInputs, sortInputs, toAgain } from "../lib/scoring/inputs.ts";
-import type { Scorer } from "../lib/scoring/scorer.ts";
-import type { InputBatch } from "../lib/services/input-batches.ts";
 import {
   describePrediction,
   warnOfSplitPromotion,
@@ -76,13 +69,11 @@ export async function predict(
     named: options.choice.named !== undefined,
   });
   const facts = { ...options, ...production, again, copies };
-  const scored = fresh.length === 0
-    ? { stored: [], engine: undefined }
-    : await scoreFresh(services, {
-      ...facts,
-      batches: fresh,
-      scorer: rehearsal?.scorer,
-    });
+  const scored = await openAndScore(services, {
+    ...facts,
+    batches: fresh,
+    scorer: rehearsal?.scorer,
+  });
   const stored = inOrder([...worthSaying(skipped, options), ...scored.stored]);
   const problems = findProblems({
     stored,
@@ -114,26 +105,6 @@ async function prepareEmbedded(
   const { bootstrap } = await import("./bootstrap.ts");
   await bootstrap(services, settings);
   return undefined;
-}
-
-/** Opens the model and scores the batches with it. */
-async function scoreFresh(
-  services: Services,
-  options: Omit<PredictOptions, "command"> & BatchOptions & {
-    batches: readonly InputBatch[];
-    scorer: Scorer | undefined;
-  },
-): Promise<{ stored: StoredBatch[]; engine: string }> {
-  const { batches, version } = options;
-  services.log.info(
-    `Scoring ${
-      batches.map(({ uri }) => uri).join(", ")
-    } with ${version.name} version ${version.version}`,
-  );
-  await using scorer = options.scorer ??
-    await openVersion(services, version, options);
-  const stored = await scoreBatches(services, scorer, options);
-  return { stored, engine: scorer.engine };
 }
 
 /** Returns the variant's experiment and the version that the URI resolves to. */

@@ -1,5 +1,5 @@
 /** Reads and verifies the inputs of a past scoring run: its model, the model's reference, and its rows. */
-import { openVersion } from "../scoring/batch.ts";
+import { openVersion } from "../scoring/version.ts";
 import { openCache } from "../storage/digest-cache.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError, messageOf } from "../base/errors.ts";

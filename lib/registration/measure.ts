@@ -1,5 +1,5 @@
 /** Evaluates registered versions on a labelled set. */
-import { openVersion } from "../scoring/batch.ts";
+import { openVersion } from "../scoring/version.ts";
 import { InputError } from "../base/errors.ts";
 import { readFeatures } from "../rows/read.ts";
 import { asData, type InputFile } from "../services/variant-files.ts";

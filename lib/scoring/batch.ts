@@ -1,13 +1,9 @@
 /** Scores the new batches of one variant with one version, and stores each once. */
-import { openCache } from "../storage/digest-cache.ts";
 import { InputError, messageOf } from "../base/errors.ts";
-import { parseFeatureNames } from "../rows/feature-names.ts";
-import type { Column } from "../rows/cells.ts";
-import { createNamedFile, readVariantFile } from "../services/variant-files.ts";
+import { createNamedFile } from "../services/variant-files.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import { toDay } from "../config/periods.ts";
 import type { Experiment, ModelVersion } from "../mlflow/store.ts";
-import { readModelFolder } from "../mlflow/model-folder/read.ts";
 import {
   appendScores,
   findScoringRun,
@@ -21,19 +17,13 @@ import { type BadRowLimit, type BadRowStore, openBadRows } from "./bad-rows.ts";
 import {
   checkPromise,
   IncompleteDelivery,
-  parseManifest,
-  type PromisedDelivery,
+  readPromise,
 } from "./expectations.ts";
 import type { SkippedBatch } from "./inputs.ts";
 import { openScoreWriter } from "./score-writer.ts";
 import { digestRecipe } from "../rows/recipe.ts";
-import type { OutputSettings } from "./model-output.ts";
-import {
-  type Engine,
-  isProbability,
-  openScorer,
-  type Scorer,
-} from "./scorer.ts";
+import type { Engine, Scorer } from "./scorer.ts";
+import { checkStorable, columnsOf, openVersion } from "./version.ts";
 import {
   type BatchScores,
   type Binding,
@@ -45,7 +35,7 @@ import {
   startScoringRun,
 } from "./scoring-run.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
-import { digestTags, sourceTags } from "../mlflow/tags.ts";
+import { sourceTags } from "../mlflow/tags.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** Options that apply to all batches of one call. */
@@ -91,40 +81,29 @@ export function asStored({ batch, run }: SkippedBatch): StoredBatch {
 }
 
 /**
- * Returns the scorer of a registered version. Its files are read through the
- * cache in `CHURN_HOME` and verified against the digests recorded when it was
- * logged. A version that MLflow itself logged has no digests; a message reports
- * this. On the embedded default, a dry run does not change the folder;
- * otherwise the cache is not part of the store, and a dry run fills it.
+ * Opens the version, unless a scorer is given, and scores the batches with it, as
+ * {@linkcode scoreBatches} does. Without batches nothing is opened, and the engine
+ * is undefined.
  */
-export async function openVersion(
+export async function openAndScore(
   services: Services,
-  version: ModelVersion,
-  options: {
+  options: BatchOptions & {
     engine: "auto" | Engine;
-    settings: OutputSettings;
-    dryRun?: boolean;
+    batches: readonly InputBatch[];
+    scorer: Scorer | undefined;
   },
-): Promise<Scorer> {
-  const { withRetry, artifacts, config, log } = services;
-  const cache = openCache(`${config.home}/cache/models`);
-  const store = artifacts(version.artifactUri);
-  const folder = await withRetry(
-    `read ${store.uri}`,
-    () =>
-      readModelFolder(store, {
-        mlmodelSha256: version.tags[digestTags.mlmodel],
-        cache: options.dryRun && config.embedded
-          ? { ...cache, store: () => Promise.resolve() }
-          : cache,
-      }),
+): Promise<{ stored: StoredBatch[]; engine: Engine | undefined }> {
+  const { batches, version } = options;
+  if (batches.length === 0) return { stored: [], engine: undefined };
+  services.log.info(
+    `Scoring ${
+      batches.map(({ uri }) => uri).join(", ")
+    } with ${version.name} version ${version.version}`,
   );
-  if (!folder.verified) {
-    log.warn(
-      `${version.name} version ${version.version} has no recorded digests, so its files are not verified`,
-    );
-  }
-  return await openScorer(folder, options);
+  await using scorer = options.scorer ??
+    await openVersion(services, version, options);
+  const stored = await scoreBatches(services, scorer, options);
+  return { stored, engine: scorer.engine };
 }
 
 /**
@@ -133,7 +112,7 @@ export async function openVersion(
  * all batches, and MLflow runs are logged only after it is complete. A batch that
  * is not the one its side file promises is not stored.
  */
-export async function scoreBatches(
+async function scoreBatches(
   services: Services,
   scorer: Scorer,
   options: BatchOptions & { batches: readonly InputBatch[] },
@@ -224,25 +203,6 @@ async function orFailure(
   }
 }
 
-/**
- * Returns what the side file of a batch promises; undefined if there is none.
- *
- * @throws {IncompleteDelivery} If the variant's periods must have one.
- */
-async function readPromise(
-  batch: InputBatch,
-  { expect }: VariantSettings,
-): Promise<PromisedDelivery | undefined> {
-  const manifest = await batch.readManifest();
-  if (manifest) return parseManifest(manifest);
-  if (expect.manifest === undefined || batch.period === undefined) {
-    return undefined;
-  }
-  throw new IncompleteDelivery(
-    `Cannot use ${batch.uri}: its side file ${expect.manifest.text} (expect.manifest) is not there yet`,
-  );
-}
-
 /** What the steps of one call share. */
 interface Context {
   readonly services: Services;
@@ -325,52 +285,6 @@ function openBadRowFile(
 
 async function drain(blocks: AsyncIterable<BatchScores>): Promise<void> {
   for await (const _ of blocks);
-}
-
-/** Rejects a model that does not return one churn probability per row, before anything is scored or logged. */
-function checkStorable(
-  scorer: Scorer,
-  { version, settings }: BatchOptions,
-): void {
-  if (isProbability(scorer)) return;
-  const { predictionKind, outputs, engine } = scorer;
-  const isOpen = engine === "onnxruntime" && predictionKind === "score" &&
-    outputs <= 2 && settings.modelOutput === undefined;
-  const found = predictionKind === "score"
-    ? outputs === 1
-      ? "it returns a score that is not known to be a probability"
-      : `it returns ${outputs} scores per row`
-    : `it returns the probabilities of ${outputs} classes`;
-  throw new InputError(
-    `Cannot store the scores of ${version.name} version ${version.version} in churn_predictions, which holds one probability per row: ${found}; ` +
-      `write them to a file with --output FILE.csv, .jsonl or .parquet` +
-      (isOpen
-        ? ", or set `model_output: probability` in variants.yaml if it is one"
-        : ""),
-  );
-}
-
-/** Returns the model's columns; for a graph without names, those in the variant's features file. */
-async function columnsOf(
-  services: Services,
-  scorer: Scorer,
-  settings: VariantSettings,
-): Promise<readonly Column[]> {
-  if (scorer.columns) return scorer.columns;
-  const file = await readVariantFile(
-    services.variantFiles(settings.variant),
-    settings.files.features,
-  );
-  const names = parseFeatureNames(file.bytes, { file: file.uri });
-  if (scorer.features === undefined || scorer.features === names.length) {
-    services.log.info(
-      `The model has no column names; using those in ${file.uri}`,
-    );
-    return names.map((name) => ({ name, type: "double" }));
-  }
-  throw new InputError(
-    `Cannot use ${file.uri}: it lists ${names.length} features, the model takes ${scorer.features}`,
-  );
 }
 
 /** Appends the scores of a batch while they are computed, and publishes them when all are there. */

@@ -3,7 +3,7 @@ import { InputError } from "../base/errors.ts";
 import * as v from "../base/schema.ts";
 import { ageInDays, type Period } from "../config/periods.ts";
 import type { Expectations } from "../config/variants.ts";
-import type { Manifest } from "../services/input-batches.ts";
+import type { InputBatch, Manifest } from "../services/input-batches.ts";
 
 /** A delivery that is not the one its side file promises; its scores are not stored. */
 export class IncompleteDelivery extends InputError {
@@ -43,7 +43,7 @@ const sideFile = v.object({
  *
  * @throws {InputError} If it is not such JSON.
  */
-export function parseManifest({ uri, bytes }: Manifest): PromisedDelivery {
+function parseManifest({ uri, bytes }: Manifest): PromisedDelivery {
   const { rows, sha256 } = v.parseJson(
     sideFile,
     new TextDecoder().decode(bytes),
@@ -57,6 +57,25 @@ export function parseManifest({ uri, bytes }: Manifest): PromisedDelivery {
     }
   }
   return { uri, rows: rows ?? undefined, sha256: sha256 ?? undefined };
+}
+
+/**
+ * Returns what the side file of a batch promises; undefined if there is none.
+ *
+ * @throws {IncompleteDelivery} If the variant's periods must have one.
+ */
+export async function readPromise(
+  batch: InputBatch,
+  { expect }: { expect: Pick<Expectations, "manifest"> },
+): Promise<PromisedDelivery | undefined> {
+  const manifest = await batch.readManifest();
+  if (manifest) return parseManifest(manifest);
+  if (expect.manifest === undefined || batch.period === undefined) {
+    return undefined;
+  }
+  throw new IncompleteDelivery(
+    `Cannot use ${batch.uri}: its side file ${expect.manifest.text} (expect.manifest) is not there yet`,
+  );
 }
 
 /**
