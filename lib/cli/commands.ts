@@ -215,7 +215,7 @@ export const predictCommand = {
       value: "STATES",
       default: "never",
       help:
-        "overdue, incomplete, or both with a comma: what sets exit code 3 (never)",
+        "overdue, incomplete, both with a comma, or never: what sets exit code 3",
     },
     "no-fallback": {
       kind: "switch",
