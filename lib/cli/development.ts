@@ -68,6 +68,40 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     steps: [["test", lock, "--allow-all", "tests/model/fuzz_test.ts"]],
   },
   {
+    name: "test:faults",
+    summary:
+      "Kills, cuts, stalls and fills what predict depends on; counts lost and doubled rows.",
+    flags: {
+      only: {
+        kind: "list",
+        value: "NAME",
+        help: "the families of faults to try, by default all",
+      },
+      scale: {
+        kind: "text",
+        value: "small|full",
+        default: "small",
+        help: "number of tries per family",
+      },
+      tries: {
+        kind: "text",
+        value: "N",
+        help: "the same number of tries for each family",
+      },
+      seed: {
+        kind: "text",
+        value: "N",
+        default: "1",
+        help: "determines the first try; the next one has the next seed",
+      },
+      write: {
+        kind: "switch",
+        help: "write the table in docs/reliability.md",
+      },
+    },
+    steps: [["run", "--quiet", lock, "--allow-all", "tests/faults/run.ts"]],
+  },
+  {
     name: "parity-table",
     summary: "Writes docs/parity.md from a run of the parity suite (needs uv).",
     flags: {},

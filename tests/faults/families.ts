@@ -1,0 +1,4 @@
+/** All families of faults, in the order of the table. */
+import type { FaultFamily } from "./result.ts";
+
+export const families: readonly FaultFamily[] = [];
