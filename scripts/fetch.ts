@@ -7,7 +7,7 @@ import { runScript } from "../lib/cli/program.ts";
 import { writeWhole } from "../lib/storage/local.ts";
 import { openServices } from "../lib/services/services.ts";
 
-await runScript(fetchCommand, async (flags, { log }) => {
+await runScript(fetchCommand, async (flags, { log, signal }) => {
   const { file, output } = flags;
   if (file === undefined || output === undefined) {
     throw new UsageError(
@@ -15,7 +15,7 @@ await runScript(fetchCommand, async (flags, { log }) => {
     );
   }
   const retryPolicy = retryPolicyOf(flags);
-  await using services = await openServices({ log, retryPolicy });
+  await using services = await openServices({ log, retryPolicy, signal });
   const { variant } = services.variants.settings(flags);
   const { uri, bytes } = await readVariantFile(
     services.variantFiles(variant),

@@ -22,6 +22,7 @@ import {
   worthSaying,
 } from "../lib/scoring/deliveries.ts";
 import { openInputs, sortInputs, toAgain } from "../lib/scoring/inputs.ts";
+import { endInterruptedRuns } from "../lib/scoring/interrupted.ts";
 import {
   describePrediction,
   warnOfSplitPromotion,
@@ -52,17 +53,17 @@ export async function predict(
     : undefined;
 
   // Both databases are opened at once, and before anything is scored, so that a missing setting is reported first.
-  if (output === "postgres" && !rehearsal) {
+  const stores = output === "postgres" && !rehearsal;
+  if (stores) {
     services.mlflow().catch(() => {}); // reported when it is used
     await services.predictions();
   }
   const production = rehearsal ??
     await findProduction(services, settings, modelUri);
   await using open = await openInputs(services, settings, options.choice);
-  const runs = output === "postgres" && !rehearsal
-    ? await readRuns(services, settings)
-    : [];
-  const again = toAgain(open.batches, options);
+  if (stores) await endInterruptedRuns(services, production.experiment);
+  const runs = stores ? await readRuns(services, settings) : [];
+  const again = toAgain(open.batches, { ...options, runs });
   const { fresh, skipped, copies } = await sortInputs(services, open.batches, {
     runs,
     again,

@@ -1,4 +1,4 @@
-/** Async iteration that ends as soon as a signal aborts, even if the source does not answer. */
+/** Waits that end as soon as a signal aborts, even if the source does not answer. */
 
 /**
  * Yields the items of `source`. When `signal` aborts, the iteration throws its
@@ -36,15 +36,15 @@ export async function* abortable<T>(
 }
 
 /**
- * Waits for a promise until the signal aborts. Not by `Promise.race` with one
- * promise for the signal: as long as that one is pending, it would keep every
- * item in memory.
+ * Returns what a promise resolves with; when the signal aborts first, throws its
+ * reason at once. The promise is then not waited for, and its error is dropped.
  */
-async function settledOrAborted<T>(
+export async function settledOrAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
   if (!signal) return await promise;
+  // Not `Promise.race` with one promise for the signal: as long as that one is pending, it would keep every result in memory.
   promise.catch(() => {}); // nobody else waits for it after an abort
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();

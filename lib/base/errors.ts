@@ -46,6 +46,7 @@ export type ExitCode = 0 | 1 | 2 | 3 | 75;
  * ```
  */
 export function exitCode(error: unknown): ExitCode {
+  if (error instanceof SuppressedError) return exitCode(error.suppressed);
   if (error instanceof UsageError) return 2;
   if (error instanceof TransientError) return 75;
   return 1;
@@ -72,7 +73,8 @@ export function worstExitCode(codes: readonly ExitCode[]): ExitCode {
 
 /**
  * Returns the message of any thrown value, followed by the messages of its
- * causes, so that a wrapped error still shows the reason.
+ * causes, so that a wrapped error still shows the reason. If closing a resource
+ * failed as well, the message is that of the first error.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -82,6 +84,8 @@ export function worstExitCode(codes: readonly ExitCode[]): ExitCode {
  * ```
  */
 export function messageOf(error: unknown): string {
+  // Closing something failed after the actual error, such as on a full disk.
+  if (error instanceof SuppressedError) return messageOf(error.suppressed);
   if (!(error instanceof Error)) return String(error);
   const own = error.message || error.name;
   if (error.cause === undefined) return own;

@@ -4,22 +4,22 @@ import { UsageError } from "./errors.ts";
 /**
  * Parses a flag value as a number, 0 or greater.
  *
- * @param options `flag`: its name in errors; `integer`: whether fractions are rejected.
+ * @param options `flag`: its name in errors; `integer`: whether fractions are rejected; `most`: the highest number that is accepted.
  * @throws {UsageError} If it is not such a number.
  */
 export function toCount(
   text: string,
-  options: { flag: string; integer?: boolean },
+  options: { flag: string; integer?: boolean; most?: number },
 ): number {
-  const { flag, integer = false } = options;
+  const { flag, integer = false, most = Infinity } = options;
   const value = Number(text);
   const fits = text.trim() !== "" && Number.isFinite(value) && value >= 0 &&
-    (!integer || Number.isInteger(value));
+    value <= most && (!integer || Number.isInteger(value));
   if (fits) return value;
   throw new UsageError(
     `Cannot use --${flag} "${text}": expected a ${
       integer ? "whole " : ""
-    }number, 0 or greater`,
+    }number, ${most === Infinity ? "0 or greater" : `0 to ${most}`}`,
   );
 }
 

@@ -1,4 +1,5 @@
 /** Retries steps when a service is unavailable, and logs each failed attempt. */
+import { settledOrAborted } from "./abortable.ts";
 import { messageOf, TransientError } from "./errors.ts";
 import type { Log } from "./log.ts";
 
@@ -10,6 +11,8 @@ export interface RetryPolicy {
   readonly delaySeconds: number;
   /** Receives a warning for each failed attempt. */
   readonly log: Pick<Log, "warn">;
+  /** Ends the attempts: after it aborts, no further one is made. */
+  readonly signal?: AbortSignal | undefined;
   /** Waits; tests pass a function that returns at once. */
   readonly sleep?: (milliseconds: number) => Promise<void>;
 }
@@ -36,18 +39,20 @@ export interface RetryPolicy {
  *
  * @param what The step as messages name it: "read s3://bucket/key".
  * @throws {TransientError} If the last attempt also failed; the message states the number of attempts.
+ * @throws The reason of `signal` if it aborts during a wait, and the error of the attempt if it aborts during one.
  */
 export async function retry<T>(
   what: string,
   policy: RetryPolicy,
   step: () => Promise<T>,
 ): Promise<T> {
-  const { retries, delaySeconds, log, sleep = wait } = policy;
+  const { retries, delaySeconds, log, signal } = policy;
+  const { sleep = (waitMs) => wait(waitMs, signal) } = policy;
   for (let attempt = 1;; attempt++) {
     try {
       return await step();
     } catch (error) {
-      if (!(error instanceof TransientError)) throw error;
+      if (!(error instanceof TransientError) || signal?.aborted) throw error;
       if (attempt > retries) throw exhausted(what, attempt, error);
       const seconds = delaySeconds * (0.5 + Math.random());
       log.warn(
@@ -73,6 +78,15 @@ function exhausted(
   );
 }
 
-function wait(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+async function wait(
+  waitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const elapsed = Promise.withResolvers<void>();
+  const timer = setTimeout(elapsed.resolve, waitMs);
+  try {
+    await settledOrAborted(elapsed.promise, signal);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -35,6 +35,17 @@ const retryFlags = {
   },
 } as const satisfies Record<string, Flag>;
 
+const serviceFlags = {
+  ...retryFlags,
+  "time-limit": {
+    kind: "text",
+    value: "M",
+    default: "120",
+    help:
+      "minutes after which the command stops and rolls back what is not complete; 0 for none",
+  },
+} as const satisfies Record<string, Flag>;
+
 const outputFlags = {
   json: {
     kind: "switch",
@@ -49,7 +60,7 @@ export const setupCommand = {
   name: "setup",
   summary:
     "Creates MLflow's database, the prediction tables, and a variant's experiment. A second run changes nothing.",
-  flags: { ...variantFlags, ...allFlag, ...retryFlags, ...outputFlags },
+  flags: { ...variantFlags, ...allFlag, ...serviceFlags, ...outputFlags },
 } as const satisfies Command;
 
 /** Flags of `log-model`. */
@@ -121,7 +132,7 @@ export const logModelCommand = {
       kind: "switch",
       help: "log the model even if it is identical to the newest version",
     },
-    ...retryFlags,
+    ...serviceFlags,
     ...outputFlags,
   },
 } as const satisfies Command;
@@ -144,7 +155,7 @@ export const promoteCommand = {
       value: "NAME",
       help: "stage to move (Production; none if only another alias is given)",
     },
-    ...retryFlags,
+    ...serviceFlags,
     ...outputFlags,
   },
 } as const satisfies Command;
@@ -210,6 +221,12 @@ export const predictCommand = {
       help:
         "score data again that was already scored: the chosen periods, or the newest",
     },
+    "idempotency-key": {
+      kind: "text",
+      value: "KEY",
+      help:
+        "with --force: score a batch again only once for this key, such as the id of a workflow run",
+    },
     "fail-on": {
       kind: "text",
       value: "STATES",
@@ -225,7 +242,7 @@ export const predictCommand = {
       kind: "switch",
       help: "score without storing or logging anything",
     },
-    ...retryFlags,
+    ...serviceFlags,
     ...outputFlags,
   },
 } as const satisfies Command;
@@ -271,7 +288,7 @@ export const monitorCommand = {
       default: "never",
       help: "drift, performance or never: the failure that sets exit code 3",
     },
-    ...retryFlags,
+    ...serviceFlags,
     ...outputFlags,
   },
 } as const satisfies Command;
@@ -288,7 +305,7 @@ export const compareCommand = {
       value: "URI",
       help: "candidate version (models:/NAME@challenger)",
     },
-    ...retryFlags,
+    ...serviceFlags,
     ...outputFlags,
   },
 } as const satisfies Command;
@@ -310,7 +327,7 @@ export const fetchCommand = {
       help: "local file to write",
       file: { use: "write" },
     },
-    ...retryFlags,
+    ...serviceFlags,
     ...outputFlags,
   },
 } as const satisfies Command;
@@ -330,7 +347,7 @@ export const queryCommand = {
       default: "table",
       help: "table, csv or json",
     },
-    ...retryFlags,
+    ...serviceFlags,
     ...outputFlags,
   },
 } as const satisfies Command;

@@ -89,6 +89,9 @@ export function retryPolicyOf(
 ): Pick<RetryPolicy, "retries" | "delaySeconds"> {
   return {
     retries: toCount(flags.retries, { flag: "retries", integer: true }),
-    delaySeconds: toCount(flags["retry-delay"], { flag: "retry-delay" }),
+    delaySeconds: toCount(flags["retry-delay"], {
+      flag: "retry-delay",
+      most: 86_400,
+    }),
   };
 }

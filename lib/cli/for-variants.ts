@@ -42,13 +42,14 @@ export async function runForVariants<const Table extends FlagTable>(
   command: Command<Table>,
   script: VariantScript<FlagValues<Table> & RunnerFlags>,
 ): Promise<never> {
-  return await runScript(command, async (parsed, { log }) => {
+  return await runScript(command, async (parsed, { log, signal }) => {
     const flags = parsed as FlagValues<Table> & RunnerFlags;
     refuseOwnFlags(flags, script.ownFlags ?? []);
     const { createDatabases = false } = script;
     await using services = await openServices({
       log,
       retryPolicy: retryPolicyOf(flags),
+      signal,
       createDatabases,
     });
     const chosen = chosenVariants(services.variants, flags);

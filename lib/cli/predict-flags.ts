@@ -50,6 +50,7 @@ export function toPredictOptions(
     dryRun,
     output,
     badRows: parseBadRows(flags),
+    idempotencyKey: parseIdempotencyKey(flags),
     choice: parseChoice(flags),
     failOn: parseFailOn(flags["fail-on"]),
     command: (batch) => commandOf(settings.variant, flags, batch),
@@ -81,6 +82,21 @@ function parseChoice(flags: PredictFlags): InputChoice {
     );
   }
   return choice;
+}
+
+function parseIdempotencyKey(
+  { force, "idempotency-key": key }: PredictFlags,
+): string | undefined {
+  if (key === undefined) return undefined;
+  if (!force) {
+    throw new UsageError(
+      "Cannot use --idempotency-key without --force: without it, nothing is scored a second time",
+    );
+  }
+  if (/^[\x21-\x7e]{1,200}$/.test(key)) return key;
+  throw new UsageError(
+    `Cannot use --idempotency-key "${key}": expected 1 to 200 ASCII characters without spaces, such as the id of the workflow run`,
+  );
 }
 
 /** Returns what to do with rows that cannot be used; undefined if they are an error. */

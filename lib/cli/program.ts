@@ -12,6 +12,7 @@ import {
   oneLine,
   withoutCommands,
 } from "../base/printable.ts";
+import { toCount } from "../base/flag-value.ts";
 import { type Log, type LogLevel, toLog } from "../base/log.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { redact, withoutUriSecrets } from "../base/redact.ts";
@@ -24,6 +25,7 @@ import {
   toHelp,
 } from "./flags.ts";
 import { openProgress } from "./progress.ts";
+import { longestLimitMinutes, openStop } from "./stop.ts";
 import { version } from "./version.ts";
 
 /** The context of a body, in addition to its flags. */
@@ -32,6 +34,8 @@ export interface Context {
   readonly words: readonly string[];
   /** Prints on stderr, one line per message, at the level that the flags select. */
   readonly log: Log;
+  /** Aborts when the process is interrupted or has reached its time limit; the body then rolls back what is not complete and throws the reason. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -39,7 +43,8 @@ export interface Context {
  * exit code. An error is printed as one line on stderr; only a defect also
  * prints its stack. Commands to GitHub's runner or a terminal are escaped in all
  * output. With `--json`, the last line of stdout is an object even after an
- * error: `{"status":"failed","error":…,"exit_code":…}`.
+ * error: `{"status":"failed","error":…,"exit_code":…}`. SIGINT, SIGTERM and the
+ * time limit end the command as {@linkcode openStop} describes.
  */
 export async function runScript<const Table extends FlagTable>(
   command: Command<Table>,
@@ -48,18 +53,7 @@ export async function runScript<const Table extends FlagTable>(
   const startedMs = performance.now();
   const json = Deno.args.includes("--json");
   const seconds = () => Math.round(performance.now() - startedMs) / 1000;
-  try {
-    answerRequest(command);
-    const { values, words } = parseFlags(command, Deno.args);
-    const log = toLog(levelOf(values), printLine, display.begin);
-    const outcome = await body(values, { words, log });
-    console.log(
-      json
-        ? toLine({ ...outcome.report, seconds: seconds() })
-        : toText(outcome),
-    );
-    Deno.exit(outcome.exitCode ?? 0);
-  } catch (error) {
+  const fail = (error: unknown): never => {
     const code = exitCode(error);
     const message = withoutSecrets(messageOf(error));
     console.error(oneLine(`${command.name}: ${message}`));
@@ -77,7 +71,32 @@ export async function runScript<const Table extends FlagTable>(
       );
     }
     Deno.exit(code);
+  };
+  try {
+    answerRequest(command);
+    const { values, words } = parseFlags(command, Deno.args);
+    const log = toLog(levelOf(values), printLine, display.begin);
+    using stop = openStop({ limitMinutes: limitOf(values), exit: fail });
+    const { signal } = stop;
+    const outcome = await body(values, { words, log, signal });
+    console.log(
+      json
+        ? toLine({ ...outcome.report, seconds: seconds() })
+        : toText(outcome),
+    );
+    Deno.exit(outcome.exitCode ?? 0);
+  } catch (error) {
+    return fail(error);
   }
+}
+
+/** Returns the time limit of the flags, in minutes; 0 for commands without one. */
+function limitOf(
+  { "time-limit": limit }: { "time-limit"?: unknown },
+): number {
+  return typeof limit === "string"
+    ? toCount(limit, { flag: "time-limit", most: longestLimitMinutes })
+    : 0;
 }
 
 function levelOf(
@@ -168,6 +187,7 @@ const expectedErrors = new Set([
 
 /** Returns true for an error that is not thrown on purpose; its stack is printed. */
 function isDefect(error: unknown): error is Error {
+  if (error instanceof SuppressedError) return isDefect(error.suppressed);
   return error instanceof Error && !expectedErrors.has(error.name);
 }
 

@@ -23,11 +23,20 @@ interface Connection {
   query(text: string): void;
 }
 
-/** A client of `pg`, which calls the handlers of its active query. */
+/** What a client of `pg` calls while a COPY is its active query. */
+interface CopyQuery {
+  /** Replaced by the client: ends the wait for the answer. */
+  callback: () => void;
+  submit(connection: Connection): void;
+  handleCopyInResponse(connection: Connection): void;
+  handleCommandComplete(message: { readonly text: string }): void;
+  handleReadyForQuery(): void;
+  handleError(error: Error): void;
+}
+
+/** A client of `pg`. */
 interface Client {
-  query<Query extends { submit(connection: Connection): void }>(
-    query: Query,
-  ): Query;
+  query(query: CopyQuery): CopyQuery;
 }
 
 /** How long the server may take to confirm that it dropped a COPY; then the connection is closed. */
@@ -58,19 +67,25 @@ export async function sendCopy(
   const refusal = new AbortController();
   const stop = AbortSignal.any([refusal.signal, ...(signal ? [signal] : [])]);
   let rows = 0;
-  client.query({
+  const query: CopyQuery = {
+    callback: () => {},
     submit: (connection) => connection.query(statement),
-    handleCopyInResponse: ({ stream }: Connection) => started.resolve(stream),
-    handleCommandComplete({ text }: { text: string }) {
+    handleCopyInResponse: ({ stream }) => started.resolve(stream),
+    handleCommandComplete({ text }) {
       rows = Number(text.replace("COPY ", ""));
     },
-    handleReadyForQuery: () => finished.resolve(rows),
-    handleError(error: Error) {
+    handleReadyForQuery() {
+      query.callback();
+      finished.resolve(rows);
+    },
+    handleError(error) {
+      query.callback();
       started.reject(error);
       finished.reject(error);
       refusal.abort(error);
     },
-  });
+  };
+  client.query(query);
   const stream = await started.promise;
   try {
     await send(stream, copyHeader, stop);

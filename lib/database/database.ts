@@ -7,7 +7,7 @@
  * and arrays as arrays of these.
  */
 
-import { UsageError } from "../base/errors.ts";
+import { TransientError, UsageError } from "../base/errors.ts";
 
 /** How result values are converted. */
 export interface QueryOptions {
@@ -70,6 +70,9 @@ export interface Database extends Queryable, AsyncDisposable {
 
 /** The server accepts the login but has no database of that name. Exit code 2. */
 export class MissingDatabaseError extends UsageError {}
+
+/** The server accepts no writes: it is a replica, such as after a failover, or its disk is full. Exit code 75. SQLSTATE 25006. */
+export class ReadOnlyDatabaseError extends TransientError {}
 
 /** The server refused a statement; `code` is its SQLSTATE (appendix A of the Postgres manual). */
 export class DatabaseError extends Error {

@@ -11,8 +11,8 @@ import {
 } from "./database.ts";
 import { abortable } from "../base/abortable.ts";
 import { copyHeader, copyTrailer } from "./copy.ts";
+import { lockFolder, readFolderState, syncChanges } from "./folder.ts";
 import { type Parser, typeParsers } from "./values.ts";
-import { TransientError } from "../base/errors.ts";
 
 /** The embedded database, which can also be served to other programs. */
 export interface EmbeddedDatabase extends Database {
@@ -20,37 +20,35 @@ export interface EmbeddedDatabase extends Database {
   serve(port: number): Promise<AsyncDisposable>;
 }
 
-/** How to open the folder. */
-export interface PgliteOptions {
-  /** How long to wait for another process to release the folder, in milliseconds; 60 seconds by default. */
-  readonly waitMs?: number | undefined;
-  /** Called once if another process holds the folder and waiting begins. */
-  readonly onWait?: ((message: string) => void) | undefined;
-}
+/**
+ * A file that exists in every database and that Postgres never replaces; it is
+ * locked in addition to the lock file.
+ */
+const versionFile = "PG_VERSION";
 
 /**
  * Opens the database in `folder`, creating it if necessary. One process at a time
  * may use it: PGlite itself takes no lock and loses commits if two processes open
- * one folder. So a lock on `<folder>.lock` is held until disposal; the kernel
- * releases it even if the process is killed. On disposal every changed file is
+ * one folder. So the folder is locked until disposal. On disposal, what changed is
  * synced to disk, because PGlite runs Postgres with fsync off.
  *
- * @throws {TransientError} If another process still holds the folder after `waitMs`; the message names its process id.
+ * @param options `waitMs`: how long to wait for another process to release the folder; one second by default.
+ * @throws {TransientError} If another process holds the folder; the message names its process id.
  */
 export async function openPglite(
   folder: string,
-  options: PgliteOptions = {},
+  { waitMs = 1_000 }: { waitMs?: number | undefined } = {},
 ): Promise<EmbeddedDatabase> {
-  await Deno.mkdir(folder, { recursive: true });
-  const lock = await lockFolder(folder, options);
-  const openedMs = Date.now();
-  const pglite = await PGlite.create(folder, {
+  await using opened = new AsyncDisposableStack();
+  const lock = opened.use(
+    await lockFolder(folder, { waitMs, files: [versionFile] }),
+  );
+  const before = readFolderState(lock.path);
+  const pglite = await PGlite.create(lock.path, {
     parsers: parsersOf("value"),
-  })
-    .catch((error) => {
-      lock.close();
-      throw error;
-    });
+  });
+  await lock.lockAlso(versionFile);
+  opened.move();
   let wrote = false;
   const description = `the embedded database in ${folder}`;
 
@@ -117,9 +115,9 @@ export async function openPglite(
       try {
         if (wrote) await pglite.exec("checkpoint");
         await pglite.close();
-        if (wrote) await syncChanged(folder, openedMs);
+        if (wrote) syncChanges(lock.path, before);
       } finally {
-        lock.close();
+        lock[Symbol.dispose]();
       }
     },
   };
@@ -140,52 +138,6 @@ const exactParsers = {
   ...parsersOf("exact"),
   [types.BYTEA]: (text: string) => text,
 };
-
-async function lockFolder(
-  folder: string,
-  options: PgliteOptions,
-): Promise<Deno.FsFile> {
-  const { waitMs = 60_000, onWait } = options;
-  const path = `${folder}.lock`;
-  const file = await Deno.open(path, { create: true, read: true, write: true });
-  const deadlineMs = Date.now() + waitMs;
-  let said = false;
-  while (!await file.tryLock(true)) {
-    const holder = (await Deno.readTextFile(path)).trim() ||
-      "an unknown process";
-    if (Date.now() >= deadlineMs) {
-      file.close();
-      throw new TransientError(
-        `Cannot open the embedded database in ${folder}: ${holder} is using it; ` +
-          `wait for it to finish or stop it (only one process at a time can use the embedded database)`,
-      );
-    }
-    if (!said) {
-      onWait?.(`Waiting for ${holder} to release the embedded database`);
-    }
-    said = true;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  await file.truncate();
-  await file.write(new TextEncoder().encode(`process ${Deno.pid}\n`));
-  return file;
-}
-
-/** Syncs the files written since `sinceMs`, so that a crash of the machine loses no acknowledged commit. */
-async function syncChanged(folder: string, sinceMs: number): Promise<void> {
-  for await (const entry of Deno.readDir(folder)) {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) {
-      await syncChanged(path, sinceMs);
-      continue;
-    }
-    const { mtime } = await Deno.stat(path);
-    // File systems round times down; syncing an extra second's files is cheap.
-    if (mtime !== null && mtime.getTime() < sinceMs - 1000) continue;
-    using file = await Deno.open(path, { read: true, write: true });
-    await file.syncData();
-  }
-}
 
 function rethrow(error: unknown): never {
   throw translate(error);

@@ -6,11 +6,15 @@ import {
   DatabaseError,
   MissingDatabaseError,
   type Queryable,
+  ReadOnlyDatabaseError,
   refuseSameNames,
 } from "./database.ts";
 import { sendCopy } from "./copy.ts";
 import { type Parser, typeParsers } from "./values.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
+
+/** Maximum run time of one statement, in milliseconds. */
+const usualStatementMs = 600_000;
 
 /** TLS modes with the names and meanings of libpq (`PGSSLMODE`). */
 export type SslMode =
@@ -38,8 +42,10 @@ export interface PostgresSettings extends PostgresLogin {
   readonly sslMode?: SslMode | undefined;
   /** PEM text of the certificates to trust, for `verify-ca` and `verify-full`. */
   readonly sslRootCertificate?: string | undefined;
-  /** Maximum run time of one statement, in milliseconds; 10 minutes by default. */
+  /** Maximum run time of one statement, in milliseconds; 10 minutes by default. The server enforces it. */
   readonly statementTimeoutMs?: number | undefined;
+  /** Longest wait for the answer to one statement, in milliseconds, for a server or network that enforces nothing; by default half a minute more than the statement may take. */
+  readonly answerTimeoutMs?: number | undefined;
   /** Settings of each session in the form of libpq's `options`: `-c search_path=mlflow`. */
   readonly options?: string | undefined;
   /** Name of the connection in the server's views, such as `pg_stat_activity`; `churn` by default. */
@@ -86,9 +92,19 @@ export async function openPostgres(
           }),
         description,
       ),
-    [Symbol.asyncDispose]: () => pool.end(),
+    [Symbol.asyncDispose]: () => endPool(pool),
   };
   return database;
+}
+
+/** How long closing the connections may take; a server that does not answer is not waited for. */
+const closeTimeoutMs = 5_000;
+
+async function endPool(pool: pg.Pool): Promise<void> {
+  const elapsed = Promise.withResolvers<void>();
+  const timer = setTimeout(elapsed.resolve, closeTimeoutMs);
+  await Promise.race([pool.end(), elapsed.promise]);
+  clearTimeout(timer);
 }
 
 /** Tries the TLS modes that `sslMode` allows, in libpq's order, until one connects. */
@@ -110,7 +126,7 @@ async function connect(
       await withRenewal(pool, settings)(() => pool.query("select 1"));
       return pool;
     } catch (error) {
-      await pool.end();
+      await endPool(pool);
       const last = index === attempts.length - 1;
       if (last || !isTlsMismatch(error)) throw translate(error, description);
     }
@@ -199,6 +215,8 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
     max: 4,
     connectionTimeoutMillis: settings.connectTimeoutMs ?? 10_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 20_000,
+    query_timeout: answerTimeoutOf(settings),
     application_name: settings.applicationName ?? "churn",
     options: settings.options,
     types: { getTypeParser: parserIn(valueParsers) },
@@ -206,23 +224,43 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
 }
 
 /**
+ * Returns the longest wait for an answer. A statement_timeout in the connection's
+ * own options replaces ours on the server, which then decides alone.
+ */
+function answerTimeoutOf(
+  { statementTimeoutMs = usualStatementMs, answerTimeoutMs, options = "" }:
+    PostgresSettings,
+): number | undefined {
+  if (answerTimeoutMs !== undefined) return answerTimeoutMs;
+  if (options.includes("statement_timeout")) return undefined;
+  return statementTimeoutMs + 30_000;
+}
+
+/**
  * Returns the statements that configure a session; a time limit from the
- * connection's own options is kept. They are statements because poolers such as
+ * connection's own options is kept. The keepalives let the server notice within a
+ * minute that a client is gone, and release its locks; over a Unix socket they
+ * have no effect. They are statements because poolers such as
  * PgBouncer and RDS Proxy refuse them as startup parameters. Commits are
  * synchronous because a role with asynchronous commits could lose acknowledged
  * ones. The time zone is UTC because an existing table may store timestamps
  * without a time zone.
  */
 function sessionSettings(
-  { statementTimeoutMs = 600_000 }: PostgresSettings,
+  { statementTimeoutMs = usualStatementMs }: PostgresSettings,
 ): string {
   const limits = {
+    // Milliseconds.
     statement_timeout: Math.round(statementTimeoutMs),
-    idle_in_transaction_session_timeout: 600_000,
+    idle_in_transaction_session_timeout: 60_000,
+    // Seconds, seconds, probes.
+    tcp_keepalives_idle: 20,
+    tcp_keepalives_interval: 10,
+    tcp_keepalives_count: 3,
   };
   return `set synchronous_commit = on; set timezone = 'UTC'; ` +
-    Object.entries(limits).map(([name, limitMs]) =>
-      `select set_config('${name}', '${limitMs}', false) from pg_settings where name = '${name}' and source <> 'client'`
+    Object.entries(limits).map(([name, limit]) =>
+      `select set_config('${name}', '${limit}', false) from pg_settings where name = '${name}' and source <> 'client'`
     ).join("; ");
 }
 
@@ -308,7 +346,12 @@ async function inTransaction<T>(
     if (command !== "COMMIT") throw abortedTransaction();
     return result;
   } catch (error) {
-    await client.query("rollback").catch((problem: Error) => broken = problem);
+    // A connection that failed or does not answer is closed; the server then rolls back.
+    if (error instanceof TransientError) broken = error;
+    else {
+      await client.query("rollback")
+        .catch((problem: Error) => broken = problem);
+    }
     throw error;
   } finally {
     client.release(broken);
@@ -369,6 +412,11 @@ function translate(error: unknown, description: string): Error {
   if (isAway) {
     return new TransientError(
       `Cannot reach Postgres at ${description}: ${reason(error, code)}`,
+    );
+  }
+  if (code === "25006") {
+    return new ReadOnlyDatabaseError(
+      `Cannot write to Postgres at ${description}: ${error.message}; is it a replica, as after a failover?`,
     );
   }
   if (code.startsWith("28")) {

@@ -31,6 +31,7 @@ import {
   createExperiment,
   createRun,
   findExperiment,
+  findUnfinishedRuns,
   finishRun,
   logBatch,
   logInputs,
@@ -71,6 +72,8 @@ export async function openRest(
     logBatch: (runId, data) => logBatch(rest, runId, data),
     logInputs: (runId, inputs) => logInputs(rest, runId, inputs),
     finishRun: (runId, more) => finishRun(rest, runId, more),
+    findUnfinishedRuns: (experimentId, more) =>
+      findUnfinishedRuns(rest, experimentId, more),
     createLoggedModel: (run, more) => createLoggedModel(rest, run, more),
     finalizeLoggedModel: (modelId, status) =>
       finalizeLoggedModel(rest, modelId, status),

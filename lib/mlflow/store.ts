@@ -22,6 +22,14 @@ export interface Run {
 /** How a run can end. */
 export type FinalStatus = "FINISHED" | "FAILED" | "KILLED";
 
+/** A run that is not finished: still open, or ended with an error. */
+export interface UnfinishedRun {
+  readonly runId: string;
+  readonly status: "RUNNING" | "FAILED";
+  /** The value of the tag by which it was found. */
+  readonly value: string;
+}
+
 /** One metric value; with `modelId` it is also recorded for that logged model. */
 export interface Metric {
   readonly key: string;
@@ -228,6 +236,11 @@ export interface MlflowStore {
     runId: string,
     options: RunEnd,
   ): Promise<void>;
+  /** Returns the runs of an experiment that have the tag and are RUNNING or FAILED, newest first, from at most 1,000. */
+  findUnfinishedRuns(
+    experimentId: string,
+    options: { tag: string },
+  ): Promise<UnfinishedRun[]>;
 
   /** Creates a PENDING logged model as an output of the run. Requires {@linkcode hasLoggedModels}. */
   createLoggedModel(

@@ -22,7 +22,12 @@ import {
 } from "./tables/registry.ts";
 import { retryRaces } from "./races.ts";
 import { type Tables } from "./tables/rows.ts";
-import { createRun, finishRun, logBatch } from "./tables/runs.ts";
+import {
+  createRun,
+  findUnfinishedRuns,
+  finishRun,
+  logBatch,
+} from "./tables/runs.ts";
 import type { MlflowStore } from "./store.ts";
 import {
   createModelVersion,
@@ -71,6 +76,8 @@ export async function openTables(
     logBatch: (runId, data) => atomic((tx) => logBatch(tx, runId, data)),
     logInputs: (runId, inputs) => atomic((tx) => logInputs(tx, runId, inputs)),
     finishRun: (runId, more) => atomic((tx) => finishRun(tx, runId, more)),
+    findUnfinishedRuns: (experimentId, more) =>
+      findUnfinishedRuns(tables, experimentId, more),
 
     createLoggedModel: (run, more) =>
       atomic((tx) => createLoggedModel(tx, run, more)),

@@ -1,5 +1,5 @@
 /** Scores the new batches of one variant with one version, and stores each once. */
-import { InputError, messageOf } from "../base/errors.ts";
+import { InputError, messageOf, TransientError } from "../base/errors.ts";
 import { createNamedFile } from "../services/variant-files.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import { toDay } from "../config/periods.ts";
@@ -46,6 +46,8 @@ export interface BatchOptions {
   readonly modelUri: string;
   /** Tells whether a batch is scored again, as a new attempt, if its content was scored before. */
   readonly again: (batch: InputBatch) => boolean;
+  /** Names the request to score again; a batch is stored once per key. */
+  readonly idempotencyKey: string | undefined;
   /** Scores, but stores and logs nothing. */
   readonly dryRun: boolean;
   /** `postgres`, or the path of a file. */
@@ -132,10 +134,10 @@ async function scoreBatches(
   if (output === "postgres" && !dryRun) {
     await using badRows = openBadRowFile(context);
     for (const batch of batches) {
+      const step = () => storeInPostgres(context, batch, badRows);
       stored.push(
-        await orFailure(services, batch, {
-          only,
-          step: () => storeInPostgres(context, batch, badRows),
+        await orFailure(services, batch, { only, step }).catch((error) => {
+          throw namingStored(error, stored);
         }),
       );
     }
@@ -164,14 +166,25 @@ async function scoreBatches(
   }
   for (const scored of await writeOutput(context, batches)) {
     stored.push(
-      await logRun(
-        context,
-        scored,
-        () => Promise.resolve({ stored: true, ledger: undefined }),
-      ),
+      await logRun(context, scored, {
+        ledgerId: undefined,
+        store: () => Promise.resolve({ stored: true, ledger: undefined }),
+      }),
     );
   }
   return stored;
+}
+
+/** Adds to a temporary failure which batches of the call were stored before it. */
+function namingStored(error: unknown, stored: readonly StoredBatch[]): unknown {
+  const before = stored.flatMap(({ batch, scored }) =>
+    scored ? [batch.uri] : []
+  );
+  if (!(error instanceof TransientError) || before.length === 0) return error;
+  return new TransientError(
+    `${messageOf(error)} (stored before: ${before.join(", ")})`,
+    { cause: error.cause, outage: error.outage },
+  );
 }
 
 /**
@@ -230,7 +243,7 @@ async function score(
     rawColumns: RawColumns;
   },
 ): Promise<ScoredBatch> {
-  const { log, config } = services;
+  const { log, config, signal } = services;
   const { settings } = options;
   const promised = await readPromise(batch, settings);
   const scored = await scoreInto(scorer, batch, {
@@ -240,6 +253,7 @@ async function score(
     sink,
     badRows: options.badRows && { limit: options.badRows.limit, store },
     temporary: temporaryFolder(config),
+    signal,
     rawColumns: rawColumns.get(batch),
   });
   if (promised) {
@@ -294,7 +308,7 @@ async function storeInPostgres(
   badRows: BadRowStore | undefined,
 ): Promise<StoredBatch> {
   const { services, scorer, options, binding } = context;
-  const { settings: { variant }, version } = options;
+  const { settings: { variant }, version, idempotencyKey } = options;
   const { period } = batch;
   const force = options.again(batch);
   const database = await services.predictions();
@@ -326,7 +340,7 @@ async function storeInPostgres(
       () => findScoringRun(database, { variant, period, contentSha256 }),
     );
     if (known) return asStored({ batch, run: known });
-    return await logRun(context, scored, async (mlflowRunId) => {
+    const store = async (mlflowRunId: string) => {
       // Written first, so that whoever sees the scores finds the rows without one.
       badRows?.keep();
       await publishBadRows(context, badRows);
@@ -343,10 +357,12 @@ async function storeInPostgres(
             duplicatePlayers: scored.duplicatePlayers?.players,
             mlflowRunId,
             force,
+            idempotencyKey,
           }),
       );
       return { stored, ledger };
-    });
+    };
+    return await logRun(context, scored, { ledgerId: run?.id, store });
   } finally {
     await run?.[Symbol.asyncDispose]();
   }
@@ -380,13 +396,22 @@ async function* toChunks(
   }
 }
 
-/** Logs one scored batch as an MLflow run, which ends as FINISHED, as FAILED, or as KILLED when another process stored the batch first. */
+/**
+ * Logs one scored batch as an MLflow run, which ends as FINISHED, as FAILED, or as
+ * KILLED when another process stored the batch first. If MLflow fails after the
+ * scores were stored, the next call ends the run as FINISHED.
+ *
+ * @param options `store`: stores the scores; `ledgerId`: the run's id in the ledger, if they go there.
+ */
 async function logRun(
   { services, scorer, options }: Context,
   scored: ScoredBatch,
-  store: (
-    mlflowRunId: string,
-  ) => Promise<{ stored: boolean; ledger: ScoringRun | undefined }>,
+  { ledgerId, store }: {
+    ledgerId: number | undefined;
+    store: (
+      mlflowRunId: string,
+    ) => Promise<{ stored: boolean; ledger: ScoringRun | undefined }>;
+  },
 ): Promise<StoredBatch> {
   const { withRetry, config } = services;
   const { batch } = scored;
@@ -395,25 +420,24 @@ async function logRun(
     ...options,
     engine: scorer.engine,
     tags: sourceTags("predict", config),
+    ledgerId,
     withRetry,
   });
   const end = (status: "FAILED" | "KILLED") =>
     mlflow.finishRun(mlflowRunId, { status, endTimeMs: Date.now() });
-  try {
-    const { stored, ledger } = await store(mlflowRunId);
-    if (!stored) {
-      services.log.info(
-        `${batch.uri} was stored by another process in the meantime; nothing was stored again`,
-      );
-      await end("KILLED");
-      return { batch, scored: undefined, ledger, mlflowRunId: undefined };
-    }
-    await finishScoringRun(mlflow, mlflowRunId, { scored, withRetry });
-    return { batch, scored, ledger, mlflowRunId };
-  } catch (error) {
+  const { stored, ledger } = await store(mlflowRunId).catch(async (error) => {
     await end("FAILED").catch(() => {});
     throw error;
+  });
+  if (!stored) {
+    services.log.info(
+      `${batch.uri} was stored by another process in the meantime; nothing was stored again`,
+    );
+    await end("KILLED");
+    return { batch, scored: undefined, ledger, mlflowRunId: undefined };
   }
+  await finishScoringRun(mlflow, mlflowRunId, { scored, withRetry });
+  return { batch, scored, ledger, mlflowRunId };
 }
 
 /** Writes the scores of all batches of the call to one file, in order. If a service is unavailable meanwhile, the file is begun again. */

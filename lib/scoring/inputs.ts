@@ -182,21 +182,28 @@ export async function sortInputs(
 /**
  * Returns which batches are scored even if their content was scored before: all if
  * the scores go to a file, or with `force` those of the chosen periods, and without
- * a choice the newest.
+ * a choice the newest. A batch of a period that a completed run has with the same
+ * idempotency key is not scored again.
  */
 export function toAgain(
   batches: readonly InputBatch[],
-  { force, output, choice }: {
+  { force, output, choice, idempotencyKey, runs }: {
     force: boolean;
     output: string;
     choice: InputChoice;
+    idempotencyKey: string | undefined;
+    runs: readonly ScoringRun[];
   },
 ): (batch: InputBatch) => boolean {
   if (output !== "postgres") return () => true;
   if (!force) return () => false;
-  if (isExplicit(choice)) return () => true;
+  const done = runs.filter((run) =>
+    idempotencyKey !== undefined && run.idempotencyKey === idempotencyKey
+  );
   const newest = batches.at(-1)?.period;
-  return ({ period }) => period === newest;
+  return ({ period }) =>
+    (isExplicit(choice) || period === newest) &&
+    !done.some((run) => (run.hasPeriod ? run.period : undefined) === period);
 }
 
 /** Tells whether flags name the data or the periods. */

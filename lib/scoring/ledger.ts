@@ -78,6 +78,8 @@ export interface Publication {
   readonly mlflowRunId: string;
   /** Publishes content that was published before as a new attempt. */
   readonly force?: boolean | undefined;
+  /** With `force`, names the request: content that a completed run of the period has with this key is not published again. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** A completed ledger row. */
@@ -96,6 +98,8 @@ export interface ScoringRun {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly attempt: number;
+  /** Null: none was given. */
+  readonly idempotencyKey: string | null;
   readonly mlflowRunId: string | null;
   readonly rows: number;
   /** Rows of the input that have no score. */
@@ -132,7 +136,7 @@ const newLease = `clock_timestamp() + interval '${leaseMinutes} minutes'`;
 const runColumns = `id, ${effectivePeriod}::text as period,
   period is not null as "hasPeriod", input_uri as "inputUri", content_sha256 as "contentSha256",
   input_version as "inputVersion", input_bytes as "inputBytes", model_name as "modelName",
-  model_version as "modelVersion", attempt, mlflow_run_id as "mlflowRunId", row_count as rows,
+  model_version as "modelVersion", attempt, idempotency_key as "idempotencyKey", mlflow_run_id as "mlflowRunId", row_count as rows,
   rows_set_aside as "rowsSetAside", finished_at as "finishedAt"`;
 
 /** Returns the digest of a batch: that of its file, or the SHA-256 of the lines with the digests of its files in order. */
@@ -165,6 +169,7 @@ export async function listScoringRuns(
  * the variant and period, or for an input that names no period, of the variant in
  * any period. Undefined when the input is new.
  *
+ * @param input `idempotencyKey`: only runs with this key count.
  * @throws {UsageError} If the prediction tables do not exist.
  */
 export async function findScoringRun(
@@ -173,14 +178,21 @@ export async function findScoringRun(
     variant: Variant;
     period?: Period | undefined;
     contentSha256: string;
+    idempotencyKey?: string | undefined;
   },
 ): Promise<ScoringRun | undefined> {
   const [run] = await database.query<ScoringRun>(
     `select ${runColumns} from scoring_runs
      where variant = $1 and content_sha256 = $2 and status = 'completed'
        and ($3::date is null or period = $3)
+       and ($4::text is null or idempotency_key = $4)
      order by id desc limit 1`,
-    [input.variant.key, input.contentSha256, input.period ?? null],
+    [
+      input.variant.key,
+      input.contentSha256,
+      input.period ?? null,
+      input.idempotencyKey ?? null,
+    ],
   ).catch(explainMissingTables);
   return run;
 }
@@ -284,8 +296,9 @@ async function commitPart(
 /**
  * Publishes a run: from the commit of one update on, readers see all its scores.
  * If the content was published before for the period, nothing is stored and the
- * run is discarded; with `force`, it becomes a new attempt, as does other content of the period. A second call for the same
- * run, or for the same `mlflowRunId` and content, returns what the first one
+ * run is discarded; with `force`, it becomes a new attempt, once per
+ * `idempotencyKey`, as does other content of the period. A second call for the
+ * same run, or for the same `mlflowRunId` and content, returns what the first one
  * published, so a call whose answer was lost can be repeated.
  *
  * @throws {InputError} If the number of stored rows is not `rows`.
@@ -296,7 +309,7 @@ export async function publishScoring(
   run: OpenScoringRun,
   publication: Publication,
 ): Promise<StoreResult> {
-  const { force = false, contentSha256 } = publication;
+  const { force = false, contentSha256, idempotencyKey } = publication;
   const { variant, period } = run;
   const own = await findPublished(database, run, publication);
   if (own) return await settle(database, run, { stored: true, run: own });
@@ -309,9 +322,12 @@ export async function publishScoring(
     const own = await findPublished(database, run, publication);
     if (own) return await settle(database, run, { stored: true, run: own });
     if (!await renewLease(database, run.id)) throw lostRun(run);
-    if (force) continue;
+    if (force && idempotencyKey === undefined) continue;
     const input = { variant, period, contentSha256 };
-    const existing = await findScoringRun(database, input);
+    const existing = await findScoringRun(database, {
+      ...input,
+      idempotencyKey: force ? idempotencyKey : undefined,
+    });
     if (existing) {
       return await settle(database, run, { stored: false, run: existing });
     }
@@ -371,15 +387,15 @@ async function tryPublish(
     `update scoring_runs set
        status = 'completed', content_sha256 = $2, row_count = $3, input_bytes = $4, rows_set_aside = $5,
        mlflow_run_id = $6, finished_at = clock_timestamp(), lease_expires_at = null,
-       input_version = $10, input_parts = $11, duplicate_players = $12,
+       input_version = $10, input_parts = $11, duplicate_players = $12, idempotency_key = $13,
        attempt = 1 + coalesce((
          select max(attempt) from scoring_runs
          where variant = $8 and status = 'completed' and period is not distinct from $9::date
            and ($9::date is not null or content_sha256 = $2)), 0)
-     where id = $1 and status = 'running' and ($7 or not exists (
+     where id = $1 and status = 'running' and not exists (
        select from scoring_runs
        where variant = $8 and content_sha256 = $2 and status = 'completed'
-         and ($9::date is null or period = $9)))
+         and ($9::date is null or period = $9) and (not $7 or idempotency_key = $13))
      returning ${runColumns}`,
     [
       id,
@@ -394,6 +410,7 @@ async function tryPublish(
       publication.inputVersion ?? null,
       parts === undefined ? null : JSON.stringify(parts),
       publication.duplicatePlayers ?? null,
+      publication.idempotencyKey ?? null,
     ],
   ).catch((error) => {
     if (isUniqueViolation(error)) return [undefined];
@@ -404,8 +421,7 @@ async function tryPublish(
 
 function isUniqueViolation(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === "23505" &&
-    (error.constraint === "scoring_runs_once" ||
-      error.constraint === "scoring_runs_once_period");
+    /^scoring_runs_once(_period|_key)?$/.test(error.constraint ?? "");
 }
 
 /** Renews the lease of a run; returns false if the run is no longer open. */

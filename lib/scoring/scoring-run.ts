@@ -1,5 +1,6 @@
 /** Scores one batch: binds its rows to the model's columns, computes its scores, and logs them as an MLflow run. */
 import { ScoreCollector } from "../statistics/distribution.ts";
+import { abortable } from "../base/abortable.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -41,8 +42,10 @@ import {
   type Recipe,
   resolveRecipe,
 } from "../rows/recipe.ts";
+import { ledgerTag } from "./interrupted.ts";
 import type { Scorer } from "./scorer.ts";
 import type { VariantSettings } from "../config/variants.ts";
+import type { Services } from "../services/services.ts";
 
 /** A batch and the facts about its scores. */
 export interface ScoredBatch {
@@ -84,6 +87,8 @@ export interface ScoreOptions extends Binding {
   readonly log: Pick<Log, "info" | "warn" | "progress">;
   /** Folder for temporary files. */
   readonly temporary: string;
+  /** Ends the scoring when it aborts. */
+  readonly signal?: AbortSignal | undefined;
   /** Sets rows aside that cannot be used; without it, the first one is an error. */
   readonly badRows?: {
     readonly limit: BadRowLimit | undefined;
@@ -113,6 +118,7 @@ export class RawColumnsMissed extends Error {
  * @param options `sink` consumes all blocks; `rawColumns`: what {@linkcode RawColumnsMissed} said before.
  * @throws {RawColumnsMissed} If the file must be scored again. The sink's work is then void.
  * @throws {InputError} If a row cannot be used (names row, line and column), or with `badRows` more rows than its limit allows or all of them, no row has a player id although the variant has an id column, or every column of the model is missing in all rows. The sink's work is then void.
+ * @throws The reason of `signal` if it aborts. The sink's work is then void.
  */
 export async function scoreInto(
   scorer: Scorer,
@@ -183,7 +189,7 @@ async function scoreOnce(
     sink: (blocks: AsyncIterable<BatchScores>) => Promise<void>;
   },
 ): Promise<Pass> {
-  const { features, badRows, log, sink, temporary } = options;
+  const { features, badRows, log, sink, temporary, signal } = options;
   const reading = {
     temporary,
     known: columnsRead(features),
@@ -246,7 +252,7 @@ async function scoreOnce(
     setAside.finish();
   };
   try {
-    await sink(blocks());
+    await sink(abortable(blocks(), signal));
   } finally {
     progress.end();
   }
@@ -389,8 +395,10 @@ export interface ScoringRunOptions {
   readonly modelUri: string;
   readonly engine: string;
   readonly tags: Readonly<Record<string, string>>;
+  /** The run's id in the ledger; undefined if its scores do not go there. */
+  readonly ledgerId: number | undefined;
   /** Retries a step while MLflow is unavailable. */
-  readonly withRetry: <T>(what: string, step: () => Promise<T>) => Promise<T>;
+  readonly withRetry: Services["withRetry"];
 }
 
 /** Starts the MLflow run of one scored input and links it to the input and the model; its status remains RUNNING. Returns the run id. */
@@ -405,6 +413,7 @@ export async function startScoringRun(
     version,
     modelUri,
     engine,
+    ledgerId,
     withRetry,
   } = options;
   const { batch: { uri, source, period }, rows, contentSha256 } = scored;
@@ -420,6 +429,7 @@ export async function startScoringRun(
           ...variant.tags,
           "churn.data_source": source,
           ...(period === undefined ? {} : { "churn.period": period }),
+          ...(ledgerId === undefined ? {} : { [ledgerTag]: String(ledgerId) }),
         },
       }),
   );
@@ -453,7 +463,7 @@ export async function startScoringRun(
   return runId;
 }
 
-/** Logs the score distribution and ends the run as FINISHED. */
+/** Logs the score distribution and ends the run as FINISHED, also after the command was told to stop: the scores are stored. */
 export async function finishScoringRun(
   mlflow: MlflowStore,
   runId: string,
@@ -484,10 +494,12 @@ export async function finishScoringRun(
   await withRetry(
     "log the score distribution",
     () => mlflow.logBatch(runId, { metrics }),
+    { always: true },
   );
   await withRetry(
     "finish the scoring run",
     () =>
       mlflow.finishRun(runId, { status: "FINISHED", endTimeMs: timestampMs }),
+    { always: true },
   );
 }

@@ -38,8 +38,17 @@ export interface Services extends AsyncDisposable {
   readonly config: Config;
   readonly variants: Variants;
   readonly log: Log;
-  /** Runs a step and retries it while a service is unavailable. */
-  withRetry<T>(what: string, step: () => Promise<T>): Promise<T>;
+  /** Aborts when the command must end; its reason is then the command's error. */
+  readonly signal: AbortSignal | undefined;
+  /**
+   * Runs a step and retries it while a service is unavailable. After the signal
+   * aborted, a step is not begun; with `always` it is, but not retried.
+   */
+  withRetry<T>(
+    what: string,
+    step: () => Promise<T>,
+    options?: { always?: boolean },
+  ): Promise<T>;
   /** Returns MLflow's own database; undefined if it is reached through an MLflow server. */
   trackingDatabase(): Promise<Database | undefined>;
   /** Returns MLflow's runs and registry, read directly or through a server. */
@@ -60,6 +69,8 @@ export interface Services extends AsyncDisposable {
 export interface ServicesOptions {
   readonly log: Log;
   readonly retryPolicy: Pick<RetryPolicy, "retries" | "delaySeconds">;
+  /** Ends waits and requests when it aborts. */
+  readonly signal?: AbortSignal | undefined;
   /** Creates missing databases; only `setup` sets it. */
   readonly createDatabases?: boolean;
 }
@@ -83,11 +94,13 @@ export async function openServices(
   const variants = toVariants(
     parseYaml(await Deno.readTextFile(file), { file: "variants.yaml" }),
   );
-  const { log } = options;
+  const { log, signal } = options;
   for (const warning of config.warnings) log.warn(warning);
-  const withRetry = async <T>(what: string, step: () => Promise<T>) => {
+  const withRetry: Services["withRetry"] = async (what, step, more = {}) => {
+    if (!more.always) signal?.throwIfAborted();
     const startMs = performance.now();
-    const result = await retry(what, { ...options.retryPolicy, log }, step);
+    const policy = { ...options.retryPolicy, log, signal };
+    const result = await retry(what, policy, step);
     const seconds = (performance.now() - startMs) / 1000;
     log.verbose(`${what}: ${seconds.toFixed(2)} s`);
     return result;
@@ -112,7 +125,10 @@ export async function openServices(
     // Loaded only if used, because loading a database's client takes a tenth of a short run.
     const { openPglite } = await import("../database/pglite.ts");
     return stack.use(
-      await openPglite(embeddedFolder, { onWait: log.info }),
+      await withRetry(
+        "open the embedded database",
+        () => openPglite(embeddedFolder),
+      ),
     );
   });
   const postgres = (what: string, settings: () => Promise<PostgresSettings>) =>
@@ -164,6 +180,7 @@ export async function openServices(
     config,
     variants,
     log,
+    signal,
     withRetry,
     trackingDatabase: tracked.database,
     mlflow: tracked.store,

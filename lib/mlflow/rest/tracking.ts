@@ -22,9 +22,11 @@ import type {
   RunData,
   RunEnd,
   RunInputs,
+  UnfinishedRun,
 } from "../store.ts";
 import { requireLoggedModels } from "./models.ts";
 import {
+  keyValues,
   type Rest,
   runAnswer,
   toAnswer,
@@ -179,6 +181,37 @@ export async function finishRun(
     status: options.status,
     end_time: options.endTimeMs,
   });
+}
+
+const searchAnswer = v.object({
+  runs: v.nullish(
+    v.array(v.object({
+      info: v.object({ run_id: v.string(), status: v.string() }),
+      data: v.object({ tags: keyValues }),
+    })),
+    [],
+  ),
+});
+
+/** Returns the runs of an experiment that have the tag and are RUNNING or FAILED, newest first, from the newest 1,000 that are not finished. */
+export async function findUnfinishedRuns(
+  rest: Rest,
+  experimentId: string,
+  { tag }: { tag: string },
+): Promise<UnfinishedRun[]> {
+  const answer = await rest.http.json("POST", "/mlflow/runs/search", {
+    experiment_ids: [experimentId],
+    filter: `attributes.status != 'FINISHED' and tags.\`${tag}\` != ''`,
+    run_view_type: "ACTIVE_ONLY",
+    max_results: 1000,
+  });
+  return toAnswer(rest, searchAnswer, answer).runs.flatMap((
+    { info: { run_id: runId, status }, data: { tags } },
+  ) =>
+    status === "RUNNING" || status === "FAILED"
+      ? [{ runId, status, value: tags[tag] ?? "" }]
+      : []
+  );
 }
 
 /** Converts a metric to JSON. JSON has no NaN or infinities, so they are sent as strings, as in protobuf's JSON mapping. */

@@ -5,7 +5,7 @@ import { getActiveExperiment } from "./experiments.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
 import { appendToUri, checkKey } from "../validation.ts";
 import { checkMetric, fitAll, fitParam, fitTag } from "../values.ts";
-import type { NewRun, Run, RunData, RunEnd } from "../store.ts";
+import type { NewRun, Run, RunData, RunEnd, UnfinishedRun } from "../store.ts";
 
 const nameTag = "mlflow.runName";
 
@@ -88,6 +88,22 @@ export async function finishRun(
   await tables.db.query(
     `update runs set status = $2, end_time = $3 where run_uuid = $1`,
     [runId, options.status, options.endTimeMs],
+  );
+}
+
+/** Returns the runs of an experiment that have the tag and are RUNNING or FAILED, newest first, at most 1,000. */
+export async function findUnfinishedRuns(
+  tables: Tables,
+  experimentId: string,
+  { tag }: { tag: string },
+): Promise<UnfinishedRun[]> {
+  return await tables.db.query<UnfinishedRun>(
+    `select r.run_uuid as "runId", r.status, t.value
+     from runs r join tags t on t.run_uuid = r.run_uuid
+     where r.experiment_id = $1 and r.status in ('RUNNING', 'FAILED')
+       and r.lifecycle_stage = 'active' and t.key = $2
+     order by r.start_time desc limit 1000`,
+    [Number(experimentId), tag],
   );
 }
 

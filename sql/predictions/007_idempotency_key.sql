@@ -1,0 +1,10 @@
+-- A forced scoring may carry a key, such as the id of the workflow run that asked for it. A
+-- batch is scored once per key, so a repeated or retried dispatch adds no second attempt.
+
+select set_config('lock_timeout', '10s', true) where current_setting('lock_timeout') = '0';
+
+alter table scoring_runs add column idempotency_key text; -- null: none was given
+
+create unique index scoring_runs_once_key
+on scoring_runs (variant, content_sha256, coalesce(period, '-infinity'), idempotency_key)
+where status = 'completed' and idempotency_key is not null;
