@@ -1,10 +1,17 @@
 /** Runs one SQL query on the predictions database, embedded or not, in a read-only transaction. */
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
-import { UsageError } from "../lib/base/errors.ts";
+import { InputError, UsageError } from "../lib/base/errors.ts";
 import { queryCommand } from "../lib/cli/commands.ts";
+import { ReadOnlyDatabaseError } from "../lib/database/database.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { openServices } from "../lib/services/services.ts";
 import { formatRows, parseFormat } from "../lib/rows/table.ts";
+
+/** @throws {InputError} If the query wants to write, which waiting does not help. */
+function explainWrite(error: unknown): never {
+  if (!(error instanceof ReadOnlyDatabaseError)) throw error;
+  throw new InputError(`Cannot write with a query: ${error.message}`);
+}
 
 if (import.meta.main) {
   await runScript(queryCommand, async (flags, { log, words }) => {
@@ -23,7 +30,7 @@ if (import.meta.main) {
     const rows = await database.transaction(async (tx) => {
       await tx.query("set transaction read only");
       return await tx.query(sql, [], { exact: true });
-    });
+    }).catch(explainWrite);
     return {
       report: { status: "done", rows: rows.length, result: rows },
       text: formatRows(rows, format),

@@ -71,8 +71,11 @@ export interface Database extends Queryable, AsyncDisposable {
 /** The server accepts the login but has no database of that name. Exit code 2. */
 export class MissingDatabaseError extends UsageError {}
 
-/** The server accepts no writes: it is a replica, such as after a failover, or its disk is full. Exit code 75. SQLSTATE 25006. */
-export class ReadOnlyDatabaseError extends TransientError {}
+/** The session or the server accepts no writes; a server is a replica until a failover is complete. Exit code 75. */
+export class ReadOnlyDatabaseError extends TransientError {
+  /** SQLSTATE. */
+  readonly code = "25006";
+}
 
 /** The server refused a statement; `code` is its SQLSTATE (appendix A of the Postgres manual). */
 export class DatabaseError extends Error {

@@ -87,3 +87,46 @@ Deno.test("retry() waits a random time from 0.5 to 1.5 times the delay", async (
   }
   ok(new Set(waitsMs).size > 100);
 });
+
+Deno.test("retry() ends a wait when the signal aborts, and makes no further attempt", async () => {
+  const controller = new AbortController();
+  let attempts = 0;
+  const warnings: string[] = [];
+  const policy = {
+    retries: 3,
+    delaySeconds: 3_600,
+    log: {
+      warn(message: string) {
+        warnings.push(message);
+        setTimeout(() => controller.abort(new TransientError("stopped")), 10);
+      },
+    },
+    signal: controller.signal,
+  };
+  await rejects(
+    retry("read the secret", policy, () => {
+      attempts++;
+      return Promise.reject(new TransientError("away"));
+    }),
+    { message: "stopped" },
+  );
+  strictEqual(attempts, 1);
+  strictEqual(warnings.length, 1);
+});
+
+Deno.test("retry() does not repeat a step that fails after the signal aborted", async () => {
+  const controller = new AbortController();
+  const { policy, warnings } = recorded(3);
+  let attempts = 0;
+  const step = () => {
+    attempts++;
+    controller.abort(new TransientError("stopped"));
+    return Promise.reject(new TransientError("away"));
+  };
+  await rejects(
+    retry("read the secret", { ...policy, signal: controller.signal }, step),
+    { message: "away" },
+  );
+  strictEqual(attempts, 1);
+  deepStrictEqual(warnings, []);
+});

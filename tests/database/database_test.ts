@@ -35,6 +35,7 @@ import {
   startPostgres,
   tempFolder,
 } from "../support/servers.ts";
+import { type Proxy, startProxy } from "../support/proxy.ts";
 import { makeCertificates } from "../support/tls.ts";
 
 /** What both databases must do; each test makes tables of its own. */
@@ -486,10 +487,92 @@ Deno.test("openPostgres() fulfils the database's contract", async (t) => {
   await steps(t, database);
   await t.step("distinguishes rejected logins", () => logins(server));
   await t.step(
+    "ends waits for answers that never come",
+    () => silences(server),
+  );
+  await t.step(
     "survives broken connections and a restart",
     () => breaks(server, database),
   );
 });
+
+/** A server or network that stops answering: nothing is waited for without end. */
+async function silences(server: PostgresServer): Promise<void> {
+  const through = async (proxy: Proxy) =>
+    await openPostgres(
+      settingsOf(server, {
+        host: proxy.host,
+        port: proxy.port,
+        sslMode: "disable",
+        answerTimeoutMs: 300,
+      }),
+    );
+  const silent = { name: "TransientError", message: /Query read timeout/ };
+  {
+    await using proxy = startProxy(server);
+    await using database = await through(proxy);
+    proxy.silence();
+    await rejects(database.query("select 1 as one"), silent);
+  }
+  {
+    await using direct = await openPostgres(settingsOf(server));
+    await direct.query("create table silenced (id int)");
+    await using proxy = startProxy(server);
+    await using database = await through(proxy);
+    await rejects(
+      database.transaction(async (tx) => {
+        await tx.query("insert into silenced values (1)");
+        await tx.query("lock table silenced in access exclusive mode");
+        proxy.silence();
+        await tx.query("select 1 as one");
+      }),
+      silent,
+    );
+    // The connection is closed, so the server rolls back and releases the lock.
+    deepStrictEqual(await direct.query("select id from silenced"), []);
+  }
+  {
+    await using proxy = startProxy(server);
+    await using database = await through(proxy);
+    await rejects(
+      database.transaction(async (tx) => {
+        const chunks = (function* () {
+          proxy.silence();
+          yield Uint8Array.of(0, 1, 0, 0, 0, 4, 0, 0, 0, 7);
+        })();
+        await tx.copyRows("silenced (id)", chunks);
+      }),
+      silent,
+    );
+    await using direct = await openPostgres(settingsOf(server));
+    deepStrictEqual(await direct.query("select id from silenced"), []);
+  }
+  // Sessions tell the server to notice clients that are gone within a minute.
+  await using database = await openPostgres(settingsOf(server));
+  deepStrictEqual(
+    await database.query(
+      `select name, setting from pg_settings where name like 'tcp_keepalives%' or name = 'idle_in_transaction_session_timeout' order by name`,
+    ),
+    [
+      { name: "idle_in_transaction_session_timeout", setting: "60000" },
+      { name: "tcp_keepalives_count", setting: "3" },
+      { name: "tcp_keepalives_idle", setting: "20" },
+      { name: "tcp_keepalives_interval", setting: "10" },
+    ],
+  );
+  // A replica, as after a failover, accepts writes later or elsewhere.
+  await rejects(
+    database.transaction(async (tx) => {
+      await tx.query("set transaction read only");
+      await tx.query("insert into silenced values (2)");
+    }),
+    {
+      name: "TransientError",
+      message:
+        /Cannot write to Postgres at .*read-only transaction; is it a replica/,
+    },
+  );
+}
 
 async function logins(server: PostgresServer): Promise<void> {
   const refused = async (
@@ -637,7 +720,7 @@ Deno.test("openPostgres() passes on a connection's options, name and time limit"
   deepStrictEqual(await shown(plain), {
     schema: "public",
     statement: "10min",
-    idle: "10min",
+    idle: "1min",
     lock: "0",
     name: "churn",
     zone: "UTC",
@@ -649,7 +732,7 @@ Deno.test("openPostgres() passes on a connection's options, name and time limit"
   const expected = {
     schema: "mlflow",
     statement: "7s",
-    idle: "10min",
+    idle: "1min",
     lock: "3s",
     name: "weekly scores",
     zone: "UTC",

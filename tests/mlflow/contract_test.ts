@@ -73,6 +73,42 @@ const refused = (message: RegExp) => (error: unknown) => {
 
 /** What every store must do; each test uses its own names. */
 const contract: Record<string, (fixture: StoreFixture) => Promise<void>> = {
+  "findUnfinishedRuns() finds open and failed runs with the tag": async (
+    { store },
+  ) => {
+    const { experimentId } = await store.createExperiment("unfinished", {
+      artifactLocation: root,
+    });
+    const leave = async (
+      name: string,
+      status: "RUNNING" | "FAILED" | "KILLED" | "FINISHED",
+      tags: Record<string, string>,
+    ) => {
+      const { runId } = await store.createRun(experimentId, {
+        name,
+        startTimeMs: 1000,
+        tags: { "mlflow.user": "ada", ...tags },
+      });
+      if (status === "RUNNING") return runId;
+      await store.finishRun(runId, { status, endTimeMs: 2000 });
+      return runId;
+    };
+    const tag = "churn.scoring_run_id";
+    const open = await leave("open", "RUNNING", { [tag]: "1" });
+    const failed = await leave("failed", "FAILED", { [tag]: "2" });
+    await leave("killed", "KILLED", { [tag]: "3" });
+    await leave("finished", "FINISHED", { [tag]: "4" });
+    await leave("untagged", "RUNNING", {});
+    const found = await store.findUnfinishedRuns(experimentId, { tag });
+    deepStrictEqual(
+      found.toSorted((a, b) => a.value < b.value ? -1 : 1),
+      [
+        { runId: open, status: "RUNNING", value: "1" },
+        { runId: failed, status: "FAILED", value: "2" },
+      ],
+    );
+  },
+
   "findExperiment() knows what createExperiment() made, and only that": async (
     { store },
   ) => {

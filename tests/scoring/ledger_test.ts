@@ -25,6 +25,7 @@ import {
 } from "../../lib/scoring/ledger.ts";
 import { type ScoredInput, storePredictions } from "../support/predictions.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
+import { parsePeriod } from "../../lib/config/periods.ts";
 import { toVariant } from "../../lib/config/variant.ts";
 import { startPostgres, tempFolder } from "../support/servers.ts";
 
@@ -109,6 +110,7 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       modelName: "model",
       modelVersion: "1",
       attempt: 1,
+      idempotencyKey: null,
       mlflowRunId: input.mlflowRunId,
       rows: 3,
       rowsSetAside: 0,
@@ -553,6 +555,51 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
         forced.map(({ run }) => run.attempt).sort((a, b) => a - b),
         [2, 3, 4, 5, 6, 7, 8, 9],
       );
+    },
+
+  "publishScoring() with force stores one attempt per idempotency key, even at once":
+    async (
+      database,
+    ) => {
+      for (const period of [undefined, parsePeriod("2026-11-23", "period")]) {
+        const input = newInput({ period });
+        const publish = async (
+          mlflowRunId: string,
+          key: string | undefined,
+        ) => {
+          await using run = await startScoring(database, input);
+          const rows = await appendScores(database, run, threeRows);
+          return await publishScoring(database, run, {
+            ...input,
+            rows,
+            mlflowRunId,
+            force: true,
+            idempotencyKey: key,
+          });
+        };
+        const attempts = async (keys: readonly (string | undefined)[]) => {
+          const all = await Promise.all(
+            keys.map((key) => publish(crypto.randomUUID(), key)),
+          );
+          return {
+            stored: all.filter(({ stored }) => stored).length,
+            ids: new Set(all.map(({ run }) => run.id)).size,
+          };
+        };
+        await storePredictions(database, input);
+        const eight = Array.from({ length: 8 }, () => "dispatch-1");
+        deepStrictEqual(await attempts(eight), { stored: 1, ids: 1 });
+        deepStrictEqual(await attempts(["dispatch-1"]), { stored: 0, ids: 1 });
+        deepStrictEqual(await attempts(["dispatch-2", undefined, undefined]), {
+          stored: 3,
+          ids: 3,
+        });
+        deepStrictEqual(
+          (await stored(database, input)).runs.map(({ attempt }) => attempt)
+            .sort(),
+          [1, 2, 3, 4, 5],
+        );
+      }
     },
 
   "publishScoring() refuses when rows are lost or stored twice": async (

@@ -261,7 +261,10 @@ Deno.test("predict.yml scores without the fallback, and retries in one layer", (
   const step = job("predict.yml", "score").steps.find(({ uses }) =>
     uses?.endsWith("/retry")
   );
-  match(String(step?.with?.command), / --no-fallback --retries 0 --json$/);
+  match(
+    String(step?.with?.command),
+    / --no-fallback --retries 0 --time-limit 50 --json$/,
+  );
   const inputs = actions.get("retry")?.inputs;
   strictEqual(inputs?.retries?.default, "3");
   strictEqual(inputs?.["delay-seconds"]?.default, "60");
