@@ -12,7 +12,7 @@ import { InputError } from "./errors.ts";
  * ```
  *
  * @param options `file`: the name of the text in errors.
- * @throws {InputError} If the text is not valid YAML or has duplicate keys; names line and column.
+ * @throws {InputError} If the text is not valid YAML or has duplicate keys (names line and column), or an alias cannot be resolved.
  */
 export function parseYaml(text: string, options: { file: string }): unknown {
   const lineCounter = new LineCounter();
@@ -25,7 +25,16 @@ export function parseYaml(text: string, options: { file: string }): unknown {
       `Cannot parse ${options.file}, line ${line}, column ${col}: ${what}`,
     );
   }
-  return document.toJS();
+  try {
+    const value: unknown = document.toJS();
+    JSON.stringify(value); // throws if an alias contains itself
+    return value;
+  } catch (cause) {
+    throw new InputError(
+      `Cannot parse ${options.file}: an alias (*name) leads nowhere, contains itself or repeats too much; write the value out`,
+      { cause },
+    );
+  }
 }
 
 /**

@@ -61,14 +61,8 @@ export async function runScript<const Table extends FlagTable>(
       console.error(manyLines(withoutSecrets(error.stack ?? "")));
     }
     if (json) {
-      console.log(
-        toLine({
-          status: "failed",
-          error: message,
-          exit_code: code,
-          seconds: seconds(),
-        }),
-      );
+      const report = { status: "failed", error: message, exit_code: code };
+      printResult(command, toLine({ ...report, seconds: seconds() }));
     }
     Deno.exit(code);
   };
@@ -79,14 +73,32 @@ export async function runScript<const Table extends FlagTable>(
     using stop = openStop({ limitMinutes: limitOf(values), exit: fail });
     const { signal } = stop;
     const outcome = await body(values, { words, log, signal });
-    console.log(
+    const isPrinted = printResult(
+      command,
       json
         ? toLine({ ...outcome.report, seconds: seconds() })
         : toText(outcome),
     );
-    Deno.exit(outcome.exitCode ?? 0);
+    Deno.exit(isPrinted ? outcome.exitCode ?? 0 : 1);
   } catch (error) {
     return fail(error);
+  }
+}
+
+/** Prints the result to stdout; returns false if it cannot be written there, such as to a full disk or a closed pipe. */
+function printResult({ name }: Command, text: string): boolean {
+  try {
+    console.log(text);
+    return true;
+  } catch (error) {
+    console.error(
+      oneLine(
+        `${name}: Cannot write the result to standard output: ${
+          messageOf(error)
+        }; the command itself has ended`,
+      ),
+    );
+    return false;
   }
 }
 

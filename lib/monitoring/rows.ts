@@ -76,7 +76,7 @@ export async function readModel(
     () =>
       readRecordedRows(store, {
         mlmodelSha256: version.tags[digestTags.mlmodel],
-        cache: openCache(`${config.home}/cache/models`),
+        cache: openCache(`${config.home}/cache/models`, services),
       }),
   );
   if (reference) {

@@ -34,7 +34,7 @@ export async function openVersion(
   },
 ): Promise<Scorer> {
   const { withRetry, artifacts, config, log } = services;
-  const cache = openCache(`${config.home}/cache/models`);
+  const cache = openCache(`${config.home}/cache/models`, { log });
   const store = artifacts(version.artifactUri);
   const folder = await withRetry(
     `read ${store.uri}`,

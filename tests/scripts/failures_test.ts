@@ -1,5 +1,6 @@
 /** Scripts as programs when something is wrong: each failure has its own message and its own exit code. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { getObject, putObject, putSecret } from "../support/aws.ts";
 import { copyProject } from "../support/checkout.ts";
 import { type Ended, runCommand } from "../support/commands.ts";
@@ -63,6 +64,23 @@ Deno.test("a wrong command line ends with exit code 2 and names the flag", async
     });
   }
   deepStrictEqual([...Deno.readDirSync(home.path)], []);
+});
+
+Deno.test("a result that cannot be printed is one line and exit code 1, without a stack", async () => {
+  await using home = await tempFolder();
+  const child = new Deno.Command("sh", {
+    args: ["-c", "deno task --quiet matrix --json > /dev/full"],
+    cwd: fileURLToPath(new URL("../../", import.meta.url)),
+    env: { CHURN_HOME: home.path },
+    stdout: "null",
+    stderr: "piped",
+  });
+  const { code, stderr } = await child.output();
+  strictEqual(code, 1);
+  strictEqual(
+    new TextDecoder().decode(stderr).trim(),
+    "matrix: Cannot write the result to standard output: No space left on device (os error 28); the command itself has ended",
+  );
 });
 
 Deno.test("a partial configuration ends with exit code 2 and never uses the embedded default", async (t) => {
@@ -351,6 +369,20 @@ testWithPython(
         );
       }
     });
+
+    await t.step(
+      "a CHURN_HOME that cannot be written does not stop scoring",
+      async () => {
+        const { report, stderr } = await runCommand("predict", us, {
+          env: { ...env, CHURN_HOME: "/dev/null/home" },
+        });
+        strictEqual(report.rows > 0, true);
+        match(
+          stderr,
+          /WARNING: Cannot cache a model file in \/dev\/null\/home\/cache\/models, so it is read from the artifact store each time/,
+        );
+      },
+    );
 
     await t.step("an invalid model file is named with its path", async () => {
       const key = "geography-us/models/churn/xgb_churn_model_2.bin";
