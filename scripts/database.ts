@@ -1,4 +1,5 @@
 /** Serves the embedded database to psql and other clients until it is interrupted. */
+import { once } from "node:events";
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { databaseCommand } from "../lib/cli/commands.ts";
@@ -7,7 +8,7 @@ import { toCount } from "../lib/base/flag-value.ts";
 import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
-  await runScript(databaseCommand, async (flags, { log }) => {
+  await runScript(databaseCommand, async (flags, { log, signal }) => {
     const port = toCount(flags.port, { flag: "port", integer: true });
     if (port < 1 || port > 65535) {
       throw new UsageError(`Cannot use --port ${port}: expected 1 to 65535`);
@@ -26,19 +27,11 @@ if (import.meta.main) {
     log.info(
       `Serving ${database.description}; in another terminal:\n  psql "host=127.0.0.1 port=${port} user=postgres dbname=postgres sslmode=disable"\nPress Ctrl-C to stop`,
     );
-    const signal = await interrupted();
+    // The end that is wanted: SIGINT or SIGTERM.
+    if (!signal.aborted) await once(signal, "abort");
     return {
-      report: { status: "done", port, signal },
-      text: `Closed the database after ${signal}`,
+      report: { status: "done", port },
+      text: "Closed the database",
     };
-  });
-}
-
-/** Resolves with the signal that asks this process to stop; the caller then closes the database cleanly. */
-function interrupted(): Promise<Deno.Signal> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      Deno.addSignalListener(signal, () => resolve(signal));
-    }
   });
 }
