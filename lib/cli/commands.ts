@@ -42,7 +42,7 @@ const serviceFlags = {
     value: "M",
     default: "120",
     help:
-      "minutes after which the command stops and rolls back what is not complete; 0 for none",
+      "minutes after which the command stops and rolls back; 0 for no limit",
   },
 } as const satisfies Record<string, Flag>;
 
@@ -225,7 +225,7 @@ export const predictCommand = {
       kind: "text",
       value: "KEY",
       help:
-        "with --force: score a batch again only once for this key, such as the id of a workflow run",
+        "with --force: score a batch again once per key, such as a workflow run's id",
     },
     "fail-on": {
       kind: "text",
