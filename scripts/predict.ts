@@ -75,7 +75,10 @@ export async function predict(
     batches: fresh,
     scorer: rehearsal?.scorer,
   });
-  const stored = inOrder([...worthSaying(skipped, options), ...scored.stored]);
+  const stored = inOrder([
+    ...await worthSaying(services, skipped, options),
+    ...scored.stored,
+  ]);
   const problems = findProblems({
     stored,
     settings,

@@ -58,7 +58,7 @@ export function toPredictOptions(
 }
 
 function parseChoice(flags: PredictFlags): InputChoice {
-  const { input, period, from, to } = flags;
+  const { input, from, to } = flags;
   const range = from === undefined
     ? to === undefined ? undefined : "to"
     : "from";
@@ -68,11 +68,16 @@ function parseChoice(flags: PredictFlags): InputChoice {
       `Cannot use --${range} with --${other}: each selects what is scored`,
     );
   }
+  // An empty value, such as that of an unset variable, is an error, not "everything".
+  const parse = (flag: "period" | "from" | "to") => {
+    const text = flags[flag];
+    return text === undefined ? undefined : parsePeriod(text, flag);
+  };
   const choice = {
     named: input,
-    period: period && parsePeriod(period, "period"),
-    from: from && parsePeriod(from, "from"),
-    to: to && parsePeriod(to, "to"),
+    period: parse("period"),
+    from: parse("from"),
+    to: parse("to"),
     fallback: !flags["no-fallback"],
     replaced: flags["bad-rows"],
   };

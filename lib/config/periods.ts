@@ -149,6 +149,35 @@ export function matchPath(
   return period === undefined ? undefined : { period, spelling };
 }
 
+/**
+ * Returns the day of the first period in a path, also of a day such as
+ * `2026_11_23`; a day or week that does not exist is returned as it is spelled.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(
+ *   ["2026-W48/a.csv", "x_20261123.csv", "2026_11_31.csv", "part-12345678"].map(dayIn),
+ *   ["2026-11-23", "2026-11-23", "2026-11-31", undefined],
+ * );
+ * ```
+ *
+ * @returns Undefined if the path has none.
+ */
+export function dayIn(path: string): string | undefined {
+  const withHyphens = path.replaceAll(
+    /(\d{4})[_.](\d{2})[_.](\d{2})/g,
+    "$1-$2-$3",
+  );
+  const [spelling] =
+    new RegExp(`(?<![0-9A-Za-z])(?:${periodForms})(?![0-9])`).exec(
+      withHyphens,
+    ) ?? [];
+  if (spelling === undefined) return undefined;
+  const exists = toPeriod(spelling);
+  return exists ?? (spelling.includes("-") ? spelling : undefined);
+}
+
 /** Returns a path pattern with the period filled in, as a path spells it. */
 export function fillPeriod(text: string, spelling: string): string {
   return text.replaceAll("{period}", spelling);

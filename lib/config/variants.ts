@@ -29,7 +29,7 @@ export interface Expectations {
   readonly maxAgeDays: number | undefined;
   /** Fewest rows of a period. */
   readonly minRows: number;
-  /** Largest relative change of the rows against the median of earlier periods, such as 0.5; undefined: no limit. */
+  /** Largest relative change of the rows against the median of earlier periods, from 0 to 1, such as 0.5; undefined: no limit. */
   readonly rowsChange: number | undefined;
   /** The side file with a period's rows and SHA-256, which every period must have; undefined: it is read where it exists. */
   readonly manifest: PathPattern | undefined;
@@ -68,6 +68,7 @@ export interface Variants {
 const file = "variants.yaml";
 
 const label = "a text, a whole number, true or false";
+const shareOfRows = "a share from 0 to 1, such as 0.5 for 50 %";
 
 /** The keys of an entry of `variants`, which are also the keys of the top level. */
 const entryKeys = {
@@ -128,7 +129,11 @@ const entryKeys = {
         "Fewest rows of a period; one with fewer is incomplete. By default 1.",
       ),
       rows_change: v.optionalKey(
-        v.pipe(v.number(), v.minValue(0, "a share of 0 or more")),
+        v.pipe(
+          v.number(),
+          v.minValue(0, shareOfRows),
+          v.maxValue(1, shareOfRows),
+        ),
         "Largest relative change of a period's rows against the median of the earlier periods, such as 0.5; a period that shrank more is incomplete. By default there is no limit.",
       ),
       manifest: v.optionalKey(

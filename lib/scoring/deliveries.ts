@@ -1,10 +1,14 @@
 /** Compares the delivered periods of a variant with what it expects. */
+import { InputError, messageOf } from "../base/errors.ts";
 import { asStored, type StoredBatch } from "./batch.ts";
 import {
+  checkPromise,
   type Delivery,
   type DeliveryProblem,
   findIncomplete,
   findOverdue,
+  IncompleteDelivery,
+  readPromise,
 } from "./expectations.ts";
 import { type InputChoice, isExplicit, type SkippedBatch } from "./inputs.ts";
 import { listScoringRuns, type ScoringRun } from "./ledger.ts";
@@ -140,12 +144,45 @@ function newestPerPeriod(deliveries: readonly Delivery[]): Delivery[] {
   return [...first.values()].toSorted((a, b) => a.period < b.period ? 1 : -1);
 }
 
-/** Returns the skipped batches that the result of a call names: all that flags chose, otherwise the newest. */
-export function worthSaying(
+/**
+ * Returns the skipped batches that the result of a call names: all that flags
+ * chose, otherwise the newest. Each is compared with its side file again, which
+ * may have been written after the scores.
+ */
+export async function worthSaying(
+  services: Services,
   skipped: readonly SkippedBatch[],
   { choice }: { choice: InputChoice },
-): StoredBatch[] {
-  return (isExplicit(choice) ? skipped : skipped.slice(-1)).map(asStored);
+): Promise<StoredBatch[]> {
+  const said = isExplicit(choice) ? skipped : skipped.slice(-1);
+  const stored: StoredBatch[] = [];
+  for (const each of said) {
+    const fault = await findBrokenPromise(services, each);
+    stored.push({ ...asStored(each), ...fault });
+  }
+  return stored;
+}
+
+async function findBrokenPromise(
+  { withRetry, log }: Services,
+  { batch, run }: SkippedBatch,
+): Promise<Pick<StoredBatch, "incomplete" | "failure">> {
+  try {
+    const promised = await withRetry(
+      `read the side file of ${batch.uri}`,
+      () => readPromise(batch, { expect: { manifest: undefined } }),
+    );
+    const { contentSha256 } = run;
+    const scored = { uri: batch.uri, ...rowsOf(run), contentSha256 };
+    if (promised) checkPromise(scored, promised);
+    return {};
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const reason = messageOf(error);
+    if (error instanceof IncompleteDelivery) return { incomplete: reason };
+    log.error(reason);
+    return { failure: reason };
+  }
 }
 
 /** Returns batches in the order of their periods. */

@@ -13,7 +13,7 @@ import {
 } from "../services/input-batches.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import { openStdin } from "../services/stdin.ts";
-import type { Period } from "../config/periods.ts";
+import { dayIn, type Period, toDay, toPeriod } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** Which data a call scores. */
@@ -81,12 +81,12 @@ async function chosenBatches(
       ? await openStdin(temporaryFolder(config))
       : undefined;
     try {
-      return [
-        await withRetry(
-          `read ${named.join(", ")}`,
-          () => findNamedBatch(named, { open: artifacts, stdin, period }),
-        ),
-      ];
+      const batch = await withRetry(
+        `read ${named.join(", ")}`,
+        () => findNamedBatch(named, { open: artifacts, stdin, period }),
+      );
+      warnOfUnnamedPeriod(services, batch);
+      return [batch];
     } catch (error) {
       await stdin?.file[Symbol.asyncDispose]();
       throw error;
@@ -119,6 +119,22 @@ async function chosenBatches(
     `Cannot find data of ${variant.title} for ${
       period ?? `the periods from ${from ?? "the first"} to ${to ?? "the last"}`
     }: no file like ${first.uri} belongs to it; the newest periods there are ${known}`,
+  );
+}
+
+/** Warns if the files that a flag names all have one period in their names, but no flag says that it is theirs. */
+function warnOfUnnamedPeriod({ log }: Services, batch: InputBatch): void {
+  if (batch.period !== undefined) return;
+  // In the file's name or that of its folder; a date further up may be anything.
+  const days = batch.parts.map(({ uri }) =>
+    toPeriod(dayIn(uri.split("/").slice(-2).join("/")) ?? "")
+  );
+  const [day] = days;
+  const today = toDay(new Date());
+  if (day === undefined || days.some((each) => each !== day)) return;
+  if (day === today) return;
+  log.warn(
+    `${batch.uri} has the period ${day} in its name, but no flag says so, and its scores count with the day of scoring, ${today}; --period ${day} makes it their period`,
   );
 }
 

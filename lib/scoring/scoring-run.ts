@@ -150,8 +150,15 @@ export async function scoreInto(
     );
   }
   const findings = conclude(counts, binding);
-  requirePlayers(counts, binding);
+  for (const { uri, counts } of pass.filled) {
+    requirePlayers(counts, { ...binding, file: uri });
+  }
   requireValues(findings, counts, binding);
+  if (pass.filled.length > 1) {
+    for (const part of pass.filled) {
+      warnOfAbsent(part, { ...binding, all: counts, log });
+    }
+  }
   const duplicatePlayers = counts.named > 0
     ? pass.duplicates.count()
     : undefined;
@@ -173,8 +180,15 @@ export async function scoreInto(
   };
 }
 
+/** A file of a batch that has rows, and what is counted in it. */
+interface FilledPart {
+  readonly uri: string;
+  readonly counts: RowCounts;
+}
+
 interface Pass {
   readonly counts: RowCounts;
+  readonly filled: readonly FilledPart[];
   readonly collector: ScoreCollector;
   readonly duplicates: DuplicateIds;
   readonly parts: readonly ScoredPart[];
@@ -200,9 +214,9 @@ async function scoreOnce(
   const progress = log.progress(nameOf(batch.uri));
   const allBytes = sizeOf(batch);
   const parts: ScoredPart[] = [];
+  const filled: FilledPart[] = [];
   let bytesBefore = 0;
   let rowsBefore = 0;
-  let counts: RowCounts | undefined;
   const setAside = new BadRowCount(batch.uri, badRows?.limit);
   await badRows?.store?.begin();
   const blocksOf = async function* (part: InputPart) {
@@ -222,6 +236,7 @@ async function scoreOnce(
       threads: navigator.hardwareConcurrency,
     });
     let rows = 0;
+    let counts: RowCounts | undefined;
     for await (const block of all) {
       counts = counts ? mergeCounts(counts, block.counts) : block.counts;
       collector.add(block.scores);
@@ -244,6 +259,7 @@ async function scoreOnce(
       rows,
       sha256: await rowFile.digest(),
     });
+    if (counts && counts.rows > 0) filled.push({ uri: part.uri, counts });
     bytesBefore += file.size;
     rowsBefore += rows;
   };
@@ -256,8 +272,9 @@ async function scoreOnce(
   } finally {
     progress.end();
   }
-  if (!counts || counts.rows === 0) throw noRows(batch.uri);
-  return { counts, collector, duplicates, parts, setAside };
+  if (filled.length === 0) throw noRows(batch.uri);
+  const counts = filled.map((part) => part.counts).reduce(mergeCounts);
+  return { counts, filled, collector, duplicates, parts, setAside };
 }
 
 /** Returns the last part of a URI. */
@@ -265,7 +282,7 @@ function nameOf(uri: string): string {
   return uri === "-" ? "standard input" : uri.slice(uri.lastIndexOf("/") + 1);
 }
 
-/** Rejects rows without any player id, unless the variant declares that it has none. */
+/** Rejects a file without any player id, unless the variant declares that it has none. */
 function requirePlayers(
   { withId, named, rows }: RowCounts,
   { idColumn, file }: FeatureOptions,
@@ -277,6 +294,52 @@ function requirePlayers(
   throw new InputError(
     `Cannot use ${file}: ${found}, the variant's player id; ` +
       `set "id_column" in variants.yaml to the right column, or to none if the rows have no player id`,
+  );
+}
+
+/**
+ * Warns of columns that a file lacks although others of its batch have them.
+ *
+ * @param options `all`: the counts of the batch.
+ * @throws {InputError} If it has none at all, as a file that is no data.
+ */
+function warnOfAbsent(
+  { uri, counts: { rows, absent, steps } }: FilledPart,
+  { columns, recipe, all, log }: Binding & {
+    all: RowCounts;
+    log: Pick<Log, "warn">;
+  },
+): void {
+  const made = new Set(
+    recipe.oneHot.flatMap(({ prefix, categories = [] }) =>
+      categories.map((category) => prefix + category)
+    ),
+  );
+  const known = [
+    ...columns.map(({ name }, index) => ({
+      name,
+      isElsewhere: true, // or the batch is refused
+      isAbsent: absent[index] === rows,
+    })).filter(({ name }) => !made.has(name)),
+    ...recipe.oneHot.map(({ column, categories = [] }, index) => ({
+      name: column,
+      isElsewhere: categories.length > 0 && all.steps[index]!.anyRaw,
+      isAbsent: steps[index]!.absentRows === rows,
+    })),
+  ];
+  if (known.every(({ isAbsent }) => isAbsent)) {
+    throw new InputError(
+      `Cannot use ${uri}: none of its ${rows} rows has a column of the model; if it is no file of rows, move it or exclude it from "inputs"`,
+    );
+  }
+  const lost = known.filter(({ isAbsent, isElsewhere }) =>
+    isAbsent && isElsewhere
+  );
+  if (lost.length === 0) return;
+  log.warn(
+    `${uri}: none of its ${rows} rows has ${
+      lost.map(({ name }) => `"${name}"`).join(", ")
+    }, which other files of the batch have; the values count as missing`,
   );
 }
 

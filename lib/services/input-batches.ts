@@ -8,6 +8,7 @@ import {
 } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import {
+  dayIn,
   fillPeriod,
   matchPath,
   type PathMatch,
@@ -291,26 +292,24 @@ interface PeriodFiles {
 /** Returns the batches in one store; undefined if no file matches. */
 async function listBatches(
   store: ArtifactStore,
-  { inputs, manifest }: BatchSearch,
+  { inputs, manifest, log }: BatchSearch,
   { source, toPath = (path) => path }: Listing,
 ): Promise<InputBatch[] | undefined> {
-  const own = toPath(inputs.text);
-  const side = manifest ??
-    toPathPattern(manifestOf(inputs.text), "the side file of inputs");
-  const sideText = toPath(side.text);
-  const folderOf = ({ folder }: PathPattern) =>
-    folder === "" ? "" : toPath(folder);
-  const listed = await store.list(folderOf(inputs));
-  const isBelow = `${folderOf(side)}/`.startsWith(`${folderOf(inputs)}/`) ||
-    folderOf(inputs) === "";
+  // A local path has the variant's prefix inside, so the folder is that of the whole path.
+  const inStore = ({ text }: Pick<PathPattern, "text">) =>
+    toPathPattern(toPath(text), "inputs");
+  const own = inStore(inputs);
+  const side = inStore(manifest ?? { text: manifestOf(inputs.text) });
+  const listed = await store.list(own.folder);
+  const isBelow = `${side.folder}/`.startsWith(`${own.folder}/`) ||
+    own.folder === "";
   const sides = groupByPeriod(
-    isBelow ? listed : await store.list(folderOf(side)),
-    { store, pattern: sideText },
+    isBelow ? listed : await store.list(side.folder),
+    { store, pattern: side.text },
   );
-  const found = groupByPeriod(
-    listed.filter(({ path }) => !matchPath({ text: sideText }, path)),
-    { store, pattern: own },
-  );
+  const data = listed.filter(({ path }) => !matchPath(side, path));
+  const found = groupByPeriod(data, { store, pattern: own.text });
+  warnOfUnmatched(data, { store, own, found, log });
   if (found.size === 0) return undefined;
   return [...found.values()]
     .toSorted((a, b) =>
@@ -322,7 +321,7 @@ async function listBatches(
         ...plainBatch,
         uri: files.length === 1
           ? uriOf(store, files[0]!.path)
-          : uriOf(store, fillPeriod(own, match.spelling ?? "")),
+          : uriOf(store, fillPeriod(own.text, match.spelling ?? "")),
         parts: files.map((file) => toPart(store, file)),
         source,
         period: match.period,
@@ -362,6 +361,45 @@ function groupByPeriod(
     groups.set(key, group);
   }
   return groups;
+}
+
+/** How many files a warning names. */
+const shownFiles = 3;
+
+/**
+ * Warns of files that seem to belong to a newer period than all that match: their
+ * names do not match the pattern or their day does not exist, so they are not scored.
+ */
+function warnOfUnmatched(
+  listed: readonly ListedFile[],
+  { store, own, found, log }: {
+    store: ArtifactStore;
+    own: PathPattern;
+    found: ReadonlyMap<string, PeriodFiles>;
+    log: BatchSearch["log"];
+  },
+): void {
+  // The folder of all files has those of other variants, too, and so have deeper ones.
+  if (!own.hasPeriod || own.folder === "") return;
+  const depth = own.text.split("/").length;
+  const newest = [...found.keys()].sort().at(-1) ?? "";
+  const missed = listed.filter(({ path }) => {
+    const below = path.slice(own.folder.length + 1);
+    const isHidden = /(^|\/)[_.]/.test(below);
+    if (isHidden || path.split("/").length > depth + 1) return false;
+    return (dayIn(below) ?? "") > newest && !matchPath(own, path);
+  });
+  const [first, ...others] = missed.map(({ path }) => uriOf(store, path));
+  if (first === undefined) return;
+  const shown = [first, ...others.slice(0, shownFiles - 1)];
+  const more = missed.length - shown.length;
+  log.warn(
+    `Not scored: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}: ${
+      others.length === 0 ? "the name has" : "the names have"
+    } a period${
+      newest === "" ? "" : ` after ${newest}`
+    }, but inputs are ${own.text}, and {period} is a day or an ISO week that exists; rename the files, or correct "inputs" in variants.yaml`,
+  );
 }
 
 /** Returns a period's side file. @throws {InputError} If there are several. */

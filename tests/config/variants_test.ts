@@ -136,6 +136,10 @@ Deno.test("toVariants() names the position of invalid values", () => {
     "{ variants: [{ positive_class: 0.5 }] }",
     /whole number, .*found 0.5/,
   );
+  refuses(
+    "variants: [{ expect: { rows_change: 50 } }]",
+    /expect\.rows_change should be a share from 0 to 1, such as 0\.5 for 50 %, found 50/,
+  );
   refuses("variants: [{ geography: 7 }]", /\[0\]\.geography should be a text/);
   refuses("variants: [{ geography: a/b }]", /Cannot use geography "a\/b"/);
   refuses("variants: [{ files: { modle: x } }]", /\[0\]\.files\.modle/);

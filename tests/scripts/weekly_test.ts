@@ -436,6 +436,20 @@ Deno.test("a week that is late, shrunken or not the promised one is said, and fa
     JSON.stringify({ rows: 40, sha256: sha256(toLines(week(0))) }),
   );
   strictEqual((await run("predict", strict)).report.status, "scored");
+
+  // A side file that is written after the scores counts as well, until it is right.
+  const late = `data/churn/weekly/${fourth}.manifest.json`;
+  await deliver(late, JSON.stringify({ rows: 400 }));
+  const short = await run("predict", strict, 3);
+  deepStrictEqual([short.report.status, short.report.rows], ["incomplete", 0]);
+  match(
+    short.report.problems[0].reason,
+    /has 21 rows, .*manifest\.json promises 400/,
+  );
+  await deliver(late, "{");
+  match((await run("predict", us, 1)).stderr, /manifest\.json/);
+  await deliver(late, JSON.stringify({ rows: 21 }));
+  strictEqual((await run("predict", strict)).report.status, "nothing-new");
 });
 
 Deno.test("a period is chosen by flags, and what cannot be chosen is an error", async () => {
@@ -451,6 +465,8 @@ Deno.test("a period is chosen by flags, and what cannot be chosen is an error", 
   deepStrictEqual(batchesOf(other.report), [["2026-11-02", "scored", 1, 1]]);
   const cases: [readonly string[], number, RegExp][] = [
     [["--period", "2026-13-01"], 2, /--period "2026-13-01": expected a day/],
+    [["--period", ""], 2, /--period "": expected a day/],
+    [["--from", ""], 2, /--from "": expected a day/],
     [
       ["--period", "2026-W46"],
       1,
@@ -546,6 +562,39 @@ Deno.test("deliveries that could go wrong without a word: damaged, empty, double
   strictEqual(whole.report.rows, 80);
   strictEqual(whole.report.inputs[0].duplicate_players, 20);
 
+  // A file without ids is refused, although others of its period have some.
+  const nobody = week(40).map(({ player_id, ...row }) => ({
+    ...row,
+    customer: player_id,
+  }));
+  await deliver(pathOf(older, "c"), toLines(nobody));
+  const lost = await run("predict", us, 1);
+  match(
+    lost.stderr,
+    /c\.jsonl: none of the 40 rows has the column "player_id"/,
+  );
+
+  // A file without a column that the others have is scored, and that is said.
+  const short = week(40).map((row) =>
+    Object.fromEntries(
+      Object.entries(row).filter(([name]) =>
+        name !== "total_deposit" && name !== "brand_id"
+      ),
+    )
+  );
+  await deliver(pathOf(older, "c"), toLines(short));
+  const rehearsed = await run("predict", [
+    ...us,
+    "--dry-run",
+    "--period",
+    older,
+  ]);
+  match(
+    rehearsed.stderr,
+    /WARNING: .*c\.jsonl: none of its 40 rows has "total_deposit", "brand_id", which other files of the batch have/,
+  );
+  await deliver(pathOf(older, "c"), "");
+
   // A file that somebody scores by hand says nothing about the weeks.
   const small = `${place.home}/small.jsonl`;
   await Deno.writeTextFile(small, toLines(week(0, { rows: 2 })));
@@ -554,6 +603,12 @@ Deno.test("deliveries that could go wrong without a word: damaged, empty, double
     "scored",
     [],
   ]);
+  const weekly = `${place.home}/2026-W40.jsonl`;
+  await Deno.writeTextFile(weekly, toLines(week(0, { rows: 2 })));
+  match(
+    (await run("predict", [...us, "--dry-run", "--input", weekly])).stderr,
+    /has the period 2026-09-28 in its name, .*--period 2026-09-28 makes it/,
+  );
   const strict = [...us, "--fail-on", "overdue,incomplete"];
   strictEqual((await run("predict", strict)).report.status, "nothing-new");
 

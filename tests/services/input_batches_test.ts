@@ -185,6 +185,70 @@ Deno.test("findBatches() falls back to the folder if the bucket has no such file
   await rejects(findBatches(refused, search(pattern)), /access denied/);
 });
 
+Deno.test("findBatches() finds the variant's files in a folder at the top of the project", async () => {
+  await using places = await startPlaces();
+  const { project, files } = places;
+  await project.write("exports/geography-us/2026-W48/a.csv", encode("a"));
+  await project.write("exports/geography-us/2026-W48.csv", encode("b"));
+  await project.write(
+    "exports/geography-us/2026-W48.manifest.json",
+    encode("{}"),
+  );
+  for (const pattern of ["exports/{period}/*.csv", "exports/{period}.csv"]) {
+    const [batch] = await findBatches(
+      { ...files, embedded: true },
+      search(pattern),
+    );
+    strictEqual(batch?.period, "2026-11-23");
+    match((await batch.readManifest())?.uri ?? "", /2026-W48\.manifest\.json$/);
+  }
+});
+
+Deno.test("findBatches() warns of newer files that do not match, which would be missed without a word", async () => {
+  await using places = await startPlaces();
+  const { bucket, files } = places;
+  await bucket.write("in/2026-11-23.jsonl", encode("a"));
+  const warningsOf = async (pattern = "in/{period}.jsonl") => {
+    const options = search(pattern);
+    await findBatches(files, options);
+    return options.warnings.join();
+  };
+  for (
+    const path of [
+      "in/2026-11-16.csv", // older
+      "in/2026-11-30.manifest.json", // the side file comes first
+      "in/_2026-11-30.jsonl",
+      "in/2026-11-30/_SUCCESS",
+      "in/part-12345678.jsonl",
+      "in/readme.md",
+      "other/2026-11-30.jsonl",
+    ]
+  ) await bucket.write(path, encode(path));
+  strictEqual(await warningsOf(), "");
+  for (
+    const path of [
+      "in/2026-11-30.csv",
+      "in/2026-11-31.jsonl", // no such day
+      "in/2026-W54.jsonl",
+      "in/2026_11_30.jsonl",
+      "in/2026-W49/a.jsonl",
+      "in/20261130.jsonl.gz",
+    ]
+  ) {
+    await using other = await startPlaces();
+    await other.bucket.write("in/2026-11-23.jsonl", encode("a"));
+    await other.bucket.write(path, encode(path));
+    const options = search("in/{period}.jsonl");
+    await findBatches(other.files, options);
+    match(
+      options.warnings.join(),
+      new RegExp(
+        `Not scored: [^ ]*${path}: the name has a period after 2026-11-23, but inputs are in/`,
+      ),
+    );
+  }
+});
+
 Deno.test("findDefaultBatches() takes weekly files where there are any, otherwise the documented key", async () => {
   await using places = await startPlaces();
   const { bucket, project, files } = places;
