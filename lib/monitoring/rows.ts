@@ -71,7 +71,7 @@ export async function readModel(
     };
   }
   const store = artifacts(version.artifactUri);
-  const { profile: reference, recipe } = await withRetry(
+  const { reference: recorded, recipe } = await withRetry(
     `read the reference in ${store.uri}`,
     () =>
       readRecordedRows(store, {
@@ -79,6 +79,7 @@ export async function readModel(
         cache: openCache(`${config.home}/cache/models`, services),
       }),
   );
+  const reference = recorded?.profile;
   if (reference) {
     const columns = reference.features.map(({ name }, feature) => ({
       name,

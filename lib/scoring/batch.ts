@@ -355,6 +355,7 @@ async function storeInPostgres(
             parts: parts.length > 1 ? parts : undefined,
             inputVersion: batch.version,
             duplicatePlayers: scored.duplicatePlayers?.players,
+            profile: scored.profile,
             mlflowRunId,
             force,
             idempotencyKey,

@@ -5,12 +5,19 @@ import { ColumnFiles } from "../rows/column-files.ts";
 import { encodeBlock, type RowBlock } from "../rows/row-file.ts";
 import { type BadRow, RowError, type RowProblem } from "../rows/row-error.ts";
 import type { PackedTexts } from "../rows/packed.ts";
+import {
+  type BatchBins,
+  type BatchCounts,
+  countBatch,
+} from "../statistics/batch-profile.ts";
 
 /** How a file's rows are encoded and scored. */
 export interface BlockOptions {
   readonly features: FeatureOptions;
   /** Whether rows that cannot be used are set aside; otherwise the first one is an error. */
   readonly setAside: boolean;
+  /** The bins in which the rows are counted; undefined if they are not. */
+  readonly bins?: BatchBins | undefined;
 }
 
 /** A row that was set aside; plain data. */
@@ -31,6 +38,8 @@ export interface BlockScores {
   /** The player id of each row; undefined when the variant has no id column. */
   readonly ids: PackedTexts | undefined;
   readonly counts: RowCounts;
+  /** Undefined without bins. */
+  readonly profile: BatchCounts | undefined;
   readonly setAside: readonly SetAsideRow[];
   /** Rows of the block, including those that were set aside. */
   readonly rowsRead: number;
@@ -57,7 +66,7 @@ export interface BlockScorer extends AsyncDisposable {
 /** Opens the scorer of a file's blocks. Disposal closes the files of columns that it has opened. */
 export function openBlockScorer(
   predict: Predict,
-  { features, setAside }: BlockOptions,
+  { features, setAside, bins }: BlockOptions,
 ): BlockScorer {
   let scratch: Float32Array<ArrayBuffer> | undefined;
   const columnFiles = new ColumnFiles(features.file);
@@ -80,6 +89,7 @@ export function openBlockScorer(
       scores,
       ids,
       counts,
+      profile: bins && countBatch(bins, { rows, matrix, scores }),
       setAside: badRows.map(({ error, row, text }) => ({
         problem: error.problem,
         row,

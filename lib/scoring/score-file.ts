@@ -182,14 +182,14 @@ interface Workers extends Disposable {
 
 function openWorkers(
   model: Uint8Array<ArrayBuffer>,
-  { threads, patienceMs = 50, features, setAside }: ScoreFileOptions,
+  { threads, patienceMs = 50, features, setAside, bins }: ScoreFileOptions,
 ): Workers {
   const workers: ReturnType<typeof openWorker>[] = [];
   const start = () => {
     const worker = new Worker(import.meta.resolve("./worker.ts"), {
       type: "module",
     });
-    worker.postMessage({ kind: "open", model, features, setAside });
+    worker.postMessage({ kind: "open", model, features, setAside, bins });
     workers.push(openWorker(worker));
   };
   let waitedMs = 0;

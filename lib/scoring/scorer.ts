@@ -20,6 +20,7 @@ import {
   plainRecipe,
   type RecordedRecipe,
 } from "../rows/recipe.ts";
+import { type BatchBins, toBins } from "../statistics/batch-profile.ts";
 import { toPredict } from "./predict.ts";
 import {
   checkUnnamed,
@@ -42,6 +43,8 @@ export interface Scorer extends AsyncDisposable {
   readonly predictionKind: "probability" | "score";
   /** Predictions per row. */
   readonly outputs: number;
+  /** The bins in which scored rows are counted; undefined if the model has no reference profile, or returns no probability. */
+  readonly bins: BatchBins | undefined;
   /** SHA-256 of the model file in use. */
   readonly modelSha256: string;
   /** The native model's bytes, from which other threads can open the same scorer; undefined if the ONNX runtime scores. */
@@ -101,16 +104,18 @@ function openTrees(
 ): Scorer {
   const model = parseModel(bytes);
   const score = toPredict(model);
+  const { features: { count }, predictionKind, outputs } = model;
   return {
     engine: "trees",
     columns: withLabels(
       toColumns(namesOf(model, folder), folder.file.signature.inputs),
       model,
     ),
-    features: model.features.count,
+    features: count,
     recipe: folder.recipe,
-    predictionKind: model.predictionKind,
-    outputs: model.outputs,
+    predictionKind,
+    outputs,
+    bins: binsOf(folder, { count, predictionKind, outputs }),
     modelSha256: sha256(bytes),
     trees: bytes,
     predict: (matrix, rows) => Promise.resolve(score(matrix, rows)),
@@ -123,6 +128,18 @@ export function isProbability(
   { predictionKind, outputs }: Pick<Scorer, "predictionKind" | "outputs">,
 ): boolean {
   return predictionKind === "probability" && outputs === 1;
+}
+
+/** Returns the bins of a model's reference, which has one entry per feature. */
+function binsOf(
+  { reference }: LoadedFolder,
+  { count, ...output }:
+    & Pick<Scorer, "predictionKind" | "outputs">
+    & { count: number | undefined },
+): BatchBins | undefined {
+  if (!reference || !isProbability(output)) return undefined;
+  const bins = toBins(reference.profile, reference);
+  return bins.features.length === count ? bins : undefined;
 }
 
 async function openGraph(
@@ -165,6 +182,7 @@ async function openGraph(
       recipe: folder.recipe,
       predictionKind: output.predictionKind,
       outputs: output.outputs,
+      bins: binsOf(folder, { ...output, count: session.features }),
       modelSha256: sha256(onnx),
       trees: undefined,
       predict: async (matrix, rows) =>

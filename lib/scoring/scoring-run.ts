@@ -35,6 +35,11 @@ import {
   toPercent,
 } from "./bad-rows.ts";
 import { toDataset } from "../mlflow/tags.ts";
+import {
+  type BatchCounts,
+  type BatchProfile,
+  mergeBatches,
+} from "../statistics/batch-profile.ts";
 import type { Experiment, MlflowStore, ModelVersion } from "../mlflow/store.ts";
 import {
   differsFrom,
@@ -62,6 +67,8 @@ export interface ScoredBatch {
   readonly rowsSetAside: number;
   readonly findings: RowFindings;
   readonly scores: ScoreCollector;
+  /** Undefined if the scorer has no bins. */
+  readonly profile: BatchProfile | undefined;
   /** Kind of the scores, and their number per row. */
   readonly output: Pick<Scorer, "predictionKind" | "outputs">;
   readonly startedAt: Date;
@@ -175,6 +182,12 @@ export async function scoreInto(
     rowsSetAside: setAside.count,
     findings,
     scores: collector,
+    profile: scorer.bins && pass.profile && {
+      version: 1,
+      reference: scorer.bins.reference,
+      ...pass.profile,
+      unknownCategories: findings.unknownCategories,
+    },
     output: { predictionKind: scorer.predictionKind, outputs: scorer.outputs },
     startedAt,
   };
@@ -192,6 +205,7 @@ interface Pass {
   readonly collector: ScoreCollector;
   readonly duplicates: DuplicateIds;
   readonly parts: readonly ScoredPart[];
+  readonly profile: BatchCounts | undefined;
   readonly setAside: BadRowCount;
 }
 
@@ -217,6 +231,7 @@ async function scoreOnce(
   const filled: FilledPart[] = [];
   let bytesBefore = 0;
   let rowsBefore = 0;
+  let profile: BatchCounts | undefined;
   const setAside = new BadRowCount(batch.uri, badRows?.limit);
   await badRows?.store?.begin();
   const blocksOf = async function* (part: InputPart) {
@@ -233,12 +248,16 @@ async function scoreOnce(
     const all = scoreFile(scorer, rowFile, {
       features: { ...features, file: part.uri },
       setAside: badRows !== undefined,
+      bins: scorer.bins,
       threads: navigator.hardwareConcurrency,
     });
     let rows = 0;
     let counts: RowCounts | undefined;
     for await (const block of all) {
       counts = counts ? mergeCounts(counts, block.counts) : block.counts;
+      profile = profile && block.profile
+        ? mergeBatches(profile, block.profile)
+        : block.profile;
       collector.add(block.scores);
       if (block.ids) duplicates.add(block.ids);
       setAside.add(block);
@@ -274,7 +293,7 @@ async function scoreOnce(
   }
   if (filled.length === 0) throw noRows(batch.uri);
   const counts = filled.map((part) => part.counts).reduce(mergeCounts);
-  return { counts, filled, collector, duplicates, parts, setAside };
+  return { counts, filled, collector, duplicates, parts, profile, setAside };
 }
 
 /** Returns the last part of a URI. */

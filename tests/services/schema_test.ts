@@ -304,7 +304,7 @@ Deno.test("ensurePredictionsSchema() creates the ledger, the table and the view"
       "004_monitoring_earlier_performance.sql",
       "005_scores.sql",
       "006_periods.sql",
-      "007_idempotency_key.sql",
+      "007_profile_and_key.sql",
     ],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
@@ -414,7 +414,7 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keep
     "004_monitoring_earlier_performance.sql",
     "005_scores.sql",
     "006_periods.sql",
-    "007_idempotency_key.sql",
+    "007_profile_and_key.sql",
   ]);
   deepStrictEqual(await columns(), [
     ...before,

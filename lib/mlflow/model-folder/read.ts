@@ -56,6 +56,10 @@ export interface LoadedFolder {
   readonly recipe: RecordedRecipe | undefined;
   /** How the output is read; undefined for a native model, and for a model logged by Python. */
   readonly output: RecordedOutput | undefined;
+  /** The profile of the rows that the model was measured on, and its digest; undefined if the folder does not have it. */
+  readonly reference:
+    | { readonly profile: ReferenceProfile; readonly sha256: string }
+    | undefined;
   /** False if the model was logged without digests, as by MLflow itself. */
   readonly verified: boolean;
 }
@@ -105,13 +109,17 @@ export async function readModelFolder(
     }),
     recipe: own?.recipe,
     output: own?.output,
+    reference: await readReference(store, {
+      digest: own?.sha256[ownFiles.referenceProfile],
+      cache,
+    }),
     verified: own !== undefined && mlmodelSha256 !== undefined,
   };
 }
 
 /** What was recorded about rows when a model was logged; each part is undefined if the model was logged without it. */
 export interface RecordedRows {
-  readonly profile: ReferenceProfile | undefined;
+  readonly reference: LoadedFolder["reference"];
   readonly recipe: RecordedRecipe | undefined;
 }
 
@@ -129,17 +137,25 @@ export async function readRecordedRows(
   const text = new TextDecoder().decode(bytes);
   const file = parseMLmodel(text, { file: uriOf(store, mlmodelFile) });
   const own = ownMetadata(file.metadata);
-  const profile = own?.sha256[ownFiles.referenceProfile];
   return {
     recipe: own?.recipe,
-    profile: profile === undefined ? undefined : parseReferenceProfile(
-      await readVerified(store, {
-        path: ownFiles.referenceProfile,
-        digest: profile,
-        cache,
-      }),
-      { file: uriOf(store, ownFiles.referenceProfile) },
-    ),
+    reference: await readReference(store, {
+      digest: own?.sha256[ownFiles.referenceProfile],
+      cache,
+    }),
+  };
+}
+
+async function readReference(
+  store: ArtifactStore,
+  { digest, cache }: { digest: string | undefined; cache: FileCache },
+): Promise<LoadedFolder["reference"]> {
+  if (digest === undefined) return undefined;
+  const path = ownFiles.referenceProfile;
+  const bytes = await readVerified(store, { path, digest, cache });
+  return {
+    profile: parseReferenceProfile(bytes, { file: uriOf(store, path) }),
+    sha256: digest,
   };
 }
 

@@ -1,0 +1,109 @@
+/** The profile of a scored batch in the bins of its model's reference: what `monitor` needs of the rows. */
+import * as v from "../base/schema.ts";
+import {
+  type ColumnBins,
+  ColumnCounter,
+  type ColumnCounts,
+  columnCounts,
+  mergeColumns,
+} from "./column-counts.ts";
+import type { ReferenceProfile } from "./profile.ts";
+
+/** The bins in which a batch is counted; plain data. */
+export interface BatchBins {
+  /** SHA-256 of the reference profile's file. */
+  readonly reference: string;
+  readonly features: readonly ColumnBins[];
+  /** Undefined if the reference has no scores. */
+  readonly score: ColumnBins | undefined;
+}
+
+/** Counts of a part of a batch, or of all of it; plain data. */
+export interface BatchCounts {
+  readonly rows: number;
+  readonly features: readonly ColumnCounts[];
+  /** Undefined if the reference has no scores. */
+  readonly score: ColumnCounts | undefined;
+  /** Scores above 0.5, which predict churn. */
+  readonly aboveHalf: number;
+}
+
+/** The profile of a batch, as the ledger stores it. */
+export interface BatchProfile extends BatchCounts {
+  readonly version: 1;
+  /** SHA-256 of the reference profile whose bins these are. */
+  readonly reference: string;
+  /** Rows whose category the model does not know, by raw column. */
+  readonly unknownCategories: Readonly<Record<string, number>>;
+}
+
+/** Returns the bins of a reference profile. */
+export function toBins(
+  profile: Pick<ReferenceProfile, "features" | "score">,
+  { sha256 }: { sha256: string },
+): BatchBins {
+  const binsOf = ({ edges, min, max }: ColumnBins): ColumnBins => ({
+    edges,
+    ...min === undefined ? {} : { min },
+    ...max === undefined ? {} : { max },
+  });
+  return {
+    reference: sha256,
+    features: profile.features.map(binsOf),
+    score: profile.score && binsOf(profile.score),
+  };
+}
+
+/** Counts one block of rows. @param block `matrix`: rows × features; `scores`: one per row. */
+export function countBatch(
+  bins: BatchBins,
+  block: { rows: number; matrix: Float32Array; scores: Float32Array },
+): BatchCounts {
+  const features = new ColumnCounter(bins.features);
+  features.add(block.matrix);
+  const score = bins.score && new ColumnCounter([bins.score]);
+  score?.add(block.scores);
+  let aboveHalf = 0;
+  for (const value of block.scores) if (value > 0.5) aboveHalf++;
+  return {
+    rows: block.rows,
+    features: features.columns(),
+    score: score?.columns()[0],
+    aboveHalf,
+  };
+}
+
+/** Returns the counts of two parts of a batch together. */
+export function mergeBatches(a: BatchCounts, b: BatchCounts): BatchCounts {
+  return {
+    rows: a.rows + b.rows,
+    features: mergeColumns(a.features, b.features),
+    score: a.score && b.score && mergeColumns([a.score], [b.score])[0],
+    aboveHalf: a.aboveHalf + b.aboveHalf,
+  };
+}
+
+const batchProfile = v.object({
+  version: v.literal(1),
+  reference: v.string(),
+  rows: v.number(),
+  features: v.array(columnCounts),
+  score: v.optional(columnCounts),
+  aboveHalf: v.number(),
+  unknownCategories: v.record(v.number()),
+});
+
+/**
+ * Returns the profile in a ledger row; undefined if it has none.
+ *
+ * @param options `file`: its name in errors.
+ * @throws {InputError} If it is not a profile of this version.
+ */
+export function parseBatchProfile(
+  value: unknown,
+  options: { file: string },
+): BatchProfile | undefined {
+  if (value === null || value === undefined) return undefined;
+  const profile = v.validate(batchProfile, value, options);
+  return { ...profile, score: profile.score };
+}
