@@ -1,4 +1,19 @@
 /** All families of faults, in the order of the table. */
+import { crowd } from "./crowd.ts";
+import { cuts } from "./cuts.ts";
+import { disk } from "./disk.ts";
+import { kills } from "./kills.ts";
+import { memory } from "./memory.ts";
 import type { FaultFamily } from "./result.ts";
+import { servers } from "./servers.ts";
+import { signals } from "./signals.ts";
 
-export const families: readonly FaultFamily[] = [];
+export const families: readonly FaultFamily[] = [
+  ...kills,
+  ...cuts,
+  ...crowd,
+  ...servers,
+  ...signals,
+  ...disk,
+  ...memory,
+];

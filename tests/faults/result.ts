@@ -36,7 +36,7 @@ export interface FaultOptions {
 export interface FaultFamily {
   /** Its name for `--only`. */
   readonly name: string;
-  /** Tries in a check of a few seconds, which gates every change. */
+  /** Tries in a check of a few seconds, which gates every change; 0 leaves the family out. */
   readonly small: number;
   /** Tries for the table. */
   readonly full: number;

@@ -46,6 +46,7 @@ const results: FaultResult[] = [];
 for (const { name, run, ...scales } of families) {
   if (flags.only.length > 0 && !flags.only.includes(name)) continue;
   const tries = asked ?? scales[scale];
+  if (tries === 0) continue;
   const startMs = performance.now();
   console.error(`${name}: ${tries} tries from seed ${seed}`);
   const rows = await run({ seed, tries });

@@ -65,7 +65,8 @@ export async function runCommand(
   };
 }
 
-function inherited(): Record<string, string> {
+/** The variables of this process that any program needs. */
+export function inherited(): Record<string, string> {
   const names = [
     "PATH",
     "HOME",

@@ -11,8 +11,8 @@ export interface PostgresServer extends AsyncDisposable {
   readonly bin: string;
   /** `postgresql://…` of one of its databases, with the password in it, percent-encoded. */
   url(database?: string): string;
-  /** Stops the server at once; connections break. */
-  stop(): Promise<void>;
+  /** Stops the server; connections break. `immediate`, the default, is as a crash. */
+  stop(mode?: "fast" | "immediate"): Promise<void>;
   /** Starts it again on the same port. */
   start(): Promise<void>;
 }
@@ -104,7 +104,7 @@ export async function startPostgres(
   const control = (...args: string[]) =>
     run("pg_ctl", ["--pgdata", data, "--wait", "--silent", ...args]);
   const start = () => control("--log", `${folder}/log`, "start");
-  const stop = () => control("--mode=immediate", "stop");
+  const stop = (mode = "immediate") => control(`--mode=${mode}`, "stop");
   await start();
   return {
     host: "127.0.0.1",

@@ -1,0 +1,248 @@
+/** The connection to Postgres, cut before and after each message of the protocol, and after requests whose reply is lost. */
+import { type Batch, empty, prepareBatch } from "./batch.ts";
+import { type Ended, lastWords, runPredict } from "./process.ts";
+import { type Fate, type Message, startProxy } from "./proxy.ts";
+import type { FaultFamily, FaultOptions, FaultResult } from "./result.ts";
+import { borrowPostgresStore, type PostgresStore } from "./store.ts";
+import { observe, recover, startTally, type Tally } from "./tally.ts";
+
+/** Enough rows for several messages of COPY. */
+const rows = 2_000;
+
+const retrying = ["--retries", "3", "--retry-delay", "0"];
+const once = ["--retries", "0"];
+
+/** Decides about each message of one run. */
+type Decide = (message: Message) => Fate;
+
+/** Runs `predict` on the batch through a proxy. */
+async function runThrough(
+  store: PostgresStore,
+  batch: Batch,
+  options: { decide: Decide; args: readonly string[] },
+): Promise<Ended> {
+  const { port } = store.server;
+  await using proxy = startProxy(port, options.decide);
+  const env = Object.fromEntries(
+    Object.entries(store.env).map(([name, value]) => [
+      name,
+      value.replace(`:${port}/`, `:${proxy.port}/`),
+    ]),
+  );
+  return await runPredict([...batch.args, ...options.args], { env });
+}
+
+/** Checks how a disturbed run ended: by a code that is allowed, and with code 0 only if the batch is there. */
+async function checkEnd(
+  store: PostgresStore,
+  batch: Batch,
+  options: {
+    seed: number;
+    tally: Tally;
+    ended: Ended;
+    codes: readonly number[];
+    point: string;
+  },
+): Promise<void> {
+  const { seed, tally, ended, codes, point } = options;
+  const isThere = await observe(store, batch, options);
+  const what = `${point}: ${lastWords(ended)}`;
+  if (!codes.includes(ended.code)) tally.fail("wrong", { seed, what });
+  if (ended.code === 0 && !isThere) {
+    tally.fail("lost", { seed, count: batch.rows, what });
+  }
+}
+
+/** Spreads tries over the points from 0 to `count` - 1, so that each is tried once before one is tried again. */
+function toPoint(seed: number, count: number): number {
+  let step = Math.floor(count * 0.618) || 1;
+  while (greatestCommonDivisor(step, count) > 1) step++;
+  return (seed * step) % count;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+async function cutEverywhere(
+  { seed, tries }: FaultOptions,
+): Promise<FaultResult> {
+  await using store = await borrowPostgresStore();
+  const batch = await prepareBatch(store, { rows });
+  const tally = startTally("cut", {
+    fault: "connection cut before or after a protocol message",
+    seed,
+  });
+  const messages = await count(store, batch, () => true);
+  const points = 2 * messages;
+  // Each point once is all there is to try.
+  const made = Math.min(tries, points);
+  for (let index = 0; index < made; index++) {
+    const point = toPoint(seed + index, points);
+    const fate = point % 2 === 0 ? "cut-before" : "cut-after";
+    let hit = "no message";
+    const ended = await runThrough(store, batch, {
+      decide: (message) => {
+        if (message.index !== Math.floor(point / 2)) return "forward";
+        hit = `${fate} message ${message.index}, ${
+          message.type || "start"
+        } of the ${message.from}`;
+        return fate;
+      },
+      args: retrying,
+    });
+    const each = { seed: seed + index, tally };
+    await checkEnd(store, batch, {
+      ...each,
+      ended,
+      codes: [0, 75],
+      point: hit,
+    });
+    await recover(store, batch, each);
+  }
+  return tally.toResult({
+    tries: made,
+    remark: `${messages} messages in an undisturbed run, start included`,
+  });
+}
+
+/** Returns how many messages of an undisturbed run are of a kind. */
+async function count(
+  store: PostgresStore,
+  batch: Batch,
+  isOfKind: (message: Message) => boolean,
+): Promise<number> {
+  let found = 0;
+  const decide: Decide = (message) => {
+    if (isOfKind(message)) found++;
+    return "forward";
+  };
+  const ended = await runThrough(store, batch, { decide, args: once });
+  if (ended.code !== 0) throw new Error(lastWords(ended));
+  await store.use(empty);
+  return found;
+}
+
+/** Whether the client asks for something and waits for the reply. */
+function isRequest({ from, type }: Message): boolean {
+  return from === "client" && (type === "Q" || type === "S" || type === "c");
+}
+
+/** Returns decisions that let the chosen request arrive, drop the end of its reply, and cut the connection once the server has done it. */
+function loseReply(
+  isChosen: (message: Message) => boolean,
+): { decide: Decide; wasLost: () => boolean } {
+  let armed: number | undefined;
+  let wasLost = false;
+  return {
+    wasLost: () => wasLost,
+    decide(message) {
+      const { from, type, connection } = message;
+      if (wasLost) return "forward";
+      if (armed === undefined && isChosen(message)) armed = connection;
+      if (connection !== armed || from !== "server") return "forward";
+      if (type === "Z") {
+        wasLost = true;
+        return "cut-before";
+      }
+      return type === "C" || type === "E" ? "drop" : "forward";
+    },
+  };
+}
+
+/** The statement that publishes a batch, as the client sends it. */
+const publishes = /update scoring_runs set\s+status = 'completed'/;
+
+function isPublication({ from, type, bytes }: Message): boolean {
+  return from === "client" && type === "P" &&
+    publishes.test(new TextDecoder().decode(bytes));
+}
+
+async function loseEveryReply(
+  { seed, tries }: FaultOptions,
+): Promise<FaultResult> {
+  await using store = await borrowPostgresStore();
+  const batch = await prepareBatch(store, { rows });
+  const tally = startTally("reply", {
+    fault: "request done, reply lost, any request",
+    seed,
+  });
+  const requests = await count(store, batch, isRequest);
+  const made = Math.min(tries, requests);
+  for (let index = 0; index < made; index++) {
+    const chosen = toPoint(seed + index, requests);
+    let number = 0;
+    let text = "";
+    const { decide } = loseReply((message) => {
+      if (!isRequest(message) || number++ !== chosen) return false;
+      text = message.type;
+      return true;
+    });
+    const ended = await runThrough(store, batch, { decide, args: retrying });
+    const each = { seed: seed + index, tally };
+    await checkEnd(store, batch, {
+      ...each,
+      ended,
+      codes: [0, 75],
+      point: `request ${chosen} of ${requests} (${text})`,
+    });
+    await recover(store, batch, each);
+  }
+  return tally.toResult({
+    tries: made,
+    remark: `${requests} requests in an undisturbed run`,
+  });
+}
+
+/** Loses the reply to the publication: the batch is stored, and `predict` does not know it. */
+async function losePublication(
+  { seed, tries }: FaultOptions,
+  mode: "process" | "next",
+): Promise<FaultResult> {
+  await using store = await borrowPostgresStore();
+  const batch = await prepareBatch(store, { rows });
+  const inProcess = mode === "process";
+  const tally = startTally("publication", {
+    fault: inProcess
+      ? "reply to the publication lost, repeated in the process"
+      : "reply to the publication lost, repeated by the next process",
+    seed,
+  });
+  for (let index = 0; index < tries; index++) {
+    const each = { seed: seed + index, tally };
+    const { decide, wasLost } = loseReply(isPublication);
+    const args = inProcess ? retrying : once;
+    const ended = await runThrough(store, batch, { decide, args });
+    const codes = [inProcess ? 0 : 75];
+    await checkEnd(store, batch, { ...each, ended, codes, point: "reply" });
+    if (!wasLost()) {
+      tally.fail("wrong", { ...each, what: "no reply was lost" });
+    }
+    await recover(store, batch, each);
+  }
+  return tally.toResult({ tries });
+}
+
+export const cuts: readonly FaultFamily[] = [
+  {
+    name: "cut",
+    small: 6,
+    full: 1_000,
+    run: async (options) => [await cutEverywhere(options)],
+  },
+  {
+    name: "reply",
+    small: 4,
+    full: 1_000,
+    run: async (options) => [await loseEveryReply(options)],
+  },
+  {
+    name: "publication",
+    small: 1,
+    full: 40,
+    run: async (options) => [
+      await losePublication(options, "process"),
+      await losePublication(options, "next"),
+    ],
+  },
+];
