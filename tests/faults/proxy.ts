@@ -47,6 +47,7 @@ export function startProxy(
       open.delete(cut);
     };
     open.add(cut);
+    for (const each of [client, server]) each.setNoDelay();
     const split = startSplitting();
     const pump = async (
       from: "client" | "server",

@@ -32,7 +32,7 @@ async function startPostgresStore(): Promise<PostgresStore> {
   // Each of fifty commands at once may hold eight connections.
   const server = stack.use(
     await startPostgres({
-      password: "faults",
+      password: "of-the-tests",
       settings: { max_connections: "500" },
     }),
   );
