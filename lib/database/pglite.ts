@@ -10,6 +10,7 @@ import {
   type Transaction,
 } from "./database.ts";
 import { abortable } from "../base/abortable.ts";
+import { InputError, messageOf, TransientError } from "../base/errors.ts";
 import { copyHeader, copyTrailer } from "./copy.ts";
 import { lockFolder, readFolderState, syncChanges } from "./folder.ts";
 import { type Parser, typeParsers } from "./values.ts";
@@ -34,6 +35,7 @@ const versionFile = "PG_VERSION";
  *
  * @param options `waitMs`: how long to wait for another process to release the folder; one second by default.
  * @throws {TransientError} If another process holds the folder; the message names its process id.
+ * @throws {InputError} If PGlite cannot start, because the disk is full or its files are damaged.
  */
 export async function openPglite(
   folder: string,
@@ -46,6 +48,13 @@ export async function openPglite(
   const before = readFolderState(lock.path);
   const pglite = await PGlite.create(lock.path, {
     parsers: parsersOf("value"),
+  }).catch((error) => {
+    throw new InputError(
+      `Cannot open the embedded database in ${folder}: ${
+        messageOf(error)
+      }; free space if its disk is full, otherwise its files are damaged`,
+      { cause: error },
+    );
   });
   await lock.lockAlso(versionFile);
   opened.move();
@@ -113,7 +122,7 @@ export async function openPglite(
     },
     async [Symbol.asyncDispose]() {
       try {
-        if (wrote) await pglite.exec("checkpoint");
+        if (wrote) await pglite.exec("checkpoint").catch(rethrow);
         await pglite.close();
         if (wrote) syncChanges(lock.path, before);
       } finally {
@@ -151,5 +160,11 @@ function translate(error: unknown): unknown {
   };
   const isSqlState = typeof code === "string" && /^[0-9A-Z]{5}$/.test(code);
   if (!isSqlState || error instanceof DatabaseError) return error;
+  if (code === "53100") {
+    return new TransientError(
+      `Cannot write the embedded database: its disk is full (${message}); free space and run the command again`,
+      { cause: error },
+    );
+  }
   return new DatabaseError(message ?? code, { code, constraint, cause: error });
 }

@@ -1,10 +1,17 @@
 /** Temporary files in a folder that several processes use. What a killed process left is deleted by a later one. */
+import { explainDiskError } from "../base/disk-errors.ts";
 
 /** A file that disposal deletes. */
 export interface TemporaryFile extends AsyncDisposable {
   readonly path: string;
   /** Open for reading and writing; closed by disposal. */
   readonly file: Deno.FsFile;
+  /**
+   * Writes all bytes at the file's position.
+   *
+   * @throws {TransientError} If the disk is full.
+   */
+  write(bytes: Uint8Array): Promise<void>;
 }
 
 /** What a temporary file is for; its name begins so. */
@@ -13,20 +20,31 @@ const prefixes = ["rows-", "bad-rows-"] as const;
 /**
  * Creates an empty file below `folder`, which is created too. Deletes files there
  * whose process has ended without doing so.
+ *
+ * @throws {TransientError} If the disk is full.
+ * @throws {UsageError} If the file system is read-only.
  */
 export async function createTemporary(
   folder: string,
   prefix: typeof prefixes[number],
 ): Promise<TemporaryFile> {
-  await Deno.mkdir(folder, { recursive: true });
+  const explain = (error: unknown) => {
+    throw explainDiskError(error, folder);
+  };
+  await Deno.mkdir(folder, { recursive: true }).catch(explain);
   await deleteAbandoned(folder);
-  const path = await Deno.makeTempFile({ dir: folder, prefix });
+  const path = await Deno.makeTempFile({ dir: folder, prefix }).catch(explain);
   const file = await Deno.open(path, { read: true, write: true });
   // The kernel releases the lock when the process ends. Where a file system has no locks, nothing is deleted.
   await file.lock(true).catch(() => {});
   return {
     path,
     file,
+    async write(bytes) {
+      for (let at = 0; at < bytes.length;) {
+        at += await file.write(bytes.subarray(at)).catch(explain);
+      }
+    },
     async [Symbol.asyncDispose]() {
       file.close();
       await Deno.remove(path).catch(() => {});
@@ -41,11 +59,7 @@ export async function copyToTemporary(
 ): Promise<TemporaryFile> {
   await using stack = new AsyncDisposableStack();
   const temporary = stack.use(await createTemporary(folder, "rows-"));
-  for await (const bytes of stream) {
-    for (let at = 0; at < bytes.length;) {
-      at += await temporary.file.write(bytes.subarray(at));
-    }
-  }
+  for await (const bytes of stream) await temporary.write(bytes);
   stack.move();
   return temporary;
 }

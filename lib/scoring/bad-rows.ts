@@ -185,9 +185,7 @@ export function openBadRows(
       const bytes = encoder.encode(
         rows.map((row) => `${JSON.stringify(toRecord(row))}\n`).join(""),
       );
-      for (let at = 0; at < bytes.length;) {
-        at += await opened.file.write(bytes.subarray(at));
-      }
+      await opened.write(bytes);
       used += bytes.length;
     },
     keep() {

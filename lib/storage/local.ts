@@ -1,5 +1,6 @@
 /** The artifact store in a local folder. */
 import { resolve } from "node:path";
+import { explainDiskError } from "../base/disk-errors.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 import {
   type ArtifactStore,
@@ -333,7 +334,7 @@ function explained(error: unknown, path: string): unknown {
       `Cannot reach ${path}: the operating system denies this user access`,
     );
   }
-  return error;
+  return explainDiskError(error, path);
 }
 
 /** Returns true if a file or folder exists. */

@@ -129,7 +129,7 @@ export async function abandon(store: Store): Promise<void> {
   }
 }
 
-/** Returns what is left of earlier runs; empty if nothing is. */
+/** Returns what is left of earlier runs, in the ledger, in MLflow and on disk; empty if nothing is. */
 export async function findLeftovers(store: Store): Promise<string[]> {
   const [found] = await store.use((database) =>
     database.query<{ running: number; orphans: number }>(
@@ -144,6 +144,23 @@ export async function findLeftovers(store: Store): Promise<string[]> {
     ...found?.orphans ? [`${found.orphans} scores without a batch`] : [],
     ...files.length > 0 ? [`temporary files ${files.join(", ")}`] : [],
   ];
+}
+
+/** Returns what MLflow has otherwise than the ledger: runs that are open, or a batch whose run is not finished. */
+export async function findWrongRuns(store: Store): Promise<string[]> {
+  const stored = await store.use((database) =>
+    database.query<{ run: string }>(
+      "select mlflow_run_id as run from scoring_runs where status = 'completed'",
+    )
+  );
+  const wrong = await store.useMlflow((database) =>
+    database.query<{ run: string; status: string }>(
+      `select run_uuid as run, status from runs
+       where status = 'RUNNING' or (run_uuid = any($1) and status <> 'FINISHED')`,
+      [stored.map(({ run }) => run)],
+    )
+  );
+  return wrong.map(({ run, status }) => `MLflow run ${run} is ${status}`);
 }
 
 /** Returns the names of the temporary files in the store. */

@@ -194,27 +194,40 @@ async function loseEveryReply(
   });
 }
 
+/** Who repeats a publication whose reply was lost, and how. */
+const repeaters = {
+  "the process": { retries: retrying, args: [], code: 0 },
+  "the next process": { retries: once, args: [], code: 75 },
+  "the next process, with --force": {
+    retries: once,
+    args: ["--force", "--idempotency-key", "dispatch-1"],
+    code: 75,
+  },
+} as const;
+
 /** Loses the reply to the publication: the batch is stored, and `predict` does not know it. */
 async function losePublication(
+  repeater: keyof typeof repeaters,
   { seed, tries }: FaultOptions,
-  mode: "process" | "next",
 ): Promise<FaultResult> {
   await using store = await borrowPostgresStore();
-  const batch = await prepareBatch(store, { rows });
-  const inProcess = mode === "process";
+  const { retries, args, code } = repeaters[repeater];
+  const prepared = await prepareBatch(store, { rows });
+  const batch = { ...prepared, args: [...prepared.args, ...args] };
   const tally = startTally("publication", {
-    fault: inProcess
-      ? "reply to the publication lost, repeated in the process"
-      : "reply to the publication lost, repeated by the next process",
+    fault: `reply to the publication lost, repeated by ${repeater}`,
     seed,
   });
   for (let index = 0; index < tries; index++) {
     const each = { seed: seed + index, tally };
     const { decide, wasLost } = loseReply(isPublication);
-    const args = inProcess ? retrying : once;
-    const ended = await runThrough(store, batch, { decide, args });
-    const codes = [inProcess ? 0 : 75];
-    await checkEnd(store, batch, { ...each, ended, codes, point: "reply" });
+    const ended = await runThrough(store, batch, { decide, args: retries });
+    await checkEnd(store, batch, {
+      ...each,
+      ended,
+      codes: [code],
+      point: "reply to the publication",
+    });
     if (!wasLost()) {
       tally.fail("wrong", { ...each, what: "no reply was lost" });
     }
@@ -223,16 +236,20 @@ async function losePublication(
   return tally.toResult({ tries });
 }
 
+function isRepeater(name: string): name is keyof typeof repeaters {
+  return name in repeaters;
+}
+
 export const cuts: readonly FaultFamily[] = [
   {
     name: "cut",
-    small: 6,
+    small: 4,
     full: 1_000,
     run: async (options) => [await cutEverywhere(options)],
   },
   {
     name: "reply",
-    small: 4,
+    small: 3,
     full: 1_000,
     run: async (options) => [await loseEveryReply(options)],
   },
@@ -240,9 +257,13 @@ export const cuts: readonly FaultFamily[] = [
     name: "publication",
     small: 1,
     full: 40,
-    run: async (options) => [
-      await losePublication(options, "process"),
-      await losePublication(options, "next"),
-    ],
+    async run(options) {
+      const results: FaultResult[] = [];
+      for (const repeater of Object.keys(repeaters)) {
+        if (!isRepeater(repeater)) continue;
+        results.push(await losePublication(repeater, options));
+      }
+      return results;
+    },
   },
 ];

@@ -21,7 +21,7 @@ const family = "disk";
 const rows = 20_000;
 
 /** What a full disk must be called. */
-const says = /no space left|disk (is )?full/i;
+const says = /no space left|disk is full|could not extend file/i;
 
 /** More than any try needs. */
 const ampleKilobytes = 400_000;
@@ -125,7 +125,7 @@ async function fillPostgres(options: FaultOptions): Promise<FaultResult> {
     await database.query("alter table scores set tablespace small");
   });
   try {
-    return await fillUp({ store, batch, disk, most: 1_500 }, fault, options);
+    return await fillUp({ store, batch, disk, most: 1_100 }, fault, options);
   } finally {
     await store.use(async (database) => {
       await database.query("alter table scores set tablespace pg_default");
@@ -149,7 +149,7 @@ async function fillEmbedded(options: FaultOptions): Promise<FaultResult> {
   if (!disk) return untried(fault, options.seed);
   await using store = await openEmbeddedStore({ home: `${disk.path}/home` });
   const batch = await prepareBatch(store, { rows });
-  return await fillUp({ store, batch, disk, most: 4_000 }, fault, options);
+  return await fillUp({ store, batch, disk, most: 900 }, fault, options);
 }
 
 /** Fills `CHURN_HOME` while the scores go to Postgres: the input is piped and needs a temporary file, or only the cache of model files has no space. */

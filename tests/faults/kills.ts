@@ -67,11 +67,11 @@ function onPostgres(
 }
 
 export const kills: readonly FaultFamily[] = [
-  onPostgres("kill", { rows: 20_000, title: "20 k", small: 8, full: 1_000 }),
+  onPostgres("kill", { rows: 20_000, title: "20 k", small: 4, full: 1_000 }),
   onPostgres("kill-1m", { rows: 1_000_000, title: "1 M", small: 0, full: 200 }),
   {
     name: "kill-embedded",
-    small: 4,
+    small: 2,
     full: 200,
     async run(asked) {
       await using store = await openEmbeddedStore();

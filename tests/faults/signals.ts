@@ -64,7 +64,7 @@ async function stop(
     // The signal arrived before the first line of the program ran.
     if (by !== null && stderr === "" && !isThere) return undefined;
     if (code !== 75) return `code ${code}, expected 75`;
-    const says = isThere ? /the scores were stored/i : /nothing was stored/i;
+    const says = isThere ? /stored before: / : /not stored/;
     return says.test(stderr)
       ? undefined
       : `the batch is ${

@@ -19,6 +19,8 @@ export interface Store extends AsyncDisposable {
   readonly folder: string;
   /** Looks into the database of the scores; of an embedded one, while no command runs. */
   use<T>(look: (database: Database) => Promise<T>): Promise<T>;
+  /** Looks into MLflow's database, in the same way. */
+  useMlflow<T>(look: (database: Database) => Promise<T>): Promise<T>;
 }
 
 /** A store on a server of its own. */
@@ -63,6 +65,10 @@ async function startPostgresStore(): Promise<PostgresStore> {
       await using database = await openDatabase(server, "predictions");
       return await look(database);
     },
+    async useMlflow(look) {
+      await using database = await openDatabase(server, "mlflow_db");
+      return await look(database);
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -95,14 +101,16 @@ export async function openEmbeddedStore(
 ): Promise<Store> {
   const folder = await tempFolder();
   const { home = `${folder.path}/home` } = options;
+  const use: Store["use"] = async (look) => {
+    await using database = await openPglite(`${home}/database`);
+    return await look(database);
+  };
   return {
     env: { CHURN_HOME: home, CHURN_FILES: folder.path, USER: "faults" },
     home,
     folder: folder.path,
-    async use(look) {
-      await using database = await openPglite(`${home}/database`);
-      return await look(database);
-    },
+    use,
+    useMlflow: use,
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }

@@ -6,6 +6,7 @@ import {
   countVisible,
   empty,
   findLeftovers,
+  findWrongRuns,
   temporaryFiles,
 } from "./batch.ts";
 import { lastWords, runPredict } from "./process.ts";
@@ -102,8 +103,8 @@ export async function checkScores(
 
 /**
  * Runs the next `predict`, ten minutes later as it were, which must complete with
- * exactly the batch. Then checks that nothing of the earlier runs is left, if the
- * batch was not there before, and empties the store.
+ * exactly the batch. Then checks that MLflow agrees with the ledger and that, if the
+ * batch was not there before, nothing of the earlier runs is left; empties the store.
  */
 export async function recover(
   store: Store,
@@ -124,7 +125,14 @@ export async function recover(
   }
   await checkScores(store, batch, { seed, tally });
   // A run that finds nothing new sweeps nothing.
-  const left = wasThere ? [] : await findLeftovers(store);
-  tally.fail("wrong", { seed, count: left.length, what: left.join(", ") });
+  const left = [
+    ...wasThere ? [] : await findLeftovers(store),
+    ...await findWrongRuns(store),
+  ];
+  tally.fail("wrong", {
+    seed,
+    count: Math.min(left.length, 1),
+    what: left.join(", "),
+  });
   await store.use(empty);
 }

@@ -54,6 +54,7 @@ const pure: readonly string[] = [
   "lib/registration/compare.ts",
   "lib/config/",
   "lib/base/digest.ts",
+  "lib/base/disk-errors.ts",
   "lib/statistics/distribution.ts",
   "lib/statistics/drift.ts",
   "lib/base/errors.ts",
