@@ -437,8 +437,12 @@ async function logRun(
     await end("KILLED");
     return { batch, scored: undefined, ledger, mlflowRunId: undefined };
   }
-  await finishScoringRun(mlflow, mlflowRunId, { scored, withRetry });
-  return { batch, scored, ledger, mlflowRunId };
+  const done = { batch, scored, ledger, mlflowRunId };
+  await finishScoringRun(mlflow, mlflowRunId, { scored, withRetry })
+    .catch((error) => {
+      throw namingStored(error, [done]);
+    });
+  return done;
 }
 
 /** Writes the scores of all batches of the call to one file, in order. If a service is unavailable meanwhile, the file is begun again. */

@@ -236,6 +236,43 @@ async function losePublication(
   return tally.toResult({ tries });
 }
 
+/** Cuts every other connection from the reply to the publication on: the scores are stored, and MLflow does not hear of it. */
+async function loseMlflow(
+  { seed, tries }: FaultOptions,
+): Promise<FaultResult> {
+  await using store = await borrowPostgresStore();
+  const batch = await prepareBatch(store, { rows });
+  const fault = "MLflow's database away once the batch is published";
+  const tally = startTally("publication", { fault, seed });
+  for (let index = 0; index < tries; index++) {
+    const each = { seed: seed + index, tally };
+    let publishing: number | undefined;
+    let isPublished = false;
+    const decide: Decide = (message) => {
+      const { from, type, connection } = message;
+      if (isPublication(message)) publishing = connection;
+      if (connection !== publishing) {
+        return isPublished ? "cut-before" : "forward";
+      }
+      isPublished ||= from === "server" && type === "Z";
+      return "forward";
+    };
+    const ended = await runThrough(store, batch, { decide, args: once });
+    await checkEnd(store, batch, {
+      ...each,
+      ended,
+      codes: [75],
+      point: "after the publication",
+    });
+    if (!ended.stderr.includes(`stored before: ${batch.file}`)) {
+      const what = `it does not say what is stored; ${lastWords(ended)}`;
+      tally.fail("wrong", { ...each, what });
+    }
+    await recover(store, batch, each);
+  }
+  return tally.toResult({ tries });
+}
+
 function isRepeater(name: string): name is keyof typeof repeaters {
   return name in repeaters;
 }
@@ -263,6 +300,7 @@ export const cuts: readonly FaultFamily[] = [
         if (!isRepeater(repeater)) continue;
         results.push(await losePublication(repeater, options));
       }
+      results.push(await loseMlflow(options));
       return results;
     },
   },
