@@ -87,12 +87,15 @@ export async function forget(database: Database): Promise<void> {
   );
 }
 
-/** Returns the number of rows that a reader sees. */
-export async function countVisible(database: Database): Promise<number> {
-  const [row] = await database.query<{ rows: number }>(
-    "select count(*) as rows from churn_predictions",
+/** Returns the number of rows that a reader sees, and of those in batches that the ledger has as completed, at one moment. */
+export async function countRows(
+  database: Database,
+): Promise<{ visible: number; published: number }> {
+  const [row] = await database.query<{ visible: number; published: number }>(
+    `select (select count(*) from churn_predictions) as visible,
+       (select coalesce(sum(row_count), 0) from scoring_runs where status = 'completed') as published`,
   );
-  return row?.rows ?? 0;
+  return row ?? { visible: 0, published: 0 };
 }
 
 /** Compares what a reader sees with the undisturbed run. */

@@ -1,6 +1,6 @@
 /** The connection to Postgres, cut before and after each message of the protocol, and after requests whose reply is lost. */
 import { type Batch, empty, prepareBatch } from "./batch.ts";
-import { type Ended, lastWords, runPredict } from "./process.ts";
+import { type Ended, lastWords, startPredict } from "./process.ts";
 import { type Fate, type Message, startProxy } from "./proxy.ts";
 import type { FaultFamily, FaultOptions, FaultResult } from "./result.ts";
 import { borrowPostgresStore, type PostgresStore } from "./store.ts";
@@ -15,21 +15,26 @@ const once = ["--retries", "0"];
 /** Decides about each message of one run. */
 type Decide = (message: Message) => Fate;
 
-/** Runs `predict` on the batch through a proxy. */
+/** Runs `predict` on the batch through a proxy. With `kills`, a message that is not forwarded also kills it. */
 async function runThrough(
   store: PostgresStore,
   batch: Batch,
-  options: { decide: Decide; args: readonly string[] },
+  options: { decide: Decide; args: readonly string[]; kills?: boolean },
 ): Promise<Ended> {
   const { port } = store.server;
-  await using proxy = startProxy(port, options.decide);
+  await using proxy = startProxy(port, (message) => {
+    const fate = options.decide(message);
+    if (options.kills && fate !== "forward") running.kill("SIGKILL");
+    return fate;
+  });
   const env = Object.fromEntries(
     Object.entries(store.env).map(([name, value]) => [
       name,
       value.replace(`:${port}/`, `:${proxy.port}/`),
     ]),
   );
-  return await runPredict([...batch.args, ...options.args], { env });
+  const running = startPredict([...batch.args, ...options.args], { env });
+  return await running.ended;
 }
 
 /** Checks how a disturbed run ended: by a code that is allowed, and with code 0 only if the batch is there. */
@@ -64,15 +69,22 @@ function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
+/** Ends the connection before or after each message, or with `kills` also the process. */
 async function cutEverywhere(
+  kills: boolean,
   { seed, tries }: FaultOptions,
 ): Promise<FaultResult> {
   await using store = await borrowPostgresStore();
   const batch = await prepareBatch(store, { rows });
-  const tally = startTally("cut", {
-    fault: "connection cut before or after a protocol message",
-    seed,
-  });
+  const tally = kills
+    ? startTally("kill-message", {
+      fault: "kill -9 before or after a protocol message",
+      seed,
+    })
+    : startTally("cut", {
+      fault: "connection cut before or after a protocol message",
+      seed,
+    });
   const messages = await count(store, batch, () => true);
   const points = 2 * messages;
   // Each point once is all there is to try.
@@ -90,12 +102,13 @@ async function cutEverywhere(
         return fate;
       },
       args: retrying,
+      kills,
     });
     const each = { seed: seed + index, tally };
     await checkEnd(store, batch, {
       ...each,
       ended,
-      codes: [0, 75],
+      codes: kills ? [0, 137] : [0, 75],
       point: hit,
     });
     await recover(store, batch, each);
@@ -281,8 +294,14 @@ export const cuts: readonly FaultFamily[] = [
   {
     name: "cut",
     small: 4,
-    full: 1_000,
-    run: async (options) => [await cutEverywhere(options)],
+    full: 1_400,
+    run: async (options) => [await cutEverywhere(false, options)],
+  },
+  {
+    name: "kill-message",
+    small: 3,
+    full: 1_400,
+    run: async (options) => [await cutEverywhere(true, options)],
   },
   {
     name: "reply",

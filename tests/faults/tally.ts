@@ -3,7 +3,7 @@ import {
   abandon,
   type Batch,
   compare,
-  countVisible,
+  countRows,
   empty,
   findLeftovers,
   findWrongRuns,
@@ -77,12 +77,13 @@ export async function observe(
   batch: Batch,
   { seed, tally }: Try,
 ): Promise<boolean> {
-  const visible = await store.use(countVisible);
-  if (visible === 0) return false;
-  if (visible !== batch.rows) {
-    const what = `${visible} of ${batch.rows} rows are visible`;
+  const { visible, published } = await store.use(countRows);
+  if (visible !== published || (visible !== 0 && visible !== batch.rows)) {
+    const what =
+      `${visible} of ${batch.rows} rows are visible, ${published} are published`;
     tally.fail("halfVisible", { seed, what });
   }
+  if (visible === 0) return false;
   await checkScores(store, batch, { seed, tally });
   return true;
 }
@@ -112,7 +113,7 @@ export async function recover(
   { seed, tally }: Try,
 ): Promise<void> {
   await abandon(store);
-  const wasThere = await store.use(countVisible) > 0;
+  const { visible } = await store.use(countRows);
   // A run that needs temporary files deletes those of dead processes.
   const piped = (await temporaryFiles(store)).length > 0;
   const ended = await runPredict(
@@ -126,7 +127,7 @@ export async function recover(
   await checkScores(store, batch, { seed, tally });
   // A run that finds nothing new sweeps nothing.
   const left = [
-    ...wasThere ? [] : await findLeftovers(store),
+    ...visible > 0 ? [] : await findLeftovers(store),
     ...await findWrongRuns(store),
   ];
   tally.fail("wrong", {
