@@ -43,7 +43,7 @@ export function toPredictOptions(
   parseModelUri(modelUri);
   if (output !== "postgres") outputFormat(output);
   return {
-    settings,
+    settings: flags.input === undefined ? settings : withoutSideFile(settings),
     engine: parseEngine(flags.engine),
     modelUri,
     force: flags.force ?? false,
@@ -55,6 +55,11 @@ export function toPredictOptions(
     failOn: parseFailOn(flags["fail-on"]),
     command: (batch) => commandOf(settings.variant, flags, batch),
   };
+}
+
+/** Returns the settings for files that a flag names: they have no side file that could be demanded. */
+function withoutSideFile(settings: VariantSettings): VariantSettings {
+  return { ...settings, expect: { ...settings.expect, manifest: undefined } };
 }
 
 function parseChoice(flags: PredictFlags): InputChoice {

@@ -19,6 +19,7 @@ import {
 } from "../rows/features.ts";
 import { noRows } from "../rows/read.ts";
 import { openRowFile } from "../rows/row-file.ts";
+import { type PackedTexts, unpack } from "../rows/packed.ts";
 import { DuplicateIds } from "../rows/duplicate-ids.ts";
 import {
   type InputBatch,
@@ -157,8 +158,15 @@ export async function scoreInto(
     );
   }
   const findings = conclude(counts, binding);
-  for (const { uri, counts } of pass.filled) {
+  for (const { uri, counts, floatId } of pass.filled) {
     requirePlayers(counts, { ...binding, file: uri });
+    if (floatId !== undefined) {
+      log.warn(
+        `${uri}: its player ids end with .0, such as "${floatId}", as pandas writes a column of integers with missing ones; "${
+          floatId.slice(0, -2)
+        }" is another player`,
+      );
+    }
   }
   requireValues(findings, counts, binding);
   if (pass.filled.length > 1) {
@@ -197,6 +205,8 @@ export async function scoreInto(
 interface FilledPart {
   readonly uri: string;
   readonly counts: RowCounts;
+  /** An id, if all of the first ones are texts such as `100.0`. */
+  readonly floatId: string | undefined;
 }
 
 interface Pass {
@@ -253,7 +263,9 @@ async function scoreOnce(
     });
     let rows = 0;
     let counts: RowCounts | undefined;
+    let floatId: string | undefined;
     for await (const block of all) {
+      if (!counts && block.ids) floatId = findFloatId(block.ids);
       counts = counts ? mergeCounts(counts, block.counts) : block.counts;
       profile = profile && block.profile
         ? mergeBatches(profile, block.profile)
@@ -278,7 +290,9 @@ async function scoreOnce(
       rows,
       sha256: await rowFile.digest(),
     });
-    if (counts && counts.rows > 0) filled.push({ uri: part.uri, counts });
+    if (counts && counts.rows > 0) {
+      filled.push({ uri: part.uri, counts, floatId });
+    }
     bytesBefore += file.size;
     rowsBefore += rows;
   };
@@ -294,6 +308,16 @@ async function scoreOnce(
   if (filled.length === 0) throw noRows(batch.uri);
   const counts = filled.map((part) => part.counts).reduce(mergeCounts);
   return { counts, filled, collector, duplicates, parts, profile, setAside };
+}
+
+/** How many ids of a file are looked at. */
+const shownIds = 100;
+
+/** Returns the first id if all of the first ones are texts such as `100.0`: only CSV keeps them so. */
+function findFloatId({ bytes, lengths }: PackedTexts): string | undefined {
+  const ids = unpack({ bytes, lengths: lengths.slice(0, shownIds) })
+    .filter((id) => id !== null);
+  return ids.every((id) => /^\d+\.0$/.test(id)) ? ids[0] : undefined;
 }
 
 /** Returns the last part of a URI. */

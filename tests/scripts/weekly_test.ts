@@ -452,6 +452,36 @@ Deno.test("a week that is late, shrunken or not the promised one is said, and fa
   strictEqual((await run("predict", strict)).report.status, "nothing-new");
 });
 
+Deno.test("a side file that must exist is not demanded of files that a flag names; ids that pandas wrote as floats are said", async () => {
+  await using place = await embedded(
+    "expect: {manifest: 'data/churn/weekly/{period}.manifest.json'}",
+  );
+  const { deliver, run, home } = place;
+  await deliver(pathOf("2026-W45"), toLines(week(0)));
+  const waiting = await run("predict");
+  deepStrictEqual([waiting.report.status, waiting.report.rows], [
+    "incomplete",
+    0,
+  ]);
+  const rows = week(0, { rows: 2 });
+  const columns = Object.keys(rows[0]!);
+  const csv = rows.map((row, index) =>
+    Object.values({ ...row, player_id: `${100 + index}.0` }).join(",")
+  );
+  await Deno.writeTextFile(
+    `${home}/week.csv`,
+    [columns.join(","), ...csv, ""].join("\n"),
+  );
+  const named = await run("predict", [
+    ...[...us, "--period", "2026-W45", "--input", `${home}/week.csv`],
+  ]);
+  deepStrictEqual(batchesOf(named.report), [["2026-11-02", "scored", 1, 1]]);
+  match(
+    named.stderr,
+    /WARNING: .*week\.csv: its player ids end with \.0, such as "100\.0", .*"100" is another player/,
+  );
+});
+
 Deno.test("a period is chosen by flags, and what cannot be chosen is an error", async () => {
   await using place = await embedded();
   const { deliver, run } = place;
