@@ -25,7 +25,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
  * Starts `predict`: its script itself, so that a signal reaches the process that
  * scores, or with `launcher` as `deno task` does, through the launcher.
  *
- * @param options `v8Flags`: limits of V8, such as `--max-old-space-size=64`; `stdin`: a file that is piped into it.
+ * @param options `v8Flags`: limits of V8, such as `--max-old-space-size=64`; `dataKilobytes`: limit of the operating system for its memory; `stdin`: a file that is piped into it.
  */
 export function startPredict(
   args: readonly string[],
@@ -33,13 +33,21 @@ export function startPredict(
     env: Readonly<Record<string, string>>;
     launcher?: boolean;
     v8Flags?: string;
+    dataKilobytes?: number;
     stdin?: string | undefined;
   },
 ): Running {
-  const { env, launcher = false, v8Flags, stdin } = options;
+  const { env, launcher = false, v8Flags, dataKilobytes, stdin } = options;
   const startMs = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
+  const limit = dataKilobytes === undefined
+    ? ""
+    : `ulimit -d ${dataKilobytes}; `;
+  const child = new Deno.Command("sh", {
     args: [
+      "-c",
+      `${limit}exec "$@"`, // the shell becomes the program, so signals reach it
+      "sh",
+      Deno.execPath(),
       "run",
       "--quiet",
       "--no-prompt",
