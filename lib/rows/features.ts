@@ -241,10 +241,11 @@ function toTyped(cell: unknown, { type, labels }: Column): unknown {
     : cell;
 }
 
-function missingColumns(
+/** Returns the error for columns of the model that all rows lack, at least one; names what the recipe makes them from. */
+export function missingColumns(
   lost: readonly Column[],
-  { rows }: RowCounts,
-  { file, recipe }: FeatureOptions,
+  { rows }: Pick<RowCounts, "rows">,
+  { file, recipe }: Pick<FeatureOptions, "file" | "recipe">,
 ): InputError {
   const [first] = lost;
   const names = lost.slice(0, 5).map(({ name }) => `"${name}"`).join(", ");

@@ -14,6 +14,7 @@ import {
 import {
   conclude,
   mergeCounts,
+  missingColumns,
   rawColumnsMissed,
   type RowFindings,
 } from "../rows/features.ts";
@@ -341,18 +342,20 @@ function requirePlayers(
 }
 
 /**
- * Warns of columns that a file lacks although others of its batch have them.
+ * Warns of columns without a value in a file although others of its batch have
+ * them.
  *
  * @param options `all`: the counts of the batch.
- * @throws {InputError} If it has none at all, as a file that is no data.
+ * @throws {InputError} If it has no column of the model, as a file that is no data; or lacks the column of a category in encoded rows, which would count as missing instead of 0.
  */
 function warnOfAbsent(
-  { uri, counts: { rows, absent, steps } }: FilledPart,
+  { uri, counts }: FilledPart,
   { columns, recipe, all, log }: Binding & {
     all: RowCounts;
     log: Pick<Log, "warn">;
   },
 ): void {
+  const { rows, absent, filled, steps } = counts;
   const made = new Set(
     recipe.oneHot.flatMap(({ prefix, categories = [] }) =>
       categories.map((category) => prefix + category)
@@ -361,28 +364,32 @@ function warnOfAbsent(
   const known = [
     ...columns.map(({ name }, index) => ({
       name,
-      isElsewhere: true, // or the batch is refused
+      isEmptyHereOnly: !filled[index] && all.filled[index]!,
       isAbsent: absent[index] === rows,
     })).filter(({ name }) => !made.has(name)),
-    ...recipe.oneHot.map(({ column, categories = [] }, index) => ({
-      name: column,
-      isElsewhere: categories.length > 0 && all.steps[index]!.anyRaw,
-      isAbsent: steps[index]!.absentRows === rows,
-    })),
+    ...recipe.oneHot.map(({ column }, index) => {
+      const isAbsent = steps[index]!.absentRows === rows;
+      const isEmptyHereOnly = isAbsent && all.steps[index]!.anyRaw;
+      return { name: column, isEmptyHereOnly, isAbsent };
+    }),
   ];
   if (known.every(({ isAbsent }) => isAbsent)) {
     throw new InputError(
       `Cannot use ${uri}: none of its ${rows} rows has a column of the model; if it is no file of rows, move it or exclude it from "inputs"`,
     );
   }
-  const lost = known.filter(({ isAbsent, isElsewhere }) =>
-    isAbsent && isElsewhere
+  const lost = columns.filter(({ name }, index) =>
+    made.has(name) && absent[index] === rows
   );
-  if (lost.length === 0) return;
+  if (lost.length > 0) {
+    throw missingColumns(lost, counts, { recipe, file: uri });
+  }
+  const empty = known.filter(({ isEmptyHereOnly }) => isEmptyHereOnly);
+  if (empty.length === 0) return;
   log.warn(
-    `${uri}: none of its ${rows} rows has ${
-      lost.map(({ name }) => `"${name}"`).join(", ")
-    }, which other files of the batch have; the values count as missing`,
+    `${uri}: missing in every one of its ${rows} rows, unlike in other files of the batch: ${
+      empty.map(({ name }) => name).join(", ")
+    }`,
   );
 }
 
