@@ -99,8 +99,9 @@ function isFarAhead(period: Period, now: Date): boolean {
 
 /**
  * Warns of what readers of `churn_predictions_current` would not expect: a period
- * in the future, which hides all others, and a period that is older than a run
- * without one, whose day of scoring counts.
+ * in the future, which hides all others, a period that is older than a run
+ * without one, whose day of scoring counts, and a period with the content of
+ * another one, which may be an export that was delivered again.
  */
 export function warnOfHidden(
   { log }: Services,
@@ -111,8 +112,18 @@ export function warnOfHidden(
 ): void {
   const now = new Date();
   const unnamed = runs.find(({ hasPeriod }) => !hasPeriod);
+  const periods = [...runs, ...stored.flatMap(({ ledger }) => ledger ?? [])]
+    .filter(({ hasPeriod }) => hasPeriod);
   for (const { batch: { uri, period }, ledger } of stored) {
     if (period === undefined || !ledger) continue;
+    const same = periods.find((run) =>
+      run.contentSha256 === ledger.contentSha256 && run.period < period
+    );
+    if (same) {
+      log.warn(
+        `${uri} is for ${period}, but has the same content as the data of ${same.period} in ${same.inputUri}; is it the right file?`,
+      );
+    }
     if (isFarAhead(period, now)) {
       log.warn(
         `${uri} is for ${period}, which begins in ${-ageInDays(

@@ -492,6 +492,10 @@ Deno.test("a period is chosen by flags, and what cannot be chosen is an error", 
   const one = await run("predict", [...us, "--period", "2026-10-26"]);
   deepStrictEqual(batchesOf(one.report), [["2026-10-26", "scored", 1, 1]]);
   const other = await run("predict", [...us, "--from", "2026-W45"]);
+  match(
+    other.stderr,
+    /WARNING: .* is for 2026-11-02, but has the same content as the data of 2026-10-26 in .*; is it the right file/,
+  );
   deepStrictEqual(batchesOf(other.report), [["2026-11-02", "scored", 1, 1]]);
   const cases: [readonly string[], number, RegExp][] = [
     [["--period", "2026-13-01"], 2, /--period "2026-13-01": expected a day/],
