@@ -1,7 +1,23 @@
-import { ok } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { sumTries, writeHeadline } from "../faults/table.ts";
 
 /** Rows of a table that name a test: `` `room/file_test.ts`: part of its name ``, last in its row. */
 const named = /\| `(\w+\/\w+_test\.ts)`: (.+?) +\|$/gm;
+
+Deno.test("README.md states the sums of the table of faults, in which nothing failed", async () => {
+  const read = (name: string) =>
+    Deno.readTextFile(new URL(`../../${name}`, import.meta.url));
+  const [readme, document] = [
+    await read("README.md"),
+    await read("docs/reliability.md"),
+  ];
+  strictEqual(writeHeadline(readme, document), readme);
+  ok(sumTries(document).tries >= 1_000);
+  for (const row of document.matchAll(/^\|[^|]+\| churn +\|.*$/gm)) {
+    const counts = row[0].split("|").slice(4, 9).map((cell) => cell.trim());
+    deepStrictEqual(counts, ["0", "0", "0", "0", "0"], row[0]);
+  }
+});
 
 const documents = { "README.md": 10, "docs/reliability.md": 30 };
 

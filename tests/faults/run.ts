@@ -8,10 +8,11 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { families } from "./families.ts";
 import { type FaultResult, isClean } from "./result.ts";
-import { toText, writeTable } from "./table.ts";
+import { toText, writeHeadline, writeTable } from "./table.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const docs = `${root}docs/reliability.md`;
+const readme = `${root}README.md`;
 
 const { values: flags } = parseArgs({
   options: {
@@ -69,14 +70,24 @@ async function write(rows: readonly FaultResult[]): Promise<void> {
   }).output();
   const commit = new TextDecoder().decode(stdout).trim();
   const date = new Date().toISOString().slice(0, 10);
-  const document = await Deno.readTextFile(docs);
   const order = families.map(({ name }) => name);
+  const measured = { date, commit, order };
   await Deno.writeTextFile(
     docs,
-    writeTable(document, rows, { date, commit, order }),
+    writeTable(await Deno.readTextFile(docs), rows, measured),
   );
+  await format();
+  const document = await Deno.readTextFile(docs);
+  await Deno.writeTextFile(
+    readme,
+    writeHeadline(await Deno.readTextFile(readme), document),
+  );
+  await format();
+}
+
+async function format(): Promise<void> {
   await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", docs],
+    args: ["fmt", "--quiet", docs, readme],
     cwd: root,
   }).output();
 }

@@ -91,6 +91,32 @@ export function writeTable(
   return `${head}\n${lines.join("\n")}\n\n${rest}`;
 }
 
+/** The number of tries and of faults, as README states them; a line may end between the words. */
+const headline = /([\d,]+)\s+tries\s+of\s+(\d+)\s+faults/;
+
+/** Returns README with the sums of the document's table for this project. */
+export function writeHeadline(readme: string, document: string): string {
+  if (!headline.test(readme)) {
+    throw new Error('Cannot find "… tries of … faults" in README');
+  }
+  const { tries, faults } = sumTries(document);
+  return readme.replace(
+    headline,
+    `${thousands(tries)} tries of ${faults} faults`,
+  );
+}
+
+/** Returns the sums of the document's table for this project; peers and faults that were not tried do not count. */
+export function sumTries(document: string): { tries: number; faults: number } {
+  const counts = [...document.matchAll(/^\|[^|]+\| churn +\| +([\d,]+) \|/gm)]
+    .map(([, count = ""]) => Number(count.replaceAll(",", "")))
+    .filter((count) => count > 0);
+  return {
+    tries: counts.reduce((sum, count) => sum + count, 0),
+    faults: counts.length,
+  };
+}
+
 function toRow(result: FaultResult, { date, commit }: Measured): string {
   const cells = [
     ...cellsOf(result),
