@@ -141,9 +141,9 @@ export function matchPath(
   { text }: Pick<PathPattern, "text">,
   path: string,
 ): PathMatch | undefined {
-  const found = expressionOf(text).exec(path);
+  const found = match(toSteps(text), path);
   if (!found) return undefined;
-  const { period: spelling } = found.groups ?? {};
+  const { spelling } = found;
   if (spelling === undefined) return { period: undefined, spelling };
   const period = toPeriod(spelling);
   return period === undefined ? undefined : { period, spelling };
@@ -183,22 +183,124 @@ export function fillPeriod(text: string, spelling: string): string {
   return text.replaceAll("{period}", spelling);
 }
 
-function expressionOf(text: string): RegExp {
+/** What a part of a pattern matches: itself, or one of these, always as much as possible first. */
+type Step =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "period" }
+  /** Nothing, where a name begins that is not hidden. */
+  | { readonly kind: "visible" }
+  /** Anything within a folder. */
+  | { readonly kind: "name" }
+  /** Any folders with the slash after each, or nothing. */
+  | { readonly kind: "folders" }
+  /** Any files and folders with the slash before each, or nothing. */
+  | { readonly kind: "below" };
+
+function toSteps(text: string): Step[] {
   const whole = text.endsWith("/") ? `${text}**` : text;
-  let periods = 0;
-  const parts = whole.split(/(\{period\}|\*\*\/?|\*)/).map(
-    (part, index, all) => {
-      const before = all.slice(0, index).join("");
-      const begins = before === "" || before.endsWith("/");
-      const visible = begins ? "(?![_.])" : "";
-      if (part === "{period}") {
-        return periods++ === 0 ? `(?<period>${periodForms})` : "\\k<period>";
+  let before = "";
+  return whole.split(/(\{period\}|\*\*\/?|\*)/).flatMap((part): Step[] => {
+    const begins = before === "" || before.endsWith("/");
+    before += part;
+    const visible: Step[] = begins ? [{ kind: "visible" }] : [];
+    switch (part) {
+      case "":
+        return [];
+      case "{period}":
+        return [{ kind: "period" }];
+      case "**/":
+        return [...visible, { kind: "folders" }];
+      case "**":
+        return [...visible, { kind: "name" }, { kind: "below" }];
+      case "*":
+        return [...visible, { kind: "name" }];
+      default:
+        return [{ kind: "text", text: part }];
+    }
+  });
+}
+
+/**
+ * Matches a whole path as a regular expression of these steps would, but tries no
+ * step twice at one place, so that many wildcards do not take exponential time.
+ * Returns undefined if it does not match.
+ */
+function match(
+  steps: readonly Step[],
+  path: string,
+): { spelling: string | undefined } | undefined {
+  const failed = new Set<string>();
+  const from = (
+    index: number,
+    start: number,
+    spelling: string | undefined,
+  ): { spelling: string | undefined } | undefined => {
+    const step = steps[index];
+    if (!step) return start === path.length ? { spelling } : undefined;
+    const place = `${index} ${start} ${spelling}`;
+    if (failed.has(place)) return undefined;
+    for (const end of endsOf(step, { path, start, spelling })) {
+      const found = from(
+        index + 1,
+        end,
+        step.kind === "period" ? path.slice(start, end) : spelling,
+      );
+      if (found) return found;
+    }
+    failed.add(place);
+    return undefined;
+  };
+  return from(0, 0, undefined);
+}
+
+/** Returns where a step that begins at `start` may end, in the order in which a regular expression tries it. */
+function endsOf(
+  step: Step,
+  { path, start, spelling }: {
+    path: string;
+    start: number;
+    spelling: string | undefined;
+  },
+): number[] {
+  const isHidden = (at: number) => path[at] === "_" || path[at] === ".";
+  const ends = [start];
+  switch (step.kind) {
+    case "text":
+      return path.startsWith(step.text, start)
+        ? [start + step.text.length]
+        : [];
+    case "visible":
+      return isHidden(start) ? [] : ends;
+    case "period":
+      if (spelling !== undefined) {
+        return path.startsWith(spelling, start)
+          ? [start + spelling.length]
+          : [];
       }
-      if (part === "**/") return `${visible}(?:[^/]+/(?![_.]))*`;
-      if (part === "**") return `${visible}[^/]*(?:/(?![_.])[^/]*)*`;
-      if (part === "*") return `${visible}[^/]*`;
-      return part.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
-    },
-  );
-  return new RegExp(`^${parts.join("")}$`);
+      return periodForms.split("|").flatMap((form) => {
+        const [found] = new RegExp(`^(?:${form})`).exec(path.slice(start)) ??
+          [];
+        return found === undefined ? [] : [start + found.length];
+      });
+    case "name":
+      for (let at = start; at < path.length && path[at] !== "/"; at++) {
+        ends.push(at + 1);
+      }
+      return ends.reverse();
+    case "below":
+      if (path[start] !== "/") return ends;
+      for (let at = start; at < path.length; at++) {
+        if (path[at] === "/" && isHidden(at + 1)) break;
+        ends.push(at + 1);
+      }
+      return ends.reverse();
+    case "folders":
+      for (let at = start; at < path.length; at++) {
+        if (path[at] !== "/") continue;
+        const isEmpty = at === (ends.at(-1) ?? start);
+        if (isEmpty || isHidden(at + 1)) break;
+        ends.push(at + 1);
+      }
+      return ends.reverse();
+  }
 }
