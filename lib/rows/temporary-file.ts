@@ -32,11 +32,13 @@ export async function createTemporary(
     throw explainDiskError(error, folder);
   };
   await Deno.mkdir(folder, { recursive: true }).catch(explain);
-  await deleteAbandoned(folder);
+  await deleteAbandoned(
+    folder,
+    (name) => prefixes.some((prefix) => name.startsWith(prefix)),
+  );
   const path = await Deno.makeTempFile({ dir: folder, prefix }).catch(explain);
   const file = await Deno.open(path, { read: true, write: true });
-  // The kernel releases the lock when the process ends. Where a file system has no locks, nothing is deleted.
-  await file.lock(true).catch(() => {});
+  await markAlive(file);
   return {
     path,
     file,
@@ -67,11 +69,20 @@ export async function copyToTemporary(
 /** Age of a file, in milliseconds, from which on its process has certainly locked it if it is alive. */
 const lockedMs = 60_000;
 
-/** Deletes temporary files that no process has locked. */
-async function deleteAbandoned(folder: string): Promise<void> {
+/** Marks a temporary file as in use until it is closed or the process ends, for {@linkcode deleteAbandoned}. */
+export async function markAlive(file: Deno.FsFile): Promise<void> {
+  // The kernel releases the lock when the process ends. Where a file system has no locks, nothing is deleted.
+  await file.lock(true).catch(() => {});
+}
+
+/** Deletes those temporary files of a folder whose process has ended: files older than a minute that nobody has marked. */
+export async function deleteAbandoned(
+  folder: string,
+  isTemporary: (name: string) => boolean,
+): Promise<void> {
   const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
   for (const name of names) {
-    if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
+    if (!isTemporary(name)) continue;
     // Another process may delete it at the same time, or it belongs to another user.
     await deleteIfAbandoned(`${folder}/${name}`).catch(() => {});
   }

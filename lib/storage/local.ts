@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { explainDiskError } from "../base/disk-errors.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import { deleteAbandoned, markAlive } from "../rows/temporary-file.ts";
 import {
   type ArtifactStore,
   bytesAsFile,
@@ -232,7 +233,7 @@ export async function writeWhole(
  * Starts a file in the folder `FILE.part` beside the target. When it is finished,
  * it is synced and renamed: a reader sees the old file or the new one, never a
  * part of it. The process needs write permission only for the target and that
- * folder.
+ * folder. What killed processes left there is deleted.
  *
  * @throws {UsageError} If this process may not write there.
  */
@@ -253,6 +254,9 @@ async function createWhole(path: string): Promise<FileWriter> {
     }
   };
   const file = await run(createIn(folder, temporary));
+  await markAlive(file);
+  // What killed processes left.
+  await deleteAbandoned(folder, (name) => uuid.test(name)).catch(() => {});
   return {
     write: (bytes) => run(writeAll(file, bytes)),
     finish: () => run(file.sync().then(() => Deno.rename(temporary, path))),
@@ -264,6 +268,9 @@ async function createWhole(path: string): Promise<FileWriter> {
     },
   };
 }
+
+/** The names of the files in `FILE.part`. */
+const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /** Creates a file in a folder that another process may remove concurrently, after it has written the same target. */
 async function createIn(folder: string, path: string): Promise<Deno.FsFile> {

@@ -4,12 +4,14 @@ import { cuts } from "./cuts.ts";
 import { disk } from "./disk.ts";
 import { kills } from "./kills.ts";
 import { memory } from "./memory.ts";
+import { outputs } from "./outputs.ts";
 import type { FaultFamily } from "./result.ts";
 import { servers } from "./servers.ts";
 import { signals } from "./signals.ts";
 
 export const families: readonly FaultFamily[] = [
   ...kills,
+  ...outputs,
   ...cuts,
   ...crowd,
   ...servers,
