@@ -1,5 +1,10 @@
 /** Shared by all AWS clients: timeouts, credentials, and the classification of errors. */
-import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import {
+  explainDeniedHost,
+  InputError,
+  TransientError,
+  UsageError,
+} from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 
 /** Settings for every AWS client. By default the SDK never times out; it only warns. */
@@ -201,6 +206,8 @@ const verdicts: readonly Verdict[] = [
  */
 export function explainAwsError(error: unknown, what: string): Error {
   if (!(error instanceof Error)) return new Error(String(error));
+  const denied = explainDeniedHost(error);
+  if (denied) return denied;
   if (error instanceof UsageError || error instanceof InputError) return error;
   if (error instanceof TransientError) {
     const { message, outage } = error;

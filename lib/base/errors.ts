@@ -92,3 +92,26 @@ export function messageOf(error: unknown): string {
   const cause = messageOf(error.cause);
   return own.includes(cause) ? own : `${own}: ${cause}`;
 }
+
+/**
+ * Returns the error for a host that the launcher's permissions do not allow;
+ * undefined for any other error. Deno refuses an address with `NotCapable`, and a
+ * name that it would have to look up with `EPERM`.
+ */
+export function explainDeniedHost(error: unknown): UsageError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const [, host = undefined] =
+      /Requires net access to "([^"]+)"|^getaddrinfo EPERM (\S+)$/.exec(
+        cause.message,
+      )?.filter((text) => text !== undefined) ?? [];
+    if (host === undefined) continue;
+    const known = /:\d+$/.test(host);
+    return new UsageError(
+      `Cannot connect to ${host}: no setting names this host, so the launcher does not allow it; ` +
+        `add it to CHURN_HOSTS, as in CHURN_HOSTS=${
+          known ? host : `${host}:PORT`
+        }`,
+    );
+  }
+  return undefined;
+}

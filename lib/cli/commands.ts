@@ -363,6 +363,7 @@ export const databaseCommand = {
       value: "N",
       default: "5433",
       help: "port to listen on",
+      listens: true,
     },
     ...retryFlags,
     ...outputFlags,
@@ -374,6 +375,7 @@ export const matrixCommand = {
   name: "matrix",
   summary:
     "Prints the GitHub Actions job matrix for the variants in variants.yaml.",
+  offline: true,
   flags: {
     geography: {
       kind: "text",
@@ -400,6 +402,7 @@ export const summaryCommand = {
   name: "summary",
   summary:
     "Prints a Markdown step summary of the JSON results of one or more commands.",
+  offline: true,
   words: {
     name: "FILE…",
     help: "output of a command run with --json",

@@ -25,6 +25,8 @@ export type Flag =
     readonly help: string;
     readonly default?: string;
     readonly file?: FileUse;
+    /** True if the value is a port that the command listens on. */
+    readonly listens?: boolean;
   }
   | {
     readonly kind: "list";
@@ -42,6 +44,8 @@ export interface Command<Table extends FlagTable = FlagTable> {
   /** Description of the command for `--help`. */
   readonly summary: string;
   readonly flags: Table;
+  /** True if the command uses no service and stores nothing: it then may neither connect to a host nor write a file. */
+  readonly offline?: boolean;
   /** Meaning of the positional arguments; undefined when none are allowed. */
   readonly words?: {
     readonly name: string;

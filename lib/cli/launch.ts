@@ -6,13 +6,17 @@
  * start another one, and Deno is the only program that it may start.
  */
 import { fileURLToPath } from "node:url";
+import { basename, dirname, resolve } from "node:path";
+import type { Environment } from "../config/environment.ts";
+import { toLocalPath } from "../config/paths.ts";
 import {
   type NamedFile,
   permissionsFor,
-  toLocalPath,
+  toFlags,
 } from "../config/permissions.ts";
 import { exitCode, messageOf, UsageError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { oneLine } from "../base/printable.ts";
 import { commands } from "./commands.ts";
 import { developmentTasks, toSteps } from "./development.ts";
 import {
@@ -40,8 +44,13 @@ if (import.meta.main) {
   try {
     Deno.exit(await launch(Deno.args));
   } catch (error) {
-    console.error(messageOf(error));
-    Deno.exit(exitCode(error));
+    const [message, code] = [messageOf(error), exitCode(error)];
+    console.error(oneLine(message));
+    if (Deno.args.includes("--json")) {
+      const report = { status: "failed", error: message, exit_code: code };
+      console.log(oneLine(JSON.stringify(report)));
+    }
+    Deno.exit(code);
   }
 }
 
@@ -61,7 +70,9 @@ async function launch(
       console.log(version);
       return 0;
   }
-  if (command) return await run(argumentsFor(command, args));
+  if (command) {
+    return await run(argumentsFor(command, args, Deno.env.toObject()));
+  }
   for (const step of task ? toSteps(task, args) : []) {
     const code = await run(step.args, step.environment);
     if (code !== 0) return code;
@@ -80,16 +91,31 @@ function explainUnknown(name: string): number {
   return 2;
 }
 
-/** Returns the arguments of Deno for a command: permissions, script, and the user's arguments with resolved paths. */
-function argumentsFor(command: Command, args: readonly string[]): string[] {
-  const environment = Deno.env.toObject();
+/**
+ * Returns the arguments of Deno for a command: permissions, script, and the
+ * user's arguments with resolved paths. They apply to a process that starts in
+ * the project's folder.
+ *
+ * @throws {UsageError} If the command line or the environment names something that no command may use.
+ */
+export function argumentsFor(
+  command: Command,
+  args: readonly string[],
+  environment: Environment,
+): string[] {
   const user = {
     folder: environment.INIT_CWD ?? Deno.cwd(),
     home: environment.HOME,
   };
-  const { read, write } = permissionsFor(environment, {
-    named: findFiles(command, args, user),
+  const { named, uris, port } = findUses(command, args, user);
+  const permissions = permissionsFor(environment, {
+    named,
+    uris,
+    port,
+    project,
+    offline: command.offline,
     exists: (path) => existsSync(path),
+    real: (path) => realPath(path),
   });
   return [
     "run",
@@ -97,42 +123,41 @@ function argumentsFor(command: Command, args: readonly string[]): string[] {
     "--no-prompt",
     // In MiB. Two scoring threads take 200 MB, by default 280 MB, and the same time.
     "--v8-flags=--max-semi-space-size=4",
-    "--allow-env",
-    "--allow-net",
-    "--allow-sys=osRelease,homedir,uid",
-    `--allow-read=${toList(read)}`,
-    `--allow-write=${toList(write)}`,
+    ...toFlags(permissions),
     `scripts/${command.name}.ts`,
     ...resolvePaths(command, args, user),
   ];
 }
 
-/** Joins paths for a permission flag; Deno separates paths by commas, which cannot be escaped. */
-function toList(paths: readonly string[]): string {
-  const divided = paths.find((path) => path.includes(","));
-  if (divided === undefined) return paths.join(",");
-  throw new UsageError(
-    `Cannot use "${divided}": Deno cannot grant access to a path that contains a comma; rename it`,
-  );
+/** What a command line names: files, URIs, and a port to listen on. */
+interface Uses {
+  readonly named: readonly NamedFile[];
+  readonly uris: readonly string[];
+  readonly port: number | undefined;
 }
 
-/** Returns the files that the command line names; none if it is invalid, which the command itself reports. */
-function findFiles(
+/** Returns what the command line names; nothing if it is invalid, which the command itself reports. */
+function findUses(
   command: Command,
   args: readonly string[],
   user: UserFolders,
-): NamedFile[] {
-  const found: NamedFile[] = [];
+): Uses {
+  const named: NamedFile[] = [];
+  const uris: string[] = [];
+  let port: number | undefined;
   const add = (text: string, use: NamedFile["use"]) => {
     const path = toLocalPath(text, user);
-    if (path !== undefined) found.push({ path, use });
+    if (path !== undefined) named.push({ path, use });
+    else if (text.includes(":")) uris.push(text);
   };
   try {
     const { values, words } = parseFlags(command, args);
     for (const [name, flag] of Object.entries(command.flags)) {
+      const value = values[name] ?? [];
+      if (flag.kind === "text" && flag.listens) port = toPort(value);
       const file = fileOf(flag);
       if (file === undefined) continue;
-      for (const text of [values[name] ?? []].flat()) {
+      for (const text of [value].flat()) {
         if (typeof text !== "string" || text === file.except) continue;
         add(text, file.use);
         for (const beside of file.beside ?? []) {
@@ -146,7 +171,14 @@ function findFiles(
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
   }
-  return found;
+  return { named, uris, port };
+}
+
+function toPort(value: unknown): number | undefined {
+  const port = Number(value);
+  return port >= 1 && port <= 65535 && Number.isInteger(port)
+    ? port
+    : undefined;
 }
 
 /** Expands `~` in file arguments, and makes relative paths absolute if the user's working directory is not the project folder. */
@@ -215,5 +247,29 @@ function existsSync(path: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Returns a path without symbolic links; of a path that does not exist, as far as it exists. */
+function realPath(path: string, links = 0): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    const folder = dirname(path);
+    if (folder === path) return path;
+    // A link to a file that does not exist yet is followed when it is written.
+    const target = targetOf(path);
+    if (target === undefined || links > 40) {
+      return resolve(realPath(folder), basename(path));
+    }
+    return realPath(resolve(folder, target), links + 1);
+  }
+}
+
+function targetOf(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 /** Converts the environment to one frozen {@linkcode Config}; no other module interprets settings. */
-import { type Environment, expandHome } from "./permissions.ts";
+import { expandHome } from "./paths.ts";
 import { resolve } from "node:path";
 import {
   type DatabaseLogin,
@@ -13,6 +13,9 @@ import {
 import { checkSessionOptions } from "./session-options.ts";
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
+
+/** The environment as a mapping, such as `Deno.env.toObject()`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A secret that has not been read yet, and defaults for the values it may lack. */
 export interface SecretReference {

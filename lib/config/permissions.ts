@@ -1,9 +1,9 @@
-/** Determines what a command may read and write from the environment and its command line. */
-import { fileURLToPath } from "node:url";
-import { isAbsolute, resolve } from "node:path";
-
-/** The environment as a mapping, such as `Deno.env.toObject()`. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+/** Determines what a command may read, write and reach from the environment and its command line. */
+import { isAbsolute, relative, resolve } from "node:path";
+import type { Environment } from "./environment.ts";
+import { hostsFor } from "./network.ts";
+import { expandHome } from "./paths.ts";
+import { UsageError } from "../base/errors.ts";
 
 /** A file, folder or pattern that the command line names. */
 export interface NamedFile {
@@ -11,72 +11,208 @@ export interface NamedFile {
   readonly use: "read" | "write";
 }
 
-/** Paths for `--allow-read` and `--allow-write`. */
+/** What a command may use; {@linkcode toFlags} writes it as Deno's flags. */
 export interface Permissions {
   readonly read: readonly string[];
   readonly write: readonly string[];
+  /** Paths that may not be written although a folder above them may. */
+  readonly neverWrite: readonly string[];
+  /** `HOST:PORT` of the hosts that the command may connect to; undefined: any host. */
+  readonly hosts: readonly string[] | undefined;
 }
 
 /**
- * Returns the absolute local path for a command-line argument; undefined for a
- * URI of another scheme (`s3://…`), for `-` and for an empty text. `~` is the
- * user's home, and a relative path is resolved against `folder`.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const user = { folder: "/data", home: "/home/me" };
- * strictEqual(toLocalPath("week.jsonl", user), "/data/week.jsonl");
- * strictEqual(toLocalPath("~/week.jsonl", user), "/home/me/week.jsonl");
- * strictEqual(toLocalPath("s3://bucket/week.jsonl", user), undefined);
- * ```
+ * Files and folders of the project that no command may write: its code, its
+ * models, and what Deno, Git, editors or CI read or run.
  */
-export function toLocalPath(
-  text: string,
-  user: { folder: string; home: string | undefined },
-): string | undefined {
-  if (text === "" || text === "-") return undefined;
-  if (text.startsWith("file:")) return fileURLToPath(text);
-  if (/^[a-z][a-z0-9+.-]+:/i.test(text)) return undefined;
-  return resolve(user.folder, expandHome(text, user.home));
-}
+export const ownFiles: readonly string[] = [
+  ".cache",
+  ".ci",
+  ".devcontainer",
+  ".dockerignore",
+  ".env",
+  ".envrc",
+  ".git",
+  ".gitattributes",
+  ".github",
+  ".gitignore",
+  ".gitmodules",
+  ".npmrc",
+  ".vscode",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "Dockerfile",
+  "LICENSE",
+  "README.md",
+  "bench",
+  "deno.json",
+  "deno.jsonc",
+  "deno.lock",
+  "docs",
+  "infrastructure",
+  "jsr.json",
+  "lib",
+  "models",
+  "node_modules",
+  "package.json",
+  "scripts",
+  "sql",
+  "tests",
+  "tsconfig.json",
+  "variants.schema.json",
+  "variants.yaml",
+];
 
-/** Replaces a leading `~` of a path by the user's home. */
-export function expandHome(path: string, home: string | undefined): string {
-  return home !== undefined && /^~(\/|$)/.test(path)
-    ? `${home}${path.slice(1)}`
-    : path;
+/** Environment variables that a command may read; any other is undefined to it. */
+const variables = [
+  "AWS_*",
+  "CHURN_*",
+  "MLFLOW_*",
+  "PG*",
+  "PREDICTIONS_*",
+  "DENO_CERT",
+  "GITHUB_ACTOR",
+  "GITHUB_REPOSITORY",
+  "GITHUB_RUN_ID",
+  "GITHUB_SERVER_URL",
+  "GITHUB_SHA",
+  "HOME",
+  "LOGNAME",
+  "USER",
+];
+
+/** What permissions depend on besides the environment. */
+export interface PermissionOptions {
+  /** Files that the command line names. */
+  readonly named: readonly NamedFile[];
+  /** URIs that the command line names, such as `s3://bucket/week.jsonl`. */
+  readonly uris?: readonly string[];
+  /** The project's folder. */
+  readonly project: string;
+  /** Port on 127.0.0.1 that the command listens on. */
+  readonly port?: number | undefined;
+  /** True for a command that uses no service and stores nothing. */
+  readonly offline?: boolean | undefined;
+  /** Returns whether a file or folder exists. */
+  readonly exists: (path: string) => boolean;
+  /** Returns a path without symbolic links, whether it exists or not. */
+  readonly real: (path: string) => string;
 }
 
 /**
- * Returns the paths that a command may use. It may read the project, the folder
+ * Returns what a command may use. It may read the project, the folder
  * `CHURN_HOME`, a local `MLFLOW_ARTIFACT_ROOT`, the folders in `CHURN_FILES`,
  * the files that TLS and AWS settings name, and the files that the command line
  * names. It may write `CHURN_HOME`, `MLFLOW_ARTIFACT_ROOT`, `CHURN_FILES` and
- * the output files that the command line names.
+ * the output files that the command line names, but never {@linkcode ownFiles}.
+ * Hosts: {@linkcode hostsFor}.
  *
  * A file is written to `FILE.part/` first and then renamed, so that path is
  * also writable. If the folder of an output file does not exist, the highest
  * missing folder is writable as a whole.
  *
- * @param options `exists`: returns whether a file or folder exists.
+ * @throws {UsageError} If an output file or a folder to write is one of the project's own files, or a path or `CHURN_HOSTS` cannot be used.
  */
 export function permissionsFor(
   environment: Environment,
-  options: {
-    named: readonly NamedFile[];
-    exists: (path: string) => boolean;
-  },
+  options: PermissionOptions,
 ): Permissions {
-  const { named, exists } = options;
-  const expand = (path: string) => expandHome(path.trim(), environment.HOME);
+  const { named, exists, offline = false, uris = [] } = options;
+  const folders = foldersOf(environment);
+  const written = named.filter(({ use }) => use === "write").flatMap((
+    { path },
+  ) => [firstMissing(path, exists) ?? path, `${path}.part`]);
+  const read = named.map(({ path }) => withoutPattern(path));
+  const writable: readonly Writable[] = [
+    ...offline ? [] : folders,
+    ...named.filter(({ use }) => use === "write")
+      .map(({ path }) => ({ path, name: "the output" })),
+  ];
+  return {
+    read: unique([
+      ".",
+      ...offline ? [] : readOnly(environment, uris),
+      ...folders.map(({ path }) => path),
+      ...read,
+      ...written,
+    ]),
+    write: unique([
+      ...offline ? [] : folders.map(({ path }) => path),
+      ...written,
+    ]),
+    neverWrite: protectProject(writable, options),
+    hosts: offline ? [] : hostsOf(environment, options),
+  };
+}
+
+/**
+ * Returns Deno's flags for permissions. Paths are relative to the project, in
+ * which the command must be started.
+ *
+ * @throws {UsageError} If a path contains a comma.
+ */
+export function toFlags(permissions: Permissions): string[] {
+  const { read, write, neverWrite, hosts } = permissions;
+  return [
+    // Without it, code could send data in the address of a module that it imports.
+    "--no-remote",
+    "--ignore-env",
+    `--allow-env=${variables.join(",")}`,
+    ...hosts === undefined
+      ? ["--allow-net"]
+      : hosts.length === 0
+      ? []
+      : [`--allow-net=${hosts.join(",")}`],
+    // The AWS SDK reads these.
+    ...hosts?.length === 0 ? [] : ["--allow-sys=osRelease,homedir,uid"],
+    `--allow-read=${toList(read)}`,
+    ...write.length === 0 ? [] : [`--allow-write=${toList(write)}`],
+    `--deny-write=${toList(neverWrite)}`,
+  ];
+}
+
+/** Joins paths for a permission flag; Deno separates paths by commas, which cannot be escaped. */
+function toList(paths: readonly string[]): string {
+  const divided = paths.find((path) => path.includes(","));
+  if (divided === undefined) return paths.join(",");
+  throw new UsageError(
+    `Cannot use "${divided}": Deno cannot grant access to a path that contains a comma; rename it`,
+  );
+}
+
+function hostsOf(
+  environment: Environment,
+  { uris = [], port }: PermissionOptions,
+): readonly string[] | undefined {
+  const hosts = hostsFor(environment, { uris });
+  return port === undefined || hosts === undefined
+    ? hosts
+    : [...hosts, `127.0.0.1:${port}`];
+}
+
+/** A path that a command may write, and what named it. */
+interface Writable {
+  readonly path: string;
+  readonly name: string;
+}
+
+/** Returns the folders that the environment lets commands read and write. */
+function foldersOf(environment: Environment): Writable[] {
   const root = environment.MLFLOW_ARTIFACT_ROOT ?? "";
-  const settings = [
-    environment.CHURN_HOME || ".local",
-    isFolder(root) ? root : "",
-    ...(environment.CHURN_FILES ?? "").split(","),
-  ].map(expand).filter((path) => path !== "");
-  const readOnly = [
+  return [
+    { name: "CHURN_HOME", path: environment.CHURN_HOME?.trim() || ".local" },
+    { name: "MLFLOW_ARTIFACT_ROOT", path: isFolder(root) ? root : "" },
+    ...(environment.CHURN_FILES ?? "").split(",")
+      .map((path) => ({ name: "CHURN_FILES", path })),
+  ].map(({ name, path }) => ({
+    name,
+    path: expandHome(path.trim(), environment.HOME),
+  })).filter(({ path }) => path !== "");
+}
+
+/** Returns the paths of the files that settings of TLS and AWS name. */
+function readOnly(environment: Environment, uris: readonly string[]): string[] {
+  return [
     environment.PGSSLROOTCERT,
     certificateOf(environment.MLFLOW_TRACKING_URI),
     certificateOf(environment.PREDICTIONS_DATABASE_URL),
@@ -84,16 +220,47 @@ export function permissionsFor(
     environment.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
     environment.AWS_CONFIG_FILE,
     environment.AWS_SHARED_CREDENTIALS_FILE,
-    ...awsFolder(environment),
-  ].map((path) => expand(path ?? "")).filter((path) => path !== "");
-  const written = named.filter(({ use }) => use === "write").flatMap((
-    { path },
-  ) => [firstMissing(path, exists) ?? path, `${path}.part`]);
-  const read = named.map(({ path }) => withoutPattern(path));
-  return {
-    read: unique([".", ...readOnly, ...settings, ...read, ...written]),
-    write: unique([...settings, ...written]),
-  };
+    ...awsFolder(environment, uris),
+  ].map((path) => expandHome((path ?? "").trim(), environment.HOME))
+    .filter((path) => path !== "");
+}
+
+/**
+ * Returns the paths in the project that may not be written, even below a folder
+ * that may. If such a folder contains the project, nothing in the project may be
+ * written: code could otherwise move the project away and put another in its place.
+ */
+function protectProject(
+  writable: readonly Writable[],
+  { project, real }: PermissionOptions,
+): readonly string[] {
+  const root = real(project);
+  const places = writable.map((place) => ({
+    ...place,
+    inProject: relative(root, real(resolve(project, place.path))),
+  }));
+  for (const { name, path, inProject } of places) {
+    const [first = ""] = inProject.split("/");
+    const own = ownFiles.find((file) =>
+      // Not every file system tells upper from lower case.
+      file.toLowerCase() === first.toLowerCase()
+    );
+    if (own === undefined) continue;
+    throw new UsageError(
+      `Cannot write ${name} ${path}: ${own} belongs to the project's own files, which no command changes; ` +
+        `choose another place, such as scores.csv or a folder outside the project`,
+    );
+  }
+  const outer = places.find(({ inProject }) =>
+    /^\.\.(\/\.\.)*$/.test(inProject)
+  );
+  if (!outer) return ownFiles;
+  const inner = places.find(({ inProject }) => !/^\.\.(\/|$)/.test(inProject));
+  if (!inner) return ["."];
+  throw new UsageError(
+    `Cannot write ${inner.name} ${inner.path}: ${outer.name} ${outer.path} contains the whole project, so nothing inside the project may be written; ` +
+      `choose a place outside the project for ${inner.name}, or narrower folders for ${outer.name}`,
+  );
 }
 
 /** Returns the file that a Postgres URI's parameter `sslrootcert` names. */
@@ -108,11 +275,15 @@ function certificateOf(uri: string | undefined): string | undefined {
   }
 }
 
-/** Returns the folder that the AWS SDK reads for profiles and single sign-on; empty unless a service is configured. */
-function awsFolder(environment: Environment): string[] {
-  const configured = Object.keys(environment).some((name) =>
-    /^(MLFLOW|PREDICTIONS)_/.test(name)
-  );
+/** Returns the folder that the AWS SDK reads for profiles and single sign-on; empty if nothing names a service. */
+function awsFolder(
+  environment: Environment,
+  uris: readonly string[],
+): string[] {
+  const configured = uris.length > 0 ||
+    Object.keys(environment).some((name) =>
+      /^(MLFLOW|PREDICTIONS)_/.test(name)
+    );
   return configured && environment.HOME ? [`${environment.HOME}/.aws`] : [];
 }
 

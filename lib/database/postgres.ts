@@ -11,7 +11,12 @@ import {
 } from "./database.ts";
 import { sendCopy } from "./copy.ts";
 import { type Parser, typeParsers } from "./values.ts";
-import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import {
+  explainDeniedHost,
+  InputError,
+  TransientError,
+  UsageError,
+} from "../base/errors.ts";
 
 /** Maximum run time of one statement, in milliseconds. */
 const usualStatementMs = 600_000;
@@ -398,6 +403,8 @@ const transientMessages =
 
 function translate(error: unknown, description: string): Error {
   if (!(error instanceof Error)) return new Error(String(error));
+  const denied = explainDeniedHost(error);
+  if (denied) return denied;
   if (error instanceof DatabaseError || isOurs(error) || !isFromDriver(error)) {
     return error;
   }

@@ -4,8 +4,7 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { loadConfig } from "../../lib/config/environment.ts";
-import type { Environment } from "../../lib/config/permissions.ts";
+import { type Environment, loadConfig } from "../../lib/config/environment.ts";
 import { UsageError } from "../../lib/base/errors.ts";
 import { redact } from "../../lib/base/redact.ts";
 import { runPython, testWithPython } from "../support/python.ts";
