@@ -100,16 +100,16 @@ export function messageOf(error: unknown): string {
  */
 export function explainDeniedHost(error: unknown): UsageError | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const [, host = undefined] =
+    const [, address, name] =
       /Requires net access to "([^"]+)"|^getaddrinfo EPERM (\S+)$/.exec(
         cause.message,
-      )?.filter((text) => text !== undefined) ?? [];
+      ) ?? [];
+    const host = address ?? name;
     if (host === undefined) continue;
-    const known = /:\d+$/.test(host);
     return new UsageError(
       `Cannot connect to ${host}: no setting names this host, so the launcher does not allow it; ` +
         `add it to CHURN_HOSTS, as in CHURN_HOSTS=${
-          known ? host : `${host}:PORT`
+          name === undefined ? host : `${host}:PORT`
         }`,
     );
   }

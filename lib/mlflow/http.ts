@@ -1,5 +1,6 @@
 /** Sends requests to one MLflow server: authentication, timeouts, and errors from responses. */
 import {
+  explainDeniedHost,
   InputError,
   messageOf,
   TransientError,
@@ -180,6 +181,8 @@ function toReachable(
   if (error instanceof UsageError || error instanceof TransientError) {
     return error;
   }
+  const denied = explainDeniedHost(error);
+  if (denied) return denied;
   const why = error instanceof DOMException && error.name === "TimeoutError"
     ? `no response within ${timeoutMs} ms`
     : messageOf(error);

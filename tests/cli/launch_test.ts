@@ -12,7 +12,7 @@ import { developmentTasks, toSteps } from "../../lib/cli/development.ts";
 import { findRequest, parseFlags, toHelp } from "../../lib/cli/flags.ts";
 import { nearest } from "../../lib/base/nearest.ts";
 import { version } from "../../lib/cli/version.ts";
-import { permissionsFor, toLocalPath } from "../../lib/config/permissions.ts";
+import { toLocalPath } from "../../lib/config/paths.ts";
 import { UsageError } from "../../lib/base/errors.ts";
 import { runCommand } from "../support/commands.ts";
 import { tempFolder } from "../support/servers.ts";
@@ -176,48 +176,6 @@ Deno.test("toLocalPath() resolves paths from the user's directory, and returns u
   for (const text of ["", "-", "s3://b/k", "models:/a/1", "https://x/y"]) {
     strictEqual(toLocalPath(text, place), undefined);
   }
-});
-
-Deno.test("permissionsFor() allows writing in the project only to CHURN_HOME and named outputs", () => {
-  const exists = (path: string) => ["/", "/out"].includes(path);
-  const none = { named: [], exists };
-  deepStrictEqual(permissionsFor({}, none), {
-    read: [".", ".local"],
-    write: [".local"],
-  });
-  deepStrictEqual(
-    permissionsFor({ CHURN_HOME: "", CHURN_FILES: " , " }, none),
-    {
-      read: [".", ".local"],
-      write: [".local"],
-    },
-  );
-  const environment = {
-    CHURN_HOME: "~/churn",
-    CHURN_FILES: "/in, /out",
-    MLFLOW_ARTIFACT_ROOT: "/srv/artifacts",
-    PGSSLROOTCERT: "/etc/ca.pem",
-    HOME: "/home/me",
-  };
-  const both = ["/home/me/churn", "/srv/artifacts", "/in", "/out"];
-  deepStrictEqual(permissionsFor(environment, none), {
-    read: [".", "/etc/ca.pem", "/home/me/.aws", ...both],
-    write: both,
-  });
-  const named = [
-    { path: "/weeks/2026-*/part.jsonl", use: "read" },
-    { path: "/out/scores.csv", use: "write" },
-    { path: "/new/folder/scores.csv", use: "write" },
-  ] as const;
-  const { read, write } = permissionsFor({}, { named, exists });
-  deepStrictEqual(write, [
-    ".local",
-    "/out/scores.csv",
-    "/out/scores.csv.part",
-    "/new",
-    "/new/folder/scores.csv.part",
-  ]);
-  ok(read.includes("/weeks"));
 });
 
 Deno.test("predict reads and writes the files on the command line from any working directory", async () => {
