@@ -10,11 +10,10 @@ import {
 } from "../statistics/drift.ts";
 import {
   type ColumnCounts,
-  columnOf,
-  type ColumnProfile,
-  countColumn,
-  type Profile,
-} from "../statistics/profile.ts";
+  meanOf,
+  rowsOf,
+} from "../statistics/column-counts.ts";
+import type { ColumnProfile, Profile } from "../statistics/profile.ts";
 import { band, type Severity, thresholds } from "./verdict.ts";
 
 /** One column in both samples, with the fields of the JSON report; unknown numbers are absent. */
@@ -59,17 +58,15 @@ export interface DriftComparison {
   readonly above_half?: { readonly ref: number; readonly cur: number };
 }
 
-/** The monitored scoring run. */
+/** The monitored scoring run, counted in the bins of the profile that it is compared with. */
 export interface CurrentRows {
-  /** Undefined when the scored rows cannot be read again. */
-  readonly features:
-    | {
-      readonly names: readonly string[];
-      readonly matrix: Float32Array;
-      readonly rows: number;
-    }
-    | undefined;
-  readonly scores: Float64Array;
+  readonly rows: number;
+  /** In the order of the profile's features; undefined when the run has no profile and its rows cannot be read again. */
+  readonly features: readonly ColumnCounts[] | undefined;
+  /** Undefined if the profile has no scores. */
+  readonly score: ColumnCounts | undefined;
+  /** Scores above 0.5. */
+  readonly aboveHalf: number;
 }
 
 /**
@@ -85,17 +82,17 @@ export function compareWith(
   current: CurrentRows,
   comparison: DriftComparison["comparison"],
 ): DriftComparison {
-  const { features: rows, scores } = current;
-  const measured = (rows ? reference.features ?? [] : []).map((
+  const { features: counted } = current;
+  const measured = (counted ? reference.features ?? [] : []).map((
     profile,
     index,
-  ) => measure(profile, columnOf(rows!, index)));
-  const all = reference.score
-    ? [...measured, measure(reference.score, scores)]
-    : measured;
-  const judged = judge(all);
-  const score = reference.score && judged.at(-1);
-  const features = rows && reference.features
+  ) => measure(profile, counted![index]!));
+  const ofScore = reference.score && current.score
+    ? [measure(reference.score, current.score)]
+    : [];
+  const judged = judge([...measured, ...ofScore]);
+  const score = judged[measured.length];
+  const features = counted && reference.features
     ? judged.slice(0, measured.length)
     : undefined;
   return {
@@ -107,7 +104,7 @@ export function compareWith(
       ? {
         above_half: {
           ref: reference.score.aboveHalf / reference.rows,
-          cur: scores.filter((value) => value > 0.5).length / scores.length,
+          cur: current.aboveHalf / current.rows,
         },
       }
       : {}),
@@ -121,14 +118,14 @@ interface Measured {
   readonly ks: TestResult | undefined;
 }
 
-function measure(profile: ColumnProfile, values: ArrayLike<number>): Measured {
-  const counts = countColumn(profile, values);
-  const known = values.length - counts.missing;
+function measure(profile: ColumnProfile, counts: ColumnCounts): Measured {
+  const actualRows = rowsOf(counts);
+  const known = actualRows - counts.missing;
   const expectedRows = total(profile.counts) + profile.missing;
   return {
     profile,
     counts,
-    rows: { expectedRows, actualRows: values.length },
+    rows: { expectedRows, actualRows },
     ks: known > 0 && expectedRows > profile.missing
       ? kolmogorovSmirnov(profile.counts, counts.counts)
       : undefined,
@@ -155,6 +152,7 @@ function toDrift(
   const used = before.filter((count, bin) => count + after[bin]! > 0).length;
   const noise = stabilityNoise(used, rows);
   const known = actualRows - counts.missing;
+  const mean = meanOf(counts);
   const drift = {
     name: profile.name,
     kind: profile.kind,
@@ -171,7 +169,7 @@ function toDrift(
       ? { out_of_range: counts.outOfRange / known }
       : {}),
     ...(profile.mean === undefined ? {} : { mean_ref: profile.mean }),
-    ...(counts.mean === undefined ? {} : { mean_cur: counts.mean }),
+    ...(mean === undefined ? {} : { mean_cur: mean }),
     edges: profile.edges,
     counts_ref: profile.counts,
     counts_cur: counts.counts,

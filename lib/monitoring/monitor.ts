@@ -11,14 +11,26 @@ import {
   findPreviousRun,
   type LedgerRun,
   readHistory,
+  readProfile,
   readScores,
 } from "./runs.ts";
 import { type Outcomes, toOutcomes } from "./outcomes.ts";
 import { measurePerformance, type Performance } from "./performance.ts";
-import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
+import {
+  type BatchBins,
+  type BatchProfile,
+  countBatch,
+  toBins,
+  toComparable,
+} from "../statistics/batch-profile.ts";
+import {
+  type Profile,
+  type ReferenceProfile,
+  toProfile,
+} from "../statistics/profile.ts";
 import { readAllRows } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
-import { readModel, readRows } from "./rows.ts";
+import { readModel, readRows, type RecordedModel } from "./rows.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import {
@@ -108,19 +120,39 @@ export async function monitorRun(
   const previous = await findPreviousRun(database, run);
   const model = await readModel(services, run, { settings, notes });
   const { version, reference, columns } = model;
-  const rows = (of: LedgerRun) =>
-    readRows(services, settings, { run: of, model, notes });
-  const { ids, scores } = await readScores(database, run);
-  const features = await rows(run);
-  const current = { features: features && named(features, columns), scores };
   const comparisons: DriftComparison[] = [];
+  let unknownCategories: Readonly<Record<string, number>>;
   if (reference) {
-    comparisons.push(compareWith(reference, current, "baseline"));
+    const count = (of: LedgerRun) =>
+      countRun(services, settings, { run: of, model, reference, notes });
+    const current = await count(run);
+    unknownCategories = current.unknownCategories;
+    comparisons.push(compareWith(reference.profile, current, "baseline"));
+    if (previous) {
+      const before = await count(previous);
+      comparisons.push(
+        compareWith(
+          toComparable(reference.profile, before),
+          current,
+          "consecutive",
+        ),
+      );
+    }
+  } else {
+    const rows = async (of: LedgerRun) => ({
+      rows: of.rows,
+      features: await readRows(services, settings, { run: of, model, notes }),
+      ...await readScores(database, of),
+    });
+    const current = await rows(run);
+    unknownCategories = current.features?.unknownCategories ?? {};
+    if (previous) {
+      const before = toEarlier(await rows(previous), columns);
+      const counts = toCounts(toBins(before, { sha256: "" }), current);
+      comparisons.push(compareWith(before, counts, "consecutive"));
+    }
   }
   if (previous) {
-    const { scores } = await readScores(database, previous);
-    const before = toEarlier(await rows(previous), { columns, scores });
-    comparisons.push(compareWith(before, current, "consecutive"));
     if (
       previous.modelVersion !== run.modelVersion ||
       previous.modelName !== run.modelName
@@ -131,9 +163,8 @@ export async function monitorRun(
     }
   } else notes.push("there is no earlier run of this variant on other data");
   const performance = outcomes && toPerformance(outcomes, {
-    ids,
-    scores,
-    reference,
+    ...await readScores(database, run),
+    reference: reference?.profile,
   });
   notes.push(...performance?.warnings ?? []);
   const severity = performance?.severity ?? "unknown";
@@ -152,7 +183,12 @@ export async function monitorRun(
       scoring_run: toFacts(run),
       ...(previous ? { previous: toFacts(previous) } : {}),
       ...(reference
-        ? { reference: { ...reference.source, rows: reference.rows } }
+        ? {
+          reference: {
+            ...reference.profile.source,
+            rows: reference.profile.rows,
+          },
+        }
         : {}),
       ...(outcomes
         ? { outcomes: { uri: outcomes.uri, sha256: outcomes.sha256 } }
@@ -172,7 +208,7 @@ export async function monitorRun(
       comparisons,
       ...(performance ? { performance } : {}),
       ...(restsOn ? { earlier_performance: restsOn.performance } : {}),
-      unseen_categories: toShares(features),
+      unseen_categories: toShares(unknownCategories, run),
       notes,
       thresholds,
       history,
@@ -180,24 +216,60 @@ export async function monitorRun(
   };
 }
 
-function named(
-  { matrix, rows }: Features,
-  columns: readonly Column[] = [],
-): NonNullable<CurrentRows["features"]> {
-  return { names: columns.map(({ name }) => name), matrix, rows };
+/** The rows of a run, as far as they can be read again. */
+interface ReadRun {
+  readonly rows: number;
+  readonly features: Features | undefined;
+  readonly scores: Float64Array;
 }
 
-/** Returns the profile of an earlier run; without features when its rows are not available. */
-function toEarlier(
-  features: Features | undefined,
-  { columns, scores }: {
-    columns: readonly Column[] | undefined;
-    scores: Float64Array;
+/**
+ * Returns the counts of a run in the bins of the reference: those that were made
+ * while it was scored, and for a run from before there were any, or of a model
+ * with another reference, those of its rows, which are read again.
+ */
+async function countRun(
+  services: Services,
+  settings: VariantSettings,
+  { run, model, reference, notes }: {
+    run: LedgerRun;
+    model: RecordedModel;
+    reference: NonNullable<RecordedModel["reference"]>;
+    notes: string[];
   },
-): Parameters<typeof compareWith>[0] {
-  if (features) return toProfile({ ...named(features, columns), scores });
-  const none = { names: [], matrix: new Float32Array(), rows: scores.length };
-  return { ...toProfile({ ...none, scores }), features: undefined };
+): Promise<CurrentRows & Pick<BatchProfile, "unknownCategories">> {
+  const database = await services.predictions();
+  const profile = await readProfile(database, run);
+  if (profile?.reference === reference.sha256) return profile;
+  const features = await readRows(services, settings, { run, model, notes });
+  const { scores } = await readScores(database, run);
+  const bins = toBins(reference.profile, reference);
+  const unknownCategories = features?.unknownCategories ?? {};
+  const read = { rows: run.rows, features, scores };
+  return { ...toCounts(bins, read), unknownCategories };
+}
+
+/** Counts rows; without features if they are not available. */
+function toCounts(
+  bins: BatchBins,
+  { rows, features, scores }: ReadRun,
+): CurrentRows {
+  const matrix = features?.matrix ?? [];
+  const counts = countBatch(bins, { rows, matrix, scores });
+  return { ...counts, features: features && counts.features };
+}
+
+/** Returns the profile of an earlier run in bins of its own; without features when its rows are not available. */
+function toEarlier(
+  { rows, features, scores }: ReadRun,
+  columns: readonly Column[] = [],
+): Profile {
+  return toProfile({
+    names: features ? columns.map(({ name }) => name) : [],
+    matrix: features?.matrix ?? new Float32Array(),
+    rows,
+    scores,
+  });
 }
 
 function toPerformance(
@@ -219,12 +291,12 @@ function toPerformance(
   return { ...performance, warnings: [left, ...performance.warnings ?? []] };
 }
 
-function toShares(features: Features | undefined): Record<string, number> {
-  if (!features) return {};
+function toShares(
+  counts: Readonly<Record<string, number>>,
+  { rows }: LedgerRun,
+): Record<string, number> {
   return Object.fromEntries(
-    Object.entries(features.unknownCategories).map((
-      [column, count],
-    ) => [column, count / features.rows]),
+    Object.entries(counts).map(([column, count]) => [column, count / rows]),
   );
 }
 

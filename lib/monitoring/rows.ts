@@ -9,10 +9,12 @@ import { type InputFile, readNamedFile } from "../services/variant-files.ts";
 import * as v from "../base/schema.ts";
 import { digestParts } from "../scoring/ledger.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
-import { readRecordedRows } from "../mlflow/model-folder/read.ts";
+import {
+  readRecordedRows,
+  type RecordedRows,
+} from "../mlflow/model-folder/read.ts";
 import { digestTags } from "../mlflow/tags.ts";
 import type { LedgerRun } from "./runs.ts";
-import type { ReferenceProfile } from "../statistics/profile.ts";
 import {
   digestRecipe,
   fromRecorded,
@@ -28,8 +30,8 @@ import type { VariantSettings } from "../config/variants.ts";
 export interface RecordedModel {
   /** Undefined when the registry no longer has it. */
   readonly version: ModelVersion | undefined;
-  /** Undefined for a model that was logged without one. */
-  readonly reference: ReferenceProfile | undefined;
+  /** The reference profile and its digest; undefined for a model that was logged without one. */
+  readonly reference: RecordedRows["reference"];
   /** Undefined when the columns are unknown. */
   readonly columns: readonly Column[] | undefined;
   /** Undefined for a model that was logged without one. */
@@ -71,7 +73,7 @@ export async function readModel(
     };
   }
   const store = artifacts(version.artifactUri);
-  const { reference: recorded, recipe } = await withRetry(
+  const { reference, recipe } = await withRetry(
     `read the reference in ${store.uri}`,
     () =>
       readRecordedRows(store, {
@@ -79,12 +81,12 @@ export async function readModel(
         cache: openCache(`${config.home}/cache/models`, services),
       }),
   );
-  const reference = recorded?.profile;
   if (reference) {
-    const columns = reference.features.map(({ name }, feature) => ({
+    const { features, labels } = reference.profile;
+    const columns = features.map(({ name }, feature) => ({
       name,
       type: "double",
-      labels: reference.labels?.[feature] ?? undefined,
+      labels: labels?.[feature] ?? undefined,
       unseen: "missing" as const,
     }));
     return { version, reference, columns, recipe };

@@ -2,6 +2,10 @@
 import type { Period } from "../config/periods.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import { effectivePeriod } from "../scoring/ledger.ts";
+import {
+  type BatchProfile,
+  parseBatchProfile,
+} from "../statistics/batch-profile.ts";
 import { explainMissingTables } from "../services/schema.ts";
 import type {
   EarlierPerformance,
@@ -114,6 +118,22 @@ export async function findPreviousRun(
     [run.id, run.contentSha256, run.period],
   );
   return previous;
+}
+
+/**
+ * Returns the profile that was counted while a run was scored; undefined if there is none.
+ *
+ * @throws {InputError} If it is of a later release.
+ */
+export async function readProfile(
+  database: Queryable,
+  run: LedgerRun,
+): Promise<BatchProfile | undefined> {
+  const [row] = await database.query<{ profile: unknown }>(
+    "select profile from scoring_runs where id = $1",
+    [run.id],
+  );
+  return parseBatchProfile(row?.profile, { file: `scoring run ${run.id}` });
 }
 
 /** Returns the scores and player ids of a run, in row order. */

@@ -5,9 +5,10 @@ import {
   ColumnCounter,
   type ColumnCounts,
   columnCounts,
+  meanOf,
   mergeColumns,
 } from "./column-counts.ts";
-import type { ReferenceProfile } from "./profile.ts";
+import type { ColumnProfile, Profile, ReferenceProfile } from "./profile.ts";
 
 /** The bins in which a batch is counted; plain data. */
 export interface BatchBins {
@@ -57,14 +58,20 @@ export function toBins(
 /** Counts one block of rows. @param block `matrix`: rows × features; `scores`: one per row. */
 export function countBatch(
   bins: BatchBins,
-  block: { rows: number; matrix: Float32Array; scores: Float32Array },
+  block: {
+    rows: number;
+    matrix: ArrayLike<number>;
+    scores: ArrayLike<number>;
+  },
 ): BatchCounts {
   const features = new ColumnCounter(bins.features);
   features.add(block.matrix);
   const score = bins.score && new ColumnCounter([bins.score]);
   score?.add(block.scores);
   let aboveHalf = 0;
-  for (const value of block.scores) if (value > 0.5) aboveHalf++;
+  for (let row = 0; row < block.scores.length; row++) {
+    if (block.scores[row]! > 0.5) aboveHalf++;
+  }
   return {
     rows: block.rows,
     features: features.columns(),
@@ -80,6 +87,45 @@ export function mergeBatches(a: BatchCounts, b: BatchCounts): BatchCounts {
     features: mergeColumns(a.features, b.features),
     score: a.score && b.score && mergeColumns([a.score], [b.score])[0],
     aboveHalf: a.aboveHalf + b.aboveHalf,
+  };
+}
+
+/**
+ * Returns a batch as a profile in the bins of its reference, with which another
+ * batch in the same bins can be compared. Its range is not known; its features
+ * are undefined if the batch has none.
+ */
+export function toComparable(
+  reference: Pick<ReferenceProfile, "features" | "score">,
+  batch: Omit<BatchCounts, "features"> & {
+    readonly features: BatchCounts["features"] | undefined;
+  },
+): Omit<Profile, "features"> & { features: Profile["features"] | undefined } {
+  const profileOf = (
+    { name, kind, edges }: ColumnProfile,
+    counted: ColumnCounts,
+  ): ColumnProfile => {
+    const { counts, missing } = counted;
+    const mean = meanOf(counted);
+    return {
+      name,
+      kind,
+      edges,
+      counts,
+      missing,
+      ...mean === undefined ? {} : { mean },
+    };
+  };
+  const { score } = reference;
+  return {
+    rows: batch.rows,
+    features: batch.features?.map((counts, index) =>
+      profileOf(reference.features[index]!, counts)
+    ),
+    score: score && batch.score && {
+      ...profileOf(score, batch.score),
+      aboveHalf: batch.aboveHalf,
+    },
   };
 }
 

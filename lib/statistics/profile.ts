@@ -3,6 +3,7 @@
  * model, and without any individual row.
  */
 import * as v from "../base/schema.ts";
+import { countColumn, meanOf } from "./column-counts.ts";
 
 /** One column of a set of rows. */
 export interface ColumnProfile {
@@ -62,16 +63,6 @@ export interface ProfiledRows {
   readonly scores: ArrayLike<number> | undefined;
 }
 
-/** Counts of one column of other rows, in a profile's bins. */
-export interface ColumnCounts {
-  readonly counts: readonly number[];
-  readonly missing: number;
-  /** Number of values below the profile's smallest or above its largest; the outer bins count them too. */
-  readonly outOfRange: number;
-  /** Undefined when all are missing. */
-  readonly mean: number | undefined;
-}
-
 const quantiles = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
 /** Returns the profile of rows: each column in bins of about a tenth of its values, see {@linkcode toColumnProfile}. */
@@ -125,7 +116,9 @@ export function toColumnProfile(
   const isCategory = sorted.length > 0 &&
     sorted.every((value) => value === 0 || value === 1);
   const edges = isCategory ? [0] : decilesOf(sorted);
-  const { counts, missing, mean } = countColumn({ edges }, values);
+  const counted = countColumn({ edges }, values);
+  const { counts, missing } = counted;
+  const mean = meanOf(counted);
   return {
     name,
     kind: isCategory ? "category" : "numeric",
@@ -135,46 +128,6 @@ export function toColumnProfile(
     ...(min === undefined || max === undefined || mean === undefined
       ? {}
       : { min, max, mean }),
-  };
-}
-
-/**
- * Counts a column's values in the bins of a profile.
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * const profile = toColumnProfile("spend", [0, 0, 0, 5, 9]);
- * const { counts, outOfRange } = countColumn(profile, [0, 5, 6, 10]);
- * deepStrictEqual([counts, outOfRange], [[1, 1, 2], 1]);
- * ```
- */
-export function countColumn(
-  profile: Pick<ColumnProfile, "edges" | "min" | "max">,
-  values: ArrayLike<number>,
-): ColumnCounts {
-  const { edges, min = -Infinity, max = Infinity } = profile;
-  const counts = new Array<number>(edges.length + 1).fill(0);
-  let missing = 0;
-  let outOfRange = 0;
-  let total = 0;
-  for (let row = 0; row < values.length; row++) {
-    const value = values[row]!;
-    if (Number.isNaN(value)) {
-      missing++;
-      continue;
-    }
-    const bin = edges.findIndex((edge) => value <= edge);
-    counts[bin < 0 ? edges.length : bin]!++;
-    if (value < min || value > max) outOfRange++;
-    total += value;
-  }
-  const known = values.length - missing;
-  return {
-    counts,
-    missing,
-    outOfRange,
-    mean: known === 0 ? undefined : total / known,
   };
 }
 

@@ -21,9 +21,11 @@ import {
 import { toOutcomes } from "../../lib/monitoring/outcomes.ts";
 import { measurePerformance } from "../../lib/monitoring/performance.ts";
 import { areaInterval } from "../../lib/statistics/classification.ts";
+import { countBatch, toBins } from "../../lib/statistics/batch-profile.ts";
+import { countColumn } from "../../lib/statistics/column-counts.ts";
 import {
-  countColumn,
   parseReferenceProfile,
+  type Profile,
   toColumnProfile,
   toProfile,
 } from "../../lib/statistics/profile.ts";
@@ -318,20 +320,24 @@ function makeRows(
   return { names, matrix: Float32Array.from(cells), rows, scores };
 }
 
+/** Rows, counted in the bins of a profile. */
+function counted(
+  profile: Profile,
+  rows: { matrix: Float32Array; rows: number; scores: Float64Array },
+) {
+  return countBatch(toBins(profile, { sha256: "" }), rows);
+}
+
 Deno.test("compareWith() reports the drifted columns, the measure, and the share of drifted columns", () => {
   const random = randomFrom(6);
   const reference = toProfile(makeRows(random, { rows: 1000, moved: false }));
   const same = makeRows(random, { rows: 800, moved: false });
-  const quiet = compareWith(reference, { features: same, ...same }, "baseline");
+  const quiet = compareWith(reference, counted(reference, same), "baseline");
   strictEqual(quiet.severity, "ok");
   strictEqual(quiet.drifted_share, 0);
 
   const moved = makeRows(random, { rows: 800, moved: true });
-  const found = compareWith(
-    reference,
-    { features: moved, ...moved },
-    "baseline",
-  );
+  const found = compareWith(reference, counted(reference, moved), "baseline");
   strictEqual(found.severity, "fail");
   strictEqual(found.drifted_share, 0.8);
   deepStrictEqual(found.features?.map(({ severity }) => severity), [
@@ -367,11 +373,9 @@ Deno.test("compareWith() rarely raises a false alarm on samples without drift", 
   const trials = 200;
   const share = (before: number, now: number) => {
     const found = Array.from({ length: trials }, () => {
-      const current = draw(now);
-      return compareWith(toProfile(draw(before)), {
-        features: current,
-        scores: current.scores,
-      }, "baseline").severity;
+      const profile = toProfile(draw(before));
+      return compareWith(profile, counted(profile, draw(now)), "baseline")
+        .severity;
     });
     return (severity: string) =>
       found.filter((each) => each === severity).length / trials;
@@ -388,14 +392,14 @@ Deno.test("compareWith() does not judge few rows, or features whose rows are mis
   const random = randomFrom(7);
   const reference = toProfile(makeRows(random, { rows: 1000, moved: false }));
   const few = makeRows(random, { rows: 99, moved: true });
-  const little = compareWith(reference, { features: few, ...few }, "baseline");
+  const little = compareWith(reference, counted(reference, few), "baseline");
   strictEqual(little.severity, "not-enough-data");
   strictEqual("drifted_share" in little, false);
 
   const same = makeRows(random, { rows: 500, moved: false });
   const gone = compareWith(
     reference,
-    { features: undefined, scores: same.scores },
+    { ...counted(reference, same), features: undefined },
     "baseline",
   );
   strictEqual(gone.severity, "unknown");
@@ -403,7 +407,13 @@ Deno.test("compareWith() does not judge few rows, or features whose rows are mis
   strictEqual(gone.score?.severity, "ok");
   const worse = compareWith(
     reference,
-    { features: undefined, scores: same.scores.map((score) => score / 3) },
+    {
+      ...counted(reference, {
+        ...same,
+        scores: same.scores.map((score) => score / 3),
+      }),
+      features: undefined,
+    },
     "baseline",
   );
   strictEqual(worse.severity, "fail"); // the scores alone suffice for bad news
