@@ -13,6 +13,7 @@ export type PeerName =
   | "mlflow-2.22.5"
   | "linters"
   | "moto"
+  | "sbom"
   | "bench"
   | "rows"
   | "columnar"
