@@ -144,7 +144,13 @@ export async function openServices(
     });
   const tables = (database: () => Promise<Database>): Tracked => ({
     database,
-    store: once(async () => await openTables(await database(), { log })),
+    store: once(async () => {
+      const opened = await database();
+      return await withRetry(
+        "read the version of MLflow's tables",
+        () => openTables(opened, { log }),
+      );
+    }),
   });
   const reach = (tracking: Tracking): Tracked => {
     switch (tracking.kind) {

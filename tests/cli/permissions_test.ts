@@ -1,5 +1,5 @@
 /** Code inside a command can use nothing but what the launcher allows: an attacker runs under the flags of every command. */
-import { deepStrictEqual, match, ok } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { argumentsFor } from "../../lib/cli/launch.ts";
 import { commands } from "../../lib/cli/commands.ts";
@@ -165,6 +165,7 @@ Deno.test("an output inside the project's code ends with exit code 2 and writes 
       `${folder.path}/link/x.ts`,
       `${folder.path}/y.csv`,
       ".git/hooks/pre-commit",
+      "scripts/x\n::error::forged",
     ]
   ) {
     const args = ["--file", "data/churn/X_test_sample_2.json"];
@@ -175,6 +176,7 @@ Deno.test("an output inside the project's code ends with exit code 2 and writes 
     ], { env, code: 2 });
     match(stderr, /^Cannot write the output .*the project's own files/);
     match(report.error, /belongs to the project's own files/);
+    strictEqual(stderr.split("\n").length, 2); // one line, in a log too
   }
   for (const name of ["x.ts", "y.ts"]) {
     ok(
