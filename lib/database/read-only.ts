@@ -14,9 +14,10 @@ import { UsageError } from "../base/errors.ts";
  *
  * A superuser's query could still run programs, read and write the server's
  * files, and take back its own restrictions. So it runs inside a function that
- * belongs to a new role without rights except to read: there, Postgres refuses
- * `set role`, `reset role` and `set_config('role', …)`. Role and function exist
- * only in this transaction. The embedded database's only user is a superuser.
+ * belongs to a role without rights except to read (`pg_read_all_data`; on
+ * Postgres 13 `churn_reader`): there, Postgres refuses `set role`, `reset role`
+ * and `set_config('role', …)`. The function exists only in this transaction. The
+ * embedded database's only user is a superuser.
  *
  * @throws {UsageError} If the text is not a query, or the login may become a superuser or use the server's files or programs without being a superuser.
  * @throws {DatabaseError} If the server refuses the query.
@@ -90,19 +91,21 @@ async function checkLogin(
   );
 }
 
-/** Creates the function that runs a query with the rights of a new role that may only read. */
+/** Creates the function that runs a query with the rights of a role that may only read. */
 async function confine(tx: Transaction, description: string): Promise<void> {
-  const role = `churn_query_${crypto.randomUUID().replaceAll("-", "")}`;
+  const [reader] = await tx.query<{ name: string }>(
+    `select rolname::text as name from pg_roles where rolname in ('pg_read_all_data', 'churn_reader')
+     order by rolname desc limit 1`,
+  );
+  if (!reader) {
+    throw new UsageError(
+      `Cannot query ${description} as a superuser: the server has neither the role pg_read_all_data nor churn_reader; run \`deno task setup\` first`,
+    );
+  }
   try {
     await tx.query("set local role none");
-    // pg_read_all_data exists since Postgres 14.
-    const groups = await tx.query<{ name: string }>(
-      `select rolname as name from pg_roles where rolname in ('pg_read_all_data', 'churn_reader')
-       order by rolname desc limit 1`,
-    );
-    const member = groups.map(({ name }) => ` in role ${name}`).join("");
-    // Row level security would otherwise hide rows that the superuser sees.
-    await tx.query(`create role ${role} nologin bypassrls${member}`);
+    // A table with row level security is an error for the reader, instead of fewer rows.
+    await tx.query("set local row_security = off");
     await tx.query(`
       create function pg_temp.churn_query(statement text) returns setof text
       language plpgsql security definer as $body$
@@ -119,7 +122,9 @@ async function confine(tx: Transaction, description: string): Promise<void> {
       end
       $body$
     `);
-    await tx.query(`alter function pg_temp.churn_query(text) owner to ${role}`);
+    await tx.query(
+      `alter function pg_temp.churn_query(text) owner to ${reader.name}`,
+    );
   } catch (error) {
     if (!(error instanceof ReadOnlyDatabaseError)) throw error;
     throw new UsageError(
