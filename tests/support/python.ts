@@ -18,6 +18,7 @@ export type PeerName =
   | "rows"
   | "columnar"
   | "parity"
+  | "survival"
   | "xgboost";
 
 /** The version of Python that the pins were resolved for. */
