@@ -1,4 +1,4 @@
-/** Shared by all AWS clients: timeouts, credentials, and the classification of errors. */
+/** Shared by all AWS clients: settings, credentials, and the classification of errors. */
 import {
   explainDeniedHost,
   InputError,
@@ -6,8 +6,16 @@ import {
   UsageError,
 } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
+import {
+  limitRequests,
+  type RequestHandler,
+  type RequestLimits,
+  silenceOf,
+  untilAborted,
+  withinTime,
+} from "./limits.ts";
 
-/** Settings for every AWS client. By default the SDK never times out; it only warns. */
+/** Settings for every AWS client. */
 export interface AwsClientSettings {
   readonly region: string;
   /** Read by the credential chain: rereads credential files, which may have been renewed. */
@@ -16,7 +24,6 @@ export interface AwsClientSettings {
   readonly requestHandler: {
     readonly connectionTimeout: number;
     readonly socketTimeout: number;
-    readonly requestTimeout: number;
     readonly throwOnRequestTimeout: boolean;
   };
 }
@@ -24,12 +31,10 @@ export interface AwsClientSettings {
 /**
  * Returns the client settings for one region; times are in milliseconds. The
  * SDK makes up to three attempts within each of our own.
- *
- * @param options `silenceMs`: the longest time without data on an open connection; 30 seconds by default.
  */
 export function awsClientSettings(
   region: string,
-  options: { silenceMs?: number | undefined } = {},
+  limits: RequestLimits,
 ): AwsClientSettings {
   return {
     region,
@@ -37,38 +42,44 @@ export function awsClientSettings(
     maxAttempts: 3,
     requestHandler: {
       connectionTimeout: 5_000,
-      socketTimeout: options.silenceMs ?? 30_000,
-      requestTimeout: 300_000,
-      throwOnRequestTimeout: true,
+      socketTimeout: silenceOf(limits),
+      throwOnRequestTimeout: true, // otherwise the SDK only warns
     },
   };
 }
 
-/** The part of every AWS client that holds its credentials. */
+/** The parts of every AWS client that are needed here. */
 interface AwsClient {
   readonly config: {
     readonly credentials: () => Promise<
       { readonly secretAccessKey: string; readonly sessionToken?: string }
     >;
+    readonly requestHandler: RequestHandler;
   };
 }
 
 /**
- * Returns a function that runs calls on a client. Before each call it registers
- * the credentials from the SDK's default chain with the redactor. If the service
- * reports that they expired, it opens a new client, which reads the chain again,
- * and repeats the call once.
+ * Returns a function that runs calls on a client, within the limits. Before each
+ * call it registers the credentials from the SDK's default chain with the
+ * redactor. If the service reports that they expired, it opens a new client,
+ * which reads the chain again, and repeats the call once.
  *
- * @param open Creates a client; nothing connects until the first call.
- * @returns A function that throws whatever the call throws, {@linkcode UsageError} if there are no usable credentials, and {@linkcode TransientError} if their issuer is unavailable.
+ * @param create Creates a client; nothing connects until the first call.
+ * @returns A function that throws whatever the call throws, the signal's reason, {@linkcode UsageError} if there are no usable credentials, and {@linkcode TransientError} if their issuer is unavailable or does not answer.
  */
 export function withCredentials<Client extends AwsClient>(
-  open: () => Client,
+  create: () => Client,
+  limits: RequestLimits,
 ): <T>(call: (client: Client) => Promise<T>) => Promise<T> {
+  const open = () => {
+    const client = create();
+    limitRequests(client.config.requestHandler, limits);
+    return client;
+  };
   let client = open();
-  return async (call) => {
+  const run = async <T>(call: (client: Client) => Promise<T>) => {
     const used = client;
-    await announceCredentials(used);
+    await announceCredentials(used, limits);
     try {
       return await call(used);
     } catch (error) {
@@ -76,16 +87,24 @@ export function withCredentials<Client extends AwsClient>(
         throw error;
       }
       if (client === used) client = open();
-      await announceCredentials(client);
+      await announceCredentials(client, limits);
       return await call(client);
     }
   };
+  return (call) => untilAborted(limits.signal, () => run(call));
 }
 
 /** Registers the credentials with the redactor. A failure here is not an outage of the called service, so it never allows a fallback. */
-async function announceCredentials({ config }: AwsClient): Promise<void> {
+async function announceCredentials(
+  { config }: AwsClient,
+  limits: RequestLimits,
+): Promise<void> {
   try {
-    const { secretAccessKey, sessionToken } = await config.credentials();
+    // Their issuer is called by a client of the SDK's own, which has no limits.
+    const { secretAccessKey, sessionToken } = await withinTime(
+      2 * silenceOf(limits),
+      config.credentials(),
+    );
     announceSecret(secretAccessKey);
     if (sessionToken !== undefined) announceSecret(sessionToken);
   } catch (error) {

@@ -8,6 +8,7 @@ import {
   explainAwsError,
   withCredentials,
 } from "./client.ts";
+import type { RequestLimits } from "./limits.ts";
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 import * as v from "../base/schema.ts";
@@ -21,8 +22,8 @@ export interface DatabaseSecret {
   readonly database: string | undefined;
 }
 
-/** Where Secrets Manager is. */
-export interface SecretsSettings {
+/** Where Secrets Manager is, and when a call ends without an answer. */
+export interface SecretsSettings extends RequestLimits {
   readonly region: string;
   readonly endpoint?: string | undefined;
 }
@@ -33,7 +34,7 @@ export interface SecretsSettings {
  * with the redactor.
  *
  * @throws {UsageError} If the secret does not exist, may not be read, or does not hold such an object.
- * @throws {TransientError} If Secrets Manager cannot be reached.
+ * @throws {TransientError} If Secrets Manager cannot be reached or is too slow.
  */
 export async function readDatabaseSecret(
   name: string,
@@ -49,12 +50,11 @@ async function readSecret(
 ): Promise<string> {
   const call = withCredentials(() =>
     new SecretsManagerClient({
-      ...awsClientSettings(settings.region),
+      ...awsClientSettings(settings.region, settings),
       ...(settings.endpoint === undefined
         ? {}
         : { endpoint: settings.endpoint }),
-    })
-  );
+    }), settings);
   try {
     const { SecretString } = await call((client) =>
       client.send(new GetSecretValueCommand({ SecretId: name }))
@@ -66,6 +66,7 @@ async function readSecret(
     }
     return SecretString;
   } catch (error) {
+    settings.signal?.throwIfAborted();
     if (error instanceof Error && error.name === "ResourceNotFoundException") {
       throw new UsageError(
         `Cannot find the secret "${name}" in Secrets Manager of region ${settings.region}; ` +

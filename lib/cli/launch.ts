@@ -83,9 +83,10 @@ async function launch(
 function explainUnknown(name: string): number {
   const names = [...commands, ...developmentTasks].map((known) => known.name);
   const near = nearest(name, names);
-  const hint = near === undefined ? "." : `; did you mean ${near}?`;
   console.error(
-    oneLine(`Unknown task "${name}"${hint} The tasks are ${names.join(", ")}`),
+    `Unknown task "${name}"${
+      near === undefined ? "." : `; did you mean ${near}?`
+    } The tasks are ${names.join(", ")}`,
   );
   return 2;
 }

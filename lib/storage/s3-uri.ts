@@ -1,12 +1,11 @@
 /** Parses `s3://` URIs; separate from the client, so that the SDK is loaded only to read or write. */
+import type { RequestLimits } from "../aws/limits.ts";
 import { InputError } from "../base/errors.ts";
 
-/** The region and endpoint of S3; a custom endpoint is addressed in path style. */
-export interface S3Settings {
+/** The region and endpoint of S3, and when a request ends without its result; a custom endpoint is addressed in path style. */
+export interface S3Settings extends RequestLimits {
   readonly region: string;
   readonly endpoint?: string | undefined;
-  /** Longest time without data from S3 before a call fails, in milliseconds; 30 seconds by default. */
-  readonly silenceMs?: number | undefined;
 }
 
 /** The location that an S3 URI names. */

@@ -17,13 +17,13 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
-import { crc32 } from "node:zlib";
 import {
   awsClientSettings,
   explainAwsError,
   withCredentials,
 } from "../aws/client.ts";
 import { TransientError, UsageError } from "../base/errors.ts";
+import { openCrc32, openCrc32c, openCrc64nvme } from "./crc.ts";
 import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
 import {
   type ArtifactStore,
@@ -38,7 +38,8 @@ import {
 
 /**
  * Opens the objects below `s3://BUCKET/PREFIX`. Nothing connects until the first
- * call. Credentials come from the AWS SDK's default chain.
+ * call. Credentials come from the AWS SDK's default chain. Every request ends
+ * within the limits; once the signal is aborted, all calls throw its reason.
  *
  * @throws {InputError} If the URI names no bucket.
  */
@@ -47,11 +48,16 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
   const call = withCredentials(() =>
     new S3Client({
       ...awsClientSettings(settings.region, settings),
+      // The answer to `Expect: 100-continue` would be one more wait, and a new connection for every part.
+      expectContinueHeader: false,
       ...(settings.endpoint === undefined
         ? {}
         : { endpoint: settings.endpoint, forcePathStyle: true }),
-    })
-  );
+    }), settings);
+  const failed = (error: unknown, what: string) => {
+    settings.signal?.throwIfAborted();
+    return explain(error, what, bucket);
+  };
   const keyOf = (path: string) =>
     prefix === "" ? checkedPath(path) : `${prefix}/${checkedPath(path)}`;
   const at = (path: string) => uriOf({ uri: root }, path);
@@ -63,20 +69,20 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
         return await call((client) => readChecked(client, object));
       } catch (error) {
         if (isAbsent(error)) return undefined;
-        throw explain(error, `read ${at(path)}`, bucket);
+        throw failed(error, `read ${at(path)}`);
       }
     },
     async open(path) {
       const object = { Bucket: bucket, Key: keyOf(path) };
-      const failed = (error: unknown) =>
-        explain(error, `read ${at(path)}`, bucket);
+      const send: Send = (step) =>
+        call(step).catch((error) => {
+          throw isAbsent(error) ? error : failed(error, `read ${at(path)}`);
+        });
       try {
-        return await call((client) =>
-          openObject(client, object, { uri: at(path), failed })
-        );
+        return await openObject(send, object, at(path));
       } catch (error) {
         if (isAbsent(error)) return undefined;
-        throw failed(error);
+        throw error;
       }
     },
     async write(path, bytes) {
@@ -86,14 +92,14 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
         Body: bytes,
       });
       await call((client) => client.send(command)).catch((error) => {
-        throw explain(error, `write ${at(path)}`, bucket);
+        throw failed(error, `write ${at(path)}`);
       });
     },
     create(path) {
       const object = { Bucket: bucket, Key: keyOf(path) };
       const send: Send = (step) =>
         call(step).catch((error) => {
-          throw explain(error, `write ${at(path)}`, bucket);
+          throw failed(error, `write ${at(path)}`);
         });
       return Promise.resolve(new ObjectWriter(object, send));
     },
@@ -103,7 +109,7 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
         : `${keyOf(below.replace(/\/$/, ""))}/`;
       const files = await call((client) => listObjects(client, bucket, start))
         .catch((error) => {
-          throw explain(error, `list ${at(below)}`, bucket);
+          throw failed(error, `list ${at(below)}`);
         });
       const cut = prefix === "" ? 0 : prefix.length + 1;
       return sortedByPath(
@@ -112,6 +118,9 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
     },
   };
 }
+
+/** Sends requests of one call, with the errors of this store. */
+type Send = <T>(step: (client: S3Client) => Promise<T>) => Promise<T>;
 
 /** One object's address, as the SDK's commands take it. */
 interface ObjectAddress {
@@ -177,16 +186,66 @@ const rangeBytes = 8 << 20;
 /**
  * Opens an object. Its first bytes are read at once, so that a small object is
  * read and verified by one request. The others are read by ranges with
- * `If-Match`, and a whole stream is compared with the checksum of the object: a
- * CRC-32 or SHA-256 of the whole object, otherwise the MD5 of its ETag. S3 may
- * have neither (uploaded in parts); then the ETag of every range and the length
- * must agree.
+ * `If-Match`, and a whole stream is compared with the checksums of the object
+ * that S3 has: of the whole object, and the MD5 of its ETag. S3 may have neither
+ * (uploaded in parts); then the ETag of every range and the length must agree.
  */
 async function openObject(
+  send: Send,
+  object: ObjectAddress,
+  uri: string,
+): Promise<StoredFile> {
+  const opened = await send((client) => startReading(client, object));
+  if (opened instanceof Uint8Array) return bytesAsFile(uri, opened);
+  const { etag, size, head } = opened;
+  const read = async (start: number, end: number) => {
+    const last = Math.min(end, size) - 1;
+    if (last < start) return new Uint8Array(0);
+    return await send((client) =>
+      readRange(client, object, { start, last, size, etag })
+    );
+  };
+  return {
+    uri,
+    size,
+    read,
+    async *stream() {
+      const checks = openChecks(head);
+      let next = read(0, rangeBytes);
+      for (let end = rangeBytes; next !== undefined; end += rangeBytes) {
+        const bytes = await next;
+        if (end < size) {
+          next = read(end, end + rangeBytes);
+          next.catch(() => {}); // reported when its turn comes
+        }
+        for (const check of checks) check.update(bytes);
+        yield bytes;
+        if (end >= size) break;
+      }
+      for (const { name, expected, digest } of checks) {
+        const found = digest();
+        if (found === expected) continue;
+        throw new TransientError(
+          `Cannot read ${uri}: the content does not match the object: expected the ${name} ${expected}, found ${found}`,
+        );
+      }
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** An object that is read by ranges. */
+interface LargeObject {
+  readonly etag: string;
+  readonly size: number;
+  readonly head: HeadObjectCommandOutput;
+}
+
+/** Returns the bytes of a small object, or what the ranges of a large one must agree with. */
+async function startReading(
   client: S3Client,
   object: ObjectAddress,
-  { uri, failed }: { uri: string; failed: (error: unknown) => Error },
-): Promise<StoredFile> {
+): Promise<Uint8Array<ArrayBuffer> | LargeObject> {
   const response = await client.send(
     new GetObjectCommand({
       ...object,
@@ -198,13 +257,11 @@ async function openObject(
     if (!isEmpty) throw error;
     return undefined;
   });
-  if (response === undefined) {
-    return bytesAsFile(uri, await readChecked(client, object));
-  }
+  if (response === undefined) return await readChecked(client, object);
   const { ETag: etag, ContentRange: range = "" } = response;
   const size = Number(/^bytes 0-\d+\/(\d+)$/.exec(range)?.[1] ?? 0);
   if (size <= rangeBytes || etag === undefined) {
-    return bytesAsFile(uri, await checkedBody(client, object, response));
+    return await checkedBody(client, object, response);
   }
   await response.Body?.transformToWebStream().cancel();
   const head = await client.send(
@@ -216,58 +273,38 @@ async function openObject(
   ).catch((error) => {
     throw asReplaced(error);
   });
-  const read = async (start: number, end: number) => {
-    const last = Math.min(end, size) - 1;
-    if (last < start) return new Uint8Array(0);
-    const response = await client.send(
-      new GetObjectCommand({
-        ...object,
-        Range: `bytes=${start}-${last}`,
-        IfMatch: etag,
-      }),
-    ).catch((error) => {
-      throw failed(asReplaced(error));
-    });
-    const { bytes } = await readBody(response).catch((error) => {
-      throw failed(error);
-    });
-    const isRange = bytes.length === last + 1 - start &&
-      response.$metadata.httpStatusCode === 206 && response.ETag === etag &&
-      response.ContentRange === `bytes ${start}-${last}/${size}`;
-    if (isRange) return bytes;
-    throw new TransientError(
-      `Cannot read ${uri}: expected the bytes ${start} to ${last} of ${size} with the ETag ${etag}, found ${bytes.length} bytes of ${response.ContentRange} with ${response.ETag}`,
-    );
-  };
-  return {
-    uri,
-    size,
-    read,
-    async *stream() {
-      const check = openCheck(head);
-      let next = read(0, rangeBytes);
-      for (let end = rangeBytes; next !== undefined; end += rangeBytes) {
-        const bytes = await next;
-        if (end < size) {
-          next = read(end, end + rangeBytes);
-          next.catch(() => {}); // reported when its turn comes
-        }
-        check.update(bytes);
-        yield bytes;
-        if (end >= size) break;
-      }
-      const found = check.digest();
-      if (found === check.expected) return;
-      throw new TransientError(
-        `Cannot read ${uri}: the content does not match the object: expected the ${check.name} ${check.expected}, found ${found}`,
-      );
-    },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
+  return { etag, size, head };
 }
 
-/** Sends a request, with the errors of this store. */
-type Send = <T>(step: (client: S3Client) => Promise<T>) => Promise<T>;
+/** Returns the bytes from `start` to `last` of the version with this ETag. */
+async function readRange(
+  client: S3Client,
+  object: ObjectAddress,
+  { start, last, size, etag }: {
+    start: number;
+    last: number;
+    size: number;
+    etag: string;
+  },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await client.send(
+    new GetObjectCommand({
+      ...object,
+      Range: `bytes=${start}-${last}`,
+      IfMatch: etag,
+    }),
+  ).catch((error) => {
+    throw asReplaced(error);
+  });
+  const { bytes } = await readBody(response);
+  const isRange = bytes.length === last + 1 - start &&
+    response.$metadata.httpStatusCode === 206 && response.ETag === etag &&
+    response.ContentRange === `bytes ${start}-${last}/${size}`;
+  if (isRange) return bytes;
+  throw new TransientError(
+    `expected the bytes ${start} to ${last} of ${size} with the ETag ${etag}, found ${bytes.length} bytes of ${response.ContentRange} with ${response.ETag}`,
+  );
+}
 
 /** Bytes per part of a multipart upload. S3 allows 10,000 parts of at least 5 MiB, so an object may have 156 GiB. */
 const partBytes = 16 << 20;
@@ -352,43 +389,37 @@ class ObjectWriter implements FileWriter {
 /** A checksum that is computed while an object is read. */
 interface Check {
   readonly name: string;
-  /** Undefined if S3 has no checksum of the whole object. */
-  readonly expected: string | undefined;
+  readonly expected: string;
   update(bytes: Uint8Array): void;
-  /** Returns undefined if {@linkcode expected} is. */
-  digest(): string | undefined;
+  digest(): string;
 }
 
-/** Returns the cheapest check that the object's metadata allows. Checksums of S3 are base64; those of parts (`-N`) are not of the whole object. */
-function openCheck(head: HeadObjectCommandOutput): Check {
-  const isWhole = (checksum: string | undefined) =>
-    checksum !== undefined && !/-\d+$/.test(checksum);
-  if (isWhole(head.ChecksumCRC32)) {
-    let crc = 0;
-    return {
-      name: "CRC-32",
-      expected: head.ChecksumCRC32,
-      update: (bytes) => crc = crc32(bytes, crc),
-      digest: () => {
-        const bytes = new Uint8Array(4);
-        new DataView(bytes.buffer).setUint32(0, crc);
-        return bytes.toBase64();
-      },
-    };
-  }
-  const isSha256 = isWhole(head.ChecksumSHA256);
-  const md5 = md5Of(head);
-  const hash = isSha256
-    ? createHash("sha256")
-    : md5 === undefined
-    ? undefined
-    : createHash("md5");
-  return {
-    name: isSha256 ? "SHA-256" : "MD5",
-    expected: isSha256 ? head.ChecksumSHA256 : md5,
-    update: (bytes) => hash?.update(bytes),
-    digest: () => hash?.digest(isSha256 ? "base64" : "hex"),
+/** Returns the cheapest check of the whole object that its metadata allow, and the MD5 of its ETag if it is one. Checksums of S3 are base64; those of parts (`-N`) are not of the whole object. */
+function openChecks(head: HeadObjectCommandOutput): Check[] {
+  const checks: Check[] = [];
+  const add = (
+    name: string,
+    expected: string | undefined,
+    open: () => Pick<Check, "update" | "digest">,
+  ) => {
+    if (expected === undefined || /-\d+$/.test(expected)) return;
+    checks.push({ name, expected, ...open() });
   };
+  const hashed =
+    (algorithm: string, encoding: "base64" | "hex" = "base64") => () => {
+      const hash = createHash(algorithm);
+      return {
+        update: (bytes: Uint8Array) => void hash.update(bytes),
+        digest: () => hash.digest(encoding),
+      };
+    };
+  add("CRC-32", head.ChecksumCRC32, openCrc32);
+  add("CRC-32C", head.ChecksumCRC32C, openCrc32c);
+  add("CRC-64/NVME", head.ChecksumCRC64NVME, openCrc64nvme);
+  add("SHA-1", head.ChecksumSHA1, hashed("sha1"));
+  add("SHA-256", head.ChecksumSHA256, hashed("sha256"));
+  add("MD5", md5Of(head), hashed("md5", "hex"));
+  return checks;
 }
 
 /** Reads the body and its MD5. If the length is known, reads into one array so that the body is in memory only once. */

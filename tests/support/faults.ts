@@ -1,9 +1,11 @@
-/** A server that fails as networks do: it answers with given bytes, then ends the connection, or says nothing. */
+/** A server that fails as networks do: it answers with given bytes, then ends the connection, says nothing, or drips. */
 
-/** What a connection gets: bytes as they are, then its end; or silence, after the bytes, until the client gives up. */
+/** What a connection gets: bytes as they are, then its end; or, after the bytes, silence or ten bytes every 50 ms, until the client gives up. */
 export interface Fault {
   readonly bytes: string;
   readonly thenSilent?: boolean;
+  /** How often ten spaces follow, until the client gives up if infinite, and what follows them. */
+  readonly thenDrips?: { readonly times: number; readonly end?: string };
 }
 
 /** A running server. */
@@ -30,10 +32,15 @@ export function startFaults(
       const length = await connection.read(buffer) ?? 0;
       requests++;
       const request = new TextDecoder().decode(buffer.subarray(0, length));
-      const { bytes, thenSilent } = typeof fault === "function"
+      const { bytes, thenSilent, thenDrips } = typeof fault === "function"
         ? await fault(request)
         : fault;
-      await connection.write(new TextEncoder().encode(bytes));
+      await writeAll(connection, bytes);
+      for (let time = 0; time < (thenDrips?.times ?? 0); time++) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        await writeAll(connection, " ".repeat(10));
+      }
+      await writeAll(connection, thenDrips?.end ?? "");
       if (thenSilent) {
         while (await connection.read(new Uint8Array(65_536)) !== null);
       }
@@ -58,6 +65,16 @@ export function startFaults(
       await serving;
     },
   };
+}
+
+async function writeAll(
+  connection: Deno.TcpConn,
+  text: string,
+): Promise<void> {
+  let bytes = new TextEncoder().encode(text);
+  while (bytes.length > 0) {
+    bytes = bytes.subarray(await connection.write(bytes));
+  }
 }
 
 /** An HTTP answer as text; the length is the body's unless another is claimed. */
