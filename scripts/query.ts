@@ -4,6 +4,7 @@ import { InputError, UsageError } from "../lib/base/errors.ts";
 import { queryCommand } from "../lib/cli/commands.ts";
 import { ReadOnlyDatabaseError } from "../lib/database/database.ts";
 import { runScript } from "../lib/cli/program.ts";
+import { queryReadOnly } from "../lib/database/read-only.ts";
 import { openServices } from "../lib/services/services.ts";
 import { formatRows, parseFormat } from "../lib/rows/table.ts";
 
@@ -27,10 +28,7 @@ if (import.meta.main) {
       retryPolicy: retryPolicyOf(flags),
     });
     const database = await services.predictions();
-    const rows = await database.transaction(async (tx) => {
-      await tx.query("set transaction read only");
-      return await tx.query(sql, [], { exact: true });
-    }).catch(explainWrite);
+    const rows = await queryReadOnly(database, sql).catch(explainWrite);
     return {
       report: { status: "done", rows: rows.length, result: rows },
       text: formatRows(rows, format),

@@ -142,6 +142,34 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     ]],
   },
   {
+    name: "audit",
+    summary:
+      "Lists advisories, age, people and deprecations of every locked package; exit code 75 if the registry is away.",
+    flags: {},
+    steps: [[
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-env",
+      "--allow-run=deno",
+      "tests/packages/audit.ts",
+    ]],
+  },
+  {
+    name: "sbom",
+    summary:
+      "Prints the bill of materials of the production packages, CycloneDX 1.6 in JSON.",
+    flags: {},
+    steps: [[
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--allow-read=.",
+      "tests/packages/sbom.ts",
+    ]],
+  },
+  {
     name: "wasm",
     summary: "Compiles the scoring kernel to WebAssembly.",
     flags: {},

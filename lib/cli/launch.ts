@@ -83,10 +83,9 @@ async function launch(
 function explainUnknown(name: string): number {
   const names = [...commands, ...developmentTasks].map((known) => known.name);
   const near = nearest(name, names);
+  const hint = near === undefined ? "." : `; did you mean ${near}?`;
   console.error(
-    `Unknown task "${name}"${
-      near === undefined ? "." : `; did you mean ${near}?`
-    } The tasks are ${names.join(", ")}`,
+    oneLine(`Unknown task "${name}"${hint} The tasks are ${names.join(", ")}`),
   );
   return 2;
 }

@@ -7,6 +7,7 @@
  * and arrays as arrays of these.
  */
 
+import type { Parser } from "./values.ts";
 import { TransientError, UsageError } from "../base/errors.ts";
 
 /** How result values are converted. */
@@ -34,6 +35,13 @@ export interface Queryable {
   ): Promise<Row[]>;
 }
 
+/** One column of a query's result. */
+export interface ResultColumn {
+  readonly name: string;
+  /** Parses a value in Postgres's text form as `exact` does. */
+  readonly parse: Parser;
+}
+
 /** One transaction. */
 export interface Transaction extends Queryable {
   /**
@@ -58,6 +66,12 @@ export interface Transaction extends Queryable {
 export interface Database extends Queryable, AsyncDisposable {
   /** Where the database is, safe to print: never contains a password. */
   readonly description: string;
+  /**
+   * Returns the columns of one statement without running it; none if it returns no rows.
+   *
+   * @throws {DatabaseError} If there is more than one statement, or it is invalid.
+   */
+  describe(text: string): Promise<readonly ResultColumn[]>;
   /** True for PGlite, where only one process at a time can use the database. */
   readonly embedded: boolean;
   /**

@@ -102,6 +102,14 @@ export async function openPglite(
     description,
     embedded: true,
     query: run(pglite),
+    async describe(text) {
+      const { resultFields } = await pglite.describeQuery(text).catch(rethrow);
+      const parsers = { ...pglite.parsers, ...exactParsers };
+      return resultFields.map(({ name, dataTypeID }) => ({
+        name,
+        parse: (value) => types.parseType(value, dataTypeID, parsers),
+      }));
+    },
     transaction: (work) =>
       pglite.transaction(async (tx) => {
         const result = await work({ query: run(tx), copyRows: copyInto(tx) });

@@ -10,6 +10,7 @@ import {
   refuseSameNames,
 } from "./database.ts";
 import { sendCopy } from "./copy.ts";
+import { describeStatement } from "./describe.ts";
 import { type Parser, typeParsers } from "./values.ts";
 import {
   explainDeniedHost,
@@ -80,6 +81,20 @@ export async function openPostgres(
     description,
     embedded: false,
     query: run((query) => renewing(() => pool.query(query))),
+    async describe(text) {
+      try {
+        const client = await renewing(() => pool.connect());
+        const columns = await describeStatement(client, text)
+          .finally(() => client.release());
+        const parserOf = parserIn(exactParsers);
+        return columns.map(({ name, dataTypeID }) => ({
+          name,
+          parse: parserOf(dataTypeID),
+        }));
+      } catch (error) {
+        throw translate(error, description);
+      }
+    },
     transaction: (work) =>
       inTransaction(
         () => renewing(() => pool.connect()),

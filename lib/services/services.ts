@@ -16,7 +16,7 @@ import {
 import type { Database } from "../database/database.ts";
 import type { EmbeddedDatabase } from "../database/pglite.ts";
 import type { PostgresSettings } from "../database/postgres.ts";
-import { InputError } from "../base/errors.ts";
+import { InputError, TransientError } from "../base/errors.ts";
 import type { VariantFiles } from "./variant-files.ts";
 import { openHttp } from "../mlflow/http.ts";
 import { openRest } from "../mlflow/rest.ts";
@@ -124,12 +124,13 @@ export async function openServices(
     }
     // Loaded only if used, because loading a database's client takes a tenth of a short run.
     const { openPglite } = await import("../database/pglite.ts");
-    return stack.use(
-      await withRetry(
-        "open the embedded database",
-        () => openPglite(embeddedFolder),
-      ),
-    );
+    const opened = await openPglite(embeddedFolder).catch((error) => {
+      const mayWait = options.retryPolicy.retries > 0;
+      if (!mayWait || !(error instanceof TransientError)) throw error;
+      log.info(`${error.message}. Waiting for up to a minute`);
+      return openPglite(embeddedFolder, { waitMs: 60_000 });
+    });
+    return stack.use(opened);
   });
   const postgres = (what: string, settings: () => Promise<PostgresSettings>) =>
     once(async () => {
@@ -143,7 +144,13 @@ export async function openServices(
     });
   const tables = (database: () => Promise<Database>): Tracked => ({
     database,
-    store: once(async () => await openTables(await database(), { log })),
+    store: once(async () => {
+      const opened = await database();
+      return await withRetry(
+        "read the version of MLflow's tables",
+        () => openTables(opened, { log }),
+      );
+    }),
   });
   const reach = (tracking: Tracking): Tracked => {
     switch (tracking.kind) {

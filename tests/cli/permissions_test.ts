@@ -1,10 +1,17 @@
 /** Code inside a command can use nothing but what the launcher allows: an attacker runs under the flags of every command. */
-import { deepStrictEqual, match, ok } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { argumentsFor } from "../../lib/cli/launch.ts";
 import { commands } from "../../lib/cli/commands.ts";
 import { runCommand } from "../support/commands.ts";
-import { freePort, tempFolder } from "../support/servers.ts";
+import { putSecret } from "../support/aws.ts";
+import { testWithPython } from "../support/python.ts";
+import {
+  freePort,
+  startMoto,
+  startPostgres,
+  tempFolder,
+} from "../support/servers.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -165,6 +172,7 @@ Deno.test("an output inside the project's code ends with exit code 2 and writes 
       `${folder.path}/link/x.ts`,
       `${folder.path}/y.csv`,
       ".git/hooks/pre-commit",
+      "scripts/x\n::error::forged",
     ]
   ) {
     const args = ["--file", "data/churn/X_test_sample_2.json"];
@@ -175,6 +183,7 @@ Deno.test("an output inside the project's code ends with exit code 2 and writes 
     ], { env, code: 2 });
     match(stderr, /^Cannot write the output .*the project's own files/);
     match(report.error, /belongs to the project's own files/);
+    strictEqual(stderr.split("\n").length, 2); // one line, in a log too
   }
   for (const name of ["x.ts", "y.ts"]) {
     ok(
@@ -208,3 +217,38 @@ Deno.test("a host that no setting names ends with exit code 2 and names CHURN_HO
   );
   await server.shutdown();
 });
+
+testWithPython(
+  "a database whose host only a secret names is reached if CHURN_HOSTS is empty or names it",
+  async () => {
+    await using postgres = await startPostgres();
+    await using moto = await startMoto();
+    await using folder = await tempFolder();
+    const { host, port, user: username, password } = postgres;
+    const login = { username, password, host, port, dbname: "predictions" };
+    await putSecret(moto, "mlflow-db", { ...login, dbname: "mlflow" });
+    await putSecret(moto, "predictions-pg-database", login);
+    await putSecret(moto, "by-name", { ...login, host: "localhost" });
+    const env = {
+      ...moto.env,
+      CHURN_HOME: folder.path,
+      MLFLOW_SECRET_NAME: "mlflow-db",
+      MLFLOW_S3_BUCKET: "churn-models",
+    };
+    const flags = ["--retries", "0"];
+    await runCommand("setup", flags, { env });
+    const named = { ...env, CHURN_HOSTS: `${host}:${port}` };
+    await runCommand("setup", flags, { env: named });
+    const refusals = [
+      [{ CHURN_HOSTS: `${host}:1` }, `CHURN_HOSTS=${host}:${port}`],
+      [{ MLFLOW_SECRET_NAME: "by-name" }, "CHURN_HOSTS=localhost:PORT"],
+    ] as const;
+    for (const [settings, advice] of refusals) {
+      const { stderr } = await runCommand("setup", flags, {
+        env: { ...named, ...settings },
+        code: 2,
+      });
+      ok(stderr.includes(advice), stderr);
+    }
+  },
+);

@@ -7,6 +7,9 @@ import {
 } from "../../lib/services/connections.ts";
 import type { Database } from "../../lib/database/database.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
+import { toLog } from "../../lib/base/log.ts";
+import { ensureMlflowSchema } from "../../lib/services/schema.ts";
+import { openServices } from "../../lib/services/services.ts";
 import { redact } from "../../lib/base/redact.ts";
 import { putSecret, rotateSecret } from "../support/aws.ts";
 import { setEnvironment } from "../support/environment.ts";
@@ -158,3 +161,36 @@ testWithPython(
     });
   },
 );
+
+Deno.test("the version of MLflow's tables is read again while the tables are locked", async () => {
+  await using postgres = await startPostgres();
+  await using admin = await openDatabase(postgres, "postgres");
+  await ensureMlflowSchema(admin);
+  await admin.query("alter role postgres set lock_timeout = '200ms'");
+  using _ = setEnvironment({
+    MLFLOW_TRACKING_URI: postgres.url(),
+    MLFLOW_ARTIFACT_ROOT: "/nowhere",
+    PREDICTIONS_DATABASE_URL: postgres.url("predictions"),
+  });
+  const messages: string[] = [];
+  const note = (message: string) => void messages.push(message);
+  await using services = await openServices({
+    log: toLog("normal", note),
+    retryPolicy: { retries: 50, delaySeconds: 0.1 },
+  });
+  const locked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const holder = admin.transaction(async (tx) => {
+    await tx.query("lock table alembic_version in access exclusive mode");
+    locked.resolve();
+    await released.promise;
+  });
+  await locked.promise;
+  const opened = services.mlflow();
+  while (!messages.some((message) => /lock timeout/.test(message))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  released.resolve();
+  await holder;
+  ok(await opened);
+});

@@ -32,17 +32,7 @@ import {
 import { decide, type Severity } from "../../lib/monitoring/verdict.ts";
 import { parseJsonLines } from "../../lib/rows/json.ts";
 import { runPython, testWithPython } from "../support/python.ts";
-
-/** Uniform numbers in [0, 1) that are the same at every run (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { randomFrom } from "../support/random.ts";
 
 /** Bell-shaped, of unit variance: a sum of twelve uniform numbers. */
 function drawValues(

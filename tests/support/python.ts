@@ -13,10 +13,12 @@ export type PeerName =
   | "mlflow-2.22.5"
   | "linters"
   | "moto"
+  | "sbom"
   | "bench"
   | "rows"
   | "columnar"
   | "parity"
+  | "survival"
   | "xgboost";
 
 /** The version of Python that the pins were resolved for. */

@@ -405,6 +405,8 @@ Deno.test("settings.sh passes on only the settings that the scripts read", async
     MLFLOW_SECRET_NAME: "mlflow",
     MLFLOW_DB_HOST: "db.internal\nPATH=/evil",
     PREDICTIONS_SECRET_NAME: "",
+    CHURN_HOSTS: "db.internal:5432",
+    CHURN_HOME: "/evil",
     PGSSLMODE: "verify-full",
     PATH: "/evil",
     PREDICTIONS_DATABASE_URL: "postgresql://u:password@h/d",
@@ -414,6 +416,7 @@ Deno.test("settings.sh passes on only the settings that the scripts read", async
   deepStrictEqual(gained.trim().split("\n"), [
     "MLFLOW_SECRET_NAME=mlflow",
     "MLFLOW_DB_HOST=db.internalPATH=/evil",
+    "CHURN_HOSTS=db.internal:5432",
     "PGSSLMODE=verify-full",
   ]);
 });
