@@ -5,13 +5,13 @@ import {
   TransientError,
   UsageError,
 } from "../base/errors.ts";
+import { settledOrAborted } from "../base/abortable.ts";
 import { announceSecret } from "../base/redact.ts";
 import {
   limitRequests,
   type RequestHandler,
   type RequestLimits,
   silenceOf,
-  untilAborted,
   withinTime,
 } from "./limits.ts";
 
@@ -91,7 +91,10 @@ export function withCredentials<Client extends AwsClient>(
       return await call(client);
     }
   };
-  return (call) => untilAborted(limits.signal, () => run(call));
+  return async (call) => {
+    limits.signal?.throwIfAborted();
+    return await settledOrAborted(run(call), limits.signal);
+  };
 }
 
 /** Registers the credentials with the redactor. A failure here is not an outage of the called service, so it never allows a fallback. */

@@ -71,6 +71,8 @@ export function limitRequests(
       ...options,
       requestTimeout,
       ...(signal && { abortSignal: signal }),
+    }).catch((error) => {
+      throw worded(error, requestTimeout);
     });
     if (response.body instanceof Readable) {
       response.body = limitBody(
@@ -127,6 +129,18 @@ function limitBody(
   });
 }
 
+/** Words the SDK's error for headers that did not come in time; it names a setting that users do not have. */
+function worded(error: unknown, timeoutMs: number): unknown {
+  const isTimeout = error instanceof Error && error.name === "TimeoutError" &&
+    error.message.includes("requestTimeout");
+  if (isTimeout) {
+    error.message = `the request timed out: no answer within ${
+      timeoutMs / 1000
+    } s`;
+  }
+  return error;
+}
+
 function tooSlow(received: number, ms: number): Error {
   const error = new Error(
     `the response timed out: it is too slow, ${received} bytes in ${
@@ -135,26 +149,6 @@ function tooSlow(received: number, ms: number): Error {
   );
   error.name = "TimeoutError";
   return error;
-}
-
-/**
- * Settles as `work` does, or throws the signal's reason as soon as it is
- * aborted. `work` is not started after that.
- */
-export async function untilAborted<T>(
-  signal: AbortSignal | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (signal === undefined) return await work();
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work(), aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 /** Settles as `work` does. @throws {TransientError} If it takes longer than `ms`. */

@@ -110,7 +110,11 @@ export async function openServices(
     ? openHttp(config.tracking)
     : undefined;
   const artifactSettings: ArtifactSettings = {
-    s3: { region: config.aws.region, endpoint: config.aws.s3Endpoint },
+    s3: {
+      region: config.aws.region,
+      endpoint: config.aws.s3Endpoint,
+      signal,
+    },
     server,
   };
   const artifacts = (uri: string) => openArtifacts(uri, artifactSettings);
