@@ -4,6 +4,7 @@ import { cuts } from "./cuts.ts";
 import { disk } from "./disk.ts";
 import { kills } from "./kills.ts";
 import { memory } from "./memory.ts";
+import { outages } from "./outages.ts";
 import { outputs } from "./outputs.ts";
 import type { FaultFamily } from "./result.ts";
 import { servers } from "./servers.ts";
@@ -18,4 +19,5 @@ export const families: readonly FaultFamily[] = [
   ...signals,
   ...disk,
   ...memory,
+  ...outages,
 ];
