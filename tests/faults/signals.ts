@@ -62,7 +62,8 @@ async function stop(
     // It had completed before the signal arrived.
     if (code === 0) return isThere ? undefined : "code 0, but nothing is there";
     // The signal arrived before the first line of the program ran.
-    if (by !== null && stderr === "" && !isThere) return undefined;
+    const isEarly = by !== null || code === 130 || code === 143; // 128 + signal, from the launcher
+    if (isEarly && stderr === "" && !isThere) return undefined;
     if (code !== 75) return `code ${code}, expected 75`;
     const says = isThere ? /stored before: / : /not stored/;
     return says.test(stderr)
