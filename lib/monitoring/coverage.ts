@@ -130,6 +130,27 @@ export function describeCoverage(
 }
 
 /**
+ * Returns why metrics on these outcomes say nothing about all scored players:
+ * too few have an outcome, or which ones have one depends on the score.
+ * Undefined if neither is the case.
+ */
+export function coverageFault(
+  { players, found, tenths }: JoinedOutcomes,
+): string | undefined {
+  const { unknown } = thresholds.coverage;
+  if (found.length < unknown * players) {
+    return `only ${found.length} of ${players} scored players have an outcome, at least ${
+      percent(unknown)
+    } are needed`;
+  }
+  const spread = scoreSpread(tenths);
+  return spread &&
+    `the share of players with an outcome depends on the score (${
+      percent(spread.low)
+    } to ${percent(spread.high)} across its tenths)`;
+}
+
+/**
  * Returns the lowest and the highest coverage of a tenth of the scores;
  * undefined when they are close, or the difference can be due to chance
  * (chi-square test of equal shares, p 0.001).

@@ -282,7 +282,7 @@ function toPerformance(
 ): Performance {
   const performance = measurePerformance({ ids, scores }, {
     outcomes: byPlayer,
-    referenceAuc: reference?.metrics?.["auc"],
+    reference,
     file: uri,
   });
   if (unnamed === 0) return performance;

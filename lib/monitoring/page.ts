@@ -242,7 +242,19 @@ ${
       ],
       ["AUC when the model was logged", number(auc_reference)],
     ])
-  }`;
+  }${reliabilityTable(performance)}`;
+}
+
+function reliabilityTable({ reliability = [] }: Performance): string {
+  if (reliability.length === 0) return "";
+  const rows = reliability.map(({ rows, expected, observed }) => [
+    String(rows),
+    percent(expected),
+    percent(observed),
+  ]);
+  return `<details><summary>Expected and observed rate by tenths of the scores</summary>${
+    table(["players", "expected", "observed"], rows)
+  }</details>`;
 }
 
 function unseenPart(shares: MonitoringResult["unseen_categories"]): string {

@@ -87,10 +87,9 @@ export function areaUnderCurve({ probabilities, outcomes }: Scored): number {
 }
 
 /**
- * Returns the 95 % interval of AUC by DeLong, DeLong and Clarke-Pearson (1988,
- * https://doi.org/10.2307/2531595), computed from ranks as in Sun and Xu (2014,
- * https://doi.org/10.1109/LSP.2014.2337313) and clipped to 0 and 1. Undefined
- * if either outcome has fewer than two rows.
+ * Returns the 95 % interval of AUC, {@linkcode areaError} times the normal
+ * quantile on both sides, clipped to 0 and 1. Undefined if either outcome has
+ * fewer than two rows.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -103,6 +102,22 @@ export function areaUnderCurve({ probabilities, outcomes }: Scored): number {
 export function areaInterval(
   scored: Scored,
 ): readonly [number, number] | undefined {
+  const error = areaError(scored);
+  if (error === undefined) return undefined;
+  const half = normalQuantile975 * error;
+  const auc = areaUnderCurve(scored);
+  return [Math.max(0, auc - half), Math.min(1, auc + half)];
+}
+
+const normalQuantile975 = 1.959963984540054;
+
+/**
+ * Returns the standard error of AUC by DeLong, DeLong and Clarke-Pearson (1988,
+ * https://doi.org/10.2307/2531595), computed from ranks as in Sun and Xu (2014,
+ * https://doi.org/10.1109/LSP.2014.2337313). Undefined if either outcome has
+ * fewer than two rows.
+ */
+export function areaError(scored: Scored): number | undefined {
   const { probabilities, outcomes } = scored;
   const rows = Array.from(probabilities, (_, row) => row);
   const ranks = midranks(probabilities);
@@ -113,12 +128,38 @@ export function areaInterval(
     return own.map((row, index) => (ranks[row]! - within[index]!) / others);
   });
   if (placements.some(({ length }) => length < 2)) return undefined;
-  const normalQuantile975 = 1.959963984540054;
-  const half = normalQuantile975 * Math.sqrt(
+  return Math.sqrt(
     placements.reduce((sum, each) => sum + variance(each) / each.length, 0),
   );
-  const auc = areaUnderCurve(scored);
-  return [Math.max(0, auc - half), Math.min(1, auc + half)];
+}
+
+/**
+ * Returns the standard error of an AUC of which only the value and the numbers
+ * of rows are known, by Hanley and McNeil (1982,
+ * https://doi.org/10.1148/radiology.143.1.7063747, equation 1, with the
+ * approximation for exponential scores). Undefined without rows of both outcomes.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * // At 0.5, this is the variance of the Mann-Whitney statistic: (m + n + 1) / (12 m n).
+ * const error = loggedAreaError({ auc: 0.5, positives: 10, negatives: 20 })!;
+ * strictEqual(error.toFixed(12), Math.sqrt(31 / 2400).toFixed(12));
+ * ```
+ */
+export function loggedAreaError(
+  { auc, positives, negatives }: {
+    auc: number;
+    positives: number;
+    negatives: number;
+  },
+): number | undefined {
+  if (!(positives > 0 && negatives > 0)) return undefined;
+  const q1 = auc / (2 - auc);
+  const q2 = 2 * auc ** 2 / (1 + auc);
+  const pairs = auc * (1 - auc) + (positives - 1) * (q1 - auc ** 2) +
+    (negatives - 1) * (q2 - auc ** 2);
+  return Math.sqrt(pairs / (positives * negatives));
 }
 
 /** Returns ranks, which count from 1; equal values share the mean of their ranks. */
