@@ -142,7 +142,7 @@ function isRequest({ from, type }: Message): boolean {
 }
 
 /** Returns decisions that let the chosen request arrive, drop the end of its reply, and cut the connection once the server has done it. */
-function loseReply(
+export function loseReply(
   isChosen: (message: Message) => boolean,
 ): { decide: Decide; wasLost: () => boolean } {
   let armed: number | undefined;

@@ -6,6 +6,7 @@ import { kills } from "./kills.ts";
 import { memory } from "./memory.ts";
 import { outages } from "./outages.ts";
 import { outputs } from "./outputs.ts";
+import { peers } from "./peers.ts";
 import type { FaultFamily } from "./result.ts";
 import { servers } from "./servers.ts";
 import { signals } from "./signals.ts";
@@ -20,4 +21,5 @@ export const families: readonly FaultFamily[] = [
   ...disk,
   ...memory,
   ...outages,
+  ...peers,
 ];
