@@ -1,7 +1,9 @@
 /** Logs a monitoring result as an MLflow run "Monitoring …": numbers as metrics, verdicts as tags, and the report as artifacts. */
 import { sha256 } from "../base/digest.ts";
+import { InputError } from "../base/errors.ts";
 import type { MonitoringResult } from "./result.ts";
 import { getExperiment } from "../mlflow/experiment.ts";
+import { ForbiddenError } from "../mlflow/http.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
 import type { MonitoredRun } from "./monitor.ts";
 import { toJsonReport } from "./report.ts";
@@ -11,11 +13,14 @@ import type { Services } from "../services/services.ts";
 import { sourceTags, toDataset } from "../mlflow/tags.ts";
 import type { Variant } from "../config/variant.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
+import type { Performance } from "./performance.ts";
+import { isJudged } from "./verdict.ts";
 
 /**
- * Logs the result to MLflow and stores it in Postgres: first the run's contents,
- * then the rows, then the run's end, so that a crash leaves an unfinished run
- * and no result that a later call would treat as complete. If another process
+ * Logs the result to MLflow and stores it in Postgres: first the run's contents
+ * and the point of the version's time series, then the rows, then the run's end,
+ * so that a crash leaves an unfinished run and no result that a later call would
+ * treat as complete. If another process
  * stored a result first, that one is returned and this run ends as KILLED.
  */
 export async function storeResult(
@@ -35,6 +40,7 @@ export async function storeResult(
       "log the metrics",
       () => mlflow.logBatch(runId, { metrics, tags: toTags(result) }),
     );
+    await logToVersion(services, mlflow, monitored);
     const database = await services.predictions();
     const stored = await withRetry(
       "store the result",
@@ -54,6 +60,45 @@ export async function storeResult(
     throw error;
   }
 }
+
+/**
+ * Logs a judged performance to the run that logged the model version, one point
+ * per period: MLflow's history of a metric is then the version's performance
+ * over time. The step is the period's day, counted from 1970-01-01. Periods
+ * measured again have a later point at the same step. If the run was deleted or
+ * may not be written, a warning reports it.
+ */
+async function logToVersion(
+  { withRetry, log }: Services,
+  mlflow: MlflowStore,
+  { result, version }: MonitoredRun,
+): Promise<void> {
+  const { performance, scoring_run: run, monitored_at } = result;
+  const runId = version?.runId;
+  if (runId === undefined || !performance || !isJudged(performance.severity)) {
+    return;
+  }
+  const day = run.period ?? run.finished_at.slice(0, 10);
+  const step = Math.round(Date.parse(day) / msPerDay);
+  const timestampMs = Date.parse(monitored_at);
+  const metrics = knownNumbers(performanceNumbers(performance))
+    .map(([key, value]) => ({ key, value, timestampMs, step }));
+  try {
+    await withRetry(
+      "log the performance to the model version's run",
+      () => mlflow.logBatch(runId, { metrics }),
+    );
+  } catch (error) {
+    const isRefused = error instanceof InputError ||
+      error instanceof ForbiddenError;
+    if (!isRefused) throw error;
+    log.warn(
+      `Cannot log the performance to the run of ${run.model_name} version ${run.model_version}: ${error.message}`,
+    );
+  }
+}
+
+const msPerDay = 86_400_000;
 
 /** Creates the run, links it to the rows and the model, and uploads the report. Returns the run id. */
 async function startRun(
@@ -146,15 +191,30 @@ function toMetrics(
   const { comparisons, performance } = result;
   const numbers: Record<string, number | undefined> = {
     ...Object.assign({}, ...comparisons.map(numbersOf)),
-    ...prefixed("performance.", performance?.metrics ?? {}),
-    "performance.coverage": performance?.coverage,
-    "performance.auc_low": performance?.auc_interval?.[0],
-    "performance.auc_high": performance?.auc_interval?.[1],
-    "performance.auc_reference": performance?.auc_reference,
+    ...(performance ? performanceNumbers(performance) : {}),
   };
   const timestampMs = Date.parse(result.monitored_at);
+  return knownNumbers(numbers)
+    .map(([key, value]) => ({ key, value, timestampMs }));
+}
+
+function performanceNumbers(
+  { metrics, coverage, auc_interval, auc_reference }: Performance,
+): Record<string, number | undefined> {
+  return prefixed("performance.", {
+    ...metrics,
+    coverage,
+    auc_low: auc_interval?.[0],
+    auc_high: auc_interval?.[1],
+    auc_reference,
+  });
+}
+
+function knownNumbers(
+  numbers: Readonly<Record<string, number | undefined>>,
+): [string, number][] {
   return Object.entries(numbers).flatMap(([key, value]) =>
-    value === undefined ? [] : [{ key, value, timestampMs }]
+    value === undefined ? [] : [[key, value]]
   );
 }
 

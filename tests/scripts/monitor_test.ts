@@ -298,7 +298,9 @@ async function startEmbedded(): Promise<Stage> {
   };
 }
 
-async function startConfigured(): Promise<Stage> {
+async function startConfigured(): Promise<
+  Stage & { readonly pythonEnv: Readonly<Record<string, string>> }
+> {
   const world = await startWorld("geography-us", "mlflow-3.17.2");
   const flags = ["--geography", "US", "--retries", "0"];
   const { host, port, user, password } = world.postgres;
@@ -313,6 +315,7 @@ async function startConfigured(): Promise<Stage> {
   await end(0, "promote", "--version", "1");
   return {
     path: world.folder,
+    pythonEnv: world.pythonEnv,
     end,
     change: async (sql) => {
       await using database = await open("predictions");
@@ -531,6 +534,60 @@ for (
     },
   );
 }
+
+testWithPython(
+  "monitor logs each period's performance to the model version's run, where mlflow.get_metric_history reads it by period",
+  async () => {
+    await using stage = await startConfigured();
+    await scoreWeeks(stage, 2); // of 2026-09-07 and 2026-09-14
+    const first = await drawOutcomes(stage, 1);
+    const second = await drawOutcomes(stage, 2);
+    const monitor = (file: string, run: string) =>
+      stage.end(0, "monitor", "--outcomes", file, "--run", run);
+    await monitor(second.file, "2"); // outcomes may arrive in any order
+    await monitor(first.file, "1");
+    // The outcomes of 150 of the 400 players give no verdict, so no point.
+    const lines = (await Deno.readTextFile(first.file)).split("\n");
+    const few = `${stage.path}/few.jsonl`;
+    await Deno.writeTextFile(few, lines.slice(0, 150).join("\n"));
+    strictEqual((await monitor(few, "1")).report.performance, "unknown");
+
+    const { stdout } = await runPython(
+      "mlflow-3.17.2",
+      `import datetime, json
+from mlflow import MlflowClient
+client = MlflowClient()
+run_id = client.get_model_version("churn-prediction-model-us", "1").run_id
+day = lambda step: str(datetime.date(1970, 1, 1) + datetime.timedelta(days=step))
+history = {key: {day(m.step): m.value for m in client.get_metric_history(run_id, "performance." + key)} for key in ("auc", "brier")}
+print(json.dumps({**history, "points": len(client.get_metric_history(run_id, "performance.auc")), "newest": client.get_run(run_id).data.metrics["performance.auc"]}))
+client.delete_run(run_id)`,
+      { env: { ...stage.pythonEnv } },
+    );
+    const { auc, brier, points, newest } = JSON.parse(
+      stdout.trim().split("\n").at(-1)!,
+    );
+    strictEqual(points, 2);
+    for (
+      const [period, expected] of [
+        ["2026-09-07", first],
+        ["2026-09-14", second],
+      ] as const
+    ) {
+      ok(Math.abs(auc[period] - expected.auc) < 1e-9, period);
+      ok(Math.abs(brier[period] - expected.brier) < 1e-9, period);
+    }
+    strictEqual(newest, auc["2026-09-14"]);
+
+    // Someone deleted that run: monitoring goes on, and reports what is missing.
+    const { stderr, report } = await monitor(second.flipped, "2");
+    deepStrictEqual([report.status, report.performance], ["created", "fail"]);
+    match(
+      stderr,
+      /Cannot log the performance to the run of churn-prediction-model-us version 1: .* is deleted/,
+    );
+  },
+);
 
 Deno.test("monitor rejects ambiguous outcomes and runs, and reports how many players are covered", async () => {
   await using home = await startHome();
