@@ -26,7 +26,6 @@ export interface Permissions {
  * models, and what Deno, Git, editors or CI read or run.
  */
 export const ownFiles: readonly string[] = [
-  ".cache",
   ".ci",
   ".devcontainer",
   ".dockerignore",

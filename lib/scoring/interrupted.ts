@@ -3,8 +3,11 @@ import type { Queryable } from "../database/database.ts";
 import type { Experiment } from "../mlflow/store.ts";
 import type { Services } from "../services/services.ts";
 
-/** The tag of a scoring run that holds its id in the ledger. */
+/** The tag of a scoring run that holds its id in the ledger, or {@linkcode notInLedger}. */
 export const ledgerTag = "churn.scoring_run_id";
+
+/** The tag's value for a run that writes its scores to a file. */
+export const notInLedger = "none";
 
 /** What the ledger has of a run. */
 interface LedgerState {
@@ -22,8 +25,11 @@ interface LedgerState {
  * scores, otherwise, if they are RUNNING and their process is dead, as KILLED. A
  * run whose process is alive is left alone. A second call changes nothing.
  *
- * Looks at the newest 1,000 runs that are not finished. Only runs that store their
- * scores in the ledger are known to it.
+ * A run that writes a file is RUNNING only for a moment, after the file is
+ * complete, and its process is not known; it ends as KILLED, and if its process is
+ * alive after all, that ends it as FINISHED.
+ *
+ * Looks at the newest 1,000 runs that are not finished.
  */
 export async function endInterruptedRuns(
   services: Services,

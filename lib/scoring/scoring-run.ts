@@ -49,7 +49,7 @@ import {
   type Recipe,
   resolveRecipe,
 } from "../rows/recipe.ts";
-import { ledgerTag } from "./interrupted.ts";
+import { ledgerTag, notInLedger } from "./interrupted.ts";
 import type { Scorer } from "./scorer.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import type { Services } from "../services/services.ts";
@@ -542,7 +542,7 @@ export async function startScoringRun(
           ...variant.tags,
           "churn.data_source": source,
           ...(period === undefined ? {} : { "churn.period": period }),
-          ...(ledgerId === undefined ? {} : { [ledgerTag]: String(ledgerId) }),
+          [ledgerTag]: String(ledgerId ?? notInLedger),
         },
       }),
   );

@@ -55,6 +55,7 @@ Deno.test("predict ends runs that earlier calls left open, by what the ledger ha
     };
     await leave("dead", "RUNNING", "777");
     await leave("odd", "RUNNING", "no number");
+    await leave("file", "RUNNING", "none"); // of --output FILE
     await leave("failed", "FAILED", "778");
     await leave("alive", "RUNNING", String(alive?.id));
     // Another process stored the batch: the ledger names its own run.
@@ -78,8 +79,10 @@ Deno.test("predict ends runs that earlier calls left open, by what the ledger ha
     ["FINISHED", "FINISHED", "FINISHED"],
   );
   deepStrictEqual(
-    ["dead", "odd", "failed", "alive", "rival", "other"].map((id) => after[id]),
-    ["KILLED", "KILLED", "FAILED", "RUNNING", "KILLED", "RUNNING"],
+    ["dead", "odd", "file", "failed", "alive", "rival", "other"].map((id) =>
+      after[id]
+    ),
+    ["KILLED", "KILLED", "KILLED", "FAILED", "RUNNING", "KILLED", "RUNNING"],
   );
   {
     await using database = await openPglite(`${folder.path}/home/database`);
