@@ -258,7 +258,7 @@ export const monitorCommand = {
     outcomes: {
       kind: "text",
       value: "URI",
-      help: "JSON Lines with player id and label: s3:// or a file",
+      help: "rows with player id and label, in any format: s3:// or a file",
       file: read,
     },
     run: {
