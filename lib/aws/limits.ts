@@ -110,7 +110,7 @@ function limitBody(
       const startMs = performance.now();
       timer = setTimeout(
         () => this.destroy(tooSlow(received, window.ms)),
-        window.ms - waitedMs,
+        Math.max(0, window.ms - waitedMs),
       );
       chunks.next().then(({ done, value }) => {
         clearTimeout(timer);

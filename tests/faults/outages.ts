@@ -4,6 +4,7 @@ import { TransientError } from "../../lib/base/errors.ts";
 import { retry } from "../../lib/base/retry.ts";
 import { openS3 } from "../../lib/storage/s3.ts";
 import {
+  deleteObject,
   makeBucket,
   putObject,
   putSecret,
@@ -205,7 +206,7 @@ async function replaceObjects(
   const versions = [large, replacement];
   await runTries(tries, async (index) => {
     const random = seededNumbers(seed + index);
-    const path = `replaced/${index % 8}`;
+    const path = `replaced/${index}`; // of this try alone: eight run at once
     let current = 0;
     await putObject(moto, `faults/${path}`, large);
     await readOnce({
@@ -221,6 +222,7 @@ async function replaceObjects(
       },
       random,
     }, { seed: seed + index, tally, counts });
+    await deleteObject(moto, `faults/${path}`);
   });
   return tally.toResult({ tries, remark: remarkOf(counts) });
 }
