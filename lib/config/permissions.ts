@@ -103,7 +103,8 @@ export interface PermissionOptions {
  * `CHURN_HOME`, a local `MLFLOW_ARTIFACT_ROOT`, the folders in `CHURN_FILES`,
  * the files that TLS and AWS settings name, and the files that the command line
  * names. It may write `CHURN_HOME`, `MLFLOW_ARTIFACT_ROOT`, `CHURN_FILES` and
- * the output files that the command line names, but never {@linkcode ownFiles}.
+ * the output files that the command line names, but never {@linkcode ownFiles}:
+ * a folder in `CHURN_FILES` that is among them may only be read.
  * Hosts: {@linkcode hostsFor}.
  *
  * A file is written to `FILE.part/` first and then renamed, so that path is
@@ -118,12 +119,16 @@ export function permissionsFor(
 ): Permissions {
   const { named, exists, offline = false, uris = [] } = options;
   const folders = foldersOf(environment);
+  // Somebody may keep models or data to read among the project's own files.
+  const writableFolders = folders.filter(({ name, path }) =>
+    name !== "CHURN_FILES" || ownFileAt(path, options) === undefined
+  );
   const written = named.filter(({ use }) => use === "write").flatMap((
     { path },
   ) => [firstMissing(path, exists) ?? path, `${path}.part`]);
   const read = named.map(({ path }) => withoutPattern(path));
   const writable: readonly Writable[] = [
-    ...offline ? [] : folders,
+    ...offline ? [] : writableFolders,
     ...named.filter(({ use }) => use === "write")
       .map(({ path }) => ({ path, name: "the output" })),
   ];
@@ -136,7 +141,7 @@ export function permissionsFor(
       ...written,
     ]),
     write: unique([
-      ...offline ? [] : folders.map(({ path }) => path),
+      ...offline ? [] : writableFolders.map(({ path }) => path),
       ...written,
     ]),
     neverWrite: protectProject(writable, options),
@@ -233,23 +238,18 @@ function protectProject(
   writable: readonly Writable[],
   { project, real }: PermissionOptions,
 ): readonly string[] {
-  const root = real(project);
-  const places = writable.map((place) => ({
-    ...place,
-    inProject: relative(root, real(resolve(project, place.path))),
-  }));
-  for (const { name, path, inProject } of places) {
-    const [first = ""] = inProject.split("/");
-    const own = ownFiles.find((file) =>
-      // Not every file system tells upper from lower case.
-      file.toLowerCase() === first.toLowerCase()
-    );
+  for (const { name, path } of writable) {
+    const own = ownFileAt(path, { project, real });
     if (own === undefined) continue;
     throw new UsageError(
       `Cannot write ${name} ${path}: ${own} belongs to the project's own files, which no command changes; ` +
         `choose another place, such as scores.csv or a folder outside the project`,
     );
   }
+  const places = writable.map((place) => ({
+    ...place,
+    inProject: inProject(place.path, { project, real }),
+  }));
   const outer = places.find(({ inProject }) =>
     /^\.\.(\/\.\.)*$/.test(inProject)
   );
@@ -260,6 +260,24 @@ function protectProject(
     `Cannot write ${inner.name} ${inner.path}: ${outer.name} ${outer.path} contains the whole project, so nothing inside the project may be written; ` +
       `choose a place outside the project for ${inner.name}, or narrower folders for ${outer.name}`,
   );
+}
+
+/** Returns which of the project's own files a path is, or is below; undefined for none. */
+function ownFileAt(
+  path: string,
+  options: Pick<PermissionOptions, "project" | "real">,
+): string | undefined {
+  const [first = ""] = inProject(path, options).split("/");
+  // Not every file system tells upper from lower case.
+  return ownFiles.find((file) => file.toLowerCase() === first.toLowerCase());
+}
+
+/** Returns a path as seen from the project, without symbolic links. */
+function inProject(
+  path: string,
+  { project, real }: Pick<PermissionOptions, "project" | "real">,
+): string {
+  return relative(real(project), real(resolve(project, path)));
 }
 
 /** Returns the file that a Postgres URI's parameter `sslrootcert` names. */

@@ -92,7 +92,10 @@ Deno.test("permissionsFor() refuses outputs and folders that are the project's o
   refuses(output("/srv/churn/Scripts/x.ts"), /: scripts belongs/);
   const linked = (path: string) => path.replace(/^\/out/, "/srv/churn/lib");
   refuses(output("/out/x.csv", linked), /the output \/out\/x.csv: lib belongs/);
-  for (const name of ["CHURN_HOME", "CHURN_FILES", "MLFLOW_ARTIFACT_ROOT"]) {
+  const files = permissionsFor({ CHURN_FILES: "/in,tests/golden" }, none);
+  ok(files.read.includes("tests/golden"));
+  deepStrictEqual(files.write, [".local", "/in"]);
+  for (const name of ["CHURN_HOME", "MLFLOW_ARTIFACT_ROOT"]) {
     for (const path of ["lib", "./scripts/x", "/srv/churn/.git"]) {
       refuses(
         () => permissionsFor({ [name]: path }, none),
