@@ -1,5 +1,6 @@
 /** Runs one SQL query on the predictions database, embedded or not, in a read-only transaction. */
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
+import { settledOrAborted } from "../lib/base/abortable.ts";
 import { InputError, UsageError } from "../lib/base/errors.ts";
 import { queryCommand } from "../lib/cli/commands.ts";
 import { ReadOnlyDatabaseError } from "../lib/database/database.ts";
@@ -15,7 +16,7 @@ function explainWrite(error: unknown): never {
 }
 
 if (import.meta.main) {
-  await runScript(queryCommand, async (flags, { log, words }) => {
+  await runScript(queryCommand, async (flags, { log, signal, words }) => {
     const [sql, ...more] = words;
     if (!sql || /^[\s;]*$/.test(sql) || more.length > 0) {
       throw new UsageError(
@@ -26,9 +27,11 @@ if (import.meta.main) {
     await using services = await openServices({
       log,
       retryPolicy: retryPolicyOf(flags),
+      signal,
     });
     const database = await services.predictions();
-    const rows = await queryReadOnly(database, sql).catch(explainWrite);
+    const running = queryReadOnly(database, sql).catch(explainWrite);
+    const rows = await settledOrAborted(running, signal);
     return {
       report: { status: "done", rows: rows.length, result: rows },
       text: formatRows(rows, format),

@@ -26,6 +26,7 @@ import {
   parseFlags,
   toHelp,
 } from "./flags.ts";
+import { stopSignals } from "./stop.ts";
 import { version } from "./version.ts";
 
 const project = fileURLToPath(new URL("../../", import.meta.url)).replace(
@@ -227,7 +228,7 @@ async function run(
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of stopSignals) {
     Deno.addSignalListener(signal, () => {
       try {
         child.kill(signal);

@@ -12,7 +12,7 @@ export interface StopOptions {
 }
 
 /** The signals with which a terminal, GitHub's runner, systemd or a container asks a process to end. */
-const signals = ["SIGINT", "SIGTERM"] as const;
+export const stopSignals = ["SIGINT", "SIGTERM"] as const;
 
 /** The highest time limit, in minutes: a timer with a longer delay than 2³¹ ms would fire at once. */
 export const longestLimitMinutes = 35_000;
@@ -50,7 +50,7 @@ export function openStop(
       () => stop(`at the time limit of ${limitMinutes} minutes (--time-limit)`),
     );
   }
-  const listeners = signals.map((name) => {
+  const listeners = stopSignals.map((name) => {
     const listener = () => stop(`by ${name}`);
     Deno.addSignalListener(name, listener);
     return { name, listener };

@@ -7,6 +7,16 @@ export type Period = string;
 /** A day or an ISO week, each in both of its forms in ISO 8601. */
 const periodForms = "\\d{4}-\\d{2}-\\d{2}|\\d{8}|\\d{4}-W\\d{2}|\\d{4}W\\d{2}";
 
+/** Each spelling of a period, where a search begins. */
+const periodExpressions = periodForms.split("|").map((form) =>
+  new RegExp(form, "y")
+);
+
+/** A period between other characters. */
+const periodInText = new RegExp(
+  `(?<![0-9A-Za-z])(?:${periodForms})(?![0-9])`,
+);
+
 /** What messages call the accepted forms. */
 const formsInWords =
   "a day such as 2026-11-23, or an ISO week such as 2026-W48";
@@ -169,10 +179,7 @@ export function dayIn(path: string): string | undefined {
     /(\d{4})[_.](\d{2})[_.](\d{2})/g,
     "$1-$2-$3",
   );
-  const [spelling] =
-    new RegExp(`(?<![0-9A-Za-z])(?:${periodForms})(?![0-9])`).exec(
-      withHyphens,
-    ) ?? [];
+  const [spelling] = periodInText.exec(withHyphens) ?? [];
   if (spelling === undefined) return undefined;
   const exists = toPeriod(spelling);
   return exists ?? (spelling.includes("-") ? spelling : undefined);
@@ -277,10 +284,9 @@ function endsOf(
           ? [start + spelling.length]
           : [];
       }
-      return periodForms.split("|").flatMap((form) => {
-        const [found] = new RegExp(`^(?:${form})`).exec(path.slice(start)) ??
-          [];
-        return found === undefined ? [] : [start + found.length];
+      return periodExpressions.flatMap((expression) => {
+        expression.lastIndex = start;
+        return expression.test(path) ? [expression.lastIndex] : [];
       });
     case "name":
       for (let at = start; at < path.length && path[at] !== "/"; at++) {

@@ -23,11 +23,7 @@ import {
   toBins,
   toComparable,
 } from "../statistics/batch-profile.ts";
-import {
-  type Profile,
-  type ReferenceProfile,
-  toProfile,
-} from "../statistics/profile.ts";
+import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { readAllRows } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
 import { readModel, readRows, type RecordedModel } from "./rows.ts";
@@ -147,21 +143,20 @@ export async function monitorRun(
     const current = await rows(run);
     unknownCategories = current.features?.unknownCategories ?? {};
     if (previous) {
-      const before = toEarlier(await rows(previous), columns);
-      const counts = toCounts(toBins(before, { sha256: "" }), current);
-      comparisons.push(compareWith(before, counts, "consecutive"));
+      const before = await rows(previous);
+      comparisons.push(compareRows(before, current, columns));
     }
   }
-  if (previous) {
-    if (
-      previous.modelVersion !== run.modelVersion ||
-      previous.modelName !== run.modelName
-    ) {
-      notes.push(
-        `the previous run was scored with ${previous.modelName} version ${previous.modelVersion}, so the scores may differ for that reason alone`,
-      );
-    }
-  } else notes.push("there is no earlier run of this variant on other data");
+  if (!previous) {
+    notes.push("there is no earlier run of this variant on other data");
+  } else if (
+    previous.modelVersion !== run.modelVersion ||
+    previous.modelName !== run.modelName
+  ) {
+    notes.push(
+      `the previous run was scored with ${previous.modelName} version ${previous.modelVersion}, so the scores may differ for that reason alone`,
+    );
+  }
   const performance = outcomes && toPerformance(outcomes, {
     ...await readScores(database, run),
     reference: reference?.profile,
@@ -259,17 +254,23 @@ function toCounts(
   return { ...counts, features: features && counts.features };
 }
 
-/** Returns the profile of an earlier run in bins of its own; without features when its rows are not available. */
-function toEarlier(
-  { rows, features, scores }: ReadRun,
+/** Compares the rows of two runs in bins of the earlier one; only their scores if the rows of either are not available. */
+function compareRows(
+  before: ReadRun,
+  current: ReadRun,
   columns: readonly Column[] = [],
-): Profile {
-  return toProfile({
-    names: features ? columns.map(({ name }) => name) : [],
-    matrix: features?.matrix ?? new Float32Array(),
-    rows,
-    scores,
+): DriftComparison {
+  const areKnown = before.features && current.features;
+  const profile = toProfile({
+    names: areKnown ? columns.map(({ name }) => name) : [],
+    matrix: areKnown ? before.features.matrix : new Float32Array(),
+    rows: before.rows,
+    scores: before.scores,
   });
+  const features = areKnown ? current.features : undefined;
+  const bins = toBins(profile, { sha256: "" });
+  const counts = toCounts(bins, { ...current, features });
+  return compareWith(profile, counts, "consecutive");
 }
 
 function toPerformance(

@@ -1,6 +1,7 @@
 /** Measures the performance of stored scores on matured outcomes. */
 import { InputError } from "../base/errors.ts";
 import {
+  type CalibrationInTheLarge,
   calibrationInTheLarge,
   calibrationSlope,
   logOddsShift,
@@ -91,10 +92,14 @@ export function measurePerformance(
   const sample = { probabilities, outcomes: found };
   const metrics = evaluationMetrics(sample);
   const interval = areaInterval(sample);
-  const calibration = compareCalibration(sample, reference);
+  const large = calibrationInTheLarge(sample);
+  const calibration = large &&
+    compareCalibration(large, { probabilities, reference });
   const referenceAuc = reference?.metrics?.["auc"];
   return {
     ...judge(sample, {
+      auc: metrics["auc"],
+      interval,
       reference,
       calibration,
       fault: coverageFault(joined),
@@ -108,7 +113,7 @@ export function measurePerformance(
       rows: scored.ids.length,
       outcomes: outcomes.size,
     }),
-    metrics: { ...metrics, ...furtherMetrics(sample, calibration) },
+    metrics: { ...metrics, ...furtherMetrics(sample, { large, calibration }) },
     ...(interval ? { auc_interval: interval } : {}),
     ...(referenceAuc === undefined ? {} : { auc_reference: referenceAuc }),
     reliability: reliabilityBins(sample),
@@ -127,20 +132,22 @@ interface CalibrationChange {
 
 /** Returns the change of the calibration; undefined without a labelled reference, or if it has no value. */
 function compareCalibration(
-  sample: Scored,
-  reference: LoggedPerformance | undefined,
+  now: CalibrationInTheLarge,
+  { probabilities, reference }: {
+    probabilities: readonly number[];
+    reference: LoggedPerformance | undefined;
+  },
 ): CalibrationChange | undefined {
-  const now = calibrationInTheLarge(sample);
   const expected = reference?.score?.mean;
   const { base_rate: observed, brier, rows } = reference?.metrics ?? {};
   if (
-    !now || expected === undefined || observed === undefined ||
-    brier === undefined || rows === undefined
+    expected === undefined || observed === undefined || brier === undefined ||
+    rows === undefined
   ) return undefined;
   const before = observed - expected;
   // Brier's score is the mean square of outcome minus probability: less the squared mean, their variance.
   const variance = Math.max(0, brier - before ** 2) / rows;
-  const shift = logOddsShift(sample.probabilities, now.observed - before);
+  const shift = logOddsShift(probabilities, now.observed - before);
   return {
     difference: now.difference,
     before,
@@ -153,9 +160,11 @@ function compareCalibration(
 
 function furtherMetrics(
   sample: Scored,
-  change: CalibrationChange | undefined,
+  { large, calibration: change }: {
+    large: CalibrationInTheLarge | undefined;
+    calibration: CalibrationChange | undefined;
+  },
 ): Record<string, number> {
-  const large = calibrationInTheLarge(sample);
   const slope = calibrationSlope(sample);
   const top = topDecile(sample);
   return {
@@ -184,10 +193,17 @@ function furtherMetrics(
 
 type Judgement = Pick<Performance, "severity" | "reasons">;
 
+/** What AUC is judged by. */
+interface MeasuredArea {
+  readonly auc: number | undefined;
+  /** 95 % interval. */
+  readonly interval: readonly [number, number] | undefined;
+  readonly reference: LoggedPerformance | undefined;
+}
+
 function judge(
   sample: Scored,
-  { reference, calibration, fault }: {
-    reference: LoggedPerformance | undefined;
+  { calibration, fault, ...area }: MeasuredArea & {
     calibration: CalibrationChange | undefined;
     fault: string | undefined;
   },
@@ -200,31 +216,29 @@ function judge(
     );
   }
   if (fault !== undefined) return verdict("unknown", fault);
-  const area = judgeArea(sample, reference);
+  const ranking = judgeArea(sample, area);
   const level = calibration && judgeCalibration(calibration);
-  if (!level) return area;
-  const judged = [area, level];
+  if (!level) return ranking;
+  const judged = [ranking, level];
   const severity =
     (["fail", "warn"] as const).find((worst) =>
       judged.some((each) => each.severity === worst)
-    ) ?? area.severity;
+    ) ?? ranking.severity;
   return { severity, reasons: judged.flatMap(({ reasons }) => reasons) };
 }
 
 function judgeArea(
   sample: Scored,
-  reference: LoggedPerformance | undefined,
+  { auc, interval, reference }: MeasuredArea,
 ): Judgement {
   const { auc: before, rows, base_rate: rate } = reference?.metrics ?? {};
   const error = areaError(sample);
-  const interval = areaInterval(sample);
-  if (error === undefined || interval === undefined) {
+  if (error === undefined || auc === undefined || interval === undefined) {
     return verdict("unknown", "too few rows with one of the two outcomes");
   }
   if (before === undefined || rows === undefined || rate === undefined) {
     return verdict("unknown", "the model was logged without an AUC");
   }
-  const auc = evaluationMetrics(sample)["auc"]!;
   const errorBefore = loggedAreaError({
     auc: before,
     positives: rate * rows,

@@ -24,15 +24,14 @@ import { openScoreWriter } from "./score-writer.ts";
 import { digestRecipe } from "../rows/recipe.ts";
 import type { Engine, Scorer } from "./scorer.ts";
 import { checkStorable, columnsOf, openVersion } from "./version.ts";
+import { finishScoringRun, startScoringRun } from "./mlflow-run.ts";
 import {
   type BatchScores,
   type Binding,
-  finishScoringRun,
   RawColumnsMissed,
   recipeOf,
   type ScoredBatch,
   scoreInto,
-  startScoringRun,
 } from "./scoring-run.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import { sourceTags } from "../mlflow/tags.ts";

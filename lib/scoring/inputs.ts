@@ -198,8 +198,8 @@ export async function sortInputs(
 /**
  * Returns which batches are scored even if their content was scored before: all if
  * the scores go to a file, or with `force` those of the chosen periods, and without
- * a choice the newest. A batch of a period that a completed run has with the same
- * idempotency key is not scored again.
+ * a choice the newest. A batch of a period, or without one of a file, that a
+ * completed run has with the same idempotency key is not scored again.
  */
 export function toAgain(
   batches: readonly InputBatch[],
@@ -217,9 +217,13 @@ export function toAgain(
     idempotencyKey !== undefined && run.idempotencyKey === idempotencyKey
   );
   const newest = batches.at(-1)?.period;
-  return ({ period }) =>
+  return ({ period, uri }) =>
     (isExplicit(choice) || period === newest) &&
-    !done.some((run) => (run.hasPeriod ? run.period : undefined) === period);
+    !done.some((run) =>
+      run.hasPeriod
+        ? run.period === period
+        : period === undefined && run.inputUri === uri
+    );
 }
 
 /** Tells whether flags name the data or the periods. */

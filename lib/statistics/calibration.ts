@@ -1,5 +1,5 @@
 /** Measures whether probabilities agree with the outcomes that followed: calibration in the large, its slope, and reliability bins. */
-import type { Scored } from "./classification.ts";
+import { normalQuantile975, type Scored } from "./classification.ts";
 
 /** The observed rate minus the expected one, and its uncertainty. */
 export interface CalibrationInTheLarge {
@@ -196,8 +196,6 @@ export function reliabilityBins(
     { rows, expected, observed },
   ) => ({ rows, expected: expected / rows, observed: observed / rows }));
 }
-
-const normalQuantile975 = 1.959963984540054;
 
 /** Returns the log likelihood at intercept and slope, its gradient, and the information matrix. */
 function derivatives(

@@ -109,7 +109,8 @@ export function areaInterval(
   return [Math.max(0, auc - half), Math.min(1, auc + half)];
 }
 
-const normalQuantile975 = 1.959963984540054;
+/** The 97.5 % quantile of the standard normal distribution: a 95 % interval extends so many standard errors to both sides. */
+export const normalQuantile975 = 1.959963984540054;
 
 /**
  * Returns the standard error of AUC by DeLong, DeLong and Clarke-Pearson (1988,

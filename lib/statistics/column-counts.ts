@@ -115,6 +115,7 @@ export class ColumnCounter {
   /** Adds rows. @param matrix Rows × columns; NaN means missing. */
   add(matrix: ArrayLike<number>): void {
     const width = this.#counts.length;
+    if (width === 0) return;
     // Column by column, but of few rows at a time, which stay in the processor's cache.
     const tile = width * rowsPerTile;
     for (let start = 0; start < matrix.length; start += tile) {

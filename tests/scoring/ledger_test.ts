@@ -28,6 +28,7 @@ import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
 import { parsePeriod } from "../../lib/config/periods.ts";
 import { toVariant } from "../../lib/config/variant.ts";
 import { startPostgres, tempFolder } from "../support/servers.ts";
+import { randomFrom } from "../support/random.ts";
 
 let made = 0;
 
@@ -76,16 +77,6 @@ const threeRows: readonly ScoreChunk[] = [{
   scores: new Float32Array([0.25, 0.5, 0.75]),
   ids: undefined,
 }];
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function generator(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let bits = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** What both databases must do; each test has a variant of its own. */
 const contract: Record<string, (database: Database) => Promise<void>> = {
@@ -441,7 +432,7 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
   ) => {
     const input = newInput();
     const rows = 100_000;
-    const random = generator(20261125);
+    const random = randomFrom(20261125);
     const scores = Float32Array.from(
       { length: rows },
       (_, row) => [0, 1, 1e-45, 1.17549435e-38, 0.1][row] ?? random(),

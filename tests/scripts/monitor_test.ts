@@ -942,5 +942,16 @@ testWithPython(
       ["consecutive"],
     );
     strictEqual(evidence.comparisons[0]!.features!.length, 45);
+
+    // The rows of the previous run are gone: only the scores can be compared.
+    const next = await writePlayers(
+      `${world.folder}/next.jsonl`,
+      players.filter((_, index) => index % 2 === 0),
+    );
+    await run("predict", "--input", next);
+    await Deno.writeTextFile(input, "");
+    const gone = await run("monitor");
+    strictEqual(gone.drift, "unknown");
+    match(gone.notes.join("\n"), /new.jsonl has changed since it was scored/);
   },
 );

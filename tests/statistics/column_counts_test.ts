@@ -13,16 +13,7 @@ import {
   rowsOf,
 } from "../../lib/statistics/column-counts.ts";
 import { toProfile } from "../../lib/statistics/profile.ts";
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function generator(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let bits = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { randomFrom } from "../support/random.ts";
 
 /** Columns as models have them: money with many zeros, a flag, a flag that is no longer one, all missing, negative values. */
 function columnsOf(random: () => number): number[] {
@@ -64,7 +55,7 @@ function countPlainly(
 
 Deno.test("ColumnCounter counts what a plain loop counts, however the rows are cut, on 200 generated sets", () => {
   for (let seed = 1; seed <= 200; seed++) {
-    const random = generator(seed);
+    const random = randomFrom(seed);
     const rows = 1 + Math.floor(random() * 700);
     const names = ["money", "flag", "odd", "empty", "signed"];
     const width = names.length;
@@ -108,6 +99,12 @@ Deno.test("ColumnCounter counts what a plain loop counts, however the rows are c
     }
     strictEqual(meanOf(found[3]!), undefined);
   }
+});
+
+Deno.test("ColumnCounter without columns counts nothing", () => {
+  const counter = new ColumnCounter([]);
+  counter.add(new Float32Array(4));
+  deepStrictEqual(counter.columns(), []);
 });
 
 Deno.test("parseBatchProfile() reads what was counted, and refuses another version", () => {
