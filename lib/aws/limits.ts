@@ -51,9 +51,10 @@ interface RequestOptions {
 /**
  * Limits every request that a handler sends. The headers of the response must
  * arrive within twice `silenceMs`, because a silent connection is reported as
- * such, and the time that the request's body takes at the minimum rate. The body of the response must then arrive at the minimum rate:
- * in each window of `silenceMs`, as many bytes as that rate gives. Time in which
- * the caller does not read does not count.
+ * such, and the time that the request's body takes at the minimum rate. The body
+ * of the response must then arrive at the minimum rate: in each window of
+ * `silenceMs`, as many bytes as that rate gives. Time in which the caller does not
+ * read does not count.
  *
  * @throws From then on `handle` and the bodies throw an error named `TimeoutError`, which the SDK retries.
  */

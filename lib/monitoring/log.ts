@@ -20,8 +20,8 @@ import { isJudged } from "./verdict.ts";
  * Logs the result to MLflow and stores it in Postgres: first the run's contents
  * and the point of the version's time series, then the rows, then the run's end,
  * so that a crash leaves an unfinished run and no result that a later call would
- * treat as complete. If another process
- * stored a result first, that one is returned and this run ends as KILLED.
+ * treat as complete. If another process stored a result first, that one is
+ * returned and this run ends as KILLED.
  */
 export async function storeResult(
   services: Services,

@@ -109,9 +109,9 @@ export async function openAndScore(
 
 /**
  * Scores each batch and stores its scores. In Postgres, batches are stored one at
- * a time; one whose data cannot be used does not keep the others from it. A file is written at once for
- * all batches, and MLflow runs are logged only after it is complete. A batch that
- * is not the one its side file promises is not stored.
+ * a time; one whose data cannot be used does not keep the others from it. A file
+ * is written at once for all batches, and MLflow runs are logged only after it is
+ * complete. A batch that is not the one its side file promises is not stored.
  */
 async function scoreBatches(
   services: Services,
@@ -230,8 +230,9 @@ type Sink = (blocks: AsyncIterable<BatchScores>) => Promise<void>;
 type RawColumns = ReadonlyMap<InputBatch, readonly string[]>;
 
 /**
- * Scores one batch, once, and compares it with its side file. If a raw column turns up late or a service is unavailable,
- * what the sink did is void: {@linkcode fromTheStart} begins again.
+ * Scores one batch, once, and compares it with its side file. If a raw column turns
+ * up late or a service is unavailable, what the sink did is void:
+ * {@linkcode fromTheStart} begins again.
  */
 async function score(
   { services, scorer, options, binding }: Context,
