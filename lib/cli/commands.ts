@@ -286,7 +286,8 @@ export const monitorCommand = {
       kind: "text",
       value: "WHAT",
       default: "never",
-      help: "drift, performance or never: the failure that sets exit code 3",
+      help:
+        "data, drift, performance or never: the failure that sets exit code 3",
     },
     ...serviceFlags,
     ...outputFlags,

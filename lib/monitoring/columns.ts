@@ -1,6 +1,7 @@
 /** Measures the drift of every column between two samples and derives the verdict on the comparison; every verdict includes its numbers. */
 import {
   adjustPValues,
+  chiSquareTest,
   kolmogorovSmirnov,
   rangeNoise,
   shareNoise,
@@ -14,12 +15,18 @@ import {
   rowsOf,
 } from "../statistics/column-counts.ts";
 import type { ColumnProfile, Profile } from "../statistics/profile.ts";
+import { countGroup, type Group } from "./groups.ts";
 import { band, type Severity, thresholds } from "./verdict.ts";
 
-/** One column in both samples, with the fields of the JSON report; unknown numbers are absent. */
+/** One column, or one group of one-hot columns, in both samples, with the fields of the JSON report; unknown numbers are absent. */
 export interface ColumnDrift {
   readonly name: string;
-  readonly kind: "numeric" | "category";
+  /** `group`: the one-hot columns of a step of the recipe, as one column of categories. */
+  readonly kind: "numeric" | "category" | "group";
+  /** Name of the group that is judged in place of this one-hot column, whose severity is then `unknown`. */
+  readonly group?: string;
+  /** The categories of a group, in the order of the counts. */
+  readonly categories?: readonly string[];
   readonly severity: Severity;
   /** One sentence per exceeded threshold, with its numbers. */
   readonly reasons: readonly string[];
@@ -29,6 +36,9 @@ export interface ColumnDrift {
   readonly psi_noise: number;
   readonly psi_noise_limit: number;
   readonly ks?: number;
+  /** Of a group: Pearson's statistic, and the share of rows that changed category (total variation). */
+  readonly chi_square?: number;
+  readonly distance?: number;
   readonly p_value?: number;
   readonly p_adjusted?: number;
   readonly missing_ref: number;
@@ -48,10 +58,12 @@ export interface DriftComparison {
   readonly comparison: "baseline" | "consecutive";
   readonly severity: Severity;
   readonly reasons: readonly string[];
-  /** Share of failed features among those that could be judged; absent when there are none. */
+  /** Share of failed features and groups among those that could be judged; absent when there are none. */
   readonly drifted_share?: number;
   /** Absent when the rows of either sample are not available. */
   readonly features?: readonly ColumnDrift[];
+  /** Absent like the features, and in a result of an earlier release. */
+  readonly groups?: readonly ColumnDrift[];
   /** Absent when the reference has no scores. */
   readonly score?: ColumnDrift;
   /** Share of scores above 0.5, which predict churn, in the reference and now. */
@@ -71,34 +83,60 @@ export interface CurrentRows {
 
 /**
  * Compares the current rows with another sample's profile. P-values are adjusted
- * over all columns, including the score.
+ * over all columns and groups, including the score. The columns of a group are
+ * not judged themselves.
  *
  * @param reference The profile; it must have the features of `current`, in the same order.
+ * @param options `groups`: the one-hot groups of the recipe, none by default.
  */
 export function compareWith(
   reference: Omit<Profile, "features"> & {
     readonly features?: Profile["features"] | undefined;
   },
   current: CurrentRows,
-  comparison: DriftComparison["comparison"],
+  { comparison, groups = [] }: {
+    comparison: DriftComparison["comparison"];
+    groups?: readonly Group[];
+  },
 ): DriftComparison {
-  const { features: counted } = current;
-  const measured = (counted ? reference.features ?? [] : []).map((
-    profile,
-    index,
-  ) => measure(profile, counted![index]!));
-  const ofScore = reference.score && current.score
-    ? [measure(reference.score, current.score)]
+  const profiles = reference.features;
+  const counts = current.features;
+  const hasFeatures = profiles !== undefined && counts !== undefined;
+  const grouped = hasFeatures
+    ? groups.flatMap((group) => {
+      const found = countGroup(group, { profiles, counts });
+      return found ? [{ ...found, ...group }] : [];
+    })
     : [];
-  const judged = judge([...measured, ...ofScore]);
-  const score = judged[measured.length];
-  const features = counted && reference.features
-    ? judged.slice(0, measured.length)
-    : undefined;
+  const groupOf = new Map(
+    grouped.flatMap(({ name, members }) =>
+      members.map((index) => [index, name] as const)
+    ),
+  );
+  const judged = judge([
+    ...(hasFeatures
+      ? profiles.map((profile, index) => ({
+        ...measure(profile, counts[index]!),
+        group: groupOf.get(index),
+      }))
+      : []),
+    ...grouped.map(measureGroup),
+    ...(reference.score && current.score
+      ? [measure(reference.score, current.score)]
+      : []),
+  ]);
+  const width = hasFeatures ? profiles.length : 0;
+  const score = judged[width + grouped.length];
+  const found = hasFeatures
+    ? {
+      features: judged.slice(0, width),
+      groups: judged.slice(width, width + grouped.length),
+    }
+    : {};
   return {
     comparison,
-    ...conclude({ features, score }),
-    ...(features ? { features } : {}),
+    ...conclude({ ...found, score }),
+    ...found,
     ...(score ? { score } : {}),
     ...(reference.score
       ? {
@@ -111,11 +149,26 @@ export function compareWith(
   };
 }
 
+/** Returns the names of the columns and groups that failed, and "the score" first if it did. */
+export function failedColumns(
+  comparison: DriftComparison | undefined,
+): string[] {
+  const { features = [], groups = [], score } = comparison ?? {};
+  const failed = [...groups, ...features]
+    .filter(({ severity }) => severity === "fail").map(({ name }) => name);
+  return score?.severity === "fail" ? ["the score", ...failed] : failed;
+}
+
 interface Measured {
-  readonly profile: ColumnProfile;
-  readonly counts: ColumnCounts;
+  readonly profile: Omit<ColumnProfile, "kind"> & Pick<ColumnDrift, "kind">;
+  readonly counts: Omit<ColumnCounts, "zeros">;
   readonly rows: { readonly expectedRows: number; readonly actualRows: number };
-  readonly ks: TestResult | undefined;
+  /** Kolmogorov and Smirnov's; of a group, the chi-square test. */
+  readonly test: TestResult | undefined;
+  /** Set for a group only. */
+  readonly categories?: readonly string[];
+  /** The group of a one-hot column. */
+  readonly group?: string | undefined;
 }
 
 function measure(profile: ColumnProfile, counts: ColumnCounts): Measured {
@@ -126,23 +179,40 @@ function measure(profile: ColumnProfile, counts: ColumnCounts): Measured {
     profile,
     counts,
     rows: { expectedRows, actualRows },
-    ks: known > 0 && expectedRows > profile.missing
+    test: known > 0 && expectedRows > profile.missing
       ? kolmogorovSmirnov(profile.counts, counts.counts)
       : undefined,
   };
 }
 
+function measureGroup(
+  { name, categories, reference, current }: Group & {
+    readonly reference: readonly number[];
+    readonly current: readonly number[];
+  },
+): Measured {
+  return {
+    profile: { name, kind: "group", edges: [], counts: reference, missing: 0 },
+    counts: { counts: current, missing: 0, outOfRange: 0, sum: NaN },
+    rows: { expectedRows: total(reference), actualRows: total(current) },
+    test: chiSquareTest(reference, current),
+    categories: [...categories, "none of them"],
+  };
+}
+
 /** Returns the drift of all columns of one comparison, whose p-values are adjusted together. */
 function judge(columns: readonly Measured[]): ColumnDrift[] {
-  const tested = columns.filter(({ ks }) => ks !== undefined);
-  const adjusted = adjustPValues(tested.map(({ ks }) => ks!.pValue));
+  const tested = columns.filter(({ test, group }) =>
+    test !== undefined && group === undefined
+  );
+  const adjusted = adjustPValues(tested.map(({ test }) => test!.pValue));
   return columns.map((column) =>
     toDrift(column, adjusted[tested.indexOf(column)])
   );
 }
 
 function toDrift(
-  { profile, counts, rows, ks }: Measured,
+  { profile, counts, rows, test, categories, group }: Measured,
   pAdjusted: number | undefined,
 ): ColumnDrift {
   const { expectedRows, actualRows } = rows;
@@ -152,7 +222,7 @@ function toDrift(
   const used = before.filter((count, bin) => count + after[bin]! > 0).length;
   const noise = stabilityNoise(used, rows);
   const known = actualRows - counts.missing;
-  const mean = meanOf(counts);
+  const mean = categories ? undefined : meanOf(counts);
   const drift = {
     name: profile.name,
     kind: profile.kind,
@@ -161,7 +231,15 @@ function toDrift(
     psi: stabilityIndex(before, after),
     psi_noise: noise.expected,
     psi_noise_limit: noise.limit,
-    ...(ks ? { ks: ks.statistic, p_value: ks.pValue } : {}),
+    ...(test ? { p_value: test.pValue } : {}),
+    ...(test && !categories ? { ks: test.statistic } : {}),
+    ...(test && categories
+      ? {
+        categories,
+        chi_square: test.statistic,
+        distance: distanceOf(profile.counts, counts.counts),
+      }
+      : {}),
     ...(pAdjusted === undefined ? {} : { p_adjusted: pAdjusted }),
     missing_ref: profile.missing / expectedRows,
     missing_cur: counts.missing / actualRows,
@@ -174,6 +252,10 @@ function toDrift(
     counts_ref: profile.counts,
     counts_cur: counts.counts,
   };
+  if (group !== undefined) {
+    const reasons = [`judged as part of ${group}`];
+    return { ...drift, group, severity: "unknown", reasons };
+  }
   return { ...drift, ...toSeverity(drift) };
 }
 
@@ -186,6 +268,7 @@ function toSeverity(
       `${n_ref} and ${n_cur} rows, at least ${thresholds.min_rows} of each are needed`;
     return { severity: "not-enough-data", reasons: [reason] };
   }
+  if (drift.kind === "group") return toGroupSeverity(drift);
   const outside = drift.out_of_range ?? 0;
   const missingChange = Math.abs(drift.missing_cur - drift.missing_ref);
   const findings = [
@@ -196,10 +279,7 @@ function toSeverity(
       })`,
     },
     {
-      severity: ks >= thresholds.ks.distance &&
-          p_adjusted < thresholds.ks.p_adjusted
-        ? "fail"
-        : "ok",
+      severity: ks >= thresholds.ks.distance ? certainty(p_adjusted) : "ok",
       reason: `KS distance ${ks.toFixed(3)}, adjusted p ${
         describeP(p_adjusted)
       }`,
@@ -226,6 +306,68 @@ function toSeverity(
   };
 }
 
+/** Judges a group: the effect is its PSI or the share of rows that changed category, and the chi-square test must exclude chance. */
+function toGroupSeverity(
+  drift: Omit<ColumnDrift, "severity" | "reasons">,
+): Pick<ColumnDrift, "severity" | "reasons"> {
+  const { psi, psi_noise_limit, distance = 0, p_adjusted = 1 } = drift;
+  const effect = worst([
+    psi > psi_noise_limit ? band(psi, thresholds.psi) : "ok",
+    distance >= thresholds.group.distance ? "fail" : "ok",
+  ]);
+  const certain = certainty(p_adjusted);
+  if (effect === "ok" || certain === "ok") {
+    return { severity: "ok", reasons: [] };
+  }
+  return {
+    severity: effect === "fail" && certain === "fail" ? "fail" : "warn",
+    reasons: [
+      `PSI ${psi.toFixed(3)} (noise limit ${psi_noise_limit.toFixed(3)}), ${
+        percent(distance)
+      } of the rows changed category, chi-square ${
+        drift.chi_square?.toFixed(1)
+      }, adjusted p ${describeP(p_adjusted)}`,
+      describeLargestChange(drift),
+    ],
+  };
+}
+
+function certainty(pAdjusted: number): "ok" | "warn" | "fail" {
+  const { warn, fail } = thresholds.p_adjusted;
+  if (pAdjusted < fail) return "fail";
+  return pAdjusted < warn ? "warn" : "ok";
+}
+
+function describeLargestChange(
+  { categories = [], counts_ref, counts_cur, n_ref, n_cur }: Omit<
+    ColumnDrift,
+    "severity" | "reasons"
+  >,
+): string {
+  const changes = categories.map((category, index) => ({
+    category,
+    before: counts_ref[index]! / n_ref,
+    now: counts_cur[index]! / n_cur,
+  }));
+  const { category, before, now } = changes.reduce((most, each) =>
+    Math.abs(each.now - each.before) > Math.abs(most.now - most.before)
+      ? each
+      : most
+  );
+  return `${category}: ${percent(before)} before, ${percent(now)} now`;
+}
+
+/** Returns the total variation distance: half the sum of the differences of the shares. */
+function distanceOf(
+  before: readonly number[],
+  after: readonly number[],
+): number {
+  const [n1, n2] = [total(before), total(after)];
+  return total(
+    before.map((count, index) => Math.abs(count / n1 - after[index]! / n2)),
+  ) / 2;
+}
+
 function toMissingNoise(
   { n_ref, n_cur, missing_ref, missing_cur }: Pick<
     ColumnDrift,
@@ -239,20 +381,23 @@ function toMissingNoise(
 }
 
 function conclude(
-  { features, score }: {
-    features: readonly ColumnDrift[] | undefined;
+  { features, groups = [], score }: {
+    features?: readonly ColumnDrift[];
+    groups?: readonly ColumnDrift[];
     score: ColumnDrift | undefined;
   },
 ): Pick<DriftComparison, "severity" | "reasons" | "drifted_share"> {
-  const judged = (features ?? []).filter(({ severity }) =>
-    severity !== "not-enough-data"
-  );
+  const judged = [...groups, ...features ?? []].filter((
+    { severity, group },
+  ) => severity !== "not-enough-data" && group === undefined);
   const failed = judged.filter(({ severity }) => severity === "fail");
   const share = judged.length > 0 ? failed.length / judged.length : undefined;
   const reasons = [
     share === undefined
       ? "no feature has enough rows"
-      : `${failed.length} of ${judged.length} features drifted`,
+      : `${failed.length} of ${judged.length} features drifted${
+        describeNames(failed)
+      }`,
     score
       ? `score ${score.severity}: PSI ${score.psi.toFixed(3)} (noise limit ${
         score.psi_noise_limit.toFixed(3)
@@ -264,12 +409,24 @@ function conclude(
     ...(share === undefined ? {} : { drifted_share: share }),
   };
   const fails = score?.severity === "fail" ||
-    (share ?? 0) >= thresholds.drifted_share.fail;
+    (share ?? 0) >= thresholds.drifted_share.fail ||
+    failed.some(({ n_ref, n_cur }) =>
+      Math.min(n_ref, n_cur) >= thresholds.drifted_share.min_rows_for_one
+    );
   if (fails) return { severity: "fail", ...found };
   if (!features || !score) return { severity: "unknown", ...found };
   if (judged.length === 0) return { severity: "not-enough-data", ...found };
   const isQuiet = [...judged, score].every(({ severity }) => severity === "ok");
   return { severity: isQuiet ? "ok" : "warn", ...found };
+}
+
+/** Names the failed columns, of which one is enough for a failure. */
+function describeNames(failed: readonly ColumnDrift[]): string {
+  if (failed.length === 0) return "";
+  const most = 3;
+  const names = [...failed].sort((a, b) => b.psi - a.psi).slice(0, most)
+    .map(({ name }) => name).join(", ");
+  return ` (${names}${failed.length > most ? ", …" : ""})`;
 }
 
 function worst(severities: readonly ("ok" | "warn" | "fail")[]): Severity {

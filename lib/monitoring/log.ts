@@ -177,6 +177,7 @@ function toTags(
   { verdict, earlier_performance: earlier }: MonitoringResult,
 ): Record<string, string> {
   return {
+    ...(verdict.data === undefined ? {} : { "churn.data": verdict.data }),
     "churn.drift": verdict.drift,
     "churn.performance": verdict.performance,
     "churn.retrain": String(verdict.retrain),
@@ -219,7 +220,7 @@ function knownNumbers(
 }
 
 function numbersOf(
-  { comparison, features = [], score, drifted_share, above_half }:
+  { comparison, features = [], groups = [], score, drifted_share, above_half }:
     DriftComparison,
 ): Record<string, number | undefined> {
   const isBaseline = comparison === "baseline";
@@ -228,7 +229,7 @@ function numbersOf(
   return {
     ...Object.assign(
       {},
-      ...features.map((column) => columnNumbers(column, drift)),
+      ...[...features, ...groups].map((column) => columnNumbers(column, drift)),
     ),
     [`${drift}drifted_share`]: drifted_share,
     ...prefixed(own, {

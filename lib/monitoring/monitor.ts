@@ -1,9 +1,7 @@
 /** Monitors one scoring run of a variant: compares it with other data and returns the result. */
 import { sha256 } from "../base/digest.ts";
 import { UsageError } from "../base/errors.ts";
-import type { MonitoringResult, RunFacts } from "./result.ts";
-import type { Column } from "../rows/cells.ts";
-import type { Features } from "../rows/features.ts";
+import type { MonitoringResult, PastVerdict, RunFacts } from "./result.ts";
 import { openNamedFiles, readWhole } from "../services/variant-files.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import {
@@ -11,29 +9,19 @@ import {
   findPreviousRun,
   type LedgerRun,
   readHistory,
-  readProfile,
   readScores,
 } from "./runs.ts";
 import { type Outcomes, toOutcomes } from "./outcomes.ts";
 import { measurePerformance, type Performance } from "./performance.ts";
-import {
-  type BatchBins,
-  type BatchProfile,
-  countBatch,
-  toBins,
-  toComparable,
-} from "../statistics/batch-profile.ts";
-import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
+import type { ReferenceProfile } from "../statistics/profile.ts";
 import { readAllRows } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
-import { readModel, readRows, type RecordedModel } from "./rows.ts";
+import { readModel } from "./rows.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
-import {
-  compareWith,
-  type CurrentRows,
-  type DriftComparison,
-} from "./columns.ts";
+import { type DriftComparison, failedColumns } from "./columns.ts";
+import { compareRun } from "./compare-run.ts";
+import { judgeData } from "./data.ts";
 import { decide, isJudged, thresholds } from "./verdict.ts";
 
 /** The contents of an outcomes file. */
@@ -115,38 +103,12 @@ export async function monitorRun(
   const database = await services.predictions();
   const previous = await findPreviousRun(database, run);
   const model = await readModel(services, run, { settings, notes });
-  const { version, reference, columns } = model;
-  const comparisons: DriftComparison[] = [];
-  let unknownCategories: Readonly<Record<string, number>>;
-  if (reference) {
-    const count = (of: LedgerRun) =>
-      countRun(services, settings, { run: of, model, reference, notes });
-    const current = await count(run);
-    unknownCategories = current.unknownCategories;
-    comparisons.push(compareWith(reference.profile, current, "baseline"));
-    if (previous) {
-      const before = await count(previous);
-      comparisons.push(
-        compareWith(
-          toComparable(reference.profile, before),
-          current,
-          "consecutive",
-        ),
-      );
-    }
-  } else {
-    const rows = async (of: LedgerRun) => ({
-      rows: of.rows,
-      features: await readRows(services, settings, { run: of, model, notes }),
-      ...await readScores(database, of),
-    });
-    const current = await rows(run);
-    unknownCategories = current.features?.unknownCategories ?? {};
-    if (previous) {
-      const before = await rows(previous);
-      comparisons.push(compareRows(before, current, columns));
-    }
-  }
+  const { version, reference } = model;
+  const { comparisons, columns, unknownCategories } = await compareRun(
+    services,
+    settings,
+    { run, previous, model, notes },
+  );
   if (!previous) {
     notes.push("there is no earlier run of this variant on other data");
   } else if (
@@ -165,7 +127,13 @@ export async function monitorRun(
   const severity = performance?.severity ?? "unknown";
   const restsOn = isJudged(severity) ? undefined : earlier;
   const history = await readHistory(database, run);
-  const [last] = history;
+  const unseen = toShares(unknownCategories, run);
+  const data = judgeData({
+    rows: run.rows,
+    columns,
+    unseen,
+    earlierRows: history.map(({ rows }) => rows),
+  });
   const drift = comparisons[0]?.severity ?? "unknown";
   return {
     version,
@@ -189,21 +157,27 @@ export async function monitorRun(
         ? { outcomes: { uri: outcomes.uri, sha256: outcomes.sha256 } }
         : {}),
       verdict: {
+        data: data.severity,
         drift,
         performance: severity,
         ...decide({
+          data: data.severity,
           drift,
           performance: severity,
           earlier: restsOn?.performance,
-          previousDrift: last?.model_version === run.modelVersion
-            ? last.drift
-            : undefined,
+          lasting: toLasting(comparisons[0], {
+            run,
+            before: history.find(({ scoring_run_id }) =>
+              scoring_run_id === previous?.id
+            ),
+          }),
         }),
       },
+      data,
       comparisons,
       ...(performance ? { performance } : {}),
       ...(restsOn ? { earlier_performance: restsOn.performance } : {}),
-      unseen_categories: toShares(unknownCategories, run),
+      unseen_categories: unseen,
       notes,
       thresholds,
       history,
@@ -211,66 +185,17 @@ export async function monitorRun(
   };
 }
 
-/** The rows of a run, as far as they can be read again. */
-interface ReadRun {
-  readonly rows: number;
-  readonly features: Features | undefined;
-  readonly scores: Float64Array;
-}
-
-/**
- * Returns the counts of a run in the bins of the reference: those that were made
- * while it was scored, and for a run from before there were any, or of a model
- * with another reference, those of its rows, which are read again.
- */
-async function countRun(
-  services: Services,
-  settings: VariantSettings,
-  { run, model, reference, notes }: {
-    run: LedgerRun;
-    model: RecordedModel;
-    reference: NonNullable<RecordedModel["reference"]>;
-    notes: string[];
-  },
-): Promise<CurrentRows & Pick<BatchProfile, "unknownCategories">> {
-  const database = await services.predictions();
-  const profile = await readProfile(database, run);
-  if (profile?.reference === reference.sha256) return profile;
-  const features = await readRows(services, settings, { run, model, notes });
-  const { scores } = await readScores(database, run);
-  const bins = toBins(reference.profile, reference);
-  const unknownCategories = features?.unknownCategories ?? {};
-  const read = { rows: run.rows, features, scores };
-  return { ...toCounts(bins, read), unknownCategories };
-}
-
-/** Counts rows; without features if they are not available. */
-function toCounts(
-  bins: BatchBins,
-  { rows, features, scores }: ReadRun,
-): CurrentRows {
-  const matrix = features?.matrix ?? [];
-  const counts = countBatch(bins, { rows, matrix, scores });
-  return { ...counts, features: features && counts.features };
-}
-
-/** Compares the rows of two runs in bins of the earlier one; only their scores if the rows of either are not available. */
-function compareRows(
-  before: ReadRun,
-  current: ReadRun,
-  columns: readonly Column[] = [],
-): DriftComparison {
-  const areKnown = before.features && current.features;
-  const profile = toProfile({
-    names: areKnown ? columns.map(({ name }) => name) : [],
-    matrix: areKnown ? before.features.matrix : new Float32Array(),
-    rows: before.rows,
-    scores: before.scores,
-  });
-  const features = areKnown ? current.features : undefined;
-  const bins = toBins(profile, { sha256: "" });
-  const counts = toCounts(bins, { ...current, features });
-  return compareWith(profile, counts, "consecutive");
+/** Returns what failed in this run and in that of the period before, which the same model version scored and whose data did not fail. */
+function toLasting(
+  comparison: DriftComparison | undefined,
+  { run, before }: { run: LedgerRun; before: PastVerdict | undefined },
+): string[] {
+  if (before?.model_version !== run.modelVersion || before.data === "fail") {
+    return [];
+  }
+  return failedColumns(comparison).filter((name) =>
+    before.failed?.includes(name)
+  );
 }
 
 function toPerformance(

@@ -1,4 +1,5 @@
 /** Renders the report of `monitor` as one HTML page without scripts and external resources; it contains bins but no rows. */
+import { describeFinding } from "./data.ts";
 import type { MonitoringResult, PastVerdict } from "./result.ts";
 import { badge, list, table, text } from "./html.ts";
 import type { Performance } from "./performance.ts";
@@ -43,6 +44,7 @@ export function toHtmlReport(result: MonitoringResult): string {
 <h1>Monitoring of ${text(title)}</h1>
 ${
     table([], [
+      ["data", badge(verdict.data ?? "unknown")],
       ["drift", badge(verdict.drift)],
       ["performance", badge(verdict.performance)],
       [
@@ -72,6 +74,7 @@ ${
         : []),
     ])
   }
+${list((result.data?.findings ?? []).slice(0, 50).map(describeFinding))}
 ${list(result.notes)}
 ${comparisons.map((each) => comparisonPart(each, result)).join("\n")}
 ${result.performance ? performancePart(result.performance) : ""}
@@ -101,6 +104,16 @@ export function describeOther(
   return `against the ${reference?.rows} ${kind} that the model was logged with`;
 }
 
+/** Returns the groups and the features that are not part of one. */
+export function judgedColumns(
+  { groups = [], features = [] }: DriftComparison,
+): ColumnDrift[] {
+  return [
+    ...groups,
+    ...features.filter(({ group }) => group === undefined),
+  ];
+}
+
 /** Sorts columns by severity, worst first, then by stability index, largest first. */
 export function sortedByConcern(
   columns: readonly ColumnDrift[],
@@ -123,12 +136,13 @@ function comparisonPart(
   comparison: DriftComparison,
   result: MonitoringResult,
 ): string {
-  const { features = [], score, above_half: above } = comparison;
-  const shown = sortedByConcern(features).slice(0, mostRows);
+  const { score, above_half: above } = comparison;
+  const judged = judgedColumns(comparison);
+  const shown = sortedByConcern(judged).slice(0, mostRows);
   const rows = shown.map((column, index) =>
     columnRow(column, index < mostCharts)
   );
-  const hidden = features.length - shown.length;
+  const hidden = judged.length - shown.length;
   const share = above
     ? `<p>Scores over 0.5: ${percent(above.ref)} before, ${
       percent(above.cur)

@@ -1,8 +1,14 @@
 /** Describes the result of `monitor` as JSON and as text; `page.ts` renders the HTML page. */
 import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
+import { describeFinding } from "./data.ts";
 import type { MonitoringResult } from "./result.ts";
-import { describeOther, sortedByConcern, toHtmlReport } from "./page.ts";
+import {
+  describeOther,
+  judgedColumns,
+  sortedByConcern,
+  toHtmlReport,
+} from "./page.ts";
 import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { ColumnDrift, DriftComparison } from "./columns.ts";
@@ -13,7 +19,7 @@ export function toJsonReport(result: MonitoringResult): string {
 }
 
 /** The verdict that ends `monitor` with exit code 3 when it fails. */
-export type FailOn = "drift" | "performance" | "never";
+export type FailOn = "data" | "drift" | "performance" | "never";
 
 /** Validates the value of `--fail-on`. @throws {UsageError} If it is not a verdict or `never`, or is a performance that nothing measures. */
 export function parseFailOn(
@@ -28,11 +34,12 @@ export function parseFailOn(
       "Cannot use --fail-on performance without --outcomes: performance cannot be measured",
     );
   }
-  if (text === "drift" || text === "performance" || text === "never") {
-    return text;
-  }
+  if (
+    text === "data" || text === "drift" || text === "performance" ||
+    text === "never"
+  ) return text;
   throw new UsageError(
-    `Cannot use --fail-on "${text}": expected drift, performance or never`,
+    `Cannot use --fail-on "${text}": expected data, drift, performance or never`,
   );
 }
 
@@ -98,6 +105,9 @@ export function describeMonitoring(
       period: run.period ?? null,
       scored_at: run.finished_at,
       monitored_at: result.monitored_at,
+      data: verdict.data ?? null,
+      data_reasons: (result.data?.findings ?? []).slice(0, 10)
+        .map(describeFinding),
       drift: verdict.drift,
       performance: verdict.performance,
       retrain: verdict.retrain,
@@ -133,6 +143,10 @@ function toText(result: MonitoringResult, facts: MonitoringFacts): string {
       ? `Monitored ${players}`
       : `Nothing new: ${players}, were monitored before`,
     `  scoring run: ${run.id} of ${period}, ${run.input_uri}`,
+    `  data: ${verdict.data ?? "unknown"}`,
+    ...(result.data?.findings ?? []).slice(0, 3).map((finding) =>
+      `    ${describeFinding(finding)}`
+    ),
     `  drift: ${verdict.drift}`,
     ...comparisons.map((each) =>
       `    ${describeOther(each, result)}: ${each.severity}, ${
@@ -187,6 +201,6 @@ function performanceLines(
 function drifted(
   comparison: DriftComparison | undefined,
 ): ColumnDrift[] {
-  return sortedByConcern(comparison?.features ?? [])
+  return sortedByConcern(comparison ? judgedColumns(comparison) : [])
     .filter(({ severity }) => severity === "warn" || severity === "fail");
 }

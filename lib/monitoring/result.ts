@@ -1,6 +1,7 @@
 /** The result of monitoring one scoring run: the format of `report.json`, from which all other reports are derived. */
 import type { Performance } from "./performance.ts";
 import type { DriftComparison } from "./columns.ts";
+import type { DataVerdict } from "./data.ts";
 import type { Severity, thresholds } from "./verdict.ts";
 
 /** A monitoring result, with the fields of the JSON; unknown values are absent. */
@@ -22,11 +23,15 @@ export interface MonitoringResult {
   };
   readonly outcomes?: { readonly uri: string; readonly sha256: string };
   readonly verdict: {
+    /** Absent in a result of an earlier release. */
+    readonly data?: Severity;
     readonly drift: Severity;
     readonly performance: Severity;
     readonly retrain: boolean;
     readonly reason: string;
   };
+  /** Absent in a result of an earlier release. */
+  readonly data?: DataVerdict;
   /** The comparisons; the first one, the baseline if there is one, determines the verdict. */
   readonly comparisons: readonly DriftComparison[];
   readonly performance?: Performance;
@@ -73,6 +78,10 @@ export interface PastVerdict {
   readonly drift: Severity;
   readonly performance: Severity;
   readonly drifted_share: number | null;
+  /** Null or absent if an earlier release judged the run. */
+  readonly data?: Severity | null;
+  /** What failed in the comparison that determined `drift`: columns, and "the score"; absent in a result of an earlier release. */
+  readonly failed?: readonly string[];
   readonly score_psi: number | null;
   readonly auc: number | null;
 }

@@ -72,7 +72,7 @@ export async function listRuns(
   variant: string,
 ): Promise<LedgerRun[]> {
   await database.query(
-    "select earlier_performance_id from monitoring_runs limit 0",
+    "select earlier_performance_id, data from monitoring_runs limit 0",
   )
     .catch(explainMissingTables);
   return await database.query<LedgerRun>(
@@ -221,7 +221,10 @@ export async function readHistory(
     Omit<PastVerdict, "finished_at"> & { finished_at: Date }
   >(
     `select distinct on (${effectivePeriod}, s.id) s.id as scoring_run_id, s.finished_at, s.model_version, s.row_count as rows,
-       m.drift, m.performance, m.drifted_share, m.score_psi, m.auc
+       m.data, m.drift, m.performance, m.drifted_share, m.score_psi, m.auc,
+       (select coalesce(json_agg(case d.column_kind when 'score' then 'the score' else d.column_name end), '[]')
+        from drift_metrics d where d.monitoring_run_id = m.id and d.severity = 'fail'
+          and d.comparison = m.report #>> '{comparisons,0,comparison}') as failed
      from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
      where s.variant = (select variant from scoring_runs where id = $1)
        and ${isBefore} and s.content_sha256 <> $2
@@ -273,8 +276,8 @@ async function insertRun(
   const [row] = await tx.query<{ id: number }>(
     `insert into monitoring_runs (variant, scoring_run_id, previous_scoring_run_id, reference_sha256, outcomes_sha256,
        mlflow_run_id, drift, performance, retrain, drifted_share, score_psi, auc, report, monitored_at,
-       earlier_performance_id)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+       earlier_performance_id, data)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
      on conflict on constraint monitoring_runs_once do nothing returning id`,
     [
       result.variant,
@@ -292,6 +295,7 @@ async function insertRun(
       JSON.stringify(result),
       result.monitored_at,
       earlierId,
+      verdict.data ?? null,
     ],
   );
   return row?.id;
@@ -303,23 +307,26 @@ async function insertMetrics(
   { comparisons }: MonitoringResult,
   monitoringRunId: number,
 ): Promise<void> {
-  const rows = comparisons.flatMap(({ comparison, features = [], score }) =>
+  const rows = comparisons.flatMap((
+    { comparison, features = [], groups = [], score },
+  ) =>
     [
       ...features.map((drift) => ({ kind: "feature", drift })),
+      ...groups.map((drift) => ({ kind: "group", drift })),
       ...(score ? [{ kind: "score", drift: score }] : []),
     ].map(({ kind, drift }) => ({ ...drift, comparison, column_kind: kind }))
   );
   await tx.query(
     `insert into drift_metrics (monitoring_run_id, comparison, column_kind, column_name, severity, psi, psi_noise,
        psi_noise_limit, ks_statistic, ks_p_value, ks_p_adjusted, missing_share_reference, missing_share_current,
-       out_of_range_share, mean_reference, mean_current, reference_rows, current_rows)
+       out_of_range_share, mean_reference, mean_current, reference_rows, current_rows, chi_square)
      select $1, comparison, column_kind, name, severity, psi, psi_noise,
        psi_noise_limit, ks, p_value, p_adjusted, missing_ref, missing_cur,
-       out_of_range, mean_ref, mean_cur, n_ref, n_cur
+       out_of_range, mean_ref, mean_cur, n_ref, n_cur, chi_square
      from json_to_recordset($2::json) as found (comparison text, column_kind text, name text, severity text,
        psi float8, psi_noise float8, psi_noise_limit float8, ks float8, p_value float8, p_adjusted float8,
        missing_ref float8, missing_cur float8, out_of_range float8, mean_ref float8, mean_cur float8,
-       n_ref bigint, n_cur bigint)`,
+       n_ref bigint, n_cur bigint, chi_square float8)`,
     [monitoringRunId, JSON.stringify(rows)],
   );
 }

@@ -62,6 +62,14 @@ function drift(players: readonly Player[]): Player[] {
   }));
 }
 
+/** Players who joined later than those in the reference; every value is one that occurs there. */
+function rejuvenate(players: readonly Player[]): Player[] {
+  return players.map((player) => ({
+    ...player,
+    months_active: Math.ceil(Number(player["months_active"]) / 4),
+  }));
+}
+
 /** An embedded home with the shipped players scored, and how to run commands in it. */
 async function startHome(): Promise<
   AsyncDisposable & {
@@ -120,7 +128,7 @@ Deno.test("monitor finds no drift in the shipped players, stores that once, and 
   const counts = await home.run("query", countRows);
   deepStrictEqual(
     [counts.result[0].looks, counts.result[0].columns, counts.result[0].runs],
-    [1, 46, 1],
+    [1, 49, 1], // 45 features, 3 groups and the score
   );
   await Deno.remove(first.report);
   const second = await home.run("monitor");
@@ -132,11 +140,12 @@ Deno.test("monitor finds no drift in the shipped players, stores that once, and 
   deepStrictEqual(unchanged.result, counts.result);
 });
 
-Deno.test("monitor exits with 3 for --fail-on drift, and advises retraining the second time in a row", async () => {
+Deno.test("monitor exits with 3 for --fail-on drift, and advises retraining when the same drift fails in the next run, too, but not when the data are broken", async () => {
   await using home = await startHome();
   await home.run("predict", "--input", sample);
   await home.run("monitor");
-  const players = drift(await readPlayers(sample));
+  const shipped = await readPlayers(sample);
+  const players = rejuvenate(shipped);
 
   const half = await writePlayers(`${home.path}/a.jsonl`, players.slice(500));
   await home.run("predict", "--input", half);
@@ -148,10 +157,11 @@ Deno.test("monitor exits with 3 for --fail-on drift, and advises retraining the 
       { name, severity },
     ) => [name, severity]),
   );
-  for (const name of ["months_active", "total_deposit", "total_ngr"]) {
-    strictEqual(severities[name], "fail");
-  }
-  strictEqual(severities["total_handle"], "ok"); // the one number that did not move
+  strictEqual(severities["months_active"], "fail");
+  strictEqual(severities["total_handle"], "ok");
+  deepStrictEqual([report.data, report.data_reasons], ["warn", [
+    "number of rows warns: 500 rows, 1000 in the median of 1 earlier run (warns at a factor of 1.8, fails at 5)",
+  ]]);
   strictEqual(evidence.comparisons[0]!.score?.severity, "fail");
   deepStrictEqual(
     evidence.comparisons.map(({ comparison, severity }) => [
@@ -171,12 +181,42 @@ Deno.test("monitor exits with 3 for --fail-on drift, and advises retraining the 
   await home.run("predict", "--input", rest);
   const again = await home.run("monitor");
   deepStrictEqual([again.drift, again.retrain], ["fail", true]);
-  match(again.reason, /two runs in a row/);
+  match(
+    again.reason,
+    /^drift of the score, months_active failed in two adjacent periods$/,
+  );
   const later = await home.evidence(again);
   // Drifted like the run before: drift against the reference, none since.
   strictEqual(later.comparisons[0]!.severity, "fail");
   ok(later.comparisons[1]!.severity !== "fail");
   deepStrictEqual(later.history.map(({ drift }) => drift), ["fail", "ok"]);
+
+  // The score failed in the run before, too, but broken data are no reason to train.
+  const broken = await writePlayers(`${home.path}/c.jsonl`, drift(shipped));
+  await home.run("predict", "--input", broken);
+  const { report: last } = await home.end(3, "monitor", "--fail-on", "data");
+  deepStrictEqual([last.data, last.drift, last.retrain], [
+    "fail",
+    "fail",
+    false,
+  ]);
+  match(last.reason, /^the data failed; repair it at its source/);
+  deepStrictEqual(last.data_reasons, [
+    "total_deposit fails: every value is 0; the reference has 0 to 11030",
+    "total_ngr fails: missing 5.5 % before, 100.0 % now (warns at 2.0 %, fails at 10.0 %)",
+    "months_active fails: every value is 1; the reference has 1 to 51",
+    "number of rows warns: 1000 rows, 500 in the median of 3 earlier runs (warns at a factor of 1.8, fails at 5)",
+  ]);
+  const { result } = await home.run(
+    "query",
+    "select data from monitoring_runs order by id",
+  );
+  deepStrictEqual(result.map(({ data }: { data: string }) => data), [
+    "ok",
+    "warn",
+    "ok", // 500 rows, as in the run before: the lower of the two middle values
+    "fail",
+  ]);
 });
 
 testWithPython(
@@ -734,7 +774,7 @@ Deno.test("the report is one small valid page that loads nothing else", async ()
     timeoutMs: 60_000,
     stops: [{
       url: `file://${report}`,
-      texts: ["Monitoring of base", "months_active", "brand_id_WY", "Score"],
+      texts: ["Monitoring of base", "months_active", "brand_id_*", "Score"],
     }],
   });
 });
@@ -753,7 +793,7 @@ Deno.test("toHtmlReport() stays under a megabyte with ten thousand columns, and 
   const data = { names, matrix, rows, scores };
   const profile = toProfile(data);
   const counts = countBatch(toBins(profile, { sha256: "" }), data);
-  const baseline = compareWith(profile, counts, "baseline");
+  const baseline = compareWith(profile, counts, { comparison: "baseline" });
   const run = {
     id: 1,
     input_uri: "s3://bucket/x",

@@ -305,6 +305,7 @@ Deno.test("ensurePredictionsSchema() creates the ledger, the table and the view"
       "005_scores.sql",
       "006_periods.sql",
       "007_profile_and_key.sql",
+      "008_monitoring_verdicts.sql",
     ],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
@@ -415,6 +416,7 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keep
     "005_scores.sql",
     "006_periods.sql",
     "007_profile_and_key.sql",
+    "008_monitoring_verdicts.sql",
   ]);
   deepStrictEqual(await columns(), [
     ...before,

@@ -8,12 +8,14 @@ import {
 } from "node:assert/strict";
 import {
   adjustPValues,
+  chiSquareTest,
   kolmogorovSmirnov,
   kolmogorovTail,
   stabilityIndex,
   stabilityNoise,
 } from "../../lib/statistics/drift.ts";
 import { compareWith } from "../../lib/monitoring/columns.ts";
+import { toGroups } from "../../lib/monitoring/groups.ts";
 import {
   describeCoverage,
   joinOutcomes,
@@ -141,6 +143,37 @@ Deno.test("kolmogorovSmirnov() on coarse bins never exceeds the distance of the 
     ok(exact.statistic - binned.statistic < 0.1); // no more than a bin of the reference holds
   }
 });
+
+testWithPython(
+  "chiSquareTest() is scipy's chi2_contingency without correction, on 240 generated cases",
+  async () => {
+    const random = randomFrom(21);
+    const cases = Array.from({ length: 240 }, (_, index) => {
+      const draw = (rows: number, tilt: number) =>
+        Array.from(
+          { length: 2 + index % 25 },
+          (_, at) => 1 + Math.floor(random() * rows * (1 + tilt * at)),
+        );
+      return [draw(10 ** (1 + index % 4), 0), draw(50, (index % 7) / 10)];
+    });
+    const expected = await python<[number, number][]>(
+      `found = [scipy.stats.chi2_contingency(case, correction=False) for case in given]
+json.dump([[float(each.statistic), float(each.pvalue)] for each in found], sys.stdout)`,
+      cases,
+    );
+    for (const [index, [before, after]] of cases.entries()) {
+      const { statistic, pValue } = chiSquareTest(before!, after!);
+      const [wanted, p] = expected[index]!;
+      assertClose(statistic, wanted, 1e-11);
+      ok(
+        Math.abs(pValue - p) <= 1e-9 * p + 1e-300,
+        `case ${index}: p ${pValue}, scipy ${p}`,
+      );
+    }
+    deepStrictEqual(chiSquareTest([5, 0], [7, 0]), { statistic: 0, pValue: 1 });
+    throws(() => chiSquareTest([1, 2], [1]), /Cannot compare 2 bins with 1/);
+  },
+);
 
 testWithPython("kolmogorovTail() is scipy.special.kolmogorov", async () => {
   const points = Array.from({ length: 60 }, (_, index) => 0.02 + index * 0.07);
@@ -322,12 +355,16 @@ Deno.test("compareWith() reports the drifted columns, the measure, and the share
   const random = randomFrom(6);
   const reference = toProfile(makeRows(random, { rows: 1000, moved: false }));
   const same = makeRows(random, { rows: 800, moved: false });
-  const quiet = compareWith(reference, counted(reference, same), "baseline");
+  const quiet = compareWith(reference, counted(reference, same), {
+    comparison: "baseline",
+  });
   strictEqual(quiet.severity, "ok");
   strictEqual(quiet.drifted_share, 0);
 
   const moved = makeRows(random, { rows: 800, moved: true });
-  const found = compareWith(reference, counted(reference, moved), "baseline");
+  const found = compareWith(reference, counted(reference, moved), {
+    comparison: "baseline",
+  });
   strictEqual(found.severity, "fail");
   strictEqual(found.drifted_share, 0.8);
   deepStrictEqual(found.features?.map(({ severity }) => severity), [
@@ -364,7 +401,9 @@ Deno.test("compareWith() rarely raises a false alarm on samples without drift", 
   const share = (before: number, now: number) => {
     const found = Array.from({ length: trials }, () => {
       const profile = toProfile(draw(before));
-      return compareWith(profile, counted(profile, draw(now)), "baseline")
+      return compareWith(profile, counted(profile, draw(now)), {
+        comparison: "baseline",
+      })
         .severity;
     });
     return (severity: string) =>
@@ -378,11 +417,115 @@ Deno.test("compareWith() rarely raises a false alarm on samples without drift", 
   ok(usual("ok") >= 0.9, `only ${usual("ok")} are ok`);
 });
 
+const brands = ["AZ", "CA", "GM", "NJ", "NY", "PA", "MI", "CO", "IL"];
+const shares = [0.22, 0.18, 0.04, 0.05, 0.06, 0.15, 0.12, 0.1, 0.08];
+
+/** A week of one-hot brands and three numbers; the rows beyond the sum of the weights have no brand. */
+function makeWeek(
+  random: () => number,
+  { rows, weights = shares }: { rows: number; weights?: readonly number[] },
+) {
+  const cells = Array.from({ length: rows }, () => {
+    let left = random();
+    const brand = weights.findIndex((weight) => (left -= weight) < 0);
+    return [
+      ...brands.map((_, index) => Number(index === brand)),
+      random(),
+      Math.log(random()),
+      Math.floor(random() * 12),
+    ];
+  }).flat();
+  return {
+    names: [...brands.map((brand) => `brand_${brand}`), "a", "b", "c"],
+    matrix: Float32Array.from(cells),
+    rows,
+    scores: Float64Array.from({ length: rows }, () => random() ** 2),
+  };
+}
+
+const brandSteps = [{ column: "brand", prefix: "brand_", categories: brands }];
+
+function compareWeek(
+  random: () => number,
+  week: { rows: number; weights?: readonly number[] },
+) {
+  const reference = makeWeek(random, { rows: 1500 });
+  const profile = toProfile(reference);
+  return compareWith(profile, counted(profile, makeWeek(random, week)), {
+    comparison: "baseline",
+    groups: toGroups(brandSteps, reference.names),
+  });
+}
+
+Deno.test("compareWith() judges one-hot columns as one group, including rows of none of them; the group alone fails the dataset", () => {
+  // GM, NJ and NY three times as frequent: 0.45 of the rows.
+  const mixed = shares.map((share, at) =>
+    at >= 2 && at <= 4 ? share * 3 : share * 0.55 / 0.85
+  );
+  const faults = [
+    {
+      weights: shares.map((share) => share * 0.9),
+      reason: /none of them: 0.0 % before/,
+    },
+    {
+      weights: shares.map(() => 0),
+      reason: /none of them: 0.0 % before, 100.0 % now/,
+    },
+    { weights: mixed, reason: /adjusted p < 0.0001/ },
+  ];
+  for (let seed = 0; seed < 20; seed++) {
+    for (const { weights, reason } of faults) {
+      const found = compareWeek(randomFrom(100 + seed), {
+        rows: 1000,
+        weights,
+      });
+      strictEqual(found.severity, "fail");
+      const [group] = found.groups!;
+      deepStrictEqual([group!.name, group!.severity], ["brand_*", "fail"]);
+      match(group!.reasons.join("; "), reason);
+      match(found.reasons.join(), /^1 of 4 features drifted \(brand_\*\)/);
+      const single = found.features!.find(({ name }) => name === "brand_AZ")!;
+      deepStrictEqual([single.severity, single.group], ["unknown", "brand_*"]);
+    }
+  }
+});
+
+Deno.test("compareWith() fails no quiet week of 300 or 1,000 rows, although one column or group is enough", () => {
+  const random = randomFrom(31);
+  for (const rows of [300, 1000]) {
+    const failed = Array.from(
+      { length: 50 },
+      () => compareWeek(random, { rows }),
+    )
+      .filter(({ severity }) => severity === "fail");
+    deepStrictEqual(failed.map(({ reasons }) => reasons), []);
+  }
+});
+
+Deno.test("compareWith() judges columns one by one that are not one-hot in the rows", () => {
+  const random = randomFrom(32);
+  const reference = makeWeek(random, { rows: 1500 });
+  const profile = toProfile(reference);
+  const groups = toGroups(brandSteps, reference.names);
+  for (const cell of [NaN, 0.5, 2]) {
+    const week = makeWeek(random, { rows: 1000 });
+    week.matrix[0] = cell;
+    const found = compareWith(profile, counted(profile, week), {
+      comparison: "baseline",
+      groups,
+    });
+    deepStrictEqual(found.groups, []);
+    strictEqual(found.features![0]!.severity, "ok");
+  }
+});
+
 Deno.test("compareWith() does not judge few rows, or features whose rows are missing", () => {
   const random = randomFrom(7);
   const reference = toProfile(makeRows(random, { rows: 1000, moved: false }));
   const few = makeRows(random, { rows: 99, moved: true });
-  const little = compareWith(reference, counted(reference, few), "baseline");
+  const little = compareWith(reference, counted(reference, few), {
+    comparison: "baseline",
+  });
   strictEqual(little.severity, "not-enough-data");
   strictEqual("drifted_share" in little, false);
 
@@ -390,7 +533,7 @@ Deno.test("compareWith() does not judge few rows, or features whose rows are mis
   const gone = compareWith(
     reference,
     { ...counted(reference, same), features: undefined },
-    "baseline",
+    { comparison: "baseline" },
   );
   strictEqual(gone.severity, "unknown");
   strictEqual("features" in gone, false);
@@ -404,7 +547,7 @@ Deno.test("compareWith() does not judge few rows, or features whose rows are mis
       }),
       features: undefined,
     },
-    "baseline",
+    { comparison: "baseline" },
   );
   strictEqual(worse.severity, "fail"); // the scores alone suffice for bad news
 });
@@ -601,12 +744,21 @@ Deno.test("toOutcomes() reads ids as predict does and rejects inexact ones", () 
   }
 });
 
-Deno.test("decide() advises retraining if performance fell or drift failed twice in a row", () => {
-  const drift = { drift: "fail", previousDrift: undefined } as const;
+Deno.test("decide() advises retraining if performance fell or the same drift failed in two adjacent periods, never on broken data", () => {
+  const drift = { data: "ok", drift: "fail", lasting: [] } as const;
   strictEqual(decide({ ...drift, performance: "fail" }).retrain, true);
   strictEqual(decide({ ...drift, performance: "unknown" }).retrain, false);
-  const twice = { ...drift, previousDrift: "fail" } as const;
-  strictEqual(decide({ ...twice, performance: "ok" }).retrain, true);
+  const twice = { ...drift, lasting: ["a", "b", "c", "d"] } as const;
+  const lasting = decide({ ...twice, performance: "ok" });
+  deepStrictEqual([lasting.retrain, lasting.reason], [
+    true,
+    "drift of a, b, c and 1 more failed in two adjacent periods",
+  ]);
+  for (const performance of ["ok", "fail"] as const) {
+    const broken = decide({ ...twice, data: "fail", performance });
+    strictEqual(broken.retrain, false);
+    match(broken.reason, /the data failed/);
+  }
   strictEqual(
     decide({ ...twice, drift: "warn", performance: "warn" }).retrain,
     false,

@@ -51,6 +51,8 @@ const pure: readonly string[] = [
   "lib/registration/library-scores.ts",
   "lib/monitoring/columns.ts",
   "lib/monitoring/coverage.ts",
+  "lib/monitoring/data.ts",
+  "lib/monitoring/groups.ts",
   "lib/registration/compare.ts",
   "lib/config/",
   "lib/base/digest.ts",

@@ -1,0 +1,255 @@
+/** Judges whether a batch keeps the contract of its data. A broken delivery is repaired at its source; a new model would learn from it. */
+import { shareNoise } from "../statistics/drift.ts";
+import { type ColumnCounts, rowsOf } from "../statistics/column-counts.ts";
+import type { RecordedRecipe } from "../rows/recipe.ts";
+import type { ColumnProfile } from "../statistics/profile.ts";
+import { band, type Severity, thresholds } from "./verdict.ts";
+
+/** One broken rule of the contract. */
+export interface DataFinding {
+  readonly check:
+    | "constant"
+    | "zeroed"
+    | "missing"
+    | "scale"
+    | "unseen"
+    | "rows";
+  /** The model's column, or the raw column for `unseen`; absent for `rows`. */
+  readonly column?: string;
+  readonly severity: "warn" | "fail";
+  /** The numbers and the limits, in one sentence. */
+  readonly reason: string;
+}
+
+/** The verdict on a batch's data. */
+export interface DataVerdict {
+  readonly severity: Severity;
+  /** Failures first. */
+  readonly findings: readonly DataFinding[];
+}
+
+/** What the verdict on the data is derived from. */
+export interface JudgedBatch {
+  readonly rows: number;
+  /** The columns of the reference that are judged, and what was counted of each; undefined when the rows or a reference are missing. */
+  readonly columns:
+    | readonly { profile: ColumnProfile; counts: ColumnCounts }[]
+    | undefined;
+  /** Share of rows whose category the model does not know, by raw column. */
+  readonly unseen: Readonly<Record<string, number>>;
+  /** Rows of the runs of earlier periods. */
+  readonly earlierRows: readonly number[];
+}
+
+/**
+ * Returns the verdict on the data of a batch: each column against the model's
+ * reference, the categories, and the number of rows against the median of
+ * earlier runs (of an even number, the lower of the two middle values). Fewer than 100 rows are not judged.
+ */
+export function judgeData(batch: JudgedBatch): DataVerdict {
+  const findings = [
+    ...judgeRows(batch),
+    ...judgeUnseen(batch),
+    ...(batch.columns ?? []).flatMap(judgeColumn),
+  ].sort((a, b) =>
+    Number(b.severity === "fail") - Number(a.severity === "fail")
+  );
+  if (findings.length > 0) return { severity: findings[0]!.severity, findings };
+  if (batch.rows < thresholds.min_rows) {
+    return { severity: "not-enough-data", findings };
+  }
+  return { severity: batch.columns ? "ok" : "unknown", findings };
+}
+
+/**
+ * Returns a finding as one sentence that names its column.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const finding = { check: "missing", column: "total_ngr", severity: "fail", reason: "missing 0.0 % before, 40.0 % now" } as const;
+ * strictEqual(describeFinding(finding), "total_ngr fails: missing 0.0 % before, 40.0 % now");
+ * ```
+ */
+export function describeFinding(
+  { column, severity, reason }: DataFinding,
+): string {
+  return `${column ?? "number of rows"} ${severity}s: ${reason}`;
+}
+
+/**
+ * Returns the columns that {@linkcode judgeData} judges: all but the one-hot
+ * columns of the recipe, for a category that no player has now is drift.
+ */
+export function toJudgedColumns(
+  profiles: readonly ColumnProfile[],
+  counts: readonly ColumnCounts[],
+  options: { recipe: RecordedRecipe | undefined },
+): { profile: ColumnProfile; counts: ColumnCounts }[] {
+  const encoded = new Set(
+    (options.recipe?.one_hot ?? []).flatMap(({ prefix, categories }) =>
+      categories.map((category) => prefix + category)
+    ),
+  );
+  return profiles.map((profile, index) => ({ profile, counts: counts[index]! }))
+    .filter(({ profile }) => !encoded.has(profile.name));
+}
+
+function judgeRows({ rows, earlierRows }: JudgedBatch): DataFinding[] {
+  const sorted = earlierRows.toSorted((a, b) => a - b);
+  const usual = sorted[Math.floor((sorted.length - 1) / 2)];
+  if (usual === undefined) return [];
+  const change = Math.max(rows / usual, usual / rows);
+  const severity = band(change, thresholds.rows_ratio);
+  if (severity === "ok") return [];
+  const { warn, fail } = thresholds.rows_ratio;
+  return [{
+    check: "rows",
+    severity,
+    reason: `${rows} rows, ${usual} in the median of ${sorted.length} earlier ${
+      sorted.length === 1 ? "run" : "runs"
+    } (warns at a factor of ${warn}, fails at ${fail})`,
+  }];
+}
+
+function judgeUnseen({ rows, unseen }: JudgedBatch): DataFinding[] {
+  if (rows < thresholds.min_rows) return [];
+  return Object.entries(unseen).flatMap(([column, share]): DataFinding[] => {
+    const severity = band(share, thresholds.unseen_share);
+    if (severity === "ok") return [];
+    const reason = `${percent(share)} of rows have a category of ${column} ` +
+      `that the model does not know ${limitsOf(thresholds.unseen_share)}`;
+    return [{ check: "unseen", column, severity, reason }];
+  });
+}
+
+/** Returns the findings on one column. A constant column is not reported a second time for its zeros or its scale. */
+function judgeColumn(
+  { profile, counts }: { profile: ColumnProfile; counts: ColumnCounts },
+): DataFinding[] {
+  const rowsNow = rowsOf(counts);
+  const rowsBefore = rowsOf({ ...counts, ...profile });
+  if (Math.min(rowsNow, rowsBefore) < thresholds.min_rows) return [];
+  const missing = judgeMissing(profile, counts);
+  const constant = judgeConstant(profile, counts);
+  if (constant) return [...missing, constant];
+  const zeroed = judgeZeros(profile, counts);
+  const scale = judgeScale(profile, counts);
+  return [...missing, ...zeroed ? [zeroed] : [], ...scale ? [scale] : []];
+}
+
+function judgeMissing(
+  profile: ColumnProfile,
+  counts: ColumnCounts,
+): DataFinding[] {
+  const before = { count: profile.missing, rows: total(profile.counts) };
+  before.rows += before.count;
+  const now = { count: counts.missing, rows: rowsOf(counts) };
+  const shares = [before.count / before.rows, now.count / now.rows] as const;
+  const change = Math.abs(shares[1] - shares[0]);
+  const severity = change > shareNoise(before, now)
+    ? band(change, thresholds.missing_share_change)
+    : "ok";
+  if (severity === "ok") return [];
+  const reason = `missing ${percent(shares[0])} before, ${
+    percent(shares[1])
+  } now ${limitsOf(thresholds.missing_share_change)}`;
+  return [{ check: "missing", column: profile.name, severity, reason }];
+}
+
+/** Finds a column with a single value, unless the reference's share of that value makes it likely. */
+function judgeConstant(
+  profile: ColumnProfile,
+  { min, max, counts }: ColumnCounts,
+): DataFinding | undefined {
+  if (min === undefined || min !== max || profile.min === profile.max) {
+    return undefined;
+  }
+  const known = total(profile.counts);
+  const share = known === 0 ? 0 : profile.counts[binOf(profile, min)]! / known;
+  if (share ** total(counts) >= thresholds.constant_chance) return undefined;
+  return {
+    check: "constant",
+    column: profile.name,
+    severity: "fail",
+    reason:
+      `every value is ${min}; the reference has ${profile.min} to ${profile.max}`,
+  };
+}
+
+function judgeZeros(
+  profile: ColumnProfile,
+  { zeros, counts }: ColumnCounts,
+): DataFinding | undefined {
+  // A flag that is 0 more often is drift, not a fault of the data.
+  if (profile.kind === "category") return undefined;
+  const before = { count: mostZeros(profile), rows: total(profile.counts) };
+  const now = { count: zeros, rows: total(counts) };
+  if (before.rows === 0 || now.rows === 0) return undefined;
+  const rise = now.count / now.rows - before.count / before.rows;
+  if (rise <= shareNoise(before, now)) return undefined;
+  const severity = band(rise, thresholds.zero_share_rise);
+  if (severity === "ok") return undefined;
+  return {
+    check: "zeroed",
+    column: profile.name,
+    severity,
+    reason: `at most ${percent(before.count / before.rows)} zeros before, ${
+      percent(now.count / now.rows)
+    } now ${limitsOf(thresholds.zero_share_rise)}`,
+  };
+}
+
+/** Compares the mean of the values that are not zero; only of columns without negative values, whose mean is not near zero. */
+function judgeScale(
+  profile: ColumnProfile,
+  { zeros, counts, sum, min = 0 }: ColumnCounts,
+): DataFinding | undefined {
+  const known = total(profile.counts);
+  const used = total(counts) - zeros;
+  const { mean = 0, min: least = -1 } = profile;
+  if (least < 0 || min < 0 || mean <= 0 || used < thresholds.scale.values) {
+    return undefined;
+  }
+  const zerosBefore = profile.edges[0] === 0 ? profile.counts[0]! : 0;
+  const before = mean * known / (known - zerosBefore);
+  const now = sum / used;
+  const ratio = now / before;
+  const { factor } = thresholds.scale;
+  if (ratio < factor && ratio > 1 / factor) return undefined;
+  return {
+    check: "scale",
+    column: profile.name,
+    severity: "fail",
+    reason: `values other than 0 are ${number(now)} on average, ${
+      number(before)
+    } before: ${number(ratio)} times (fails at ${factor} times or 1/${factor})`,
+  };
+}
+
+/** Returns the largest number of zeros that the reference can have: all values of the bin that contains 0. */
+function mostZeros(profile: ColumnProfile): number {
+  const { min = 1, max = -1 } = profile;
+  return min > 0 || max < 0 ? 0 : profile.counts[binOf(profile, 0)]!;
+}
+
+function binOf({ edges }: ColumnProfile, value: number): number {
+  const bin = edges.findIndex((edge) => value <= edge);
+  return bin < 0 ? edges.length : bin;
+}
+
+function limitsOf({ warn, fail }: { warn: number; fail: number }): string {
+  return `(warns at ${percent(warn)}, fails at ${percent(fail)})`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function number(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
+function total(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}

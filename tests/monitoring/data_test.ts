@@ -1,0 +1,167 @@
+/** The verdict on data: injected faults in generated weeks, and quiet weeks. */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { judgeData, toJudgedColumns } from "../../lib/monitoring/data.ts";
+import { countBatch, toBins } from "../../lib/statistics/batch-profile.ts";
+import { toProfile } from "../../lib/statistics/profile.ts";
+
+const names = ["months", "handle", "deposit", "ngr", "flag", "brand_A"];
+
+/** One player: handle is log-normal, nine in ten have no deposit, ngr has both signs. */
+type Week = number[][];
+
+/** Mulberry32, uniform in [0, 1). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+function drawWeek(random: () => number, rows: number): Week {
+  const normal = () =>
+    Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  return Array.from({ length: rows }, () => [
+    1 + Math.floor(random() * 60),
+    Math.exp(4 + 1.5 * normal()),
+    random() < 0.92 ? 0 : Math.exp(3 + normal()),
+    20 * normal(),
+    Number(random() < 0.3),
+    Number(random() < 0.06),
+  ]);
+}
+
+const recipe = {
+  one_hot: [{ column: "brand", prefix: "brand_", categories: ["A"] }],
+};
+
+function judge(
+  reference: Week,
+  week: Week,
+  { unseen = {}, earlierRows = [] }: {
+    unseen?: Record<string, number>;
+    earlierRows?: number[];
+  } = {},
+) {
+  const block = (rows: Week) => ({
+    rows: rows.length,
+    matrix: Float32Array.from(rows.flat()),
+  });
+  const profile = toProfile({ names, ...block(reference), scores: undefined });
+  const counts = countBatch(toBins(profile, { sha256: "" }), {
+    ...block(week),
+    scores: [],
+  });
+  const columns = toJudgedColumns(profile.features, counts.features, {
+    recipe,
+  });
+  return judgeData({ rows: week.length, columns, unseen, earlierRows });
+}
+
+/** Returns the week with one column changed. */
+function change(
+  week: Week,
+  column: number,
+  to: (value: number) => number,
+): Week {
+  return week.map((row) => row.with(column, to(row[column]!)));
+}
+
+Deno.test("judgeData() finds each injected fault in every generated week of 1,000 rows", () => {
+  const random = randomFrom(5);
+  const reference = drawWeek(random, 1500);
+  const faults: [string, (week: Week) => Week][] = [
+    ["deposit fails: every value is 0", (week) => change(week, 2, () => 0)],
+    ["ngr fails: every value is 0", (week) => change(week, 3, () => 0)],
+    ["flag fails: every value is 0", (week) => change(week, 4, () => 0)],
+    [
+      "handle fails: at most 10.0 % zeros before, 1.* %|handle fails: at most 0.0 % zeros before, [3-7]",
+      (week) => change(week, 1, (value) => random() < 0.5 ? 0 : value),
+    ],
+    [
+      "deposit fails: values other than 0 are .* times",
+      (week) => change(week, 2, (value) => 100 * value),
+    ],
+    [
+      "deposit fails: values other than 0 are .* times",
+      (week) => change(week, 2, (value) => 0.01 * value),
+    ],
+    [
+      "handle fails: values other than 0 are .* times",
+      (week) => change(week, 1, (value) => 100 * value),
+    ],
+    [
+      "months warns: missing 0.0 % before, [3-8]",
+      (week) => change(week, 0, (value) => random() < 0.05 ? NaN : value),
+    ],
+    [
+      "months fails: missing 0.0 % before, 100.0 % now",
+      (week) => change(week, 0, () => NaN),
+    ],
+  ];
+  for (const [expected, inject] of faults) {
+    for (let week = 0; week < 5; week++) {
+      const found = judge(reference, inject(drawWeek(random, 1000)));
+      const reasons = found.findings.map(({ column, severity, reason }) =>
+        `${column} ${severity}s: ${reason}`
+      );
+      strictEqual(reasons.length, 1, reasons.join("; "));
+      match(reasons[0]!, new RegExp(`^(${expected})`));
+      strictEqual(found.severity, found.findings[0]!.severity);
+    }
+  }
+});
+
+Deno.test("judgeData() finds unknown categories and a changed number of rows", () => {
+  const random = randomFrom(6);
+  const reference = drawWeek(random, 1500);
+  const week = drawWeek(random, 1000);
+  const severityOf = (options: Parameters<typeof judge>[2]) =>
+    judge(reference, week, options).severity;
+  deepStrictEqual(
+    [0.019, 0.03, 0.1, 0.967].map((brand) => severityOf({ unseen: { brand } })),
+    ["ok", "warn", "fail", "fail"],
+  );
+  deepStrictEqual(
+    [[], [1000], [1200, 900, 1100], [2000], [500], [6000], [150]].map((
+      earlierRows,
+    ) => severityOf({ earlierRows })),
+    ["ok", "ok", "ok", "warn", "warn", "fail", "fail"],
+  );
+});
+
+Deno.test("judgeData() leaves drift, vanished categories and few rows alone", () => {
+  const random = randomFrom(7);
+  const reference = drawWeek(random, 1500);
+  const week = drawWeek(random, 1000);
+  for (
+    const moved of [
+      change(week, 1, (value) => value * Math.exp(1.5)), // handle +1 sd of its logarithm
+      change(week, 0, (value) => Math.ceil(value / 4)),
+      change(week, 5, () => 0), // no player of brand A
+    ]
+  ) deepStrictEqual(judge(reference, moved), { severity: "ok", findings: [] });
+  strictEqual(
+    judge(reference, change(week.slice(0, 99), 2, () => 0)).severity,
+    "not-enough-data",
+  );
+  strictEqual(
+    judgeData({ rows: 500, columns: undefined, unseen: {}, earlierRows: [] })
+      .severity,
+    "unknown",
+  );
+});
+
+Deno.test("judgeData() finds nothing in quiet weeks of 300 and 1,000 rows", () => {
+  const random = randomFrom(8);
+  for (const rows of [300, 1000]) {
+    for (let week = 0; week < 50; week++) {
+      const found = judge(drawWeek(random, 1500), drawWeek(random, rows), {
+        earlierRows: [rows],
+      });
+      ok(found.severity === "ok", JSON.stringify(found.findings));
+    }
+  }
+});
