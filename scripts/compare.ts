@@ -1,5 +1,5 @@
 /** Evaluates a candidate and the champion on the same labelled set, and reports whether the candidate qualifies for promotion. */
-import { commandForModel } from "../lib/cli/flag-values.ts";
+import { commandForModel } from "../lib/config/variants.ts";
 import { compareCommand } from "../lib/cli/commands.ts";
 import { compareMetrics, sameModel } from "../lib/registration/compare.ts";
 import { UsageError } from "../lib/base/errors.ts";

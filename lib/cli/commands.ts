@@ -160,6 +160,80 @@ export const promoteCommand = {
   },
 } as const satisfies Command;
 
+/** Flags that say what `predict` scores, with which model, and where the scores go. */
+const scoringFlags = {
+  "model-uri": {
+    kind: "text",
+    value: "URI",
+    help: "models:/NAME/Production, /3, /latest or models:/NAME@alias",
+  },
+  input: {
+    kind: "list",
+    value: "URI",
+    help:
+      "data to score instead: s3:// or a file, may contain *; several are one batch",
+    file: read,
+  },
+  period: {
+    kind: "text",
+    value: "P",
+    help:
+      "score this period only, or the period of --input: 2026-11-23 or 2026-W48",
+  },
+  from: {
+    kind: "text",
+    value: "P",
+    help: "score the periods from this one on",
+  },
+  to: { kind: "text", value: "P", help: "score the periods up to this one" },
+  output: {
+    kind: "text",
+    value: "PLACE",
+    help: "postgres, or a .csv, .jsonl or .parquet file (postgres)",
+    file: { use: "write", except: "postgres" },
+  },
+  "bad-rows": {
+    kind: "text",
+    value: "FILE",
+    help:
+      "write rows that cannot be used to this JSON Lines file, and score the others",
+    file: { use: "write" },
+  },
+  "max-bad-rows": {
+    kind: "text",
+    value: "N|P%",
+    help: "with --bad-rows, how many rows of an input may be bad (no limit)",
+  },
+  engine: {
+    kind: "text",
+    value: "E",
+    default: "auto",
+    help: "auto, trees or onnxruntime",
+  },
+  force: {
+    kind: "switch",
+    help:
+      "score data again that was already scored: the chosen periods, or the newest",
+  },
+  "idempotency-key": {
+    kind: "text",
+    value: "KEY",
+    help:
+      "with --force: score a batch again once per key, such as a workflow run's id",
+  },
+  "fail-on": {
+    kind: "text",
+    value: "STATES",
+    default: "never",
+    help:
+      "overdue, incomplete, both with a comma, or never: what sets exit code 3",
+  },
+  "no-fallback": {
+    kind: "switch",
+    help: "fail if S3 is unavailable, instead of reading the local folder",
+  },
+} as const satisfies Record<string, Flag>;
+
 /** Flags of `predict`. */
 export const predictCommand = {
   name: "predict",
@@ -168,81 +242,27 @@ export const predictCommand = {
   flags: {
     ...variantFlags,
     ...allFlag,
-    "model-uri": {
-      kind: "text",
-      value: "URI",
-      help: "models:/NAME/Production, /3, /latest or models:/NAME@alias",
-    },
-    input: {
-      kind: "list",
-      value: "URI",
-      help:
-        "data to score instead: s3:// or a file, may contain *; several are one batch",
-      file: read,
-    },
-    period: {
-      kind: "text",
-      value: "P",
-      help:
-        "score this period only, or the period of --input: 2026-11-23 or 2026-W48",
-    },
-    from: {
-      kind: "text",
-      value: "P",
-      help: "score the periods from this one on",
-    },
-    to: { kind: "text", value: "P", help: "score the periods up to this one" },
-    output: {
-      kind: "text",
-      value: "PLACE",
-      help: "postgres, or a .csv, .jsonl or .parquet file (postgres)",
-      file: { use: "write", except: "postgres" },
-    },
-    "bad-rows": {
-      kind: "text",
-      value: "FILE",
-      help:
-        "write rows that cannot be used to this JSON Lines file, and score the others",
-      file: { use: "write" },
-    },
-    "max-bad-rows": {
-      kind: "text",
-      value: "N|P%",
-      help: "with --bad-rows, how many rows of an input may be bad (no limit)",
-    },
-    engine: {
-      kind: "text",
-      value: "E",
-      default: "auto",
-      help: "auto, trees or onnxruntime",
-    },
-    force: {
-      kind: "switch",
-      help:
-        "score data again that was already scored: the chosen periods, or the newest",
-    },
-    "idempotency-key": {
-      kind: "text",
-      value: "KEY",
-      help:
-        "with --force: score a batch again once per key, such as a workflow run's id",
-    },
-    "fail-on": {
-      kind: "text",
-      value: "STATES",
-      default: "never",
-      help:
-        "overdue, incomplete, both with a comma, or never: what sets exit code 3",
-    },
-    "no-fallback": {
-      kind: "switch",
-      help: "fail if S3 is unavailable, instead of reading the local folder",
-    },
+    ...scoringFlags,
     "dry-run": {
       kind: "switch",
-      help: "score without storing or logging anything",
+      help: "print the plan and try it: score without storing or logging",
     },
     ...serviceFlags,
+    ...outputFlags,
+  },
+} as const satisfies Command;
+
+/** Flags of `plan`: those of `predict`. A person waits for it, so that it is not tried again by default. */
+export const planCommand = {
+  name: "plan",
+  summary:
+    "Shows what predict would do: periods, files, rows, model and destination. Changes nothing and scores nothing.",
+  flags: {
+    ...variantFlags,
+    ...allFlag,
+    ...scoringFlags,
+    ...serviceFlags,
+    retries: { ...retryFlags.retries, default: "0" },
     ...outputFlags,
   },
 } as const satisfies Command;
@@ -417,6 +437,7 @@ export const commands: readonly Command[] = [
   setupCommand,
   logModelCommand,
   promoteCommand,
+  planCommand,
   predictCommand,
   monitorCommand,
   compareCommand,

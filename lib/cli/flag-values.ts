@@ -5,7 +5,6 @@ import type { Stage } from "../mlflow/store.ts";
 import type { RetryPolicy } from "../base/retry.ts";
 import { toCount } from "../base/flag-value.ts";
 import { nearest } from "../base/nearest.ts";
-import { commandFor, type Variant } from "../config/variant.ts";
 import type { Variants, VariantSettings } from "../config/variants.ts";
 
 /** The flags that select variants. */
@@ -56,22 +55,6 @@ export function aliasOf(text: string | undefined): string | undefined {
     checkAlias(text);
     return text;
   });
-}
-
-/**
- * Returns the command line of a task for a registered model, with the flags of
- * the given variant or of the listed variant that the model belongs to.
- * Undefined when no known variant has a model of that name.
- */
-export function commandForModel(
-  variants: Variants,
-  own: Variant,
-  { task, model }: { task: string; model: string },
-): string | undefined {
-  const owner = [own, ...variants.listed.map(({ variant }) => variant)].find(
-    ({ modelName }) => modelName === model,
-  );
-  return owner && commandFor(task, owner);
 }
 
 /** Converts errors to {@linkcode UsageError}, because an invalid value in a flag is wrong usage. */

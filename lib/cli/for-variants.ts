@@ -30,6 +30,8 @@ export interface VariantScript<F> {
   readonly before?: (services: Services) => Promise<void>;
   /** Whether to create missing databases. */
   readonly createDatabases?: boolean;
+  /** Returns whether a call changes nothing in the services; by default it may. */
+  readonly readOnly?: (flags: F) => boolean;
   /** Flags that name files of one variant, and so cannot be combined with `--all`. */
   readonly ownFlags?: readonly (keyof F & string)[];
 }
@@ -51,6 +53,7 @@ export async function runForVariants<const Table extends FlagTable>(
       retryPolicy: retryPolicyOf(flags),
       signal,
       createDatabases,
+      readOnly: script.readOnly?.(flags) ?? false,
     });
     const chosen = chosenVariants(services.variants, flags);
     await script.before?.(services);

@@ -1,5 +1,5 @@
 /** What the flags of `predict` mean: its options, and its command line ready to paste. */
-import type { predictCommand } from "./commands.ts";
+import type { planCommand, predictCommand } from "./commands.ts";
 import type { FlagValues } from "./flags.ts";
 import { parsePeriod } from "../config/periods.ts";
 import { commandFor, shellWord, type Variant } from "../config/variant.ts";
@@ -17,10 +17,15 @@ import type { InputBatch } from "../services/input-batches.ts";
 /** The values of the flags of `predict`. */
 export type PredictFlags = FlagValues<typeof predictCommand.flags>;
 
+/** The values of the flags of `plan`: those of `predict` but `--dry-run`. */
+export type PlanFlags = FlagValues<typeof planCommand.flags>;
+
 /** The options of one call for one variant. */
 export interface PredictOptions
   extends Omit<BatchOptions, "experiment" | "version" | "again"> {
   readonly engine: "auto" | Engine;
+  /** Whether a flag names the model. */
+  readonly modelFlag: boolean;
   readonly choice: InputChoice;
   readonly failOn: ReadonlySet<FailOn>;
   /** Scores data again that were scored before. */
@@ -35,7 +40,7 @@ export interface PredictOptions
  * @throws {UsageError} If a value cannot be used, or two flags contradict each other.
  */
 export function toPredictOptions(
-  flags: PredictFlags,
+  flags: PlanFlags & Partial<PredictFlags>,
   settings: VariantSettings,
 ): PredictOptions {
   const { output = "postgres", "dry-run": dryRun = false } = flags;
@@ -46,6 +51,7 @@ export function toPredictOptions(
     settings: flags.input === undefined ? settings : withoutSideFile(settings),
     engine: parseEngine(flags.engine),
     modelUri,
+    modelFlag: flags["model-uri"] !== undefined,
     force: flags.force ?? false,
     dryRun,
     output,
@@ -62,7 +68,7 @@ function withoutSideFile(settings: VariantSettings): VariantSettings {
   return { ...settings, expect: { ...settings.expect, manifest: undefined } };
 }
 
-function parseChoice(flags: PredictFlags): InputChoice {
+function parseChoice(flags: PlanFlags): InputChoice {
   const { input, from, to } = flags;
   const range = from === undefined
     ? to === undefined ? undefined : "to"
@@ -95,7 +101,7 @@ function parseChoice(flags: PredictFlags): InputChoice {
 }
 
 function parseIdempotencyKey(
-  { force, "idempotency-key": key }: PredictFlags,
+  { force, "idempotency-key": key }: PlanFlags,
 ): string | undefined {
   if (key === undefined) return undefined;
   if (!force) {
@@ -111,7 +117,7 @@ function parseIdempotencyKey(
 
 /** Returns what to do with rows that cannot be used; undefined if they are an error. */
 function parseBadRows(
-  { output, "bad-rows": file, "max-bad-rows": most }: PredictFlags,
+  { output, "bad-rows": file, "max-bad-rows": most }: PlanFlags,
 ): BadRowOptions | undefined {
   const limit = most === undefined ? undefined : parseBadRowLimit(most);
   if (file === undefined) {
@@ -129,7 +135,7 @@ function parseBadRows(
 /** Returns the command line of this call, ready to paste; with `batch`, for that batch only. */
 function commandOf(
   variant: Variant,
-  flags: PredictFlags,
+  flags: PlanFlags,
   batch?: InputBatch,
 ): string {
   const { input = [], period = batch?.period, from, to } = flags;

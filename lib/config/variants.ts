@@ -4,7 +4,7 @@ import * as v from "../base/schema.ts";
 import type { Recipe } from "../rows/recipe.ts";
 import { finiteNumber, recipeSchema, text } from "./recipe.ts";
 import { type PathPattern, toPathPattern } from "./periods.ts";
-import { toVariant, type Variant } from "./variant.ts";
+import { commandFor, toVariant, type Variant } from "./variant.ts";
 
 /** Paths of a variant's files, below its prefix in the bucket. */
 export interface VariantPaths {
@@ -235,6 +235,22 @@ export function toVariants(value: unknown): Variants {
       return settings;
     },
   };
+}
+
+/**
+ * Returns the command line of a task for a registered model, with the flags of
+ * the given variant or of the listed variant that the model belongs to.
+ * Undefined when no known variant has a model of that name.
+ */
+export function commandForModel(
+  variants: Variants,
+  own: Variant,
+  { task, model }: { task: string; model: string },
+): string | undefined {
+  const owner = [own, ...variants.listed.map(({ variant }) => variant)].find(
+    ({ modelName }) => modelName === model,
+  );
+  return owner && commandFor(task, owner);
 }
 
 function toSettings(

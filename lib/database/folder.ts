@@ -17,21 +17,25 @@ const tryEveryMs = 50;
  * that an earlier process named. The kernel releases the locks on disposal and
  * when the process is killed. A symbolic link is the folder that it leads to.
  *
- * @param options `waitMs`: how long to wait for another process; `files`: files in the folder that are locked if they exist.
+ * @param options `waitMs`: how long to wait for another process; `files`: files in the folder that are locked if they exist; `readOnly`: creates and writes nothing, so that the folder must exist, and only files that exist are locked.
  * @throws {TransientError} If another process holds the folder; the message names it.
  */
 export async function lockFolder(
   folder: string,
-  options: { waitMs: number; files: readonly string[] },
+  options: { waitMs: number; files: readonly string[]; readOnly?: boolean },
 ): Promise<LockedFolder> {
-  await Deno.mkdir(folder, { recursive: true });
+  const { readOnly = false } = options;
+  if (!readOnly) await Deno.mkdir(folder, { recursive: true });
   const path = await Deno.realPath(folder);
   using stack = new DisposableStack();
   const deadlineMs = performance.now() + options.waitMs;
   const locked = new Set<string>();
   const lock = async (file: string) => {
     const handle = stack.use(
-      await Deno.open(file, { create: true, read: true, write: true }),
+      await Deno.open(
+        file,
+        readOnly ? { read: true } : { create: true, read: true, write: true },
+      ),
     );
     while (!await handle.tryLock(true)) {
       if (performance.now() >= deadlineMs) {
@@ -41,14 +45,18 @@ export async function lockFolder(
     }
     return handle;
   };
-  const file = await lock(`${path}.lock`);
+  const file = readOnly && !await exists(`${path}.lock`)
+    ? undefined
+    : await lock(`${path}.lock`);
   for (const name of options.files) {
     if (!await exists(`${path}/${name}`)) continue;
     await lock(`${path}/${name}`);
     locked.add(name);
   }
-  await file.truncate();
-  await file.write(new TextEncoder().encode(`process ${Deno.pid}\n`));
+  if (file && !readOnly) {
+    await file.truncate();
+    await file.write(new TextEncoder().encode(`process ${Deno.pid}\n`));
+  }
   const owned = stack.move();
   return {
     path,

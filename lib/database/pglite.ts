@@ -12,6 +12,7 @@ import {
 import { abortable } from "../base/abortable.ts";
 import { InputError, messageOf, TransientError } from "../base/errors.ts";
 import { copyHeader, copyTrailer } from "./copy.ts";
+import { archiveFolder, folderBytes } from "./folder-archive.ts";
 import { lockFolder, readFolderState, syncChanges } from "./folder.ts";
 import { type Parser, typeParsers } from "./values.ts";
 
@@ -27,28 +28,42 @@ export interface EmbeddedDatabase extends Database {
  */
 const versionFile = "PG_VERSION";
 
+/** The largest database that is copied to memory to read it, in bytes. */
+const mostCopiedBytes = 256 << 20;
+
 /**
  * Opens the database in `folder`, creating it if necessary. One process at a time
  * may use it: PGlite itself takes no lock and loses commits if two processes open
  * one folder. So the folder is locked until disposal. On disposal, what changed is
  * synced to disk, because PGlite runs Postgres with fsync off.
  *
- * @param options `waitMs`: how long to wait for another process to release the folder; one second by default.
+ * @param options `waitMs`: how long to wait for another process to release the folder; one second by default. `readOnly`: opens a copy in memory, so that no file of the folder changes; a database over 256 MiB is opened in place, where PGlite itself may change files, but no row.
  * @throws {TransientError} If another process holds the folder; the message names its process id.
- * @throws {InputError} If PGlite cannot start, because the disk is full or its files are damaged.
+ * @throws {InputError} If PGlite cannot start, because the disk is full or its files are damaged; with `readOnly`, also if there is no database.
  */
 export async function openPglite(
   folder: string,
-  { waitMs = 1_000 }: { waitMs?: number | undefined } = {},
+  { waitMs = 1_000, readOnly = false }: {
+    waitMs?: number | undefined;
+    readOnly?: boolean;
+  } = {},
 ): Promise<EmbeddedDatabase> {
   await using opened = new AsyncDisposableStack();
+  if (readOnly && !await isDatabase(folder)) {
+    throw new InputError(
+      `Cannot open the embedded database in ${folder}: it does not exist yet`,
+    );
+  }
   const lock = opened.use(
-    await lockFolder(folder, { waitMs, files: [versionFile] }),
+    await lockFolder(folder, { waitMs, files: [versionFile], readOnly }),
   );
   const before = readFolderState(lock.path);
-  const pglite = await PGlite.create(lock.path, {
-    parsers: parsersOf("value"),
-  }).catch((error) => {
+  const isCopy = readOnly && folderBytes(lock.path) <= mostCopiedBytes;
+  const parsers = parsersOf("value");
+  const start = isCopy
+    ? PGlite.create({ parsers, loadDataDir: archiveFolder(lock.path) })
+    : PGlite.create(lock.path, { parsers });
+  const pglite = await start.catch((error) => {
     throw new InputError(
       `Cannot open the embedded database in ${folder}: ${
         messageOf(error)
@@ -130,14 +145,20 @@ export async function openPglite(
     },
     async [Symbol.asyncDispose]() {
       try {
-        if (wrote) await pglite.exec("checkpoint").catch(rethrow);
+        const changed = wrote && !isCopy;
+        if (changed) await pglite.exec("checkpoint").catch(rethrow);
         await pglite.close();
-        if (wrote) syncChanges(lock.path, before);
+        if (changed) syncChanges(lock.path, before);
       } finally {
         lock[Symbol.dispose]();
       }
     },
   };
+}
+
+async function isDatabase(folder: string): Promise<boolean> {
+  return await Deno.stat(`${folder}/${versionFile}`)
+    .then(() => true, () => false);
 }
 
 /** Returns the parsers by oid. */

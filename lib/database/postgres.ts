@@ -48,6 +48,8 @@ export interface PostgresSettings extends PostgresLogin {
   readonly sslMode?: SslMode | undefined;
   /** PEM text of the certificates to trust, for `verify-ca` and `verify-full`. */
   readonly sslRootCertificate?: string | undefined;
+  /** True if every transaction is read-only; the server enforces it. */
+  readonly readOnly?: boolean | undefined;
   /** Maximum run time of one statement, in milliseconds; 10 minutes by default. The server enforces it. */
   readonly statementTimeoutMs?: number | undefined;
   /** Longest wait for the answer to one statement, in milliseconds, for a server or network that enforces nothing; by default half a minute more than the statement may take. */
@@ -267,7 +269,7 @@ function answerTimeoutOf(
  * without a time zone.
  */
 function sessionSettings(
-  { statementTimeoutMs = usualStatementMs }: PostgresSettings,
+  { statementTimeoutMs = usualStatementMs, readOnly = false }: PostgresSettings,
 ): string {
   const limits = {
     // Milliseconds.
@@ -279,6 +281,7 @@ function sessionSettings(
     tcp_keepalives_count: 3,
   };
   return `set synchronous_commit = on; set timezone = 'UTC'; ` +
+    (readOnly ? "set default_transaction_read_only = on; " : "") +
     Object.entries(limits).map(([name, limit]) =>
       `select set_config('${name}', '${limit}', false) from pg_settings where name = '${name}' and source <> 'client'`
     ).join("; ");

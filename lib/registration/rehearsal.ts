@@ -1,4 +1,4 @@
-/** Simulates the first run for `predict --dry-run`: builds the model that it would log, in memory only. */
+/** Simulates the first run for `plan` and `predict --dry-run`: says what it would set up, and builds the model that it would log, in memory only. */
 import { type ArtifactStore, bytesAsFile } from "../storage/store.ts";
 import { toCandidate } from "./candidate.ts";
 import { readCandidateFiles } from "./candidate-files.ts";
@@ -12,7 +12,7 @@ import { type Engine, openScorer, type Scorer } from "../scoring/scorer.ts";
 import type { Services } from "../services/services.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
-import { findVariantFile } from "../services/variant-files.ts";
+import { findVariantFile, locationOf } from "../services/variant-files.ts";
 
 /** Returns true if the first run has not happened yet. It does not create or change a store. */
 async function isEmpty(
@@ -32,48 +32,77 @@ async function isEmpty(
   return newest === undefined;
 }
 
-/** The result of the first run, in memory only. */
-export interface Rehearsal {
+/** What the first run on the embedded default would set up. */
+export interface FirstRun {
   readonly experiment: Experiment;
   readonly version: ModelVersion;
-  readonly scorer: Scorer;
+  /** URI of the shipped model that it would log. */
+  readonly modelUri: string;
 }
 
 /**
- * Reports what the first run on the embedded default would do, and returns the
- * model that it would log, written to and read from memory instead of a store.
- * Returns undefined if the variant already has a model, because then there is no
- * first run.
+ * Returns what the first run on the embedded default would set up. Returns undefined if the variant already has a model, because then there is no
+ * first run. Nothing is created or changed.
  *
- * @param options `modelUri`: the model to score with; `engine`: the engine to score with.
+ * @param options `modelUri`: the model to score with.
  * @throws {InputError} If there is no shipped model, or the URI does not refer to the version that would be registered.
  */
-export async function rehearseBootstrap(
+export async function planFirstRun(
   services: Services,
   settings: VariantSettings,
-  options: { modelUri: string; engine: "auto" | Engine },
-): Promise<Rehearsal | undefined> {
+  { modelUri }: { modelUri: string },
+): Promise<FirstRun | undefined> {
   if (!await isEmpty(services, settings)) return undefined;
-  const { log, config } = services;
-  const { variant } = settings;
-  const { modelUri, engine } = options;
+  const { config } = services;
+  const { variant, files } = settings;
   await refuseUnshipped(services, settings);
   if (!isFirst(parseModelUri(modelUri), variant)) {
     throw new InputError(
       `Cannot find ${modelUri}: the embedded store in ${config.home} has no model yet; the first run would register ${variant.modelName} version 1`,
     );
   }
+  return {
+    modelUri: locationOf(services.variantFiles(variant), files.model),
+    experiment: {
+      name: variant.experiment,
+      experimentId: "",
+      artifactLocation: memory,
+      lifecycleStage: "active",
+    },
+    version: {
+      name: variant.modelName,
+      version: 1,
+      stage: "Production",
+      aliases: ["champion"],
+      status: "READY",
+      source: memory,
+      artifactUri: memory,
+      runId: undefined,
+      modelId: undefined,
+      description: undefined,
+      tags: {},
+      createdMs: Date.now(),
+    },
+  };
+}
+
+/** Reports what the first run would do, and returns the scorer of the model that it would log, written to and read from memory instead of a store. */
+export async function rehearseModel(
+  services: Services,
+  settings: VariantSettings,
+  { engine, firstRun }: { engine: "auto" | Engine; firstRun: FirstRun },
+): Promise<Scorer> {
+  const { log, config } = services;
+  const { name, version } = firstRun.version;
   const files = await readCandidateFiles(services, settings, {});
-  const origin = {
+  const candidate = await toCandidate(files, settings);
+  const folder = toModelFolder(candidate, {
     artifactPath,
     modelId: undefined,
     runId: "dry-run",
     createdMs: Date.now(),
-  };
-  const candidate = await toCandidate(files, settings);
-  const folder = toModelFolder(candidate, origin);
-  const store = inMemory(folder.files);
-  const loaded = await readModelFolder(store, {
+  });
+  const loaded = await readModelFolder(inMemory(folder.files), {
     mlmodelSha256: undefined,
     cache: {
       find: () => Promise.resolve(undefined),
@@ -85,32 +114,13 @@ export async function rehearseBootstrap(
     log.info(`Would create the embedded store in ${config.home}`);
   }
   log.info(
-    `Would log ${files.model.uri} as ${variant.modelName} version 1 and promote it`,
+    `Would log ${firstRun.modelUri} as ${name} version ${version} and promote it`,
   );
-  return {
-    experiment: {
-      name: variant.experiment,
-      experimentId: "",
-      artifactLocation: store.uri,
-      lifecycleStage: "active",
-    },
-    version: {
-      name: variant.modelName,
-      version: 1,
-      stage: "Production",
-      aliases: ["champion"],
-      status: "READY",
-      source: store.uri,
-      artifactUri: store.uri,
-      runId: undefined,
-      modelId: undefined,
-      description: undefined,
-      tags: {},
-      createdMs: origin.createdMs,
-    },
-    scorer,
-  };
+  return scorer;
 }
+
+/** The URI of the store in memory. */
+const memory = "memory:";
 
 /** Returns true if a URI would refer to the first version of the variant's model after its promotion. */
 function isFirst(reference: ModelReference, variant: Variant): boolean {
@@ -129,11 +139,11 @@ function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
     return Promise.resolve(bytes && new Uint8Array(bytes));
   };
   return {
-    uri: "memory:",
+    uri: memory,
     find,
     async open(path) {
       const bytes = await find(path);
-      return bytes && bytesAsFile(`memory:${path}`, bytes);
+      return bytes && bytesAsFile(`${memory}${path}`, bytes);
     },
     write: () => Promise.reject(new TypeError("a dry run writes nothing")),
     create: () => Promise.reject(new TypeError("a dry run writes nothing")),
@@ -153,9 +163,11 @@ export async function refuseUnshipped(
   services: Services,
   { variant, files }: VariantSettings,
 ): Promise<void> {
-  if (await findVariantFile(services.variantFiles(variant), files.model)) {
-    return;
-  }
+  const model = await findVariantFile(
+    services.variantFiles(variant),
+    files.model,
+  );
+  if (model) return await model.file[Symbol.asyncDispose]();
   const listed = services.variants.listed.map((known) => known.variant.title);
   throw new InputError(
     `Cannot predict for ${variant.title}: the embedded store has no model for it and the project ships none; ` +

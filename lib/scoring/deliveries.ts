@@ -12,6 +12,7 @@ import {
 } from "./expectations.ts";
 import { type InputChoice, isExplicit, type SkippedBatch } from "./inputs.ts";
 import { listScoringRuns, type ScoringRun } from "./ledger.ts";
+import type { InputBatch } from "../services/input-batches.ts";
 import { ageInDays, type Period, toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import type { Services } from "../services/services.ts";
@@ -28,6 +29,20 @@ export async function readRuns(
   );
 }
 
+/** What a call delivers, or would deliver, for one batch. */
+export interface DeliveredBatch {
+  readonly batch: Pick<InputBatch, "period">;
+  /** Rows that this call scores, with those that are set aside; `unknown` before they are read; undefined if it scores none. */
+  readonly rows: number | "unknown" | undefined;
+  readonly ledger: ScoringRun | undefined;
+  readonly incomplete?: string | undefined;
+}
+
+/** Returns a stored batch as a delivery. */
+export function asDelivered(stored: StoredBatch): DeliveredBatch {
+  return { ...stored, rows: stored.scored && rowsOf(stored.scored).rows };
+}
+
 /**
  * Returns what is not whole or in time after a call: the batches that are not the
  * ones that their side files promise, the rows of the periods that the call scored
@@ -37,34 +52,39 @@ export async function readRuns(
  * @param options `runs`: the ledger before the call; empty if the scores are not stored there, so that only this call's batches are known.
  */
 export function findProblems(options: {
-  stored: readonly StoredBatch[];
+  delivered: readonly DeliveredBatch[];
   settings: VariantSettings;
   choice: InputChoice;
   runs: readonly ScoringRun[];
 }): DeliveryProblem[] {
-  const { stored, settings: { expect }, choice } = options;
+  const { delivered, settings: { expect }, choice } = options;
   // Where the inputs have periods, files that somebody named for none say nothing about them.
-  const hasPeriods = stored.some(({ batch }) => batch.period !== undefined);
+  const hasPeriods = delivered.some(({ batch }) => batch.period !== undefined);
   const runs = options.runs.filter((run) => run.hasPeriod || !hasPeriods);
   const now = new Date();
   const today = toDay(now);
   const deliveries = newestPerPeriod([
-    ...stored.flatMap(({ batch, scored }) =>
-      scored ? [{ period: batch.period ?? today, ...rowsOf(scored) }] : []
+    ...delivered.flatMap(({ batch, rows }) =>
+      rows === undefined ? [] : [{
+        period: batch.period ?? today,
+        rows: rows === "unknown" ? undefined : rows,
+      }]
     ),
     ...runs.map((run) => ({ period: run.period, ...rowsOf(run) })),
     // Another process may have stored one in the meantime.
-    ...stored.flatMap(({ ledger }) =>
+    ...delivered.flatMap(({ ledger }) =>
       ledger ? [{ period: ledger.period, ...rowsOf(ledger) }] : []
     ),
   ]);
   const newest = deliveries[0]?.period;
   const checked = new Set(
-    stored.flatMap(({ batch, scored, ledger }) =>
-      scored || ledger ? [batch.period ?? ledger?.period ?? today] : []
+    delivered.flatMap(({ batch, rows, ledger }) =>
+      rows !== undefined || ledger
+        ? [batch.period ?? ledger?.period ?? today]
+        : []
     ),
   );
-  const broken = stored.flatMap(({ batch, incomplete }): DeliveryProblem[] =>
+  const broken = delivered.flatMap(({ batch, incomplete }): DeliveryProblem[] =>
     incomplete === undefined ? [] : [{
       kind: "incomplete",
       period: batch.period ?? null,

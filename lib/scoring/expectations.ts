@@ -99,10 +99,10 @@ export function checkPromise(
   }
 }
 
-/** A period and the rows of its newest delivery, including those that were set aside. */
+/** A period and the rows of its newest delivery, including those that were set aside; undefined if they are not known yet. */
 export interface Delivery {
   readonly period: Period;
-  readonly rows: number;
+  readonly rows: number | undefined;
 }
 
 /** Why a period is not as expected. */
@@ -132,16 +132,17 @@ export function findIncomplete(
 ): DeliveryProblem[] {
   const { minRows, rowsChange } = expect;
   return deliveries.flatMap(({ period, rows }, index): DeliveryProblem[] => {
-    if (!checked.has(period)) return [];
+    if (!checked.has(period) || rows === undefined) return [];
     const problem = (reason: string): DeliveryProblem[] => [
       { kind: "incomplete", period, reason },
     ];
     if (rows < minRows) {
       return problem(`${rows} rows, expected at least ${minRows} (min_rows)`);
     }
-    const before = deliveries.slice(index + 1, index + 1 + earlierPeriods);
+    const before = deliveries.slice(index + 1)
+      .flatMap((earlier) => earlier.rows ?? []).slice(0, earlierPeriods);
     if (rowsChange === undefined || before.length === 0) return [];
-    const usual = medianOf(before.map((earlier) => earlier.rows));
+    const usual = medianOf(before);
     if (rows >= usual * (1 - rowsChange)) return [];
     return problem(
       `${rows} rows, ${

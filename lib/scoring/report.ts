@@ -203,7 +203,8 @@ function toInputReport(
   };
 }
 
-function describeCopy({ uri, sameAs }: SameContent): string {
+/** Says that a file was left out, because it has the content of another. */
+export function describeCopy({ uri, sameAs }: SameContent): string {
   return `Not scored again: ${oneLine(uri)} ${
     sameAs === uri
       ? "was named twice"
@@ -211,9 +212,10 @@ function describeCopy({ uri, sameAs }: SameContent): string {
   }`;
 }
 
-function describeProblem(
+/** Says what is not whole or in time. */
+export function describeProblem(
   { kind, period, reason }: DeliveryProblem,
-  { settings: { variant } }: PredictionFacts,
+  { settings: { variant } }: Pick<PredictionFacts, "settings">,
 ): string {
   const what = kind === "overdue"
     ? `${variant.title} is overdue`

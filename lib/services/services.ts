@@ -73,6 +73,8 @@ export interface ServicesOptions {
   readonly signal?: AbortSignal | undefined;
   /** Creates missing databases; only `setup` sets it. */
   readonly createDatabases?: boolean;
+  /** Opens databases so that nothing in them can change: for a plan, a dry run or a check. */
+  readonly readOnly?: boolean;
 }
 
 const projectFolder = fileURLToPath(new URL("../../", import.meta.url)).replace(
@@ -94,7 +96,7 @@ export async function openServices(
   const variants = toVariants(
     parseYaml(await Deno.readTextFile(file), { file: "variants.yaml" }),
   );
-  const { log, signal } = options;
+  const { log, signal, readOnly = false } = options;
   for (const warning of config.warnings) log.warn(warning);
   const withRetry: Services["withRetry"] = async (what, step, more = {}) => {
     if (!more.always) signal?.throwIfAborted();
@@ -128,11 +130,13 @@ export async function openServices(
     }
     // Loaded only if used, because loading a database's client takes a tenth of a short run.
     const { openPglite } = await import("../database/pglite.ts");
-    const opened = await openPglite(embeddedFolder).catch((error) => {
+    const open = (waitMs?: number) =>
+      openPglite(embeddedFolder, { waitMs, readOnly });
+    const opened = await open().catch((error) => {
       const mayWait = options.retryPolicy.retries > 0;
       if (!mayWait || !(error instanceof TransientError)) throw error;
       log.info(`${error.message}. Waiting for up to a minute`);
-      return openPglite(embeddedFolder, { waitMs: 60_000 });
+      return open(60_000);
     });
     return stack.use(opened);
   });
@@ -141,7 +145,10 @@ export async function openServices(
       const login = await withRetry(`read the login of ${what}`, settings);
       const { database, created } = await withRetry(
         `open ${what}`,
-        () => openOrCreate(login, { create: options.createDatabases ?? false }),
+        () =>
+          openOrCreate({ ...login, readOnly }, {
+            create: options.createDatabases ?? false,
+          }),
       );
       if (created) log.info(`Created the database ${database.description}`);
       return stack.use(database);

@@ -1,0 +1,298 @@
+/** `plan` and `predict --dry-run`: what they announce is what `predict` then does, and they change nothing. */
+import {
+  deepStrictEqual,
+  doesNotMatch,
+  match,
+  ok,
+  strictEqual,
+} from "node:assert/strict";
+import { openPostgres } from "../../lib/database/postgres.ts";
+import { putObject } from "../support/aws.ts";
+import { type Ended, runCommand } from "../support/commands.ts";
+import { readTree } from "../support/file_tree.ts";
+import { openProject } from "../support/project.ts";
+import { runPython, testWithPython } from "../support/python.ts";
+import { tempFolder } from "../support/servers.ts";
+import { startWorld } from "../support/world.ts";
+
+/** What a plan and a prediction say of each input. */
+function summaryOf({ report }: Ended) {
+  return report.inputs.map((
+    { input, period, rows }: { input: string; period: string; rows: number },
+  ) => ({ input, period, rows }));
+}
+
+Deno.test("plan on an empty store says what the first predict will do, which then does it", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  const planned = await runCommand("plan", [], { env });
+  deepStrictEqual(
+    [planned.report.status, planned.report.first_run, planned.report.rows],
+    ["planned", true, 1200],
+  );
+  strictEqual(planned.report.output, `${folder.path}/home/database`);
+  const text = (await runCommand("plan", [], { env, json: false })).stdout;
+  match(
+    text,
+    /^Plan for base: score 3 periods in 3 files, 1,200 rows, 215 kB$/m,
+  );
+  match(text, /set up the store, which has no model of this variant yet/);
+  match(
+    text,
+    /models\/churn\/xgb_churn_model_2\.bin as churn-prediction-model version 1/,
+  );
+  match(text, /it will have the stage Production/);
+  match(text, /`deno task predict` does it/);
+  ok(text.split("\n").every((line) => line.length <= 100), text);
+  const all = await runCommand("plan", ["--all"], { env });
+  deepStrictEqual(
+    all.report.variants.map(({ status }: { status: string }) => status),
+    ["planned", "planned", "planned", "planned"],
+  );
+  const dry = await runCommand("predict", ["--dry-run"], { env });
+  deepStrictEqual(
+    [dry.report.status, dry.report.plan.status, dry.report.plan.first_run],
+    ["dry-run", "planned", true],
+  );
+  const inputs = (each: Ended["report"]) =>
+    each.inputs.map((
+      { input, action, bytes, rows }: Record<string, unknown>,
+    ) => [input, action, bytes, rows]);
+  deepStrictEqual(inputs(dry.report.plan), inputs(planned.report));
+  deepStrictEqual([...Deno.readDirSync(folder.path)], []);
+
+  const done = await runCommand("predict", [], { env });
+  deepStrictEqual(summaryOf(planned), summaryOf(done));
+  deepStrictEqual(
+    [planned.report.model_name, planned.report.model_version],
+    [done.report.model_name, done.report.model_version],
+  );
+});
+
+Deno.test("plan and a dry run change no byte of an existing store", async () => {
+  await using folder = await tempFolder();
+  const home = `${folder.path}/home`;
+  const env = { CHURN_HOME: home };
+  await runCommand("predict", ["--period", "2026-11-16"], { env });
+  const before = readTree(home);
+  ok(Object.keys(before).length > 900);
+  const { report } = await runCommand("plan", [], { env });
+  deepStrictEqual(
+    report.inputs.map((
+      { period, action }: Record<string, string>,
+    ) => [period, action]),
+    [
+      ["2026-11-09", "score"],
+      ["2026-11-23", "score"],
+      ["2026-11-16", "skip"],
+    ],
+  );
+  strictEqual(report.model_stage, "Production");
+  await runCommand("predict", ["--dry-run"], { env });
+  const again = ["--force", "--period", "2026-11-16"];
+  const forced = await runCommand("plan", again, { env });
+  strictEqual(forced.report.inputs[0].action, "score-again");
+  strictEqual(
+    forced.report.command,
+    "deno task predict --period 2026-11-16 --force",
+  );
+  const output = `${folder.path}/scores.parquet`;
+  const toFile = await runCommand("plan", ["--output", output], { env });
+  deepStrictEqual(
+    [toFile.report.output_kind, toFile.report.output],
+    ["file", output],
+  );
+  deepStrictEqual(readTree(folder.path), {
+    "home/": "folder",
+    ...Object.fromEntries(
+      Object.entries(before).map(([path, state]) => [`home/${path}`, state]),
+    ),
+  });
+
+  await runCommand("predict", [], { env });
+  const nothing = await runCommand("plan", [], { env, json: false });
+  match(nothing.stdout, /^Plan for base: nothing new to score$/m);
+  match(nothing.stdout, /there is nothing to do/);
+});
+
+Deno.test("a dry run leaves the runs of killed processes to the next predict", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  const { report } = await runCommand("predict", [], { env });
+  const { openPglite } = await import("../../lib/database/pglite.ts");
+  const open = () => openPglite(`${folder.path}/home/database`);
+  {
+    await using database = await open();
+    await database.query(
+      "update runs set status = 'RUNNING', end_time = null where run_uuid = $1",
+      [report.run_id],
+    );
+  }
+  const statusOf = async () => {
+    await using database = await open();
+    const [row] = await database.query<{ status: string }>(
+      "select status from runs where run_uuid = $1",
+      [report.run_id],
+    );
+    return row?.status;
+  };
+  await runCommand("predict", ["--dry-run", "--force"], { env });
+  strictEqual(await statusOf(), "RUNNING");
+  await runCommand("predict", [], { env });
+  strictEqual(await statusOf(), "FINISHED");
+});
+
+testWithPython(
+  "plan takes rows from Parquet footers and side files, and leaves those of large texts open",
+  async () => {
+    await using project = await openProject("variants: [{}]\n");
+    const { files } = project;
+    const python = await runPython(
+      "columnar",
+      `import json, sys
+import pyarrow, pyarrow.parquet as parquet
+rows = [json.loads(line) for line in open("data/churn/weekly/2026-11-23.jsonl")]
+table = pyarrow.Table.from_pylist(rows * 200)
+parquet.write_table(table, sys.argv[1] + "/week.parquet", row_group_size=30000)
+print(json.dumps([parquet.read_metadata(sys.argv[1] + "/week.parquet").num_rows, pyarrow.__version__]))
+with open(sys.argv[1] + "/week.jsonl", "w") as out:
+    for row in rows * 200: out.write(json.dumps(row) + "\\n")
+`,
+      { args: [files] },
+    );
+    const [rows] = JSON.parse(python.stdout);
+    const named = (name: string) => ["--input", `${files}/${name}`];
+    const parquet = await project.run("plan", named("week.parquet"));
+    deepStrictEqual(
+      [parquet.report.rows, parquet.report.inputs[0].rows_from],
+      [rows, "footer"],
+    );
+    const lines = await project.run("plan", named("week.jsonl"));
+    deepStrictEqual(
+      [lines.report.rows, lines.report.inputs[0].rows_from],
+      [null, null],
+    );
+    strictEqual(
+      lines.report.bytes,
+      (await Deno.stat(`${files}/week.jsonl`)).size,
+    );
+
+    // A file that predict would refuse is refused by the plan, with the same words.
+    await Deno.writeTextFile(`${files}/bad.jsonl`, '{"player_id": 1\n');
+    const bad = await project.run("plan", named("bad.jsonl"), 1);
+    strictEqual(bad.report.status, "failed");
+    const refused = await project.run("predict", named("bad.jsonl"), 1);
+    strictEqual(bad.report.error, refused.report.error);
+  },
+);
+
+Deno.test("plan says what is incomplete and overdue, with the exit code that --fail-on sets", async () => {
+  const weekly = "inputs: data/churn/weekly/{period}.jsonl";
+  await using project = await openProject(
+    `${weekly}\nexpect: {max_age_days: 1, min_rows: 500}\nvariants: [{}]\n`,
+  );
+  const { report } = await project.run("plan", [
+    "--fail-on",
+    "overdue,incomplete",
+  ], 3);
+  strictEqual(report.status, "incomplete");
+  deepStrictEqual(
+    report.problems.map((
+      { kind, period }: Record<string, string>,
+    ) => [kind, period]),
+    [
+      ["incomplete", "2026-11-23"],
+      ["incomplete", "2026-11-16"],
+      ["incomplete", "2026-11-09"],
+      ["overdue", "2026-11-23"],
+    ],
+  );
+  await project.run("plan");
+});
+
+testWithPython(
+  "plan on Postgres and S3 reads only, and never shows a password",
+  async () => {
+    await using world = await startWorld("geography-us");
+    const { env, moto, bucket, postgres } = world;
+    const us = ["--geography", "US"];
+    const run = (name: string, args: readonly string[] = us, code = 0) =>
+      runCommand(name, args, { env, code });
+    match(
+      (await run("plan", us, 1)).report.error,
+      /deno task setup --geography US/,
+    );
+    await run("setup");
+    match((await run("plan", us, 1)).report.error, /deno task log-model/);
+    await run("log-model");
+    match((await run("plan", us, 1)).report.error, /deno task promote/);
+    await run("promote", [...us, "--version", "1"]);
+    const file = `${bucket}/geography-us/data/churn/weekly/2026-W48.jsonl`;
+    await putObject(
+      moto,
+      file,
+      await Deno.readTextFile(
+        "data/geography-us/churn/weekly/2026-11-23.jsonl",
+      ),
+    );
+
+    const { host, port, user, password } = postgres;
+    const stateOf = async (database: string) => {
+      await using open = await openPostgres({
+        host,
+        port,
+        user,
+        password,
+        database,
+      });
+      // Commits that wrote, of every session, and the rows of every table.
+      const [row] = await open.query<{ written: string; tables: string }>(
+        `select pg_snapshot_xmax(pg_current_snapshot())::text as written,
+           (select string_agg(relname || ' ' || relkind::text, ',' order by relname) from pg_class
+            where relnamespace = 'public'::regnamespace) as tables`,
+      );
+      return row;
+    };
+    const listed = async () => {
+      const response = await fetch(`${moto.endpoint}/${bucket}?list-type=2`);
+      return await response.text();
+    };
+    const state = async () => ({
+      mlflow: await stateOf("mlflow_db"),
+      predictions: await stateOf("predictions"),
+      bucket: await listed(),
+    });
+    const before = await state();
+    const planned = await run("plan");
+    await run("predict", [...us, "--dry-run"]);
+    const text = await runCommand("plan", us, { env, json: false });
+    deepStrictEqual(await state(), before);
+    deepStrictEqual(
+      [planned.report.output_kind, planned.report.output],
+      ["postgres", `postgres@127.0.0.1:${port}/predictions`],
+    );
+    deepStrictEqual(planned.report.inputs, [{
+      input: `s3://${file}`,
+      files: [{ uri: `s3://${file}`, bytes: planned.report.bytes }],
+      data_source: "s3",
+      period: "2026-11-23",
+      action: "score",
+      rows: 400,
+      rows_from: "counted",
+      bytes: planned.report.bytes,
+    }]);
+    for (const { stdout, stderr } of [planned, text]) {
+      doesNotMatch(stdout + stderr, /p@ss|p%40ss/);
+    }
+
+    const done = await run("predict");
+    deepStrictEqual(summaryOf(planned), summaryOf(done));
+    await run("log-model", [...us, "--force"]);
+    await run("promote", [...us, "--version", "2"]);
+    const after = await runCommand("plan", us, { env, json: false });
+    match(
+      after.stdout,
+      /scored with churn-prediction-model-us version 1; `deno task predict --geography US --period 2026-11-23 --force` scores them again with version 2/,
+    );
+  },
+);
