@@ -3,6 +3,7 @@ import {
   adjustPValues,
   chiSquareTest,
   kolmogorovSmirnov,
+  mergeSmallBins,
   rangeNoise,
   shareNoise,
   stabilityIndex,
@@ -32,9 +33,10 @@ export interface ColumnDrift {
   readonly reasons: readonly string[];
   readonly n_ref: number;
   readonly n_cur: number;
-  readonly psi: number;
-  readonly psi_noise: number;
-  readonly psi_noise_limit: number;
+  /** Of the values that are not missing, without too small bins; absent, like its mean and 99.9 % quantile without drift, when either sample has no values. */
+  readonly psi?: number;
+  readonly psi_noise?: number;
+  readonly psi_noise_limit?: number;
   readonly ks?: number;
   /** Of a group: Pearson's statistic, and the share of rows that changed category (total variation). */
   readonly chi_square?: number;
@@ -195,7 +197,9 @@ function measureGroup(
     profile: { name, kind: "group", edges: [], counts: reference, missing: 0 },
     counts: { counts: current, missing: 0, outOfRange: 0, sum: NaN },
     rows: { expectedRows: total(reference), actualRows: total(current) },
-    test: chiSquareTest(reference, current),
+    test: chiSquareTest(
+      ...mergeSmallBins(reference, current, { isOrdered: false }),
+    ),
     categories: [...categories, "none of them"],
   };
 }
@@ -216,11 +220,6 @@ function toDrift(
   pAdjusted: number | undefined,
 ): ColumnDrift {
   const { expectedRows, actualRows } = rows;
-  // Missing values are a separate bin, which counts as used if either sample has any.
-  const before = [...profile.counts, profile.missing];
-  const after = [...counts.counts, counts.missing];
-  const used = before.filter((count, bin) => count + after[bin]! > 0).length;
-  const noise = stabilityNoise(used, rows);
   const known = actualRows - counts.missing;
   const mean = categories ? undefined : meanOf(counts);
   const drift = {
@@ -228,9 +227,7 @@ function toDrift(
     kind: profile.kind,
     n_ref: expectedRows,
     n_cur: actualRows,
-    psi: stabilityIndex(before, after),
-    psi_noise: noise.expected,
-    psi_noise_limit: noise.limit,
+    ...toStability(profile.counts, counts.counts, { isOrdered: !categories }),
     ...(test ? { p_value: test.pValue } : {}),
     ...(test && !categories ? { ks: test.statistic } : {}),
     ...(test && categories
@@ -259,10 +256,28 @@ function toDrift(
   return { ...drift, ...toSeverity(drift) };
 }
 
+/** Returns the stability index of two samples' values and its noise; nothing if either has no values. */
+function toStability(
+  before: readonly number[],
+  after: readonly number[],
+  options: { isOrdered: boolean },
+): Pick<ColumnDrift, "psi" | "psi_noise" | "psi_noise_limit"> {
+  const rows = { expectedRows: total(before), actualRows: total(after) };
+  if (Math.min(rows.expectedRows, rows.actualRows) === 0) return {};
+  const [expected, actual] = mergeSmallBins(before, after, options);
+  const noise = stabilityNoise(expected.length, rows);
+  return {
+    psi: stabilityIndex(expected, actual),
+    psi_noise: noise.expected,
+    psi_noise_limit: noise.limit,
+  };
+}
+
 function toSeverity(
   drift: Omit<ColumnDrift, "severity" | "reasons">,
 ): Pick<ColumnDrift, "severity" | "reasons"> {
-  const { n_ref, n_cur, psi, psi_noise_limit, ks = 0, p_adjusted = 1 } = drift;
+  const { n_ref, n_cur, psi = 0, psi_noise_limit = 0, ks = 0, p_adjusted = 1 } =
+    drift;
   if (Math.min(n_ref, n_cur) < thresholds.min_rows) {
     const reason =
       `${n_ref} and ${n_cur} rows, at least ${thresholds.min_rows} of each are needed`;
@@ -310,7 +325,7 @@ function toSeverity(
 function toGroupSeverity(
   drift: Omit<ColumnDrift, "severity" | "reasons">,
 ): Pick<ColumnDrift, "severity" | "reasons"> {
-  const { psi, psi_noise_limit, distance = 0, p_adjusted = 1 } = drift;
+  const { psi = 0, psi_noise_limit = 0, distance = 0, p_adjusted = 1 } = drift;
   const effect = worst([
     psi > psi_noise_limit ? band(psi, thresholds.psi) : "ok",
     distance >= thresholds.group.distance ? "fail" : "ok",
@@ -399,9 +414,7 @@ function conclude(
         describeNames(failed)
       }`,
     score
-      ? `score ${score.severity}: PSI ${score.psi.toFixed(3)} (noise limit ${
-        score.psi_noise_limit.toFixed(3)
-      })`
+      ? `score ${score.severity}: ${describeStability(score)}`
       : "the reference has no scores",
   ];
   const found = {
@@ -420,11 +433,22 @@ function conclude(
   return { severity: isQuiet ? "ok" : "warn", ...found };
 }
 
+function describeStability({ psi, psi_noise_limit }: ColumnDrift): string {
+  return psi === undefined || psi_noise_limit === undefined
+    ? "no values to compare"
+    : `PSI ${psi.toFixed(3)} (noise limit ${psi_noise_limit.toFixed(3)})`;
+}
+
+/** Returns the stability index by which columns are sorted; one without values comes first. */
+export function toPsi({ psi = Infinity }: Pick<ColumnDrift, "psi">): number {
+  return psi;
+}
+
 /** Names the failed columns, of which one is enough for a failure. */
 function describeNames(failed: readonly ColumnDrift[]): string {
   if (failed.length === 0) return "";
   const most = 3;
-  const names = [...failed].sort((a, b) => b.psi - a.psi).slice(0, most)
+  const names = [...failed].sort((a, b) => toPsi(b) - toPsi(a)).slice(0, most)
     .map(({ name }) => name).join(", ");
   return ` (${names}${failed.length > most ? ", …" : ""})`;
 }

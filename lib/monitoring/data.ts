@@ -37,6 +37,8 @@ export interface JudgedBatch {
     | undefined;
   /** Share of rows whose category the model does not know, by raw column. */
   readonly unseen: Readonly<Record<string, number>>;
+  /** The same share of the reference; a column that it lacks has 0. */
+  readonly unseenBefore?: Readonly<Record<string, number>> | undefined;
   /** Rows of the runs of earlier periods. */
   readonly earlierRows: readonly number[];
 }
@@ -112,13 +114,18 @@ function judgeRows({ rows, earlierRows }: JudgedBatch): DataFinding[] {
   }];
 }
 
-function judgeUnseen({ rows, unseen }: JudgedBatch): DataFinding[] {
+function judgeUnseen(
+  { rows, unseen, unseenBefore = {} }: JudgedBatch,
+): DataFinding[] {
   if (rows < thresholds.min_rows) return [];
   return Object.entries(unseen).flatMap(([column, share]): DataFinding[] => {
-    const severity = band(share, thresholds.unseen_share);
+    const before = unseenBefore[column] ?? 0;
+    const severity = band(share - before, thresholds.unseen_share_rise);
     if (severity === "ok") return [];
     const reason = `${percent(share)} of rows have a category of ${column} ` +
-      `that the model does not know ${limitsOf(thresholds.unseen_share)}`;
+      `that the model does not know, ${percent(before)} before ${
+        limitsOf(thresholds.unseen_share_rise)
+      }`;
     return [{ check: "unseen", column, severity, reason }];
   });
 }
@@ -194,7 +201,7 @@ function judgeZeros(
     check: "zeroed",
     column: profile.name,
     severity,
-    reason: `at most ${percent(before.count / before.rows)} zeros before, ${
+    reason: `${percent(before.count / before.rows)} zeros before, ${
       percent(now.count / now.rows)
     } now ${limitsOf(thresholds.zero_share_rise)}`,
   };
@@ -211,7 +218,8 @@ function judgeScale(
   if (least < 0 || min < 0 || mean <= 0 || used < thresholds.scale.values) {
     return undefined;
   }
-  const zerosBefore = profile.edges[0] === 0 ? profile.counts[0]! : 0;
+  const zerosBefore = profile.zeros ??
+    (profile.edges[0] === 0 ? profile.counts[0]! : 0);
   const before = mean * known / (known - zerosBefore);
   const now = sum / used;
   const ratio = now / before;
@@ -227,8 +235,9 @@ function judgeScale(
   };
 }
 
-/** Returns the largest number of zeros that the reference can have: all values of the bin that contains 0. */
+/** Returns the zeros of the reference; of one that did not count them the largest possible number, all values of the bin that contains 0. */
 function mostZeros(profile: ColumnProfile): number {
+  if (profile.zeros !== undefined) return profile.zeros;
   const { min = 1, max = -1 } = profile;
   return min > 0 || max < 0 ? 0 : profile.counts[binOf(profile, 0)]!;
 }

@@ -132,6 +132,7 @@ export async function monitorRun(
     rows: run.rows,
     columns,
     unseen,
+    unseenBefore: reference?.profile.unknownShares,
     earlierRows: history.map(({ rows }) => rows),
   });
   const drift = comparisons[0]?.severity ?? "unknown";

@@ -7,6 +7,7 @@ import {
   type ColumnDrift,
   describeP,
   type DriftComparison,
+  toPsi,
 } from "./columns.ts";
 
 /** Limits that hold the page under 1 MB for any number of columns; the JSON contains all columns. */
@@ -120,7 +121,7 @@ export function sortedByConcern(
 ): ColumnDrift[] {
   const order = ["fail", "warn", "unknown", "not-enough-data", "ok"];
   return [...columns].sort((a, b) =>
-    order.indexOf(a.severity) - order.indexOf(b.severity) || b.psi - a.psi
+    order.indexOf(a.severity) - order.indexOf(b.severity) || toPsi(b) - toPsi(a)
   );
 }
 
@@ -183,7 +184,9 @@ function columnRow(column: ColumnDrift, withChart: boolean): string[] {
   return [
     `${text(column.name)}${reasons}`,
     badge(column.severity),
-    `${number(column.psi)} (${number(column.psi_noise_limit)})`,
+    column.psi === undefined
+      ? ""
+      : `${number(column.psi)} (${number(column.psi_noise_limit)})`,
     ks === undefined ? "–" : `${number(ks)} (${text(describeP(p ?? 1))})`,
     `${percent(column.missing_ref)} → ${percent(column.missing_cur)}`,
     outside === undefined ? "–" : percent(outside),

@@ -17,7 +17,7 @@ export const thresholds = {
   calibration_shift: { warn: 0.2, fail: 0.5, errors: 3 },
   coverage: { warn: 0.8, unknown: 0.5, score_spread: 0.2 },
   rows_ratio: { warn: 1.8, fail: 5 },
-  unseen_share: { warn: 0.02, fail: 0.1 },
+  unseen_share_rise: { warn: 0.02, fail: 0.1 },
   zero_share_rise: { warn: 0.1, fail: 0.25 },
   scale: { factor: 10, values: 30 },
   constant_chance: 1e-6,

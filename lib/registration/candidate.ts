@@ -213,6 +213,7 @@ export async function toCandidate(
         names,
         ...toProfiled(labelled ?? sample, model),
       }),
+      unknownShares: toShares(labelled ?? sample),
       ...(model.features.labels
         ? { labels: model.features.labels.map((labels) => labels ?? null) }
         : {}),
@@ -229,6 +230,16 @@ export async function toCandidate(
     warnings: toWarnings(files, { model, sample, width: names.length }),
     trainingDate: findTrainingDate(files),
   };
+}
+
+/** Returns the share of rows whose category the model does not know, by raw column. */
+function toShares(
+  { unknownCategories, rows }: Features,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(unknownCategories)
+      .map(([column, count]) => [column, count / rows]),
+  );
 }
 
 /** Returns a warning if the sample has missing values that the model's trees handle otherwise than the library that trained them. */

@@ -105,7 +105,7 @@ export function toComparable(
     { name, kind, edges }: ColumnProfile,
     counted: ColumnCounts,
   ): ColumnProfile => {
-    const { counts, missing } = counted;
+    const { counts, missing, zeros } = counted;
     const mean = meanOf(counted);
     return {
       name,
@@ -113,6 +113,7 @@ export function toComparable(
       edges,
       counts,
       missing,
+      zeros,
       ...mean === undefined ? {} : { mean },
     };
   };

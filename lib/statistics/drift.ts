@@ -141,6 +141,60 @@ export function rangeNoise(
   return mean + 3 * Math.sqrt(mean ** 2 / 2 + mean / rows.actualRows);
 }
 
+/**
+ * Returns two samples' counts in fewer bins: bins in which either sample is
+ * expected to have under 5 rows are merged, for a stability index and a
+ * chi-square test are chance below that (Cochran 1954,
+ * https://doi.org/10.2307/3001616). The expectation is the share in both
+ * samples together.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(mergeSmallBins([1, 9, 90], [2, 8, 90], { isOrdered: true }), [[10, 90], [10, 90]]);
+ * deepStrictEqual(mergeSmallBins([1, 90, 9], [2, 90, 8], { isOrdered: false }), [[10, 90], [10, 90]]);
+ * ```
+ *
+ * @param options `isOrdered`: small bins are merged with the next one; otherwise the order has no meaning, and the smallest are merged with each other.
+ * @returns The counts of both samples, in the same bins.
+ */
+export function mergeSmallBins(
+  before: readonly number[],
+  after: readonly number[],
+  options: { isOrdered: boolean },
+): [number[], number[]] {
+  const least = 5;
+  const [n1, n2] = [sum(before), sum(after)];
+  const isSmall = ([a, b]: readonly [number, number]) =>
+    (a + b) / (n1 + n2) * Math.min(n1, n2) < least;
+  const bins = before.map((count, bin) => [count, after[bin]!] as const);
+  const merged: (readonly [number, number])[] = [];
+  let open: readonly [number, number] = [0, 0];
+  for (const bin of options.isOrdered ? bins : bySize(bins)) {
+    open = sumPairs([open, bin]);
+    if (isSmall(open)) continue;
+    merged.push(open);
+    open = [0, 0];
+  }
+  if (open[0] + open[1] > 0 || merged.length === 0) {
+    merged.push(sumPairs([merged.pop() ?? [0, 0], open]));
+  }
+  return [merged.map(([count]) => count), merged.map(([, count]) => count)];
+}
+
+/** Sorts bins by their rows in both samples, smallest first. */
+function bySize(
+  bins: readonly (readonly [number, number])[],
+): (readonly [number, number])[] {
+  return bins.toSorted(([a, b], [c, d]) => a + b - c - d);
+}
+
+function sumPairs(
+  pairs: readonly (readonly [number, number])[],
+): readonly [number, number] {
+  return [sum(pairs.map(([a]) => a)), sum(pairs.map(([, b]) => b))];
+}
+
 /** A test statistic, and the probability of an equal or larger one without drift. */
 export interface TestResult {
   readonly statistic: number;

@@ -20,6 +20,8 @@ export interface ColumnProfile {
   readonly counts: readonly number[];
   /** Rows without a value. */
   readonly missing: number;
+  /** Rows whose value is 0; absent in profiles of an earlier release. */
+  readonly zeros?: number;
   /** Smallest and largest value; absent when all are missing. */
   readonly min?: number;
   readonly max?: number;
@@ -49,6 +51,8 @@ export interface ReferenceProfile extends Profile {
   };
   /** Category labels per feature, whose codes the profile counts; null for a feature without categories, absent when no feature has any. */
   readonly labels?: readonly (readonly (string | number | boolean)[] | null)[];
+  /** Share of rows whose category the model does not know, by raw column; absent in profiles of an earlier release. */
+  readonly unknownShares?: Readonly<Record<string, number>>;
   /** The model's metrics on the labelled set, by `lib/statistics/classification.ts`; absent without a labelled set. */
   readonly metrics?: Readonly<Record<string, number>>;
 }
@@ -63,9 +67,13 @@ export interface ProfiledRows {
   readonly scores: ArrayLike<number> | undefined;
 }
 
-const quantiles = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/** Deciles, and finer shares at both ends, where a change moves few rows and much money. */
+const quantiles = [
+  ...[0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5],
+  ...[0.6, 0.7, 0.8, 0.9, 0.95, 0.99],
+];
 
-/** Returns the profile of rows: each column in bins of about a tenth of its values, see {@linkcode toColumnProfile}. */
+/** Returns the profile of rows: each column in bins of its own quantiles, see {@linkcode toColumnProfile}. */
 export function toProfile(data: ProfiledRows): Profile {
   const { names, rows, scores } = data;
   return {
@@ -92,16 +100,18 @@ export function columnOf(
 }
 
 /**
- * Returns the profile of one column. The edges are the distinct deciles of its
- * values (Hyndman and Fan 1996, definition 1: values that occur), so a value
- * that many rows share has one bin, and there may be fewer than ten bins; none
- * is empty. A column of zeros and ones has two bins.
+ * Returns the profile of one column. The edges are the distinct 1, 5, 10, 20 …
+ * 90, 95 and 99 % quantiles of its values (Hyndman and Fan 1996, definition 1:
+ * values that occur), so a value that many rows share has one bin, and none is
+ * empty. Zeros, of which a column of money may mostly consist, have a bin of
+ * their own, and the quantiles are those of the other values. A column of zeros
+ * and ones has two bins.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * const { edges, counts, missing } = toColumnProfile("spend", [0, 0, 0, NaN, 5, 9]);
- * deepStrictEqual([edges, counts, missing], [[0, 5], [3, 1, 1], 1]);
+ * const { edges, counts, missing, zeros } = toColumnProfile("spend", [0, 0, 0, NaN, 5, 9]);
+ * deepStrictEqual([edges, counts, missing, zeros], [[0, 5], [3, 1, 1], 1, 3]);
  * ```
  */
 export function toColumnProfile(
@@ -115,9 +125,9 @@ export function toColumnProfile(
   const max = sorted.at(-1);
   const isCategory = sorted.length > 0 &&
     sorted.every((value) => value === 0 || value === 1);
-  const edges = isCategory ? [0] : decilesOf(sorted);
+  const edges = isCategory ? [0] : edgesOf(sorted);
   const counted = countColumn({ edges }, values);
-  const { counts, missing } = counted;
+  const { counts, missing, zeros } = counted;
   const mean = meanOf(counted);
   return {
     name,
@@ -125,6 +135,7 @@ export function toColumnProfile(
     edges,
     counts,
     missing,
+    zeros,
     ...(min === undefined || max === undefined || mean === undefined
       ? {}
       : { min, max, mean }),
@@ -137,6 +148,7 @@ const columnProfile = {
   edges: v.array(v.number()),
   counts: v.array(v.number()),
   missing: v.number(),
+  zeros: v.exactOptional(v.number()),
   min: v.exactOptional(v.number()),
   max: v.exactOptional(v.number()),
   mean: v.exactOptional(v.number()),
@@ -155,6 +167,7 @@ const referenceProfile = v.object({
   features: v.array(v.object(columnProfile)),
   score: v.optional(v.object({ ...columnProfile, aboveHalf: v.number() })),
   labels: v.exactOptional(v.array(v.nullable(v.array(label)))),
+  unknownShares: v.exactOptional(v.record(v.number())),
   metrics: v.exactOptional(v.record(v.number())),
 });
 
@@ -173,9 +186,15 @@ export function parseReferenceProfile(
 }
 
 /** Returns the edges below the largest value; the bin above the largest value would be empty. */
-function decilesOf(sorted: Float64Array): number[] {
-  const edges = quantiles.map((share) =>
-    sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!
+function edgesOf(sorted: Float64Array): number[] {
+  const others = sorted.filter((value) => value !== 0);
+  const edges = quantiles.flatMap((share) =>
+    others[Math.max(0, Math.ceil(share * others.length) - 1)] ?? []
   );
-  return [...new Set(edges)].filter((edge) => edge < sorted.at(-1)!);
+  if (others.length < sorted.length) {
+    const below = others.findLast((value) => value < 0);
+    edges.push(0, ...below === undefined ? [] : [below]);
+  }
+  return [...new Set(edges)].sort((a, b) => a - b)
+    .filter((edge) => edge < sorted.at(-1)!);
 }
