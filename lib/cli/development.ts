@@ -242,6 +242,36 @@ export const developmentTasks: readonly DevelopmentTask[] = [
       "bench/score.ts",
     ]],
   },
+  {
+    name: "demo-history",
+    summary:
+      "Makes 26 weeks of scores and monitoring in a folder of their own, to look at (needs uv).",
+    flags: {
+      folder: {
+        kind: "text",
+        value: "DIR",
+        default: ".cache/demo-history",
+        help: "an empty folder; the default one is made again",
+      },
+      seed: {
+        kind: "text",
+        value: "N",
+        default: "1",
+        help: "draws other players",
+      },
+    },
+    steps: [[
+      "run",
+      "--no-prompt",
+      "--quiet",
+      lock,
+      "--allow-read",
+      "--allow-write",
+      "--allow-run=uv",
+      "--allow-env",
+      "bench/demo_history.ts",
+    ]],
+  },
 ];
 
 /** One run of Deno. */
