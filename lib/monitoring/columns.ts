@@ -49,6 +49,9 @@ export interface ColumnDrift {
   readonly out_of_range?: number;
   readonly mean_ref?: number;
   readonly mean_cur?: number;
+  /** Smallest and largest value of both samples; absent in a result of an earlier release. */
+  readonly min?: number;
+  readonly max?: number;
   readonly edges: readonly number[];
   readonly counts_ref: readonly number[];
   readonly counts_cur: readonly number[];
@@ -151,6 +154,26 @@ export function compareWith(
   };
 }
 
+/** Returns the groups and the features that are not part of one. */
+export function judgedColumns(
+  { groups = [], features = [] }: Pick<DriftComparison, "groups" | "features">,
+): ColumnDrift[] {
+  return [
+    ...groups,
+    ...features.filter(({ group }) => group === undefined),
+  ];
+}
+
+/** Sorts columns by severity, worst first, then by stability index, largest first. */
+export function sortedByConcern(
+  columns: readonly ColumnDrift[],
+): ColumnDrift[] {
+  const order = ["fail", "warn", "unknown", "not-enough-data", "ok"];
+  return [...columns].sort((a, b) =>
+    order.indexOf(a.severity) - order.indexOf(b.severity) || toPsi(b) - toPsi(a)
+  );
+}
+
 /** Returns the names of the columns and groups that failed, and "the score" first if it did. */
 export function failedColumns(
   comparison: DriftComparison | undefined,
@@ -245,6 +268,7 @@ function toDrift(
       : {}),
     ...(profile.mean === undefined ? {} : { mean_ref: profile.mean }),
     ...(mean === undefined ? {} : { mean_cur: mean }),
+    ...rangeOf(profile, counts),
     edges: profile.edges,
     counts_ref: profile.counts,
     counts_cur: counts.counts,
@@ -270,6 +294,20 @@ function toStability(
     psi: stabilityIndex(expected, actual),
     psi_noise: noise.expected,
     psi_noise_limit: noise.limit,
+  };
+}
+
+function rangeOf(
+  before: {
+    readonly min?: number | undefined;
+    readonly max?: number | undefined;
+  },
+  now: { readonly min?: number | undefined; readonly max?: number | undefined },
+): Pick<ColumnDrift, "min" | "max"> {
+  const { min = now.min, max = now.max } = before;
+  return min === undefined || max === undefined ? {} : {
+    min: Math.min(min, now.min ?? min),
+    max: Math.max(max, now.max ?? max),
   };
 }
 

@@ -19,7 +19,12 @@ import { bytesAsFile } from "../storage/store.ts";
 import { readModel } from "./rows.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
-import { type DriftComparison, failedColumns } from "./columns.ts";
+import {
+  type DriftComparison,
+  failedColumns,
+  judgedColumns,
+  sortedByConcern,
+} from "./columns.ts";
 import { compareRun } from "./compare-run.ts";
 import { judgeData } from "./data.ts";
 import { decide, isJudged, thresholds } from "./verdict.ts";
@@ -126,14 +131,16 @@ export async function monitorRun(
   notes.push(...performance?.warnings ?? []);
   const severity = performance?.severity ?? "unknown";
   const restsOn = isJudged(severity) ? undefined : earlier;
-  const history = await readHistory(database, run);
+  const history = await readHistory(database, run, {
+    columns: alarmingColumns(comparisons[0]),
+  });
   const unseen = toShares(unknownCategories, run);
   const data = judgeData({
     rows: run.rows,
     columns,
     unseen,
     unseenBefore: reference?.profile.unknownShares,
-    earlierRows: history.map(({ rows }) => rows),
+    earlierRows: history.slice(0, 12).map(({ rows }) => rows),
   });
   const drift = comparisons[0]?.severity ?? "unknown";
   return {
@@ -184,6 +191,16 @@ export async function monitorRun(
       history,
     },
   };
+}
+
+/** Most columns whose trend the report shows because they fail or warn now. */
+const mostAlarming = 12;
+
+/** Returns the names of the columns and groups that fail or warn, worst first. */
+function alarmingColumns(comparison: DriftComparison | undefined): string[] {
+  return sortedByConcern(comparison ? judgedColumns(comparison) : [])
+    .filter(({ severity }) => severity === "fail" || severity === "warn")
+    .slice(0, mostAlarming).map(({ name }) => name);
 }
 
 /** Returns what failed in this run and in that of the period before, which the same model version scored and whose data did not fail. */

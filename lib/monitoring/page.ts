@@ -1,91 +1,99 @@
 /** Renders the report of `monitor` as one HTML page without scripts and external resources; it contains bins but no rows. */
-import { describeFinding } from "./data.ts";
-import type { MonitoringResult, PastVerdict } from "./result.ts";
-import { badge, list, table, text } from "./html.ts";
-import type { Performance } from "./performance.ts";
+import {
+  badge,
+  facts,
+  folded,
+  list,
+  name,
+  symbolOf,
+  table,
+  text,
+  unseen,
+} from "./html.ts";
 import {
   type ColumnDrift,
   describeP,
   type DriftComparison,
-  toPsi,
+  judgedColumns,
+  sortedByConcern,
 } from "./columns.ts";
+import { toHeadline } from "./headline.ts";
+import { shortPeriod } from "./page/charts.ts";
+import { type Alarm, toAlarms } from "./page/alarms.ts";
+import {
+  calibrationFigures,
+  columnFigure,
+  driftTrend,
+  performanceFigure,
+  scoreFigure,
+  volumeFigure,
+} from "./page/figures.ts";
+import { count, percent, significant } from "./page/numbers.ts";
+import {
+  columnTitle,
+  type PeriodPoint,
+  toPeriods,
+  versionMarks,
+  worstColumns,
+} from "./page/periods.ts";
+import { style } from "./page/style.ts";
+import type { MonitoringResult } from "./result.ts";
 
-/** Limits that hold the page under 1 MB for any number of columns; the JSON contains all columns. */
-const mostRows = 500;
-const mostCharts = 150;
-
-const style = `:root{color-scheme:light dark;font:15px/1.5 system-ui,sans-serif}
-body{max-width:70rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}
-th,td{padding:.25rem .6rem;text-align:left;border-bottom:1px solid #8884;vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums}
-b{padding:.1rem .5rem;border-radius:.3rem;background:#8883}
-b.ok{background:#2a84}b.warn{background:#ea06}b.fail{background:#d336}
-svg{display:block}rect.r{fill:#8888}rect.c{fill:#28c}
-small{opacity:.75}summary{cursor:pointer}`;
+/** Limits that hold the page under 500 KB for any number of columns; the JSON contains all columns. */
+const most = { alarms: 12, rows: 200, trends: 12 };
 
 /**
- * Returns the page, under 1 MB: the verdicts with their numbers, both
- * comparisons with the most severe columns first, scores, performance and
- * earlier runs.
+ * Returns the page, under 500 KB: a sentence that names state, cause and action;
+ * performance, scores and volume; what failed or warned; all periods; and folded,
+ * what is fine and the technical facts.
  */
 export function toHtmlReport(result: MonitoringResult): string {
-  const { title, scoring_run: run, verdict, comparisons } = result;
-  const { earlier_performance: earlier } = result;
+  const { title, notes } = result;
+  const periods = toPeriods(result);
+  const alarms = toAlarms(result);
+  return page(`Monitoring of ${title}`, {
+    header: heroPart(result),
+    main: [
+      overviewPart(result, periods),
+      alarmPart(result, { alarms, periods }),
+      historyPart(result, periods),
+      performancePart(result),
+      notes.length === 0
+        ? ""
+        : `<section><h2>Notes</h2>${list(notes.slice(0, 50))}</section>`,
+      `<section><h2>Details</h2>${finePart(result, alarms)}${
+        previousPart(result)
+      }${unseenPart(result)}${technicalPart(result)}</section>`,
+    ],
+    footer: "PSI: population stability index over the bins of the reference, " +
+      "without missing values. It counts only above its noise limit, " +
+      "below which 999 of 1,000 samples without drift stay. " +
+      "All numbers are in the JSON report beside this page.",
+  });
+}
+
+/** Returns a complete page without scripts; `header` and `main` are HTML, `footer` is plain text. */
+export function page(
+  title: string,
+  parts: { header: string; main: readonly string[]; footer: string },
+): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width">
-<title>Monitoring of ${text(title)}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${text(title)}</title>
 <style>${style}</style>
 </head>
 <body>
-<h1>Monitoring of ${text(title)}</h1>
-${
-    table([], [
-      ["data", badge(verdict.data ?? "unknown")],
-      ["drift", badge(verdict.drift)],
-      ["performance", badge(verdict.performance)],
-      [
-        "retrain",
-        `${verdict.retrain ? "yes" : "no"}, ${text(verdict.reason)}`,
-      ],
-      ["model", text(`${run.model_name} version ${run.model_version}`)],
-      ["scored", text(`${run.rows} rows of ${run.input_uri}`)],
-      ["period", text(run.period ?? "–")],
-      ["scored at", text(run.finished_at)],
-      ["monitored at", text(result.monitored_at)],
-      [
-        "scoring run",
-        text(`${run.id} (MLflow run ${run.mlflow_run_id ?? "–"})`),
-      ],
-      ["reference", text(describeReference(result))],
-      ["outcomes", text(result.outcomes?.uri ?? "none")],
-      ...(earlier
-        ? [[
-          "latest known performance",
-          `${badge(earlier.severity)} ${
-            text(
-              `scoring run ${earlier.scoring_run_id}, monitored at ${earlier.monitored_at}`,
-            )
-          }`,
-        ]]
-        : []),
-    ])
-  }
-${list((result.data?.findings ?? []).slice(0, 50).map(describeFinding))}
-${list(result.notes)}
-${comparisons.map((each) => comparisonPart(each, result)).join("\n")}
-${result.performance ? performancePart(result.performance) : ""}
-${unseenPart(result.unseen_categories)}
-${historyPart(result.history)}
-<p><small>PSI: population stability index over the bins of the reference, with a separate bin for missing values; it
-counts as drift only above the noise limit, below which 999 of 1000 samples without drift stay. KS: Kolmogorov-Smirnov
-distance at the bin edges, with p adjusted for all columns (Benjamini-Hochberg). Limits: ${
-    text(JSON.stringify(result.thresholds).replaceAll(/["{}]/g, " "))
-  }. Charts show the share of rows per bin: grey for the reference, blue for the scored rows; the last bar is missing values.</small></p>
+<div class="wrap">
+<header>${parts.header}</header>
+<main>
+${parts.main.filter((part) => part !== "").join("\n")}
+</main>
+<footer><p>${text(parts.footer)}</p></footer>
+</div>
 </body>
 </html>
 `;
@@ -105,218 +113,443 @@ export function describeOther(
   return `against the ${reference?.rows} ${kind} that the model was logged with`;
 }
 
-/** Returns the groups and the features that are not part of one. */
-export function judgedColumns(
-  { groups = [], features = [] }: DriftComparison,
-): ColumnDrift[] {
-  return [
-    ...groups,
-    ...features.filter(({ group }) => group === undefined),
-  ];
+function heroPart(result: MonitoringResult): string {
+  const { title, scoring_run: run, verdict, comparisons, performance } = result;
+  const { earlier_performance: earlier } = result;
+  const { state, sentence } = toHeadline(result);
+  const findings = result.data?.findings ?? [];
+  const cell = (what: string, severity: string, why: string) =>
+    `<li><strong>${what}</strong>${badge(severity)}<br>${text(why, 160)}</li>`;
+  const auc = performance?.metrics["auc"];
+  const performanceFacts = performance
+    ? `${auc === undefined ? "" : `AUC ${auc.toFixed(3)} on `}${
+      count(performance.matured)
+    } outcomes, ${percent(performance.coverage)} of the players`
+    : earlier
+    ? `latest known: ${earlier.severity}, scoring run ${earlier.scoring_run_id}${
+      earlier.auc === null ? "" : `, AUC ${earlier.auc.toFixed(3)}`
+    }`
+    : "no outcomes are known yet";
+  return `<div class="hero ${state}">
+<p class="kicker">Monitoring of ${name(title)} · ${text(periodOf(result))} · ${
+    count(run.rows)
+  } players · ${name(run.model_name)} version ${name(run.model_version)}</p>
+<h1>${text(sentence)}</h1>
+<ul class="verdicts">${
+    verdict.data === undefined ? "" : cell(
+      "Data",
+      verdict.data,
+      findings.length === 0
+        ? "every column is as it should be"
+        : `${findings.length} ${
+          findings.length === 1 ? "finding" : "findings"
+        }`,
+    )
+  }${cell("Drift", verdict.drift, comparisons[0]?.reasons.join("; ") ?? "")}${
+    cell("Performance", verdict.performance, performanceFacts)
+  }${`<li><strong>Retrain</strong><b class="badge">${
+    verdict.retrain ? "yes" : "no"
+  }</b><br>${text(verdict.reason, 160)}</li>`}</ul>
+</div>`;
 }
 
-/** Sorts columns by severity, worst first, then by stability index, largest first. */
-export function sortedByConcern(
-  columns: readonly ColumnDrift[],
-): ColumnDrift[] {
-  const order = ["fail", "warn", "unknown", "not-enough-data", "ok"];
-  return [...columns].sort((a, b) =>
-    order.indexOf(a.severity) - order.indexOf(b.severity) || toPsi(b) - toPsi(a)
-  );
-}
-
-function describeReference({ reference }: MonitoringResult): string {
-  return reference
-    ? `${reference.rows} rows of ${reference.uri} (SHA-256 ${
-      reference.sha256.slice(0, 12)
-    }…)`
-    : "none";
-}
-
-function comparisonPart(
-  comparison: DriftComparison,
+function overviewPart(
   result: MonitoringResult,
+  periods: readonly PeriodPoint[],
 ): string {
-  const { score, above_half: above } = comparison;
-  const judged = judgedColumns(comparison);
-  const shown = sortedByConcern(judged).slice(0, mostRows);
-  const rows = shown.map((column, index) =>
-    columnRow(column, index < mostCharts)
-  );
-  const hidden = judged.length - shown.length;
-  const share = above
-    ? `<p>Scores over 0.5: ${percent(above.ref)} before, ${
-      percent(above.cur)
-    } now.</p>`
-    : "";
-  return `<h2>Drift ${text(describeOther(comparison, result))} ${
-    badge(comparison.severity)
-  }</h2>
-<p>${text(comparison.reasons.join("; "))}</p>
-${
-    score
-      ? `<h3>Score</h3>${table(columnHead, [columnRow(score, true)])}${share}${
-        binTable(score)
-      }`
-      : ""
-  }
-${rows.length > 0 ? `<h3>Features</h3>${table(columnHead, rows)}` : ""}${
-    hidden > 0 ? `<p>${hidden} more columns are in the JSON report.</p>` : ""
-  }`;
+  const { comparisons, thresholds: limits } = result;
+  const score = comparisons[0]?.score;
+  const auc = performanceFigure(periods, { limits });
+  const empty = (title: string, why: string) =>
+    `<h3>${title}</h3><p class="soft">${text(why)}</p>`;
+  return `<section class="top"><h2 class="unseen">Overview</h2><div class="grid">${
+    card(
+      auc ??
+        empty(
+          "Performance over time",
+          "No outcomes have been measured yet. monitor --outcomes FILE measures AUC, calibration and lift once they are known.",
+        ),
+    )
+  }${
+    card(
+      score
+        ? scoreFigure(score, samplesOf(result))
+        : empty("Score distribution", "There are no scores to compare with."),
+    )
+  }${card(volumeFigure(periods))}</div></section>`;
 }
 
-const columnHead = [
-  "column",
-  "",
-  "PSI (noise limit)",
-  "KS (adjusted p)",
-  "missing",
-  "out of range",
-  "mean",
-  "bins",
-];
+function alarmPart(
+  result: MonitoringResult,
+  { alarms, periods }: {
+    alarms: readonly Alarm[];
+    periods: readonly PeriodPoint[];
+  },
+): string {
+  if (alarms.length === 0) return "";
+  const shown = alarms.slice(0, most.alarms);
+  const rest = alarms.slice(most.alarms);
+  const cards = shown.map((alarm, index) =>
+    alarmCard(result, alarm, { id: `alarm-${index + 1}`, periods })
+  );
+  const more = rest.length === 0 ? "" : folded(
+    `${rest.length} more ${
+      rest.length === 1 ? "column fails or warns" : "columns fail or warn"
+    }`,
+    table({
+      caption: "More columns that fail or warn",
+      head: ["column", "verdict", "why"],
+      texts: 3,
+      rows: rest.slice(0, most.rows).map((alarm) => [
+        name(titleOf(alarm)),
+        badge(alarm.severity),
+        text(alarm.reasons.join("; "), 300),
+      ]),
+    }) + hiddenRows(rest.length),
+  );
+  return `<section><h2>What failed or warned</h2>${
+    cards.join("")
+  }${more}</section>`;
+}
 
-function columnRow(column: ColumnDrift, withChart: boolean): string[] {
-  const { ks, p_adjusted: p, out_of_range: outside } = column;
-  const reasons = column.reasons.length > 0
-    ? `<br><small>${text(column.reasons.join("; "))}</small>`
+function alarmCard(
+  result: MonitoringResult,
+  alarm: Alarm,
+  { id, periods }: { id: string; periods: readonly PeriodPoint[] },
+): string {
+  const { column, severity, verdicts } = alarm;
+  const title = titleOf(alarm);
+  const isScore = alarm.name === "score";
+  const chart = column && !isScore
+    ? columnFigure(column, { id, ...samplesOf(result) })
     : "";
-  return [
-    `${text(column.name)}${reasons}`,
-    badge(column.severity),
-    column.psi === undefined
-      ? ""
-      : `${number(column.psi)} (${number(column.psi_noise_limit)})`,
-    ks === undefined ? "–" : `${number(ks)} (${text(describeP(p ?? 1))})`,
-    `${percent(column.missing_ref)} → ${percent(column.missing_cur)}`,
-    outside === undefined ? "–" : percent(outside),
-    `${number(column.mean_ref)} → ${number(column.mean_cur)}`,
-    withChart ? chart(column) : "",
+  const trend = column
+    ? driftTrend(
+      title,
+      periods.map((period) => ({
+        label: period.label,
+        psi: isScore ? period.scorePsi : period.columns[column.name]?.psi ??
+          undefined,
+        severity: isScore ? undefined : period.columns[column.name]?.severity,
+      })),
+      { id: `${id}-trend`, periods, limits: result.thresholds },
+    ) ?? ""
+    : "";
+  const since = column ? sincePrevious(result, column) : undefined;
+  const where = alarm.name === "performance"
+    ? ["see the performance, calibration and lift charts"]
+    : alarm.name === "number of rows"
+    ? ["see the chart of the volume"]
+    : isScore
+    ? ["see the chart of the score distribution"]
+    : [];
+  return `<article class="card alarm ${severity}"><div><h3>${name(title)} ${
+    badge(severity)
+  }<span class="soft">${text(verdicts.join(", "))}</span></h3>${
+    list([...alarm.reasons, ...since === undefined ? [] : [since], ...where])
+  }</div>${chart}${trend}</article>`;
+}
+
+/** Says whether a column also changed since the previous run. */
+function sincePrevious(
+  { comparisons, previous }: MonitoringResult,
+  column: ColumnDrift,
+): string | undefined {
+  const comparison = comparisons.slice(1).find((each) =>
+    each.comparison === "consecutive"
+  );
+  if (!comparison || !previous) return undefined;
+  const found = column.name === "score"
+    ? comparison.score
+    : judgedColumns(comparison).find(({ name }) => name === column.name);
+  if (!found) return undefined;
+  const since = previous.period ?? `scoring run ${previous.id}`;
+  return found.severity === "ok"
+    ? `no change since ${since} (PSI ${significant(found.psi)})`
+    : `since ${since}: ${found.severity}, PSI ${significant(found.psi)}`;
+}
+
+/** One row per verdict and per worst column, one cell per period. */
+function historyPart(
+  result: MonitoringResult,
+  periods: readonly PeriodPoint[],
+): string {
+  if (periods.length < 2) return "";
+  const marks = new Set(versionMarks(periods).map(({ at }) => at));
+  const markOf = (index: number) => marks.has(index) ? " mark" : "";
+  const every = Math.ceil(periods.length / 6);
+  const last = periods.length - 1;
+  const heads = periods.map(({ label, modelVersion }, index) =>
+    `<th scope="col" class="${markOf(index).trim()}">${
+      unseen(
+        `${label}${
+          index === 0 || marks.has(index)
+            ? `, model version ${modelVersion}`
+            : ""
+        }`,
+      )
+    }${
+      (last - index) % every === 0 && last - index >= 0
+        ? `<span aria-hidden="true">${text(shortPeriod(label))}</span>`
+        : ""
+    }</th>`
+  );
+  const row = (
+    title: string,
+    cells: readonly ({ severity: string; psi?: number | null } | undefined)[],
+    kind = "",
+  ) =>
+    `<tr${kind}><th scope="row" title="${name(title)}">${name(title)}</th>${
+      cells.map((cell, index) => {
+        if (!cell) {
+          return `<td class="none${markOf(index)}">${unseen("–")}</td>`;
+        }
+        const { severity, psi } = cell;
+        const value = psi === undefined || psi === null
+          ? severity
+          : `${severity}, PSI ${significant(psi)}`;
+        return `<td class="${text(severity)}${markOf(index)}" title="${
+          text(`${title}, ${periods[index]?.label}: ${value}`)
+        }"><i aria-hidden="true">${
+          severity === "ok" ? "" : symbolOf(severity)
+        }</i>${unseen(value)}</td>`;
+      }).join("")
+    }</tr>`;
+  const verdict = (kind: "data" | "drift" | "performance") =>
+    periods.map((period) => {
+      const severity = period[kind];
+      return severity === undefined || severity === "unknown"
+        ? undefined
+        : { severity };
+    });
+  const columns = worstColumns(periods, { most: most.trends });
+  const titles = new Map(
+    (result.comparisons[0] ? judgedColumns(result.comparisons[0]) : [])
+      .map((column) => [column.name, columnTitle(column)]),
+  );
+  return `<section><h2>All periods</h2><div class="card"><p class="soft">${periods.length} monitored periods, from ${
+    text(periods[0]?.label ?? "")
+  } to ${
+    text(periods[last]?.label ?? "")
+  }; verdicts first, then the columns that failed or warned most often. ✕ failed, ! warned, empty: within its limits, blank: not judged.${
+    marks.size === 0 ? "" : " Dotted line: another model version."
+  }</p><table class="heat"><caption class="unseen">Verdicts per period</caption><thead><tr><th scope="row">${
+    unseen("verdict or column")
+  }</th>${heads.join("")}</tr></thead><tbody>${row("data", verdict("data"))}${
+    row("drift", verdict("drift"))
+  }${row("performance", verdict("performance"))}${
+    columns.map((column, index) =>
+      row(
+        titles.get(column) ?? column.replace(/_?\*$/, ""),
+        periods.map(({ columns }) => columns[column]),
+        index === 0 ? ' class="gap"' : "",
+      )
+    ).join("")
+  }</tbody></table></div></section>`;
+}
+
+function performancePart({ performance }: MonitoringResult): string {
+  if (!performance) return "";
+  const { metrics, auc_interval: interval, auc_reference: before } =
+    performance;
+  const rows = [
+    [
+      "AUC, 95 % interval",
+      interval ? interval.map(significant).join(" to ") : "–",
+    ],
+    ["AUC when the model was logged", significant(before)],
+    ...Object.entries(metrics).map(([key, value]) => [
+      text(key.replaceAll("_", " ")),
+      significant(value),
+    ]),
   ];
+  return `<section><h2>Performance ${badge(performance.severity)}</h2><p>${
+    text(performance.reasons.join("; "))
+  }. ${count(performance.matured)} of ${
+    count(performance.players ?? performance.rows)
+  } scored players have an outcome (${
+    percent(performance.coverage)
+  }).</p><div class="grid">${
+    calibrationFigures(performance).map((figure) => card(figure)).join("")
+  }</div>${
+    folded(
+      "All metrics",
+      table({
+        caption: "Metrics on matured outcomes",
+        head: ["metric", "value"],
+        rows,
+      }),
+    )
+  }</section>`;
 }
 
-/** Draws the shares per bin as two bars each, scaled to the largest share; missing values are last. */
-function chart(column: ColumnDrift): string {
-  const pairs = binShares(column);
-  const most = Math.max(...pairs.flat());
-  const height = 36;
-  const bars = pairs.flatMap((pair, bin) =>
-    pair.map((share, which) => {
-      const tall = Math.round(share / most * height);
-      return `<rect class="${which === 0 ? "r" : "c"}" x="${
-        bin * 12 + which * 5
-      }" y="${height - tall}" width="5" height="${tall}"/>`;
-    })
+function finePart(
+  { comparisons }: MonitoringResult,
+  alarms: readonly Alarm[],
+): string {
+  const [main] = comparisons;
+  const alarming = new Set(alarms.map(({ name }) => name));
+  const fine = main
+    ? sortedByConcern([
+      ...main.score ? [main.score] : [],
+      ...judgedColumns(main),
+    ]).filter(({ name }) => !alarming.has(name))
+    : [];
+  if (fine.length === 0) return "";
+  const encoded = main?.features?.filter(({ group }) => group !== undefined)
+    .length ?? 0;
+  const isFine = fine.every(({ severity }) => severity === "ok");
+  const what = fine.length === 1 ? "column" : "columns and groups";
+  return folded(
+    isFine
+      ? `${fine.length} ${what} within the limits`
+      : `${fine.length} ${what} without an alarm`,
+    driftTable("Columns without an alarm", fine) +
+      (encoded === 0
+        ? ""
+        : `<p class="soft">${encoded} one-hot columns are judged as the groups that they belong to.</p>`),
   );
-  return `<svg width="${
-    pairs.length * 12
-  }" height="${height}" role="img" aria-label="share of rows per bin">${
-    bars.join("")
-  }</svg>`;
 }
 
-function binShares(
-  { counts_ref, counts_cur, n_ref, n_cur, missing_ref, missing_cur }:
-    ColumnDrift,
-): [number, number][] {
-  const bins = counts_ref.map((
-    count,
-    bin,
-  ): [number, number] => [count / n_ref, counts_cur[bin]! / n_cur]);
-  return [...bins, [missing_ref, missing_cur]];
+function previousPart(result: MonitoringResult): string {
+  return result.comparisons.slice(1).map((comparison) => {
+    const columns = sortedByConcern([
+      ...comparison.score ? [comparison.score] : [],
+      ...judgedColumns(comparison),
+    ]);
+    return folded(
+      `Drift ${text(describeOther(comparison, result))} ${
+        badge(comparison.severity)
+      }`,
+      `<p>${text(comparison.reasons.join("; "))}</p>${
+        columns.length === 0
+          ? ""
+          : driftTable("Columns against the previous run", columns)
+      }`,
+    );
+  }).join("");
 }
 
-function binTable(score: ColumnDrift): string {
-  const { edges } = score;
-  const rows = score.counts_ref.map((count, bin) => {
-    const from = bin === 0 ? "" : number(edges[bin - 1]);
-    const to = bin === edges.length ? "" : number(edges[bin]);
-    return [
-      `${from} – ${to}`,
-      percent(count / score.n_ref),
-      percent(score.counts_cur[bin]! / score.n_cur),
-    ];
-  });
-  return `<details><summary>Scores by tenths of the reference</summary>${
-    table(["score", "before", "now"], rows)
-  }</details>`;
-}
-
-function performancePart(performance: Performance): string {
-  const { metrics, auc_interval: interval, auc_reference } = performance;
-  return `<h2>Performance ${badge(performance.severity)}</h2>
-<p>${text(performance.reasons.join("; "))}. ${performance.matured} of ${
-    performance.players ?? performance.rows
-  } scored players have an outcome (${percent(performance.coverage)}).</p>
-${
-    table(["metric", ""], [
-      ...Object.entries(metrics).map((
-        [name, value],
-      ) => [text(name), number(value)]),
-      [
-        "AUC, 95 % interval",
-        interval ? interval.map(number).join(" to ") : "–",
-      ],
-      ["AUC when the model was logged", number(auc_reference)],
-    ])
-  }${reliabilityTable(performance)}`;
-}
-
-function reliabilityTable({ reliability = [] }: Performance): string {
-  if (reliability.length === 0) return "";
-  const rows = reliability.map(({ rows, expected, observed }) => [
-    String(rows),
-    percent(expected),
-    percent(observed),
+function driftTable(caption: string, columns: readonly ColumnDrift[]): string {
+  const rows = columns.slice(0, most.rows).map((column) => [
+    `${name(columnTitle(column))}${
+      column.severity === "ok" ? "" : ` ${badge(column.severity)}`
+    }`,
+    significant(column.psi),
+    significant(column.psi_noise_limit),
+    column.p_adjusted === undefined ? "–" : text(describeP(column.p_adjusted)),
+    arrow(column.missing_ref, column.missing_cur, percent),
+    column.mean_ref === undefined || column.mean_cur === undefined
+      ? "–"
+      : arrow(column.mean_ref, column.mean_cur, significant),
   ]);
-  return `<details><summary>Expected and observed rate by tenths of the scores</summary>${
-    table(["players", "expected", "observed"], rows)
-  }</details>`;
+  return table({
+    caption,
+    head: ["column", "PSI", "noise limit", "adjusted p", "missing", "mean"],
+    rows,
+  }) + hiddenRows(columns.length);
 }
 
-function unseenPart(shares: MonitoringResult["unseen_categories"]): string {
-  const rows = Object.entries(shares).map((
-    [column, share],
-  ) => [text(column), percent(share)]);
+function arrow(
+  before: number,
+  now: number,
+  format: (value: number) => string,
+): string {
+  const [from, to] = [format(before), format(now)];
+  return from === to ? from : `${from} → ${to}`;
+}
+
+function hiddenRows(length: number): string {
+  return length <= most.rows
+    ? ""
+    : `<p>${length - most.rows} more columns are in the JSON report.</p>`;
+}
+
+function unseenPart({ unseen_categories: shares }: MonitoringResult): string {
+  const rows = Object.entries(shares).sort(([, a], [, b]) => b - a)
+    .slice(0, most.rows).map((
+      [column, share],
+    ) => [name(column), percent(share)]);
   if (rows.length === 0) return "";
-  return `<h2>Categories unknown to the model</h2>${
-    table(["column", "rows"], rows)
-  }`;
+  return folded(
+    "Categories that the model does not know",
+    table({
+      caption: "Share of rows whose category the model does not know",
+      head: ["column", "rows"],
+      rows,
+    }),
+  );
 }
 
-function historyPart(history: readonly PastVerdict[]): string {
-  if (history.length === 0) return "";
-  const rows = history.map((past) => [
-    text(past.finished_at),
-    text(past.model_version),
-    String(past.rows),
-    badge(past.drift),
-    past.drifted_share === null ? "–" : percent(past.drifted_share),
-    number(past.score_psi ?? undefined),
-    badge(past.performance),
-    number(past.auc ?? undefined),
-  ]);
-  const head = [
-    "scored at",
-    "version",
-    "rows",
-    "drift",
-    "drifted features",
-    "score PSI",
-    "performance",
-    "AUC",
-  ];
-  return `<h2>Earlier runs</h2>${table(head, rows)}`;
+function technicalPart(result: MonitoringResult): string {
+  const { scoring_run: run, previous, reference, outcomes, thresholds } =
+    result;
+  return folded(
+    "Technical facts: ids, files, limits",
+    facts([
+      ["model", text(`${run.model_name} version ${run.model_version}`)],
+      [
+        "scoring run",
+        text(`${run.id}, MLflow run ${run.mlflow_run_id ?? "–"}`),
+      ],
+      ["input", text(run.input_uri)],
+      ["content SHA-256", text(run.content_sha256)],
+      ["scored at", text(run.finished_at)],
+      ["monitored at", text(result.monitored_at)],
+      [
+        "previous run",
+        previous
+          ? text(
+            `${previous.id}, ${
+              previous.period ?? previous.finished_at
+            }, ${previous.input_uri}`,
+          )
+          : "none",
+      ],
+      [
+        "reference",
+        reference
+          ? text(
+            `${reference.rows} rows of ${reference.uri}, SHA-256 ${reference.sha256}`,
+          )
+          : "none",
+      ],
+      [
+        "outcomes",
+        outcomes ? text(`${outcomes.uri}, SHA-256 ${outcomes.sha256}`) : "none",
+      ],
+      ...Object.entries(thresholds).map(([key, value]) =>
+        [
+          `limit: ${key.replaceAll("_", " ")}`,
+          text(
+            JSON.stringify(value).replaceAll(/["{}]/g, "").replaceAll(",", ", ")
+              .replaceAll(":", " "),
+          ),
+        ] as const
+      ),
+    ]),
+  );
 }
 
-/** Formats a number with three significant digits; an unknown number as a dash. */
-function number(value: number | undefined): string {
-  if (value === undefined) return "–";
-  return Number.isInteger(value)
-    ? String(value)
-    : String(Number(value.toPrecision(3)));
+function card(content: string): string {
+  return `<div class="card">${content}</div>`;
 }
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+function titleOf({ column, name }: Alarm): string {
+  return column ? columnTitle(column) : name;
+}
+
+/** Names both samples as the legends of the charts do. */
+function samplesOf(
+  result: MonitoringResult,
+): { other: string; now: string } {
+  const { comparisons, previous } = result;
+  const other = comparisons[0]?.comparison === "consecutive"
+    ? previous?.period ?? `scoring run ${previous?.id}`
+    : "reference";
+  return { other, now: periodOf(result) };
+}
+
+function periodOf({ scoring_run: run }: MonitoringResult): string {
+  return run.period ?? run.finished_at.slice(0, 10);
 }

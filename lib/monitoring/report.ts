@@ -3,15 +3,15 @@ import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
 import { describeFinding } from "./data.ts";
 import type { MonitoringResult } from "./result.ts";
-import {
-  describeOther,
-  judgedColumns,
-  sortedByConcern,
-  toHtmlReport,
-} from "./page.ts";
+import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
-import type { ColumnDrift, DriftComparison } from "./columns.ts";
+import {
+  type ColumnDrift,
+  type DriftComparison,
+  judgedColumns,
+  sortedByConcern,
+} from "./columns.ts";
 
 /** Returns the versioned JSON, indented. */
 export function toJsonReport(result: MonitoringResult): string {

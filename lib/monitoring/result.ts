@@ -69,9 +69,18 @@ export interface EarlierPerformance {
   readonly monitored_at: string;
 }
 
-/** One earlier monitoring run of a variant, for one line in the report; unknown values are null. */
+/** What was found in one column of an earlier run. */
+export interface PastColumn {
+  readonly severity: Severity;
+  /** Null if it could not be measured. */
+  readonly psi: number | null;
+}
+
+/** One earlier monitoring run of a variant, for the trends of the report; unknown values are null. */
 export interface PastVerdict {
   readonly scoring_run_id: number;
+  /** Like `auc_interval`, `auc_reference` and `columns`, absent in a result of an earlier release. */
+  readonly period?: string;
   readonly finished_at: string;
   readonly model_version: string;
   readonly rows: number;
@@ -84,4 +93,10 @@ export interface PastVerdict {
   readonly failed?: readonly string[];
   readonly score_psi: number | null;
   readonly auc: number | null;
+  /** 95 % interval. */
+  readonly auc_interval?: readonly [number, number] | null;
+  /** AUC when the run's model version was logged. */
+  readonly auc_reference?: number | null;
+  /** The columns and groups of this result that fail or warn, and those that failed or warned most often before, by name. */
+  readonly columns?: Readonly<Record<string, PastColumn>>;
 }

@@ -10,6 +10,7 @@ import { explainMissingTables } from "../services/schema.ts";
 import type {
   EarlierPerformance,
   MonitoringResult,
+  PastColumn,
   PastVerdict,
 } from "./result.ts";
 
@@ -212,29 +213,93 @@ export async function findMonitoringRun(
   return known;
 }
 
-/** Returns one monitoring result per earlier run that scored other data, newest first, at most 12; results with a judged performance take precedence over later ones. */
+/** Most earlier runs in a result: half a year of weeks. */
+const mostPeriods = 26;
+
+/** Most columns whose past is part of a result in addition to those that fail or warn now. */
+const mostColumns = 12;
+
+/**
+ * Returns one monitoring result per earlier run that scored other data, newest
+ * first, at most 26; results with a judged performance take precedence over later
+ * ones. Each has the columns that failed or warned most often in these runs.
+ *
+ * @param options `columns`: names of further columns and groups whose past is wanted.
+ */
 export async function readHistory(
   database: Queryable,
   run: LedgerRun,
+  options: { columns: readonly string[] },
 ): Promise<PastVerdict[]> {
   const rows = await database.query<
-    Omit<PastVerdict, "finished_at"> & { finished_at: Date }
+    Omit<PastVerdict, "finished_at" | "columns"> & {
+      id: number;
+      finished_at: Date;
+    }
   >(
-    `select distinct on (${effectivePeriod}, s.id) s.id as scoring_run_id, s.finished_at, s.model_version, s.row_count as rows,
-       m.data, m.drift, m.performance, m.drifted_share, m.score_psi, m.auc,
+    // The stored results are large: they are read only for the runs that are chosen.
+    `with chosen as (
+       select distinct on (${effectivePeriod}, s.id) m.id, s.id as scoring_run_id, ${effectivePeriod}::text as period,
+         s.finished_at, s.model_version, s.row_count as rows, m.data, m.drift, m.performance, m.drifted_share, m.score_psi, m.auc
+       from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
+       where s.variant = (select variant from scoring_runs where id = $1)
+         and ${isBefore} and s.content_sha256 <> $2
+       order by ${effectivePeriod} desc, s.id desc, ${isJudgedSql} desc, m.performance <> 'unknown' desc, m.id desc limit $3)
+     select chosen.*,
+       case when chosen.auc is not null then m.report #> '{performance,auc_interval}' end as auc_interval,
+       case when chosen.auc is not null then (m.report #>> '{performance,auc_reference}')::float8 end as auc_reference,
        (select coalesce(json_agg(case d.column_kind when 'score' then 'the score' else d.column_name end), '[]')
         from drift_metrics d where d.monitoring_run_id = m.id and d.severity = 'fail'
-          and d.comparison = m.report #>> '{comparisons,0,comparison}') as failed
-     from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
-     where s.variant = (select variant from scoring_runs where id = $1)
-       and ${isBefore} and s.content_sha256 <> $2
-     order by ${effectivePeriod} desc, s.id desc, ${isJudgedSql} desc, m.performance <> 'unknown' desc, m.id desc limit 12`,
-    [run.id, run.contentSha256],
+          and d.comparison = ${mainComparison}) as failed
+     from chosen join monitoring_runs m on m.id = chosen.id
+     order by chosen.period desc, chosen.scoring_run_id desc`,
+    [run.id, run.contentSha256, mostPeriods],
   );
-  return rows.map((row) => ({
+  const columns = await readColumns(
+    database,
+    rows.map(({ id }) => id),
+    options,
+  );
+  return rows.map(({ id, ...row }) => ({
     ...row,
     finished_at: row.finished_at.toISOString(),
+    columns: columns.get(id) ?? {},
   }));
+}
+
+/** SQL: the comparison that determined the verdict of monitoring run `m`, the baseline if there is one. */
+const mainComparison =
+  "(select min(comparison) from drift_metrics where monitoring_run_id = m.id)";
+
+/** Returns what was found in the named columns, and in those that failed or warned most often, by monitoring run and column. */
+async function readColumns(
+  database: Queryable,
+  ids: readonly number[],
+  options: { columns: readonly string[] },
+): Promise<Map<number, Record<string, PastColumn>>> {
+  const rows = await database.query<
+    PastColumn & { id: number; name: string }
+  >(
+    `with found as (
+       select d.monitoring_run_id as id, d.column_name as name, d.severity, d.psi
+       from drift_metrics d join monitoring_runs m on m.id = d.monitoring_run_id
+       where d.monitoring_run_id = any($1::bigint[]) and d.column_kind = 'feature'
+         and d.comparison = ${mainComparison})
+     select id, name, severity, psi from found
+     where name = any($2::text[]) or name in (
+       select name from found where severity in ('warn', 'fail') group by name
+       order by count(*) filter (where severity = 'fail') desc, count(*) desc, name limit $3)`,
+    [ids, options.columns, mostColumns],
+  );
+  return new Map(
+    ids.map((id) => [
+      id,
+      Object.fromEntries(
+        rows.filter((row) => row.id === id)
+          .map(({ name, severity, psi }) => [name, { severity, psi }]),
+      ),
+    ]),
+  );
 }
 
 /**

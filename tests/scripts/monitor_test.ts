@@ -12,14 +12,9 @@ import { withRows } from "../../lib/registration/candidate-files.ts";
 import { toCandidate } from "../../lib/registration/candidate.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
-import { compareWith } from "../../lib/monitoring/columns.ts";
 import type { MonitoringResult } from "../../lib/monitoring/result.ts";
-import { toHtmlReport } from "../../lib/monitoring/page.ts";
 import { toMetricKey } from "../../lib/monitoring/log.ts";
 import { listRuns } from "../../lib/monitoring/runs.ts";
-import { countBatch, toBins } from "../../lib/statistics/batch-profile.ts";
-import { toProfile } from "../../lib/statistics/profile.ts";
-import { thresholds } from "../../lib/monitoring/verdict.ts";
 import { plainRecipe } from "../../lib/rows/recipe.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
 import { putObject } from "../support/aws.ts";
@@ -766,6 +761,7 @@ Deno.test("the report is one small valid page that loads nothing else", async ()
   strictEqual(report, `${home.path}/report/scoring-run-1.html`);
   const page = await Deno.readTextFile(report);
   ok(page.length < 100_000, `${page.length} characters`);
+  match(page, /months_active/);
   doesNotMatch(page, /\b(src|href|srcset)\s*=|url\(|@import|<script/i);
   const executablePath = findChromium();
   if (executablePath === undefined) return; // parsed where there is a browser
@@ -777,55 +773,6 @@ Deno.test("the report is one small valid page that loads nothing else", async ()
       texts: ["Monitoring of base", "months_active", "brand_id_*", "Score"],
     }],
   });
-});
-
-Deno.test("toHtmlReport() stays under a megabyte with ten thousand columns, and escapes hostile names", () => {
-  const names = Array.from(
-    { length: 10_000 },
-    (_, index) => `<script>alert(${index})</script>${"x".repeat(300)}`,
-  );
-  const rows = 120;
-  const matrix = Float32Array.from(
-    { length: rows * names.length },
-    (_, index) => (index * 7919) % 101,
-  );
-  const scores = Float64Array.from({ length: rows }, (_, row) => row / rows);
-  const data = { names, matrix, rows, scores };
-  const profile = toProfile(data);
-  const counts = countBatch(toBins(profile, { sha256: "" }), data);
-  const baseline = compareWith(profile, counts, { comparison: "baseline" });
-  const run = {
-    id: 1,
-    input_uri: "s3://bucket/x",
-    content_sha256: "0".repeat(64),
-    model_name: "m",
-    model_version: "1",
-    rows,
-    finished_at: "2026-11-23T00:00:00.000Z",
-    mlflow_run_id: null,
-  };
-  const page = toHtmlReport({
-    version: 1,
-    variant: "base",
-    title: "base",
-    monitored_at: "2026-11-23T00:00:00.000Z",
-    scoring_run: run,
-    previous: run,
-    verdict: {
-      drift: "ok",
-      performance: "unknown",
-      retrain: false,
-      reason: "",
-    },
-    comparisons: [baseline, { ...baseline, comparison: "consecutive" }],
-    unseen_categories: {},
-    notes: [],
-    thresholds,
-    history: [],
-  });
-  ok(new TextEncoder().encode(page).length < 1_000_000, `${page.length}`);
-  doesNotMatch(page, /<script/);
-  match(page, /9500 more columns are in the JSON/);
 });
 
 Deno.test("toCandidate() profiles the sample, without metrics, if there is no labelled set", async () => {

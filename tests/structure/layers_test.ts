@@ -31,6 +31,8 @@ const owners: Readonly<Record<string, string>> = {
   "@aws-sdk/client-secrets-manager": "lib/aws/secrets.ts",
   "@electric-sql/pglite": "lib/database/pglite.ts",
   "@electric-sql/pglite-socket": "lib/database/pglite.ts",
+  "d3-scale": "lib/monitoring/page/charts.ts",
+  "d3-shape": "lib/monitoring/page/charts.ts",
   hyparquet: "lib/rows/parquet.ts",
   "hyparquet-writer": "lib/rows/write.ts",
   "npm:@valibot/to-json-schema": "lib/config/variants-schema.ts",
@@ -73,7 +75,10 @@ const pure: readonly string[] = [
   "lib/rows/row-error.ts",
   "lib/rows/packed.ts",
   "lib/rows/steps.ts",
+  "lib/monitoring/headline.ts",
   "lib/monitoring/html.ts",
+  "lib/monitoring/page.ts",
+  "lib/monitoring/page/",
   "lib/cli/github-matrix.ts",
   "lib/mlflow/json.ts",
   "lib/mlflow/validation.ts",
@@ -108,6 +113,8 @@ const loader = "lib/model/mod.ts";
 
 /** Modules of Node and packages that compute and reach nothing. */
 const purePackages = [
+  "d3-scale",
+  "d3-shape",
   "node:assert/strict",
   "node:crypto",
   "node:path",
@@ -287,7 +294,7 @@ Deno.test("each npm package is imported only by its owner", () => {
 
 Deno.test("every package of deno.json has an owner", async () => {
   const { imports } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
-  const types = ["@types/pg"];
+  const types = ["@types/d3-scale", "@types/d3-shape", "@types/pg"];
   deepStrictEqual(
     Object.keys(imports).filter((name) =>
       !(name in owners) && !types.includes(name)

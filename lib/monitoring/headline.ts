@@ -1,0 +1,269 @@
+/** Says in one sentence what state a variant is in, why, and what to do. */
+import { type ColumnDrift, judgedColumns, sortedByConcern } from "./columns.ts";
+import type { MonitoringResult } from "./result.ts";
+import { type Severity, thresholds } from "./verdict.ts";
+import { percent, significant } from "./page/numbers.ts";
+import { columnTitle } from "./page/periods.ts";
+
+/** The state of a variant, and the sentence that explains it. */
+export interface Headline {
+  /** The worst of the verdicts. Only verdicts that were given count: an unknown performance leaves the state of data and drift. */
+  readonly state: Severity;
+  /** One sentence: variant, period and model version, the state, its cause, and what to do. */
+  readonly sentence: string;
+}
+
+/**
+ * Returns the state of a monitored run in one sentence. Broken data comes first,
+ * because it explains what follows from it; then performance, then drift;
+ * failures before warnings. Without a performance of its own, the latest known
+ * one of the model version counts.
+ */
+export function toHeadline(result: MonitoringResult): Headline {
+  const { verdict } = result;
+  const performance = performanceOf(result);
+  const judged = [
+    [verdict.data, explainData],
+    [performance, explainPerformance],
+    [verdict.drift, explainDrift],
+  ] as const;
+  for (const state of ["fail", "warn"] as const) {
+    const [, explain] = judged.find(([severity]) => severity === state) ?? [];
+    if (explain) return toSentence(result, state, explain(result, state));
+  }
+  const state =
+    [verdict.data ?? "ok", verdict.drift].find((severity) =>
+      severity !== "ok"
+    ) ?? "ok";
+  return toSentence(
+    result,
+    state,
+    state === "ok"
+      ? explainQuiet(result, performance)
+      : explainUnknown(result, state),
+  );
+}
+
+/** The parts of the sentence: what is judged, how it is, why, and what to do. */
+interface Explanation {
+  readonly subject?: string;
+  readonly state: string;
+  readonly causes: readonly string[];
+  readonly action: string;
+}
+
+function toSentence(
+  { title, scoring_run: run, verdict }: MonitoringResult,
+  state: Severity,
+  explanation: Explanation,
+): Headline {
+  const { subject, causes, action } = explanation;
+  const period = run.period ?? run.finished_at.slice(0, 10);
+  const most = 2;
+  const more = causes.length - most;
+  const cause = more > 0
+    ? `${causes.slice(0, most).join(", ")} and ${more} more`
+    : listed(causes);
+  const todo = verdict.retrain ? "retrain the model" : action;
+  return {
+    state,
+    sentence: `${
+      subject === undefined ? title : `${subject} of ${title}`
+    } for ${period} (model version ${run.model_version}) ${explanation.state}${
+      cause === "" ? "" : `: ${cause}`
+    }; ${todo}.`,
+  };
+}
+
+function performanceOf(
+  { verdict, earlier_performance: earlier }: MonitoringResult,
+): Severity {
+  return verdict.performance === "unknown" && earlier
+    ? earlier.severity
+    : verdict.performance;
+}
+
+function explainData(
+  { data }: MonitoringResult,
+  state: "fail" | "warn",
+): Explanation {
+  return {
+    subject: "The data",
+    state: state === "fail" ? "is broken" : "is unusual",
+    causes: (data?.findings ?? []).filter(({ severity }) => severity === state)
+      .map(({ column, reason }) =>
+        `${column === undefined ? "" : `${column} `}${withoutLimits(reason)}`
+      ),
+    action: state === "fail"
+      ? "repair it at its source and score the period again"
+      : "ask whoever delivers it whether that is right",
+  };
+}
+
+function explainPerformance(
+  { performance, earlier_performance: earlier }: MonitoringResult,
+  state: "fail" | "warn",
+): Explanation {
+  const parts = {
+    subject: "The performance",
+    state: state === "fail" ? "failed" : "weakened",
+    action: state === "fail"
+      ? "do not retrain yet"
+      : "look again when the next outcomes are known",
+  };
+  if (performance?.severity !== state) {
+    const auc = earlier?.auc === undefined || earlier.auc === null
+      ? ""
+      : ` with an AUC of ${earlier.auc.toFixed(3)}`;
+    const cause =
+      `the latest outcomes known are those of scoring run ${earlier?.scoring_run_id}${auc}`;
+    return { ...parts, causes: [cause] };
+  }
+  const { metrics, auc_reference: before } = performance;
+  const { auc, calibration_shift: shift, calibration_difference: difference } =
+    metrics;
+  const isLower = auc !== undefined && before !== undefined &&
+    before - auc >= thresholds.auc_drop.warn;
+  const isShifted = shift !== undefined && difference !== undefined &&
+    Math.abs(shift) >= thresholds.calibration_shift.warn;
+  const causes = [
+    ...isLower
+      ? [
+        `AUC is ${auc.toFixed(3)}, ${
+          before.toFixed(3)
+        } when the model was logged`,
+      ]
+      : [],
+    ...isShifted
+      ? [
+        `the churn rate is ${significant(100 * Math.abs(difference))} points ${
+          difference > 0 ? "above" : "below"
+        } the expected one`,
+      ]
+      : [],
+  ];
+  return {
+    ...parts,
+    causes: causes.length > 0 ? causes : performance.reasons,
+  };
+}
+
+function explainDrift(
+  { comparisons }: MonitoringResult,
+  state: "fail" | "warn",
+): Explanation {
+  const [main] = comparisons;
+  const columns = main
+    ? [
+      ...sortedByConcern(judgedColumns(main)),
+      ...main.score ? [main.score] : [],
+    ]
+    : [];
+  const other = main?.comparison === "consecutive"
+    ? "those of the previous run"
+    : "the model's reference";
+  return {
+    subject: "The players",
+    state: state === "fail"
+      ? `differ from ${other}`
+      : `have moved away from ${other}`,
+    causes: columns.filter(({ severity }) => severity === state)
+      .map(describeChange),
+    action: state === "fail"
+      ? "do not retrain yet"
+      : "nothing to do unless it grows",
+  };
+}
+
+function explainQuiet(
+  { verdict }: MonitoringResult,
+  performance: Severity,
+): Explanation {
+  const fine = [
+    ...verdict.data === undefined ? [] : ["data"],
+    "drift",
+    ...performance === "ok" ? ["performance"] : [],
+  ];
+  const open = performance === "ok" ? "" : ", performance is not known yet";
+  return {
+    state: "is fine",
+    causes: [
+      `${listed(fine)} ${
+        fine.length === 1 ? "is" : "are"
+      } within the limits${open}`,
+    ],
+    action: "nothing to do",
+  };
+}
+
+function explainUnknown(
+  { comparisons, notes, scoring_run: run }: MonitoringResult,
+  state: Severity,
+): Explanation {
+  if (state === "not-enough-data") {
+    return {
+      state: "has too few rows for a verdict",
+      causes: [`${run.rows} rows, at least ${thresholds.min_rows} are needed`],
+      action: "monitor a larger run",
+    };
+  }
+  return {
+    state: "cannot be judged",
+    causes: [
+      notes[0] ?? comparisons[0]?.reasons.join(", ") ??
+        "there is nothing to compare it with",
+    ],
+    action: "the notes say what is missing",
+  };
+}
+
+/**
+ * Returns the change of a column that a person understands without statistics:
+ * of a group, the category that changed most; of a number, its missing share or
+ * its mean; otherwise the stability index.
+ */
+export function describeChange(column: ColumnDrift): string {
+  const { kind, missing_ref, missing_cur, mean_ref, mean_cur, psi } = column;
+  const title = columnTitle(column);
+  if (kind === "group") {
+    const { category, before, now } = largestChange(column);
+    return `${title} (${category} from ${percent(before)} to ${percent(now)})`;
+  }
+  if (Math.abs(missing_cur - missing_ref) >= 0.02) {
+    return `${title} (missing from ${percent(missing_ref)} to ${
+      percent(missing_cur)
+    })`;
+  }
+  if (mean_ref !== undefined && mean_cur !== undefined) {
+    const [what, form] = kind === "category"
+      ? ["share" as const, percent]
+      : ["mean" as const, significant];
+    return `${title} (${what} from ${form(mean_ref)} to ${form(mean_cur)})`;
+  }
+  return `${title} (PSI ${significant(psi)})`;
+}
+
+function largestChange(
+  { categories = [], counts_ref, counts_cur, n_ref, n_cur }: ColumnDrift,
+): { category: string; before: number; now: number } {
+  const shares = categories.map((category, index) => ({
+    category,
+    before: (counts_ref[index] ?? 0) / n_ref,
+    now: (counts_cur[index] ?? 0) / n_cur,
+  }));
+  const [first = { category: "", before: 0, now: 0 }] = shares.sort((a, b) =>
+    Math.abs(b.now - b.before) - Math.abs(a.now - a.before)
+  );
+  return first;
+}
+
+function listed(items: readonly string[]): string {
+  return items.length < 2
+    ? items.join("")
+    : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
+}
+
+/** Removes the limits in parentheses at the end of a reason. */
+function withoutLimits(reason: string): string {
+  return reason.replace(/ \((warns|fails) at [^()]*\)$/, "");
+}

@@ -1,0 +1,85 @@
+/** What failed or warned in a monitoring result: one entry per column, group or verdict, worst first. */
+import {
+  type ColumnDrift,
+  judgedColumns,
+  sortedByConcern,
+} from "../columns.ts";
+import type { MonitoringResult } from "../result.ts";
+
+/** One thing that failed or warned. */
+export interface Alarm {
+  /** A column, a group, `score`, `performance` or `number of rows`. */
+  readonly name: string;
+  readonly severity: "warn" | "fail";
+  /** Which verdicts it belongs to. */
+  readonly verdicts: readonly ("data" | "drift" | "performance")[];
+  readonly reasons: readonly string[];
+  /** Its counts in both samples; absent for what is not a column. */
+  readonly column?: ColumnDrift;
+}
+
+/**
+ * Returns what failed or warned: performance first, then failures before
+ * warnings, broken data before drift. What the data and the drift verdict say of
+ * one column is one entry.
+ */
+export function toAlarms(
+  { data, comparisons, performance }: MonitoringResult,
+): Alarm[] {
+  const [main] = comparisons;
+  const columns = main
+    ? [
+      ...main.score ? [main.score] : [],
+      ...sortedByConcern(judgedColumns(main)),
+    ]
+    : [];
+  const entries = new Map<string, Alarm>();
+  const add = (alarm: Alarm) => {
+    const known = entries.get(alarm.name);
+    entries.set(
+      alarm.name,
+      known
+        ? {
+          ...known,
+          severity: known.severity === "fail" ? "fail" : alarm.severity,
+          verdicts: [...new Set([...known.verdicts, ...alarm.verdicts])],
+          reasons: [...known.reasons, ...alarm.reasons],
+        }
+        : alarm,
+    );
+  };
+  if (performance && isAlarm(performance.severity)) {
+    add({
+      name: "performance",
+      severity: performance.severity,
+      verdicts: ["performance"],
+      reasons: performance.reasons,
+    });
+  }
+  for (const { column: of, severity, reason } of data?.findings ?? []) {
+    const column = columns.find(({ name }) =>
+      name === of || name === `${of}_*`
+    );
+    add({
+      name: column?.name ?? of ?? "number of rows",
+      severity,
+      verdicts: ["data"],
+      reasons: [reason],
+      ...(column ? { column } : {}),
+    });
+  }
+  for (const column of columns) {
+    const { severity } = column;
+    if (!isAlarm(severity)) continue;
+    const { name, reasons } = column;
+    add({ name, severity, verdicts: ["drift"], reasons, column });
+  }
+  const rank = ({ severity, verdicts }: Alarm) =>
+    (severity === "fail" ? 0 : 10) +
+    (verdicts.includes("performance") ? 0 : verdicts.includes("data") ? 1 : 2);
+  return [...entries.values()].sort((a, b) => rank(a) - rank(b));
+}
+
+function isAlarm(severity: string): severity is "warn" | "fail" {
+  return severity === "warn" || severity === "fail";
+}
