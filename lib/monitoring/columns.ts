@@ -10,6 +10,7 @@ import {
   stabilityNoise,
   type TestResult,
 } from "../statistics/drift.ts";
+import { cumulativeShift, type Cusum } from "../statistics/cusum.ts";
 import {
   type ColumnCounts,
   meanOf,
@@ -28,6 +29,8 @@ export interface ColumnDrift {
   readonly group?: string;
   /** The categories of a group, in the order of the counts. */
   readonly categories?: readonly string[];
+  /** Share of the model's scores that depends on it; absent for the score, and if the model was logged without. */
+  readonly importance?: number;
   readonly severity: Severity;
   /** One sentence per exceeded threshold, with its numbers. */
   readonly reasons: readonly string[];
@@ -43,6 +46,10 @@ export interface ColumnDrift {
   readonly distance?: number;
   readonly p_value?: number;
   readonly p_adjusted?: number;
+  /** Cumulative sum of the shifts of the mean rank against the reference over periods, and the shift in this one; of a group, those of the category with the largest sum. */
+  readonly cusum?: number;
+  readonly cusum_periods?: number;
+  readonly rank_shift?: number;
   readonly missing_ref: number;
   readonly missing_cur: number;
   /** Share of the current values below the smallest or above the largest of the reference. */
@@ -86,22 +93,28 @@ export interface CurrentRows {
   readonly aboveHalf: number;
 }
 
+/** The counts of an earlier period. */
+export type PastRows = Pick<CurrentRows, "features" | "score">;
+
 /**
  * Compares the current rows with another sample's profile. P-values are adjusted
  * over all columns and groups, including the score. The columns of a group are
  * not judged themselves.
  *
  * @param reference The profile; it must have the features of `current`, in the same order.
- * @param options `groups`: the one-hot groups of the recipe, none by default.
+ * @param options `groups`: the one-hot groups of the recipe, none by default; `past`: earlier periods in the same bins, oldest first, of which a sustained shift is found;
+ * `importance`: that of each feature, see {@linkcode isImportant}; by default all are important.
  */
 export function compareWith(
   reference: Omit<Profile, "features"> & {
     readonly features?: Profile["features"] | undefined;
   },
   current: CurrentRows,
-  { comparison, groups = [] }: {
+  { comparison, groups = [], past = [], importance }: {
     comparison: DriftComparison["comparison"];
     groups?: readonly Group[];
+    past?: readonly PastRows[];
+    importance?: readonly number[] | undefined;
   },
 ): DriftComparison {
   const profiles = reference.features;
@@ -118,16 +131,34 @@ export function compareWith(
       members.map((index) => [index, name] as const)
     ),
   );
+  const cusums = hasFeatures && past.length > 0
+    ? profiles.map((profile, index) =>
+      cusumOf(
+        profile,
+        [...past, current].map(({ features }) => features?.[index]),
+      )
+    )
+    : [];
   const judged = judge([
     ...(hasFeatures
       ? profiles.map((profile, index) => ({
         ...measure(profile, counts[index]!),
+        cusum: cusums[index],
+        importance: importance?.[index],
         group: groupOf.get(index),
       }))
       : []),
-    ...grouped.map(measureGroup),
+    ...grouped.map((group) => ({
+      ...measureGroup(group),
+      cusum: largestOf(group, cusums),
+      importance: importance &&
+        total(group.members.map((index) => importance[index] ?? 0)),
+    })),
     ...(reference.score && current.score
-      ? [measure(reference.score, current.score)]
+      ? [{
+        ...measure(reference.score, current.score),
+        cusum: cusumOf(reference.score, [...past, current].map(scoreOf)),
+      }]
       : []),
   ]);
   const width = hasFeatures ? profiles.length : 0;
@@ -184,6 +215,32 @@ export function failedColumns(
   return score?.severity === "fail" ? ["the score", ...failed] : failed;
 }
 
+function scoreOf({ score }: PastRows): ColumnCounts | undefined {
+  return score;
+}
+
+/** Returns a column's cumulative shift; undefined without earlier periods. */
+function cusumOf(
+  profile: ColumnProfile,
+  periods: readonly (ColumnCounts | undefined)[],
+): Cusum | undefined {
+  if (periods.length < 2) return undefined;
+  const counts = periods.flatMap((each) => each ? [each.counts] : []);
+  return cumulativeShift(profile.counts, counts, thresholds.cusum);
+}
+
+/** Returns the cumulative shift of the group's column that has the largest sum, with its category. */
+function largestOf(
+  { members, categories }: Group,
+  cusums: readonly (Cusum | undefined)[],
+): Measured["cusum"] {
+  const found = members.flatMap((member, index) => {
+    const cusum = cusums[member];
+    return cusum ? [{ ...cusum, category: categories[index] }] : [];
+  });
+  return found.toSorted((a, b) => b.sum - a.sum)[0];
+}
+
 interface Measured {
   readonly profile: Omit<ColumnProfile, "kind"> & Pick<ColumnDrift, "kind">;
   readonly counts: Omit<ColumnCounts, "zeros">;
@@ -194,6 +251,11 @@ interface Measured {
   readonly categories?: readonly string[];
   /** The group of a one-hot column. */
   readonly group?: string | undefined;
+  readonly importance?: number | undefined;
+  /** Undefined without earlier periods; of a group, that of one of its categories. */
+  readonly cusum?:
+    | Cusum & { readonly category?: string | undefined }
+    | undefined;
 }
 
 function measure(profile: ColumnProfile, counts: ColumnCounts): Measured {
@@ -239,7 +301,8 @@ function judge(columns: readonly Measured[]): ColumnDrift[] {
 }
 
 function toDrift(
-  { profile, counts, rows, test, categories, group }: Measured,
+  { profile, counts, rows, test, categories, group, cusum, importance }:
+    Measured,
   pAdjusted: number | undefined,
 ): ColumnDrift {
   const { expectedRows, actualRows } = rows;
@@ -248,6 +311,7 @@ function toDrift(
   const drift = {
     name: profile.name,
     kind: profile.kind,
+    ...(importance === undefined ? {} : { importance }),
     n_ref: expectedRows,
     n_cur: actualRows,
     ...toStability(profile.counts, counts.counts, { isOrdered: !categories }),
@@ -261,6 +325,13 @@ function toDrift(
       }
       : {}),
     ...(pAdjusted === undefined ? {} : { p_adjusted: pAdjusted }),
+    ...(cusum
+      ? {
+        cusum: cusum.sum,
+        cusum_periods: cusum.periods,
+        rank_shift: cusum.shift,
+      }
+      : {}),
     missing_ref: profile.missing / expectedRows,
     missing_cur: counts.missing / actualRows,
     ...(known > 0 && profile.min !== undefined
@@ -277,7 +348,28 @@ function toDrift(
     const reasons = [`judged as part of ${group}`];
     return { ...drift, group, severity: "unknown", reasons };
   }
-  return { ...drift, ...toSeverity(drift) };
+  return { ...drift, ...addCusum(toSeverity(drift), cusum) };
+}
+
+/** Returns the verdict of one period with that of all periods, whichever is worse. */
+function addCusum(
+  judged: Pick<ColumnDrift, "severity" | "reasons">,
+  cusum: Measured["cusum"],
+): Pick<ColumnDrift, "severity" | "reasons"> {
+  const { severity, reasons } = judged;
+  if (!cusum?.isRising || severity === "not-enough-data") return judged;
+  const sustained = band(cusum.sum, thresholds.cusum);
+  if (sustained === "ok") return judged;
+  const subject = cusum.category === undefined ? "" : `${cusum.category}: `;
+  const reason = `${subject}shifted for ${cusum.periods} periods, mean rank ${
+    cusum.shift < 0 ? "" : "+"
+  }${(100 * cusum.shift).toFixed(1)} pp, cumulative sum ${
+    cusum.sum.toFixed(1)
+  } (warns at ${thresholds.cusum.warn}, fails at ${thresholds.cusum.fail})`;
+  return {
+    severity: severity === "fail" ? severity : sustained,
+    reasons: [...reasons, reason],
+  };
 }
 
 /** Returns the stability index of two samples' values and its noise; nothing if either has no values. */
@@ -461,14 +553,24 @@ function conclude(
   };
   const fails = score?.severity === "fail" ||
     (share ?? 0) >= thresholds.drifted_share.fail ||
-    failed.some(({ n_ref, n_cur }) =>
-      Math.min(n_ref, n_cur) >= thresholds.drifted_share.min_rows_for_one
+    failed.some((column) =>
+      isImportant(column.importance) &&
+      Math.min(column.n_ref, column.n_cur) >=
+        thresholds.drifted_share.min_rows_for_one
     );
   if (fails) return { severity: "fail", ...found };
   if (!features || !score) return { severity: "unknown", ...found };
   if (judged.length === 0) return { severity: "not-enough-data", ...found };
   const isQuiet = [...judged, score].every(({ severity }) => severity === "ok");
   return { severity: isQuiet ? "ok" : "warn", ...found };
+}
+
+/**
+ * Returns whether a failing column fails its verdict: if at least 1 % of the
+ * scores' dependence on the features is on it, or nothing is known of that.
+ */
+export function isImportant(importance: number | undefined): boolean {
+  return importance === undefined || importance >= thresholds.importance;
 }
 
 function describeStability({ psi, psi_noise_limit }: ColumnDrift): string {

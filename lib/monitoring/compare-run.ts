@@ -19,7 +19,12 @@ import {
 import { type JudgedBatch, toJudgedColumns } from "./data.ts";
 import { toGroups } from "./groups.ts";
 import { readRows, type RecordedModel } from "./rows.ts";
-import { type LedgerRun, readProfile, readScores } from "./runs.ts";
+import {
+  type LedgerRun,
+  readPastProfiles,
+  readProfile,
+  readScores,
+} from "./runs.ts";
 
 /** How a run differs from other data. */
 export interface ComparedRun {
@@ -59,6 +64,7 @@ export async function compareRun(
     });
   }
   const { profile } = reference;
+  const { importance } = profile;
   const groups = toGroups(
     recipe?.one_hot ?? [],
     profile.features.map(({ name }) => name),
@@ -67,18 +73,31 @@ export async function compareRun(
     countRun(services, settings, { run: of, model, reference, notes });
   const current = await count(run);
   const { features, unknownCategories } = current;
+  const past = await readPastProfiles(await services.predictions(), run, {
+    reference: reference.sha256,
+  });
   const comparisons = [
-    compareWith(profile, current, { comparison: "baseline", groups }),
+    compareWith(profile, current, {
+      comparison: "baseline",
+      groups,
+      past,
+      importance,
+    }),
   ];
   if (previous) {
     const before = toComparable(profile, await count(previous));
     comparisons.push(
-      compareWith(before, current, { comparison: "consecutive", groups }),
+      compareWith(before, current, {
+        comparison: "consecutive",
+        groups,
+        importance,
+      }),
     );
   }
   return {
     comparisons,
-    columns: features && toJudgedColumns(profile.features, features, model),
+    columns: features &&
+      toJudgedColumns(profile.features, features, { recipe, importance }),
     unknownCategories,
   };
 }

@@ -3,6 +3,7 @@ import { shareNoise } from "../statistics/drift.ts";
 import { type ColumnCounts, rowsOf } from "../statistics/column-counts.ts";
 import type { RecordedRecipe } from "../rows/recipe.ts";
 import type { ColumnProfile } from "../statistics/profile.ts";
+import { isImportant } from "./columns.ts";
 import { band, type Severity, thresholds } from "./verdict.ts";
 
 /** One broken rule of the contract. */
@@ -28,12 +29,20 @@ export interface DataVerdict {
   readonly findings: readonly DataFinding[];
 }
 
+/** A column of the reference, and what was counted of it. */
+export interface JudgedColumn {
+  readonly profile: ColumnProfile;
+  readonly counts: ColumnCounts;
+  /** Share of the model's scores that depends on it; undefined if unknown. */
+  readonly importance: number | undefined;
+}
+
 /** What the verdict on the data is derived from. */
 export interface JudgedBatch {
   readonly rows: number;
   /** The columns of the reference that are judged, and what was counted of each; undefined when the rows or a reference are missing. */
   readonly columns:
-    | readonly { profile: ColumnProfile; counts: ColumnCounts }[]
+    | readonly JudgedColumn[]
     | undefined;
   /** Share of rows whose category the model does not know, by raw column. */
   readonly unseen: Readonly<Record<string, number>>;
@@ -56,11 +65,29 @@ export function judgeData(batch: JudgedBatch): DataVerdict {
   ].sort((a, b) =>
     Number(b.severity === "fail") - Number(a.severity === "fail")
   );
-  if (findings.length > 0) return { severity: findings[0]!.severity, findings };
+  if (findings.length > 0) {
+    return { severity: worstOf(findings, batch), findings };
+  }
   if (batch.rows < thresholds.min_rows) {
     return { severity: "not-enough-data", findings };
   }
   return { severity: batch.columns ? "ok" : "unknown", findings };
+}
+
+/** Returns the verdict on findings: a failing column that the model hardly uses only warns. */
+function worstOf(
+  findings: readonly DataFinding[],
+  { columns = [] }: JudgedBatch,
+): "warn" | "fail" {
+  const isMinor = ({ column }: DataFinding) =>
+    columns.some(({ profile, importance }) =>
+      profile.name === column && !isImportant(importance)
+    );
+  return findings.some((finding) =>
+      finding.severity === "fail" && !isMinor(finding)
+    )
+    ? "fail"
+    : "warn";
 }
 
 /**
@@ -86,14 +113,21 @@ export function describeFinding(
 export function toJudgedColumns(
   profiles: readonly ColumnProfile[],
   counts: readonly ColumnCounts[],
-  options: { recipe: RecordedRecipe | undefined },
-): { profile: ColumnProfile; counts: ColumnCounts }[] {
+  options: {
+    recipe: RecordedRecipe | undefined;
+    importance?: readonly number[] | undefined;
+  },
+): JudgedColumn[] {
   const encoded = new Set(
     (options.recipe?.one_hot ?? []).flatMap(({ prefix, categories }) =>
       categories.map((category) => prefix + category)
     ),
   );
-  return profiles.map((profile, index) => ({ profile, counts: counts[index]! }))
+  return profiles.map((profile, index) => ({
+    profile,
+    counts: counts[index]!,
+    importance: options.importance?.[index],
+  }))
     .filter(({ profile }) => !encoded.has(profile.name));
 }
 
@@ -132,7 +166,7 @@ function judgeUnseen(
 
 /** Returns the findings on one column. A constant column is not reported a second time for its zeros or its scale. */
 function judgeColumn(
-  { profile, counts }: { profile: ColumnProfile; counts: ColumnCounts },
+  { profile, counts }: JudgedColumn,
 ): DataFinding[] {
   const rowsNow = rowsOf(counts);
   const rowsBefore = rowsOf({ ...counts, ...profile });

@@ -137,6 +137,34 @@ export async function readProfile(
   return parseBatchProfile(row?.profile, { file: `scoring run ${run.id}` });
 }
 
+/**
+ * Returns the profiles of the runs of earlier periods in the bins of one
+ * reference, oldest first: of each period the newest run, at most 12, and none
+ * whose data failed.
+ *
+ * @param options `reference`: SHA-256 of the reference profile.
+ * @throws {InputError} If one is of a later release.
+ */
+export async function readPastProfiles(
+  database: Queryable,
+  run: LedgerRun,
+  options: { reference: string },
+): Promise<BatchProfile[]> {
+  const rows = await database.query<{ id: number; profile: unknown }>(
+    `select id, profile from (
+       select distinct on (${effectivePeriod}) s.id, s.profile, ${effectivePeriod} as day from scoring_runs s
+       where s.variant = (select variant from scoring_runs where id = $1) and s.status = 'completed'
+         and ${effectivePeriod} < $2 and s.content_sha256 <> $3 and s.profile ->> 'reference' = $4
+       order by ${effectivePeriod} desc, s.id desc) newest
+     where not exists (select from monitoring_runs m where m.scoring_run_id = newest.id and m.data = 'fail')
+     order by day desc limit 12`,
+    [run.id, run.period, run.contentSha256, options.reference],
+  );
+  return rows.flatMap(({ id, profile }) =>
+    parseBatchProfile(profile, { file: `scoring run ${id}` }) ?? []
+  ).reverse();
+}
+
 /** Returns the scores and player ids of a run, in row order. */
 export async function readScores(
   database: Queryable,
@@ -384,14 +412,14 @@ async function insertMetrics(
   await tx.query(
     `insert into drift_metrics (monitoring_run_id, comparison, column_kind, column_name, severity, psi, psi_noise,
        psi_noise_limit, ks_statistic, ks_p_value, ks_p_adjusted, missing_share_reference, missing_share_current,
-       out_of_range_share, mean_reference, mean_current, reference_rows, current_rows, chi_square)
+       out_of_range_share, mean_reference, mean_current, reference_rows, current_rows, chi_square, cusum)
      select $1, comparison, column_kind, name, severity, psi, psi_noise,
        psi_noise_limit, ks, p_value, p_adjusted, missing_ref, missing_cur,
-       out_of_range, mean_ref, mean_cur, n_ref, n_cur, chi_square
+       out_of_range, mean_ref, mean_cur, n_ref, n_cur, chi_square, cusum
      from json_to_recordset($2::json) as found (comparison text, column_kind text, name text, severity text,
        psi float8, psi_noise float8, psi_noise_limit float8, ks float8, p_value float8, p_adjusted float8,
        missing_ref float8, missing_cur float8, out_of_range float8, mean_ref float8, mean_cur float8,
-       n_ref bigint, n_cur bigint, chi_square float8)`,
+       n_ref bigint, n_cur bigint, chi_square float8, cusum float8)`,
     [monitoringRunId, JSON.stringify(rows)],
   );
 }

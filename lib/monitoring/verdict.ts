@@ -6,10 +6,12 @@ export type Severity = "ok" | "warn" | "fail" | "not-enough-data" | "unknown";
 /** Thresholds for warnings and failures; `docs/monitoring.md` explains the values. */
 export const thresholds = {
   min_rows: 100,
+  importance: 0.01,
   psi: { warn: 0.1, fail: 0.25 },
   ks: { distance: 0.1 },
   group: { distance: 0.1 },
   p_adjusted: { warn: 0.05, fail: 0.001 },
+  cusum: { warn: 5, fail: 8, tolerance: 0.02, errors: 3, most: 4, limit: 10 },
   missing_share_change: { warn: 0.02, fail: 0.1 },
   out_of_range_share: { warn: 0.02, fail: 0.1 },
   drifted_share: { fail: 0.5, min_rows_for_one: 300 },

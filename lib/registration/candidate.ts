@@ -21,6 +21,7 @@ import {
   type OpenModel,
   toGraphs,
 } from "./candidate-model.ts";
+import { featureImportance } from "./importance.ts";
 import { checkLibraryScores } from "./library-scores.ts";
 import type { OutputSettings } from "../scoring/model-output.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
@@ -185,6 +186,7 @@ export async function toCandidate(
         file: files.evaluation.uri,
       }),
     );
+  const profiled = labelled ?? sample;
   const metrics = labelled && evaluationMetrics({
     probabilities: labelled.scores,
     outcomes: labelled.labels ?? new Uint8Array(),
@@ -209,11 +211,12 @@ export async function toCandidate(
     reference: {
       version: 1,
       source: toSource(files, labelled ? "evaluation" : "sample"),
-      ...toProfile({
-        names,
-        ...toProfiled(labelled ?? sample, model),
+      ...toProfile({ names, ...toProfiled(profiled, model) }),
+      importance: await featureImportance(opened.predict, {
+        ...profiled,
+        width: names.length,
       }),
-      unknownShares: toShares(labelled ?? sample),
+      unknownShares: toShares(profiled),
       ...(model.features.labels
         ? { labels: model.features.labels.map((labels) => labels ?? null) }
         : {}),

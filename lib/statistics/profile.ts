@@ -51,6 +51,8 @@ export interface ReferenceProfile extends Profile {
   };
   /** Category labels per feature, whose codes the profile counts; null for a feature without categories, absent when no feature has any. */
   readonly labels?: readonly (readonly (string | number | boolean)[] | null)[];
+  /** How much the scores depend on each feature, as shares of 1, in the order of the features; absent in profiles of an earlier release. */
+  readonly importance?: readonly number[];
   /** Share of rows whose category the model does not know, by raw column; absent in profiles of an earlier release. */
   readonly unknownShares?: Readonly<Record<string, number>>;
   /** The model's metrics on the labelled set, by `lib/statistics/classification.ts`; absent without a labelled set. */
@@ -167,6 +169,7 @@ const referenceProfile = v.object({
   features: v.array(v.object(columnProfile)),
   score: v.optional(v.object({ ...columnProfile, aboveHalf: v.number() })),
   labels: v.exactOptional(v.array(v.nullable(v.array(label)))),
+  importance: v.exactOptional(v.array(v.number())),
   unknownShares: v.exactOptional(v.record(v.number())),
   metrics: v.exactOptional(v.record(v.number())),
 });

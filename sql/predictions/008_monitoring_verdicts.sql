@@ -10,4 +10,5 @@ alter table monitoring_runs
 alter table drift_metrics
   drop constraint drift_metrics_column_kind_check,
   add constraint drift_metrics_column_kind_check check (column_kind in ('feature', 'group', 'score')),
-  add column chi_square double precision; -- of a group; its p-values are in ks_p_value and ks_p_adjusted
+  add column chi_square double precision, -- of a group; its p-values are in ks_p_value and ks_p_adjusted
+  add column cusum double precision; -- of the shifts of the mean rank over periods; null: no earlier period

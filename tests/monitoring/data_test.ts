@@ -30,9 +30,10 @@ const recipe = {
 function judge(
   reference: Week,
   week: Week,
-  { unseen = {}, earlierRows = [] }: {
+  { unseen = {}, earlierRows = [], importance }: {
     unseen?: Record<string, number>;
     earlierRows?: number[];
+    importance?: number[];
   } = {},
 ) {
   const block = (rows: Week) => ({
@@ -46,6 +47,7 @@ function judge(
   });
   const columns = toJudgedColumns(profile.features, counts.features, {
     recipe,
+    importance,
   });
   return judgeData({ rows: week.length, columns, unseen, earlierRows });
 }
@@ -102,6 +104,19 @@ Deno.test("judgeData() finds each injected fault in every generated week of 1,00
       strictEqual(found.severity, found.findings[0]!.severity);
     }
   }
+});
+
+Deno.test("judgeData() only warns of a broken column that the model hardly uses", () => {
+  const random = randomFrom(8);
+  const reference = drawWeek(random, 1500);
+  const week = change(drawWeek(random, 1000), 2, () => 0);
+  const severityOf = (importance: number[]) => {
+    const found = judge(reference, week, { importance });
+    deepStrictEqual(found.findings.map(({ severity }) => severity), ["fail"]);
+    return found.severity;
+  };
+  strictEqual(severityOf([0.5, 0.2, 0.1, 0.1, 0.1, 0]), "fail");
+  strictEqual(severityOf([0.5, 0.3, 0, 0.1, 0.1, 0]), "warn");
 });
 
 Deno.test("judgeData() finds unknown categories and a changed number of rows", () => {

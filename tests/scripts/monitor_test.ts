@@ -214,6 +214,40 @@ Deno.test("monitor exits with 3 for --fail-on drift, and advises retraining when
   ]);
 });
 
+Deno.test("monitor finds a small drift that lasts from the profiles of earlier periods, whether they were monitored or not", async () => {
+  await using home = await startHome();
+  const players = await readPlayers(sample);
+  for (const [week, added] of [0, 2, 3].entries()) {
+    const period = `2026-11-0${week + 1}`;
+    const file = `${home.path}/${period}.jsonl`;
+    await writePlayers(
+      file,
+      players.map((player) => ({
+        ...player,
+        months_active: Number(player["months_active"]) + added,
+      })),
+    );
+    await home.run("predict", "--input", file, "--period", period);
+  }
+  const report = await home.run("monitor");
+  const { comparisons } = await home.evidence(report);
+  const [baseline, previous] = comparisons;
+  const months = baseline?.features?.find(({ name }) =>
+    name === "months_active"
+  );
+  match(
+    months?.reasons.join("; ") ?? "",
+    /shifted for 2 periods, mean rank \+\d+\.\d pp, cumulative sum \d\.\d \(warns at 5, fails at 8\)/,
+  );
+  ok(months?.cusum !== undefined && months.cusum >= 5, String(months?.cusum));
+  strictEqual("cusum" in (previous?.features?.[0] ?? {}), false);
+  const stored = await home.run(
+    "query",
+    "select cusum from drift_metrics where column_name = 'months_active' and comparison = 'baseline'",
+  );
+  strictEqual(stored.result[0].cusum, months.cusum);
+});
+
 testWithPython(
   "monitor measures matured outcomes as scikit-learn does, and fails if performance fell",
   async () => {

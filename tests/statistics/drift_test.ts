@@ -398,6 +398,36 @@ Deno.test("compareWith() reports the drifted columns, the measure, and the share
   strictEqual(found.score?.severity, "fail");
 });
 
+Deno.test("compareWith() fails the dataset for an important column only", () => {
+  const random = randomFrom(6);
+  const before = makeRows(random, { rows: 1000, moved: false });
+  const reference = toProfile(before);
+  const now = makeRows(random, { rows: 800, moved: true });
+  const moved = counted(reference, now);
+  const quiet = counted(reference, before);
+  // One of three columns moved, and the score did not.
+  const columns = [0, 0, 1];
+  const severityOf = (importance: number[] | undefined) => {
+    const found = compareWith(
+      {
+        ...reference,
+        features: columns.map((index) => reference.features[index]!),
+      },
+      { ...quiet, features: columns.map((index) => moved.features[index]!) },
+      { comparison: "baseline", importance },
+    );
+    deepStrictEqual(found.features?.map(({ severity }) => severity), [
+      "ok",
+      "ok",
+      "fail",
+    ]);
+    return found.severity;
+  };
+  strictEqual(severityOf([0.5, 0.4, 0.1]), "fail");
+  strictEqual(severityOf([0.5, 0.495, 0.005]), "warn");
+  strictEqual(severityOf(undefined), "fail");
+});
+
 Deno.test("compareWith() finds in 20 of 20 weeks what changes inside a decile, and only warns of 5 % missing values", () => {
   const random = randomFrom(12);
   const names = ["sparse", "money", "result"];

@@ -50,6 +50,7 @@ const owners: Readonly<Record<string, string>> = {
 const pure: readonly string[] = [
   "lib/registration/candidate.ts",
   "lib/registration/candidate-model.ts",
+  "lib/registration/importance.ts",
   "lib/registration/library-scores.ts",
   "lib/monitoring/columns.ts",
   "lib/monitoring/coverage.ts",
