@@ -40,6 +40,8 @@ export interface FaultFamily {
   readonly small: number;
   /** Tries for the table. */
   readonly full: number;
+  /** Throws if this machine lacks what the family needs; called before the first family runs. */
+  readonly check?: () => Promise<void>;
   /** Makes one row per fault and subject. */
   readonly run: (options: FaultOptions) => Promise<readonly FaultResult[]>;
 }

@@ -43,11 +43,16 @@ if (unknown !== undefined) {
   );
 }
 
+const chosen = families
+  .filter(({ name }) => flags.only.length === 0 || flags.only.includes(name))
+  .map((family) => ({ ...family, tries: asked ?? family[scale] }))
+  .filter(({ tries }) => tries > 0);
+for (const { check } of chosen) {
+  await check?.().catch((error: Error) => fail(error.message));
+}
+
 const results: FaultResult[] = [];
-for (const { name, run, ...scales } of families) {
-  if (flags.only.length > 0 && !flags.only.includes(name)) continue;
-  const tries = asked ?? scales[scale];
-  if (tries === 0) continue;
+for (const { name, run, tries } of chosen) {
   const startMs = performance.now();
   console.error(`${name}: ${tries} tries from seed ${seed}`);
   const rows = await run({ seed, tries });

@@ -17,6 +17,8 @@ export type PeerName =
   | "bench"
   | "rows"
   | "columnar"
+  | "dlt"
+  | "spark"
   | "parity"
   | "survival"
   | "xgboost";

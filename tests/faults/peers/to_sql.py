@@ -20,7 +20,12 @@ for attempt in range(3):
     try:
         # With an engine, all chunks are one transaction.
         frame.to_sql(
-            "pandas_scores", engine, if_exists="append", index=False, chunksize=1000
+            "scores",
+            engine,
+            schema="peers",
+            if_exists="append",
+            index=False,
+            chunksize=1000,
         )
         break
     except sqlalchemy.exc.OperationalError:
