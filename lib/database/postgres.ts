@@ -436,7 +436,11 @@ function translate(error: unknown, description: string): Error {
     (!isOfServer && transientMessages.test(error.message));
   if (isAway) {
     return new TransientError(
-      `Cannot reach Postgres at ${description}: ${reason(error, code)}`,
+      isOfServer && !isLostSession(code)
+        ? `Cannot complete this at ${description}: ${
+          explainRefusal(error, code)
+        }`
+        : `Cannot reach Postgres at ${description}: ${reason(error, code)}`,
     );
   }
   if (code === "25006") {
@@ -465,6 +469,28 @@ function translate(error: unknown, description: string): Error {
     );
   }
   return new DatabaseError(error.message, { code, constraint, cause: error });
+}
+
+/** Tells whether the server ended the session or accepts none now, classes 08 and 57P of SQLSTATE: it cannot be reached. */
+function isLostSession(code: string): boolean {
+  return code.startsWith("08") || code.startsWith("57P");
+}
+
+/** Why a server that answers did not complete a statement or a login, and what to do about it. */
+function explainRefusal({ message }: Error, code: string): string {
+  switch (code) {
+    case "53100":
+      return `the server is out of disk space (${message}); free space there, then run the command again`;
+    case "53200":
+      return `the server is out of memory (${message}); run the command again when it has less to do`;
+    case "53300":
+      return `the server is out of connections (${message}); run the command again when others have ended, or raise the limit of the server, the database or the role`;
+    case "53000":
+    case "53400":
+      return `the server has reached a limit (${message}); raise it, then run the command again`;
+    default:
+      return `${message}; run the command again`;
+  }
 }
 
 /** Tells whether an error is one of ours, from reading the login again; its message may resemble the driver's. */

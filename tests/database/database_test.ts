@@ -487,6 +487,10 @@ Deno.test("openPostgres() fulfils the database's contract", async (t) => {
   await steps(t, database);
   await t.step("distinguishes rejected logins", () => logins(server));
   await t.step(
+    "says what the server lacks",
+    () => limits(server, database),
+  );
+  await t.step(
     "ends waits for answers that never come",
     () => silences(server),
   );
@@ -605,6 +609,64 @@ async function logins(server: PostgresServer): Promise<void> {
     UsageError,
     /does not support SSL.*PGSSLMODE/,
   );
+}
+
+/** The server answers, but lacks what the statement or the login needs. */
+async function limits(
+  server: PostgresServer,
+  database: Database,
+): Promise<void> {
+  const told = (message: RegExp) => (error: unknown) => {
+    ok(error instanceof TransientError, String(error));
+    match(error.message, message);
+    return true;
+  };
+  await database.query(
+    "create role crowded login connection limit 1 password 'crowded'",
+  );
+  const settings = settingsOf(server, { user: "crowded", password: "crowded" });
+  await using crowded = await openPostgres(settings);
+  await rejects(
+    openPostgres(settings),
+    told(
+      /^Cannot complete this at crowded@.*: the server is out of connections \(too many connections for role "crowded"\); run the command again/,
+    ),
+  );
+  // Sorting writes a temporary file.
+  await rejects(
+    database.transaction(async (tx) => {
+      await tx.query("set local work_mem = '64kB'");
+      await tx.query("set local temp_file_limit = '64kB'");
+      await tx.query(
+        "select max(n) from (select n from generate_series(1, 100000) n order by -n offset 1) sorted",
+      );
+    }),
+    told(
+      /^Cannot complete this at .*: the server has reached a limit \(temporary file size exceeds temp_file_limit \(64kB\)\)/,
+    ),
+  );
+  await rejects(
+    database.transaction(async (tx) => {
+      await tx.query("set local statement_timeout = '50ms'");
+      await tx.query("select pg_sleep(10)");
+    }),
+    told(
+      /^Cannot complete this at .*: canceling statement due to statement timeout; run the command again$/,
+    ),
+  );
+  // What this machine should not run out of for a test is said by the server in PL/pgSQL.
+  for (const [code, what] of [["53100", "disk space"], ["53200", "memory"]]) {
+    await rejects(
+      database.query(
+        `do $$ begin raise exception 'so it says' using errcode = '${code}'; end $$`,
+      ),
+      told(
+        new RegExp(
+          `^Cannot complete this at .*: the server is out of ${what} \\(so it says\\)`,
+        ),
+      ),
+    );
+  }
 }
 
 async function breaks(
