@@ -91,6 +91,7 @@ function eachStep(): [string, Step][] {
 
 Deno.test("all workflows exist", () => {
   const expected = [
+    "audit.yml",
     "ci.yml",
     "image.yml",
     "infrastructure.yml",
@@ -112,6 +113,20 @@ Deno.test("predict.yml runs on Monday at 00:00 UTC, and once more later that day
   strictEqual(crons[0], "0 0 * * 1");
   strictEqual(crons.length, 2);
   match(crons[1] ?? "", /^[1-9]\d? [1-9]\d? \* \* 1$/); // off the full hour, and not the first tick's hour
+});
+
+Deno.test("audit.yml audits the packages once a week, and at no push or pull request", () => {
+  const { on } = workflow("audit.yml");
+  deepStrictEqual(Object.keys(on), ["schedule", "workflow_dispatch"]);
+  const crons = (on.schedule as { cron: string }[]).map(({ cron }) => cron);
+  strictEqual(crons.length, 1);
+  match(crons[0] ?? "", /^\d+ \d+ \* \* [0-6]$/);
+  const { steps } = job("audit.yml", "audit");
+  const step = steps.find(({ with: inputs }) =>
+    inputs?.command === "deno task audit"
+  );
+  strictEqual(step?.uses, "./.github/actions/retry");
+  strictEqual(step?.if, undefined);
 });
 
 Deno.test("every dispatch has the inputs geography and company", () => {
