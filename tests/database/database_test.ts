@@ -625,7 +625,7 @@ async function limits(
     "create role crowded login connection limit 1 password 'crowded'",
   );
   const settings = settingsOf(server, { user: "crowded", password: "crowded" });
-  await using crowded = await openPostgres(settings);
+  await using _only = await openPostgres(settings);
   await rejects(
     openPostgres(settings),
     told(
