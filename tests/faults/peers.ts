@@ -8,7 +8,8 @@ import {
   tempFolder,
 } from "../support/servers.ts";
 import { loseReply } from "./cuts.ts";
-import { type Peer, programs } from "./peers/programs.ts";
+import { type Peer, type PeerProgram, programs } from "./peers/programs.ts";
+import type { PeerRun } from "./peers/running.ts";
 import { sleep } from "./process.ts";
 import { type Message, startProxy } from "./proxy.ts";
 import {
@@ -26,6 +27,7 @@ const reruns = 3;
 /** A peer and a server, and what an undisturbed run on it took and said. */
 interface Setting {
   readonly peer: Peer;
+  readonly program: PeerProgram;
   readonly server: PostgresServer;
   readonly database: Database;
   /** The folder of the programs of this try. */
@@ -34,8 +36,6 @@ interface Setting {
   readonly messages: number;
   readonly versions: string;
 }
-
-type Place = Pick<Setting, "peer" | "server" | "folder">;
 
 /** Disturbs one run, or two; returns whether all of them completed. */
 type Disturb = (setting: Setting, seed: number) => Promise<boolean>;
@@ -70,11 +70,8 @@ const disturbances: Readonly<Record<string, Disturb>> = {
     return (await (await start(setting, proxy.port)).ended).isOk;
   },
   "two runs at once": async (setting) => {
-    const { server: { port }, folder } = setting;
-    const running = [
-      await start(setting),
-      await start({ ...setting, folder: `${folder}/other` }, port),
-    ];
+    const other = { ...setting, folder: `${setting.folder}/other` };
+    const running = await Promise.all([start(setting), start(other)]);
     const ended = await Promise.all(running.map(({ ended }) => ended));
     return ended.every(({ isOk }) => isOk);
   },
@@ -99,55 +96,12 @@ function startFindingCommit(): (message: Message) => boolean {
   };
 }
 
-/** Starts the program against Postgres, or a proxy before it, at a port. */
-async function start(
-  { peer, server, folder }: Place,
+/** Starts a run against the server, or a proxy before it, at another port. */
+function start(
+  { program, server, folder }: Pick<Setting, "program" | "server" | "folder">,
   port = server.port,
-) {
-  const { program, args, env } = await peer.toCommand(server, {
-    rows,
-    port,
-    folder,
-  });
-  const child = new Deno.Command(program, {
-    args: [...args],
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const [first, all] = child.stdout.tee();
-  const stderr = new Response(child.stderr).text();
-  const stdout = new Response(all).text();
-  return {
-    /** Ends when it has imported its packages, and begins to write. */
-    isWriting: (async () => {
-      const reader = first.getReader();
-      await reader.read();
-      reader.releaseLock(); // the cancellation of one of the two would wait for the other
-    })(),
-    kill() {
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // It has ended.
-      }
-    },
-    ended: child.status.then(async ({ success }) => ({
-      isOk: success,
-      stdout: await stdout,
-      stderr: await stderr,
-    })),
-  };
-}
-
-/** Runs the program undisturbed and returns what it printed. */
-async function mustWrite(place: Place, port?: number): Promise<string> {
-  const { isOk, stdout, stderr } = await (await start(place, port)).ended;
-  if (isOk) return stdout;
-  throw new Error(
-    `An undisturbed ${place.peer.subject} failed: ${stderr.slice(-1000)}`,
-  );
+): Promise<PeerRun> {
+  return program.start({ port, folder });
 }
 
 /** Starts the program again, as its user would, until it completes. Returns how often it failed. */
@@ -189,29 +143,39 @@ function startReading(
   };
 }
 
-/** Writes twice: once through a proxy that only counts messages, once alone for the time. */
+/** Writes three times undisturbed: the first run makes tables, the second one's messages are counted, the third is timed. */
 async function prepare(
-  peer: Peer,
-  options: Pick<Setting, "server" | "database" | "folder">,
+  options: Pick<
+    Setting,
+    "peer" | "program" | "server" | "database" | "folder"
+  >,
 ): Promise<Setting> {
-  const { server, database, folder } = options;
+  const { peer, program, server, database } = options;
   if (!peer.makesTable) {
     await database.query("create schema peers");
     await database.query(
       "create table peers.scores (player_id text not null, churn_probability double precision not null)",
     );
   }
-  // A program that makes its tables does so in the first run.
-  await mustWrite({ peer, server, folder: `${folder}/first` });
   let messages = 0;
   await using proxy = startProxy(server.port, () => {
     messages++;
     return "forward";
   });
-  await mustWrite({ peer, server, folder: `${folder}/counted` }, proxy.port);
+  const write = async (name: string, port: number) => {
+    messages = 0;
+    const folder = `${options.folder}/${name}`;
+    const { isOk, seconds = NaN, said } = await (await program.start({
+      port,
+      folder,
+    })).ended;
+    if (isOk) return { seconds, said, messages };
+    throw new Error(`An undisturbed ${peer.subject} failed: ${said}`);
+  };
+  await write("first", server.port);
+  const counted = await write("counted", proxy.port);
   await database.query("truncate peers.scores");
-  const said = await mustWrite({ peer, server, folder: `${folder}/timed` });
-  const [, seconds, versions = ""] = said.split("\n");
+  const timed = await write("timed", server.port);
   const { copies, players } = await countRows(database);
   if (copies !== rows || players !== rows) {
     throw new Error(
@@ -220,10 +184,9 @@ async function prepare(
   }
   return {
     ...options,
-    peer,
-    messages,
-    versions,
-    writeSeconds: Number(seconds),
+    messages: counted.messages,
+    writeSeconds: timed.seconds,
+    versions: timed.said,
   };
 }
 
@@ -273,7 +236,11 @@ async function disturb(
   await using server = await startPostgres({ password: "of-the-tests" });
   await using database = await openDatabase(server, "postgres");
   await using folder = await tempFolder();
-  const setting = await prepare(peer, {
+  const { user, password } = server;
+  using program = await peer.open({ user, password, rows });
+  const setting = await prepare({
+    peer,
+    program,
     server,
     database,
     folder: folder.path,

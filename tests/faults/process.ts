@@ -1,5 +1,6 @@
 /** Runs `predict` as a program that can be signalled, and says how it ended. */
 import { fileURLToPath } from "node:url";
+import { onEnd } from "../support/cleanup.ts";
 import { inherited } from "../support/commands.ts";
 
 /** How a program ended. */
@@ -65,6 +66,7 @@ export function startPredict(
     stderr: "piped",
   }).spawn();
   if (stdin !== undefined) void feed(child, stdin);
+  const forget = onEnd(() => child.kill("SIGKILL"));
   const decoder = new TextDecoder();
   return {
     kill(signal) {
@@ -74,13 +76,16 @@ export function startPredict(
         // It has ended.
       }
     },
-    ended: child.output().then(({ code, signal, stdout, stderr }) => ({
-      code,
-      signal,
-      stdout: decoder.decode(stdout),
-      stderr: decoder.decode(stderr),
-      seconds: (performance.now() - startMs) / 1000,
-    })),
+    ended: child.output().then(({ code, signal, stdout, stderr }) => {
+      forget();
+      return {
+        code,
+        signal,
+        stdout: decoder.decode(stdout),
+        stderr: decoder.decode(stderr),
+        seconds: (performance.now() - startMs) / 1000,
+      };
+    }),
   };
 }
 

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { cleanUpOnSignals } from "../support/cleanup.ts";
 import { families } from "./families.ts";
 import { type FaultResult, isClean } from "./result.ts";
 import { toText, writeHeadline, writeTable } from "./table.ts";
@@ -51,6 +52,7 @@ for (const { check } of chosen) {
   await check?.().catch((error: Error) => fail(error.message));
 }
 
+cleanUpOnSignals();
 const results: FaultResult[] = [];
 for (const { name, run, tries } of chosen) {
   const startMs = performance.now();

@@ -1,4 +1,5 @@
 /** A file system of limited size, in memory. */
+import { onEnd } from "../support/cleanup.ts";
 
 /** A mounted file system. Disposal unmounts it. */
 export interface SmallDisk extends AsyncDisposable {
@@ -22,6 +23,10 @@ export async function mountSmallDisk(
     await Deno.remove(path);
     return undefined;
   }
+  const forget = onEnd(() => {
+    toCommand("umount", ["--lazy", path]).outputSync();
+    Deno.removeSync(path);
+  });
   return {
     path,
     async resize(size) {
@@ -39,19 +44,23 @@ export async function mountSmallDisk(
     async [Symbol.asyncDispose]() {
       await asRoot("umount", ["--lazy", path]);
       await Deno.remove(path).catch(() => {});
+      forget();
     },
   };
 }
 
 /** Runs a program as root, by sudo if need be and if that asks for no password; returns whether it succeeded. */
 async function asRoot(program: string, args: string[]): Promise<boolean> {
-  const command = Deno.uid() === 0
-    ? new Deno.Command(program, { args, stderr: "null" })
-    : new Deno.Command("sudo", { args: ["-n", program, ...args] });
   try {
-    return (await command.output()).success;
+    return (await toCommand(program, args).output()).success;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
+}
+
+function toCommand(program: string, args: string[]): Deno.Command {
+  return Deno.uid() === 0
+    ? new Deno.Command(program, { args, stderr: "null" })
+    : new Deno.Command("sudo", { args: ["-n", program, ...args] });
 }

@@ -1,4 +1,5 @@
 /** Real MLflow beside the tests: its databases, its server. */
+import { onEnd } from "./cleanup.ts";
 import {
   peerEnvironment,
   type PeerName,
@@ -74,6 +75,7 @@ export async function startMlflowServer(
     stderr: "piped",
     detached: true,
   }).spawn();
+  const forget = onEnd(() => Deno.kill(-child.pid, "SIGKILL"));
   let said = "";
   const reading = [child.stdout, child.stderr].map(async (stream) => {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
@@ -84,6 +86,7 @@ export async function startMlflowServer(
     // To the whole group: 3.4.0's own process ends without ending its workers.
     Deno.kill(-child.pid, "SIGTERM");
     await child.status;
+    forget();
     await Promise.all(reading);
   };
   const ended = child.status.then(() =>

@@ -1,4 +1,5 @@
 /** Real servers for the tests: each call starts its own on a free port and stops it on disposal. */
+import { onEnd } from "./cleanup.ts";
 import { peer } from "./python.ts";
 
 /** A Postgres server of this test's own. */
@@ -31,9 +32,13 @@ export async function tempFolder(): Promise<
   { path: string } & AsyncDisposable
 > {
   const path = await Deno.makeTempDir({ prefix: "churn-test-" });
+  const forget = onEnd(() => Deno.removeSync(path, { recursive: true }));
   return {
     path,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+    async [Symbol.asyncDispose]() {
+      await Deno.remove(path, { recursive: true });
+      forget();
+    },
   };
 }
 
@@ -71,8 +76,22 @@ export async function startPostgres(
       await Deno.chown(path, account.uid, account.gid);
     }
   }
-  const run = (program: string, args: string[]) =>
-    runAs(account, `${bin}/${program}`, args, folder);
+  const toProgram = (program: string, args: string[]) =>
+    commandAs(account, `${bin}/${program}`, args, folder);
+  const run = async (program: string, args: string[]) => {
+    const { code } = await toProgram(program, args).output();
+    if (code === 0) return;
+    throw new Error(
+      `${program} ${args.join(" ")} ended with exit code ${code}`,
+    );
+  };
+  const toStop = (mode: string) => [
+    ...["--pgdata", data, "--wait", "--silent", `--mode=${mode}`, "stop"],
+  ];
+  const forget = onEnd(() => {
+    toProgram("pg_ctl", toStop("immediate")).outputSync();
+    Deno.removeSync(folder, { recursive: true });
+  });
   await run("initdb", [
     "--pgdata",
     data,
@@ -101,10 +120,12 @@ export async function startPostgres(
   await Deno.writeTextFile(`${data}/postgresql.conf`, lines.join(""), {
     append: true,
   });
-  const control = (...args: string[]) =>
-    run("pg_ctl", ["--pgdata", data, "--wait", "--silent", ...args]);
-  const start = () => control("--log", `${folder}/log`, "start");
-  const stop = (mode = "immediate") => control(`--mode=${mode}`, "stop");
+  const start = () =>
+    run("pg_ctl", [
+      ...["--pgdata", data, "--wait", "--silent"],
+      ...["--log", `${folder}/log`, "start"],
+    ]);
+  const stop = (mode = "immediate") => run("pg_ctl", toStop(mode));
   await start();
   return {
     host: "127.0.0.1",
@@ -121,6 +142,7 @@ export async function startPostgres(
     async [Symbol.asyncDispose]() {
       await stop().catch(() => {});
       await Deno.remove(folder, { recursive: true });
+      forget();
     },
   };
 }
@@ -154,6 +176,7 @@ export async function startMoto(): Promise<MotoServer> {
     await child?.status;
     child = undefined;
   };
+  const forget = onEnd(() => child?.kill("SIGKILL"));
   await start();
   return {
     endpoint,
@@ -166,7 +189,10 @@ export async function startMoto(): Promise<MotoServer> {
     },
     start,
     stop,
-    [Symbol.asyncDispose]: stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
+      forget();
+    },
   };
 }
 
@@ -243,13 +269,13 @@ async function serverAccount(): Promise<Account | undefined> {
   };
 }
 
-async function runAs(
+function commandAs(
   account: Account | undefined,
   program: string,
   args: string[],
   cwd: string,
-): Promise<void> {
-  const command = new Deno.Command(program, {
+): Deno.Command {
+  return new Deno.Command(program, {
     args,
     cwd,
     stdin: "null",
@@ -259,10 +285,4 @@ async function runAs(
     env: { LC_ALL: "C.UTF-8" },
     ...account,
   });
-  const { code } = await command.output();
-  if (code !== 0) {
-    throw new Error(
-      `${program} ${args.join(" ")} ended with exit code ${code}`,
-    );
-  }
 }

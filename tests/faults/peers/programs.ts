@@ -6,16 +6,14 @@ import {
   requireJava,
 } from "../../support/java.ts";
 import { peerEnvironment, peerPrograms } from "../../support/python.ts";
-import type { PostgresServer } from "../../support/servers.ts";
+import {
+  openSessions,
+  type PeerCommand,
+  type PeerRun,
+  startProcess,
+} from "./running.ts";
 
-/** How to start a program. */
-export interface PeerCommand {
-  readonly program: string;
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-}
-
-/** A program that stores a batch: it prints `writing`, then the seconds that this took, then its versions. */
+/** A program that stores a batch. */
 export interface Peer {
   /** Its name for `--only`. */
   readonly family: string;
@@ -27,11 +25,16 @@ export interface Peer {
   readonly makesTable: boolean;
   /** Throws if this machine lacks what it needs. */
   readonly check?: () => Promise<void>;
-  /** Returns the command that writes `rows` rows through a port to the server; `folder` stays between a run and its repetition. */
-  readonly toCommand: (
-    server: PostgresServer,
-    options: { rows: number; port: number; folder: string },
-  ) => Promise<PeerCommand>;
+  /** Gets ready to write `rows` rows per run into a database `postgres`. */
+  readonly open: (
+    login: { user: string; password: string; rows: number },
+  ) => Promise<PeerProgram>;
+}
+
+/** A program that is ready to run. */
+export interface PeerProgram extends Disposable {
+  /** Starts a run against Postgres, or a proxy before it, at a port; `folder` stays between a run and its repetition. */
+  start(options: { port: number; folder: string }): Promise<PeerRun>;
 }
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -41,15 +44,17 @@ const pandas: Peer = {
   subject: "pandas to_sql",
   settings: 'if_exists="append", one transaction, 3 attempts',
   makesTable: false,
-  async toCommand({ user, password }, { rows, port }) {
+  async open({ user, password, rows }) {
     const bin = await peerPrograms("mlflow-3.17.2");
-    const url =
-      `postgresql+psycopg2://${user}:${password}@127.0.0.1:${port}/postgres`;
-    return {
+    return inProcesses(({ port }) => ({
       program: `${bin}/python`,
-      args: [file("to_sql.py"), url, String(rows)],
+      args: [
+        file("to_sql.py"),
+        `postgresql+psycopg2://${user}:${password}@127.0.0.1:${port}/postgres`,
+        String(rows),
+      ],
       env: peerEnvironment(bin),
-    };
+    }));
   },
 };
 
@@ -61,9 +66,9 @@ function dlt(disposition: "append" | "merge"): Peer {
     settings:
       `write_disposition="${disposition}"${key}, 3 attempts, the working folder kept for the rerun`,
     makesTable: true,
-    async toCommand({ user, password }, { rows, port, folder }) {
+    async open({ user, password, rows }) {
       const bin = await peerPrograms("dlt");
-      return {
+      return inProcesses(({ port, folder }) => ({
         program: `${bin}/python`,
         args: [file("load_dlt.py"), String(rows), disposition],
         env: peerEnvironment(bin, {
@@ -72,7 +77,7 @@ function dlt(disposition: "append" | "merge"): Peer {
           DLT_DATA_DIR: folder,
           RUNTIME__DLTHUB_TELEMETRY: "false",
         }),
-      };
+      }));
     },
   };
 }
@@ -81,34 +86,34 @@ const spark: Peer = {
   family: "spark",
   subject: "Spark JDBC",
   settings:
-    `JDBC driver ${jdbcDriverVersion}, local[2,3] (a task is tried 3 times), mode("append"), 8 partitions, batchsize 1,000 (the default)`,
+    `JDBC driver ${jdbcDriverVersion}, local[2,3] (a task is tried 3 times), mode("append"), 8 partitions, batchsize 1,000 (the default); a session writes many times, and ends only when killed`,
   makesTable: false,
   check: requireJava,
-  async toCommand({ user, password }, { rows, port }) {
+  async open({ user, password, rows }) {
     const bin = await peerPrograms("spark");
     const jar = await jdbcDriver();
-    return {
-      // It becomes the Java process, which starts Python: a kill ends both, as when a machine dies.
-      program: `${bin}/spark-submit`,
-      args: [
-        ...["--master", "local[2,3]"],
-        ...["--driver-class-path", jar, "--jars", jar],
-        ...["--conf", "spark.ui.enabled=false"],
-        // Java's quick compiler and collector halve the time of a run of seconds.
-        ...[
-          "--driver-java-options",
-          "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        ],
-        file("write_spark.py"),
-        String(rows),
-        `jdbc:postgresql://127.0.0.1:${port}/postgres`,
-        user,
-        password,
-      ],
+    const sessions = openSessions({
+      program: `${bin}/python`,
+      args: [file("write_spark.py"), String(rows), user, password, jar],
       env: peerEnvironment(bin, { SPARK_LOCAL_IP: "127.0.0.1" }),
+    });
+    return {
+      start: ({ port }) =>
+        sessions.start(`jdbc:postgresql://127.0.0.1:${port}/postgres`),
+      [Symbol.dispose]: () => sessions[Symbol.dispose](),
     };
   },
 };
+
+/** A program that is started anew for each run. */
+function inProcesses(
+  toCommand: (options: { port: number; folder: string }) => PeerCommand,
+): PeerProgram {
+  return {
+    start: (options) => Promise.resolve(startProcess(toCommand(options))),
+    [Symbol.dispose]() {},
+  };
+}
 
 /** All peers, in the order of the table. */
 export const programs: readonly Peer[] = [
