@@ -1,6 +1,8 @@
 /** Compares a variant's scores with the model's reference profile, with the previous run, and with matured outcomes. */
 import { monitorCommand } from "../lib/cli/commands.ts";
 import { monitorRun, readOutcomes } from "../lib/monitoring/monitor.ts";
+import { raiseAlerts, withAlerts } from "../lib/monitoring/alerts.ts";
+import { parseAlerting } from "../lib/config/environment.ts";
 import { storeResult } from "../lib/monitoring/log.ts";
 import {
   findEarlierPerformance,
@@ -31,7 +33,7 @@ if (import.meta.main) {
  * Monitors a scoring run of a variant: the one that flags or outcomes select,
  * otherwise the newest. If the run was already monitored with the same
  * outcomes, the stored result is reported again; without outcomes, the latest
- * result that has some is reported.
+ * result that has some is reported. A verdict that changed raises an alert.
  */
 export async function monitor(
   services: Services,
@@ -41,6 +43,7 @@ export async function monitor(
   const { variant } = settings;
   const failOn = parseFailOn(flags);
   const choice = parseRunChoice(flags);
+  parseAlerting(services.config.alerts); // a mistake is found before any work
   const outcomes = flags.outcomes === undefined
     ? undefined
     : await readOutcomes(services, settings, { uri: flags.outcomes });
@@ -67,11 +70,15 @@ export async function monitor(
   const files = await writeReport(services, found.result, {
     folder: flags.all && flags.report ? `${folder}/${variant.key}` : folder,
   });
-  return describeMonitoring(found.result, {
+  const alerts = await raiseAlerts(services, settings, [
+    { result: found.result, report: files.html },
+  ]);
+  const outcome = describeMonitoring(found.result, {
     experiment: variant.experiment,
     mlflowRunId: found.mlflowRunId,
     isNew: found.saved,
     failOn,
     files,
   });
+  return withAlerts(outcome, alerts);
 }

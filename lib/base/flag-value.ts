@@ -1,4 +1,4 @@
-/** Parses flag values as numbers and dates. */
+/** Parses flag values as numbers, dates and lists of words. */
 import { UsageError } from "./errors.ts";
 
 /**
@@ -33,4 +33,36 @@ export function dayOf(text: string): string {
   throw new UsageError(
     `Cannot use the day "${text}": expected a date such as 2026-11-16`,
   );
+}
+
+/**
+ * Returns the words of a flag value that are separated by commas; `never`, alone, is none.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const flag = { flag: "fail-on", words: ["overdue", "incomplete"] } as const;
+ * deepStrictEqual([...toWords("overdue, incomplete", flag)], ["overdue", "incomplete"]);
+ * deepStrictEqual([...toWords("never", flag)], []);
+ * ```
+ *
+ * @param options `flag`: its name in errors; `words`: what is accepted.
+ * @throws {UsageError} If a word is unknown.
+ */
+export function toWords<const Word extends string>(
+  text: string,
+  options: { flag: string; words: readonly Word[] },
+): ReadonlySet<Word> {
+  const { flag, words } = options;
+  const given = text.split(",").map((word) => word.trim());
+  if (given.length === 1 && given[0] === "never") return new Set();
+  return new Set(given.map((word) => {
+    const known = words.find((each) => each === word);
+    if (known !== undefined) return known;
+    throw new UsageError(
+      `Cannot use --${flag} "${text}": expected ${
+        words.join(", ")
+      }, several separated by commas, or never`,
+    );
+  }));
 }

@@ -52,3 +52,22 @@ export function withoutCommands(text: string): string {
     .replaceAll("##[", "#\\u0023[")
     .replace(/^((?:[^\S\r\n]|\u0085)*):(?=:)/gm, "$1\\u003a");
 }
+
+/**
+ * Returns a text as inline Markdown that shows it: neither Markdown nor HTML finds
+ * a link, an image, code, a tag or the border of a table's cell in it. Entities,
+ * because a backslash would need escaping itself and would not prevent GitHub from
+ * linking a URL.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(escapeMarkdown("[a](https://b)"), "&#91;a&#93;(https&#58;//b)");
+ * ```
+ */
+export function escapeMarkdown(text: string): string {
+  return text.replace(
+    /[&<\\|[\]`]|:(?=\/\/)|\.(?<=www\.)/gi,
+    (character) => `&#${character.charCodeAt(0)};`,
+  );
+}

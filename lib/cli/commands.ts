@@ -271,7 +271,8 @@ export const planCommand = {
 export const monitorCommand = {
   name: "monitor",
   summary:
-    "Compares a variant's scores with the model's reference, the previous run, and matured outcomes.",
+    "Compares a variant's scores with the model's reference, the previous run, and matured outcomes; alerts when a verdict changes.",
+  alerts: true,
   flags: {
     ...variantFlags,
     ...allFlag,
@@ -304,10 +305,10 @@ export const monitorCommand = {
     },
     "fail-on": {
       kind: "text",
-      value: "WHAT",
+      value: "VERDICTS",
       default: "never",
       help:
-        "data, drift, performance or never: the failure that sets exit code 3",
+        "data, drift, performance, several with commas, or never: sets exit code 3",
     },
     ...serviceFlags,
     ...outputFlags,

@@ -46,6 +46,8 @@ export interface Command<Table extends FlagTable = FlagTable> {
   readonly flags: Table;
   /** True if the command uses no service and stores nothing: it then may neither connect to a host nor write a file. */
   readonly offline?: boolean;
+  /** True if the command posts to `CHURN_ALERT_WEBHOOK`: it then may connect to its host. */
+  readonly alerts?: boolean;
   /** Meaning of the positional arguments; undefined when none are allowed. */
   readonly words?: {
     readonly name: string;

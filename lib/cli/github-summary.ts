@@ -1,5 +1,5 @@
 /** Converts the JSON results of commands to Markdown for GitHub's step summaries. */
-import { escapeControls } from "../base/printable.ts";
+import { escapeControls, escapeMarkdown } from "../base/printable.ts";
 
 /** The JSON object of one command; every field is optional. */
 export type Result = Readonly<Record<string, unknown>>;
@@ -177,13 +177,9 @@ function toCell(value: unknown): string {
       ? value.toLocaleString("en-US")
       : String(Number(value.toPrecision(5)));
   }
-  return escapeControls(String(value).replaceAll(/\s+/g, " "))
-    .replace(/[&<\\|[\]`]|:(?=\/\/)|\.(?<=www\.)/gi, toEntity);
-}
-
-/** Escapes a character as an entity, because a backslash would need escaping itself and would not prevent GitHub from linking a URL. */
-function toEntity(character: string): string {
-  return `&#${character.charCodeAt(0)};`;
+  return escapeMarkdown(
+    escapeControls(String(value).replaceAll(/\s+/g, " ")),
+  );
 }
 
 function isPlain(value: unknown): boolean {

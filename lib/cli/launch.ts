@@ -114,6 +114,7 @@ export function argumentsFor(
     port,
     project,
     offline: command.offline,
+    alerts: command.alerts,
     exists: (path) => existsSync(path),
     real: (path) => realPath(path),
   });

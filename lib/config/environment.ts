@@ -84,6 +84,15 @@ export interface Config {
   readonly user: string;
   /** Undefined outside GitHub Actions. */
   readonly job: Job | undefined;
+  readonly alerts: AlertSettings;
+}
+
+/** Where `monitor` sends its alerts, as written: a mistake here must not stop any other command. */
+export interface AlertSettings {
+  /** `CHURN_ALERT_WEBHOOK`; a secret. Undefined: alerts are only printed. */
+  readonly webhook: string | undefined;
+  /** `CHURN_ALERT_REMINDER_DAYS`; undefined for the default. */
+  readonly reminderDays: string | undefined;
 }
 
 /** Settings of services; if any of them is set, services are configured. */
@@ -150,8 +159,56 @@ export function loadConfig(environment: Environment): Config {
     user: read("GITHUB_ACTOR") ?? read("MLFLOW_TRACKING_USER") ??
       read("USER") ?? read("LOGNAME") ?? "unknown",
     job: toJob(read),
+    alerts: {
+      webhook: announcedUrl(read("CHURN_ALERT_WEBHOOK")),
+      reminderDays: read("CHURN_ALERT_REMINDER_DAYS"),
+    },
   };
   return Object.freeze(config);
+}
+
+/** Announces a URL as a secret, also the part after its host. */
+function announcedUrl(url: string | undefined): string | undefined {
+  const { href, pathname, search } = URL.parse(url ?? "") ?? {};
+  for (const part of [href, `${pathname ?? ""}${search ?? ""}`, pathname]) {
+    if (part !== undefined && part !== "/") announceSecret(part);
+  }
+  return announced(url);
+}
+
+/** The webhook and the reminder period of `monitor`. */
+export interface Alerting {
+  /** Undefined: alerts are only printed. */
+  readonly webhook: URL | undefined;
+  /** Days between two alerts while nothing changes; 0: no reminders. */
+  readonly reminderDays: number;
+}
+
+/**
+ * Validates the settings of alerts; reminders come after 28 days by default. The
+ * URL of the webhook is a secret and in no message.
+ *
+ * @throws {UsageError} If the webhook is not an `https` URL with a path, or the reminder is not a number of days.
+ */
+export function parseAlerting(
+  { webhook, reminderDays = "28" }: AlertSettings,
+): Alerting {
+  const url = webhook === undefined ? undefined : URL.parse(webhook);
+  if (
+    url === null ||
+    url && (url.protocol !== "https:" || url.username !== "" ||
+        url.password !== "" || url.pathname === "/")
+  ) {
+    throw new UsageError(
+      "Cannot use CHURN_ALERT_WEBHOOK: expected the https:// URL of an incoming webhook, with its path and without user and password",
+    );
+  }
+  if (!/^\d{1,4}$/.test(reminderDays)) {
+    throw new UsageError(
+      `Cannot use CHURN_ALERT_REMINDER_DAYS "${reminderDays}": expected a whole number of days, 0 for no reminders`,
+    );
+  }
+  return { webhook: url, reminderDays: Number(reminderDays) };
 }
 
 type Read = (name: string) => string | undefined;

@@ -6,7 +6,8 @@ import { UsageError } from "../base/errors.ts";
  * Returns the hosts that a command may connect to, as `HOST:PORT` for
  * `--allow-net`; undefined if it may connect to any. Embedded, there are none.
  * Otherwise they are the database, the MLflow server and the endpoints of AWS
- * that the settings name, and the hosts in `CHURN_HOSTS`. If Secrets Manager
+ * that the settings name, and the hosts in `CHURN_HOSTS`; with `alerts`, also the
+ * webhook's, which is the only one when embedded. If Secrets Manager
  * holds a database's login, only its secret names the host, so that every host
  * is allowed unless `CHURN_HOSTS` is set.
  *
@@ -19,18 +20,21 @@ import { UsageError } from "../base/errors.ts";
  * deepStrictEqual(hostsFor({ ...settings, ...aws }, { uris: [] }), ["mlflow.example:443", "[::1]:5000"]);
  * ```
  *
- * @param options `uris`: the URIs on the command line, which may name S3.
+ * @param options `uris`: the URIs on the command line, which may name S3; `alerts`: whether the command posts to the webhook.
  * @returns An empty list if the configuration is invalid, which the command itself reports.
  * @throws {UsageError} If `CHURN_HOSTS` is not a list of hosts with ports.
  */
 export function hostsFor(
   environment: Environment,
-  options: { uris: readonly string[] },
+  options: { uris: readonly string[]; alerts?: boolean | undefined },
 ): readonly string[] | undefined {
   const named = parseHosts(environment.CHURN_HOSTS ?? "");
   const config = loadValid(environment);
   if (!config) return [];
   const { tracking, predictions } = config;
+  const webhook = options.alerts
+    ? addressOf(config.alerts.webhook ?? "")
+    : undefined;
   const hasSecret = tracking.kind === "secret" || predictions.kind === "secret";
   if (hasSecret && named.length === 0) return undefined;
   const needsS3 = tracking.kind === "server" || config.bucket !== undefined ||
@@ -50,13 +54,15 @@ export function hostsFor(
       ? awsHosts(config, { environment, needsS3, hasSecret })
       : [],
   ].filter((host) => host !== undefined);
-  if (hosts.length === 0) return [];
+  const posted = webhook === undefined ? [] : [webhook];
+  if (hosts.length === 0) return posted;
   // Whoever names AWS's hosts in CHURN_HOSTS wants these, not all.
   const namesAws = named.some((host) => awsDomain.test(host));
   return [
     ...new Set([
       ...hosts.filter((host) => !(namesAws && host.startsWith("*."))),
       ...named,
+      ...posted,
     ]),
   ];
 }

@@ -92,6 +92,8 @@ export interface PermissionOptions {
   readonly port?: number | undefined;
   /** True for a command that uses no service and stores nothing. */
   readonly offline?: boolean | undefined;
+  /** True for a command that posts to `CHURN_ALERT_WEBHOOK`. */
+  readonly alerts?: boolean | undefined;
   /** Returns whether a file or folder exists. */
   readonly exists: (path: string) => boolean;
   /** Returns a path without symbolic links, whether it exists or not. */
@@ -186,9 +188,9 @@ function toList(paths: readonly string[]): string {
 
 function hostsOf(
   environment: Environment,
-  { uris = [], port }: PermissionOptions,
+  { uris = [], port, alerts }: PermissionOptions,
 ): readonly string[] | undefined {
-  const hosts = hostsFor(environment, { uris });
+  const hosts = hostsFor(environment, { uris, alerts });
   return port === undefined || hosts === undefined
     ? hosts
     : [...hosts, `127.0.0.1:${port}`];

@@ -45,6 +45,8 @@ const readTables = [
   "scoring_runs",
   "monitoring_runs",
   "drift_metrics",
+  "monitoring_states",
+  "monitoring_alerts",
   "predictions_schema_migrations",
 ];
 
@@ -65,6 +67,8 @@ const writtenTables: readonly (readonly [string, ...string[]])[] = [
   ["scoring_runs", "INSERT", "UPDATE"], // a trigger refuses to change a completed run
   ["monitoring_runs", "INSERT"],
   ["drift_metrics", "INSERT"],
+  ["monitoring_states", "INSERT", "UPDATE"],
+  ["monitoring_alerts", "INSERT", "UPDATE"],
 ];
 
 const wanted = [

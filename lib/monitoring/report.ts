@@ -2,6 +2,7 @@
 import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
 import { describeFinding } from "./data.ts";
+import { toWords } from "../base/flag-value.ts";
 import type { MonitoringResult } from "./result.ts";
 import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
@@ -18,29 +19,27 @@ export function toJsonReport(result: MonitoringResult): string {
   return `${JSON.stringify(result, null, 1)}\n`;
 }
 
-/** The verdict that ends `monitor` with exit code 3 when it fails. */
-export type FailOn = "data" | "drift" | "performance" | "never";
+/** A verdict that ends `monitor` with exit code 3 when it fails. */
+export type FailOn = "data" | "drift" | "performance";
 
-/** Validates the value of `--fail-on`. @throws {UsageError} If it is not a verdict or `never`, or is a performance that nothing measures. */
+/** Returns the verdicts in the value of `--fail-on`. @throws {UsageError} If one is unknown, or the only one is a performance that nothing measures. */
 export function parseFailOn(
   flags: {
     readonly "fail-on": string;
     readonly outcomes?: string | undefined;
   },
-): FailOn {
-  const text = flags["fail-on"];
-  if (text === "performance" && flags.outcomes === undefined) {
+): ReadonlySet<FailOn> {
+  const words = toWords(flags["fail-on"], {
+    flag: "fail-on",
+    words: ["data", "drift", "performance"],
+  });
+  const isPerformanceOnly = words.size === 1 && words.has("performance");
+  if (isPerformanceOnly && flags.outcomes === undefined) {
     throw new UsageError(
       "Cannot use --fail-on performance without --outcomes: performance cannot be measured",
     );
   }
-  if (
-    text === "data" || text === "drift" || text === "performance" ||
-    text === "never"
-  ) return text;
-  throw new UsageError(
-    `Cannot use --fail-on "${text}": expected data, drift, performance or never`,
-  );
+  return words;
 }
 
 /** Locations of the page and the JSON of a monitoring result. */
@@ -80,18 +79,18 @@ export interface MonitoringFacts {
   readonly mlflowRunId: string | null;
   /** False when the same scores and outcomes were monitored before. */
   readonly isNew: boolean;
-  readonly failOn: FailOn;
+  readonly failOn: ReadonlySet<FailOn>;
   readonly files: ReportFiles;
 }
 
-/** Returns the outcome of `monitor` for one variant; its exit code is 3 when the verdict that `failOn` names is `fail`. */
+/** Returns the outcome of `monitor` for one variant; its exit code is 3 when a verdict that `failOn` names is `fail`. */
 export function describeMonitoring(
   result: MonitoringResult,
   facts: MonitoringFacts,
 ): Outcome {
   const { scoring_run: run, verdict, performance, comparisons } = result;
   const main = comparisons[0];
-  const tripped = facts.failOn !== "never" && verdict[facts.failOn] === "fail";
+  const tripped = [...facts.failOn].some((each) => verdict[each] === "fail");
   return {
     report: {
       status: facts.isNew ? "created" : "nothing-new",

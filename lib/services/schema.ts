@@ -32,6 +32,8 @@ const ownTables = [
   "scoring_runs",
   "monitoring_runs",
   "drift_metrics",
+  "monitoring_states",
+  "monitoring_alerts",
 ];
 const migrationsTable = "predictions_schema_migrations";
 const sqlFolder = new URL("../../sql/", import.meta.url);

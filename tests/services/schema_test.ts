@@ -289,7 +289,7 @@ Deno.test("ensureMlflowSchema() and ensurePredictionsSchema() share the embedded
   strictEqual((await ensurePredictionsSchema(database)).status, "unchanged");
   const { columns = [] } = await readCatalog(database);
   const ours =
-    /^(churn_predictions|churn_predictions_before|churn_predictions_current|scores|scoring_runs|monitoring_runs|drift_metrics|predictions_schema_migrations) /;
+    /^(churn_predictions|churn_predictions_before|churn_predictions_current|scores|scoring_runs|monitoring_runs|drift_metrics|monitoring_states|monitoring_alerts|predictions_schema_migrations) /;
   deepStrictEqual(columns.filter((line) => !ours.test(line)), expected);
 });
 
@@ -306,6 +306,7 @@ Deno.test("ensurePredictionsSchema() creates the ledger, the table and the view"
       "006_periods.sql",
       "007_profile_and_key.sql",
       "008_monitoring_verdicts.sql",
+      "009_alerts.sql",
     ],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
@@ -417,6 +418,7 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keep
     "006_periods.sql",
     "007_profile_and_key.sql",
     "008_monitoring_verdicts.sql",
+    "009_alerts.sql",
   ]);
   deepStrictEqual(await columns(), [
     ...before,
