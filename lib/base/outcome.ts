@@ -14,6 +14,8 @@ export interface Outcome {
   readonly text: string;
   /** True when `text` is data in its own format, such as CSV: its control characters are not escaped. */
   readonly isData?: boolean;
+  /** Adds color to a line of the text; used only if stdout is a terminal and `NO_COLOR` is not set. */
+  readonly paint?: (line: string) => string;
   /** Defaults to 0. */
   readonly exitCode?: ExitCode;
 }

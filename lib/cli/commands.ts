@@ -374,6 +374,15 @@ export const queryCommand = {
   },
 } as const satisfies Command;
 
+/** Flags of `doctor`. */
+export const doctorCommand = {
+  name: "doctor",
+  summary:
+    "Checks settings, secrets, bucket, databases, registry and data, and says how to correct what is wrong. Changes nothing.",
+  flags: { ...variantFlags, ...outputFlags },
+  sys: ["statfs"],
+} as const satisfies Command;
+
 /** Flags of `database`. */
 export const databaseCommand = {
   name: "database",
@@ -435,6 +444,7 @@ export const summaryCommand = {
 
 /** Every command that a launcher may start, in the order of a first use. */
 export const commands: readonly Command[] = [
+  doctorCommand,
   setupCommand,
   logModelCommand,
   promoteCommand,

@@ -48,6 +48,8 @@ export interface Command<Table extends FlagTable = FlagTable> {
   readonly offline?: boolean;
   /** True if the command posts to `CHURN_ALERT_WEBHOOK`: it then may connect to its host. */
   readonly alerts?: boolean;
+  /** Information of the system that the command reads, as Deno's `--allow-sys` names it. */
+  readonly sys?: readonly string[];
   /** Meaning of the positional arguments; undefined when none are allowed. */
   readonly words?: {
     readonly name: string;

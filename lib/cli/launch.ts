@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { basename, dirname, resolve } from "node:path";
 import type { Environment } from "../config/environment.ts";
 import { toLocalPath } from "../config/paths.ts";
+import { findUnknownSettings } from "../config/setting-names.ts";
 import {
   type NamedFile,
   permissionsFor,
@@ -124,7 +125,11 @@ export function argumentsFor(
     "--no-prompt",
     // In MiB. Two scoring threads take 200 MB, by default 280 MB, and the same time.
     "--v8-flags=--max-semi-space-size=4",
-    ...toFlags(permissions),
+    ...toFlags(permissions, {
+      sys: command.sys,
+      variables: findUnknownSettings(environment).map(({ name }) => name)
+        .filter((name) => /^\w+$/.test(name)),
+    }),
     `scripts/${command.name}.ts`,
     ...resolvePaths(command, args, user),
   ];

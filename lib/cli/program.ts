@@ -34,6 +34,8 @@ export interface Context {
   readonly words: readonly string[];
   /** Prints on stderr, one line per message, at the level that the flags select. */
   readonly log: Log;
+  /** Width of the terminal in characters; 100 if stdout is none. */
+  readonly columns: number;
   /** Aborts when the process is interrupted or has reached its time limit; the body then rolls back what is not complete and throws the reason. */
   readonly signal: AbortSignal;
 }
@@ -72,7 +74,8 @@ export async function runScript<const Table extends FlagTable>(
     const log = toLog(levelOf(values), printLine, display.begin);
     using stop = openStop({ limitMinutes: limitOf(values), exit: fail });
     const { signal } = stop;
-    const outcome = await body(values, { words, log, signal });
+    const columns = columnsOfStdout();
+    const outcome = await body(values, { words, log, columns, signal });
     const isPrinted = printResult(
       command,
       json
@@ -99,6 +102,14 @@ function printResult({ name }: Command, text: string): boolean {
       ),
     );
     return false;
+  }
+}
+
+function columnsOfStdout(): number {
+  try {
+    return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 100;
+  } catch {
+    return 100;
   }
 }
 
@@ -212,9 +223,14 @@ function stackOf(error: Error): string[] {
   return (error.stack ?? "").split("\n");
 }
 
-function toText({ text, isData = false }: Outcome): string {
+function toText({ text, isData = false, paint }: Outcome): string {
   const shown = redact(text);
-  return isData ? withoutCommands(shown) : manyLines(shown);
+  if (isData) return withoutCommands(shown);
+  const safe = manyLines(shown);
+  // After the escapes of the text itself, which may be anything.
+  return paint && Deno.stdout.isTerminal() && !Deno.noColor
+    ? safe.split("\n").map(paint).join("\n")
+    : safe;
 }
 
 /** Returns the JSON line. Each text is redacted separately, because a secret such as `true` or `1000` would also match JSON syntax in the whole line. */

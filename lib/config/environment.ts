@@ -11,6 +11,11 @@ import {
   toSslMode,
 } from "./postgres-uri.ts";
 import { checkSessionOptions } from "./session-options.ts";
+import {
+  describeUnknown,
+  findUnknownSettings,
+  serviceSettings,
+} from "./setting-names.ts";
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 
@@ -95,24 +100,6 @@ export interface AlertSettings {
   readonly reminderDays: string | undefined;
 }
 
-/** Settings of services; if any of them is set, services are configured. */
-const configuring = [
-  "MLFLOW_TRACKING_URI",
-  "MLFLOW_SECRET_NAME",
-  "MLFLOW_DB_NAME",
-  "MLFLOW_DB_HOST",
-  "MLFLOW_DB_PORT",
-  "MLFLOW_S3_BUCKET",
-  "MLFLOW_ARTIFACT_ROOT",
-  "MLFLOW_S3_ENDPOINT_URL",
-  "MLFLOW_SECRET_REGION",
-  "MLFLOW_TRACKING_USERNAME",
-  "MLFLOW_TRACKING_PASSWORD",
-  "MLFLOW_TRACKING_TOKEN",
-  "PREDICTIONS_SECRET_NAME",
-  "PREDICTIONS_DATABASE_URL",
-];
-
 /**
  * Returns the configuration that an environment describes. Empty values count as
  * absent. Passwords and tokens are announced to the redactor.
@@ -127,8 +114,21 @@ const configuring = [
  * @throws {UsageError} If a value cannot be used or the configuration is incomplete; names the setting.
  */
 export function loadConfig(environment: Environment): Config {
+  const unknown = findUnknownSettings(environment).map(describeUnknown);
+  try {
+    return toConfig(environment, unknown);
+  } catch (error) {
+    if (!(error instanceof UsageError) || unknown.length === 0) throw error;
+    throw new UsageError(`${error.message} (${unknown.join("; ")})`);
+  }
+}
+
+function toConfig(
+  environment: Environment,
+  unknown: readonly string[],
+): Config {
   const read = (name: string) => environment[name]?.trim() || undefined;
-  const embedded = !configuring.some((name) => read(name) !== undefined);
+  const embedded = !serviceSettings.some((name) => read(name) !== undefined);
   const home = expandHome(read("CHURN_HOME") ?? ".local", read("HOME"));
   const bucket = checkedBucket(read("MLFLOW_S3_BUCKET"));
   // Only the AWS SDK uses these; they are announced so that they are redacted in output.
@@ -152,9 +152,12 @@ export function loadConfig(environment: Environment): Config {
     bucket,
     aws: toAws(read),
     tls,
-    warnings: read("PGSSLMODE") === undefined ? [] : [
-      ...warnOfTls(tracking, { tls, setting: "MLFLOW_TRACKING_URI" }),
-      ...warnOfTls(predictions, { tls, setting: "PREDICTIONS_DATABASE_URL" }),
+    warnings: [
+      ...unknown,
+      ...read("PGSSLMODE") === undefined ? [] : [
+        ...warnOfTls(tracking, { tls, setting: "MLFLOW_TRACKING_URI" }),
+        ...warnOfTls(predictions, { tls, setting: "PREDICTIONS_DATABASE_URL" }),
+      ],
     ],
     user: read("GITHUB_ACTOR") ?? read("MLFLOW_TRACKING_USER") ??
       read("USER") ?? read("LOGNAME") ?? "unknown",
@@ -235,7 +238,7 @@ function toTracking(read: Read): Tracking {
 }
 
 function configuredNames(read: Read): string {
-  const names = configuring.filter((name) => read(name) !== undefined);
+  const names = serviceSettings.filter((name) => read(name) !== undefined);
   return `${names.join(", ")} ${names.length === 1 ? "is" : "are"}`;
 }
 

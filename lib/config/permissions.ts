@@ -151,26 +151,42 @@ export function permissionsFor(
   };
 }
 
+/** What a command needs to know about the machine, and which other variables it sees. */
+export interface FlagOptions {
+  /** Information of the system, as `--allow-sys` names it. */
+  readonly sys?: readonly string[] | undefined;
+  /** Environment variables besides those that every command may read. */
+  readonly variables?: readonly string[];
+}
+
 /**
  * Returns Deno's flags for permissions. Paths are relative to the project, in
  * which the command must be started.
  *
  * @throws {UsageError} If a path contains a comma.
  */
-export function toFlags(permissions: Permissions): string[] {
+export function toFlags(
+  permissions: Permissions,
+  options: FlagOptions = {},
+): string[] {
   const { read, write, neverWrite, hosts } = permissions;
+  const { sys: more = [], variables: others = [] } = options;
+  // The AWS SDK reads the first three.
+  const sys = [
+    ...hosts?.length === 0 ? [] : ["osRelease", "homedir", "uid"],
+    ...more,
+  ];
   return [
     // Without it, code could send data in the address of a module that it imports.
     "--no-remote",
     "--ignore-env",
-    `--allow-env=${variables.join(",")}`,
+    `--allow-env=${[...variables, ...others].join(",")}`,
     ...hosts === undefined
       ? ["--allow-net"]
       : hosts.length === 0
       ? []
       : [`--allow-net=${hosts.join(",")}`],
-    // The AWS SDK reads these.
-    ...hosts?.length === 0 ? [] : ["--allow-sys=osRelease,homedir,uid"],
+    ...sys.length === 0 ? [] : [`--allow-sys=${sys.join(",")}`],
     `--allow-read=${toList(read)}`,
     ...write.length === 0 ? [] : [`--allow-write=${toList(write)}`],
     `--deny-write=${toList(neverWrite)}`,

@@ -110,16 +110,32 @@ export async function ensureRoles(database: Database): Promise<Roles> {
   });
 }
 
-async function createRoles(
-  database: Database,
-): Promise<{ created: string[]; notes: string[] }> {
+/**
+ * Returns what {@linkcode ensureRoles} would create and grant, in words; empty if
+ * everything is in place. Changes nothing.
+ */
+export async function findMissingRoles(database: Database): Promise<string[]> {
+  if (database.embedded) return [];
+  const roles = await missingRoles(database);
+  if (roles.length > 0) return roles.map((role) => `role ${role}`);
+  const grants = await findMissing(database);
+  return grants.map(({ role, object, privilege }) =>
+    `${privilege} on ${object} to ${role}`
+  );
+}
+
+async function missingRoles(database: Database): Promise<string[]> {
   const rows = await database.query<{ name: string }>(
     "select rolname::text as name from pg_roles where rolname = any($1)",
     [roleNames],
   );
-  const missing = roleNames.filter((role) =>
-    !rows.some(({ name }) => name === role)
-  );
+  return roleNames.filter((role) => !rows.some(({ name }) => name === role));
+}
+
+async function createRoles(
+  database: Database,
+): Promise<{ created: string[]; notes: string[] }> {
+  const missing = await missingRoles(database);
   if (missing.length > 0 && !await mayCreateRoles(database)) {
     const note = `Cannot create the roles ${missing.join(" and ")}: ` +
       "the login lacks CREATEROLE; everything else works without them, and setup creates them when a login with CREATEROLE runs it again";

@@ -6,7 +6,7 @@ import {
   TransientError,
   UsageError,
 } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
+import { type Log, noLog } from "../base/log.ts";
 import {
   dayIn,
   fillPeriod,
@@ -17,6 +17,7 @@ import {
   toPathPattern,
 } from "../config/periods.ts";
 import { localPath } from "../config/variant.ts";
+import type { VariantSettings } from "../config/variants.ts";
 import {
   type ArtifactStore,
   type ListedFile,
@@ -25,6 +26,7 @@ import {
 } from "../storage/store.ts";
 import {
   type DataSource,
+  findVariantFile,
   type InputData,
   keptOpen,
   listMatching,
@@ -211,6 +213,58 @@ export async function findDefaultBatches(
     });
   if (weekly) return weekly;
   return [toBatch(await openNewData(files, sample, { ...options, outage }))];
+}
+
+/** What the place of a variant's inputs holds. */
+export interface FoundInputs {
+  /** The pattern of the inputs as a URI, or the sample if there are no weekly files. */
+  readonly uri: string;
+  /** The pattern below the variant's prefix. */
+  readonly path: string;
+  /** Number of files that match it; for a variant without declared inputs and weekly files, 1 if it has the sample. */
+  readonly files: number;
+  /** Periods of the files, oldest first; empty if their paths have none. */
+  readonly periods: readonly Period[];
+}
+
+/**
+ * Lists the inputs of a variant where they belong: in the bucket, or in the local
+ * folder if nothing is configured. Nothing is read, and nothing replaces S3.
+ *
+ * @throws {TransientError} If S3 is unreachable.
+ */
+export async function findInputs(
+  files: VariantFiles,
+  { inputs, expect, files: { sample } }: Pick<
+    VariantSettings,
+    "inputs" | "expect" | "files"
+  >,
+): Promise<FoundInputs> {
+  const pattern = inputs ?? weeklyFiles;
+  const search: BatchSearch = {
+    inputs: pattern,
+    manifest: expect.manifest,
+    fallback: false,
+    log: noLog,
+  };
+  const batches = files.embedded
+    ? await findLocal(files, search, "local")
+    : await listBucket(files, search);
+  const path = pattern.text;
+  const uri = locationOf(files, path);
+  if (batches || inputs) {
+    return {
+      uri,
+      path,
+      files: (batches ?? []).reduce((sum, { parts }) => sum + parts.length, 0),
+      periods: (batches ?? []).flatMap(({ period }) => period ?? []),
+    };
+  }
+  const found = await findVariantFile(files, sample);
+  await found?.file[Symbol.asyncDispose]();
+  return found
+    ? { uri: found.file.uri, path: sample, files: 1, periods: [] }
+    : { uri, path, files: 0, periods: [] };
 }
 
 /**

@@ -116,6 +116,38 @@ export async function ensurePredictionsSchema(
   });
 }
 
+/** What a predictions database has of the schema of this release. */
+export interface PredictionsSchemaState {
+  /** False if none of our tables exists. */
+  readonly exists: boolean;
+  /** File names of the migrations that `setup` would apply, in order. */
+  readonly missing: readonly string[];
+  /** Names of applied migrations that this release does not have, because a newer one applied them. */
+  readonly newer: readonly string[];
+}
+
+/** Returns what a predictions database has of this release's schema. Changes nothing. */
+export async function readPredictionsSchema(
+  database: Queryable,
+): Promise<PredictionsSchemaState> {
+  const files = await readMigrations();
+  const tables = await listTables(database);
+  const applied = tables.includes(migrationsTable)
+    ? await database.query<{ number: number; name: string }>(
+      `select number, name from ${migrationsTable} order by number`,
+    )
+    : [];
+  const known = new Set(applied.map(({ number }) => number));
+  return {
+    exists: tables.some((name) => ownTables.includes(name)),
+    missing: files.filter(({ number }) => !known.has(number))
+      .map(({ name }) => name),
+    newer: applied.filter(({ number }) =>
+      !files.some((file) => file.number === number)
+    ).map(({ name }) => name),
+  };
+}
+
 /**
  * Rethrows the error of a query on the prediction tables.
  *

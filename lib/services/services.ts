@@ -5,6 +5,7 @@ import { exists } from "../storage/local.ts";
 import type { ArtifactStore } from "../storage/store.ts";
 import {
   type Config,
+  type Environment,
   loadConfig,
   type Tracking,
 } from "../config/environment.ts";
@@ -75,12 +76,27 @@ export interface ServicesOptions {
   readonly createDatabases?: boolean;
   /** Opens databases so that nothing in them can change: for a plan, a dry run or a check. */
   readonly readOnly?: boolean;
+  /** The variants, for a caller that has read them; by default they are read from `variants.yaml`. */
+  readonly variants?: Variants;
 }
 
 const projectFolder = fileURLToPath(new URL("../../", import.meta.url)).replace(
   /\/$/,
   "",
 );
+
+/** Returns the environment, as far as the launcher lets a command see it. */
+export function readEnvironment(): Environment {
+  return Deno.env.toObject();
+}
+
+/** Reads `variants.yaml`. @throws {UsageError} If it is invalid. */
+export async function readVariants(): Promise<Variants> {
+  const file = `${projectFolder}/variants.yaml`;
+  return toVariants(
+    parseYaml(await Deno.readTextFile(file), { file: "variants.yaml" }),
+  );
+}
 
 /**
  * Opens the services that the environment and `variants.yaml` configure. Nothing
@@ -91,11 +107,8 @@ const projectFolder = fileURLToPath(new URL("../../", import.meta.url)).replace(
 export async function openServices(
   options: ServicesOptions,
 ): Promise<Services> {
-  const config = loadConfig(Deno.env.toObject());
-  const file = `${projectFolder}/variants.yaml`;
-  const variants = toVariants(
-    parseYaml(await Deno.readTextFile(file), { file: "variants.yaml" }),
-  );
+  const config = loadConfig(readEnvironment());
+  const variants = options.variants ?? await readVariants();
   const { log, signal, readOnly = false } = options;
   for (const warning of config.warnings) log.warn(warning);
   const withRetry: Services["withRetry"] = async (what, step, more = {}) => {

@@ -1,0 +1,235 @@
+/** Checks Postgres: connection, version, TLS, rights, tables and roles. */
+import { shellWord } from "../config/variant.ts";
+import { type Database, quoteIdentifier } from "../database/database.ts";
+import type { PostgresSettings } from "../database/postgres.ts";
+import { findMissingRoles } from "../database/roles.ts";
+import {
+  describeSchemaVersion,
+  detectSchemaVersion,
+} from "../mlflow/schema-version.ts";
+import { readPredictionsSchema } from "../services/schema.ts";
+import { type Check, type Finding, runCheck, skip } from "./check.ts";
+
+const group = "Databases";
+
+/** The oldest major version of Postgres that the SQL runs on. */
+const oldestPostgres = 13;
+
+/** One database of the two, and how it is reached. */
+export interface CheckedDatabase {
+  /** `MLflow's database` or `Predictions`. */
+  readonly title: string;
+  /** The login; undefined for the embedded database, or if the login cannot be used. */
+  readonly login: PostgresSettings | undefined;
+  readonly open: () => Promise<Database>;
+}
+
+/** The checks of a database, and the database if it can be used. */
+export interface DatabaseChecks {
+  readonly checks: readonly Check[];
+  readonly database: Database | undefined;
+}
+
+/** Checks that a database answers, how it is protected, and what the login may do. */
+export async function checkConnection(
+  { title, login, open }: CheckedDatabase,
+): Promise<DatabaseChecks> {
+  let database: Database | undefined;
+  const connection = await runCheck(
+    { group, title },
+    async () => {
+      const opened = await open();
+      database = opened;
+      return opened.embedded
+        ? { state: "ok", detail: opened.description }
+        : await checkServer(opened);
+    },
+    login ? remedyFor(login) : {},
+  );
+  if (!database || database.embedded) {
+    return { checks: [inUse(connection)], database };
+  }
+  const opened = database;
+  return {
+    database,
+    checks: [
+      connection,
+      await runCheck(
+        { group, title: `${title}, TLS` },
+        () => checkTls(opened, login),
+      ),
+    ],
+  };
+}
+
+/** Another process that uses the embedded database is no fault. */
+function inUse(check: Check): Check {
+  return /is using it/.test(check.detail) && check.state === "unreachable"
+    ? { ...check, state: "warning" }
+    : check;
+}
+
+function remedyFor(
+  { user, host, port, database }: PostgresSettings,
+): Pick<Finding, "remedy" | "hint"> {
+  return {
+    remedy: `psql ${
+      shellWord(`host=${host} port=${port} dbname=${database} user=${user}`)
+    }`,
+    hint:
+      "must connect from here; `deno task setup` creates a missing database",
+  };
+}
+
+async function checkServer(database: Database): Promise<Finding> {
+  const [row] = await database.query<{ version: string; number: number }>(
+    "select current_setting('server_version') as version, current_setting('server_version_num')::int as number",
+  );
+  const { version = "of an unknown version", number = 0 } = row ?? {};
+  // Some builds add their package: `15.18 (Debian 15.18-0+deb12u1)`.
+  const detail = `${database.description}, Postgres ${version.split(" ")[0]}`;
+  return number >= oldestPostgres * 10_000 ? { state: "ok", detail } : {
+    state: "wrong",
+    detail: `${detail}: too old`,
+    hint: `use Postgres ${oldestPostgres} or later`,
+  };
+}
+
+async function checkTls(
+  database: Database,
+  login: PostgresSettings | undefined,
+): Promise<Finding> {
+  const [row] = await database.query<
+    { ssl: boolean; version: string | null; cipher: string | null }
+  >("select ssl, version, cipher from pg_stat_ssl where pid = pg_backend_pid()");
+  const mode = login?.sslMode ?? "prefer";
+  const isLocal = /^(localhost|127\.[\d.]+|::1)$/.test(login?.host ?? "");
+  if (!row?.ssl) {
+    const detail = `not encrypted (sslmode=${mode})`;
+    return isLocal
+      ? { state: "ok", detail: `${detail}, and local` }
+      : { state: "warning", detail, ...strict };
+  }
+  const isVerified = /^verify-/.test(mode);
+  const detail = `${row.version}, ${
+    isVerified ? "certificate verified" : "certificate not verified"
+  } (sslmode=${mode})`;
+  return isVerified || isLocal
+    ? { state: "ok", detail }
+    : { state: "warning", detail, ...strict };
+}
+
+const strict = {
+  remedy: "export PGSSLMODE=verify-full PGSSLROOTCERT=FILE",
+  hint: "FILE has the certificate of the server's authority, in PEM",
+};
+
+/** Checks MLflow's tables by their `alembic_version` and columns. */
+export async function checkMlflowTables(
+  database: Database | undefined,
+): Promise<Check> {
+  const subject = { group, title: "MLflow's tables" } as const;
+  if (!database) return skip(subject, "MLflow's database cannot be used");
+  return await runCheck(subject, async () => {
+    const schema = await detectSchemaVersion(database);
+    const detail = `${describeSchemaVersion(schema)}, head ${schema.head}`;
+    return schema.warning === undefined ? { state: "ok", detail } : {
+      state: "warning",
+      detail: schema.warning,
+    };
+  }, { remedy: "deno task setup" });
+}
+
+/** Checks that all migrations of the prediction tables are applied, and what the login may do with the tables. */
+export async function checkPredictionTables(
+  database: Database | undefined,
+): Promise<Check[]> {
+  const subject = { group, title: "Prediction tables" } as const;
+  if (!database) return [skip(subject, "their database cannot be used")];
+  const tables = await runCheck(subject, async () => {
+    const { exists, missing, newer } = await readPredictionsSchema(database);
+    if (!exists || missing.length > 0) {
+      return {
+        // On the embedded default, predict runs setup by itself.
+        state: database.embedded ? "warning" : "wrong",
+        detail: exists
+          ? `of an earlier release: ${missing.join(", ")} not applied`
+          : `not in ${database.description}`,
+        remedy: "deno task setup",
+      };
+    }
+    if (newer.length > 0) {
+      return {
+        state: "warning",
+        detail: `of a newer release, which applied ${newer.join(", ")}`,
+        remedy: "git pull",
+      };
+    }
+    return { state: "ok", detail: "all migrations of this release applied" };
+  });
+  if (database.embedded || tables.state !== "ok") return [tables];
+  const rights = await runCheck(
+    { group, title: "Login's rights" },
+    () => checkRights(database),
+  );
+  return [tables, rights];
+}
+
+async function checkRights(database: Database): Promise<Finding> {
+  const [row] = await database.query<
+    { name: string; writes: boolean; reads: boolean; creates: boolean }
+  >(`
+    select current_user::text as name,
+      has_table_privilege('scores', 'INSERT') and has_table_privilege('scoring_runs', 'INSERT')
+        and has_table_privilege('scoring_runs', 'UPDATE') as writes,
+      has_table_privilege('churn_predictions', 'SELECT') as reads,
+      has_schema_privilege(current_schema(), 'CREATE') as creates
+  `);
+  const { name = "", writes = false, reads = false, creates = false } = row ??
+    {};
+  if (!writes) {
+    return {
+      state: "warning",
+      detail: `${name} may ${
+        reads ? "only read" : "not even read"
+      } the prediction tables, so predict cannot store scores`,
+      remedy: `psql -c 'grant churn_writer to ${quoteIdentifier(name)}'`,
+      hint: "as an administrator of the database",
+    };
+  }
+  return {
+    state: "ok",
+    detail: `${name} may store scores${creates ? " and create tables" : ""}`,
+  };
+}
+
+/** Checks that the group roles exist and have their privileges in both databases. */
+export async function checkRoles(
+  databases: readonly (Database | undefined)[],
+): Promise<Check[]> {
+  const servers = [...new Set(databases)].filter((database) =>
+    database !== undefined && !database.embedded
+  );
+  if (servers.length === 0) return [];
+  return [
+    await runCheck({ group, title: "Roles" }, async () => {
+      const missing: string[] = [];
+      for (const database of servers) {
+        missing.push(...await findMissingRoles(database!));
+      }
+      const all = [...new Set(missing)];
+      if (all.length === 0) {
+        return { state: "ok", detail: "churn_writer, churn_reader" };
+      }
+      const more = all.length - 2;
+      return {
+        state: "warning",
+        detail: `missing: ${all.slice(0, 2).join("; ")}${
+          more > 0 ? ` and ${more} more` : ""
+        }`,
+        remedy: "deno task setup",
+        hint: "with a login that may create roles",
+      };
+    }),
+  ];
+}

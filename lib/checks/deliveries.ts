@@ -1,0 +1,107 @@
+/** Checks the newest period of each variant: delivered, scored, whole and in time. */
+import { commandFor } from "../config/variant.ts";
+import { ageInDays, toDay } from "../config/periods.ts";
+import type { VariantSettings } from "../config/variants.ts";
+import { findProblems, readRuns } from "../scoring/deliveries.ts";
+import type { MlflowStore } from "../mlflow/store.ts";
+import type { Services } from "../services/services.ts";
+import { type Check, type Finding, runCheck, skip } from "./check.ts";
+import type { InputsOf } from "./files.ts";
+import { eachOf } from "./pool.ts";
+
+/** Compares what each variant's inputs hold with what was scored. @param options `mlflow`: undefined if the registry cannot be used; `why`: the reason if the ledger cannot be read. */
+export async function checkDeliveries(
+  services: Services,
+  chosen: readonly VariantSettings[],
+  { inputsOf, mlflow, why }: {
+    inputsOf: InputsOf;
+    mlflow: MlflowStore | undefined;
+    why: string | undefined;
+  },
+): Promise<Check[]> {
+  return await eachOf(chosen, (settings) => {
+    const subject = { group: "Data", title: settings.variant.title } as const;
+    if (why !== undefined) return Promise.resolve(skip(subject, why));
+    return runCheck(
+      subject,
+      () => checkNewest(services, settings, { inputsOf, mlflow }),
+    );
+  });
+}
+
+/** Which data a check looks at: all of the variant's. */
+const everything = {
+  named: undefined,
+  period: undefined,
+  from: undefined,
+  to: undefined,
+  fallback: false,
+  replaced: undefined,
+};
+
+async function checkNewest(
+  services: Services,
+  settings: VariantSettings,
+  { inputsOf, mlflow }: {
+    inputsOf: InputsOf;
+    mlflow: MlflowStore | undefined;
+  },
+): Promise<Finding> {
+  const { variant } = settings;
+  const predict = commandFor("predict", variant);
+  const runs = await readRuns(services, settings);
+  const isReady = runs.length > 0 || !mlflow ||
+    await mlflow.findModelVersion(variant.modelName, { kind: "latest" });
+  if (!isReady) {
+    const detail = "not checked: there is no model to score with";
+    return { state: "skipped", detail };
+  }
+  // A bucket that cannot be listed is a finding of the files.
+  const periods = await inputsOf(settings).then(
+    (inputs) => inputs.periods,
+    () => [],
+  );
+  const scored = new Set(runs.map(({ period }) => period));
+  const open = periods.filter((period) => !scored.has(period));
+  const [newest] = runs;
+  const problems = findProblems({
+    delivered: open.map((period) => ({
+      batch: { period },
+      rows: "unknown" as const,
+      ledger: undefined,
+    })),
+    settings,
+    choice: everything,
+    runs,
+  });
+  const facts = newest
+    ? `${newest.period} (${ageOf(newest.period)}): ${
+      newest.rows.toLocaleString("en-US")
+    } rows scored ${toDay(newest.finishedAt)}, version ${newest.modelVersion}`
+    : "nothing scored yet";
+  const [problem] = problems;
+  if (problem) {
+    return {
+      state: "warning",
+      detail: `${facts}; ${problem.kind}: ${problem.reason}`,
+      ...open.length > 0
+        ? { remedy: predict }
+        : { hint: `deliver the period, then \`${predict}\`` },
+    };
+  }
+  if (open.length > 0) {
+    const what = open.length === 1
+      ? `${open[0]} is not scored`
+      : `${open.length} periods are not scored, the newest ${open.at(-1)}`;
+    const detail = newest ? `${facts}; ${what}` : what;
+    return { state: "warning", detail, remedy: predict };
+  }
+  return newest
+    ? { state: "ok", detail: facts }
+    : { state: "warning", detail: facts, remedy: predict };
+}
+
+function ageOf(period: string): string {
+  const days = ageInDays(period, new Date());
+  return days === 1 ? "1 day old" : `${days} days old`;
+}

@@ -1,0 +1,145 @@
+/** Checks that models and data are where `variants.yaml` says: in the bucket, or in the project. */
+import { localPath } from "../config/variant.ts";
+import type { VariantSettings } from "../config/variants.ts";
+import type { FoundInputs } from "../services/input-batches.ts";
+import type { Services } from "../services/services.ts";
+import { locationOf } from "../services/variant-files.ts";
+import { type ArtifactStore, uriOf } from "../storage/store.ts";
+import { type Check, type Finding, runCheck, skip } from "./check.ts";
+import { eachOf } from "./pool.ts";
+
+const group = "Files";
+
+/** Lists the inputs of a variant, once for all checks. */
+export type InputsOf = (settings: VariantSettings) => Promise<FoundInputs>;
+
+/** A folder that is never written: listing it tells whether a store answers. */
+const noFolder = "churn-doctor";
+
+/**
+ * Checks the bucket and the artifact root, and then the files of each variant. If
+ * the bucket cannot be used, those of the variants are not looked for.
+ */
+export async function checkFiles(
+  services: Services,
+  chosen: readonly VariantSettings[],
+  { inputsOf }: { inputsOf: InputsOf },
+): Promise<Check[]> {
+  const { config } = services;
+  const { bucket, artifactRoot, embedded } = config;
+  const subject = { group, title: "Bucket" } as const;
+  const found = bucket === undefined ? [] : [
+    await runCheck(
+      subject,
+      () =>
+        answers(services.artifacts(`s3://${bucket}`), config.aws.s3Endpoint),
+      {
+        remedy: `aws s3 ls s3://${bucket}/`,
+        hint:
+          "MLFLOW_S3_BUCKET names the bucket, AWS_REGION and AWS_ENDPOINT_URL say where it is",
+      },
+    ),
+  ];
+  const isInBucket = artifactRoot?.startsWith(`s3://${bucket}/`);
+  const roots = artifactRoot === undefined || isInBucket || embedded
+    ? []
+    : [await checkRoot(services, artifactRoot)];
+  const unusable = found.find(({ state }) => state !== "ok");
+  const variants = await eachOf(chosen, (settings) => {
+    const title = settings.variant.title;
+    if (unusable) {
+      return Promise.resolve(
+        skip({ group, title }, "the bucket cannot be used"),
+      );
+    }
+    if (!embedded && bucket === undefined) {
+      return Promise.resolve(
+        skip({ group, title }, "MLFLOW_S3_BUCKET is not set"),
+      );
+    }
+    return runCheck(
+      { group, title },
+      () => checkVariant(services, settings, { inputsOf }),
+    );
+  });
+  return [...found, ...roots, ...variants];
+}
+
+async function answers(
+  store: ArtifactStore,
+  endpoint: string | undefined,
+): Promise<Finding> {
+  await store.list(noFolder).catch((error) => {
+    // The error is about the store.
+    if (error instanceof Error) {
+      error.message = error.message.replace(`/${noFolder}`, "");
+    }
+    throw error;
+  });
+  const at = endpoint === undefined ? "" : ` at ${endpoint}`;
+  return { state: "ok", detail: `${store.uri}${at} can be listed` };
+}
+
+async function checkRoot(services: Services, root: string): Promise<Check> {
+  return await runCheck(
+    { group, title: "Artifact root" },
+    () => answers(services.artifacts(root), undefined),
+    { hint: "MLFLOW_ARTIFACT_ROOT names it" },
+  );
+}
+
+/** Looks for the files that `log-model` reads and the periods that `predict` scores. */
+async function checkVariant(
+  services: Services,
+  settings: VariantSettings,
+  { inputsOf }: { inputsOf: InputsOf },
+): Promise<Finding> {
+  const { variant, files } = settings;
+  const stores = services.variantFiles(variant);
+  const store = stores.embedded ? stores.project : stores.bucket!;
+  const pathOf = (path: string) =>
+    stores.embedded ? localPath(variant, path) : path;
+  const wanted = [
+    files.model,
+    files.features,
+    files.sample,
+    ...files.evaluation === undefined ? [] : [files.evaluation],
+  ];
+  const missing: string[] = [];
+  let bytes = 0;
+  for (const path of wanted) {
+    const file = await store.open(pathOf(path));
+    if (!file) missing.push(path);
+    bytes += file?.size ?? 0;
+    await file?.[Symbol.asyncDispose]();
+  }
+  const inputs = await inputsOf(settings);
+  const periods = inputs.periods.length;
+  if (missing.length === 0 && inputs.files > 0) {
+    return {
+      state: "ok",
+      detail: `${wanted.length} files for log-model (${toMegabytes(bytes)}), ${
+        periods === 0
+          ? `input ${inputs.uri}`
+          : `${periods} ${periods === 1 ? "period" : "periods"} of inputs`
+      }`,
+    };
+  }
+  const place = locationOf(stores, "");
+  const lacks = [
+    ...missing.length === 0 ? [] : [`${missing.join(", ")} for log-model`],
+    ...inputs.files === 0 ? [`inputs like ${inputs.uri} for predict`] : [],
+  ];
+  return {
+    state: "warning",
+    detail: `${place} lacks ${lacks.join(", and ")}`,
+    ...stores.embedded
+      ? {}
+      : { remedy: `aws s3 cp FILE ${uriOf(store, missing[0] ?? inputs.path)}` },
+    hint: "put the files there, or name others in variants.yaml",
+  };
+}
+
+function toMegabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,171 @@
+/** Shows checks as one screen of text and as JSON. */
+import type { Outcome } from "../base/outcome.ts";
+import { oneLine } from "../base/printable.ts";
+import { type Check, exitCodeOf, groups, type State } from "./check.ts";
+
+/** The sign of a state. */
+const signs: Readonly<Record<State, string>> = {
+  ok: "✓",
+  warning: "!",
+  wrong: "✗",
+  unreachable: "✗",
+  skipped: "–",
+};
+
+/** Lines are not longer, even in a wider terminal: longer ones are hard to read. */
+const widest = 100;
+
+/** Titles are aligned up to this width, in characters. */
+const widestTitle = 30;
+
+/**
+ * Returns the outcome of checks: `status` is `ok`, `warnings`, `wrong` or
+ * `unreachable`, and the exit code that of {@linkcode exitCodeOf}.
+ *
+ * @param options `columns`: the width of the terminal.
+ */
+export function describeChecks(
+  checks: readonly Check[],
+  { columns }: { columns: number },
+): Outcome {
+  const code = exitCodeOf(checks);
+  const count = (...states: State[]) =>
+    checks.filter(({ state }) => states.includes(state)).length;
+  const status = code === 2
+    ? "wrong"
+    : code === 75
+    ? "unreachable"
+    : count("warning") > 0
+    ? "warnings"
+    : "ok";
+  const width = Math.max(40, Math.min(columns, widest));
+  return {
+    report: {
+      status,
+      exit_code: code,
+      ok: count("ok"),
+      warnings: count("warning"),
+      wrong: count("wrong"),
+      unreachable: count("unreachable"),
+      skipped: count("skipped"),
+      checks,
+    },
+    text: [
+      ...groups.flatMap((group) => {
+        const own = checks.filter((check) => check.group === group);
+        return own.length === 0
+          ? []
+          : [group, ...own.flatMap((check) => toLines(check, own, width)), ""];
+      }),
+      summarize({
+        wrong: count("wrong"),
+        unreachable: count("unreachable"),
+        warnings: count("warning"),
+        ok: count("ok"),
+      }),
+    ].join("\n"),
+    paint,
+    exitCode: code,
+  };
+}
+
+/** Returns the lines of a check: sign, title and finding, and below it the remedy, indented alike. */
+function toLines(
+  { title, state, detail, remedy, hint }: Check,
+  group: readonly Check[],
+  width: number,
+): string[] {
+  const titleWidth = Math.min(
+    widestTitle,
+    Math.max(...group.map((check) => check.title.length)),
+  );
+  const indent = 4 + titleWidth + 2;
+  const first = `  ${signs[state]} ${title.padEnd(titleWidth)}  `;
+  const [begin = "", ...more] = wrap(oneLine(detail), width - indent);
+  const head = first.length > indent
+    ? [first.trimEnd(), `${" ".repeat(indent)}${begin}`]
+    : [`${first}${begin}`];
+  return [
+    ...head,
+    ...more.map((line) => `${" ".repeat(indent)}${line}`),
+    ...state === "ok" || state === "skipped"
+      ? []
+      : toAdvice({ remedy, hint }, { indent, width }),
+  ];
+}
+
+/** Returns the lines of a remedy, which is one line so that it can be pasted, and of a hint. */
+function toAdvice(
+  { remedy, hint }: Pick<Check, "remedy" | "hint">,
+  { indent, width }: { indent: number; width: number },
+): string[] {
+  const lines: string[] = [];
+  if (remedy !== undefined) {
+    const command = oneLine(remedy);
+    const room = indent + 2 + command.length <= width ? indent : leastIndent;
+    lines.push(`${" ".repeat(room)}→ ${command}`);
+  }
+  if (hint !== undefined) {
+    const [first = "", ...more] = wrap(oneLine(hint), width - indent - 2);
+    const sign = remedy === undefined ? "→" : " ";
+    lines.push(`${" ".repeat(indent)}${sign} ${first}`);
+    lines.push(...more.map((line) => `${" ".repeat(indent + 2)}${line}`));
+  }
+  return lines;
+}
+
+/** Indentation of a command that has no room below the title, in characters. */
+const leastIndent = 6;
+
+/** Returns text as lines of at most `width` characters, broken at spaces; a longer word has a line of its own. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) {
+      lines.push(word);
+    } else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
+
+function summarize(
+  counts: { wrong: number; unreachable: number; warnings: number; ok: number },
+): string {
+  const { wrong, unreachable, warnings, ok } = counts;
+  const parts = [
+    ...wrong > 0 ? [`${wrong} wrong`] : [],
+    ...unreachable > 0 ? [`${unreachable} unreachable`] : [],
+    ...warnings > 0
+      ? [`${warnings} ${warnings === 1 ? "warning" : "warnings"}`]
+      : [],
+    `${ok} in order`,
+  ];
+  return `${parts.join(", ")}. Nothing was changed.`;
+}
+
+/** Color codes of ANSI X3.64, which every terminal has. */
+const colors = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
+
+function colored(text: string, color: keyof typeof colors): string {
+  return `\x1b[${colors[color]}m${text}\x1b[0m`;
+}
+
+const signColors: Readonly<Record<string, keyof typeof colors>> = {
+  "✓": "green",
+  "!": "yellow",
+  "✗": "red",
+  "–": "dim",
+};
+
+/** Colors a line: groups bold, signs by their state, remedies cyan. */
+function paint(line: string): string {
+  const [, before = "", sign = "", after = ""] = /^( {2})([✓!✗–])( .*)$/.exec(
+    line,
+  ) ?? [];
+  const color = signColors[sign];
+  if (color) return `${before}${colored(sign, color)}${after}`;
+  const [, indent, remedy] = /^( {6,}→ )(.*)$/.exec(line) ?? [];
+  if (remedy !== undefined) return `${indent}${colored(remedy, "cyan")}`;
+  return /^[A-Z]\w+$/.test(line) ? colored(line, "bold") : line;
+}

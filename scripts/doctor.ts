@@ -1,0 +1,59 @@
+/** Checks everything that the commands need, and says how to correct what is wrong. Changes nothing. */
+import { doctorCommand } from "../lib/cli/commands.ts";
+import { chosenVariants } from "../lib/cli/flag-values.ts";
+import { runScript } from "../lib/cli/program.ts";
+import { version } from "../lib/cli/version.ts";
+import { type Check, skip } from "../lib/checks/check.ts";
+import { checkInstallation } from "../lib/checks/installation.ts";
+import { describeChecks } from "../lib/checks/report.ts";
+import { checkServices } from "../lib/checks/run.ts";
+import { checkSettings } from "../lib/checks/settings.ts";
+import { noLog } from "../lib/base/log.ts";
+import {
+  openServices,
+  readEnvironment,
+  readVariants,
+} from "../lib/services/services.ts";
+import type { Variants } from "../lib/config/variants.ts";
+
+const unchecked: Check = skip(
+  { group: "Databases", title: "Services" },
+  "the settings have to be corrected first",
+);
+
+if (import.meta.main) {
+  await runScript(doctorCommand, async (flags, { columns, signal }) => {
+    const { checks, config, variants } = await checkSettings(
+      readEnvironment(),
+      readVariants,
+    );
+    const all = [
+      ...await checkInstallation({ version, home: config?.home }),
+      ...checks,
+      ...config ? await checkAll(variants, { flags, signal }) : [unchecked],
+    ];
+    return describeChecks(all, { columns });
+  });
+}
+
+/** Checks the services for the variant that the flags name, or for all listed ones. */
+async function checkAll(
+  variants: Variants,
+  { flags, signal }: {
+    flags: { geography?: string | undefined; company?: string | undefined };
+    signal: AbortSignal;
+  },
+): Promise<Check[]> {
+  const { geography, company } = flags;
+  const all = (geography ?? company) === undefined;
+  const chosen = chosenVariants(variants, { geography, company, all });
+  // What the services would warn of is a finding.
+  await using services = await openServices({
+    log: noLog,
+    retryPolicy: { retries: 0, delaySeconds: 0 },
+    readOnly: true,
+    variants,
+    signal,
+  });
+  return await checkServices(services, chosen);
+}
