@@ -32,7 +32,7 @@ export async function checkSettings(
   environment: Environment,
   read: () => Promise<Variants>,
 ): Promise<CheckedSettings> {
-  const unknown = findUnknownSettings(environment);
+  const unknown = findUnknownSettings(Object.keys(environment));
   // They are findings of their own, so that they need not be said twice.
   const known = Object.fromEntries(
     Object.entries(environment).filter(([name]) =>

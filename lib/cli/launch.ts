@@ -127,7 +127,9 @@ export function argumentsFor(
     "--v8-flags=--max-semi-space-size=4",
     ...toFlags(permissions, {
       sys: command.sys,
-      variables: findUnknownSettings(environment).map(({ name }) => name)
+      variables: findUnknownSettings(Object.keys(environment)).map(({ name }) =>
+        name
+      )
         .filter((name) => /^\w+$/.test(name)),
     }),
     `scripts/${command.name}.ts`,

@@ -114,7 +114,8 @@ export interface AlertSettings {
  * @throws {UsageError} If a value cannot be used or the configuration is incomplete; names the setting.
  */
 export function loadConfig(environment: Environment): Config {
-  const unknown = findUnknownSettings(environment).map(describeUnknown);
+  const unknown = findUnknownSettings(Object.keys(environment))
+    .map(describeUnknown);
   try {
     return toConfig(environment, unknown);
   } catch (error) {

@@ -1,6 +1,5 @@
 /** The names of all settings in the environment, and names that look like one but are not. */
 import { nearest } from "../base/nearest.ts";
-import type { Environment } from "./environment.ts";
 
 /** Settings of services; if any of them is set, services are configured. */
 export const serviceSettings: readonly string[] = [
@@ -47,15 +46,15 @@ export interface UnknownSetting {
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * deepStrictEqual(findUnknownSettings({ MLFLOW_S3_BUKET: "models", MLFLOW_RUN_ID: "1" }), [
+ * deepStrictEqual(findUnknownSettings(["MLFLOW_S3_BUKET", "MLFLOW_RUN_ID"]), [
  *   { name: "MLFLOW_S3_BUKET", meant: "MLFLOW_S3_BUCKET" },
  * ]);
  * ```
  */
 export function findUnknownSettings(
-  environment: Environment,
+  names: readonly string[],
 ): UnknownSetting[] {
-  return Object.keys(environment).sort().flatMap((name) => {
+  return names.toSorted().flatMap((name) => {
     if (settings.includes(name)) return [];
     // A short name is near too many words of others.
     const meant = name.length < 8

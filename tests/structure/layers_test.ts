@@ -21,6 +21,7 @@ const rooms: Readonly<Record<string, string>> = {
   "lib/scoring/": "one batch: found, scored, stored once",
   "lib/registration/": "one model: checked, measured, logged, registered",
   "lib/monitoring/": "one scoring run: compared, judged, reported",
+  "lib/checks/": "settings and services: looked at, judged, nothing changed",
   "lib/cli/": "the command line: flags, permissions, messages",
   "scripts/": "the stories",
 };
