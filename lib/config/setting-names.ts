@@ -26,10 +26,15 @@ const settings = [
   "CHURN_HOME",
   "CHURN_FILES",
   "CHURN_HOSTS",
+  "CHURN_ALERT_WEBHOOK",
+  "CHURN_ALERT_REMINDER_DAYS",
   "PGSSLMODE",
   "PGSSLROOTCERT",
   "PGOPTIONS",
 ];
+
+/** A variable of MLflow's own server that is near a setting. */
+const ofMlflow = ["MLFLOW_TRACKING_DIR"];
 
 /** A name in the environment that is no setting. */
 export interface UnknownSetting {
@@ -55,7 +60,7 @@ export function findUnknownSettings(
   names: readonly string[],
 ): UnknownSetting[] {
   return names.toSorted().flatMap((name) => {
-    if (settings.includes(name)) return [];
+    if ([...settings, ...ofMlflow].includes(name)) return [];
     // A short name is near too many words of others.
     const meant = name.length < 8
       ? undefined
