@@ -8,7 +8,13 @@ import {
   findEarlierPerformance,
   findMonitoringRun,
 } from "../lib/monitoring/runs.ts";
-import { chooseRun, parseRunChoice } from "../lib/monitoring/selection.ts";
+import { measureMatured, writePeriods } from "../lib/monitoring/matured.ts";
+import { toMeasured } from "../lib/monitoring/period-report.ts";
+import {
+  chooseRun,
+  parseRunChoice,
+  readLedger,
+} from "../lib/monitoring/selection.ts";
 import {
   describeMonitoring,
   parseFailOn,
@@ -30,10 +36,11 @@ if (import.meta.main) {
 }
 
 /**
- * Monitors a scoring run of a variant: the one that flags or outcomes select,
- * otherwise the newest. If the run was already monitored with the same
- * outcomes, the stored result is reported again; without outcomes, the latest
- * result that has some is reported. A verdict that changed raises an alert.
+ * Measures the periods whose outcomes have matured, where `variants.yaml` says
+ * where they are, and monitors a scoring run of a variant: the one that flags or
+ * outcomes select, otherwise the newest. If the run was already monitored with
+ * the same outcomes, the stored result is reported again; without outcomes, the
+ * latest result that has some is reported. A verdict that changed raises an alert.
  */
 export async function monitor(
   services: Services,
@@ -41,13 +48,23 @@ export async function monitor(
   flags: MonitorFlags,
 ): Promise<Outcome> {
   const { variant } = settings;
-  const failOn = parseFailOn(flags);
+  const failOn = parseFailOn(flags["fail-on"], {
+    measured: (flags.outcomes ?? settings.outcomes) !== undefined,
+  });
   const choice = parseRunChoice(flags);
   parseAlerting(services.config.alerts); // a mistake is found before any work
   const outcomes = flags.outcomes === undefined
     ? undefined
     : await readOutcomes(services, settings, { uri: flags.outcomes });
-  const run = await chooseRun(services, variant, { choice, outcomes });
+  const declared = outcomes ? undefined : settings.outcomes;
+  const runs = await readLedger(services, variant);
+  const run = await chooseRun(services, variant, { runs, choice, outcomes });
+  const matured = declared &&
+    await measureMatured(services, { ...settings, outcomes: declared }, {
+      runs,
+      chosen: choice.by === "newest" ? undefined : run,
+      now: new Date(),
+    });
 
   const database = await services.predictions();
   const earlier = await findEarlierPerformance(database, run);
@@ -67,10 +84,13 @@ export async function monitor(
 
   const folder = flags.report ??
     `${services.config.home}/reports/${variant.key}`;
-  const files = await writeReport(services, found.result, {
+  const options = {
     folder: flags.all && flags.report ? `${folder}/${variant.key}` : folder,
-  });
+  };
+  const files = await writeReport(services, found.result, options);
+  const periods = matured && await writePeriods(services, matured, options);
   const alerts = await raiseAlerts(services, settings, [
+    ...periods?.flatMap(toMeasured) ?? [],
     { result: found.result, report: files.html },
   ]);
   const outcome = describeMonitoring(found.result, {
@@ -79,6 +99,7 @@ export async function monitor(
     isNew: found.saved,
     failOn,
     files,
+    periods,
   });
   return withAlerts(outcome, alerts);
 }

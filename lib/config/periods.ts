@@ -72,6 +72,29 @@ export function ageInDays(period: Period, now: Date): number {
   );
 }
 
+/** Returns the day that is `days` days after a day. */
+export function addDays(day: Period, days: number): Period {
+  return toDay(new Date(Date.parse(day) + days * dayMs));
+}
+
+/**
+ * Returns the ISO week that begins on a day; undefined if the day is no Monday.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual(["2026-11-23", "2027-01-04", "2026-11-24"].map(isoWeekOf), ["2026-W48", "2027-W01", undefined]);
+ * ```
+ */
+export function isoWeekOf(day: Period): string | undefined {
+  const thursday = addDays(day, 3);
+  const year = thursday.slice(0, 4);
+  const days = (Date.parse(thursday) - Date.parse(`${year}-01-01`)) / dayMs;
+  const week = String(Math.floor(days / 7) + 1).padStart(2, "0");
+  const name = `${year}-W${week}`;
+  return toPeriod(name) === day ? name : undefined;
+}
+
 /** Returns the Monday of an ISO week: week 1 has the year's first Thursday, so it has January 4. */
 function mondayOf(year: number, week: number): Period | undefined {
   const january4 = new Date(Date.UTC(year, 0, 4));

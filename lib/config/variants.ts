@@ -3,6 +3,11 @@ import { UsageError } from "../base/errors.ts";
 import * as v from "../base/schema.ts";
 import type { Recipe } from "../rows/recipe.ts";
 import { finiteNumber, recipeSchema, text } from "./recipe.ts";
+import {
+  type OutcomeSettings,
+  outcomesSchema,
+  toOutcomeSettings,
+} from "./outcomes.ts";
 import { type PathPattern, toPathPattern } from "./periods.ts";
 import { commandFor, toVariant, type Variant } from "./variant.ts";
 
@@ -46,6 +51,8 @@ export interface VariantSettings {
   readonly label: string;
   /** Column that identifies the player and is stored with the score; undefined when the variant declares none. */
   readonly idColumn: string | undefined;
+  /** Where matured outcomes are; undefined when only flags name them. */
+  readonly outcomes: OutcomeSettings | undefined;
   readonly recipe: Recipe;
   /** The model that `predict` uses unless a flag overrides it. */
   readonly modelUri: string;
@@ -150,6 +157,10 @@ const entryKeys = {
   id_column: v.optionalKey(
     text,
     "Column with the player's id, stored with the score and never used as a feature. By default player_id; none means that the rows have no id.",
+  ),
+  outcomes: v.optionalKey(
+    outcomesSchema,
+    "Where matured outcomes are; monitor then measures every period whose outcomes are known.",
   ),
   missing_value: v.optionalKey(
     finiteNumber,
@@ -263,6 +274,10 @@ function toSettings(
     experiment: entry.experiment,
     modelName: entry.model_name,
   });
+  const columns = {
+    label: entry.label ?? "churned",
+    idColumn: idColumn === "none" ? undefined : idColumn,
+  };
   return {
     variant,
     files: {
@@ -275,8 +290,8 @@ function toSettings(
       ? undefined
       : toPathPattern(entry.inputs, "inputs"),
     expect: toExpectations(entry),
-    label: entry.label ?? "churned",
-    idColumn: idColumn === "none" ? undefined : idColumn,
+    ...columns,
+    outcomes: toOutcomeSettings(entry.outcomes, columns),
     recipe: {
       steps: recipe?.steps ?? [],
       oneHot: recipe?.one_hot ?? [],

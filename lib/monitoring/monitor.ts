@@ -11,7 +11,8 @@ import {
   readHistory,
   readScores,
 } from "./runs.ts";
-import { type Outcomes, toOutcomes } from "./outcomes.ts";
+import { toOutcomes } from "./outcomes.ts";
+import type { RunOutcomes } from "./outcome-source.ts";
 import { measurePerformance, type Performance } from "./performance.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import { readAllRows } from "../rows/read.ts";
@@ -29,24 +30,22 @@ import { compareRun } from "./compare-run.ts";
 import { judgeData } from "./data.ts";
 import { decide, isJudged, thresholds } from "./verdict.ts";
 
-/** The contents of an outcomes file. */
-export interface OutcomesFile extends Outcomes {
-  readonly uri: string;
-  readonly sha256: string;
-}
-
 /**
- * Reads the outcomes file that a flag names.
+ * Reads the outcomes file that a flag names, with the columns that `outcomes` in
+ * `variants.yaml` sets.
  *
  * @throws {UsageError} If the flag does not name exactly one file, or the variant has no id column.
  * @throws {InputError} If it cannot be read or used.
  */
 export async function readOutcomes(
   { withRetry, artifacts, config }: Services,
-  { variant, idColumn, label }: VariantSettings,
+  settings: VariantSettings,
   options: { uri: string },
-): Promise<OutcomesFile> {
+): Promise<RunOutcomes> {
   const { uri } = options;
+  const { variant } = settings;
+  const { idColumn, label, durationColumn } = settings.outcomes ??
+    { ...settings, durationColumn: undefined };
   if (idColumn === undefined) {
     throw new UsageError(
       `Cannot use --outcomes for ${variant.title}: variants.yaml sets "id_column: none", so outcomes cannot be joined to scores`,
@@ -70,7 +69,7 @@ export async function readOutcomes(
   return {
     uri: found,
     sha256: sha256(bytes),
-    ...toOutcomes(rows, { idColumn, label, file: found }),
+    ...toOutcomes(rows, { idColumn, label, durationColumn, file: found }),
   };
 }
 
@@ -78,7 +77,7 @@ export async function readOutcomes(
 export interface MonitorOptions {
   readonly run: LedgerRun;
   /** Matured outcomes; undefined when none were given. */
-  readonly outcomes: OutcomesFile | undefined;
+  readonly outcomes: RunOutcomes | undefined;
   /** The latest judged performance of the same model version; undefined when there is none. */
   readonly earlier: EarlierRun | undefined;
 }
@@ -161,9 +160,7 @@ export async function monitorRun(
           },
         }
         : {}),
-      ...(outcomes
-        ? { outcomes: { uri: outcomes.uri, sha256: outcomes.sha256 } }
-        : {}),
+      ...(outcomes ? { outcomes: toSource(outcomes) } : {}),
       verdict: {
         data: data.severity,
         drift,
@@ -217,7 +214,7 @@ function toLasting(
 }
 
 function toPerformance(
-  { uri, byPlayer, unnamed }: OutcomesFile,
+  { uri, byPlayer, unnamed }: RunOutcomes,
   { ids, scores, reference }: {
     ids: readonly (string | null)[];
     scores: Float64Array;
@@ -233,6 +230,12 @@ function toPerformance(
   const left =
     `rows of ${uri} without a player id, which were ignored: ${unnamed}`;
   return { ...performance, warnings: [left, ...performance.warnings ?? []] };
+}
+
+function toSource(
+  { uri, sha256, version }: RunOutcomes,
+): NonNullable<MonitoringResult["outcomes"]> {
+  return { uri, sha256, ...(version === undefined ? {} : { version }) };
 }
 
 function toShares(

@@ -13,6 +13,12 @@ import {
   judgedColumns,
   sortedByConcern,
 } from "./columns.ts";
+import {
+  describePeriods,
+  type ReportedPeriod,
+  toPeriodFields,
+} from "./period-report.ts";
+import { isJudged } from "./verdict.ts";
 
 /** Returns the versioned JSON, indented. */
 export function toJsonReport(result: MonitoringResult): string {
@@ -22,21 +28,24 @@ export function toJsonReport(result: MonitoringResult): string {
 /** A verdict that ends `monitor` with exit code 3 when it fails. */
 export type FailOn = "data" | "drift" | "performance";
 
-/** Returns the verdicts in the value of `--fail-on`. @throws {UsageError} If one is unknown, or the only one is a performance that nothing measures. */
+/**
+ * Returns the verdicts in the value of `--fail-on`.
+ *
+ * @param options `measured`: whether a flag or `variants.yaml` names outcomes.
+ * @throws {UsageError} If one is unknown, or the only one is a performance that nothing measures.
+ */
 export function parseFailOn(
-  flags: {
-    readonly "fail-on": string;
-    readonly outcomes?: string | undefined;
-  },
+  text: string,
+  options: { measured: boolean },
 ): ReadonlySet<FailOn> {
-  const words = toWords(flags["fail-on"], {
+  const words = toWords(text, {
     flag: "fail-on",
     words: ["data", "drift", "performance"],
   });
   const isPerformanceOnly = words.size === 1 && words.has("performance");
-  if (isPerformanceOnly && flags.outcomes === undefined) {
+  if (isPerformanceOnly && !options.measured) {
     throw new UsageError(
-      "Cannot use --fail-on performance without --outcomes: performance cannot be measured",
+      'Cannot use --fail-on performance without outcomes: performance cannot be measured; name them with --outcomes, or set "outcomes" in variants.yaml',
     );
   }
   return words;
@@ -81,19 +90,31 @@ export interface MonitoringFacts {
   readonly isNew: boolean;
   readonly failOn: ReadonlySet<FailOn>;
   readonly files: ReportFiles;
+  /** What happened to the matured periods; undefined if a flag or nothing names outcomes. */
+  readonly periods: readonly ReportedPeriod[] | undefined;
 }
 
-/** Returns the outcome of `monitor` for one variant; its exit code is 3 when a verdict that `failOn` names is `fail`. */
+/**
+ * Returns the outcome of `monitor` for one variant. Its exit code is 3 when a
+ * verdict that `failOn` names is `fail`; for the performance of matured periods,
+ * also when that of a period measured now, or the latest known one, is. It is 1
+ * when the outcomes of a period cannot be used.
+ */
 export function describeMonitoring(
   result: MonitoringResult,
   facts: MonitoringFacts,
 ): Outcome {
   const { scoring_run: run, verdict, performance, comparisons } = result;
   const main = comparisons[0];
-  const tripped = [...facts.failOn].some((each) => verdict[each] === "fail");
+  const { failOn, periods } = facts;
+  const tripped = [...failOn].some((each) => verdict[each] === "fail") ||
+    (failOn.has("performance") && periods !== undefined &&
+      didPerformanceFail(result, periods));
+  const isNew = facts.isNew ||
+    periods?.some(({ status }) => status === "measured");
   return {
     report: {
-      status: facts.isNew ? "created" : "nothing-new",
+      status: isNew ? "created" : "nothing-new",
       variant: result.variant,
       experiment: facts.experiment,
       run_id: facts.mlflowRunId,
@@ -122,14 +143,31 @@ export function describeMonitoring(
       earlier_performance: result.earlier_performance ?? null,
       report: facts.files.html,
       report_json: facts.files.json,
+      ...(periods ? { periods: periods.map(toPeriodFields) } : {}),
       notes: result.notes,
       drifted_psi: Object.fromEntries(
         drifted(main).slice(0, 10).map(({ name, psi }) => [name, psi]),
       ),
     },
     text: toText(result, facts),
-    exitCode: tripped ? 3 : 0,
+    exitCode: periods?.some(({ status }) => status === "failed")
+      ? 1
+      : tripped
+      ? 3
+      : 0,
   };
+}
+
+/** Tells whether the performance of a period measured now, or the latest known one, failed. */
+function didPerformanceFail(
+  { verdict, earlier_performance: earlier }: MonitoringResult,
+  periods: readonly ReportedPeriod[],
+): boolean {
+  const isOld = !isJudged(verdict.performance) && earlier?.severity === "fail";
+  return isOld || periods.some((period) =>
+    period.status === "measured" &&
+    period.result.verdict.performance === "fail"
+  );
 }
 
 function toText(result: MonitoringResult, facts: MonitoringFacts): string {
@@ -155,7 +193,7 @@ function toText(result: MonitoringResult, facts: MonitoringFacts): string {
     ...drifted(comparisons[0]).slice(0, 3).map(({ name, reasons }) =>
       `    ${name}: ${reasons.join("; ")}`
     ),
-    ...performanceLines(result),
+    ...performanceLines(result, facts.periods),
     ...result.notes.map((note) => `  note: ${note}`),
     `  retrain: ${verdict.retrain ? "yes" : "no"}, ${verdict.reason}`,
     `The report is in ${facts.files.html}`,
@@ -171,6 +209,7 @@ function performanceLines(
     monitored_at,
     earlier_performance: earlier,
   }: MonitoringResult,
+  periods: readonly ReportedPeriod[] | undefined,
 ): string[] {
   const own = performance
     ? [
@@ -185,7 +224,10 @@ function performanceLines(
         monitored_at.slice(0, 10)
       }`,
     ]
+    : periods
+    ? ["  performance: unknown, the outcomes have not been measured"]
     : ["  performance: unknown, no outcomes were given (--outcomes)"];
+  own.push(...describePeriods(periods ?? []));
   if (!earlier) return own;
   const auc = earlier.auc === null ? "" : `, AUC ${earlier.auc.toFixed(4)}`;
   return [

@@ -21,7 +21,12 @@ export interface MonitoringResult {
     readonly kind: "evaluation" | "sample";
     readonly rows: number;
   };
-  readonly outcomes?: { readonly uri: string; readonly sha256: string };
+  readonly outcomes?: {
+    readonly uri: string;
+    readonly sha256: string;
+    /** Changes whenever the source or its settings change; undefined for outcomes that a flag named, or if unknown. */
+    readonly version?: string;
+  };
   readonly verdict: {
     /** Absent in a result of an earlier release. */
     readonly data?: Severity;

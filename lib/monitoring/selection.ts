@@ -60,21 +60,19 @@ interface ChoosingOutcomes {
  * those of one model version on the same rows. Messages report which run the outcomes are joined to and which
  * other attempts exist.
  *
- * On the embedded default, this creates the tables of `monitor`; for configured
- * services, `setup` creates them.
- *
- * @throws {InputError} If no run matches; names the next command or the existing runs.
- * @throws {UsageError} If several runs match (lists them), or the tables do not exist.
+ * @param options `runs`: all completed runs, as {@linkcode readLedger} returns them.
+ * @throws {InputError} If no run matches; names the existing runs.
+ * @throws {UsageError} If several runs match; lists them.
  */
 export async function chooseRun(
   services: Services,
   variant: Variant,
-  { choice, outcomes }: {
+  { runs, choice, outcomes }: {
+    runs: readonly LedgerRun[];
     choice: RunChoice;
     outcomes: ChoosingOutcomes | undefined;
   },
 ): Promise<LedgerRun> {
-  const runs = await readLedger(services, variant);
   const run = choice.by === "run"
     ? findRun(runs, choice.id, variant)
     : outcomes
@@ -98,8 +96,15 @@ export async function chooseRun(
   return run;
 }
 
-/** Returns all completed runs, newest first; at least one. */
-async function readLedger(
+/**
+ * Returns all completed runs of a variant, newest first; at least one. On the
+ * embedded default, this creates the tables of `monitor`; for configured services,
+ * `setup` creates them.
+ *
+ * @throws {InputError} If nothing has been scored yet.
+ * @throws {UsageError} If the tables do not exist.
+ */
+export async function readLedger(
   services: Services,
   variant: Variant,
 ): Promise<LedgerRun[]> {

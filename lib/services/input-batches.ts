@@ -338,7 +338,7 @@ interface Listing {
 }
 
 /** The files of one period in a store. */
-interface PeriodFiles {
+export interface PeriodFiles {
   readonly match: PathMatch;
   readonly files: ListedFile[];
 }
@@ -390,11 +390,11 @@ async function listBatches(
 }
 
 /**
- * Groups the files that match a pattern by their period.
+ * Groups the files that match a pattern by their period; "" for a pattern without.
  *
  * @throws {InputError} If a period is spelled in two ways.
  */
-function groupByPeriod(
+export function groupByPeriod(
   files: readonly ListedFile[],
   { store, pattern }: { store: ArtifactStore; pattern: string },
 ): Map<string, PeriodFiles> {
@@ -470,7 +470,8 @@ function oneSideFile(
   );
 }
 
-function toPart(store: ArtifactStore, file: ListedFile): InputPart {
+/** Returns a listed file as one that is opened when its turn comes. */
+export function toPart(store: ArtifactStore, file: ListedFile): InputPart {
   const uri = uriOf(store, file.path);
   return {
     uri,
@@ -490,7 +491,8 @@ function manifestOf(text: string): string {
   return `${text.slice(0, begin)}{period}.manifest.json`;
 }
 
-function versionOf(files: readonly ListedFile[]): string | undefined {
+/** Returns a text that changes whenever one of the files is written, added or removed; undefined if the listing does not tell. */
+export function versionOf(files: readonly ListedFile[]): string | undefined {
   if (files.some(({ version }) => version === undefined)) return undefined;
   const lines = files.map(({ path, size, version }) =>
     JSON.stringify([path, size, version])

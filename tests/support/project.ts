@@ -5,6 +5,8 @@ import { tempFolder } from "./servers.ts";
 
 /** A copy of the project. */
 export interface Project extends AsyncDisposable {
+  /** The copy's folder. */
+  readonly path: string;
   /** A folder for files. */
   readonly files: string;
   /** Writes `variants.yaml`. */
@@ -24,6 +26,7 @@ export async function openProject(variants: string): Promise<Project> {
   await declare(variants);
   const owned = stack.move();
   return {
+    path: project.path,
     files: files.path,
     declare,
     run: (name: string, args: readonly string[] = [], code = 0) =>

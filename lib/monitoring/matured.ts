@@ -1,0 +1,217 @@
+/** Measures each period whose outcomes have matured, from where `variants.yaml` says they are. */
+import { InputError, messageOf } from "../base/errors.ts";
+import type { OutcomeSettings } from "../config/outcomes.ts";
+import { addDays, type Period, toDay } from "../config/periods.ts";
+import type { VariantSettings } from "../config/variants.ts";
+import type { Queryable } from "../database/database.ts";
+import type { Services } from "../services/services.ts";
+import { storeResult } from "./log.ts";
+import { monitorRun } from "./monitor.ts";
+import { openOutcomeSource, type RunOutcomes } from "./outcome-source.ts";
+import type { PeriodWindow } from "./outcome-table.ts";
+import {
+  notMeasured,
+  type PeriodOutcome,
+  type ReportedPeriod,
+} from "./period-report.ts";
+import { writeReport } from "./report.ts";
+import { findEarlierPerformance, type LedgerRun } from "./runs.ts";
+
+/** A period's newest run, and when its outcomes are known. */
+export interface PeriodRun extends PeriodWindow {
+  readonly run: LedgerRun;
+}
+
+/** The newest measured periods, which are read again in case their outcomes were corrected. */
+const correctedPeriods = 13;
+
+/** The most scored rows whose outcomes are held in memory at a time. */
+const rowsAtOnce = 2_000_000;
+
+/**
+ * Measures the newest run of each period whose outcomes have matured and were not
+ * measured before, oldest first. If the outcomes of a measured period have
+ * changed, it is measured again; files whose version is unchanged are not read,
+ * and of sources without a version only the newest {@linkcode correctedPeriods}
+ * measured periods are.
+ *
+ * @param options `runs`: all completed runs, newest first; `chosen`: the only run to measure, undefined for all; `now`: the time that decides what is mature.
+ * @throws {UsageError} If the setting does not fit the variant or the database.
+ * @throws {TransientError} If S3 or the database is unreachable.
+ */
+export async function measureMatured(
+  services: Services,
+  settings: VariantSettings & { readonly outcomes: OutcomeSettings },
+  options: {
+    runs: readonly LedgerRun[];
+    chosen: LedgerRun | undefined;
+    now: Date;
+  },
+): Promise<PeriodOutcome[]> {
+  const { outcomes } = settings;
+  const { runs, chosen, now } = options;
+  const periods = toPeriodRuns(runs, outcomes);
+  const wanted = chosen
+    ? periods.filter(({ period }) => period === chosen.period)
+      .map((each) => ({ ...each, run: chosen }))
+    : periods;
+  const today = toDay(now);
+  const matured = wanted.filter(({ from }) => from <= today);
+  const immature = chosen ? wanted.filter(({ from }) => from > today) : [];
+  const done: PeriodOutcome[] = immature.map(({ run, from }) => ({
+    status: "immature",
+    run,
+    from,
+  }));
+  if (matured.length === 0) return done;
+
+  const source = await openOutcomeSource(services, settings, outcomes);
+  const database = await services.predictions();
+  const measured = await services.withRetry(
+    "read the measured periods",
+    () => readMeasured(database, matured.map(({ run }) => run.id)),
+  );
+  const candidates = matured.filter(({ period, run }, index) => {
+    const known = measured.get(run.id);
+    if (!known || chosen) return true;
+    const version = source.versionOf(period);
+    return version === undefined
+      ? index >= matured.length - correctedPeriods
+      : !known.versions.has(version);
+  });
+  for (const group of groupByRows(candidates)) {
+    const found = await source.read(group);
+    for (const { period, run } of group) {
+      const known = measured.get(run.id);
+      const own = found.get(period);
+      if (own instanceof InputError) {
+        done.push({ status: "failed", run, error: messageOf(own) });
+      } else if (!own) {
+        if (!known) done.push({ status: "missing", run, expected: source.uri });
+      } else if (!known?.digests.has(own.sha256)) {
+        done.push(await measure(services, settings, { run, outcomes: own }));
+      }
+    }
+  }
+  return done;
+}
+
+/** Measures and stores one run's performance. */
+async function measure(
+  services: Services,
+  settings: VariantSettings,
+  { run, outcomes }: { run: LedgerRun; outcomes: RunOutcomes },
+): Promise<PeriodOutcome> {
+  const database = await services.predictions();
+  try {
+    const earlier = await findEarlierPerformance(database, run);
+    const options = { run, outcomes, earlier };
+    const monitored = await monitorRun(services, settings, options);
+    const stored = await storeResult(services, monitored, settings.variant);
+    return { status: "measured", run, ...stored };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { status: "failed", run, error: messageOf(error) };
+  }
+}
+
+/** Writes the report on each measured period, and warns of what was not measured or does not represent the scored players. */
+export async function writePeriods(
+  services: Services,
+  periods: readonly PeriodOutcome[],
+  options: { folder: string },
+): Promise<ReportedPeriod[]> {
+  const reported: ReportedPeriod[] = [];
+  for (const period of periods) {
+    if (period.status !== "measured") {
+      reported.push(period);
+      continue;
+    }
+    for (const warning of period.result.performance?.warnings ?? []) {
+      services.log.warn(`period ${period.run.period}: ${warning}`);
+    }
+    const files = await writeReport(services, period.result, options);
+    reported.push({ ...period, files });
+  }
+  for (const line of notMeasured(periods)) services.log.warn(line);
+  return reported;
+}
+
+/**
+ * Returns the newest run of each period, oldest period first, with the days on
+ * which its outcomes become known: from `maturityDays` after the period's first
+ * day until those of the next scored period do. For the newest period, the next one
+ * is as far away as the previous one, or a week.
+ *
+ * A run whose input named the period takes precedence over those that merely
+ * were scored on that day.
+ */
+export function toPeriodRuns(
+  runs: readonly LedgerRun[],
+  { maturityDays }: Pick<OutcomeSettings, "maturityDays">,
+): PeriodRun[] {
+  const newest = new Map<Period, LedgerRun>();
+  for (const run of runs) {
+    const known = newest.get(run.period);
+    if (!known || (run.hasPeriod && !known.hasPeriod)) {
+      newest.set(run.period, run);
+    }
+  }
+  const days = [...newest.keys()].sort();
+  const [last, previous] = [days.at(-1), days.at(-2)];
+  const step = last === undefined || previous === undefined
+    ? 7
+    : daysBetween(previous, last);
+  return days.map((period, index) => ({
+    period,
+    run: newest.get(period)!,
+    from: addDays(period, maturityDays),
+    before: addDays(days[index + 1] ?? addDays(period, step), maturityDays),
+  }));
+}
+
+function daysBetween(from: Period, to: Period): number {
+  return Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000);
+}
+
+/** Splits periods into groups, in order, with at most {@linkcode rowsAtOnce} scored rows each, or a single period. */
+function groupByRows(periods: readonly PeriodRun[]): PeriodRun[][] {
+  const groups: PeriodRun[][] = [];
+  let rows = Infinity;
+  for (const each of periods) {
+    if (rows + each.run.rows > rowsAtOnce) {
+      groups.push([]);
+      rows = 0;
+    }
+    groups.at(-1)!.push(each);
+    rows += each.run.rows;
+  }
+  return groups;
+}
+
+/** The outcomes that a run was measured with. */
+interface Measured {
+  readonly digests: ReadonlySet<string>;
+  readonly versions: ReadonlySet<string>;
+}
+
+/** Returns the outcomes that each run was measured with, by run id; a run without any is absent. */
+async function readMeasured(
+  database: Queryable,
+  runs: readonly number[],
+): Promise<Map<number, Measured>> {
+  const rows = await database.query<
+    { id: number; digests: string[]; versions: (string | null)[] }
+  >(
+    `select scoring_run_id as id, array_agg(outcomes_sha256) as digests,
+       array_agg(report -> 'outcomes' ->> 'version') as versions
+     from monitoring_runs
+     where outcomes_sha256 <> '' and scoring_run_id = any($1::bigint[])
+     group by scoring_run_id`,
+    [runs],
+  );
+  return new Map(rows.map(({ id, digests, versions }) => [id, {
+    digests: new Set(digests),
+    versions: new Set(versions.filter((each) => each !== null)),
+  }]));
+}
