@@ -279,7 +279,8 @@ export const monitorCommand = {
     outcomes: {
       kind: "text",
       value: "URI",
-      help: "rows with player id and label, in any format: s3:// or a file",
+      help:
+        "rows with player id and label, in any format: s3:// or a file (outcomes in variants.yaml)",
       file: read,
     },
     run: {

@@ -2,7 +2,6 @@
 import { UsageError } from "../base/errors.ts";
 import type { OutcomeSettings, OutcomeTable } from "../config/outcomes.ts";
 import { addDays, isoWeekOf, type Period } from "../config/periods.ts";
-import { isCode } from "../database/admin.ts";
 import {
   type Database,
   type Queryable,
@@ -42,24 +41,20 @@ export async function readOutcomeTable(
   const { table } = settings.source;
   const types = await columnTypes(database, table);
   const select = toSelect(settings, { types, window: options.window });
-  try {
-    await database.transaction(async (tx) => {
-      await tx.query("set transaction read only");
-      await tx.query(
-        `declare churn_outcomes no scroll cursor for ${select.text}`,
-        select.values,
+  await database.transaction(async (tx) => {
+    await tx.query("set transaction read only");
+    await tx.query(
+      `declare churn_outcomes no scroll cursor for ${select.text}`,
+      select.values,
+    );
+    while (true) {
+      const rows = await tx.query(
+        `fetch forward ${blockRows} from churn_outcomes`,
       );
-      while (true) {
-        const rows = await tx.query(
-          `fetch forward ${blockRows} from churn_outcomes`,
-        );
-        if (rows.length === 0) break;
-        options.onRows(rows);
-      }
-    });
-  } catch (error) {
-    throw refused(error, table) ?? error;
-  }
+      if (rows.length === 0) break;
+      options.onRows(rows);
+    }
+  });
 }
 
 /** Returns the name of a table as SQL. */
@@ -73,16 +68,11 @@ async function columnTypes(
   database: Queryable,
   table: OutcomeTable,
 ): Promise<ReadonlyMap<string, string>> {
-  let rows: { name: string; type: string }[];
-  try {
-    rows = await database.query<{ name: string; type: string }>(
-      `select attname as name, format_type(atttypid, null) as type from pg_attribute
-       where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
-      [toSql(table)],
-    );
-  } catch (error) {
-    throw refused(error, table) ?? error;
-  }
+  const rows = await database.query<{ name: string; type: string }>(
+    `select attname as name, format_type(atttypid, null) as type from pg_attribute
+     where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
+    [toSql(table)],
+  );
   if (rows.length > 0) {
     return new Map(rows.map(({ name, type }) => [name, type]));
   }
@@ -90,23 +80,6 @@ async function columnTypes(
     `Cannot read the outcomes: there is no table or view ${
       toSql(table)
     } in the predictions database; correct outcomes.table in variants.yaml`,
-  );
-}
-
-/** Returns the error for a login that may not read the table; undefined for any other error. */
-function refused(error: unknown, table: OutcomeTable): UsageError | undefined {
-  if (!isCode(error, "42501")) return undefined; // insufficient privilege
-  return new UsageError(
-    `Cannot read the outcomes: the login of the predictions database may not read ${
-      toSql(table)
-    }; run \`grant select on ${toSql(table)} to churn_writer\`${
-      table.schema === undefined
-        ? ""
-        : ` and \`grant usage on schema ${
-          quoteIdentifier(table.schema)
-        } to churn_writer\``
-    }`,
-    { cause: error },
   );
 }
 

@@ -70,6 +70,8 @@ Deno.test("the schema accepts what the commands accept", () => {
       "variants: [{ recipe: { steps: [{ map: { column: a, to: b, values: { x: 1, y: false }, unknown: error } }] } }]",
       "variants: [{ recipe: { steps: [{ ratio: { numerator: a, denominator: b, to: c } }, { clip: { column: c, max: 1 } }] } }]",
       "variants: [{ promotion: { min_auc_gain: -0.1, max_log_loss_increase: 1e-3 } }]",
+      'variants: [{ outcomes: { files: "o/{period}.csv", maturity_days: 28, threshold: 0.3 } }]',
+      "{ outcomes: { table: t, as_of_column: d, maturity_days: 0 }, variants: [{ outcomes: }] }",
       "variants: [{ experiment: e, model_name: m, model_uri: models:/m/1, files: { evaluation: e.jsonl } }]",
     ]
   ) {
@@ -98,6 +100,14 @@ Deno.test("the schema rejects what the commands reject, at the same position", (
       ["variants: [{ missing_value: x }]", "/variants/0/missing_value"],
       ["variants: [{ positive_class: 0.5 }]", "/variants/0/positive_class"],
       ["variants: [{ model_output: label }]", "/variants/0/model_output"],
+      [
+        "variants: [{ outcomes: { table: t, period_column: w } }]",
+        "/variants/0/outcomes/maturity_days",
+      ],
+      [
+        "variants: [{ outcomes: { table: t, as_of: w, maturity_days: 1 } }]",
+        "/variants/0/outcomes/as_of",
+      ],
       [
         "variants: [{ promotion: { min_auc: 1 } }]",
         "/variants/0/promotion/min_auc",

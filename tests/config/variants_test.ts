@@ -307,3 +307,71 @@ Deno.test("toVariants() names the step that is wrong, and what was expected", ()
     refuses(bad(step), new RegExp(message));
   }
 });
+
+Deno.test("toVariants() reads where outcomes are, and refuses what leaves their period open", () => {
+  const outcomesOf = (text: string) =>
+    parse(`{label: left, variants: [{outcomes: {${text}}}]}`).listed[0]!
+      .outcomes;
+  const { source, ...columns } = outcomesOf(
+    "files: 'o/{period}.csv', maturity_days: 28",
+  )!;
+  strictEqual(source.kind, "files");
+  deepStrictEqual(columns, {
+    maturityDays: 28,
+    periodColumn: undefined,
+    asOfColumn: undefined,
+    label: "left",
+    idColumn: "player_id",
+    durationColumn: undefined,
+    threshold: 0.5,
+  });
+  deepStrictEqual(
+    outcomesOf(
+      `table: '"a ""b""".Out', as_of_column: day, id_column: p, label: y, duration_column: t, threshold: 0.3, maturity_days: 0`,
+    ),
+    {
+      source: { kind: "table", table: { schema: 'a "b"', name: "Out" } },
+      maturityDays: 0,
+      periodColumn: undefined,
+      asOfColumn: "day",
+      label: "y",
+      idColumn: "p",
+      durationColumn: "t",
+      threshold: 0.3,
+    },
+  );
+  strictEqual(parse("variants: [{}]").listed[0]!.outcomes, undefined);
+  const no = (text: string, message: RegExp) =>
+    refuses(`variants: [{outcomes: {${text}}}]`, message);
+  no(
+    "files: o.csv",
+    /outcomes.maturity_days should be a number, found nothing/,
+  );
+  no(
+    "maturity_days: 1, period_column: w",
+    /either "files" or "table", found neither/,
+  );
+  no(
+    "files: o.csv, table: t, period_column: w, maturity_days: 1",
+    /found both/,
+  );
+  no(
+    "files: o.csv, maturity_days: 1",
+    /which period an outcome belongs to; set "period_column" or "as_of_column", or write \{period\} into files/,
+  );
+  no(
+    "table: o, maturity_days: 1",
+    /which period an outcome belongs to; set "period_column" or "as_of_column"$/,
+  );
+  no(
+    "table: a.b.c, period_column: w, maturity_days: 1",
+    /outcomes.table "a.b.c"/,
+  );
+  no("table: 'a; b', period_column: w, maturity_days: 1", /outcomes.table/);
+  no("files: /o, period_column: w, maturity_days: 1", /outcomes.files "\/o"/);
+  no("table: t, period_column: w, maturity_days: 1.5", /whole number of days/);
+  no(
+    "table: t, period_column: w, maturity_days: 1, threshold: 2",
+    /a probability from 0 to 1/,
+  );
+});

@@ -280,7 +280,7 @@ frame.to_parquet(sys.argv[1] + "/all.parquet")`,
     ]);
 
     // By period: a later row corrects an earlier one, and one from before 28 days is not used. The outcomes are those that are known, so nothing is measured again.
-    const byPeriod = [
+    const byPeriod: Row[] = [
       ...rows(weeks[0], "2020-02-09").map((row) => ({
         ...row,
         week: "2020-W02",
@@ -402,13 +402,11 @@ testWithPython(
     const found = await run("monitor");
     deepStrictEqual(summary(found), [`${first} measured`]);
     const [period] = found.report.periods;
-    const [{ rows, scored }] = (await run(
-      "query",
-      [
-        `select count(*) as rows, (select count(*) from churn_predictions) as scored from lake."Outcomes"
+    const counted = await runCommand("query", [
+      `select count(*) as rows, (select count(*) from churn_predictions) as scored from lake."Outcomes"
        where week >= '2020-01-06 00:00Z' and week < '2020-01-07 00:00Z'`,
-      ].slice(0),
-    )).report.result;
+    ], { env: world.env, folder: project.path });
+    const [{ rows, scored }] = counted.report.result;
     strictEqual(period.matured, scored);
     strictEqual(period.coverage, 1);
     const evidence = JSON.parse(await Deno.readTextFile(period.report_json));
@@ -463,7 +461,7 @@ testWithPython(
     });
     match(
       refused.stderr,
-      /may not read "lake"."Outcomes"; run `grant select on "lake"."Outcomes" to churn_writer`/,
+      /permission denied for schema lake; grant the privilege/,
     );
   },
 );

@@ -318,7 +318,10 @@ print(json.dumps({"auc": roc_auc_score(y, p), "log_loss": log_loss(y, p), "brier
     await home.run("monitor", ...flipped, "--fail-on", "drift"); // the rows themselves did not drift
 
     const { stderr } = await home.end(2, "monitor", "--fail-on", "performance");
-    match(stderr, /Cannot use --fail-on performance without --outcomes/);
+    match(
+      stderr,
+      /Cannot use --fail-on performance without outcomes: .*--outcomes/,
+    );
     await writePlayers(`${home.path}/others.jsonl`, [{
       player_id: "nobody",
       churned: 1,
