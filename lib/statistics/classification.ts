@@ -10,8 +10,10 @@ export interface Scored {
 export type EvaluationMetrics = Readonly<Record<string, number>>;
 
 /**
- * Returns AUC, log loss, Brier score, accuracy, precision and recall at 0.5,
- * the number of rows and the base rate, under the names they are logged with.
+ * Returns AUC, log loss, Brier score, accuracy, precision and recall, the number
+ * of rows and the base rate, under the names they are logged with. A row is
+ * predicted positive if its probability is above the threshold, 0.5 by default as
+ * in XGBoost and scikit-learn, and not if it is equal to it.
  * Undefined metrics are omitted: AUC when only one outcome occurs, precision
  * when no row is predicted positive, recall when no outcome is positive.
  *
@@ -24,7 +26,11 @@ export type EvaluationMetrics = Readonly<Record<string, number>>;
  *
  * @throws {RangeError} If there are no rows, or the lengths differ.
  */
-export function evaluationMetrics(scored: Scored): EvaluationMetrics {
+export function evaluationMetrics(
+  scored: Scored,
+  { threshold = 0.5 } = {},
+): EvaluationMetrics {
+  const isPositive = (probability: number) => probability > threshold;
   const { probabilities, outcomes } = scored;
   const rows = probabilities.length;
   if (rows === 0 || rows !== outcomes.length) {
@@ -32,6 +38,7 @@ export function evaluationMetrics(scored: Scored): EvaluationMetrics {
       `Cannot evaluate ${rows} probabilities against ${outcomes.length} outcomes`,
     );
   }
+  const losses = logLosses(scored);
   const positives = sum(rows, (row) => outcomes[row]!);
   const predicted = sum(rows, (row) => Number(isPositive(probabilities[row]!)));
   const hits = sum(
@@ -46,7 +53,7 @@ export function evaluationMetrics(scored: Scored): EvaluationMetrics {
     ...(positives === 0 || positives === rows
       ? {}
       : { auc: areaUnderCurve(scored) }),
-    log_loss: logLoss(scored),
+    log_loss: sum(rows, (row) => losses[row]!) / rows,
     brier: sum(rows, (row) => (probabilities[row]! - outcomes[row]!) ** 2) /
       rows,
     accuracy: correct / rows,
@@ -119,19 +126,41 @@ export const normalQuantile975 = 1.959963984540054;
  * fewer than two rows.
  */
 export function areaError(scored: Scored): number | undefined {
-  const { probabilities, outcomes } = scored;
+  const influence = areaInfluence(scored);
+  return influence &&
+    Math.sqrt(sum(influence.length, (row) => influence[row]! ** 2));
+}
+
+/**
+ * Returns how far each row moves AUC, scaled so that the sum of squares is
+ * DeLong's variance: for a positive row, the share of negative rows that it
+ * outranks, less the mean of this share; for a negative row, likewise the share of
+ * positive rows that outrank it. Sums over rows of one player, or differences of
+ * two scores of a row, have the variances of correlated AUCs. Undefined if either
+ * outcome has fewer than two rows.
+ */
+export function areaInfluence(
+  { probabilities, outcomes }: Scored,
+): Float64Array | undefined {
   const rows = Array.from(probabilities, (_, row) => row);
   const ranks = midranks(probabilities);
-  const placements = [1, 0].map((outcome) => {
+  const influence = new Float64Array(rows.length);
+  for (const outcome of [1, 0]) {
     const own = rows.filter((row) => outcomes[row] === outcome);
     const others = rows.length - own.length;
+    if (own.length < 2 || others === 0) return undefined;
     const within = midranks(own.map((row) => probabilities[row]!));
-    return own.map((row, index) => (ranks[row]! - within[index]!) / others);
-  });
-  if (placements.some(({ length }) => length < 2)) return undefined;
-  return Math.sqrt(
-    placements.reduce((sum, each) => sum + variance(each) / each.length, 0),
-  );
+    const shares = own.map((row, index) =>
+      (ranks[row]! - within[index]!) / others
+    );
+    const mean = sum(own.length, (index) => shares[index]!) / own.length;
+    const scale = Math.sqrt(own.length * (own.length - 1));
+    const sign = outcome === 1 ? 1 : -1;
+    for (const [index, row] of own.entries()) {
+      influence[row] = sign * (shares[index]! - mean) / scale;
+    }
+  }
+  return influence;
 }
 
 /**
@@ -181,31 +210,19 @@ function midranks(values: ArrayLike<number>): Float64Array {
   return ranks;
 }
 
-/** Returns the mean negative log likelihood in nats; probabilities are clipped to double's epsilon from 0 and 1, as in scikit-learn. */
-function logLoss({ probabilities, outcomes }: Scored): number {
-  const rows = probabilities.length;
-  return -sum(rows, (row) => {
+/** Returns the negative log likelihood of each row in nats; probabilities are clipped to double's epsilon from 0 and 1, as in scikit-learn. */
+export function logLosses({ probabilities, outcomes }: Scored): Float64Array {
+  return Float64Array.from(probabilities, (each, row) => {
     const probability = Math.min(
-      Math.max(probabilities[row]!, Number.EPSILON),
+      Math.max(each, Number.EPSILON),
       1 - Number.EPSILON,
     );
-    return Math.log(outcomes[row] === 1 ? probability : 1 - probability);
-  }) / rows;
-}
-
-/** Returns the predicted label at the default threshold of XGBoost and scikit-learn: above 0.5, excluding 0.5. */
-function isPositive(probability: number): boolean {
-  return probability > 0.5;
+    return -Math.log(outcomes[row] === 1 ? probability : 1 - probability);
+  });
 }
 
 function sum(rows: number, term: (row: number) => number): number {
   let total = 0;
   for (let row = 0; row < rows; row++) total += term(row);
   return total;
-}
-
-function variance(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) /
-    (values.length - 1);
 }

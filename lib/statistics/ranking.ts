@@ -1,5 +1,5 @@
 /** Measures how well scores rank rows: capture and lift of the top decile, and concordance with censored durations. */
-import type { Scored } from "./classification.ts";
+import { normalQuantile975, type Scored } from "./classification.ts";
 
 /** What the tenth of the rows with the highest scores contains. */
 export interface TopDecile {
@@ -55,6 +55,14 @@ export interface Durations {
   readonly events: ArrayLike<number>;
 }
 
+/** Harrell's C-index and its uncertainty. */
+export interface Concordance {
+  readonly index: number;
+  readonly standardError: number;
+  /** 95 % interval. */
+  readonly interval: readonly [number, number];
+}
+
 /**
  * Returns Harrell's C-index (Harrell, Lee and Mark 1996,
  * https://doi.org/10.1002/(SICI)1097-0258(19960229)15:4%3C361::AID-SIM168%3E3.0.CO;2-4):
@@ -64,18 +72,50 @@ export interface Durations {
  * duration are not compared, and a duration censored at the time of an event
  * outlasts it. Undefined if no pair is comparable. Takes O(n log n).
  *
+ * The standard error is the infinitesimal jackknife's, as in R's
+ * `survival::concordance` (Therneau and Watson 2015): the root of the summed
+ * squares of the index's derivatives by the rows' weights. The interval is the
+ * normal one, clipped to 0 and 1.
+ *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
  * // Comparable: the event at 1 against both others, the event at 3 against none.
- * strictEqual(concordanceIndex({ risks: [0.5, 0.9, 0.2], durations: [1, 2, 3], events: [1, 0, 1] }), 0.5);
+ * strictEqual(concordance({ risks: [0.5, 0.9, 0.2], durations: [1, 2, 3], events: [1, 0, 1] })!.index, 0.5);
  * ```
  *
  * @throws {RangeError} If the lengths differ.
  */
-export function concordanceIndex(
+export function concordance(data: Durations): Concordance | undefined {
+  const { concordant, comparable } = concordancePairs(data);
+  const [agreed, pairs] = [concordant, comparable].map((each) =>
+    each.reduce((sum, own) => sum + own, 0) / 2
+  );
+  if (!pairs) return undefined;
+  const index = agreed! / pairs;
+  let variance = 0;
+  for (const [row, own] of concordant.entries()) {
+    variance += ((own - index * comparable[row]!) / pairs) ** 2;
+  }
+  const standardError = Math.sqrt(variance);
+  const half = normalQuantile975 * standardError;
+  return {
+    index,
+    standardError,
+    interval: [Math.max(0, index - half), Math.min(1, index + half)],
+  };
+}
+
+/**
+ * Returns, for each row, the number of rows that it can be compared with, and in
+ * how many of these pairs the one with the earlier event has the higher risk; the
+ * rules are those of {@linkcode concordance}. A pair counts for both of its rows.
+ *
+ * @throws {RangeError} If the lengths differ.
+ */
+export function concordancePairs(
   { risks, durations, events }: Durations,
-): number | undefined {
+): { concordant: Float64Array; comparable: Float64Array } {
   const rows = risks.length;
   if (durations.length !== rows || events.length !== rows) {
     throw new RangeError(
@@ -84,28 +124,55 @@ export function concordanceIndex(
   }
   const distinct = [...new Set(Array.from(risks))].sort((a, b) => a - b);
   const rankOf = new Map(distinct.map((risk, rank) => [risk, rank]));
+  const ranks = Array.from(risks, (risk) => rankOf.get(risk)!);
   const order = Array.from(risks, (_, row) => row)
-    .sort((a, b) => durations[b]! - durations[a]!);
+    .sort((a, b) => durations[a]! - durations[b]!);
+  const concordant = new Float64Array(rows);
+  const comparable = new Float64Array(rows);
+  /** The rows that end at the same time: those with the event, and those without. */
+  const groups = [...groupEqual(order, durations)].map((group) =>
+    [1, 0].map((event) => group.filter((row) => events[row] === event))
+  );
+  // Each row against the events before it; an event precedes what is censored at its time.
+  const earlier = countsByRank(distinct.length);
+  const outlast = (row: number) => {
+    const all = earlier.below(distinct.length);
+    const [below, upTo] = [ranks[row]!, ranks[row]! + 1].map(earlier.below);
+    comparable[row]! += all;
+    concordant[row]! += all - (below! + upTo!) / 2;
+  };
+  for (const [died, censored] of groups) {
+    for (const row of died!) outlast(row);
+    for (const row of died!) earlier.add(ranks[row]!);
+    for (const row of censored!) outlast(row);
+  }
+  // Each event against the rows that outlast it.
   const longer = countsByRank(distinct.length);
-  let [concordant, comparable] = [0, 0];
-  for (let start = 0; start < rows;) {
-    let end = start;
-    const duration = durations[order[start]!];
-    while (end < rows && durations[order[end]!] === duration) end++;
-    const [died, censored] = [1, 0].map((event) =>
-      order.slice(start, end).filter((row) => events[row] === event)
-        .map((row) => rankOf.get(risks[row]!)!)
-    );
-    for (const rank of censored!) longer.add(rank);
-    for (const rank of died!) {
-      const [below, upTo] = [longer.below(rank), longer.below(rank + 1)];
-      concordant += (below + upTo) / 2;
-      comparable += longer.below(distinct.length);
+  for (const [died, censored] of groups.reverse()) {
+    for (const row of censored!) longer.add(ranks[row]!);
+    for (const row of died!) {
+      const [below, upTo] = [ranks[row]!, ranks[row]! + 1].map(longer.below);
+      comparable[row]! += longer.below(distinct.length);
+      concordant[row]! += (below! + upTo!) / 2;
     }
-    for (const rank of died!) longer.add(rank);
+    for (const row of died!) longer.add(ranks[row]!);
+  }
+  return { concordant, comparable };
+}
+
+/** Yields the runs of rows with equal values, in their order. */
+function* groupEqual(
+  order: readonly number[],
+  values: ArrayLike<number>,
+): Generator<readonly number[]> {
+  for (let start = 0; start < order.length;) {
+    let end = start;
+    while (
+      end < order.length && values[order[end]!] === values[order[start]!]
+    ) end++;
+    yield order.slice(start, end);
     start = end;
   }
-  return comparable === 0 ? undefined : concordant / comparable;
 }
 
 /** Returns counts per rank whose sums below a rank take O(log n) (Fenwick 1994, https://doi.org/10.1002/spe.4380240306). */

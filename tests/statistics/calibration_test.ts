@@ -6,7 +6,7 @@ import {
   logOddsShift,
   reliabilityBins,
 } from "../../lib/statistics/calibration.ts";
-import { concordanceIndex, topDecile } from "../../lib/statistics/ranking.ts";
+import { concordance, topDecile } from "../../lib/statistics/ranking.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import { randomFrom } from "../support/random.ts";
 
@@ -113,12 +113,12 @@ testWithPython(
       const top = topDecile(scored)!;
       close(top.capture, expected.capture, "capture");
       close(top.lift, 10 * expected.capture, "lift");
-      const concordance = concordanceIndex({
+      const c = concordance({
         risks: probabilities,
         durations,
         events: outcomes,
       })!;
-      close(concordance, expected.concordance, "concordance");
+      close(c.index, expected.concordance, "concordance");
     }
   },
 );
@@ -144,15 +144,15 @@ Deno.test("calibration and ranking are undefined where they have no value", () =
   deepStrictEqual(reliabilityBins(none), []);
   const risks = [0.1, 0.9];
   strictEqual(
-    concordanceIndex({ risks, durations: [1, 2], events: [0, 1] }),
+    concordance({ risks, durations: [1, 2], events: [0, 1] }),
     undefined,
   );
   strictEqual(
-    concordanceIndex({ risks, durations: [1, 1], events: [1, 1] }),
+    concordance({ risks, durations: [1, 1], events: [1, 1] }),
     undefined,
   );
   throws(
-    () => concordanceIndex({ risks, durations: [1], events: [1, 1] }),
+    () => concordance({ risks, durations: [1], events: [1, 1] }),
     RangeError,
   );
 });
