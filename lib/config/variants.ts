@@ -2,6 +2,11 @@
 import { UsageError } from "../base/errors.ts";
 import * as v from "../base/schema.ts";
 import type { Recipe } from "../rows/recipe.ts";
+import {
+  monitoringSchema,
+  type MonitoringSettings,
+  toMonitoring,
+} from "./monitoring.ts";
 import { finiteNumber, recipeSchema, text } from "./recipe.ts";
 import {
   type OutcomeSettings,
@@ -57,6 +62,7 @@ export interface VariantSettings {
   /** The model that `predict` uses unless a flag overrides it. */
   readonly modelUri: string;
   readonly promotion: PromotionThresholds;
+  readonly monitoring: MonitoringSettings;
   /** The class of an ONNX classifier whose probability is the score; undefined when the model's classes 0 and 1 determine it. */
   readonly positiveClass: string | undefined;
   /** `probability` when an ONNX graph returns one but its nodes do not show it. */
@@ -183,6 +189,10 @@ const entryKeys = {
     }),
     "What a retrained candidate must reach against the champion on the evaluation set to be proposed for promotion.",
   ),
+  monitoring: v.optionalKey(
+    monitoringSchema,
+    "How monitor judges a period, and when it advises retraining.",
+  ),
   positive_class: v.optionalKey(
     v.union(
       [v.boolean(), v.pipe(v.number(), v.safeInteger(label)), text],
@@ -302,6 +312,7 @@ function toSettings(
       minAucGain: promotion?.min_auc_gain ?? 0,
       maxLogLossIncrease: promotion?.max_log_loss_increase ?? 0,
     },
+    monitoring: toMonitoring(entry.monitoring),
     positiveClass: entry.positive_class?.toString(),
     modelOutput: entry.model_output,
   };

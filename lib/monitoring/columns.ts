@@ -10,7 +10,11 @@ import {
   stabilityNoise,
   type TestResult,
 } from "../statistics/drift.ts";
-import { cumulativeShift, type Cusum } from "../statistics/cusum.ts";
+import {
+  cumulativeShift,
+  type Cusum,
+  type CusumOptions,
+} from "../statistics/cusum.ts";
 import {
   type ColumnCounts,
   meanOf,
@@ -18,7 +22,8 @@ import {
 } from "../statistics/column-counts.ts";
 import type { ColumnProfile, Profile } from "../statistics/profile.ts";
 import { countGroup, type Group } from "./groups.ts";
-import { band, type Severity, thresholds } from "./verdict.ts";
+import { type Thresholds, thresholds } from "../config/monitoring.ts";
+import { band, type Severity } from "./verdict.ts";
 
 /** One column, or one group of one-hot columns, in both samples, with the fields of the JSON report; unknown numbers are absent. */
 export interface ColumnDrift {
@@ -103,18 +108,20 @@ export type PastRows = Pick<CurrentRows, "features" | "score">;
  *
  * @param reference The profile; it must have the features of `current`, in the same order.
  * @param options `groups`: the one-hot groups of the recipe, none by default; `past`: earlier periods in the same bins, oldest first, of which a sustained shift is found;
- * `importance`: that of each feature, see {@linkcode isImportant}; by default all are important.
+ * `importance`: that of each feature, see {@linkcode isImportant}; by default all are important;
+ * `limits`: the variant's thresholds.
  */
 export function compareWith(
   reference: Omit<Profile, "features"> & {
     readonly features?: Profile["features"] | undefined;
   },
   current: CurrentRows,
-  { comparison, groups = [], past = [], importance }: {
+  { comparison, groups = [], past = [], importance, limits = thresholds }: {
     comparison: DriftComparison["comparison"];
     groups?: readonly Group[];
     past?: readonly PastRows[];
     importance?: readonly number[] | undefined;
+    limits?: Thresholds;
   },
 ): DriftComparison {
   const profiles = reference.features;
@@ -136,6 +143,7 @@ export function compareWith(
       cusumOf(
         profile,
         [...past, current].map(({ features }) => features?.[index]),
+        limits.cusum,
       )
     )
     : [];
@@ -157,10 +165,14 @@ export function compareWith(
     ...(reference.score && current.score
       ? [{
         ...measure(reference.score, current.score),
-        cusum: cusumOf(reference.score, [...past, current].map(scoreOf)),
+        cusum: cusumOf(
+          reference.score,
+          [...past, current].map(scoreOf),
+          limits.cusum,
+        ),
       }]
       : []),
-  ]);
+  ], limits);
   const width = hasFeatures ? profiles.length : 0;
   const score = judged[width + grouped.length];
   const found = hasFeatures
@@ -171,7 +183,7 @@ export function compareWith(
     : {};
   return {
     comparison,
-    ...conclude({ ...found, score }),
+    ...conclude({ ...found, score }, limits),
     ...found,
     ...(score ? { score } : {}),
     ...(reference.score
@@ -223,10 +235,11 @@ function scoreOf({ score }: PastRows): ColumnCounts | undefined {
 function cusumOf(
   profile: ColumnProfile,
   periods: readonly (ColumnCounts | undefined)[],
+  options: CusumOptions,
 ): Cusum | undefined {
   if (periods.length < 2) return undefined;
   const counts = periods.flatMap((each) => each ? [each.counts] : []);
-  return cumulativeShift(profile.counts, counts, thresholds.cusum);
+  return cumulativeShift(profile.counts, counts, options);
 }
 
 /** Returns the cumulative shift of the group's column that has the largest sum, with its category. */
@@ -290,20 +303,29 @@ function measureGroup(
 }
 
 /** Returns the drift of all columns of one comparison, whose p-values are adjusted together. */
-function judge(columns: readonly Measured[]): ColumnDrift[] {
+function judge(
+  columns: readonly Measured[],
+  limits: Thresholds,
+): ColumnDrift[] {
   const tested = columns.filter(({ test, group }) =>
     test !== undefined && group === undefined
   );
   const adjusted = adjustPValues(tested.map(({ test }) => test!.pValue));
   return columns.map((column) =>
-    toDrift(column, adjusted[tested.indexOf(column)])
+    toDrift(column, {
+      limits,
+      pAdjusted: adjusted[tested.indexOf(column)],
+    })
   );
 }
 
 function toDrift(
   { profile, counts, rows, test, categories, group, cusum, importance }:
     Measured,
-  pAdjusted: number | undefined,
+  { pAdjusted, limits }: {
+    pAdjusted: number | undefined;
+    limits: Thresholds;
+  },
 ): ColumnDrift {
   const { expectedRows, actualRows } = rows;
   const known = actualRows - counts.missing;
@@ -348,24 +370,29 @@ function toDrift(
     const reasons = [`judged as part of ${group}`];
     return { ...drift, group, severity: "unknown", reasons };
   }
-  return { ...drift, ...addCusum(toSeverity(drift), cusum) };
+  return {
+    ...drift,
+    ...addCusum(toSeverity(drift, limits), { cusum, limits }),
+  };
 }
 
 /** Returns the verdict of one period with that of all periods, whichever is worse. */
 function addCusum(
   judged: Pick<ColumnDrift, "severity" | "reasons">,
-  cusum: Measured["cusum"],
+  { cusum, limits: { cusum: limits } }: Pick<Measured, "cusum"> & {
+    limits: Thresholds;
+  },
 ): Pick<ColumnDrift, "severity" | "reasons"> {
   const { severity, reasons } = judged;
   if (!cusum?.isRising || severity === "not-enough-data") return judged;
-  const sustained = band(cusum.sum, thresholds.cusum);
+  const sustained = band(cusum.sum, limits);
   if (sustained === "ok") return judged;
   const subject = cusum.category === undefined ? "" : `${cusum.category}: `;
   const reason = `${subject}shifted for ${cusum.periods} periods, mean rank ${
     cusum.shift < 0 ? "" : "+"
   }${(100 * cusum.shift).toFixed(1)} pp, cumulative sum ${
     cusum.sum.toFixed(1)
-  } (warns at ${thresholds.cusum.warn}, fails at ${thresholds.cusum.fail})`;
+  } (warns at ${limits.warn}, fails at ${limits.fail})`;
   return {
     severity: severity === "fail" ? severity : sustained,
     reasons: [...reasons, reason],
@@ -405,33 +432,34 @@ function rangeOf(
 
 function toSeverity(
   drift: Omit<ColumnDrift, "severity" | "reasons">,
+  limits: Thresholds,
 ): Pick<ColumnDrift, "severity" | "reasons"> {
   const { n_ref, n_cur, psi = 0, psi_noise_limit = 0, ks = 0, p_adjusted = 1 } =
     drift;
-  if (Math.min(n_ref, n_cur) < thresholds.min_rows) {
+  if (Math.min(n_ref, n_cur) < limits.min_rows) {
     const reason =
-      `${n_ref} and ${n_cur} rows, at least ${thresholds.min_rows} of each are needed`;
+      `${n_ref} and ${n_cur} rows, at least ${limits.min_rows} of each are needed`;
     return { severity: "not-enough-data", reasons: [reason] };
   }
-  if (drift.kind === "group") return toGroupSeverity(drift);
+  if (drift.kind === "group") return toGroupSeverity(drift, limits);
   const outside = drift.out_of_range ?? 0;
   const missingChange = Math.abs(drift.missing_cur - drift.missing_ref);
   const findings = [
     {
-      severity: psi > psi_noise_limit ? band(psi, thresholds.psi) : "ok",
+      severity: psi > psi_noise_limit ? band(psi, limits.psi) : "ok",
       reason: `PSI ${psi.toFixed(3)} (noise limit ${
         psi_noise_limit.toFixed(3)
       })`,
     },
     {
-      severity: ks >= thresholds.ks.distance ? certainty(p_adjusted) : "ok",
+      severity: ks >= limits.ks.distance ? certainty(p_adjusted, limits) : "ok",
       reason: `KS distance ${ks.toFixed(3)}, adjusted p ${
         describeP(p_adjusted)
       }`,
     },
     {
       severity: missingChange > toMissingNoise(drift)
-        ? band(missingChange, thresholds.missing_share_change)
+        ? band(missingChange, limits.missing_share_change)
         : "ok",
       reason: `missing ${percent(drift.missing_ref)} before, ${
         percent(drift.missing_cur)
@@ -439,7 +467,7 @@ function toSeverity(
     },
     {
       severity: outside > rangeNoise({ expectedRows: n_ref, actualRows: n_cur })
-        ? band(outside, thresholds.out_of_range_share)
+        ? band(outside, limits.out_of_range_share)
         : "ok",
       reason: `${percent(outside)} outside the reference's range`,
     },
@@ -454,13 +482,14 @@ function toSeverity(
 /** Judges a group: the effect is its PSI or the share of rows that changed category, and the chi-square test must exclude chance. */
 function toGroupSeverity(
   drift: Omit<ColumnDrift, "severity" | "reasons">,
+  limits: Thresholds,
 ): Pick<ColumnDrift, "severity" | "reasons"> {
   const { psi = 0, psi_noise_limit = 0, distance = 0, p_adjusted = 1 } = drift;
   const effect = worst([
-    psi > psi_noise_limit ? band(psi, thresholds.psi) : "ok",
-    distance >= thresholds.group.distance ? "fail" : "ok",
+    psi > psi_noise_limit ? band(psi, limits.psi) : "ok",
+    distance >= limits.group.distance ? "fail" : "ok",
   ]);
-  const certain = certainty(p_adjusted);
+  const certain = certainty(p_adjusted, limits);
   if (effect === "ok" || certain === "ok") {
     return { severity: "ok", reasons: [] };
   }
@@ -477,8 +506,10 @@ function toGroupSeverity(
   };
 }
 
-function certainty(pAdjusted: number): "ok" | "warn" | "fail" {
-  const { warn, fail } = thresholds.p_adjusted;
+function certainty(
+  pAdjusted: number,
+  { p_adjusted: { warn, fail } }: Thresholds,
+): "ok" | "warn" | "fail" {
   if (pAdjusted < fail) return "fail";
   return pAdjusted < warn ? "warn" : "ok";
 }
@@ -531,6 +562,7 @@ function conclude(
     groups?: readonly ColumnDrift[];
     score: ColumnDrift | undefined;
   },
+  limits: Thresholds,
 ): Pick<DriftComparison, "severity" | "reasons" | "drifted_share"> {
   const judged = [...groups, ...features ?? []].filter((
     { severity, group },
@@ -552,11 +584,11 @@ function conclude(
     ...(share === undefined ? {} : { drifted_share: share }),
   };
   const fails = score?.severity === "fail" ||
-    (share ?? 0) >= thresholds.drifted_share.fail ||
+    (share ?? 0) >= limits.drifted_share.fail ||
     failed.some((column) =>
-      isImportant(column.importance) &&
+      isImportant(column.importance, limits) &&
       Math.min(column.n_ref, column.n_cur) >=
-        thresholds.drifted_share.min_rows_for_one
+        limits.drifted_share.min_rows_for_one
     );
   if (fails) return { severity: "fail", ...found };
   if (!features || !score) return { severity: "unknown", ...found };
@@ -566,11 +598,14 @@ function conclude(
 }
 
 /**
- * Returns whether a failing column fails its verdict: if at least 1 % of the
- * scores' dependence on the features is on it, or nothing is known of that.
+ * Returns whether a failing column fails its verdict: if enough of the scores'
+ * dependence on the features is on it, or nothing is known of that.
  */
-export function isImportant(importance: number | undefined): boolean {
-  return importance === undefined || importance >= thresholds.importance;
+export function isImportant(
+  importance: number | undefined,
+  limits: Pick<Thresholds, "importance">,
+): boolean {
+  return importance === undefined || importance >= limits.importance;
 }
 
 function describeStability({ psi, psi_noise_limit }: ColumnDrift): string {

@@ -65,6 +65,7 @@ export async function compareRun(
   }
   const { profile } = reference;
   const { importance } = profile;
+  const { thresholds: limits } = settings.monitoring;
   const groups = toGroups(
     recipe?.one_hot ?? [],
     profile.features.map(({ name }) => name),
@@ -75,6 +76,7 @@ export async function compareRun(
   const { features, unknownCategories } = current;
   const past = await readPastProfiles(await services.predictions(), run, {
     reference: reference.sha256,
+    limit: limits.cusum.periods,
   });
   const comparisons = [
     compareWith(profile, current, {
@@ -82,6 +84,7 @@ export async function compareRun(
       groups,
       past,
       importance,
+      limits,
     }),
   ];
   if (previous) {
@@ -91,6 +94,7 @@ export async function compareRun(
         comparison: "consecutive",
         groups,
         importance,
+        limits,
       }),
     );
   }
@@ -166,7 +170,11 @@ async function compareAgain(
   );
   return {
     comparisons: [
-      compareWith(profile, counts, { comparison: "consecutive", groups }),
+      compareWith(profile, counts, {
+        comparison: "consecutive",
+        groups,
+        limits: settings.monitoring.thresholds,
+      }),
     ],
     columns: counts.features &&
       toJudgedColumns(profile.features, counts.features, model),

@@ -1,6 +1,6 @@
 /** Joins outcomes to scored players and describes how representative they are. */
 import { chiSquareLimit } from "../statistics/drift.ts";
-import { thresholds } from "./verdict.ts";
+import { type Thresholds, thresholds } from "../config/monitoring.ts";
 
 /** Scores and the outcomes of their players. */
 export interface JoinedOutcomes {
@@ -88,11 +88,15 @@ function countTenths(
  */
 export function describeCoverage(
   joined: JoinedOutcomes,
-  counts: { rows: number; outcomes: number },
+  { limits = thresholds, ...counts }: {
+    rows: number;
+    outcomes: number;
+    limits?: Thresholds;
+  },
 ): string[] {
   const { players, unnamed, found } = joined;
   const warnings: string[] = [];
-  const { warn } = thresholds.coverage;
+  const { warn } = limits.coverage;
   if (found.length < warn * players) {
     warnings.push(
       `only ${found.length} of ${players} scored players (${
@@ -107,7 +111,7 @@ export function describeCoverage(
       }) belong to a player of this scoring run`,
     );
   }
-  const spread = scoreSpread(joined.tenths);
+  const spread = scoreSpread(joined.tenths, limits);
   if (spread) {
     warnings.push(
       `the share of players with an outcome depends on the score: ${
@@ -136,14 +140,15 @@ export function describeCoverage(
  */
 export function coverageFault(
   { players, found, tenths }: JoinedOutcomes,
+  limits: Thresholds,
 ): string | undefined {
-  const { unknown } = thresholds.coverage;
+  const { unknown } = limits.coverage;
   if (found.length < unknown * players) {
     return `only ${found.length} of ${players} scored players have an outcome, at least ${
       percent(unknown)
     } are needed`;
   }
-  const spread = scoreSpread(tenths);
+  const spread = scoreSpread(tenths, limits);
   return spread &&
     `the share of players with an outcome depends on the score (${
       percent(spread.low)
@@ -157,11 +162,12 @@ export function coverageFault(
  */
 function scoreSpread(
   tenths: readonly Tenth[],
+  limits: Thresholds,
 ): { low: number; high: number } | undefined {
   const players = tenths.reduce((sum, each) => sum + each.players, 0);
   const matured = tenths.reduce((sum, each) => sum + each.matured, 0);
   const share = matured / players;
-  if (players < thresholds.min_rows || share === 1) return undefined;
+  if (players < limits.min_rows || share === 1) return undefined;
   const shares = tenths.map((each) => each.matured / each.players);
   const statistic = tenths.reduce(
     (sum, each, index) =>
@@ -170,7 +176,7 @@ function scoreSpread(
     0,
   );
   const [low, high] = [Math.min(...shares), Math.max(...shares)];
-  const isLarge = high - low >= thresholds.coverage.score_spread;
+  const isLarge = high - low >= limits.coverage.score_spread;
   const isCertain = statistic > chiSquareLimit(tenths.length - 1);
   return isLarge && isCertain ? { low, high } : undefined;
 }

@@ -4,7 +4,8 @@ import { type ColumnCounts, rowsOf } from "../statistics/column-counts.ts";
 import type { RecordedRecipe } from "../rows/recipe.ts";
 import type { ColumnProfile } from "../statistics/profile.ts";
 import { isImportant } from "./columns.ts";
-import { band, type Severity, thresholds } from "./verdict.ts";
+import { type Thresholds, thresholds } from "../config/monitoring.ts";
+import { band, type Severity } from "./verdict.ts";
 
 /** One broken rule of the contract. */
 export interface DataFinding {
@@ -55,20 +56,25 @@ export interface JudgedBatch {
 /**
  * Returns the verdict on the data of a batch: each column against the model's
  * reference, the categories, and the number of rows against the median of
- * earlier runs (of an even number, the lower of the two middle values). Fewer than 100 rows are not judged.
+ * earlier runs (of an even number, the lower of the two middle values). Too few rows are not judged.
+ *
+ * @param limits The variant's thresholds.
  */
-export function judgeData(batch: JudgedBatch): DataVerdict {
+export function judgeData(
+  batch: JudgedBatch,
+  limits: Thresholds = thresholds,
+): DataVerdict {
   const findings = [
-    ...judgeRows(batch),
-    ...judgeUnseen(batch),
-    ...(batch.columns ?? []).flatMap(judgeColumn),
+    ...judgeRows(batch, limits),
+    ...judgeUnseen(batch, limits),
+    ...(batch.columns ?? []).flatMap((column) => judgeColumn(column, limits)),
   ].sort((a, b) =>
     Number(b.severity === "fail") - Number(a.severity === "fail")
   );
   if (findings.length > 0) {
-    return { severity: worstOf(findings, batch), findings };
+    return { severity: worstOf(findings, { ...batch, limits }), findings };
   }
-  if (batch.rows < thresholds.min_rows) {
+  if (batch.rows < limits.min_rows) {
     return { severity: "not-enough-data", findings };
   }
   return { severity: batch.columns ? "ok" : "unknown", findings };
@@ -77,11 +83,13 @@ export function judgeData(batch: JudgedBatch): DataVerdict {
 /** Returns the verdict on findings: a failing column that the model hardly uses only warns. */
 function worstOf(
   findings: readonly DataFinding[],
-  { columns = [] }: JudgedBatch,
+  { columns = [], limits }: Pick<JudgedBatch, "columns"> & {
+    limits: Thresholds;
+  },
 ): "warn" | "fail" {
   const isMinor = ({ column }: DataFinding) =>
     columns.some(({ profile, importance }) =>
-      profile.name === column && !isImportant(importance)
+      profile.name === column && !isImportant(importance, limits)
     );
   return findings.some((finding) =>
       finding.severity === "fail" && !isMinor(finding)
@@ -131,14 +139,17 @@ export function toJudgedColumns(
     .filter(({ profile }) => !encoded.has(profile.name));
 }
 
-function judgeRows({ rows, earlierRows }: JudgedBatch): DataFinding[] {
+function judgeRows(
+  { rows, earlierRows }: JudgedBatch,
+  limits: Thresholds,
+): DataFinding[] {
   const sorted = earlierRows.toSorted((a, b) => a - b);
   const usual = sorted[Math.floor((sorted.length - 1) / 2)];
   if (usual === undefined) return [];
   const change = Math.max(rows / usual, usual / rows);
-  const severity = band(change, thresholds.rows_ratio);
+  const severity = band(change, limits.rows_ratio);
   if (severity === "ok") return [];
-  const { warn, fail } = thresholds.rows_ratio;
+  const { warn, fail } = limits.rows_ratio;
   return [{
     check: "rows",
     severity,
@@ -150,15 +161,16 @@ function judgeRows({ rows, earlierRows }: JudgedBatch): DataFinding[] {
 
 function judgeUnseen(
   { rows, unseen, unseenBefore = {} }: JudgedBatch,
+  limits: Thresholds,
 ): DataFinding[] {
-  if (rows < thresholds.min_rows) return [];
+  if (rows < limits.min_rows) return [];
   return Object.entries(unseen).flatMap(([column, share]): DataFinding[] => {
     const before = unseenBefore[column] ?? 0;
-    const severity = band(share - before, thresholds.unseen_share_rise);
+    const severity = band(share - before, limits.unseen_share_rise);
     if (severity === "ok") return [];
     const reason = `${percent(share)} of rows have a category of ${column} ` +
       `that the model does not know, ${percent(before)} before ${
-        limitsOf(thresholds.unseen_share_rise)
+        limitsOf(limits.unseen_share_rise)
       }`;
     return [{ check: "unseen", column, severity, reason }];
   });
@@ -167,21 +179,23 @@ function judgeUnseen(
 /** Returns the findings on one column. A constant column is not reported a second time for its zeros or its scale. */
 function judgeColumn(
   { profile, counts }: JudgedColumn,
+  limits: Thresholds,
 ): DataFinding[] {
   const rowsNow = rowsOf(counts);
   const rowsBefore = rowsOf({ ...counts, ...profile });
-  if (Math.min(rowsNow, rowsBefore) < thresholds.min_rows) return [];
-  const missing = judgeMissing(profile, counts);
-  const constant = judgeConstant(profile, counts);
+  if (Math.min(rowsNow, rowsBefore) < limits.min_rows) return [];
+  const missing = judgeMissing(profile, counts, limits);
+  const constant = judgeConstant(profile, counts, limits);
   if (constant) return [...missing, constant];
-  const zeroed = judgeZeros(profile, counts);
-  const scale = judgeScale(profile, counts);
+  const zeroed = judgeZeros(profile, counts, limits);
+  const scale = judgeScale(profile, counts, limits);
   return [...missing, ...zeroed ? [zeroed] : [], ...scale ? [scale] : []];
 }
 
 function judgeMissing(
   profile: ColumnProfile,
   counts: ColumnCounts,
+  limits: Thresholds,
 ): DataFinding[] {
   const before = { count: profile.missing, rows: total(profile.counts) };
   before.rows += before.count;
@@ -189,12 +203,12 @@ function judgeMissing(
   const shares = [before.count / before.rows, now.count / now.rows] as const;
   const change = Math.abs(shares[1] - shares[0]);
   const severity = change > shareNoise(before, now)
-    ? band(change, thresholds.missing_share_change)
+    ? band(change, limits.missing_share_change)
     : "ok";
   if (severity === "ok") return [];
   const reason = `missing ${percent(shares[0])} before, ${
     percent(shares[1])
-  } now ${limitsOf(thresholds.missing_share_change)}`;
+  } now ${limitsOf(limits.missing_share_change)}`;
   return [{ check: "missing", column: profile.name, severity, reason }];
 }
 
@@ -202,13 +216,14 @@ function judgeMissing(
 function judgeConstant(
   profile: ColumnProfile,
   { min, max, counts }: ColumnCounts,
+  limits: Thresholds,
 ): DataFinding | undefined {
   if (min === undefined || min !== max || profile.min === profile.max) {
     return undefined;
   }
   const known = total(profile.counts);
   const share = known === 0 ? 0 : profile.counts[binOf(profile, min)]! / known;
-  if (share ** total(counts) >= thresholds.constant_chance) return undefined;
+  if (share ** total(counts) >= limits.constant_chance) return undefined;
   return {
     check: "constant",
     column: profile.name,
@@ -221,6 +236,7 @@ function judgeConstant(
 function judgeZeros(
   profile: ColumnProfile,
   { zeros, counts }: ColumnCounts,
+  limits: Thresholds,
 ): DataFinding | undefined {
   // A flag that is 0 more often is drift, not a fault of the data.
   if (profile.kind === "category") return undefined;
@@ -229,7 +245,7 @@ function judgeZeros(
   if (before.rows === 0 || now.rows === 0) return undefined;
   const rise = now.count / now.rows - before.count / before.rows;
   if (rise <= shareNoise(before, now)) return undefined;
-  const severity = band(rise, thresholds.zero_share_rise);
+  const severity = band(rise, limits.zero_share_rise);
   if (severity === "ok") return undefined;
   return {
     check: "zeroed",
@@ -237,7 +253,7 @@ function judgeZeros(
     severity,
     reason: `${percent(before.count / before.rows)} zeros before, ${
       percent(now.count / now.rows)
-    } now ${limitsOf(thresholds.zero_share_rise)}`,
+    } now ${limitsOf(limits.zero_share_rise)}`,
   };
 }
 
@@ -245,11 +261,12 @@ function judgeZeros(
 function judgeScale(
   profile: ColumnProfile,
   { zeros, counts, sum, min = 0 }: ColumnCounts,
+  limits: Thresholds,
 ): DataFinding | undefined {
   const known = total(profile.counts);
   const used = total(counts) - zeros;
   const { mean = 0, min: least = -1 } = profile;
-  if (least < 0 || min < 0 || mean <= 0 || used < thresholds.scale.values) {
+  if (least < 0 || min < 0 || mean <= 0 || used < limits.scale.values) {
     return undefined;
   }
   const zerosBefore = profile.zeros ??
@@ -257,7 +274,7 @@ function judgeScale(
   const before = mean * known / (known - zerosBefore);
   const now = sum / used;
   const ratio = now / before;
-  const { factor } = thresholds.scale;
+  const { factor } = limits.scale;
   if (ratio < factor && ratio > 1 / factor) return undefined;
   return {
     check: "scale",

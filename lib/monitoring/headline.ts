@@ -1,7 +1,8 @@
 /** Says in one sentence what state a variant is in, why, and what to do. */
 import { type ColumnDrift, judgedColumns, sortedByConcern } from "./columns.ts";
 import type { MonitoringResult } from "./result.ts";
-import { type Severity, thresholds } from "./verdict.ts";
+import { thresholds } from "../config/monitoring.ts";
+import type { Severity } from "./verdict.ts";
 import { percent, significant } from "./page/numbers.ts";
 import { columnTitle } from "./page/periods.ts";
 

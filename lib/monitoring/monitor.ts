@@ -19,6 +19,7 @@ import { readAllRows } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
 import { readModel } from "./rows.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
+import type { Thresholds } from "../config/monitoring.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import {
   type DriftComparison,
@@ -26,9 +27,10 @@ import {
   judgedColumns,
   sortedByConcern,
 } from "./columns.ts";
+import { findCoolDown, toAge } from "./model-age.ts";
 import { compareRun } from "./compare-run.ts";
 import { judgeData } from "./data.ts";
-import { decide, isJudged, thresholds } from "./verdict.ts";
+import { decide, isJudged } from "./verdict.ts";
 
 /**
  * Reads the outcomes file that a flag names, with the columns that `outcomes` in
@@ -104,6 +106,7 @@ export async function monitorRun(
   { run, outcomes, earlier }: MonitorOptions,
 ): Promise<MonitoredRun> {
   const notes: string[] = [];
+  const { thresholds: limits } = settings.monitoring;
   const database = await services.predictions();
   const previous = await findPreviousRun(database, run);
   const model = await readModel(services, run, { settings, notes });
@@ -126,6 +129,7 @@ export async function monitorRun(
   const performance = outcomes && toPerformance(outcomes, {
     ...await readScores(database, run),
     reference: reference?.profile,
+    limits,
   });
   notes.push(...performance?.warnings ?? []);
   const severity = performance?.severity ?? "unknown";
@@ -170,6 +174,12 @@ export async function monitorRun(
           drift,
           performance: severity,
           earlier: restsOn?.performance,
+          age: toAge(version, { run, ...settings.monitoring }),
+          coolDown: findCoolDown(history, {
+            run,
+            version,
+            ...settings.monitoring,
+          }),
           lasting: toLasting(comparisons[0], {
             run,
             before: history.find(({ scoring_run_id }) =>
@@ -184,7 +194,7 @@ export async function monitorRun(
       ...(restsOn ? { earlier_performance: restsOn.performance } : {}),
       unseen_categories: unseen,
       notes,
-      thresholds,
+      thresholds: limits,
       history,
     },
   };
@@ -215,16 +225,18 @@ function toLasting(
 
 function toPerformance(
   { uri, byPlayer, unnamed }: RunOutcomes,
-  { ids, scores, reference }: {
+  { ids, scores, reference, limits }: {
     ids: readonly (string | null)[];
     scores: Float64Array;
     reference: ReferenceProfile | undefined;
+    limits: Thresholds;
   },
 ): Performance {
   const performance = measurePerformance({ ids, scores }, {
     outcomes: byPlayer,
     reference,
     file: uri,
+    limits,
   });
   if (unnamed === 0) return performance;
   const left =

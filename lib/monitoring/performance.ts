@@ -1,5 +1,6 @@
 /** Measures the performance of stored scores on matured outcomes. */
 import { InputError } from "../base/errors.ts";
+import { type Thresholds, thresholds } from "../config/monitoring.ts";
 import {
   type CalibrationInTheLarge,
   calibrationInTheLarge,
@@ -18,7 +19,7 @@ import {
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import { topDecile } from "../statistics/ranking.ts";
 import { coverageFault, describeCoverage, joinOutcomes } from "./coverage.ts";
-import { type Severity, thresholds } from "./verdict.ts";
+import type { Severity } from "./verdict.ts";
 
 /** Performance on matured outcomes, with the fields of the JSON report; unknown numbers are absent. */
 export interface Performance {
@@ -66,7 +67,7 @@ export type LoggedPerformance = Pick<ReferenceProfile, "metrics" | "score">;
  * scored players give `unknown`.
  *
  * @param scored `ids`: the player id of each score; null for a score without one.
- * @param options `reference`: the profile of the labelled set, undefined when unknown.
+ * @param options `reference`: the profile of the labelled set, undefined when unknown; `limits`: the variant's thresholds.
  * @throws {InputError} If no outcome belongs to any of the players.
  */
 export function measurePerformance(
@@ -75,9 +76,10 @@ export function measurePerformance(
     outcomes: ReadonlyMap<string, number>;
     reference: LoggedPerformance | undefined;
     file: string;
+    limits?: Thresholds;
   },
 ): Performance {
-  const { outcomes, reference, file } = options;
+  const { outcomes, reference, file, limits = thresholds } = options;
   const joined = joinOutcomes(scored, outcomes);
   const { probabilities, found } = joined;
   if (found.length === 0) {
@@ -102,7 +104,8 @@ export function measurePerformance(
       interval,
       reference,
       calibration,
-      fault: coverageFault(joined),
+      fault: coverageFault(joined, limits),
+      limits,
     }),
     rows: scored.ids.length,
     players: joined.players,
@@ -112,6 +115,7 @@ export function measurePerformance(
     warnings: describeCoverage(joined, {
       rows: scored.ids.length,
       outcomes: outcomes.size,
+      limits,
     }),
     metrics: { ...metrics, ...furtherMetrics(sample, { large, calibration }) },
     ...(interval ? { auc_interval: interval } : {}),
@@ -203,21 +207,22 @@ interface MeasuredArea {
 
 function judge(
   sample: Scored,
-  { calibration, fault, ...area }: MeasuredArea & {
+  { calibration, fault, limits, ...area }: MeasuredArea & {
     calibration: CalibrationChange | undefined;
     fault: string | undefined;
+    limits: Thresholds;
   },
 ): Judgement {
   const rows = sample.probabilities.length;
-  if (rows < thresholds.min_rows) {
+  if (rows < limits.min_rows) {
     return verdict(
       "not-enough-data",
-      `${rows} outcomes, at least ${thresholds.min_rows} are needed`,
+      `${rows} outcomes, at least ${limits.min_rows} are needed`,
     );
   }
   if (fault !== undefined) return verdict("unknown", fault);
-  const ranking = judgeArea(sample, area);
-  const level = calibration && judgeCalibration(calibration);
+  const ranking = judgeArea(sample, { ...area, limits });
+  const level = calibration && judgeCalibration(calibration, limits);
   if (!level) return ranking;
   const judged = [ranking, level];
   const severity =
@@ -229,7 +234,7 @@ function judge(
 
 function judgeArea(
   sample: Scored,
-  { auc, interval, reference }: MeasuredArea,
+  { auc, interval, reference, limits }: MeasuredArea & { limits: Thresholds },
 ): Judgement {
   const { auc: before, rows, base_rate: rate } = reference?.metrics ?? {};
   const error = areaError(sample);
@@ -245,12 +250,12 @@ function judgeArea(
     negatives: (1 - rate) * rows,
   }) ?? 0;
   const drop = before - auc;
-  const { warn, fail, warn_errors, fail_errors } = thresholds.auc_drop;
+  const { warn, fail, warn_errors, fail_errors } = limits.auc_drop;
   const errors = drop / Math.hypot(error, errorBefore);
   const numbers = `AUC ${auc.toFixed(4)} (95 % interval ${
     interval.map((end) => end.toFixed(3)).join(" to ")
   }), ${before.toFixed(4)} when the model was logged (± ${
-    (thresholds.auc_drop.warn_errors * errorBefore).toFixed(3)
+    (limits.auc_drop.warn_errors * errorBefore).toFixed(3)
   })`;
   if (drop >= fail && errors > fail_errors) return verdict("fail", numbers);
   const isWarning = drop >= warn && errors > warn_errors;
@@ -259,8 +264,9 @@ function judgeArea(
 
 function judgeCalibration(
   { difference, before, z, shift }: CalibrationChange,
+  limits: Thresholds,
 ): Judgement {
-  const { warn, fail, errors } = thresholds.calibration_shift;
+  const { warn, fail, errors } = limits.calibration_shift;
   const numbers = `calibration: observed minus expected rate ${
     points(difference)
   }, ${points(before)} when the model was logged; shift ${

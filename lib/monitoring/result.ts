@@ -2,7 +2,8 @@
 import type { Performance } from "./performance.ts";
 import type { DriftComparison } from "./columns.ts";
 import type { DataVerdict } from "./data.ts";
-import type { Severity, thresholds } from "./verdict.ts";
+import type { Thresholds } from "../config/monitoring.ts";
+import type { Severity } from "./verdict.ts";
 
 /** A monitoring result, with the fields of the JSON; unknown values are absent. */
 export interface MonitoringResult {
@@ -46,7 +47,7 @@ export interface MonitoringResult {
   readonly unseen_categories: Readonly<Record<string, number>>;
   /** Remarks and warnings, such as what could not be compared, and why. */
   readonly notes: readonly string[];
-  readonly thresholds: typeof thresholds;
+  readonly thresholds: Thresholds;
   /** Earlier runs, newest first. */
   readonly history: readonly PastVerdict[];
 }
@@ -94,6 +95,8 @@ export interface PastVerdict {
   readonly drifted_share: number | null;
   /** Null or absent if an earlier release judged the run. */
   readonly data?: Severity | null;
+  /** Absent in a result of an earlier release. */
+  readonly retrain?: boolean;
   /** What failed in the comparison that determined `drift`: columns, and "the score"; absent in a result of an earlier release. */
   readonly failed?: readonly string[];
   readonly score_psi: number | null;

@@ -139,16 +139,15 @@ export async function readProfile(
 
 /**
  * Returns the profiles of the runs of earlier periods in the bins of one
- * reference, oldest first: of each period the newest run, at most 12, and none
- * whose data failed.
+ * reference, oldest first: of each period the newest run, and none whose data failed.
  *
- * @param options `reference`: SHA-256 of the reference profile.
+ * @param options `reference`: SHA-256 of the reference profile; `limit`: number of periods at most.
  * @throws {InputError} If one is of a later release.
  */
 export async function readPastProfiles(
   database: Queryable,
   run: LedgerRun,
-  options: { reference: string },
+  options: { reference: string; limit: number },
 ): Promise<BatchProfile[]> {
   const rows = await database.query<{ id: number; profile: unknown }>(
     `select id, profile from (
@@ -157,8 +156,14 @@ export async function readPastProfiles(
          and ${effectivePeriod} < $2 and s.content_sha256 <> $3 and s.profile ->> 'reference' = $4
        order by ${effectivePeriod} desc, s.id desc) newest
      where not exists (select from monitoring_runs m where m.scoring_run_id = newest.id and m.data = 'fail')
-     order by day desc limit 12`,
-    [run.id, run.period, run.contentSha256, options.reference],
+     order by day desc limit $5`,
+    [
+      run.id,
+      run.period,
+      run.contentSha256,
+      options.reference,
+      options.limit,
+    ],
   );
   return rows.flatMap(({ id, profile }) =>
     parseBatchProfile(profile, { file: `scoring run ${id}` }) ?? []
@@ -268,7 +273,7 @@ export async function readHistory(
     // The stored results are large: they are read only for the runs that are chosen.
     `with chosen as (
        select distinct on (${effectivePeriod}, s.id) m.id, s.id as scoring_run_id, ${effectivePeriod}::text as period,
-         s.finished_at, s.model_version, s.row_count as rows, m.data, m.drift, m.performance, m.drifted_share, m.score_psi, m.auc
+         s.finished_at, s.model_version, s.row_count as rows, m.data, m.drift, m.performance, m.retrain, m.drifted_share, m.score_psi, m.auc
        from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
        where s.variant = (select variant from scoring_runs where id = $1)
          and ${isBefore} and s.content_sha256 <> $2

@@ -1,29 +1,8 @@
-/** Defines the thresholds for warnings and failures, their names, and the advice to retrain. */
+/** Names the verdicts, and derives the advice to retrain from them. */
+import type { Bands } from "../config/monitoring.ts";
 
 /** A verdict. `not-enough-data` and `unknown` are neither good nor bad; a note or reason explains them. */
 export type Severity = "ok" | "warn" | "fail" | "not-enough-data" | "unknown";
-
-/** Thresholds for warnings and failures; `docs/monitoring.md` explains the values. */
-export const thresholds = {
-  min_rows: 100,
-  importance: 0.01,
-  psi: { warn: 0.1, fail: 0.25 },
-  ks: { distance: 0.1 },
-  group: { distance: 0.1 },
-  p_adjusted: { warn: 0.05, fail: 0.001 },
-  cusum: { warn: 5, fail: 8, tolerance: 0.02, errors: 3, most: 4, limit: 10 },
-  missing_share_change: { warn: 0.02, fail: 0.1 },
-  out_of_range_share: { warn: 0.02, fail: 0.1 },
-  drifted_share: { fail: 0.5, min_rows_for_one: 300 },
-  auc_drop: { warn: 0.02, fail: 0.05, warn_errors: 1.96, fail_errors: 2.576 },
-  calibration_shift: { warn: 0.2, fail: 0.5, errors: 3 },
-  coverage: { warn: 0.8, unknown: 0.5, score_spread: 0.2 },
-  rows_ratio: { warn: 1.8, fail: 5 },
-  unseen_share_rise: { warn: 0.02, fail: 0.1 },
-  zero_share_rise: { warn: 0.1, fail: 0.25 },
-  scale: { factor: 10, values: 30 },
-  constant_chance: 1e-6,
-} as const;
 
 /**
  * Returns the band that a number falls into.
@@ -36,7 +15,7 @@ export const thresholds = {
  */
 export function band(
   value: number,
-  limits: { warn: number; fail: number },
+  limits: Bands,
 ): "ok" | "warn" | "fail" {
   if (value >= limits.fail) return "fail";
   return value >= limits.warn ? "warn" : "ok";
@@ -53,11 +32,35 @@ export function isJudged(severity: Severity): boolean {
   return severity === "ok" || severity === "warn" || severity === "fail";
 }
 
+/** The age of a model that has a largest age. */
+export interface ModelAge {
+  readonly days: number;
+  readonly maxDays: number;
+}
+
+/** What the advice to retrain is derived from. */
+export interface Findings {
+  readonly performance: Severity;
+  readonly drift: Severity;
+  readonly data: Severity;
+  /** What failed in this run and in that of the period before. */
+  readonly lasting: readonly string[];
+  /** The latest judged performance among the earlier runs of this model version; absent when there is none. */
+  readonly earlier?:
+    | { readonly severity: Severity; readonly scoring_run_id: number }
+    | undefined;
+  /** Absent without a largest age. */
+  readonly age?: ModelAge | undefined;
+  /** Why it is too early to retrain again; absent if it is not. */
+  readonly coolDown?: string | undefined;
+}
+
 /**
- * Returns the advice to retrain: yes if performance failed, or the same column
- * or the score failed in two adjacent periods of this model version. While the
- * run itself has no judged performance, the latest one of the same model version
- * is used. What is measured on a run whose data failed never advises retraining.
+ * Returns the advice to retrain: yes if performance failed, if the same column
+ * or the score failed in two adjacent periods of this model version, or if the
+ * model is too old, and no cool-down is on. While the run itself has no judged
+ * performance, the latest one of the same model version is used. What is measured
+ * on a run whose data failed never advises retraining.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -66,49 +69,50 @@ export function isJudged(severity: Severity): boolean {
  * strictEqual(decide(quiet).retrain, false);
  * strictEqual(decide({ ...quiet, lasting: ["the score"] }).retrain, true);
  * strictEqual(decide({ ...quiet, lasting: ["the score"], data: "fail" }).retrain, false);
+ * strictEqual(decide({ ...quiet, age: { days: 200, maxDays: 180 } }).retrain, true);
  * const earlier = { severity: "fail", scoring_run_id: 4 } as const;
  * strictEqual(decide({ ...quiet, earlier }).retrain, true);
  * strictEqual(decide({ ...quiet, earlier, performance: "ok" }).retrain, false);
+ * strictEqual(decide({ ...quiet, earlier, coolDown: "version 2 was logged 3 days ago" }).retrain, false);
  * ```
- *
- * @param found `lasting`: what failed in this run and in that of the period before; `earlier`: the latest judged performance among the earlier runs of this model version, absent when there is none.
  */
-export function decide(
-  found: {
-    performance: Severity;
-    drift: Severity;
-    data: Severity;
-    lasting: readonly string[];
-    earlier?: { severity: Severity; scoring_run_id: number } | undefined;
-  },
-): Decision {
-  const { performance, data, drift, lasting, earlier } = found;
-  if (performance === "fail" && data !== "fail") {
-    return { retrain: true, reason: "performance fell on matured outcomes" };
+export function decide(found: Findings): Decision {
+  const cause = findCause(found);
+  if (cause !== undefined) {
+    return found.coolDown === undefined
+      ? { retrain: true, reason: cause }
+      : { retrain: false, reason: `${cause}, but ${found.coolDown}` };
   }
-  if (!isJudged(performance) && earlier?.severity === "fail") {
-    return {
-      retrain: true,
-      reason:
-        `performance fell on the matured outcomes of scoring run ${earlier.scoring_run_id}, the latest known for this model version`,
-    };
-  }
-  if (data === "fail") {
+  if (found.data === "fail") {
     return {
       retrain: false,
       reason: "the data failed; repair it at its source and score it again",
     };
   }
-  if (drift === "fail" && lasting.length > 0) {
-    const names = lasting.slice(0, 3).join(", ");
-    const more = lasting.length > 3 ? ` and ${lasting.length - 3} more` : "";
-    return {
-      retrain: true,
-      reason: `drift of ${names}${more} failed in two adjacent periods`,
-    };
-  }
-  const reason = drift === "fail"
+  const reason = found.drift === "fail"
     ? "drift failed once; retraining is advised if the same drift fails in the next period, too"
     : "performance has not failed, and the same drift has not failed in two adjacent periods";
   return { retrain: false, reason };
+}
+
+/** Returns why the model should be retrained; undefined if there is no reason. */
+function findCause(
+  { performance, data, drift, lasting, earlier, age }: Findings,
+): string | undefined {
+  if (performance === "fail" && data !== "fail") {
+    return "performance fell on matured outcomes";
+  }
+  if (!isJudged(performance) && earlier?.severity === "fail") {
+    return `performance fell on the matured outcomes of scoring run ${earlier.scoring_run_id}, the latest known for this model version`;
+  }
+  if (data === "fail") return undefined;
+  if (drift === "fail" && lasting.length > 0) {
+    const names = lasting.slice(0, 3).join(", ");
+    const more = lasting.length > 3 ? ` and ${lasting.length - 3} more` : "";
+    return `drift of ${names}${more} failed in two adjacent periods`;
+  }
+  if (age && age.days > age.maxDays) {
+    return `the model was trained ${age.days} days before, the limit is ${age.maxDays}`;
+  }
+  return undefined;
 }

@@ -145,6 +145,18 @@ Deno.test("toVariants() names the position of invalid values", () => {
   refuses("variants: [{ files: { modle: x } }]", /\[0\]\.files\.modle/);
   refuses("variants: [{ files: { model: 3 } }]", /\[0\]\.files\.model should/);
   refuses(
+    "variants: [{ monitoring: { thresholds: { psi: { warn: 0.3 } } } }]",
+    /monitoring\.thresholds\.psi in variants\.yaml: it warns at 0\.3 and fails at 0\.25; expected warn to be at most fail/,
+  );
+  refuses(
+    "variants: [{ monitoring: { threshold: { psi: { warn: 0.3 } } } }]",
+    /\[0\]\.monitoring\.threshold is not a known key; did you mean thresholds\?/,
+  );
+  refuses(
+    "variants: [{ monitoring: { cool_down_days: -1 } }]",
+    /\[0\]\.monitoring\.cool_down_days should be 0 or more days, found -1/,
+  );
+  refuses(
     "variants: [{ promotion: { min_auc: 1 } }]",
     /\[0\]\.promotion\.min_auc/,
   );

@@ -1,6 +1,6 @@
 /** Cumulative sums over periods: quiet weeks, slow drift, and scipy's Mann-Whitney statistic. */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { thresholds } from "../../lib/monitoring/verdict.ts";
+import { thresholds } from "../../lib/config/monitoring.ts";
 import { countColumn } from "../../lib/statistics/column-counts.ts";
 import { cumulativeShift, rankShift } from "../../lib/statistics/cusum.ts";
 import { toColumnProfile } from "../../lib/statistics/profile.ts";

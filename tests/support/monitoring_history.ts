@@ -7,7 +7,8 @@ import type {
   MonitoringResult,
   PastVerdict,
 } from "../../lib/monitoring/result.ts";
-import { decide, thresholds } from "../../lib/monitoring/verdict.ts";
+import { thresholds } from "../../lib/config/monitoring.ts";
+import { decide } from "../../lib/monitoring/verdict.ts";
 import {
   type BatchCounts,
   countBatch,

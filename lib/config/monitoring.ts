@@ -1,0 +1,267 @@
+/** The thresholds of `monitor`, and what a variant may set of them in `variants.yaml`. */
+import { UsageError } from "../base/errors.ts";
+import * as v from "../base/schema.ts";
+
+/** Where a number begins to warn and to fail. */
+export interface Bands {
+  readonly warn: number;
+  readonly fail: number;
+}
+
+/** Thresholds for warnings and failures; `docs/monitoring.md` explains the values. */
+export interface Thresholds {
+  /** Fewest rows that are judged. */
+  readonly min_rows: number;
+  /** Share of the scores' dependence on the features from which a failing column fails its verdict. */
+  readonly importance: number;
+  readonly psi: Bands;
+  readonly ks: { readonly distance: number };
+  readonly group: { readonly distance: number };
+  readonly p_adjusted: Bands;
+  /** `periods`: how many earlier ones are looked at; the others as in {@linkcode CusumOptions} of `lib/statistics/cusum.ts`. */
+  readonly cusum: Bands & {
+    readonly periods: number;
+    readonly tolerance: number;
+    readonly errors: number;
+    readonly most: number;
+    readonly limit: number;
+  };
+  readonly missing_share_change: Bands;
+  readonly out_of_range_share: Bands;
+  readonly drifted_share: {
+    readonly fail: number;
+    readonly min_rows_for_one: number;
+  };
+  readonly auc_drop: Bands & {
+    readonly warn_errors: number;
+    readonly fail_errors: number;
+  };
+  readonly calibration_shift: Bands & { readonly errors: number };
+  readonly coverage: {
+    readonly warn: number;
+    readonly unknown: number;
+    readonly score_spread: number;
+  };
+  readonly rows_ratio: Bands;
+  readonly unseen_share_rise: Bands;
+  readonly zero_share_rise: Bands;
+  readonly scale: { readonly factor: number; readonly values: number };
+  readonly constant_chance: number;
+}
+
+/** The thresholds of a variant that sets none. */
+export const thresholds: Thresholds = {
+  min_rows: 100,
+  importance: 0.01,
+  psi: { warn: 0.1, fail: 0.25 },
+  ks: { distance: 0.1 },
+  group: { distance: 0.1 },
+  p_adjusted: { warn: 0.05, fail: 0.001 },
+  cusum: {
+    warn: 5,
+    fail: 8,
+    periods: 12,
+    tolerance: 0.02,
+    errors: 3,
+    most: 4,
+    limit: 10,
+  },
+  missing_share_change: { warn: 0.02, fail: 0.1 },
+  out_of_range_share: { warn: 0.02, fail: 0.1 },
+  drifted_share: { fail: 0.5, min_rows_for_one: 300 },
+  auc_drop: { warn: 0.02, fail: 0.05, warn_errors: 1.96, fail_errors: 2.576 },
+  calibration_shift: { warn: 0.2, fail: 0.5, errors: 3 },
+  coverage: { warn: 0.8, unknown: 0.5, score_spread: 0.2 },
+  rows_ratio: { warn: 1.8, fail: 5 },
+  unseen_share_rise: { warn: 0.02, fail: 0.1 },
+  zero_share_rise: { warn: 0.1, fail: 0.25 },
+  scale: { factor: 10, values: 30 },
+  constant_chance: 1e-6,
+};
+
+/** How a variant is monitored. */
+export interface MonitoringSettings {
+  readonly thresholds: Thresholds;
+  /** Days after the training date from which retraining is advised; undefined: no limit. */
+  readonly maxModelAgeDays: number | undefined;
+  /** Days without advice to retrain after a version was logged, and after an earlier advice. */
+  readonly coolDownDays: number;
+}
+
+const days = v.pipe(v.number(), v.minValue(0, "0 or more days"));
+const number = v.pipe(v.number(), v.minValue(0, "0 or more"));
+const count = v.pipe(
+  v.number(),
+  v.safeInteger("a whole number"),
+  v.minValue(1, "1 or more"),
+);
+
+function bands(words: string) {
+  return v.optionalKey(
+    v.mapping({
+      warn: v.optionalKey(number, "Warns from here on."),
+      fail: v.optionalKey(number, "Fails from here on."),
+    }),
+    words,
+  );
+}
+
+/** The schema of the key `monitoring` of `variants.yaml`. */
+export const monitoringSchema = v.mapping({
+  max_model_age_days: v.optionalKey(
+    days,
+    "Retraining is advised when the model's training date is more days ago. By default there is no limit.",
+  ),
+  cool_down_days: v.optionalKey(
+    days,
+    "For so many days after a version was logged, and after retraining was advised, it is not advised again. By default 0: the advice holds until a new version scores.",
+  ),
+  thresholds: v.optionalKey(
+    v.mapping({
+      min_rows: v.optionalKey(
+        count,
+        "Fewest rows that are judged. By default 100.",
+      ),
+      importance: v.optionalKey(
+        number,
+        "Share of the scores' dependence on the features from which a failing column fails its verdict; others only warn. By default 0.01.",
+      ),
+      psi: bands("Population stability index. By default 0.1 and 0.25."),
+      ks_distance: v.optionalKey(
+        number,
+        "Kolmogorov-Smirnov distance from which the test's p decides. By default 0.1.",
+      ),
+      group_distance: v.optionalKey(
+        number,
+        "Share of rows that changed category in a one-hot group from which the group fails. By default 0.1.",
+      ),
+      cusum: v.optionalKey(
+        v.mapping({
+          warn: v.optionalKey(number, "Warns from here on. By default 5."),
+          fail: v.optionalKey(number, "Fails from here on. By default 8."),
+          periods: v.optionalKey(
+            count,
+            "Number of earlier periods. By default 12.",
+          ),
+          tolerance: v.optionalKey(
+            number,
+            "Shift of the mean rank that is tolerated, as a share. By default 0.02.",
+          ),
+        }),
+        "Cumulative sum of shifts over periods.",
+      ),
+      missing_share_change: bands(
+        "Change of the share of missing values. By default 0.02 and 0.1.",
+      ),
+      out_of_range_share: bands(
+        "Share of values outside the reference's range. By default 0.02 and 0.1.",
+      ),
+      auc_drop: bands(
+        "Fall of AUC since the model was logged. By default 0.02 and 0.05.",
+      ),
+      calibration_shift: bands(
+        "Shift of calibration since the model was logged, in log-odds. By default 0.2 and 0.5.",
+      ),
+      coverage: v.optionalKey(
+        v.mapping({
+          warn: v.optionalKey(number, "Warns below. By default 0.8."),
+          unknown: v.optionalKey(
+            number,
+            "Performance is unknown below. By default 0.5.",
+          ),
+        }),
+        "Share of scored players with an outcome.",
+      ),
+      rows_ratio: bands(
+        "Rows against the median of earlier runs, as a factor in either direction. By default 1.8 and 5.",
+      ),
+      unseen_share_rise: bands(
+        "Rise of the share of rows with an unknown category. By default 0.02 and 0.1.",
+      ),
+      zero_share_rise: bands(
+        "Rise of the share of zeros. By default 0.1 and 0.25.",
+      ),
+    }),
+    "Where monitor begins to warn and to fail; docs/monitoring.md explains the values.",
+  ),
+});
+
+/**
+ * Returns the settings of the key `monitoring`, completed by the defaults.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * const { thresholds, coolDownDays } = toMonitoring({ thresholds: { psi: { warn: 0.2 } } });
+ * strictEqual(thresholds.psi.warn, 0.2);
+ * strictEqual(thresholds.psi.fail, 0.25);
+ * strictEqual(coolDownDays, 0);
+ * ```
+ *
+ * @throws {UsageError} If a threshold warns only where it has failed already.
+ */
+export function toMonitoring(
+  input: v.InferOutput<typeof monitoringSchema> | undefined,
+): MonitoringSettings {
+  const given = input?.thresholds;
+  const merged = {
+    psi: merge("psi", given?.psi),
+    cusum: {
+      ...merge("cusum", given?.cusum),
+      periods: given?.cusum?.periods ?? thresholds.cusum.periods,
+      tolerance: given?.cusum?.tolerance ?? thresholds.cusum.tolerance,
+    },
+    missing_share_change: merge(
+      "missing_share_change",
+      given?.missing_share_change,
+    ),
+    out_of_range_share: merge("out_of_range_share", given?.out_of_range_share),
+    auc_drop: merge("auc_drop", given?.auc_drop),
+    calibration_shift: merge("calibration_shift", given?.calibration_shift),
+    rows_ratio: merge("rows_ratio", given?.rows_ratio),
+    unseen_share_rise: merge("unseen_share_rise", given?.unseen_share_rise),
+    zero_share_rise: merge("zero_share_rise", given?.zero_share_rise),
+  };
+  return {
+    thresholds: {
+      ...thresholds,
+      ...merged,
+      min_rows: given?.min_rows ?? thresholds.min_rows,
+      importance: given?.importance ?? thresholds.importance,
+      ks: { distance: given?.ks_distance ?? thresholds.ks.distance },
+      group: { distance: given?.group_distance ?? thresholds.group.distance },
+      coverage: {
+        ...thresholds.coverage,
+        warn: given?.coverage?.warn ?? thresholds.coverage.warn,
+        unknown: given?.coverage?.unknown ?? thresholds.coverage.unknown,
+      },
+    },
+    maxModelAgeDays: input?.max_model_age_days,
+    coolDownDays: input?.cool_down_days ?? 0,
+  };
+}
+
+type BandName =
+  | "psi"
+  | "cusum"
+  | "missing_share_change"
+  | "out_of_range_share"
+  | "auc_drop"
+  | "calibration_shift"
+  | "rows_ratio"
+  | "unseen_share_rise"
+  | "zero_share_rise";
+
+function merge<Name extends BandName>(
+  name: Name,
+  given: { warn?: number | undefined; fail?: number | undefined } | undefined,
+): Thresholds[Name] {
+  const known = thresholds[name];
+  const { warn = known.warn, fail = known.fail } = given ?? {};
+  if (warn > fail) {
+    throw new UsageError(
+      `Cannot use monitoring.thresholds.${name} in variants.yaml: it warns at ${warn} and fails at ${fail}; expected warn to be at most fail`,
+    );
+  }
+  return { ...known, warn, fail };
+}

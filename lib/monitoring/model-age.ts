@@ -1,0 +1,68 @@
+/** How old a run's model is, and whether it is too early to retrain again. */
+import type { ModelVersion } from "../mlflow/store.ts";
+import type { PastVerdict } from "./result.ts";
+import type { LedgerRun } from "./runs.ts";
+import type { ModelAge } from "./verdict.ts";
+
+const msPerDay = 86_400_000;
+
+/**
+ * Returns the days from a version's training date, or if it has none from when
+ * it was logged, to the scoring; undefined without a largest age or a version.
+ *
+ * @param options `maxModelAgeDays`: the variant's setting.
+ */
+export function toAge(
+  version: Pick<ModelVersion, "tags" | "createdMs"> | undefined,
+  options: {
+    run: Pick<LedgerRun, "finishedAt">;
+    maxModelAgeDays: number | undefined;
+  },
+): ModelAge | undefined {
+  const { run, maxModelAgeDays: maxDays } = options;
+  if (maxDays === undefined || !version) return undefined;
+  const trainedMs = Date.parse(version.tags["training_date"] ?? "");
+  const startMs = Number.isNaN(trainedMs) ? version.createdMs : trainedMs;
+  const days = Math.floor((run.finishedAt.getTime() - startMs) / msPerDay);
+  return { days, maxDays };
+}
+
+/**
+ * Returns why it is too early to advise retraining, as a clause: the version was
+ * logged, or an earlier period of the variant was advised to retrain, fewer days
+ * ago than the cool-down; undefined if it is not.
+ *
+ * @param history The results of earlier periods, newest first.
+ * @param options `coolDownDays`: the variant's setting; 0 for none.
+ */
+export function findCoolDown(
+  history: readonly PastVerdict[],
+  options: {
+    run: Pick<LedgerRun, "finishedAt" | "period">;
+    version: Pick<ModelVersion, "version" | "createdMs"> | undefined;
+    coolDownDays: number;
+  },
+): string | undefined {
+  const { run, version, coolDownDays } = options;
+  if (coolDownDays === 0) return undefined;
+  const loggedDays = version &&
+    (run.finishedAt.getTime() - version.createdMs) / msPerDay;
+  if (loggedDays !== undefined && loggedDays < coolDownDays) {
+    return `version ${version?.version} was logged ${
+      describeDays(loggedDays)
+    } ago`;
+  }
+  const advised = history.find(({ retrain }) => retrain === true);
+  if (advised?.period === undefined) return undefined;
+  const advisedDays = (Date.parse(run.period) - Date.parse(advised.period)) /
+    msPerDay;
+  if (advisedDays >= coolDownDays) return undefined;
+  return `retraining was advised for ${advised.period}, ${
+    describeDays(advisedDays)
+  } before`;
+}
+
+function describeDays(days: number): string {
+  const whole = Math.floor(days);
+  return `${whole} ${whole === 1 ? "day" : "days"}`;
+}
