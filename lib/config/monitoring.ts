@@ -69,7 +69,7 @@ export const thresholds: Thresholds = {
   missing_share_change: { warn: 0.02, fail: 0.1 },
   out_of_range_share: { warn: 0.02, fail: 0.1 },
   drifted_share: { fail: 0.5, min_rows_for_one: 300 },
-  auc_drop: { warn: 0.02, fail: 0.05, warn_errors: 1.96, fail_errors: 2.576 },
+  auc_drop: { warn: 0.02, fail: 0.05, warn_errors: 1.96, fail_errors: 3.09 },
   calibration_shift: { warn: 0.2, fail: 0.5, errors: 3 },
   coverage: { warn: 0.8, unknown: 0.5, score_spread: 0.2 },
   rows_ratio: { warn: 1.8, fail: 5 },

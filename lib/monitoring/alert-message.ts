@@ -11,7 +11,6 @@ import {
   type VerdictState,
 } from "./alert-state.ts";
 import type { MonitoringResult } from "./result.ts";
-import { thresholds } from "./verdict.ts";
 
 /** An alert in the forms in which it is delivered. */
 export interface AlertMessage {
@@ -218,7 +217,7 @@ function detailsOf(verdict: AlertVerdict, result: MonitoringResult): Line[] {
         text: `${severity}: ${reason}`,
       }));
     case "drift": {
-      const { psi, missing_share_change: missing } = thresholds;
+      const { psi, missing_share_change: missing } = result.thresholds;
       return [
         ...(result.comparisons[0]?.reasons ?? []).map((text) => ({ text })),
         {
@@ -230,7 +229,7 @@ function detailsOf(verdict: AlertVerdict, result: MonitoringResult): Line[] {
       ];
     }
     case "performance": {
-      const { auc_drop: drop, calibration_shift: shift } = thresholds;
+      const { auc_drop: drop, calibration_shift: shift } = result.thresholds;
       const { performance, outcomes } = result;
       if (!performance) return [];
       return [

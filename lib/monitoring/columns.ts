@@ -46,9 +46,10 @@ export interface ColumnDrift {
   readonly psi_noise?: number;
   readonly psi_noise_limit?: number;
   readonly ks?: number;
-  /** Of a group: Pearson's statistic, and the share of rows that changed category (total variation). */
+  /** Of a group: Pearson's statistic, the share of rows that changed category (total variation), and its mean without drift. */
   readonly chi_square?: number;
   readonly distance?: number;
+  readonly distance_noise?: number;
   readonly p_value?: number;
   readonly p_adjusted?: number;
   /** Cumulative sum of the shifts of the mean rank against the reference over periods, and the shift in this one; of a group, those of the category with the largest sum. */
@@ -344,6 +345,7 @@ function toDrift(
         categories,
         chi_square: test.statistic,
         distance: distanceOf(profile.counts, counts.counts),
+        distance_noise: distanceNoise(profile.counts, counts.counts),
       }
       : {}),
     ...(pAdjusted === undefined ? {} : { p_adjusted: pAdjusted }),
@@ -484,10 +486,11 @@ function toGroupSeverity(
   drift: Omit<ColumnDrift, "severity" | "reasons">,
   limits: Thresholds,
 ): Pick<ColumnDrift, "severity" | "reasons"> {
-  const { psi = 0, psi_noise_limit = 0, distance = 0, p_adjusted = 1 } = drift;
+  const { psi = 0, psi_noise_limit = 0, p_adjusted = 1 } = drift;
+  const { distance = 0, distance_noise = 0 } = drift;
   const effect = worst([
     psi > psi_noise_limit ? band(psi, limits.psi) : "ok",
-    distance >= limits.group.distance ? "fail" : "ok",
+    distance - distance_noise >= limits.group.distance ? "fail" : "ok",
   ]);
   const certain = certainty(p_adjusted, limits);
   if (effect === "ok" || certain === "ok") {
@@ -498,9 +501,11 @@ function toGroupSeverity(
     reasons: [
       `PSI ${psi.toFixed(3)} (noise limit ${psi_noise_limit.toFixed(3)}), ${
         percent(distance)
-      } of the rows changed category, chi-square ${
-        drift.chi_square?.toFixed(1)
-      }, adjusted p ${describeP(p_adjusted)}`,
+      } of the rows changed category (${
+        percent(distance_noise)
+      } by chance), chi-square ${drift.chi_square?.toFixed(1)}, adjusted p ${
+        describeP(p_adjusted)
+      }`,
       describeLargestChange(drift),
     ],
   };
@@ -542,6 +547,19 @@ function distanceOf(
   return total(
     before.map((count, index) => Math.abs(count / n1 - after[index]! / n2)),
   ) / 2;
+}
+
+/** Returns the mean of the total variation distance without drift: of each category the mean absolute difference of two shares of normal error. */
+function distanceNoise(
+  before: readonly number[],
+  after: readonly number[],
+): number {
+  const [n1, n2] = [total(before), total(after)];
+  const errors = before.map((count, index) => {
+    const share = (count + after[index]!) / (n1 + n2);
+    return Math.sqrt(share * (1 - share) * (1 / n1 + 1 / n2));
+  });
+  return Math.sqrt(2 / Math.PI) * total(errors) / 2;
 }
 
 function toMissingNoise(

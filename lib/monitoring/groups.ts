@@ -13,6 +13,11 @@ export interface Group {
   readonly members: readonly number[];
 }
 
+/** Returns the name of the group of columns with a prefix. */
+export function groupName(prefix: string): string {
+  return `${prefix}*`;
+}
+
 /**
  * Returns the groups of a recipe's steps that have at least two columns among
  * the features. A first category that `drop_first` omitted counts as "none of them".
@@ -31,7 +36,7 @@ export function toGroups(
     });
     if (found.length < 2) return [];
     return [{
-      name: `${prefix}*`,
+      name: groupName(prefix),
       categories: found.map(({ category }) => category),
       members: found.map(({ position }) => position),
     }];

@@ -17,7 +17,7 @@ import { measurePerformance, type Performance } from "./performance.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import { readAllRows } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
-import { readModel } from "./rows.ts";
+import { readModel, type RecordedModel } from "./rows.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import type { Thresholds } from "../config/monitoring.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -29,7 +29,8 @@ import {
 } from "./columns.ts";
 import { findCoolDown, toAge } from "./model-age.ts";
 import { compareRun } from "./compare-run.ts";
-import { judgeData } from "./data.ts";
+import { type DataVerdict, judgeData } from "./data.ts";
+import { groupName } from "./groups.ts";
 import { decide, isJudged } from "./verdict.ts";
 
 /**
@@ -182,6 +183,7 @@ export async function monitorRun(
           }),
           lasting: toLasting(comparisons[0], {
             run,
+            broken: brokenColumns(data, model),
             before: history.find(({ scoring_run_id }) =>
               scoring_run_id === previous?.id
             ),
@@ -210,17 +212,33 @@ function alarmingColumns(comparison: DriftComparison | undefined): string[] {
     .slice(0, mostAlarming).map(({ name }) => name);
 }
 
-/** Returns what failed in this run and in that of the period before, which the same model version scored and whose data did not fail. */
+/** Returns what failed in this run and in that of the period before, which the same model version scored and whose data did not fail; without the columns whose data is broken. */
 function toLasting(
   comparison: DriftComparison | undefined,
-  { run, before }: { run: LedgerRun; before: PastVerdict | undefined },
+  { run, before, broken }: {
+    run: LedgerRun;
+    before: PastVerdict | undefined;
+    broken: readonly string[];
+  },
 ): string[] {
   if (before?.model_version !== run.modelVersion || before.data === "fail") {
     return [];
   }
   return failedColumns(comparison).filter((name) =>
-    before.failed?.includes(name)
+    before.failed?.includes(name) && !broken.includes(name)
   );
+}
+
+/** Returns the columns with a finding on their data, and the groups whose raw column has one: their drift is that finding's. */
+function brokenColumns(
+  { findings }: DataVerdict,
+  { recipe }: Pick<RecordedModel, "recipe">,
+): string[] {
+  const columns = findings.flatMap(({ column }) => column ?? []);
+  const groups = (recipe?.one_hot ?? [])
+    .filter(({ column }) => columns.includes(column))
+    .map(({ prefix }) => groupName(prefix));
+  return [...columns, ...groups];
 }
 
 function toPerformance(

@@ -60,7 +60,7 @@ export type LoggedPerformance = Pick<ReferenceProfile, "metrics" | "score">;
  *
  * The verdict is the worse of two. AUC: `warn` when it is at least 0.02 below
  * the reference and the difference exceeds its 95 % interval, `fail` at 0.05 and
- * the 99 % interval; both intervals count the errors of both AUCs. Calibration:
+ * the 99.8 % interval; both intervals count the errors of both AUCs. Calibration:
  * the observed rate minus the expected one, less the same difference of the
  * reference; `warn` when the outcomes are shifted by 0.2 in log-odds, `fail` at
  * 0.5, both beyond three standard errors. Outcomes that do not represent the
