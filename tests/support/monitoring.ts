@@ -1,6 +1,7 @@
 /** Monitoring results for tests of what is derived from them. */
 import type { MonitoringResult } from "../../lib/monitoring/result.ts";
-import { type Severity, thresholds } from "../../lib/monitoring/verdict.ts";
+import { thresholds } from "../../lib/config/monitoring.ts";
+import type { Severity } from "../../lib/monitoring/verdict.ts";
 
 /** What a test says about a result; all else is ordinary. */
 export interface ResultParts {
