@@ -316,6 +316,23 @@ export const monitorCommand = {
   },
 } as const satisfies Command;
 
+/** Flags of `report`. */
+export const reportCommand = {
+  name: "report",
+  summary:
+    "Writes one page with the state of every variant, from the stored monitoring results.",
+  flags: {
+    output: {
+      kind: "text",
+      value: "FILE",
+      help: "HTML file to write (CHURN_HOME/reports/index.html)",
+      file: { use: "write" },
+    },
+    ...serviceFlags,
+    ...outputFlags,
+  },
+} as const satisfies Command;
+
 /** Flags of `compare`. */
 export const compareCommand = {
   name: "compare",
@@ -452,6 +469,7 @@ export const commands: readonly Command[] = [
   planCommand,
   predictCommand,
   monitorCommand,
+  reportCommand,
   compareCommand,
   fetchCommand,
   queryCommand,

@@ -17,6 +17,7 @@ import {
   judgedColumns,
   sortedByConcern,
 } from "./columns.ts";
+import { describeFinding } from "./data.ts";
 import { toHeadline } from "./headline.ts";
 import { shortPeriod } from "./page/charts.ts";
 import { type Alarm, toAlarms } from "./page/alarms.ts";
@@ -52,7 +53,7 @@ export function toHtmlReport(result: MonitoringResult): string {
   const periods = toPeriods(result);
   const alarms = toAlarms(result);
   return page(`Monitoring of ${title}`, {
-    header: heroPart(result),
+    header: heroPart(result, periods),
     main: [
       overviewPart(result, periods),
       alarmPart(result, { alarms, periods }),
@@ -113,7 +114,10 @@ export function describeOther(
   return `against the ${reference?.rows} ${kind} that the model was logged with`;
 }
 
-function heroPart(result: MonitoringResult): string {
+function heroPart(
+  result: MonitoringResult,
+  periods: readonly PeriodPoint[],
+): string {
   const { title, scoring_run: run, verdict, comparisons, performance } = result;
   const { earlier_performance: earlier } = result;
   const { state, sentence } = toHeadline(result);
@@ -121,15 +125,19 @@ function heroPart(result: MonitoringResult): string {
   const cell = (what: string, severity: string, why: string) =>
     `<li><strong>${what}</strong>${badge(severity)}<br>${text(why, 160)}</li>`;
   const auc = performance?.metrics["auc"];
+  const latest = periods.findLast((period) => period.auc !== undefined);
   const performanceFacts = performance
     ? `${auc === undefined ? "" : `AUC ${auc.toFixed(3)} on `}${
       count(performance.matured)
     } outcomes, ${percent(performance.coverage)} of the players`
+    : latest?.auc !== undefined
+    ? `latest known: ${latest.performance}, AUC ${
+      latest.auc.toFixed(3)
+    } for ${latest.label}`
     : earlier
-    ? `latest known: ${earlier.severity}, scoring run ${earlier.scoring_run_id}${
-      earlier.auc === null ? "" : `, AUC ${earlier.auc.toFixed(3)}`
-    }`
+    ? `latest known: ${earlier.severity}, scoring run ${earlier.scoring_run_id}`
     : "no outcomes are known yet";
+  const [finding] = findings;
   return `<div class="hero ${state}">
 <p class="kicker">Monitoring of ${name(title)} · ${text(periodOf(result))} · ${
     count(run.rows)
@@ -139,11 +147,11 @@ function heroPart(result: MonitoringResult): string {
     verdict.data === undefined ? "" : cell(
       "Data",
       verdict.data,
-      findings.length === 0
-        ? "every column is as it should be"
-        : `${findings.length} ${
-          findings.length === 1 ? "finding" : "findings"
-        }`,
+      finding
+        ? `${describeFinding(finding)}${
+          findings.length > 1 ? `; ${findings.length - 1} more` : ""
+        }`
+        : "every column is as it should be",
     )
   }${cell("Drift", verdict.drift, comparisons[0]?.reasons.join("; ") ?? "")}${
     cell("Performance", verdict.performance, performanceFacts)
@@ -266,7 +274,9 @@ function sincePrevious(
   const since = previous.period ?? `scoring run ${previous.id}`;
   return found.severity === "ok"
     ? `no change since ${since} (PSI ${significant(found.psi)})`
-    : `since ${since}: ${found.severity}, PSI ${significant(found.psi)}`;
+    : `since ${since}: ${found.severity}${
+      found.psi === undefined ? "" : `, PSI ${significant(found.psi)}`
+    }`;
 }
 
 /** One row per verdict and per worst column, one cell per period. */

@@ -246,6 +246,26 @@ export async function findMonitoringRun(
   return known;
 }
 
+/**
+ * Returns the stored result of each variant's newest period, and in it of the
+ * newest attempt, by the variant's key; results with a judged performance take
+ * precedence over later ones without.
+ *
+ * @throws {UsageError} If the prediction tables do not exist, or lack columns that `monitor` needs.
+ */
+export async function readNewestResults(
+  database: Queryable,
+): Promise<MonitoringResult[]> {
+  const rows = await database.query<{ result: MonitoringResult }>(
+    `with newest as (
+       select distinct on (s.variant) m.id
+       from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
+       order by s.variant, ${effectivePeriod} desc, s.id desc, ${isJudgedSql} desc, m.performance <> 'unknown' desc, m.id desc)
+     select m.report as result from newest join monitoring_runs m on m.id = newest.id order by m.variant`,
+  ).catch(explainMissingTables);
+  return rows.map(({ result }) => result);
+}
+
 /** Most earlier runs in a result: half a year of weeks. */
 const mostPeriods = 26;
 

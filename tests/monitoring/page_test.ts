@@ -8,6 +8,10 @@ import {
 } from "node:assert/strict";
 import { compareWith } from "../../lib/monitoring/columns.ts";
 import { toHeadline } from "../../lib/monitoring/headline.ts";
+import {
+  type OverviewEntry,
+  toHtmlOverview,
+} from "../../lib/monitoring/overview.ts";
 import { toHtmlReport } from "../../lib/monitoring/page.ts";
 import type { MonitoringResult } from "../../lib/monitoring/result.ts";
 import { countBatch, toBins } from "../../lib/statistics/batch-profile.ts";
@@ -41,11 +45,11 @@ Deno.test("the first sentence names state, cause and action", () => {
   const sentenceOf = (weeks: readonly Week[]) =>
     toHeadline(monitorWeeks(weeks)).sentence;
   match(
-    sentenceOf(quiet),
+    sentenceOf(quiet.map((week) => ({ ...week, matured: false }))),
     /^base for 2026-11-23 \(model version 3\) is fine: data and drift are within the limits, performance is not known yet; nothing to do\.$/,
   );
   match(
-    sentenceOf([...quiet.slice(0, 25), { rows: 1000, matured: true }]),
+    sentenceOf(quiet),
     /is fine: data, drift and performance are within the limits; nothing to do\.$/,
   );
   match(
@@ -224,19 +228,73 @@ Deno.test("hostile names and ten thousand failing columns leave the page small a
   match(page, /\d+ more columns are in the JSON report/);
 });
 
+const entries: readonly OverviewEntry[] = [
+  ...Object.entries({ quiet, broken, fallen, drifting }).map((
+    [title, weeks],
+  ) => ({
+    key: title,
+    title,
+    result: monitorWeeks(weeks, { title }),
+    link: `${title}/scoring-run-27.html`,
+    command: "deno task monitor",
+  })),
+  {
+    key: "geography-us",
+    title: "<US>",
+    result: undefined,
+    link: undefined,
+    command: "deno task monitor --geography US",
+  },
+];
+
+Deno.test("the page over all variants states each in a sentence, worst first, and links to its page", () => {
+  const page = toHtmlOverview(entries);
+  match(
+    page,
+    /<h1>Of 5 variants, 3 failed \(broken, fallen, drifting\), 1 not monitored yet \(&lt;US&gt;\)\.<\/h1>/,
+  );
+  deepStrictEqual(
+    [...page.matchAll(/<article class="card variant ([a-z-]+)">/g)]
+      .map(([, state]) => state),
+    ["fail", "fail", "fail", "unknown", "ok"],
+  );
+  match(page, /<a href="drifting\/scoring-run-27\.html">drifting<\/a>/);
+  match(
+    page,
+    /The data of broken for 2026-11-23 \(model version 3\) is broken/,
+  );
+  match(page, /run `deno task monitor --geography US`/);
+  const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+  ok(ids.length > 10);
+  strictEqual(new Set(ids).size, ids.length);
+  match(
+    toHtmlOverview(entries.slice(0, 1)),
+    /None of 1 variant failed or warned\./,
+  );
+});
+
 Deno.test("in a browser, the page fits a phone, breaks no rule of axe-core in light and dark, opens by keyboard and asks for nothing", async () => {
   const executablePath = findChromium();
   if (executablePath === undefined) return; // checked where there is a browser
   await using folder = await tempFolder();
-  const views: View[] = [];
-  for (
-    const [name, weeks] of Object.entries({ drifting, broken, fallen, quiet })
-  ) {
-    const path = `${folder.path}/${name}.html`;
-    await Deno.writeTextFile(path, toHtmlReport(monitorWeeks(weeks)));
-    const url = `file://${path}`;
-    views.push({ url, width: 390 }, { url, width: 1280, dark: true });
-  }
+  const write = async (file: string, page: string) => {
+    const path = `${folder.path}/${file}`;
+    await Deno.writeTextFile(path, page);
+    return `file://${path}`;
+  };
+  const drift = await write(
+    "drift.html",
+    toHtmlReport(monitorWeeks(drifting)),
+  );
+  const fall = await write("fall.html", toHtmlReport(monitorWeeks(fallen)));
+  const all = await write("all.html", toHtmlOverview(entries));
+  const views: readonly View[] = [
+    { url: drift, width: 390 },
+    { url: drift, width: 1280, dark: true },
+    { url: fall, width: 390, dark: true },
+    { url: all, width: 390 },
+    { url: all, width: 1280, dark: true },
+  ];
   const found = await inspectPages({ executablePath, views });
   for (const [index, inspection] of found.entries()) {
     const { url, width } = views[index]!;

@@ -92,6 +92,7 @@ const pure: readonly string[] = [
   "lib/mlflow/values.ts",
   "lib/model/",
   "lib/monitoring/outcomes.ts",
+  "lib/monitoring/overview.ts",
   "lib/scoring/model-output.ts",
   "lib/monitoring/performance.ts",
   "lib/base/printable.ts",

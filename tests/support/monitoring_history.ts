@@ -245,6 +245,7 @@ export function monitorWeeks(
       data,
       comparisons,
       ...performance ? { performance } : {},
+      ...earlierOf(history, modelVersion, performance !== undefined),
       unseen_categories: { brand_id: 0.004 },
       notes: [],
       thresholds,
@@ -275,6 +276,26 @@ export function monitorWeeks(
   }
   if (!result) throw new RangeError("Cannot monitor: there are no weeks");
   return result;
+}
+
+/** Returns the latest performance of the model version, as a result without its own has it. */
+function earlierOf(
+  history: readonly PastVerdict[],
+  version: string,
+  hasOwn: boolean,
+): Pick<MonitoringResult, "earlier_performance"> {
+  const found = history.find(({ auc, model_version }) =>
+    auc !== null && model_version === version
+  );
+  return hasOwn || !found ? {} : {
+    earlier_performance: {
+      scoring_run_id: found.scoring_run_id,
+      severity: found.performance,
+      auc: found.auc,
+      outcomes_uri: "s3://acme-churn/outcomes.jsonl",
+      monitored_at: found.finished_at,
+    },
+  };
 }
 
 /** Returns 26 weeks without a change, with a volume that varies. */

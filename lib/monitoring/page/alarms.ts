@@ -43,7 +43,13 @@ export function toAlarms(
           ...known,
           severity: known.severity === "fail" ? "fail" : alarm.severity,
           verdicts: [...new Set([...known.verdicts, ...alarm.verdicts])],
-          reasons: [...known.reasons, ...alarm.reasons],
+          // Both verdicts may give the same numbers; the first also has the limits.
+          reasons: [
+            ...known.reasons,
+            ...alarm.reasons.filter((reason) =>
+              !known.reasons.some((other) => other.startsWith(reason))
+            ),
+          ],
         }
         : alarm,
     );

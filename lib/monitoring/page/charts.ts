@@ -249,13 +249,20 @@ export function binChart(
   const start = (index: number) => x(index) ?? left;
   const everyEdge = Math.ceil(edges.length / 6);
   const isNamed = edges.length === 0;
+  // Room for the name of the bin of missing values, which is the last one.
+  const end = pairs.at(-1)?.label === "missing"
+    ? start(pairs.length - 1) - 22
+    : right;
+  const sizes = pairs.map(({ before, now }) => Math.abs(now - before));
+  const large = sizes.toSorted((a, b) => b - a)[1] ?? 0;
   const body = [
     gridAndTicks(y, percent, 4),
     axisTitle(axis),
     ...pairs.flatMap(({ label: name, before, now }, index) => {
       const place = { width: half, bottom };
       const tip = hoverText(name, before, now);
-      const isLarge = Math.abs(now - before) >= 0.05 || pairs.length <= 4;
+      const size = sizes[index] ?? 0;
+      const isLarge = size >= 0.05 && size >= large || pairs.length <= 4;
       return [
         bar("before", { ...place, x: start(index), y: y(before) }, tip),
         bar("now", { ...place, x: start(index) + half, y: y(now) }, tip),
@@ -273,7 +280,7 @@ export function binChart(
     ...edges.map((edge, index) => {
       const place = start(index + 1) - x.step() * x.paddingInner() / 2;
       return `<path class="axis" d="M${round(place)} ${bottom}v4"/>${
-        (edges.length - 1 - index) % everyEdge === 0
+        (edges.length - 1 - index) % everyEdge === 0 && place < end
           ? label({ x: place, y: bottom + 15, anchor: "middle" }, edge)
           : ""
       }`;
@@ -364,7 +371,12 @@ export function reliabilityChart(
       }, observed ${percent(observed)}</title></circle>`
     ),
     ...x.ticks(5).map((tick) =>
-      label({ x: x(tick), y: bottom + 15, anchor: "middle" }, percent(tick))
+      label(
+        x(tick) > right - 16
+          ? { x: right + 8, y: bottom + 15, anchor: "end" }
+          : { x: x(tick), y: bottom + 15, anchor: "middle" },
+        percent(tick),
+      )
     ),
     label(
       { x: (left + right) / 2, y: height - 6, anchor: "middle" },
@@ -443,6 +455,29 @@ export function sparkline(
         round(y(values[last] ?? 0))
       }" r="3"/>`,
   ];
+  return svg(texts, body, high, wide);
+}
+
+/** Draws one cell per period, coloured by its verdict; a failure fills its cell, a warning its lower half. */
+export function verdictStrip(
+  texts: ChartTexts,
+  cells: readonly { readonly label: string; readonly severity: Severity }[],
+): string {
+  const [wide, high] = [width, 20];
+  const x = scaleBand(cells.map((_, index) => index), [0, wide])
+    .paddingInner(0.12);
+  const body = cells.map(({ label: name, severity }, index) => {
+    const top = severity === "fail"
+      ? 0
+      : severity === "warn"
+      ? high / 2
+      : high - 4;
+    return `<rect class="cell ${severity}" x="${
+      round(x(index) ?? 0)
+    }" y="${top}" width="${round(x.bandwidth())}" height="${
+      high - top
+    }"><title>${text(name)}: ${severity}</title></rect>`;
+  });
   return svg(texts, body, high, wide);
 }
 

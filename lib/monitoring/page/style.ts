@@ -18,6 +18,7 @@ p{margin:.3rem 0}
 .kicker{margin:0;letter-spacing:.01em}
 .hero{background:var(--card);border:1px solid var(--rule);border-left:.5rem solid var(--soft);border-radius:.6rem;padding:1.1rem 1.2rem}
 .hero.ok{border-left-color:var(--ok)}.hero.warn{border-left-color:var(--warn)}.hero.fail{border-left-color:var(--fail)}
+.hero h1:last-child{margin-bottom:.2rem}
 .verdicts{list-style:none;display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.6rem;margin:0;padding:0}
 .verdicts li{background:var(--page);border-radius:.45rem;padding:.5rem .7rem;font-size:.87rem}
 .verdicts strong{font-size:.95rem;margin-right:.4rem}
@@ -52,6 +53,7 @@ svg .limit{fill:none;stroke-dasharray:4 3;stroke:var(--soft)}svg .limit.warn{str
 svg .limitname,svg .value,svg .markname{paint-order:stroke;stroke:var(--card);stroke-width:2.5px;stroke-linejoin:round}
 svg .limitname{font-size:10px}svg .limitname.warn{fill:var(--warn)}svg .limitname.fail{fill:var(--fail)}
 svg .zone.warn{fill:var(--warn);opacity:.07}svg .zone.fail{fill:var(--fail);opacity:.09}
+svg .cell{fill:var(--calmbg)}svg .cell.ok{fill:var(--ok)}svg .cell.warn{fill:var(--warn)}svg .cell.fail{fill:var(--fail)}
 svg .mark{stroke:var(--ink);stroke-dasharray:1 3;fill:none}svg .markname{fill:var(--ink);font-size:10px;font-weight:600}
 table{border-collapse:collapse;width:100%;font-size:.84rem;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .45rem;text-align:left;border-bottom:1px solid var(--rule);vertical-align:top}
@@ -75,10 +77,12 @@ dt{color:var(--soft)}dd{margin:0}
 .heat tr.gap th,.heat tr.gap td{padding-top:.5rem}
 .heat .mark{border-left:2px dotted var(--ink)}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:.8rem;margin-top:.5rem}
+.variant{display:flex;flex-direction:column;gap:.35rem}.variant h2{margin:0;font-size:1.02rem}.variant .push{margin-top:auto}
 footer{color:var(--soft);font-size:.84rem;margin-top:1.5rem}
 @media (max-width:40rem){.wrap{padding:.6rem .6rem 2rem}.hero,.card{padding:.75rem .7rem}.heat th[scope=row]{width:6.2rem}.heat td i{border-radius:.1rem}
 .wide-only{display:none}dl{grid-template-columns:1fr}dd{margin-bottom:.3rem}th,td{padding:.2rem .3rem}}
-@media print{:root{color-scheme:light}@page{margin:12mm}body{background:#fff;font-size:11px}.wrap{max-width:none;padding:0}.grid{grid-template-columns:repeat(2,minmax(0,1fr))}
+@media print{:root{color-scheme:light}@page{margin:12mm}body{background:#fff;font-size:11px}.wrap{max-width:none;padding:0}.grid,.alarm{grid-template-columns:repeat(2,minmax(0,1fr))}.alarm>div{grid-column:1/-1}
 .card,.hero,tr{break-inside:avoid}h2,h3{break-after:avoid}details.data{display:none}
 details::details-content{content-visibility:visible;display:block;block-size:auto}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}`.trim();
