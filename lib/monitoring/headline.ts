@@ -65,7 +65,12 @@ function toSentence(
   const cause = more > 0
     ? `${causes.slice(0, most).join(", ")} and ${more} more`
     : listed(causes);
-  const todo = verdict.retrain ? "retrain the model" : action;
+  // Where nothing failed, such as for an old model, the reason is part of the sentence.
+  const todo = !verdict.retrain
+    ? action
+    : state === "fail"
+    ? "retrain the model"
+    : `retrain the model, because ${verdict.reason}`;
   return {
     state,
     sentence: `${
@@ -102,7 +107,8 @@ function explainData(
 }
 
 function explainPerformance(
-  { performance, earlier_performance: earlier }: MonitoringResult,
+  { performance, earlier_performance: earlier, thresholds: stored }:
+    MonitoringResult,
   state: "fail" | "warn",
 ): Explanation {
   const parts = {
@@ -123,10 +129,11 @@ function explainPerformance(
   const { metrics, auc_reference: before } = performance;
   const { auc, calibration_shift: shift, calibration_difference: difference } =
     metrics;
+  const limits = { ...thresholds, ...stored };
   const isLower = auc !== undefined && before !== undefined &&
-    before - auc >= thresholds.auc_drop.warn;
+    before - auc >= limits.auc_drop.warn;
   const isShifted = shift !== undefined && difference !== undefined &&
-    Math.abs(shift) >= thresholds.calibration_shift.warn;
+    Math.abs(shift) >= limits.calibration_shift.warn;
   const causes = [
     ...isLower
       ? [
@@ -198,7 +205,7 @@ function explainQuiet(
 }
 
 function explainUnknown(
-  { comparisons, notes, scoring_run: run }: MonitoringResult,
+  { comparisons, notes, scoring_run: run, thresholds }: MonitoringResult,
   state: Severity,
 ): Explanation {
   if (state === "not-enough-data") {
