@@ -56,12 +56,12 @@ export const thresholds: Thresholds = {
   psi: { warn: 0.1, fail: 0.25 },
   ks: { distance: 0.1 },
   group: { distance: 0.1 },
-  p_adjusted: { warn: 0.05, fail: 0.001 },
+  p_adjusted: { warn: 0.01, fail: 0.001 },
   cusum: {
     warn: 5,
     fail: 8,
     periods: 12,
-    tolerance: 0.02,
+    tolerance: 0.04,
     errors: 3,
     most: 4,
     limit: 10,
@@ -145,7 +145,7 @@ export const monitoringSchema = v.mapping({
           ),
           tolerance: v.optionalKey(
             number,
-            "Shift of the mean rank that is tolerated, as a share. By default 0.02.",
+            "Shift of the mean rank that is tolerated, as a share. By default 0.04.",
           ),
         }),
         "Cumulative sum of shifts over periods.",

@@ -41,7 +41,7 @@ export interface ColumnDrift {
   readonly reasons: readonly string[];
   readonly n_ref: number;
   readonly n_cur: number;
-  /** Of the values that are not missing, without too small bins; absent, like its mean and 99.9 % quantile without drift, when either sample has no values. */
+  /** Of the values that are not missing, without too small bins; absent, like its mean and 99.99 % quantile without drift, when either sample has no values. */
   readonly psi?: number;
   readonly psi_noise?: number;
   readonly psi_noise_limit?: number;

@@ -158,7 +158,7 @@ export function coverageFault(
 /**
  * Returns the lowest and the highest coverage of a tenth of the scores;
  * undefined when they are close, or the difference can be due to chance
- * (chi-square test of equal shares, p 0.001).
+ * (chi-square test of equal shares, p 0.0001).
  */
 function scoreSpread(
   tenths: readonly Tenth[],

@@ -68,7 +68,7 @@ export function toHtmlReport(result: MonitoringResult): string {
     ],
     footer: "PSI: population stability index over the bins of the reference, " +
       "without missing values. It counts only above its noise limit, " +
-      "below which 999 of 1,000 samples without drift stay. " +
+      "below which 9,999 of 10,000 samples without drift stay. " +
       "All numbers are in the JSON report beside this page.",
   });
 }

@@ -46,7 +46,7 @@ export function stabilityIndex(
 export interface StabilityNoise {
   /** Its mean. */
   readonly expected: number;
-  /** Its 99.9 % quantile, a strict limit because every column of a model is tested in every run. */
+  /** Its 99.99 % quantile, a strict limit because every column of a model is tested in every run. */
   readonly limit: number;
 }
 
@@ -54,17 +54,15 @@ export interface StabilityNoise {
  * Returns the noise of a stability index between two samples of the same
  * population. Divided by `1/n1 + 1/n2`, the index approximately follows a
  * chi-square distribution with `bins - 1` degrees of freedom (Yurdakul and Naranjo 2020,
- * https://doi.org/10.21314/JRMV.2020.227), whose mean is `bins - 1` and whose
- * 99.9 % quantile is taken from Wilson and Hilferty's cube root formula (1931,
- * https://doi.org/10.1073/pnas.17.12.684).
+ * https://doi.org/10.21314/JRMV.2020.227), whose mean is `bins - 1`.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
- * // 10 bins, 500 rows each: 9 * 2/500 = 0.036; chi-square's quantile 28.06 * 2/500 = 0.1122
+ * // 10 bins, 500 rows each: 9 * 2/500 = 0.036; chi-square's quantile 33.72 * 2/500 = 0.1349
  * const noise = stabilityNoise(10, { expectedRows: 500, actualRows: 500 });
  * strictEqual(noise.expected.toFixed(4), "0.0360");
- * strictEqual(noise.limit.toFixed(4), "0.1122");
+ * strictEqual(noise.limit.toFixed(4), "0.1349");
  * ```
  *
  * @param bins Number of bins that contain a row of either sample; a single bin has no noise.
@@ -79,35 +77,38 @@ export function stabilityNoise(
 }
 
 /**
- * Returns the 99.9 % quantile of the chi-square distribution by Wilson and
- * Hilferty's cube root formula, 0 for zero degrees of freedom.
+ * Returns the 99.99 % quantile of the chi-square distribution, 0 for zero
+ * degrees of freedom; `scipy.stats.chi2.isf(1e-4, freedom)`.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
- * strictEqual(chiSquareLimit(9).toFixed(2), "28.06"); // scipy.stats.chi2.ppf(0.999, 9) is 27.88
+ * strictEqual(chiSquareLimit(9).toFixed(2), "33.72");
  * ```
  */
 export function chiSquareLimit(freedom: number): number {
   if (freedom <= 0) return 0;
-  const normalQuantile999 = 3.090232306167813;
-  const spread = 2 / (9 * freedom);
-  const root = 1 - spread + normalQuantile999 * Math.sqrt(spread);
-  return freedom * root ** 3;
+  let [low, high] = [0, freedom + 50 + 10 * Math.sqrt(freedom)];
+  for (let step = 0; step < 60; step++) {
+    const middle = (low + high) / 2;
+    if (chiSquareTail(middle, freedom) > 1e-4) low = middle;
+    else high = middle;
+  }
+  return high;
 }
 
 /**
  * Returns the largest difference that is expected by chance between the shares
- * of two samples of the same population, in 997 of 1000 pairs of samples: three
+ * of two samples of the same population, in all but one of 16,000 pairs of samples: four
  * standard errors of the difference, from the pooled share (the two-proportion
  * z-test).
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
  *
- * // Pooled (30 + 20) / 1000 = 0.05, so 3 * sqrt(0.05 * 0.95 * (1/500 + 1/500)).
+ * // Pooled (30 + 20) / 1000 = 0.05, so 4 * sqrt(0.05 * 0.95 * (1/500 + 1/500)).
  * const samples = [{ count: 30, rows: 500 }, { count: 20, rows: 500 }] as const;
- * strictEqual(shareNoise(...samples).toFixed(4), "0.0414");
+ * strictEqual(shareNoise(...samples).toFixed(4), "0.0551");
  * ```
  */
 export function shareNoise(
@@ -115,7 +116,7 @@ export function shareNoise(
   after: { count: number; rows: number },
 ): number {
   const pooled = (before.count + after.count) / (before.rows + after.rows);
-  return 3 *
+  return 4 *
     Math.sqrt(pooled * (1 - pooled) * (1 / before.rows + 1 / after.rows));
 }
 
@@ -143,7 +144,7 @@ export function rangeNoise(
 
 /**
  * Returns two samples' counts in fewer bins: bins in which either sample is
- * expected to have under 5 rows are merged, for a stability index and a
+ * expected to have under 10 rows are merged, for a stability index and a
  * chi-square test are chance below that (Cochran 1954,
  * https://doi.org/10.2307/3001616). The expectation is the share in both
  * samples together.
@@ -163,7 +164,7 @@ export function mergeSmallBins(
   after: readonly number[],
   options: { isOrdered: boolean },
 ): [number[], number[]] {
-  const least = 5;
+  const least = 10;
   const [n1, n2] = [sum(before), sum(after)];
   const isSmall = ([a, b]: readonly [number, number]) =>
     (a + b) / (n1 + n2) * Math.min(n1, n2) < least;

@@ -29,7 +29,7 @@ create table drift_metrics (
   severity text not null check (severity in ('ok', 'warn', 'fail', 'not-enough-data', 'unknown')),
   psi double precision,
   psi_noise double precision, -- its mean when nothing drifted
-  psi_noise_limit double precision, -- 999 of 1000 undrifted samples stay below
+  psi_noise_limit double precision, -- 9,999 of 10,000 undrifted samples stay below
   ks_statistic double precision,
   ks_p_value double precision,
   ks_p_adjusted double precision, -- Benjamini-Hochberg over the columns of one comparison
