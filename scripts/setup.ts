@@ -1,6 +1,7 @@
 /** Creates what the other commands need: MLflow's database, the prediction tables, and one experiment per variant. */
 import { setupCommand } from "../lib/cli/commands.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
+import { checkBeforeSetup } from "../lib/checks/before-setup.ts";
 import { ensureExperiment } from "../lib/mlflow/experiment.ts";
 import { setupDatabases } from "../lib/services/setup.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
@@ -10,9 +11,15 @@ import type { VariantSettings } from "../lib/config/variants.ts";
 if (import.meta.main) {
   await runForVariants(setupCommand, {
     body: setupExperiment,
-    before: setupDatabases,
+    before: checkAndSetup,
     createDatabases: true,
   });
+}
+
+/** Creates databases, tables and roles, after everything that this needs has been checked. */
+async function checkAndSetup(services: Services): Promise<void> {
+  await checkBeforeSetup(services);
+  await setupDatabases(services);
 }
 
 /**

@@ -114,9 +114,12 @@ async function announceCredentials(
     const explained = explainAwsError(error, "get AWS credentials");
     throw explained instanceof TransientError
       ? new TransientError(explained.message)
-      : new UsageError(explained.message);
+      : new AwsAccessError(explained.message);
   }
 }
+
+/** There are no AWS credentials, or they lack a permission. Exit code 2. */
+export class AwsAccessError extends UsageError {}
 
 const expiredNames = /^(ExpiredToken\w*|TokenRefreshRequired)$/;
 
@@ -157,6 +160,10 @@ interface Verdict {
   readonly says?: (why: string) => string;
 }
 
+function explainAccess(why: string): string {
+  return `access denied (${why}); check the AWS credentials and their permissions`;
+}
+
 const usage = (message: string) => new UsageError(message);
 const input = (message: string) => new InputError(message);
 const transient = (message: string) => new TransientError(message);
@@ -184,11 +191,15 @@ const verdicts: readonly Verdict[] = [
       `${why}; check the KMS key that encrypts the object: is it enabled?`,
   },
   {
+    is: ({ name }) => /^(AccessDenied\w*|Forbidden)$/.test(name),
+    toError: (message) => new AwsAccessError(message),
+    says: explainAccess,
+  },
+  {
     is: ({ name, status }) =>
       refusedNames.test(name) || status === 401 || status === 403,
     toError: usage,
-    says: (why) =>
-      `access denied (${why}); check the AWS credentials and their permissions`,
+    says: explainAccess,
   },
   {
     is: ({ name, status }) =>

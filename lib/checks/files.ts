@@ -65,10 +65,13 @@ export async function checkFiles(
   return [...found, ...roots, ...variants];
 }
 
-async function answers(
-  store: ArtifactStore,
-  endpoint: string | undefined,
-): Promise<Finding> {
+/**
+ * Checks that a store exists and can be listed, without reading anything.
+ *
+ * @throws {UsageError} If it does not exist, or the credentials may not list it.
+ * @throws {TransientError} If it cannot be reached.
+ */
+export async function checkListing(store: ArtifactStore): Promise<void> {
   await store.list(noFolder).catch((error) => {
     // The error is about the store.
     if (error instanceof Error) {
@@ -76,6 +79,13 @@ async function answers(
     }
     throw error;
   });
+}
+
+async function answers(
+  store: ArtifactStore,
+  endpoint: string | undefined,
+): Promise<Finding> {
+  await checkListing(store);
   const at = endpoint === undefined ? "" : ` at ${endpoint}`;
   return { state: "ok", detail: `${store.uri}${at} can be listed` };
 }

@@ -72,6 +72,46 @@ export async function ensureNamedSchema(database: Queryable): Promise<void> {
 }
 
 /**
+ * Checks that the login may create a database, without creating it.
+ *
+ * @param admin A connection to another database of the same server.
+ * @throws {UsageError} If it may not.
+ */
+export async function checkMayCreateDatabase(
+  admin: Database,
+  name: string,
+): Promise<void> {
+  const [row] = await admin.query<{ may: boolean }>(
+    "select rolsuper or rolcreatedb as may from pg_roles where rolname = current_user",
+  );
+  if (row?.may) return;
+  throw new UsageError(
+    `Cannot create the database "${name}" as ${admin.description}: permission denied to create database; grant the privilege, or use another login`,
+  );
+}
+
+/**
+ * Checks that the login may create tables in the current schema, or the schema
+ * that its `search_path` names if it does not exist. Creates nothing.
+ *
+ * @throws {UsageError} If it may not.
+ */
+export async function checkMayCreateTables(database: Database): Promise<void> {
+  const [row] = await database.query<{ schema: string | null; may: boolean }>(
+    `select current_schema()::text as schema, case
+       when current_schema() is null then has_database_privilege(current_database(), 'CREATE')
+       else has_schema_privilege(current_schema(), 'CREATE')
+     end as may`,
+  );
+  if (row?.may) return;
+  throw new UsageError(
+    `Cannot create tables as ${database.description}: permission denied for ${
+      row?.schema ? `schema ${row.schema}` : "database"
+    }; grant the privilege, or use another login`,
+  );
+}
+
+/**
  * Returns one statement that runs a whole script, so that a script can be part of
  * a transaction on any {@linkcode Queryable}, which takes one statement at a time.
  *

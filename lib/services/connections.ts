@@ -3,7 +3,12 @@ import type { Config, Predictions, Tracking } from "../config/environment.ts";
 import type { DatabaseLogin, TlsSettings } from "../config/postgres-uri.ts";
 import { type Database, MissingDatabaseError } from "../database/database.ts";
 import type { PostgresLogin, PostgresSettings } from "../database/postgres.ts";
-import { ensureDatabase, ensureNamedSchema } from "../database/admin.ts";
+import {
+  checkMayCreateDatabase,
+  checkMayCreateTables,
+  ensureDatabase,
+  ensureNamedSchema,
+} from "../database/admin.ts";
 import { UsageError } from "../base/errors.ts";
 import type { DatabaseSecret } from "../aws/secrets.ts";
 
@@ -91,6 +96,29 @@ export async function openOrCreate(
   await ensureNamedSchema(database);
   stack.move();
   return { database, created };
+}
+
+/**
+ * Checks that {@linkcode openOrCreate} with `create` would succeed, and that the
+ * login may create tables if they are needed. Creates nothing.
+ *
+ * @param needsTables Tells whether tables are missing in the open database, or throws why it cannot be used.
+ * @throws {UsageError} If the server refuses the login, or it lacks a privilege.
+ * @throws {TransientError} If the server cannot be reached.
+ */
+export async function checkOpenOrCreate(
+  settings: PostgresSettings,
+  needsTables: (database: Database) => Promise<boolean>,
+): Promise<void> {
+  const readOnly = { ...settings, readOnly: true };
+  try {
+    await using database = await openServer(readOnly);
+    if (await needsTables(database)) await checkMayCreateTables(database);
+  } catch (error) {
+    if (!(error instanceof MissingDatabaseError)) throw error;
+    await using admin = await openServer({ ...readOnly, database: "postgres" });
+    await checkMayCreateDatabase(admin, settings.database);
+  }
 }
 
 async function openDatabase(

@@ -116,6 +116,30 @@ export async function ensurePredictionsSchema(
   });
 }
 
+/**
+ * Tells whether {@linkcode ensureMlflowSchema} would create MLflow's tables.
+ * Changes nothing.
+ *
+ * @throws {InputError} As that function.
+ */
+export async function needsMlflowSchema(database: Database): Promise<boolean> {
+  return await findHead(database, database) === undefined;
+}
+
+/**
+ * Tells whether {@linkcode ensurePredictionsSchema} would create or extend the
+ * tables. Changes nothing.
+ *
+ * @throws {UsageError} If the database is MLflow's.
+ */
+export async function needsPredictionsSchema(
+  database: Database,
+): Promise<boolean> {
+  refuseMlflowDatabase(await listTables(database), database);
+  const { missing } = await readPredictionsSchema(database);
+  return missing.length > 0;
+}
+
 /** What a predictions database has of the schema of this release. */
 export interface PredictionsSchemaState {
   /** False if none of our tables exists. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { argumentsFor } from "../../lib/cli/launch.ts";
 import { commands } from "../../lib/cli/commands.ts";
 import { runCommand } from "../support/commands.ts";
-import { putSecret } from "../support/aws.ts";
+import { makeBucket, putSecret } from "../support/aws.ts";
 import { testWithPython } from "../support/python.ts";
 import {
   freePort,
@@ -226,6 +226,7 @@ testWithPython(
     await using folder = await tempFolder();
     const { host, port, user: username, password } = postgres;
     const login = { username, password, host, port, dbname: "predictions" };
+    await makeBucket(moto, "churn-models");
     await putSecret(moto, "mlflow-db", { ...login, dbname: "mlflow" });
     await putSecret(moto, "predictions-pg-database", login);
     await putSecret(moto, "by-name", { ...login, host: "localhost" });

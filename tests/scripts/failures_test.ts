@@ -142,6 +142,14 @@ testWithPython(
   async (t) => {
     await using world = await startWorld("geography-us");
     const { env, postgres, moto } = world;
+    // The other one, which bySecret() leaves to its default.
+    await putSecret(moto, "predictions-pg-database", {
+      username: postgres.user,
+      password: postgres.password,
+      host: postgres.host,
+      port: postgres.port,
+      dbname: "predictions",
+    });
 
     await t.step("an unknown secret", async () => {
       await fails(["setup", ...us], {
