@@ -117,19 +117,21 @@ async function openSession(
     stdout: "piped",
     stderr: "null",
   }).spawn();
+  const pids = [child.pid];
+  const kill = () => {
+    forget();
+    for (const pid of pids) killProcess(pid);
+  };
+  const forget = onEnd(kill);
   const lines = readLines(child.stdout);
   const stdin = child.stdin.getWriter();
   const next = async () => (await lines.next()).value;
   const [, other, versions] = /^(\d+) (.*)$/.exec(await next() ?? "") ?? [];
   if (other === undefined || versions === undefined) {
-    killProcess(child.pid);
+    kill();
     throw new Error(`Cannot open a session: ${program} ${args[0]} ended`);
   }
-  const kill = () => {
-    forget();
-    for (const pid of [Number(other), child.pid]) killProcess(pid);
-  };
-  const forget = onEnd(kill);
+  pids.unshift(Number(other));
   return {
     versions,
     send: (line) => stdin.write(new TextEncoder().encode(`${line}\n`)),
