@@ -9,23 +9,31 @@ import type { Services } from "../services/services.ts";
 import { type Check, type Finding, runCheck, skip } from "./check.ts";
 import { eachOf } from "./pool.ts";
 
-/** Checks the MLflow server of a tracking URI `http(s)://`; nothing for other tracking. */
-export async function checkServer(services: Services): Promise<Check[]> {
+/** The check of an MLflow server, and its store if it can be used. */
+export interface ServerCheck {
+  readonly check: Check;
+  readonly mlflow: MlflowStore | undefined;
+}
+
+/** Checks the MLflow server of a tracking URI `http(s)://`; undefined for other tracking. */
+export async function checkServer(
+  services: Services,
+): Promise<ServerCheck | undefined> {
   const { tracking } = services.config;
-  if (tracking.kind !== "server") return [];
-  return [
-    await runCheck(
-      { group: "MLflow", title: "Server" },
-      async () => {
-        const { description } = await services.mlflow();
-        return { state: "ok", detail: description };
-      },
-      {
-        remedy: `curl ${tracking.uri}/health`,
-        hint: "must answer OK from here; MLFLOW_TRACKING_URI names the server",
-      },
-    ),
-  ];
+  if (tracking.kind !== "server") return undefined;
+  let mlflow: MlflowStore | undefined;
+  const check = await runCheck(
+    { group: "MLflow", title: "Server" },
+    async () => {
+      mlflow = await services.mlflow();
+      return { state: "ok", detail: mlflow.description };
+    },
+    {
+      remedy: `curl ${tracking.uri}/health`,
+      hint: "must answer OK from here; MLFLOW_TRACKING_URI names the server",
+    },
+  );
+  return { check, mlflow };
 }
 
 /** Checks the registered model of each variant. @param options `mlflow`: undefined if the registry cannot be used. */

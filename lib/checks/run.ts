@@ -1,7 +1,6 @@
 /** Runs all checks of the services. Nothing is changed, and what fails does not keep other checks from running. */
 import type { VariantSettings } from "../config/variants.ts";
 import type { Database } from "../database/database.ts";
-import type { MlflowStore } from "../mlflow/store.ts";
 import { findInputs } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
 import type { Check } from "./check.ts";
@@ -148,16 +147,13 @@ async function checkContents(
     predictions: Database | undefined;
   },
 ): Promise<Check[]> {
-  const isServer = services.config.tracking.kind === "server";
   const server = await checkServer(services);
-  let mlflow: MlflowStore | undefined;
-  if (tracking || isServer) {
-    // Why it cannot be opened is a finding of the tables or the server.
-    mlflow = await services.mlflow().catch(() => undefined);
-  }
+  // Why tables cannot be used is a finding of their own.
+  const tables = tracking && await services.mlflow().catch(() => undefined);
+  const mlflow = server ? server.mlflow : tables;
   const models = await checkModels(services, chosen, {
     mlflow,
-    why: isServer
+    why: server
       ? "the MLflow server cannot be used"
       : "MLflow's tables cannot be used",
   });
@@ -166,5 +162,5 @@ async function checkContents(
     mlflow,
     why: predictions ? undefined : "the predictions cannot be read",
   });
-  return [...server, ...models, ...deliveries];
+  return [...server ? [server.check] : [], ...models, ...deliveries];
 }

@@ -15,6 +15,7 @@ import {
 } from "../support/aws.ts";
 import { copyProject } from "../support/checkout.ts";
 import { type Ended, runCommand } from "../support/commands.ts";
+import { startFaults } from "../support/faults.ts";
 import { readTree } from "../support/file_tree.ts";
 import { startMlflowServer } from "../support/mlflow.ts";
 import { testWithPython } from "../support/python.ts";
@@ -516,6 +517,35 @@ testWithPython(
     ]);
   },
 );
+
+Deno.test("doctor ends in bounded time if every service accepts connections and says nothing", async () => {
+  await using silent = startFaults({ bytes: "", thenSilent: true });
+  await using folder = await tempFolder();
+  const startMs = performance.now();
+  const found = await runCommand("doctor", us, {
+    env: {
+      MLFLOW_TRACKING_URI: silent.endpoint,
+      PREDICTIONS_SECRET_NAME: "predictions",
+      MLFLOW_S3_BUCKET: "models",
+      AWS_ENDPOINT_URL: silent.endpoint,
+      AWS_ACCESS_KEY_ID: "key",
+      AWS_SECRET_ACCESS_KEY: "secret",
+      CHURN_HOME: `${folder.path}/home`,
+    },
+    code: 75,
+  });
+  const seconds = (performance.now() - startMs) / 1000;
+  // Two checks after each other, of 20 s each, and a slow start.
+  ok(seconds < 60, `${seconds} s`);
+  deepStrictEqual(
+    [
+      statesOf(found)["Files: Bucket"],
+      statesOf(found)["Secrets: Predictions"],
+      statesOf(found)["MLflow: Server"],
+    ],
+    ["unreachable", "unreachable", "unreachable"],
+  );
+});
 
 testWithPython(
   "doctor checks a real MLflow server, and TLS to Postgres",

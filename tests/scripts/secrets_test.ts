@@ -66,7 +66,8 @@ interface Found {
 }
 
 const quick = ["--retries", "1", "--retry-delay", "0.1"];
-const us = ["--geography", "US", ...quick];
+const variant = ["--geography", "US"];
+const us = [...variant, ...quick];
 
 testWithPython(
   "no secret is in any output, database, object or file",
@@ -150,6 +151,8 @@ async function happyPath(run: Run, env: Record<string, string>): Promise<void> {
   await run(["promote", ...us, "--version", "1"], env);
   await run(["predict", ...us], env);
   await run(["predict", ...us, "--force"], env);
+  await run(["plan", ...us], env);
+  await run(["doctor", ...variant], env);
   await run(["query", "select * from scoring_runs"], env);
   await run([
     "fetch",
@@ -178,6 +181,8 @@ async function failures(
   await run(["setup", ...us], { ...env, MLFLOW_SECRET_NAME: "wrong" }, 2);
   await run(["setup", ...us], { ...env, MLFLOW_SECRET_NAME: "bad" }, 2);
   await run(["setup", ...us], { ...env, MLFLOW_SECRET_NAME: "absent" }, 2);
+  await run(["doctor", ...variant], { ...env, MLFLOW_SECRET_NAME: "wrong" }, 2);
+  await run(["doctor", ...variant], { ...env, MLFLOW_SECRET_NAME: "bad" }, 2);
   await run(["setup", ...us], { ...env, MLFLOW_DB_PORT: nowhere }, 75);
   await run(["predict", ...us], byUri(uri(encoded, `${here}/absent`)), 2);
   await run(
