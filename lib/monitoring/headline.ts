@@ -97,9 +97,10 @@ function explainData(
     subject: "The data",
     state: state === "fail" ? "is broken" : "is unusual",
     causes: (data?.findings ?? []).filter(({ severity }) => severity === state)
-      .map(({ column, reason }) =>
-        `${column === undefined ? "" : `${column} `}${withoutLimits(reason)}`
-      ),
+      .map(({ column, reason }) => {
+        const cause = withoutLimits(reason).replaceAll("; ", ", ");
+        return column === undefined ? cause : `${column} (${cause})`;
+      }),
     action: state === "fail"
       ? "repair it at its source and score the period again"
       : "ask whoever delivers it whether that is right",
@@ -111,22 +112,25 @@ function explainPerformance(
     MonitoringResult,
   state: "fail" | "warn",
 ): Explanation {
+  const isOwn = performance?.severity === state;
+  const found = isOwn ? performance : earlier?.performance;
+  const verb = state === "fail" ? "failed" : "weakened";
+  const when = earlier?.period ?? `scoring run ${earlier?.scoring_run_id}`;
   const parts = {
     subject: "The performance",
-    state: state === "fail" ? "failed" : "weakened",
+    state: isOwn ? verb : `${verb} on the latest outcomes, those of ${when}`,
     action: state === "fail"
       ? "do not retrain yet"
       : "look again when the next outcomes are known",
   };
-  if (performance?.severity !== state) {
-    const auc = earlier?.auc === undefined || earlier.auc === null
-      ? ""
-      : ` with an AUC of ${earlier.auc.toFixed(3)}`;
-    const cause =
-      `the latest outcomes known are those of scoring run ${earlier?.scoring_run_id}${auc}`;
-    return { ...parts, causes: [cause] };
+  if (!found) {
+    const { auc = null } = earlier ?? {};
+    return {
+      ...parts,
+      causes: auc === null ? [] : [`AUC is ${auc.toFixed(3)}`],
+    };
   }
-  const { metrics, auc_reference: before } = performance;
+  const { metrics, auc_reference: before } = found;
   const { auc, calibration_shift: shift, calibration_difference: difference } =
     metrics;
   const limits = { ...thresholds, ...stored };
@@ -152,7 +156,7 @@ function explainPerformance(
   ];
   return {
     ...parts,
-    causes: causes.length > 0 ? causes : performance.reasons,
+    causes: causes.length > 0 ? causes : found.reasons,
   };
 }
 

@@ -20,7 +20,7 @@ import {
 import { describeFinding } from "./data.ts";
 import { toHeadline } from "./headline.ts";
 import { shortPeriod } from "./page/charts.ts";
-import { type Alarm, toAlarms } from "./page/alarms.ts";
+import { type Alarm, shownPerformance, toAlarms } from "./page/alarms.ts";
 import {
   calibrationFigures,
   columnFigure,
@@ -58,7 +58,7 @@ export function toHtmlReport(result: MonitoringResult): string {
       overviewPart(result, periods),
       alarmPart(result, { alarms, periods }),
       historyPart(result, periods),
-      performancePart(result),
+      performancePart(result, alarms),
       notes.length === 0
         ? ""
         : `<section><h2>Notes</h2>${list(notes.slice(0, 50))}</section>`,
@@ -243,10 +243,13 @@ function alarmCard(
       { id: `${id}-trend`, periods, limits: result.thresholds },
     ) ?? ""
     : "";
+  const isPerformance = alarm.name === "performance";
+  const measured = isPerformance ? shownPerformance(result) : undefined;
+  const figures = measured
+    ? calibrationFigures(measured.performance).join("")
+    : "";
   const since = column ? sincePrevious(result, column) : undefined;
-  const where = alarm.name === "performance"
-    ? ["see the performance, calibration and lift charts"]
-    : alarm.name === "number of rows"
+  const where = alarm.name === "number of rows"
     ? ["see the chart of the volume"]
     : isScore
     ? ["see the chart of the score distribution"]
@@ -255,7 +258,7 @@ function alarmCard(
     badge(severity)
   }<span class="soft">${text(verdicts.join(", "))}</span></h3>${
     list([...alarm.reasons, ...since === undefined ? [] : [since], ...where])
-  }</div>${chart}${trend}</article>`;
+  }</div>${figures}${chart}${trend}</article>`;
 }
 
 /** Says whether a column also changed since the previous run. */
@@ -337,7 +340,7 @@ function historyPart(
     (result.comparisons[0] ? judgedColumns(result.comparisons[0]) : [])
       .map((column) => [column.name, columnTitle(column)]),
   );
-  return `<section><h2>All periods</h2><div class="card"><p class="soft">${periods.length} monitored periods, from ${
+  return `<section><h2>All periods</h2><div class="card"><p class="soft">${periods.length} monitored runs, from ${
     text(periods[0]?.label ?? "")
   } to ${
     text(periods[last]?.label ?? "")
@@ -358,8 +361,14 @@ function historyPart(
   }</tbody></table></div></section>`;
 }
 
-function performancePart({ performance }: MonitoringResult): string {
-  if (!performance) return "";
+/** The measured performance; its charts are here unless it is among the alarms. */
+function performancePart(
+  result: MonitoringResult,
+  alarms: readonly Alarm[],
+): string {
+  const shown = shownPerformance(result);
+  if (!shown) return "";
+  const { performance, period } = shown;
   const { metrics, auc_interval: interval, auc_reference: before } =
     performance;
   const rows = [
@@ -373,15 +382,22 @@ function performancePart({ performance }: MonitoringResult): string {
       significant(value),
     ]),
   ];
+  const isAlarming = alarms.some(({ name }) => name === "performance");
   return `<section><h2>Performance ${badge(performance.severity)}</h2><p>${
-    text(performance.reasons.join("; "))
-  }. ${count(performance.matured)} of ${
+    period === undefined
+      ? ""
+      : `The latest outcomes are those of ${text(period)}. `
+  }${isAlarming ? "" : `${text(performance.reasons.join("; "))}. `}${
+    count(performance.matured)
+  } of ${
     count(performance.players ?? performance.rows)
-  } scored players have an outcome (${
-    percent(performance.coverage)
-  }).</p><div class="grid">${
-    calibrationFigures(performance).map((figure) => card(figure)).join("")
-  }</div>${
+  } scored players have an outcome (${percent(performance.coverage)}).</p>${
+    isAlarming
+      ? ""
+      : `<div class="grid">${
+        calibrationFigures(performance).map((figure) => card(figure)).join("")
+      }</div>`
+  }${
     folded(
       "All metrics",
       table({

@@ -3,7 +3,7 @@ import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
 import { describeFinding } from "./data.ts";
 import { toWords } from "../base/flag-value.ts";
-import type { MonitoringResult } from "./result.ts";
+import type { EarlierPerformance, MonitoringResult } from "./result.ts";
 import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
@@ -140,7 +140,7 @@ export function describeMonitoring(
       matured: performance?.matured ?? null,
       scored_players: performance?.players ?? null,
       outcome_players: performance?.outcomes ?? null,
-      earlier_performance: result.earlier_performance ?? null,
+      earlier_performance: withoutMetrics(result.earlier_performance) ?? null,
       report: facts.files.html,
       report_json: facts.files.json,
       ...(periods ? { periods: periods.map(toPeriodFields) } : {}),
@@ -168,6 +168,15 @@ function didPerformanceFail(
     period.status === "measured" &&
     period.result.verdict.performance === "fail"
   );
+}
+
+/** Leaves out what the line of `--json` is not for. */
+function withoutMetrics(
+  earlier: MonitoringResult["earlier_performance"],
+): Omit<EarlierPerformance, "performance"> | undefined {
+  if (!earlier) return undefined;
+  const { performance: _, ...facts } = earlier;
+  return facts;
 }
 
 function toText(result: MonitoringResult, facts: MonitoringFacts): string {

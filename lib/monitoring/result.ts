@@ -69,6 +69,10 @@ export interface RunFacts {
 /** The performance of the same model version on an earlier scoring run's outcomes; unknown values are null. */
 export interface EarlierPerformance {
   readonly scoring_run_id: number;
+  /** The run's period; like `performance`, absent in a result of an earlier release. */
+  readonly period?: string;
+  /** What was measured. */
+  readonly performance?: Performance;
   readonly severity: Severity;
   readonly auc: number | null;
   readonly outcomes_uri: string | null;

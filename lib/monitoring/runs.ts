@@ -201,8 +201,8 @@ export async function findEarlierPerformance(
       monitored_at: Date;
     }
   >(
-    `select m.id, m.scoring_run_id, m.performance as severity, m.auc,
-       m.report -> 'outcomes' ->> 'uri' as outcomes_uri, m.monitored_at
+    `select m.id, m.scoring_run_id, ${effectivePeriod}::text as period, m.report -> 'performance' as performance,
+       m.performance as severity, m.auc, m.report -> 'outcomes' ->> 'uri' as outcomes_uri, m.monitored_at
      from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
      where s.variant = (select variant from scoring_runs where id = $1) and ${isBefore}
        and s.model_name = $2 and s.model_version = $3 and ${isJudgedSql}

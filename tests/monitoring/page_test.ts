@@ -62,11 +62,15 @@ Deno.test("the first sentence names state, cause and action", () => {
   );
   match(
     sentenceOf(broken),
-    /^The data of base for 2026-11-23 \(model version 3\) is broken: (\d+ rows, .*total_ngr missing|total_ngr missing) [\d.]+ % before, 100\.0 % now.*; repair it at its source and score the period again\.$/,
+    /^The data of base for 2026-11-23 \(model version 3\) is broken: (.*, |.* and )?total_ngr \(missing [\d.]+ % before, 100\.0 % now\).*; repair it at its source and score the period again\.$/,
   );
   match(
     sentenceOf(fallen),
     /^The performance of base for 2026-11-23 \(model version 3\) failed: AUC is 0\.\d{3}, 0\.\d{3} when the model was logged and the churn rate is [\d.]+ points above the expected one; retrain the model\.$/,
+  );
+  match(
+    sentenceOf([...fallen, { rows: 1000, matured: false }]),
+    /^The performance of base for 2026-11-30 \(model version 3\) failed on the latest outcomes, those of 2026-11-23: AUC is 0\.\d{3}, 0\.\d{3} when/,
   );
   match(
     sentenceOf([{ rows: 60 }]),
@@ -100,7 +104,7 @@ Deno.test("a failure that only an earlier run's outcomes show is the first sente
   strictEqual(state, "fail");
   match(
     sentence,
-    /^The performance of base .* failed: the latest outcomes known are those of scoring run 4 with an AUC of 0\.610; retrain the model\.$/,
+    /^The performance of base .* failed on the latest outcomes, those of scoring run 4: AUC is 0\.610; retrain the model\.$/,
   );
 });
 

@@ -2,7 +2,10 @@
 import { compareWith, judgedColumns } from "../../lib/monitoring/columns.ts";
 import { judgeData, toJudgedColumns } from "../../lib/monitoring/data.ts";
 import { toGroups } from "../../lib/monitoring/groups.ts";
-import { measurePerformance } from "../../lib/monitoring/performance.ts";
+import {
+  measurePerformance,
+  type Performance,
+} from "../../lib/monitoring/performance.ts";
 import type {
   MonitoringResult,
   PastVerdict,
@@ -151,6 +154,7 @@ export function monitorWeeks(
   };
   const reference = { ...profile, metrics };
   const history: PastVerdict[] = [];
+  const measured = new Map<number, Performance>();
   let before: BatchCounts | undefined;
   let result: MonitoringResult | undefined;
   for (const [index, week] of weeks.entries()) {
@@ -245,12 +249,13 @@ export function monitorWeeks(
       data,
       comparisons,
       ...performance ? { performance } : {},
-      ...earlierOf(history, modelVersion, performance !== undefined),
+      ...performance ? {} : earlierOf(history, modelVersion, measured),
       unseen_categories: { brand_id: 0.004 },
       notes: [],
       thresholds,
       history: history.slice(0, 26),
     };
+    if (performance) measured.set(run.id, performance);
     history.unshift({
       scoring_run_id: run.id,
       period: run.period,
@@ -282,18 +287,21 @@ export function monitorWeeks(
 function earlierOf(
   history: readonly PastVerdict[],
   version: string,
-  hasOwn: boolean,
+  measured: ReadonlyMap<number, Performance>,
 ): Pick<MonitoringResult, "earlier_performance"> {
-  const found = history.find(({ auc, model_version }) =>
-    auc !== null && model_version === version
+  const found = history.find(({ scoring_run_id, model_version }) =>
+    measured.has(scoring_run_id) && model_version === version
   );
-  return hasOwn || !found ? {} : {
+  const performance = found && measured.get(found.scoring_run_id);
+  return !performance ? {} : {
     earlier_performance: {
       scoring_run_id: found.scoring_run_id,
       severity: found.performance,
       auc: found.auc,
       outcomes_uri: "s3://acme-churn/outcomes.jsonl",
       monitored_at: found.finished_at,
+      ...found.period === undefined ? {} : { period: found.period },
+      performance,
     },
   };
 }

@@ -4,6 +4,7 @@ import {
   judgedColumns,
   sortedByConcern,
 } from "../columns.ts";
+import type { Performance } from "../performance.ts";
 import type { MonitoringResult } from "../result.ts";
 
 /** One thing that failed or warned. */
@@ -24,8 +25,10 @@ export interface Alarm {
  * one column is one entry.
  */
 export function toAlarms(
-  { data, comparisons, performance }: MonitoringResult,
+  result: MonitoringResult,
 ): Alarm[] {
+  const { data, comparisons } = result;
+  const shown = shownPerformance(result);
   const [main] = comparisons;
   const columns = main
     ? [
@@ -54,12 +57,17 @@ export function toAlarms(
         : alarm,
     );
   };
-  if (performance && isAlarm(performance.severity)) {
+  const severity = shown?.performance.severity ?? "unknown";
+  if (shown && isAlarm(severity)) {
+    const { performance, period } = shown;
     add({
       name: "performance",
-      severity: performance.severity,
+      severity,
       verdicts: ["performance"],
-      reasons: performance.reasons,
+      reasons: [
+        ...performance.reasons,
+        ...period === undefined ? [] : [`outcomes of ${period}, the latest`],
+      ],
     });
   }
   for (const { column: of, severity, reason } of data?.findings ?? []) {
@@ -84,6 +92,17 @@ export function toAlarms(
     (severity === "fail" ? 0 : 10) +
     (verdicts.includes("performance") ? 0 : verdicts.includes("data") ? 1 : 2);
   return [...entries.values()].sort((a, b) => rank(a) - rank(b));
+}
+
+/** Returns the performance that the page shows: that of the run, otherwise the latest known one of its model version, with its period; undefined if there is none. */
+export function shownPerformance(
+  { performance, earlier_performance: earlier }: MonitoringResult,
+): { performance: Performance; period: string | undefined } | undefined {
+  if (performance) return { performance, period: undefined };
+  return earlier?.performance && {
+    performance: earlier.performance,
+    period: earlier.period,
+  };
 }
 
 function isAlarm(severity: string): severity is "warn" | "fail" {

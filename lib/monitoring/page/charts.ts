@@ -241,8 +241,8 @@ export function binChart(
   const height = 190;
   const bottom = height - 30;
   const most = Math.max(...pairs.flatMap(({ before, now }) => [before, now]));
-  const y = scaleLinear([0, Math.min(1, most * 1.12) || 1], [bottom, top])
-    .nice(4);
+  const y = scaleLinear([0, most * 1.12 || 1], [bottom, top]);
+  if (most < 0.8) y.nice(4); // above, the axis would go beyond 100 %
   const x = scaleBand(pairs.map((_, index) => index), [left, right])
     .paddingInner(0.28).paddingOuter(0.14);
   const half = x.bandwidth() / 2;
@@ -262,7 +262,8 @@ export function binChart(
       const place = { width: half, bottom };
       const tip = hoverText(name, before, now);
       const size = sizes[index] ?? 0;
-      const isLarge = size >= 0.05 && size >= large || pairs.length <= 4;
+      const isLarge = pairs.length <= 4 ||
+        now > 0 && size >= Math.max(0.05, large);
       return [
         bar("before", { ...place, x: start(index), y: y(before) }, tip),
         bar("now", { ...place, x: start(index) + half, y: y(now) }, tip),
