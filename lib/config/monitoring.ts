@@ -37,6 +37,8 @@ export interface Thresholds {
     readonly fail_errors: number;
   };
   readonly calibration_shift: Bands & { readonly errors: number };
+  /** The most periods of a model version whose outcomes are judged together; 1: each alone. */
+  readonly pooled_periods: number;
   readonly coverage: {
     readonly warn: number;
     readonly unknown: number;
@@ -71,6 +73,7 @@ export const thresholds: Thresholds = {
   drifted_share: { fail: 0.5, min_rows_for_one: 300 },
   auc_drop: { warn: 0.02, fail: 0.05, warn_errors: 1.96, fail_errors: 3.09 },
   calibration_shift: { warn: 0.2, fail: 0.5, errors: 3 },
+  pooled_periods: 4,
   coverage: { warn: 0.8, unknown: 0.5, score_spread: 0.2 },
   rows_ratio: { warn: 1.8, fail: 5 },
   unseen_share_rise: { warn: 0.02, fail: 0.1 },
@@ -162,6 +165,10 @@ export const monitoringSchema = v.mapping({
       calibration_shift: bands(
         "Shift of calibration since the model was logged, in log-odds. By default 0.2 and 0.5.",
       ),
+      pooled_periods: v.optionalKey(
+        count,
+        "The most periods of a model version whose outcomes are judged together. By default 4; 1 judges each alone.",
+      ),
       coverage: v.optionalKey(
         v.mapping({
           warn: v.optionalKey(number, "Warns below. By default 0.8."),
@@ -228,6 +235,7 @@ export function toMonitoring(
       ...merged,
       min_rows: given?.min_rows ?? thresholds.min_rows,
       importance: given?.importance ?? thresholds.importance,
+      pooled_periods: given?.pooled_periods ?? thresholds.pooled_periods,
       ks: { distance: given?.ks_distance ?? thresholds.ks.distance },
       group: { distance: given?.group_distance ?? thresholds.group.distance },
       coverage: {

@@ -4,7 +4,8 @@ import { type Thresholds, thresholds } from "../config/monitoring.ts";
 
 /** Scores and the outcomes of their players. */
 export interface JoinedOutcomes {
-  /** Score of each player with an outcome; `found` has the outcomes in the same order. */
+  /** Ids of the players with an outcome; `probabilities` and `found` have their scores and outcomes in the same order. */
+  readonly ids: readonly string[];
   readonly probabilities: readonly number[];
   readonly found: readonly number[];
   /** Number of scored players: distinct ids, plus each row without an id. */
@@ -46,17 +47,21 @@ export function joinOutcomes(
     else lastRow.set(id, row);
   }
   const players = [...lastRow].map(([id, row]) => ({
+    id,
     score: scored.scores[row]!,
     outcome: outcomes.get(id),
   }));
+  const ids: string[] = [];
   const probabilities: number[] = [];
   const found: number[] = [];
-  for (const { score, outcome } of players) {
+  for (const { id, score, outcome } of players) {
     if (outcome === undefined) continue;
+    ids.push(id);
     probabilities.push(score);
     found.push(outcome);
   }
   return {
+    ids,
     probabilities,
     found,
     players: players.length + unnamed,

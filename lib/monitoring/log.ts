@@ -200,10 +200,18 @@ function toMetrics(
 }
 
 function performanceNumbers(
-  { metrics, coverage, auc_interval, auc_reference }: Performance,
+  { metrics, coverage, intervals, auc_interval, auc_reference, pooled }:
+    Performance,
 ): Record<string, number | undefined> {
+  const ends = Object.entries(intervals ?? {}).flatMap(([name, [low, high]]) =>
+    [[`${name}_low`, low], [`${name}_high`, high]] as const
+  );
   return prefixed("performance.", {
     ...metrics,
+    ...Object.fromEntries(ends),
+    pooled_auc: pooled?.auc,
+    pooled_auc_low: pooled?.auc_interval?.[0],
+    pooled_auc_high: pooled?.auc_interval?.[1],
     coverage,
     auc_low: auc_interval?.[0],
     auc_high: auc_interval?.[1],

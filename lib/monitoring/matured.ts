@@ -8,7 +8,8 @@ import type { Services } from "../services/services.ts";
 import { storeResult } from "./log.ts";
 import { monitorRun } from "./monitor.ts";
 import { openOutcomeSource, type RunOutcomes } from "./outcome-source.ts";
-import type { PeriodWindow } from "./outcome-table.ts";
+import { openPool, type PeriodRun } from "./pool.ts";
+import type { PeriodSample } from "./pooled.ts";
 import {
   notMeasured,
   type PeriodOutcome,
@@ -16,11 +17,6 @@ import {
 } from "./period-report.ts";
 import { writeReport } from "./report.ts";
 import { findEarlierPerformance, type LedgerRun } from "./runs.ts";
-
-/** A period's newest run, and when its outcomes are known. */
-export interface PeriodRun extends PeriodWindow {
-  readonly run: LedgerRun;
-}
 
 /** The newest measured periods, which are read again in case their outcomes were corrected. */
 const correctedPeriods = 13;
@@ -79,9 +75,14 @@ export async function measureMatured(
       ? index >= matured.length - correctedPeriods
       : !known.versions.has(version);
   });
+  const pool = openPool(services, source, {
+    periods,
+    limits: settings.monitoring.thresholds,
+  });
   for (const group of groupByRows(candidates)) {
     const found = await source.read(group);
-    for (const { period, run } of group) {
+    for (const each of group) {
+      const { period, run } = each;
       const known = measured.get(run.id);
       const own = found.get(period);
       if (own instanceof InputError) {
@@ -89,8 +90,12 @@ export async function measureMatured(
       } else if (!own) {
         if (!known) done.push({ status: "missing", run, expected: source.uri });
       } else if (!known?.digests.has(own.sha256)) {
-        done.push(await measure(services, settings, { run, outcomes: own }));
+        const before = await pool.before(each);
+        done.push(
+          await measure(services, settings, { run, outcomes: own, before }),
+        );
       }
+      if (own && !(own instanceof InputError)) pool.add(period, own);
     }
   }
   return done;
@@ -100,12 +105,16 @@ export async function measureMatured(
 async function measure(
   services: Services,
   settings: VariantSettings,
-  { run, outcomes }: { run: LedgerRun; outcomes: RunOutcomes },
+  { run, outcomes, before }: {
+    run: LedgerRun;
+    outcomes: RunOutcomes;
+    before: readonly PeriodSample[];
+  },
 ): Promise<PeriodOutcome> {
   const database = await services.predictions();
   try {
     const earlier = await findEarlierPerformance(database, run);
-    const options = { run, outcomes, earlier };
+    const options = { run, outcomes, earlier, before };
     const monitored = await monitorRun(services, settings, options);
     const stored = await storeResult(services, monitored, settings.variant);
     return { status: "measured", run, ...stored };

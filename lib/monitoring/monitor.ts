@@ -14,6 +14,7 @@ import {
 import { toOutcomes } from "./outcomes.ts";
 import type { RunOutcomes } from "./outcome-source.ts";
 import { measurePerformance, type Performance } from "./performance.ts";
+import type { PeriodSample } from "./pooled.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import { readAllRows } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
@@ -83,6 +84,8 @@ export interface MonitorOptions {
   readonly outcomes: RunOutcomes | undefined;
   /** The latest judged performance of the same model version; undefined when there is none. */
   readonly earlier: EarlierRun | undefined;
+  /** The outcomes of earlier periods that the same model version scored, oldest first; none by default. */
+  readonly before?: readonly PeriodSample[];
 }
 
 /** The result of monitoring a scoring run, and the model version if the registry still has it. */
@@ -104,7 +107,7 @@ export interface MonitoredRun {
 export async function monitorRun(
   services: Services,
   settings: VariantSettings,
-  { run, outcomes, earlier }: MonitorOptions,
+  { run, outcomes, earlier, before = [] }: MonitorOptions,
 ): Promise<MonitoredRun> {
   const notes: string[] = [];
   const { thresholds: limits } = settings.monitoring;
@@ -131,6 +134,9 @@ export async function monitorRun(
     ...await readScores(database, run),
     reference: reference?.profile,
     limits,
+    threshold: settings.outcomes?.threshold,
+    period: run.period,
+    before,
   });
   notes.push(...performance?.warnings ?? []);
   const severity = performance?.severity ?? "unknown";
@@ -242,19 +248,22 @@ function brokenColumns(
 }
 
 function toPerformance(
-  { uri, byPlayer, unnamed }: RunOutcomes,
-  { ids, scores, reference, limits }: {
+  { uri, byPlayer, durations, unnamed }: RunOutcomes,
+  { ids, scores, ...options }: {
     ids: readonly (string | null)[];
     scores: Float64Array;
     reference: ReferenceProfile | undefined;
+    threshold: number | undefined;
+    period: string;
+    before: readonly PeriodSample[];
     limits: Thresholds;
   },
 ): Performance {
   const performance = measurePerformance({ ids, scores }, {
+    ...options,
     outcomes: byPlayer,
-    reference,
+    durations,
     file: uri,
-    limits,
   });
   if (unnamed === 0) return performance;
   const left =

@@ -5,21 +5,42 @@ import {
   type CalibrationInTheLarge,
   calibrationInTheLarge,
   calibrationSlope,
-  logOddsShift,
   type ReliabilityBin,
   reliabilityBins,
 } from "../statistics/calibration.ts";
 import {
-  areaError,
-  areaInterval,
   evaluationMetrics,
-  loggedAreaError,
   type Scored,
 } from "../statistics/classification.ts";
-import type { ReferenceProfile } from "../statistics/profile.ts";
-import { topDecile } from "../statistics/ranking.ts";
-import { coverageFault, describeCoverage, joinOutcomes } from "./coverage.ts";
-import type { Severity } from "./verdict.ts";
+import { type Interval, metricIntervals } from "../statistics/intervals.ts";
+import { type Estimate, pooledArea } from "../statistics/area-comparison.ts";
+import {
+  type Concordance,
+  concordance,
+  topDecile,
+} from "../statistics/ranking.ts";
+import {
+  coverageFault,
+  describeCoverage,
+  type JoinedOutcomes,
+  joinOutcomes,
+} from "./coverage.ts";
+import {
+  type CalibrationChange,
+  compareCalibration,
+  judgeArea,
+  judgeCalibration,
+  type Judgement,
+  type LoggedPerformance,
+  verdict,
+  worstOf,
+} from "./judge-performance.ts";
+import {
+  type PeriodSample,
+  type PooledPerformance,
+  poolPerformance,
+} from "./pooled.ts";
+import { isJudged, type Severity } from "./verdict.ts";
 
 /** Performance on matured outcomes, with the fields of the JSON report; unknown numbers are absent. */
 export interface Performance {
@@ -43,43 +64,52 @@ export interface Performance {
    * after allowing for the calibration when the model was logged.
    */
   readonly metrics: Readonly<Record<string, number>>;
+  /**
+   * 95 % intervals by metric, by the methods of `lib/statistics/intervals.ts`,
+   * `ranking.ts` (`c_index`) and `area-comparison.ts` (`auc`, DeLong); absent in
+   * results stored before 2026-12.
+   */
+  readonly intervals?: Readonly<Record<string, Interval>>;
+  /** Scores above it count as predicted churn, for precision, recall and accuracy; absent in results stored before 2026-12. */
+  readonly threshold?: number;
   /** 95 % interval of AUC. */
   readonly auc_interval?: readonly [number, number];
   /** AUC on the labelled set when the model was logged. */
   readonly auc_reference?: number;
   /** Expected and observed rate per tenth of the scores; absent in results stored before 2026-12. */
   readonly reliability?: readonly ReliabilityBin[];
+  /** Over this period and those before it that the same model version scored; absent without any. */
+  readonly pooled?: PooledPerformance;
 }
-
-/** The profile of the labelled set that the model was logged with; only the parts that performance is compared with. */
-export type LoggedPerformance = Pick<ReferenceProfile, "metrics" | "score">;
 
 /**
  * Returns the performance of scores whose players have a matured outcome. A
  * player counts once, with the score of the last row.
  *
- * The verdict is the worse of two. AUC: `warn` when it is at least 0.02 below
- * the reference and the difference exceeds its 95 % interval, `fail` at 0.05 and
- * the 99.8 % interval; both intervals count the errors of both AUCs. Calibration:
- * the observed rate minus the expected one, less the same difference of the
- * reference; `warn` when the outcomes are shifted by 0.2 in log-odds, `fail` at
- * 0.5, both beyond three standard errors. Outcomes that do not represent the
- * scored players give `unknown`.
+ * The verdict is the worse of those on AUC and on calibration
+ * (`judge-performance.ts`), of this period and of this one with those before it.
+ * Outcomes that do not represent the scored players give `unknown`. With fewer
+ * than 100 outcomes, only several periods together are judged.
  *
  * @param scored `ids`: the player id of each score; null for a score without one.
- * @param options `reference`: the profile of the labelled set, undefined when unknown; `limits`: the variant's thresholds.
+ * @param options `durations`: the time until each player's outcome, for the C-index; `reference`: the profile of the labelled set, undefined when unknown; `period` of the scores and `before`, earlier periods of the same model version, oldest first; `limits`: the variant's thresholds.
  * @throws {InputError} If no outcome belongs to any of the players.
  */
 export function measurePerformance(
   scored: { ids: readonly (string | null)[]; scores: ArrayLike<number> },
   options: {
     outcomes: ReadonlyMap<string, number>;
+    durations?: ReadonlyMap<string, number> | undefined;
     reference: LoggedPerformance | undefined;
     file: string;
+    threshold?: number | undefined;
+    period?: string;
+    before?: readonly PeriodSample[];
     limits?: Thresholds;
   },
 ): Performance {
-  const { outcomes, reference, file, limits = thresholds } = options;
+  const { outcomes, reference, file, threshold = 0.5 } = options;
+  const { limits = thresholds } = options;
   const joined = joinOutcomes(scored, outcomes);
   const { probabilities, found } = joined;
   if (found.length === 0) {
@@ -92,21 +122,33 @@ export function measurePerformance(
     );
   }
   const sample = { probabilities, outcomes: found };
-  const metrics = evaluationMetrics(sample);
-  const interval = areaInterval(sample);
+  const area = pooledArea([{ ...sample, players: joined.ids }]);
   const large = calibrationInTheLarge(sample);
   const calibration = large &&
     compareCalibration(large, { probabilities, reference });
+  const fault = coverageFault(joined, limits);
+  const pooled = fault === undefined
+    ? poolPerformance(
+      [
+        ...options.before ?? [],
+        toSample(joined, { period: options.period ?? "" }),
+      ],
+      { reference, limits },
+    )
+    : undefined;
+  const own = judge({
+    rows: found.length,
+    area,
+    calibration,
+    reference,
+    fault,
+    limits,
+  });
+  const ranked = concordanceOf(joined, options.durations);
   const referenceAuc = reference?.metrics?.["auc"];
+  const interval = area?.interval;
   return {
-    ...judge(sample, {
-      auc: metrics["auc"],
-      interval,
-      reference,
-      calibration,
-      fault: coverageFault(joined, limits),
-      limits,
-    }),
+    ...withPooled(own, pooled),
     rows: scored.ids.length,
     players: joined.players,
     matured: found.length,
@@ -117,48 +159,88 @@ export function measurePerformance(
       outcomes: outcomes.size,
       limits,
     }),
-    metrics: { ...metrics, ...furtherMetrics(sample, { large, calibration }) },
+    metrics: {
+      ...evaluationMetrics(sample, { threshold }),
+      ...furtherMetrics(sample, { large, calibration }),
+      ...(ranked ? { c_index: ranked.index } : {}),
+    },
+    intervals: {
+      ...(interval ? { auc: interval } : {}),
+      ...metricIntervals(sample, { threshold }),
+      ...(ranked ? { c_index: ranked.interval } : {}),
+    },
+    threshold,
     ...(interval ? { auc_interval: interval } : {}),
     ...(referenceAuc === undefined ? {} : { auc_reference: referenceAuc }),
     reliability: reliabilityBins(sample),
+    ...(pooled ? { pooled } : {}),
   };
 }
 
-/** The change of the calibration in the large since the model was logged. */
-interface CalibrationChange {
-  /** Observed minus expected rate now, and when the model was logged. */
-  readonly difference: number;
-  readonly before: number;
-  /** The change in standard errors of both, and in log-odds. */
-  readonly z: number;
-  readonly shift: number;
+/** Returns the scores and outcomes of a period to be pooled with others. */
+export function toSample(
+  { ids, probabilities, found }: JoinedOutcomes,
+  { period }: { period: string },
+): PeriodSample {
+  return { period, players: ids, probabilities, outcomes: found };
 }
 
-/** Returns the change of the calibration; undefined without a labelled reference, or if it has no value. */
-function compareCalibration(
-  now: CalibrationInTheLarge,
-  { probabilities, reference }: {
-    probabilities: readonly number[];
+/** Returns the C-index of the players whose duration is known; undefined without any. */
+function concordanceOf(
+  { ids, probabilities, found }: JoinedOutcomes,
+  durations: ReadonlyMap<string, number> | undefined,
+): Concordance | undefined {
+  if (!durations) return undefined;
+  const known = ids.flatMap((id, row) => durations.has(id) ? [row] : []);
+  return concordance({
+    risks: known.map((row) => probabilities[row]!),
+    durations: known.map((row) => durations.get(ids[row]!)!),
+    events: known.map((row) => found[row]!),
+  });
+}
+
+function judge(
+  { rows, area, calibration, reference, fault, limits }: {
+    rows: number;
+    area: Estimate | undefined;
+    calibration: CalibrationChange | undefined;
     reference: LoggedPerformance | undefined;
+    fault: string | undefined;
+    limits: Thresholds;
   },
-): CalibrationChange | undefined {
-  const expected = reference?.score?.mean;
-  const { base_rate: observed, brier, rows } = reference?.metrics ?? {};
-  if (
-    expected === undefined || observed === undefined || brier === undefined ||
-    rows === undefined
-  ) return undefined;
-  const before = observed - expected;
-  // Brier's score is the mean square of outcome minus probability: less the squared mean, their variance.
-  const variance = Math.max(0, brier - before ** 2) / rows;
-  const shift = logOddsShift(probabilities, now.observed - before);
+): Judgement {
+  if (rows < limits.min_rows) {
+    return verdict(
+      "not-enough-data",
+      `${rows} outcomes, at least ${limits.min_rows} are needed`,
+    );
+  }
+  if (fault !== undefined) return verdict("unknown", fault);
+  const ranking = judgeArea(area, { reference, limits });
+  return calibration
+    ? worstOf([ranking, judgeCalibration(calibration, limits)])
+    : ranking;
+}
+
+/** Returns a period's verdict, or that of several periods if it is worse or the period alone could not be judged. */
+function withPooled(
+  own: Judgement,
+  pooled: PooledPerformance | undefined,
+): Judgement {
+  if (!pooled || !isJudged(pooled.severity)) return own;
+  const order = ["ok", "warn", "fail"];
+  const isWorse = !isJudged(own.severity) ||
+    order.indexOf(pooled.severity) > order.indexOf(own.severity);
+  if (!isWorse) return own;
+  const over = `over ${pooled.periods.length} periods from ${
+    pooled.periods[0]
+  } on`;
   return {
-    difference: now.difference,
-    before,
-    z: (now.difference - before) /
-      Math.hypot(now.standardError, Math.sqrt(variance)),
-    // Without a finite shift, all or none of the players churned.
-    shift: shift ?? Math.sign(now.difference - before) * Infinity,
+    severity: pooled.severity,
+    reasons: [
+      ...own.reasons,
+      ...pooled.reasons.map((reason) => `${over}: ${reason}`),
+    ],
   };
 }
 
@@ -193,95 +275,4 @@ function furtherMetrics(
       ? { top_decile_capture: top.capture, top_decile_lift: top.lift }
       : {}),
   };
-}
-
-type Judgement = Pick<Performance, "severity" | "reasons">;
-
-/** What AUC is judged by. */
-interface MeasuredArea {
-  readonly auc: number | undefined;
-  /** 95 % interval. */
-  readonly interval: readonly [number, number] | undefined;
-  readonly reference: LoggedPerformance | undefined;
-}
-
-function judge(
-  sample: Scored,
-  { calibration, fault, limits, ...area }: MeasuredArea & {
-    calibration: CalibrationChange | undefined;
-    fault: string | undefined;
-    limits: Thresholds;
-  },
-): Judgement {
-  const rows = sample.probabilities.length;
-  if (rows < limits.min_rows) {
-    return verdict(
-      "not-enough-data",
-      `${rows} outcomes, at least ${limits.min_rows} are needed`,
-    );
-  }
-  if (fault !== undefined) return verdict("unknown", fault);
-  const ranking = judgeArea(sample, { ...area, limits });
-  const level = calibration && judgeCalibration(calibration, limits);
-  if (!level) return ranking;
-  const judged = [ranking, level];
-  const severity =
-    (["fail", "warn"] as const).find((worst) =>
-      judged.some((each) => each.severity === worst)
-    ) ?? ranking.severity;
-  return { severity, reasons: judged.flatMap(({ reasons }) => reasons) };
-}
-
-function judgeArea(
-  sample: Scored,
-  { auc, interval, reference, limits }: MeasuredArea & { limits: Thresholds },
-): Judgement {
-  const { auc: before, rows, base_rate: rate } = reference?.metrics ?? {};
-  const error = areaError(sample);
-  if (error === undefined || auc === undefined || interval === undefined) {
-    return verdict("unknown", "too few rows with one of the two outcomes");
-  }
-  if (before === undefined || rows === undefined || rate === undefined) {
-    return verdict("unknown", "the model was logged without an AUC");
-  }
-  const errorBefore = loggedAreaError({
-    auc: before,
-    positives: rate * rows,
-    negatives: (1 - rate) * rows,
-  }) ?? 0;
-  const drop = before - auc;
-  const { warn, fail, warn_errors, fail_errors } = limits.auc_drop;
-  const errors = drop / Math.hypot(error, errorBefore);
-  const numbers = `AUC ${auc.toFixed(4)} (95 % interval ${
-    interval.map((end) => end.toFixed(3)).join(" to ")
-  }), ${before.toFixed(4)} when the model was logged (± ${
-    (limits.auc_drop.warn_errors * errorBefore).toFixed(3)
-  })`;
-  if (drop >= fail && errors > fail_errors) return verdict("fail", numbers);
-  const isWarning = drop >= warn && errors > warn_errors;
-  return verdict(isWarning ? "warn" : "ok", numbers);
-}
-
-function judgeCalibration(
-  { difference, before, z, shift }: CalibrationChange,
-  limits: Thresholds,
-): Judgement {
-  const { warn, fail, errors } = limits.calibration_shift;
-  const numbers = `calibration: observed minus expected rate ${
-    points(difference)
-  }, ${points(before)} when the model was logged; shift ${
-    shift.toFixed(2)
-  } log-odds, z ${z.toFixed(1)}`;
-  const size = Math.abs(z) > errors ? Math.abs(shift) : 0;
-  if (size >= fail) return verdict("fail", numbers);
-  return verdict(size >= warn ? "warn" : "ok", numbers);
-}
-
-function verdict(severity: Severity, reason: string): Judgement {
-  return { severity, reasons: [reason] };
-}
-
-/** Formats a difference of two rates in percentage points. */
-function points(difference: number): string {
-  return `${difference < 0 ? "" : "+"}${(100 * difference).toFixed(1)} pp`;
 }

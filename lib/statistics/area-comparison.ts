@@ -77,7 +77,8 @@ export interface ScoredPlayers extends Scored {
  * The error allows for players who occur in several periods: their influences on
  * the mean are added before they are squared (clusters as in Obuchowski 1997,
  * https://doi.org/10.2307/2533958). With other players in each period, it is that
- * of independent AUCs, and for one period DeLong's.
+ * of independent AUCs, and for one period DeLong's. The interval is clipped to 0
+ * and 1.
  */
 export function pooledArea(
   periods: readonly ScoredPlayers[],
@@ -107,5 +108,9 @@ export function pooledArea(
   }
   let variance = 0;
   for (const influence of byPlayer.values()) variance += influence ** 2;
-  return toEstimate(value, Math.sqrt(variance));
+  const { interval: [low, high], ...estimate } = toEstimate(
+    value,
+    Math.sqrt(variance),
+  );
+  return { ...estimate, interval: [Math.max(0, low), Math.min(1, high)] };
 }

@@ -93,29 +93,6 @@ export function areaUnderCurve({ probabilities, outcomes }: Scored): number {
     (positives * negatives);
 }
 
-/**
- * Returns the 95 % interval of AUC, {@linkcode areaError} times the normal
- * quantile on both sides, clipped to 0 and 1. Undefined if either outcome has
- * fewer than two rows.
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * // Placements 1, 0.5 and 0.5, 1: variances 0.125 each, so the standard error is sqrt(0.125).
- * const [low] = areaInterval({ probabilities: [0.9, 0.4, 0.6, 0.1], outcomes: [1, 1, 0, 0] })!;
- * deepStrictEqual(low.toFixed(4), (0.75 - 1.96 * Math.sqrt(0.125)).toFixed(4));
- * ```
- */
-export function areaInterval(
-  scored: Scored,
-): readonly [number, number] | undefined {
-  const error = areaError(scored);
-  if (error === undefined) return undefined;
-  const half = normalQuantile975 * error;
-  const auc = areaUnderCurve(scored);
-  return [Math.max(0, auc - half), Math.min(1, auc + half)];
-}
-
 /** The 97.5 % quantile of the standard normal distribution: a 95 % interval extends so many standard errors to both sides. */
 export const normalQuantile975 = 1.959963984540054;
 

@@ -1,7 +1,7 @@
 /** The verdict on performance, on simulated weeks of a model that is right, and of players that changed. */
 import { match, ok, strictEqual, throws } from "node:assert/strict";
+import type { LoggedPerformance } from "../../lib/monitoring/judge-performance.ts";
 import {
-  type LoggedPerformance,
   measurePerformance,
   type Performance,
 } from "../../lib/monitoring/performance.ts";
@@ -9,6 +9,7 @@ import {
   areaUnderCurve,
   evaluationMetrics,
 } from "../../lib/statistics/classification.ts";
+import type { PeriodSample } from "../../lib/monitoring/pooled.ts";
 import { toProfile } from "../../lib/statistics/profile.ts";
 import { randomFrom } from "../support/random.ts";
 
@@ -187,5 +188,97 @@ Deno.test("measurePerformance() reports unknown, with the reason, if the outcome
   throws(
     () => measure(week, reference, () => false),
     /none of the 0 outcomes of outcomes.jsonl belongs to a player/,
+  );
+});
+
+/** Weeks of one model version, each judged with those before it. */
+function simulateWeeks(
+  random: () => number,
+  { rows, slopes }: { rows: number; slopes: readonly number[] },
+) {
+  const reference = toReference(drawWeek(random, { rows: 1500 }));
+  const before: PeriodSample[] = [];
+  return slopes.map((slope, index) => {
+    const { probabilities, outcomes } = drawWeek(random, { rows, slope });
+    // A third of the players are the same in every week.
+    const players = probabilities.map((_, row) =>
+      row % 3 === 0 ? `P-${row}` : `${index} ${row}`
+    );
+    const measured = (more: { before?: PeriodSample[] }) =>
+      measurePerformance({ ids: players, scores: probabilities }, {
+        outcomes: new Map(outcomes.map((each, row) => [players[row]!, each])),
+        reference,
+        file: "o.jsonl",
+        period: `week ${index}`,
+        ...more,
+      });
+    const [alone, pooled] = [
+      measured({}),
+      measured({ before: before.slice(-3) }),
+    ];
+    before.push({ players, probabilities, outcomes, period: `week ${index}` });
+    return { alone, pooled };
+  });
+}
+
+Deno.test("measurePerformance() finds a slow fall over several periods that single weeks rarely show, and stays quiet without one", () => {
+  const random = randomFrom(21);
+  // From 0.74 to 0.68 within eight weeks, with 300 players each; then it stays there.
+  const slopes = Array.from(
+    { length: 16 },
+    (_, week) => 1 - 0.32 * Math.min(8, Math.max(0, week - 3)) / 8,
+  );
+  const weeks = Array.from(
+    { length: 40 },
+    () => simulateWeeks(random, { rows: 300, slopes }).slice(8),
+  ).flat();
+  const bad = (severity: string) => severity === "fail" || severity === "warn";
+  const alone = weeks.filter((each) => bad(each.alone.severity)).length;
+  const pooled = weeks.filter((each) => bad(each.pooled.severity)).length;
+  // 33 % alone, 65 % with the three weeks before.
+  ok(alone / weeks.length < 0.4, `alone: ${alone} of ${weeks.length}`);
+  ok(pooled / weeks.length > 0.55, `pooled: ${pooled} of ${weeks.length}`);
+
+  for (const rows of [300, 1000]) {
+    const quiet = Array.from(
+      { length: 40 },
+      () => simulateWeeks(random, { rows, slopes: Array(10).fill(1) }),
+    ).flat();
+    const share = (severity: string) =>
+      quiet.filter((each) => each.pooled.severity === severity).length /
+      quiet.length;
+    ok(share("fail") <= 0.01, `${rows} rows: ${share("fail")} failed`);
+    ok(share("warn") <= 0.06, `${rows} rows: ${share("warn")} warned`);
+  }
+});
+
+Deno.test("measurePerformance() judges periods together that are too small alone, and says over which", () => {
+  const random = randomFrom(5);
+  const reference = toReference(drawWeek(random, { rows: 20_000 }));
+  const week = (period: string) => {
+    const drawn = drawWeek(random, { rows: 60, shift: 1.5 });
+    return {
+      ...drawn,
+      period,
+      players: drawn.outcomes.map((_, row) => `${period} ${row}`),
+    };
+  };
+  const before = ["2026-01-05", "2026-01-12"].map(week);
+  const now = week("2026-01-19");
+  const found = measurePerformance({
+    ids: now.players,
+    scores: now.probabilities,
+  }, {
+    outcomes: new Map(now.players.map((id, row) => [id, now.outcomes[row]!])),
+    reference,
+    file: "o.jsonl",
+    period: now.period,
+    before,
+  });
+  strictEqual(found.severity, "fail");
+  strictEqual(found.pooled!.matured, 180);
+  match(
+    found.reasons.join("; "),
+    /^60 outcomes, at least 100 are needed; over 3 periods from 2026-01-05 on: AUC .*; over 3 periods from 2026-01-05 on: calibration: .* z \d/,
   );
 });

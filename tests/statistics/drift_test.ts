@@ -23,7 +23,7 @@ import {
 } from "../../lib/monitoring/coverage.ts";
 import { toOutcomes } from "../../lib/monitoring/outcomes.ts";
 import { measurePerformance } from "../../lib/monitoring/performance.ts";
-import { areaInterval } from "../../lib/statistics/classification.ts";
+import { pooledArea } from "../../lib/statistics/area-comparison.ts";
 import { countBatch, toBins } from "../../lib/statistics/batch-profile.ts";
 import { countColumn } from "../../lib/statistics/column-counts.ts";
 import {
@@ -642,8 +642,15 @@ Deno.test("compareWith() does not judge few rows, or features whose rows are mis
   strictEqual(worse.severity, "fail"); // the scores alone suffice for bad news
 });
 
+const intervalOf = (scored: { probabilities: number[]; outcomes: number[] }) =>
+  pooledArea([{
+    ...scored,
+    players: scored.outcomes.map((_, row) => `${row}`),
+  }])
+    ?.interval;
+
 testWithPython(
-  "areaInterval() is DeLong's interval, from the placements as numpy counts them",
+  "pooledArea() of one period has DeLong's interval, from the placements as numpy counts them",
   async () => {
     const random = randomFrom(8);
     const cases = [40, 300].map((rows) => {
@@ -670,13 +677,13 @@ json.dump(found, sys.stdout)`,
     );
     for (const [index, scored] of cases.entries()) {
       const [auc, low, high] = expected[index]!;
-      const interval = areaInterval(scored)!;
+      const interval = intervalOf(scored)!;
       assertClose(interval[0], low, 1e-10);
       assertClose(interval[1], high, 1e-10);
       assertClose((interval[0] + interval[1]) / 2, auc, 1e-10);
     }
     strictEqual(
-      areaInterval({ probabilities: [0.1, 0.2, 0.3], outcomes: [1, 0, 0] }),
+      intervalOf({ probabilities: [0.1, 0.2, 0.3], outcomes: [1, 0, 0] }),
       undefined,
     );
   },
