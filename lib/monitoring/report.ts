@@ -13,6 +13,7 @@ import {
   judgedColumns,
   sortedByConcern,
 } from "./columns.ts";
+import { describeMetrics } from "./performance-text.ts";
 import {
   describePeriods,
   type ReportedPeriod,
@@ -232,6 +233,7 @@ function performanceLines(
       } outcomes of ${outcomes?.uri}, monitored on ${
         monitored_at.slice(0, 10)
       }`,
+      ...describeMetrics(performance).map((line) => `    ${line}`),
     ]
     : periods
     ? ["  performance: unknown, the outcomes have not been measured"]

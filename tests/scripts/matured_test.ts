@@ -3,6 +3,7 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
+import type { MonitoringResult } from "../../lib/monitoring/result.ts";
 import type { LedgerRun } from "../../lib/monitoring/runs.ts";
 import { toPeriodRuns } from "../../lib/monitoring/matured.ts";
 import { putObject } from "../support/aws.ts";
@@ -86,15 +87,23 @@ const outcomesOf = (drawn: readonly Drawn[], more: Row = {}): Row[] =>
     ...more,
   }));
 
-/** Area under the curve by scikit-learn 1.9.1. */
-async function areas(weeks: readonly (readonly Drawn[])[]): Promise<number[]> {
+/** Area under the curve, precision above 0.4 and C-index by scikit-learn 1.9.1 and lifelines 0.30.3. */
+async function measures(
+  weeks: readonly (readonly Drawn[])[],
+): Promise<{ auc: number; precision: number; c_index: number }[]> {
   const file = await Deno.makeTempFile({ suffix: ".json" });
   await Deno.writeTextFile(file, JSON.stringify(weeks));
   const { stdout } = await runPython(
     "survival",
-    `import json, sys
-from sklearn.metrics import roc_auc_score
-print(json.dumps([roc_auc_score([row["churned"] for row in week], [row["churn_probability"] for row in week]) for week in json.load(open(sys.argv[1]))]))`,
+    `import json, sys, pandas
+from sklearn.metrics import precision_score, roc_auc_score
+from lifelines.utils import concordance_index
+found = []
+for week in json.load(open(sys.argv[1])):
+    week = pandas.DataFrame(week)
+    p, y = week.churn_probability, week.churned
+    found.append(dict(auc=roc_auc_score(y, p), precision=precision_score(y, p > 0.4), c_index=concordance_index(week.days, -p, y)))
+print(json.dumps(found))`,
     { args: [file] },
   );
   await Deno.remove(file);
@@ -118,7 +127,7 @@ testWithPython(
   async () => {
     await using project = await openProject(
       declared(
-        '{files: "data/churn/outcomes/{period}.jsonl", maturity_days: 28}',
+        '{files: "data/churn/outcomes/{period}.jsonl", duration_column: days, threshold: 0.4, maturity_days: 28}',
       ),
     );
     const deliver = async (period: string, text: string) => {
@@ -132,7 +141,8 @@ testWithPython(
       await score(project, third, { seed: 3 }),
     ] as const;
     await score(project, future, { seed: 4 });
-    const [auc1, auc2, auc3] = await areas(weeks);
+    const known = await measures(weeks);
+    const [auc1, auc2, auc3] = known.map(({ auc }) => auc);
     const expected = { [first]: auc1!, [second]: auc2!, [third]: auc3! };
 
     // The first week's name is another spelling of the period.
@@ -165,6 +175,21 @@ testWithPython(
     const late = await project.run("monitor", ["--json"]);
     strictEqual(late.report.status, "created");
     deepStrictEqual(summary(late, expected), [`${third} measured`]);
+    const { performance }: MonitoringResult = JSON.parse(
+      await Deno.readTextFile(late.report.periods[0].report_json),
+    );
+    for (const name of ["precision", "c_index"] as const) {
+      const [low, high] = performance!.intervals![name]!;
+      const found = performance!.metrics[name]!;
+      ok(Math.abs(found - known[2]![name]) < 1e-9, `${name} ${found}`);
+      ok(low < found && found < high, name);
+    }
+    // With the two weeks before: 200 of the players of adjacent weeks are the same.
+    deepStrictEqual(performance!.pooled!.periods, [first, second, third]);
+    deepStrictEqual(
+      [performance!.pooled!.matured, performance!.pooled!.players],
+      [900, 500],
+    );
     strictEqual(late.report.earlier_performance.scoring_run_id, 3);
 
     // The same outcomes in another file are no news; corrected ones are.
@@ -239,7 +264,7 @@ testWithPython(
       await score(project, second, { seed: 2 }),
       await score(project, third, { seed: 3 }),
     ] as const;
-    const [auc1, auc2] = await areas(weeks);
+    const [auc1, auc2] = (await measures(weeks)).map(({ auc }) => auc);
     const expected = { [first]: auc1!, [second]: auc2! };
     const flip = (rows: Row[]) =>
       rows.map((row) => ({ ...row, churned: 1 - Number(row["churned"]) }));

@@ -1,0 +1,43 @@
+/** Describes the metrics of a measured performance in text. */
+import type { Performance } from "./performance.ts";
+
+/** The metrics that are shown besides AUC and calibration, which the verdict names. */
+const shown = [
+  ["log_loss", "log loss"],
+  ["brier", "Brier score"],
+  ["precision", "precision"],
+  ["recall", "recall"],
+  ["top_decile_capture", "churners in the top decile"],
+  ["top_decile_lift", "lift of the top decile"],
+  ["c_index", "C-index"],
+] as const;
+
+/** Returns the metrics with their 95 % intervals, and the several periods that were judged together, one line each; none for a result from before 2026-12. */
+export function describeMetrics(
+  { metrics, intervals, threshold, pooled }: Performance,
+): string[] {
+  if (!intervals) return [];
+  const known = shown.flatMap(([key, name]) => {
+    const value = metrics[key];
+    if (value === undefined) return [];
+    const ends = intervals[key]?.map((end) => end.toFixed(3)).join(" to ");
+    const at = key === "precision" || key === "recall"
+      ? ` above ${threshold}`
+      : "";
+    return [
+      `${name}${at} ${value.toFixed(3)}${
+        ends === undefined ? "" : ` (${ends})`
+      }`,
+    ];
+  });
+  const metricLine = `${known.join(", ")}; in brackets, 95 % intervals`;
+  if (!pooled) return [metricLine];
+  return [
+    metricLine,
+    `${pooled.periods.length} periods from ${
+      pooled.periods[0]
+    } on (${pooled.matured} outcomes of ${pooled.players} players): ${pooled.severity}, ${
+      pooled.reasons.join("; ")
+    }`,
+  ];
+}
