@@ -642,7 +642,7 @@ async function limits(
       );
     }),
     told(
-      /^Cannot complete this at .*: the server has reached a limit \(temporary file size exceeds temp_file_limit \(64kB\)\)/,
+      /^Cannot complete this at .*: the server has reached a limit \(temporary file size exceeds "?temp_file_limit"? \(64kB\)\)/,
     ),
   );
   await rejects(
