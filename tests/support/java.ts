@@ -21,12 +21,7 @@ const folder = fileURLToPath(new URL("../../.cache/jars/", import.meta.url));
  * @throws {Error} If it cannot, with the command that installs it.
  */
 export async function requireJava(): Promise<void> {
-  const isThere = await new Deno.Command("java", {
-    args: ["-version"],
-    stdout: "null",
-    stderr: "null",
-  }).output().then(({ success }) => success, () => false);
-  if (isThere) return;
+  if (await canRunJava()) return;
   throw new Error(
     "Cannot run Spark: java not found. Install Java 17 or newer, such as `apt-get install default-jre-headless`, or leave Spark out with --only",
   );
@@ -57,6 +52,18 @@ export async function jdbcDriver(): Promise<string> {
   await Deno.writeFile(part, bytes);
   await Deno.rename(part, file);
   return file;
+}
+
+async function canRunJava(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("java", {
+      args: ["-version"],
+      stdout: "null",
+      stderr: "null",
+    }).output()).success;
+  } catch {
+    return false;
+  }
 }
 
 async function fetchBytes(url: string, file: string): Promise<Uint8Array> {

@@ -35,7 +35,13 @@ export function startProcess({ program, args, env }: PeerCommand): PeerRun {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const kill = () => killProcess(child.pid);
+  const kill = () => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  };
   const forget = onEnd(kill);
   const [first, all] = child.stdout.tee();
   const stderr = new Response(child.stderr).text();
@@ -92,12 +98,12 @@ export function openSessions(command: PeerCommand): Sessions {
         },
         ended: (async () => {
           await isWriting;
-          const line = await session.next() ?? "it has ended";
-          const [, word, rest = ""] = /^(\S+) (.*)$/.exec(line) ?? [];
-          if (!isKilled) idle.push(session);
+          const line = await session.next();
+          if (line !== undefined && !isKilled) idle.push(session);
+          const [, word, rest = ""] = /^(\S+) (.*)$/.exec(line ?? "") ?? [];
           return word === "done"
             ? { isOk: true, seconds: Number(rest), said: session.versions }
-            : { isOk: false, seconds: undefined, said: line };
+            : { isOk: false, seconds: undefined, said: line ?? "it has ended" };
         })(),
       };
     },
@@ -120,7 +126,8 @@ async function openSession(
   const pids = [child.pid];
   const kill = () => {
     forget();
-    for (const pid of pids) killProcess(pid);
+    // Once: another process may get their numbers.
+    for (const pid of pids.splice(0)) killProcess(pid);
   };
   const forget = onEnd(kill);
   const lines = readLines(child.stdout);

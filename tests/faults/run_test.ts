@@ -1,5 +1,5 @@
-/** A run of the faults that is interrupted leaves nothing behind. */
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+/** How a run of the faults ends: interrupted, it leaves nothing behind; without Java, it says how to get it. */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { tempFolder } from "../support/servers.ts";
 import { sleep } from "./process.ts";
@@ -30,6 +30,26 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     ok(!isRunning(pid), `the server ${pid} still runs`);
   });
 }
+
+Deno.test("test:faults says how to install Java where it is missing, before it tries anything", async () => {
+  await using folder = await tempFolder();
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--lock=tests/deno.lock", "--allow-all"],
+      ...["tests/faults/run.ts", "--tries", "1", "--only", "spark"],
+      ...["--only", "crowd"],
+    ],
+    cwd: root,
+    env: { PATH: folder.path },
+    stdin: "null",
+  }).output();
+  const said = new TextDecoder().decode(stderr);
+  match(
+    said,
+    /^Cannot run Spark: java not found\..* `apt-get install default-jre-headless`/,
+  );
+  strictEqual(code, 2);
+});
 
 /** Returns the process id of the server whose folder is in this one, once it accepts connections. */
 async function untilServes(folder: string): Promise<number> {
