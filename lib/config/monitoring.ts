@@ -44,6 +44,8 @@ export interface Thresholds {
     readonly unknown: number;
     readonly score_spread: number;
   };
+  /** Change of a rank correlation, and the standard errors that it must exceed. */
+  readonly association: Bands & { readonly errors: number };
   readonly rows_ratio: Bands;
   readonly unseen_share_rise: Bands;
   readonly zero_share_rise: Bands;
@@ -75,6 +77,7 @@ export const thresholds: Thresholds = {
   calibration_shift: { warn: 0.2, fail: 0.5, errors: 3 },
   pooled_periods: 4,
   coverage: { warn: 0.8, unknown: 0.5, score_spread: 0.2 },
+  association: { warn: 0.15, fail: 0.3, errors: 5 },
   rows_ratio: { warn: 1.8, fail: 5 },
   unseen_share_rise: { warn: 0.02, fail: 0.1 },
   zero_share_rise: { warn: 0.1, fail: 0.25 },
@@ -179,6 +182,9 @@ export const monitoringSchema = v.mapping({
         }),
         "Share of scored players with an outcome.",
       ),
+      association: bands(
+        "Change of the rank correlation of two important columns. By default 0.15 and 0.3.",
+      ),
       rows_ratio: bands(
         "Rows against the median of earlier runs, as a factor in either direction. By default 1.8 and 5.",
       ),
@@ -225,6 +231,7 @@ export function toMonitoring(
     out_of_range_share: merge("out_of_range_share", given?.out_of_range_share),
     auc_drop: merge("auc_drop", given?.auc_drop),
     calibration_shift: merge("calibration_shift", given?.calibration_shift),
+    association: merge("association", given?.association),
     rows_ratio: merge("rows_ratio", given?.rows_ratio),
     unseen_share_rise: merge("unseen_share_rise", given?.unseen_share_rise),
     zero_share_rise: merge("zero_share_rise", given?.zero_share_rise),
@@ -256,6 +263,7 @@ type BandName =
   | "out_of_range_share"
   | "auc_drop"
   | "calibration_shift"
+  | "association"
   | "rows_ratio"
   | "unseen_share_rise"
   | "zero_share_rise";

@@ -20,9 +20,15 @@ import {
   meanOf,
   rowsOf,
 } from "../statistics/column-counts.ts";
-import type { ColumnProfile, Profile } from "../statistics/profile.ts";
+import type { AssociationSums } from "../statistics/associations.ts";
+import type {
+  ColumnProfile,
+  Profile,
+  ReferenceProfile,
+} from "../statistics/profile.ts";
 import { countGroup, type Group } from "./groups.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
+import { type AssociationDrift, judgeAssociations } from "./associations.ts";
 import { band, type Severity } from "./verdict.ts";
 
 /** One column, or one group of one-hot columns, in both samples, with the fields of the JSON report; unknown numbers are absent. */
@@ -82,6 +88,8 @@ export interface DriftComparison {
   readonly features?: readonly ColumnDrift[];
   /** Absent like the features, and in a result of an earlier release. */
   readonly groups?: readonly ColumnDrift[];
+  /** Pairs of columns whose rank correlation changed; absent when it was not measured. */
+  readonly associations?: readonly AssociationDrift[];
   /** Absent when the reference has no scores. */
   readonly score?: ColumnDrift;
   /** Share of scores above 0.5, which predict churn, in the reference and now. */
@@ -97,6 +105,8 @@ export interface CurrentRows {
   readonly score: ColumnCounts | undefined;
   /** Scores above 0.5. */
   readonly aboveHalf: number;
+  /** Absent if none were summed. */
+  readonly associations?: AssociationSums;
 }
 
 /** The counts of an earlier period. */
@@ -115,6 +125,7 @@ export type PastRows = Pick<CurrentRows, "features" | "score">;
 export function compareWith(
   reference: Omit<Profile, "features"> & {
     readonly features?: Profile["features"] | undefined;
+    readonly associations?: ReferenceProfile["associations"];
   },
   current: CurrentRows,
   { comparison, groups = [], past = [], importance, limits = thresholds }: {
@@ -182,10 +193,20 @@ export function compareWith(
       groups: judged.slice(width, width + grouped.length),
     }
     : {};
+  const associations = reference.associations && current.associations &&
+    judgeAssociations(
+      {
+        ...reference.associations,
+        names: (profiles ?? []).map(({ name }) => name),
+      },
+      current.associations,
+      limits,
+    );
   return {
     comparison,
-    ...conclude({ ...found, score }, limits),
+    ...conclude({ ...found, score, associations }, limits),
     ...found,
+    ...(associations ? { associations } : {}),
     ...(score ? { score } : {}),
     ...(reference.score
       ? {
@@ -575,10 +596,11 @@ function toMissingNoise(
 }
 
 function conclude(
-  { features, groups = [], score }: {
+  { features, groups = [], score, associations = [] }: {
     features?: readonly ColumnDrift[];
     groups?: readonly ColumnDrift[];
     score: ColumnDrift | undefined;
+    associations?: readonly AssociationDrift[] | undefined;
   },
   limits: Thresholds,
 ): Pick<DriftComparison, "severity" | "reasons" | "drifted_share"> {
@@ -596,12 +618,14 @@ function conclude(
     score
       ? `score ${score.severity}: ${describeStability(score)}`
       : "the reference has no scores",
+    ...associations.slice(0, 3).map(({ reason }) => reason),
   ];
   const found = {
     reasons,
     ...(share === undefined ? {} : { drifted_share: share }),
   };
   const fails = score?.severity === "fail" ||
+    associations.some(({ severity }) => severity === "fail") ||
     (share ?? 0) >= limits.drifted_share.fail ||
     failed.some((column) =>
       isImportant(column.importance, limits) &&
@@ -611,7 +635,8 @@ function conclude(
   if (fails) return { severity: "fail", ...found };
   if (!features || !score) return { severity: "unknown", ...found };
   if (judged.length === 0) return { severity: "not-enough-data", ...found };
-  const isQuiet = [...judged, score].every(({ severity }) => severity === "ok");
+  const isQuiet = associations.length === 0 &&
+    [...judged, score].every(({ severity }) => severity === "ok");
   return { severity: isQuiet ? "ok" : "warn", ...found };
 }
 

@@ -24,7 +24,11 @@ import {
 import { featureImportance } from "./importance.ts";
 import { checkLibraryScores } from "./library-scores.ts";
 import type { OutputSettings } from "../scoring/model-output.ts";
-import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
+import {
+  type ReferenceProfile,
+  toAssociations,
+  toProfile,
+} from "../statistics/profile.ts";
 import { prepareRows } from "../rows/apply-steps.ts";
 import { checkSteps } from "../rows/check-steps.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
@@ -187,6 +191,11 @@ export async function toCandidate(
       }),
     );
   const profiled = labelled ?? sample;
+  const profile = toProfile({ names, ...toProfiled(profiled, model) });
+  const importance = await featureImportance(opened.predict, {
+    ...profiled,
+    width: names.length,
+  });
   const metrics = labelled && evaluationMetrics({
     probabilities: labelled.scores,
     outcomes: labelled.labels ?? new Uint8Array(),
@@ -211,11 +220,9 @@ export async function toCandidate(
     reference: {
       version: 1,
       source: toSource(files, labelled ? "evaluation" : "sample"),
-      ...toProfile({ names, ...toProfiled(profiled, model) }),
-      importance: await featureImportance(opened.predict, {
-        ...profiled,
-        width: names.length,
-      }),
+      ...profile,
+      importance,
+      associations: toAssociations(profile, { ...profiled, importance }),
       unknownShares: toShares(profiled),
       ...(model.features.labels
         ? { labels: model.features.labels.map((labels) => labels ?? null) }

@@ -8,6 +8,14 @@ import {
   meanOf,
   mergeColumns,
 } from "./column-counts.ts";
+import {
+  addAssociations,
+  type AssociationSums,
+  associationSums,
+  type RankedColumn,
+  sumAssociations,
+  toRanked,
+} from "./associations.ts";
 import type { ColumnProfile, Profile, ReferenceProfile } from "./profile.ts";
 
 /** The bins in which a batch is counted; plain data. */
@@ -17,6 +25,8 @@ export interface BatchBins {
   readonly features: readonly ColumnBins[];
   /** Undefined if the reference has no scores. */
   readonly score: ColumnBins | undefined;
+  /** The columns whose rank correlations are summed; empty if the reference has none. */
+  readonly ranked: readonly RankedColumn[];
 }
 
 /** Counts of a part of a batch, or of all of it; plain data. */
@@ -27,6 +37,8 @@ export interface BatchCounts {
   readonly score: ColumnCounts | undefined;
   /** Scores above 0.5, which predict churn. */
   readonly aboveHalf: number;
+  /** Absent if the reference has none. */
+  readonly associations?: AssociationSums;
 }
 
 /** The profile of a batch, as the ledger stores it. */
@@ -40,7 +52,7 @@ export interface BatchProfile extends BatchCounts {
 
 /** Returns the bins of a reference profile. */
 export function toBins(
-  profile: Pick<ReferenceProfile, "features" | "score">,
+  profile: Pick<ReferenceProfile, "features" | "score" | "associations">,
   { sha256 }: { sha256: string },
 ): BatchBins {
   const binsOf = ({ edges, min, max }: ColumnBins): ColumnBins => ({
@@ -52,6 +64,10 @@ export function toBins(
     reference: sha256,
     features: profile.features.map(binsOf),
     score: profile.score && binsOf(profile.score),
+    ranked: toRanked(
+      profile.features,
+      profile.associations?.features ?? [],
+    ),
   };
 }
 
@@ -77,6 +93,16 @@ export function countBatch(
     features: features.columns(),
     score: score?.columns()[0],
     aboveHalf,
+    // Rows whose columns are unknown have no ranks.
+    ...(bins.ranked.length > 0 &&
+        (block.matrix.length > 0 || block.rows === 0)
+      ? {
+        associations: sumAssociations(bins.ranked, {
+          ...block,
+          width: bins.features.length,
+        }),
+      }
+      : {}),
   };
 }
 
@@ -87,6 +113,9 @@ export function mergeBatches(a: BatchCounts, b: BatchCounts): BatchCounts {
     features: mergeColumns(a.features, b.features),
     score: a.score && b.score && mergeColumns([a.score], [b.score])[0],
     aboveHalf: a.aboveHalf + b.aboveHalf,
+    ...(a.associations && b.associations
+      ? { associations: addAssociations(a.associations, b.associations) }
+      : {}),
   };
 }
 
@@ -137,6 +166,7 @@ const batchProfile = v.object({
   features: v.array(columnCounts),
   score: v.optional(columnCounts),
   aboveHalf: v.number(),
+  associations: v.exactOptional(associationSums),
   unknownCategories: v.record(v.number()),
 });
 

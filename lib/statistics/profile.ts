@@ -3,6 +3,13 @@
  * model, and without any individual row.
  */
 import * as v from "../base/schema.ts";
+import {
+  type AssociationSums,
+  associationSums,
+  chooseRanked,
+  sumAssociations,
+  toRanked,
+} from "./associations.ts";
 import { countColumn, meanOf } from "./column-counts.ts";
 
 /** One column of a set of rows. */
@@ -53,6 +60,10 @@ export interface ReferenceProfile extends Profile {
   readonly labels?: readonly (readonly (string | number | boolean)[] | null)[];
   /** How much the scores depend on each feature, as shares of 1, in the order of the features; absent in profiles of an earlier release. */
   readonly importance?: readonly number[];
+  /** The features whose rank correlations are watched, and their sums; absent in profiles of an earlier release. */
+  readonly associations?: AssociationSums & {
+    readonly features: readonly number[];
+  };
   /** Share of rows whose category the model does not know, by raw column; absent in profiles of an earlier release. */
   readonly unknownShares?: Readonly<Record<string, number>>;
   /** The model's metrics on the labelled set, by `lib/statistics/classification.ts`; absent without a labelled set. */
@@ -87,6 +98,28 @@ export function toProfile(data: ProfiledRows): Profile {
       ...toColumnProfile("score", scores),
       aboveHalf: Array.from(scores).filter((score) => score > 0.5).length,
     },
+  };
+}
+
+/**
+ * Returns the features whose rank correlations are watched, and the sums of the profiled rows.
+ *
+ * @param data `importance`: the share of each feature; `matrix`: rows × features.
+ */
+export function toAssociations(
+  { features }: Pick<Profile, "features">,
+  { importance, ...block }: {
+    importance: readonly number[];
+    matrix: ArrayLike<number>;
+    rows: number;
+  },
+): NonNullable<ReferenceProfile["associations"]> {
+  const chosen = chooseRanked(features, importance);
+  const columns = toRanked(features, chosen);
+  const width = features.length;
+  return {
+    features: chosen,
+    ...sumAssociations(columns, { ...block, width }),
   };
 }
 
@@ -170,6 +203,9 @@ const referenceProfile = v.object({
   score: v.optional(v.object({ ...columnProfile, aboveHalf: v.number() })),
   labels: v.exactOptional(v.array(v.nullable(v.array(label)))),
   importance: v.exactOptional(v.array(v.number())),
+  associations: v.exactOptional(
+    v.object({ ...associationSums.entries, features: v.array(v.number()) }),
+  ),
   unknownShares: v.exactOptional(v.record(v.number())),
   metrics: v.exactOptional(v.record(v.number())),
 });

@@ -55,6 +55,7 @@ const pure: readonly string[] = [
   "lib/registration/library-scores.ts",
   "lib/monitoring/alert-message.ts",
   "lib/monitoring/alert-state.ts",
+  "lib/monitoring/associations.ts",
   "lib/monitoring/columns.ts",
   "lib/monitoring/coverage.ts",
   "lib/monitoring/data.ts",
