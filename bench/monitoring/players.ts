@@ -30,6 +30,8 @@ export interface World {
   readonly meanMonths?: number;
   /** Factor of `total_handle`, and of `total_ngr`, its share. */
   readonly handle?: number;
+  /** Weights of brands of the players who come new, in place of their usual ones. */
+  readonly brandWeights?: Readonly<Record<string, number>>;
   /** Added to the log-odds of churn. */
   readonly intercept?: number;
   /** Factor of the effect that tenure has on churn. */
@@ -146,7 +148,7 @@ export class Population {
       .slice(0, rows).map((player) => this.#age(player));
     const coming = Array.from(
       { length: rows - staying.length },
-      () => this.#draw(),
+      () => this.#draw(world.brandWeights),
     );
     this.#players = [...staying, ...coming];
     const drawn = this.#players.map((player) => this.#toRow(player, world));
@@ -156,11 +158,11 @@ export class Population {
     };
   }
 
-  #draw(): Player {
+  #draw(brandWeights: World["brandWeights"]): Player {
     const { uniform, normal } = this.#draws;
     return {
       number: ++this.#last,
-      brand: this.#category("brand_id"),
+      brand: this.#category("brand_id", brandWeights),
       login: this.#category("ben_login_id"),
       product: this.#category("player_reg_product"),
       tenure: uniform(),
@@ -186,11 +188,14 @@ export class Population {
     };
   }
 
-  #category(column: keyof typeof categories): string | null {
+  #category(
+    column: keyof typeof categories,
+    changed: Readonly<Record<string, number>> = {},
+  ): string | null {
     const { weights, unknown } = categories[column];
     const { uniform } = this.#draws;
     if (uniform() < unknown) return null;
-    const all = Object.entries(weights);
+    const all = Object.entries({ ...weights, ...changed });
     let rest = uniform() * all.reduce((sum, [, weight]) => sum + weight, 0);
     for (const [name, weight] of all) {
       rest -= weight;
