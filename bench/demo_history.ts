@@ -27,9 +27,8 @@ import { promote } from "../scripts/promote.ts";
 import { setupExperiment } from "../scripts/setup.ts";
 import { inherited } from "../tests/support/commands.ts";
 import {
-  type PlayerRow,
   Population,
-  toFeatures,
+  toLabelledRows,
   type Week,
   type World,
 } from "./monitoring/players.ts";
@@ -165,8 +164,8 @@ async function retrain(world: World): Promise<void> {
     new Population(seed + shift, { staying: 0 }).next({ rows, world });
   const training = `${folder}/training.jsonl`;
   const evaluation = `${folder}/evaluation.jsonl`;
-  await writeLines(training, encode(draw(10_000, 1)));
-  await writeLines(evaluation, encode(draw(1500, 2)));
+  await writeLines(training, toLabelledRows(draw(10_000, 1), names));
+  await writeLines(evaluation, toLabelledRows(draw(1500, 2), names));
   const day = dayOf(story.retrained - 1);
   const { success, stderr } = await new Deno.Command("uv", {
     args: [
@@ -198,24 +197,6 @@ async function register(args: readonly string[]): Promise<void> {
   const version = Number(report["model_version"]);
   await promote(services, settings.variant, { version });
   await print(`log-model and promote version ${version}\n`);
-}
-
-function encode({ rows, outcomes }: Week): Record<string, unknown>[] {
-  return rows.map((row, index) => {
-    const values = toFeatures(row, names);
-    const features = names.map((name, column) => {
-      const value = values[column]!;
-      if (Number.isNaN(value)) return [name, null];
-      const isNumber = typeof (row as PlayerRow)[name as keyof PlayerRow] ===
-        "number";
-      return [name, isNumber ? row[name as keyof PlayerRow] : value === 1];
-    });
-    return {
-      player_id: row.player_id,
-      ...Object.fromEntries(features),
-      churned: outcomes[index],
-    };
-  });
 }
 
 /** Monitors a period and prints the verdicts; returns the path of the page. */

@@ -10,6 +10,8 @@ import type { World } from "./players.ts";
 /** What a fault is found by. */
 export type Verdict = "data" | "drift" | "performance";
 
+type RawColumn = Exclude<keyof PlayerRow, "player_id">;
+
 /** One kind of fault. */
 export interface Fault {
   /** Short name, for `--only`. */
@@ -17,6 +19,8 @@ export interface Fault {
   readonly title: string;
   /** The verdict that should find it. */
   readonly by: Verdict;
+  /** The raw columns that it changes. */
+  readonly columns: readonly RawColumn[];
   /** Weeks from its begin until it must be found. */
   readonly within: number;
   /** The world in a week, counted from 0 at the begin; by default that of the training data. */
@@ -38,6 +42,7 @@ export const faults: readonly Fault[] = [
   ...[0.1, 0.5].map((size) =>
     onRows(`months-${size}`, `months +${size} sd`, {
       by: "drift",
+      columns: ["months_active"],
       to: (row) => ({
         months_active: (row.months_active ?? 0) + size * spread.months,
       }),
@@ -46,6 +51,7 @@ export const faults: readonly Fault[] = [
   ...[0.25, 0.5, 1].map((size) =>
     onRows(`handle-${size}`, `handle (log) +${size} sd`, {
       by: "drift",
+      columns: ["total_handle"],
       to: ({ total_handle }) => ({
         total_handle: times(total_handle, Math.exp(size * spread.logHandle)),
       }),
@@ -54,18 +60,21 @@ export const faults: readonly Fault[] = [
   ...(["total_deposit", "total_handle", "total_ngr"] as const).map((column) =>
     onRows(`zero-${column}`, `${column} zeroed`, {
       by: "data",
+      columns: [column],
       to: () => ({ [column]: 0 }),
     })
   ),
   ...[0.03, 0.1].map((share) =>
     onRows(`new-brand-${share}`, `new brand at ${100 * share} %`, {
-      by: share >= 0.1 ? "data" : "drift",
+      by: "data",
+      columns: ["brand_id"],
       to: (_, { uniform }) => uniform() < share ? { brand_id: "XX" } : {},
     })
   ),
   ...[100, 0.01].map((factor) =>
     onRows(`deposit-${factor}`, `deposit × ${factor}`, {
       by: "data",
+      columns: ["total_deposit"],
       to: ({ total_deposit }) => ({
         total_deposit: times(total_deposit, factor),
       }),
@@ -75,17 +84,20 @@ export const faults: readonly Fault[] = [
     name: "brand-mix",
     title: "GM, NJ, NY × 3",
     by: "drift",
+    columns: ["brand_id"],
     within: 2,
     world: () => ({ brandWeights: { GM: 18, NJ: 12, NY: 12 } }),
   },
   onRows("zero-in-brand", "deposit zeroed in GM only", {
     by: "drift",
+    columns: ["total_deposit"],
     to: ({ brand_id }) => brand_id === "GM" ? { total_deposit: 0 } : {},
   }),
   {
     name: "handle-shuffled",
     title: "handle shuffled",
     by: "drift",
+    columns: ["total_handle"],
     within: 2,
     change: shuffleHandle,
   },
@@ -93,6 +105,7 @@ export const faults: readonly Fault[] = [
     name: "slow-months",
     title: `slow months, +1 sd in ${slowWeeks} weeks`,
     by: "drift",
+    columns: ["months_active"],
     within: 4,
     world: (week) => ({
       meanMonths: 9 + spread.months * (week + 1) / slowWeeks,
@@ -102,6 +115,7 @@ export const faults: readonly Fault[] = [
     name: "slow-handle",
     title: `slow handle (log), +1 sd in ${slowWeeks} weeks`,
     by: "drift",
+    columns: ["total_handle"],
     within: 4,
     world: (week) => ({
       handle: Math.exp(spread.logHandle * (week + 1) / slowWeeks),
@@ -109,16 +123,19 @@ export const faults: readonly Fault[] = [
   },
   onRows("brand-case", "brand lower-cased", {
     by: "data",
+    columns: ["brand_id"],
     to: ({ brand_id }) => ({ brand_id: brand_id?.toLowerCase() ?? null }),
   }),
   onRows("missing", "deposit missing +5 %", {
     by: "data",
+    columns: ["total_deposit"],
     to: (_, { uniform }) => uniform() < 0.05 ? { total_deposit: null } : {},
   }),
   {
     name: "volume",
     title: "half of the rows",
     by: "data",
+    columns: [],
     within: 2,
     change: (rows, { uniform }) => rows.filter(() => uniform() < 0.5),
   },
@@ -126,6 +143,7 @@ export const faults: readonly Fault[] = [
     name: `intercept-${intercept}`,
     title: `concept: intercept +${intercept}`,
     by: "performance",
+    columns: [],
     within: 2,
     world: () => ({ intercept }),
   })),
@@ -135,6 +153,7 @@ export const faults: readonly Fault[] = [
     name: `months-effect-${what}`,
     title: `concept: effect of months ${what}`,
     by: "performance",
+    columns: [],
     within: 2,
     world: () => ({ monthsEffect }),
   })),
@@ -143,8 +162,9 @@ export const faults: readonly Fault[] = [
 function onRows(
   name: string,
   title: string,
-  { by, to }: {
+  { by, columns, to }: {
     by: Verdict;
+    columns: readonly RawColumn[];
     to: (row: PlayerRow, draws: Draws) => Partial<PlayerRow>;
   },
 ): Fault {
@@ -152,6 +172,7 @@ function onRows(
     name,
     title,
     by,
+    columns,
     within: 2,
     change: (rows, draws) => rows.map((row) => ({ ...row, ...to(row, draws) })),
   };

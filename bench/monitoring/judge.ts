@@ -22,6 +22,7 @@ import {
   type Decision,
   isJudged,
 } from "../../lib/monitoring/verdict.ts";
+import { featureImportance } from "../../lib/registration/importance.ts";
 import type { RecordedRecipe } from "../../lib/rows/recipe.ts";
 import {
   type BatchBins,
@@ -134,13 +135,23 @@ export interface Version {
 }
 
 /** Returns the model as `log-model` would log it with a labelled week. */
-export function logVersion(model: Model, labelled: Week): Version {
+export async function logVersion(
+  model: Model,
+  labelled: Week,
+): Promise<Version> {
   const encoded = model.encode(labelled.rows);
   const scores = model.predict(encoded);
   const reference: ReferenceProfile = {
     version: 1,
     source: { uri: "", sha256: "", kind: "evaluation" },
     ...toProfile({ names: model.names, ...encoded, scores }),
+    importance: await featureImportance(
+      (matrix, rows) =>
+        Promise.resolve(
+          model.predict({ matrix, rows, unknownCategories: {} }),
+        ),
+      { ...encoded, width: model.names.length },
+    ),
     unknownShares: {},
     metrics: {
       ...evaluationMetrics({
@@ -210,7 +221,10 @@ export function judgeWeek(
   const data = judgeData({
     rows,
     columns: features &&
-      toJudgedColumns(reference.features, features, model),
+      toJudgedColumns(reference.features, features, {
+        ...model,
+        importance: reference.importance,
+      }),
     unseen: Object.fromEntries(
       Object.entries(week.unknownCategories).map(([column, count]) => [
         column,
@@ -223,6 +237,8 @@ export function judgeWeek(
   const drift = compareWith(reference, counts, {
     comparison: "baseline",
     groups,
+    past: past.profiles,
+    importance: reference.importance,
   });
   const performance = measurePerformance({ ids, scores }, {
     outcomes,

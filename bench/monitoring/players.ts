@@ -275,23 +275,31 @@ const encoded = Object.keys(categories).map((column) =>
 );
 
 /**
- * Returns a row's model input, as `pandas.get_dummies` encodes it; NaN means missing.
+ * Returns a week as a labelled file, with the columns as `pandas.get_dummies` encodes them.
  *
  * @param names The model's features, in order.
  */
-export function toFeatures(
-  row: PlayerRow,
+export function toLabelledRows(
+  { rows, outcomes }: Week,
   names: readonly string[],
-): Float32Array {
-  const raw: Readonly<Record<string, unknown>> = { ...row };
-  return Float32Array.from(names, (name) => {
-    const [column, prefix = ""] = encoded.find(([, prefix]) =>
-      name.startsWith(prefix)
-    ) ?? [];
-    if (column !== undefined) {
-      return Number(raw[column] === name.slice(prefix.length));
-    }
-    const value = raw[name];
-    return typeof value === "number" ? value : NaN;
+): Record<string, unknown>[] {
+  return rows.map((row, index) => {
+    const raw: Readonly<Record<string, unknown>> = { ...row };
+    const features = names.map((name) => {
+      const [column, prefix = ""] = encoded.find(([, prefix]) =>
+        name.startsWith(prefix)
+      ) ?? [];
+      return [
+        name,
+        column === undefined
+          ? raw[name]
+          : raw[column] === name.slice(prefix.length),
+      ];
+    });
+    return {
+      player_id: row.player_id,
+      ...Object.fromEntries(features),
+      churned: outcomes[index],
+    };
   });
 }

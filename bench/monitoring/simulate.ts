@@ -15,7 +15,7 @@ import { Population, type Week, type World } from "./players.ts";
 const referenceRows = 1500;
 
 /** Weeks without a fault before it begins. */
-const weeksBefore = 4;
+export const weeksBefore = 4;
 
 /** One delivered week of a history. */
 export interface Delivery {
@@ -84,11 +84,11 @@ export function drawQuiet(
 }
 
 /** Judges each week of a history in its order. */
-export function judgeHistory(
+export async function judgeHistory(
   model: Model,
   { labelled, deliveries }: History,
-): JudgedWeek[] {
-  const version = logVersion(model, labelled);
+): Promise<JudgedWeek[]> {
+  const version = await logVersion(model, labelled);
   let past = noPast;
   return deliveries.map(({ rows, week }) => {
     const outcomes = new Map(
@@ -118,14 +118,16 @@ export interface FaultFound {
 }
 
 /** Simulates a fault once per seed. */
-export function simulateFault(
+export async function simulateFault(
   model: Model,
   fault: Fault,
   { seeds, rows }: { seeds: readonly number[]; rows: number },
-): FaultFound {
-  const verdicts = seeds.map((seed) =>
-    judgeHistory(model, drawFaulty(fault, { seed, rows })).slice(weeksBefore)
-  );
+): Promise<FaultFound> {
+  const verdicts: JudgedWeek[][] = [];
+  for (const seed of seeds) {
+    const history = drawFaulty(fault, { seed, rows });
+    verdicts.push((await judgeHistory(model, history)).slice(weeksBefore));
+  }
   const count = (verdict: Verdict, severities: readonly Severity[]) =>
     verdicts.filter(([week]) => severities.includes(week![verdict].severity))
       .length;
@@ -166,26 +168,29 @@ export interface FalseAlarms {
   readonly featureFailures: number;
   /** Weeks that warned or failed, and failed, per verdict. */
   readonly verdicts: Readonly<Record<Verdict, { warn: number; fail: number }>>;
+  /** Weeks in which any verdict warned or failed. */
+  readonly warned: number;
   readonly retrain: number;
   /** What alarmed, with its number of weeks. */
   readonly causes: ReadonlyMap<string, number>;
 }
 
 /** Simulates quiet weeks, in histories of half a year. */
-export function simulateQuiet(
+export async function simulateQuiet(
   model: Model,
   kind: Quiet,
   { seed, rows, weeks }: Sized & { weeks: number },
-): FalseAlarms {
+): Promise<FalseAlarms> {
   const perHistory = 26;
-  const judged = Array.from(
-    { length: Math.ceil(weeks / perHistory) },
-    (_, index) =>
-      judgeHistory(
-        model,
-        drawQuiet(kind, { seed: seed + index, rows, weeks: perHistory }),
-      ),
-  ).flat();
+  const judged: JudgedWeek[] = [];
+  for (let index = 0; judged.length < weeks; index++) {
+    const history = drawQuiet(kind, {
+      seed: seed + index,
+      rows,
+      weeks: perHistory,
+    });
+    judged.push(...await judgeHistory(model, history));
+  }
   const causes = new Map<string, number>();
   const note = (cause: string) =>
     causes.set(cause, (causes.get(cause) ?? 0) + 1);
@@ -228,6 +233,12 @@ export function simulateQuiet(
       drift: countOf("drift"),
       performance: countOf("performance"),
     },
+    warned:
+      judged.filter((week) =>
+        (["data", "drift", "performance"] as const).some((verdict) =>
+          isAlarm(week[verdict].severity)
+        )
+      ).length,
     retrain: judged.filter(({ decision }) => decision.retrain).length,
     causes,
   };

@@ -243,6 +243,53 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     ]],
   },
   {
+    name: "bench-monitoring",
+    summary:
+      "Measures which faults and false alarms monitoring finds, beside Evidently and NannyML (needs uv).",
+    flags: {
+      only: { kind: "text", value: "TEXT", help: "faults whose name has it" },
+      seeds: {
+        kind: "text",
+        value: "N",
+        default: "24",
+        help: "histories per fault",
+      },
+      weeks: {
+        kind: "text",
+        value: "N",
+        default: "260",
+        help: "quiet weeks per kind and size; 0 for none",
+      },
+      rows: {
+        kind: "text",
+        value: "N,…",
+        default: "300,1000,10000",
+        help: "sizes of a quiet week",
+      },
+      peers: {
+        kind: "text",
+        value: "NAME,…",
+        default: "evidently,nannyml",
+        help: "what to compare with",
+      },
+      write: {
+        kind: "switch",
+        help: "write the tables in docs/monitoring.md",
+      },
+    },
+    steps: [[
+      "run",
+      "--no-prompt",
+      "--quiet",
+      lock,
+      "--allow-read",
+      "--allow-write",
+      "--allow-run",
+      "--allow-env",
+      "bench/monitoring.ts",
+    ]],
+  },
+  {
     name: "demo-history",
     summary:
       "Makes 26 weeks of scores and monitoring in a folder of their own, to look at (needs uv).",

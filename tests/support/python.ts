@@ -21,6 +21,8 @@ export type PeerName =
   | "spark"
   | "parity"
   | "survival"
+  | "evidently"
+  | "nannyml"
   | "xgboost";
 
 /** The version of Python that the pins were resolved for. */
