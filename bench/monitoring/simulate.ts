@@ -113,8 +113,9 @@ export interface FaultFound {
   readonly first: Readonly<Record<Verdict, { warn: number; fail: number }>>;
   /** Week, counted from 1, in which the verdict that should find it first warned or failed, per history; undefined if it did not. */
   readonly weeks: readonly (number | undefined)[];
-  /** Histories in which retraining was advised in a week with the fault. */
+  /** Histories in which retraining was advised in a week with the fault, and those of them whose data failed in such a week. */
   readonly retrain: number;
+  readonly retrainOnBroken: number;
 }
 
 /** Simulates a fault once per seed. */
