@@ -13,6 +13,7 @@ import {
   toJudgedColumns,
 } from "../../lib/monitoring/data.ts";
 import { type Group, toGroups } from "../../lib/monitoring/groups.ts";
+import { brokenColumns } from "../../lib/monitoring/monitor.ts";
 import {
   measurePerformance,
   type Performance,
@@ -246,10 +247,11 @@ export function judgeWeek(
     file: "outcomes.jsonl",
   });
   const before = past.last;
+  const broken = brokenColumns(data, model);
   const lasting = before === undefined || before.data.severity === "fail"
     ? []
     : failedColumns(drift).filter((name) =>
-      failedColumns(before.drift).includes(name)
+      failedColumns(before.drift).includes(name) && !broken.includes(name)
     );
   const judged = {
     data,
@@ -273,7 +275,7 @@ export function judgeWeek(
   return {
     judged,
     past: {
-      rows: [rows, ...past.rows],
+      rows: [rows, ...past.rows].slice(0, 12),
       profiles: data.severity === "fail"
         ? past.profiles
         : [...past.profiles, counts].slice(-12),

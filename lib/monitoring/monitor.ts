@@ -236,7 +236,7 @@ function toLasting(
 }
 
 /** Returns the columns with a finding on their data, and the groups whose raw column has one: their drift is that finding's. */
-function brokenColumns(
+export function brokenColumns(
   { findings }: DataVerdict,
   { recipe }: Pick<RecordedModel, "recipe">,
 ): string[] {
