@@ -151,6 +151,12 @@ export async function simulateFault(
     retrain:
       verdicts.filter((weeks) => weeks.some(({ decision }) => decision.retrain))
         .length,
+    retrainOnBroken:
+      verdicts.filter((weeks) =>
+        weeks.some(({ decision, data }) =>
+          decision.retrain && data.severity === "fail"
+        )
+      ).length,
   };
 }
 
