@@ -112,7 +112,8 @@ Deno.test("the simulation judges weeks as the commands do", async () => {
     );
     strictEqual(result.verdict.retrain, step.judged.decision.retrain);
   }
-  strictEqual(past.last?.data.severity, "fail");
+  // About a tenth of the rows have an unknown brand.
+  strictEqual(past.last?.data.severity, "warn");
 });
 
 function toJson(value: unknown): unknown {
