@@ -12,8 +12,7 @@
  */
 export function text(value: string, most = 600): string {
   const short = value.length > most ? `${value.slice(0, most)}…` : value;
-  // A line must not break between a number and its percent sign.
-  return short.replaceAll(/(\d) %/g, "$1\u00a0%").replaceAll("&", "&amp;")
+  return short.replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

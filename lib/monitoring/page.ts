@@ -78,7 +78,7 @@ export function page(
   title: string,
   parts: { header: string; main: readonly string[]; footer: string },
 ): string {
-  return `<!doctype html>
+  const html = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -98,6 +98,8 @@ ${parts.main.filter((part) => part !== "").join("\n")}
 </body>
 </html>
 `;
+  // A line must not break between a number and its percent sign.
+  return html.replaceAll(/(\d) %/g, "$1\u00a0%");
 }
 
 /** Describes the sample that the rows are compared with. */

@@ -80,9 +80,9 @@ dt{color:var(--soft)}dd{margin:0}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:.8rem;margin-top:.5rem}
 .variant{display:flex;flex-direction:column;gap:.35rem}.variant h2{margin:0;font-size:1.02rem}.variant .push{margin-top:auto}
 footer{color:var(--soft);font-size:.84rem;margin-top:1.5rem}
-@media (max-width:40rem){.wrap{padding:.6rem .6rem 2rem}.hero,.card{padding:.75rem .7rem}.heat th[scope=row]{width:6.2rem}.heat td i{border-radius:.1rem}
+@media (max-width:40rem){.wrap{padding:.6rem .6rem 2rem}.hero,.card{padding:.75rem .7rem}.heat th[scope=row]{width:6.2rem}.heat td i{border-radius:.1rem;font-size:.55rem}
 .wide-only{display:none}dl{grid-template-columns:1fr}dd{margin-bottom:.3rem}th,td{padding:.2rem .3rem}}
-@media print{:root{color-scheme:light}@page{margin:12mm}body{background:#fff;font-size:11px}.wrap{max-width:none;padding:0}.grid,.alarm{grid-template-columns:repeat(2,minmax(0,1fr))}.alarm>div{grid-column:1/-1}
+@media print{:root{color-scheme:light;font-size:13px}@page{margin:12mm}body{background:#fff;font-size:1rem}.verdicts{grid-template-columns:repeat(4,1fr)}.wrap{max-width:none;padding:0}.grid,.alarm{grid-template-columns:repeat(2,minmax(0,1fr))}.alarm>div{grid-column:1/-1}
 .card,.hero,tr{break-inside:avoid}h2,h3{break-after:avoid}details.data{display:none}
 details::details-content{content-visibility:visible;display:block;block-size:auto}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}`.trim();
