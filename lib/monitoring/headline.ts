@@ -2,7 +2,7 @@
 import { type ColumnDrift, judgedColumns, sortedByConcern } from "./columns.ts";
 import type { MonitoringResult } from "./result.ts";
 import { thresholds } from "../config/monitoring.ts";
-import type { Severity } from "./verdict.ts";
+import { isJudged, type Severity } from "./verdict.ts";
 import { percent, significant } from "./page/numbers.ts";
 import { columnTitle } from "./page/periods.ts";
 
@@ -84,7 +84,7 @@ function toSentence(
 function performanceOf(
   { verdict, earlier_performance: earlier }: MonitoringResult,
 ): Severity {
-  return verdict.performance === "unknown" && earlier
+  return !isJudged(verdict.performance) && earlier
     ? earlier.severity
     : verdict.performance;
 }
@@ -179,8 +179,16 @@ function explainDrift(
     state: state === "fail"
       ? `differ from ${other}`
       : `have moved away from ${other}`,
-    causes: columns.filter(({ severity }) => severity === state)
-      .map(describeChange),
+    causes: [
+      ...columns.filter(({ severity }) => severity === state)
+        .map(describeChange),
+      ...(main?.associations ?? []).filter(({ severity }) => severity === state)
+        .map(({ columns, correlation_ref: before, correlation_cur: now }) =>
+          `${columns.join(" with ")} (correlation from ${
+            before.toFixed(2)
+          } to ${now.toFixed(2)})`
+        ),
+    ],
     action: state === "fail"
       ? "do not retrain yet"
       : "nothing to do unless it grows",

@@ -108,6 +108,34 @@ Deno.test("a failure that only an earlier run's outcomes show is the first sente
   );
 });
 
+Deno.test("a changed correlation is named in the sentence and among what failed", () => {
+  const result = monitorWeeks(quiet);
+  const [main, ...others] = result.comparisons;
+  const changed: MonitoringResult = {
+    ...result,
+    verdict: { ...result.verdict, drift: "fail" },
+    comparisons: [{
+      ...main!,
+      severity: "fail",
+      associations: [{
+        columns: ["total_deposit", "total_handle"],
+        severity: "fail",
+        correlation_ref: 0.91,
+        correlation_cur: 0.03,
+        reason: "rank correlation 0.91 before, 0.03 now",
+      }],
+    }, ...others],
+  };
+  match(
+    toHeadline(changed).sentence,
+    /differ from the model's reference: total_deposit with total_handle \(correlation from 0\.91 to 0\.03\); do not retrain yet\.$/,
+  );
+  match(
+    toHtmlReport(changed),
+    /<h3>total_deposit with total_handle .*rank correlation 0\.91 before, 0\.03 now/,
+  );
+});
+
 Deno.test("a page with 45 features, three failing groups and 27 periods is small, and each of its ids and labels is unique", () => {
   const page = toHtmlReport(monitorWeeks(drifting));
   ok(new TextEncoder().encode(page).length < 500_000, `${page.length}`);

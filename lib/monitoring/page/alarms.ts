@@ -6,10 +6,11 @@ import {
 } from "../columns.ts";
 import type { Performance } from "../performance.ts";
 import type { MonitoringResult } from "../result.ts";
+import { isJudged } from "../verdict.ts";
 
 /** One thing that failed or warned. */
 export interface Alarm {
-  /** A column, a group, `score`, `performance` or `number of rows`. */
+  /** A column, a group, two columns whose correlation changed, `score`, `performance` or `number of rows`. */
   readonly name: string;
   readonly severity: "warn" | "fail";
   /** Which verdicts it belongs to. */
@@ -88,21 +89,30 @@ export function toAlarms(
     const { name, reasons } = column;
     add({ name, severity, verdicts: ["drift"], reasons, column });
   }
+  for (const { columns, severity, reason } of main?.associations ?? []) {
+    add({
+      name: columns.join(" with "),
+      severity,
+      verdicts: ["drift"],
+      reasons: [reason],
+    });
+  }
   const rank = ({ severity, verdicts }: Alarm) =>
     (severity === "fail" ? 0 : 10) +
     (verdicts.includes("performance") ? 0 : verdicts.includes("data") ? 1 : 2);
   return [...entries.values()].sort((a, b) => rank(a) - rank(b));
 }
 
-/** Returns the performance that the page shows: that of the run, otherwise the latest known one of its model version, with its period; undefined if there is none. */
+/** Returns the performance that the page shows: that of the run if it was judged, otherwise the latest known one of its model version, with its period; undefined if there is none. */
 export function shownPerformance(
   { performance, earlier_performance: earlier }: MonitoringResult,
 ): { performance: Performance; period: string | undefined } | undefined {
-  if (performance) return { performance, period: undefined };
-  return earlier?.performance && {
-    performance: earlier.performance,
-    period: earlier.period,
-  };
+  const isOwn = performance && isJudged(performance.severity);
+  if (!isOwn && earlier?.performance) {
+    const when = earlier.period ?? `scoring run ${earlier.scoring_run_id}`;
+    return { performance: earlier.performance, period: when };
+  }
+  return performance && { performance, period: undefined };
 }
 
 function isAlarm(severity: string): severity is "warn" | "fail" {
