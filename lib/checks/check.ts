@@ -78,6 +78,20 @@ export function skip(
   return { ...subject, state: "skipped", detail: `not checked: ${why}` };
 }
 
+/** Returns the one check in place of those of several variants, none of which can be made. */
+export function skipVariants(
+  group: Group,
+  variants: readonly { readonly variant: { readonly title: string } }[],
+  why: string,
+): Check[] {
+  const [first, ...more] = variants;
+  if (!first) return [];
+  const title = more.length === 0
+    ? first.variant.title
+    : `${variants.length} variants`;
+  return [skip({ group, title }, why)];
+}
+
 /** Settles as `work` does. @throws {TransientError} If it takes longer than `ms`. */
 async function withinTime<T>(ms = limitMs, work: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();

@@ -5,7 +5,7 @@ import type { VariantSettings } from "../config/variants.ts";
 import { findProblems, readRuns } from "../scoring/deliveries.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
 import type { Services } from "../services/services.ts";
-import { type Check, type Finding, runCheck, skip } from "./check.ts";
+import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
 import type { InputsOf } from "./files.ts";
 import { eachOf } from "./pool.ts";
 
@@ -19,14 +19,12 @@ export async function checkDeliveries(
     why: string | undefined;
   },
 ): Promise<Check[]> {
-  return await eachOf(chosen, (settings) => {
-    const subject = { group: "Data", title: settings.variant.title } as const;
-    if (why !== undefined) return Promise.resolve(skip(subject, why));
-    return runCheck(
-      subject,
+  if (why !== undefined) return skipVariants("Data", chosen, why);
+  return await eachOf(chosen, (settings) =>
+    runCheck(
+      { group: "Data", title: settings.variant.title },
       () => checkNewest(services, settings, { inputsOf, mlflow }),
-    );
-  });
+    ));
 }
 
 /** Which data a check looks at: all of the variant's. */

@@ -5,7 +5,7 @@ import type { FoundInputs } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
 import { locationOf } from "../services/variant-files.ts";
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
-import { type Check, type Finding, runCheck, skip } from "./check.ts";
+import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
 import { eachOf } from "./pool.ts";
 
 const group = "Files";
@@ -45,24 +45,21 @@ export async function checkFiles(
     ? []
     : [await checkRoot(services, artifactRoot)];
   const unusable = found.find(({ state }) => state !== "ok");
-  const variants = await eachOf(chosen, (settings) => {
-    const title = settings.variant.title;
-    if (unusable) {
-      return Promise.resolve(
-        skip({ group, title }, "the bucket cannot be used"),
-      );
-    }
-    if (!embedded && bucket === undefined) {
-      return Promise.resolve(
-        skip({ group, title }, "MLFLOW_S3_BUCKET is not set"),
-      );
-    }
-    return runCheck(
-      { group, title },
+  const before = [...found, ...roots];
+  if (unusable) {
+    const why = "the bucket cannot be used";
+    return [...before, ...skipVariants(group, chosen, why)];
+  }
+  if (!embedded && bucket === undefined) {
+    const why = "MLFLOW_S3_BUCKET is not set";
+    return [...before, ...skipVariants(group, chosen, why)];
+  }
+  const variants = await eachOf(chosen, (settings) =>
+    runCheck(
+      { group, title: settings.variant.title },
       () => checkVariant(services, settings, { inputsOf }),
-    );
-  });
-  return [...found, ...roots, ...variants];
+    ));
+  return [...before, ...variants];
 }
 
 /**

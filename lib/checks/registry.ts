@@ -6,7 +6,7 @@ import { readModelFolder } from "../mlflow/model-folder/read.ts";
 import type { MlflowStore, ModelVersion } from "../mlflow/store.ts";
 import { digestTags } from "../mlflow/tags.ts";
 import type { Services } from "../services/services.ts";
-import { type Check, type Finding, runCheck, skip } from "./check.ts";
+import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
 import { eachOf } from "./pool.ts";
 
 /** The check of an MLflow server, and its store if it can be used. */
@@ -42,15 +42,13 @@ export async function checkModels(
   chosen: readonly VariantSettings[],
   { mlflow, why }: { mlflow: MlflowStore | undefined; why: string },
 ): Promise<Check[]> {
-  return await eachOf(chosen, (settings) => {
-    const subject = { group: "Models", title: settings.variant.title } as const;
-    if (!mlflow) return Promise.resolve(skip(subject, why));
-    return runCheck(
-      subject,
+  if (!mlflow) return skipVariants("Models", chosen, why);
+  return await eachOf(chosen, (settings) =>
+    runCheck(
+      { group: "Models", title: settings.variant.title },
       () => checkModel(services, mlflow, settings),
       { hint: "log the model again, or promote another version" },
-    );
-  });
+    ));
 }
 
 async function checkModel(

@@ -486,9 +486,10 @@ function nextCommand(
   const isOther = last.run.modelName !== version.name ||
     last.run.modelVersion !== String(version.version);
   return isOther
-    ? `Nothing was changed. The newest data were scored with ${last.run.modelName} version ${last.run.modelVersion}; \`${
-      facts.command(last.batch)
-    } --force\` scores them again with version ${version.version}`
+    ? `Nothing was changed. The newest data were scored with ${last.run.modelName} version ${last.run.modelVersion};\n` +
+      `to score them with version ${version.version}: \`${
+        facts.command(last.batch)
+      } --force\``
     : "Nothing was changed, and there is nothing to do";
 }
 

@@ -16,6 +16,7 @@ import {
 import { copyProject } from "../support/checkout.ts";
 import { type Ended, runCommand } from "../support/commands.ts";
 import { startFaults } from "../support/faults.ts";
+import { readDatabaseState } from "../support/database_state.ts";
 import { readTree } from "../support/file_tree.ts";
 import { startMlflowServer } from "../support/mlflow.ts";
 import { testWithPython } from "../support/python.ts";
@@ -232,17 +233,6 @@ async function openAs(
   return await openPostgres({ host, port, user, password, database });
 }
 
-/** What of a database changes with any write: the next transaction's number, and the tables. */
-async function stateOf(postgres: PostgresServer, database: string) {
-  await using open = await openAs(postgres, database);
-  return await open.query(
-    `select pg_snapshot_xmax(pg_current_snapshot())::text as next,
-       (select string_agg(relname, ',' order by relname) from pg_class
-        where relnamespace = 'public'::regnamespace) as tables,
-       (select string_agg(rolname, ',' order by rolname) from pg_roles) as roles`,
-  );
-}
-
 testWithPython(
   "doctor finds each fault of secrets, bucket, databases and registry, and hides no other",
   async (t) => {
@@ -254,8 +244,8 @@ testWithPython(
 
     await t.step("all in order, and nothing changed", async () => {
       const state = async () => ({
-        mlflow: await stateOf(postgres, "mlflow_db"),
-        predictions: await stateOf(postgres, "predictions"),
+        mlflow: await readDatabaseState(postgres, "mlflow_db"),
+        predictions: await readDatabaseState(postgres, "predictions"),
         bucket: await (await fetch(
           `${moto.endpoint}/${bucket}?list-type=2`,
         )).text(),

@@ -6,9 +6,9 @@ import {
   ok,
   strictEqual,
 } from "node:assert/strict";
-import { openPostgres } from "../../lib/database/postgres.ts";
 import { putObject } from "../support/aws.ts";
 import { type Ended, runCommand } from "../support/commands.ts";
+import { readDatabaseState } from "../support/database_state.ts";
 import { readTree } from "../support/file_tree.ts";
 import { openProject } from "../support/project.ts";
 import { runPython, testWithPython } from "../support/python.ts";
@@ -236,30 +236,13 @@ testWithPython(
       ),
     );
 
-    const { host, port, user, password } = postgres;
-    const stateOf = async (database: string) => {
-      await using open = await openPostgres({
-        host,
-        port,
-        user,
-        password,
-        database,
-      });
-      // Commits that wrote, of every session, and the rows of every table.
-      const [row] = await open.query<{ written: string; tables: string }>(
-        `select pg_snapshot_xmax(pg_current_snapshot())::text as written,
-           (select string_agg(relname || ' ' || relkind::text, ',' order by relname) from pg_class
-            where relnamespace = 'public'::regnamespace) as tables`,
-      );
-      return row;
-    };
     const listed = async () => {
       const response = await fetch(`${moto.endpoint}/${bucket}?list-type=2`);
       return await response.text();
     };
     const state = async () => ({
-      mlflow: await stateOf("mlflow_db"),
-      predictions: await stateOf("predictions"),
+      mlflow: await readDatabaseState(postgres, "mlflow_db"),
+      predictions: await readDatabaseState(postgres, "predictions"),
       bucket: await listed(),
     });
     const before = await state();
@@ -269,7 +252,7 @@ testWithPython(
     deepStrictEqual(await state(), before);
     deepStrictEqual(
       [planned.report.output_kind, planned.report.output],
-      ["postgres", `postgres@127.0.0.1:${port}/predictions`],
+      ["postgres", `postgres@127.0.0.1:${postgres.port}/predictions`],
     );
     deepStrictEqual(planned.report.inputs, [{
       input: `s3://${file}`,
@@ -292,7 +275,7 @@ testWithPython(
     const after = await runCommand("plan", us, { env, json: false });
     match(
       after.stdout,
-      /scored with churn-prediction-model-us version 1; `deno task predict --geography US --period 2026-11-23 --force` scores them again with version 2/,
+      /scored with churn-prediction-model-us version 1;\nto score them with version 2: `deno task predict --geography US --period 2026-11-23 --force`\n/,
     );
   },
 );
