@@ -3,6 +3,11 @@ import { monitorCommand } from "../lib/cli/commands.ts";
 import { monitorRun, readOutcomes } from "../lib/monitoring/monitor.ts";
 import { raiseAlerts, withAlerts } from "../lib/monitoring/alerts.ts";
 import { parseAlerting } from "../lib/config/environment.ts";
+import {
+  findChallenger,
+  withChallenger,
+} from "../lib/monitoring/challenger.ts";
+import { UsageError } from "../lib/base/errors.ts";
 import { storeResult } from "../lib/monitoring/log.ts";
 import {
   findEarlierPerformance,
@@ -51,6 +56,13 @@ export async function monitor(
   const failOn = parseFailOn(flags["fail-on"], {
     measured: (flags.outcomes ?? settings.outcomes) !== undefined,
   });
+  if (
+    flags.challenger !== undefined && !(flags.outcomes ?? settings.outcomes)
+  ) {
+    throw new UsageError(
+      'Cannot use --challenger without outcomes: name them with --outcomes, or set "outcomes" in variants.yaml',
+    );
+  }
   const choice = parseRunChoice(flags);
   parseAlerting(services.config.alerts); // a mistake is found before any work
   const outcomes = flags.outcomes === undefined
@@ -58,11 +70,14 @@ export async function monitor(
     : await readOutcomes(services, settings, { uri: flags.outcomes });
   const declared = outcomes ? undefined : settings.outcomes;
   const runs = await readLedger(services, variant);
+  const challenger = (outcomes ?? declared) &&
+    await findChallenger(services, settings, flags.challenger);
   const run = await chooseRun(services, variant, { runs, choice, outcomes });
   const matured = declared &&
     await measureMatured(services, { ...settings, outcomes: declared }, {
       runs,
       chosen: choice.by === "newest" ? undefined : run,
+      challenger,
       now: new Date(),
     });
 
@@ -73,11 +88,28 @@ export async function monitor(
     outcomesSha256: outcomes?.sha256 ?? "",
     earlier,
   });
-  const found = known ? { ...known, saved: false } : await storeResult(
-    services,
-    await monitorRun(services, settings, { run, outcomes, earlier }),
-    variant,
-  );
+  const found = known
+    ? {
+      ...known,
+      result: outcomes && challenger
+        ? await withChallenger(services, settings, known.result, {
+          run,
+          outcomes: outcomes.byPlayer,
+          challenger,
+        })
+        : known.result,
+      saved: false,
+    }
+    : await storeResult(
+      services,
+      await monitorRun(services, settings, {
+        run,
+        outcomes,
+        earlier,
+        challenger,
+      }),
+      variant,
+    );
   for (const warning of found.result.performance?.warnings ?? []) {
     services.log.warn(warning);
   }

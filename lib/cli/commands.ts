@@ -283,6 +283,12 @@ export const monitorCommand = {
         "rows with player id and label, in any format: s3:// or a file (outcomes in variants.yaml)",
       file: read,
     },
+    challenger: {
+      kind: "text",
+      value: "V",
+      help:
+        "alias or version to measure on the same outcomes (challenger in variants.yaml)",
+    },
     run: {
       kind: "text",
       value: "N",

@@ -61,6 +61,8 @@ export interface VariantSettings {
   readonly recipe: Recipe;
   /** The model that `predict` uses unless a flag overrides it. */
   readonly modelUri: string;
+  /** Alias or version of the registered model that `monitor` measures beside the version that scored; undefined for none. */
+  readonly challenger: string | undefined;
   readonly promotion: PromotionThresholds;
   readonly monitoring: MonitoringSettings;
   /** The class of an ONNX classifier whose probability is the score; undefined when the model's classes 0 and 1 determine it. */
@@ -104,6 +106,10 @@ const entryKeys = {
   model_uri: v.optionalKey(
     text,
     "The model that predict uses, such as models:/NAME@challenger. By default the registered model's version in Production.",
+  ),
+  challenger: v.optionalKey(
+    text,
+    "Alias or version of the registered model that monitor measures on the same outcomes beside the version that scored, such as challenger. By default none.",
   ),
   files: v.optionalKey(
     v.mapping({
@@ -307,6 +313,7 @@ function toSettings(
       oneHot: recipe?.one_hot ?? [],
       missingValue: entry.missing_value,
     },
+    challenger: entry.challenger,
     modelUri: entry.model_uri ?? `models:/${variant.modelName}/Production`,
     promotion: {
       minAucGain: promotion?.min_auc_gain ?? 0,

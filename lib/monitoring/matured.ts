@@ -6,10 +6,10 @@ import type { VariantSettings } from "../config/variants.ts";
 import type { Queryable } from "../database/database.ts";
 import type { Services } from "../services/services.ts";
 import { storeResult } from "./log.ts";
-import { monitorRun } from "./monitor.ts";
+import type { Challenger } from "./challenger.ts";
+import { type MonitorOptions, monitorRun } from "./monitor.ts";
 import { openOutcomeSource, type RunOutcomes } from "./outcome-source.ts";
 import { openPool, type PeriodRun } from "./pool.ts";
-import type { PeriodSample } from "./pooled.ts";
 import {
   notMeasured,
   type PeriodOutcome,
@@ -31,7 +31,7 @@ const rowsAtOnce = 2_000_000;
  * and of sources without a version only the newest {@linkcode correctedPeriods}
  * measured periods are.
  *
- * @param options `runs`: all completed runs, newest first; `chosen`: the only run to measure, undefined for all; `now`: the time that decides what is mature.
+ * @param options `runs`: all completed runs, newest first; `chosen`: the only run to measure, undefined for all; `challenger`: the version to measure beside the runs'; `now`: the time that decides what is mature.
  * @throws {UsageError} If the setting does not fit the variant or the database.
  * @throws {TransientError} If S3 or the database is unreachable.
  */
@@ -41,11 +41,12 @@ export async function measureMatured(
   options: {
     runs: readonly LedgerRun[];
     chosen: LedgerRun | undefined;
+    challenger: Challenger | undefined;
     now: Date;
   },
 ): Promise<PeriodOutcome[]> {
   const { outcomes } = settings;
-  const { runs, chosen, now } = options;
+  const { runs, chosen, challenger, now } = options;
   const periods = toPeriodRuns(runs, outcomes);
   const wanted = chosen
     ? periods.filter(({ period }) => period === chosen.period)
@@ -92,7 +93,12 @@ export async function measureMatured(
       } else if (!known?.digests.has(own.sha256)) {
         const before = await pool.before(each);
         done.push(
-          await measure(services, settings, { run, outcomes: own, before }),
+          await measure(services, settings, {
+            run,
+            outcomes: own,
+            before,
+            challenger,
+          }),
         );
       }
       if (own && !(own instanceof InputError)) pool.add(period, own);
@@ -105,17 +111,16 @@ export async function measureMatured(
 async function measure(
   services: Services,
   settings: VariantSettings,
-  { run, outcomes, before }: {
-    run: LedgerRun;
-    outcomes: RunOutcomes;
-    before: readonly PeriodSample[];
-  },
+  options: Omit<MonitorOptions, "earlier"> & { outcomes: RunOutcomes },
 ): Promise<PeriodOutcome> {
+  const { run } = options;
   const database = await services.predictions();
   try {
     const earlier = await findEarlierPerformance(database, run);
-    const options = { run, outcomes, earlier, before };
-    const monitored = await monitorRun(services, settings, options);
+    const monitored = await monitorRun(services, settings, {
+      ...options,
+      earlier,
+    });
     const stored = await storeResult(services, monitored, settings.variant);
     return { status: "measured", run, ...stored };
   } catch (error) {

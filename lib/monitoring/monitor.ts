@@ -11,6 +11,7 @@ import {
   readHistory,
   readScores,
 } from "./runs.ts";
+import { type Challenger, compareChallenger } from "./challenger.ts";
 import { toOutcomes } from "./outcomes.ts";
 import type { RunOutcomes } from "./outcome-source.ts";
 import { measurePerformance, type Performance } from "./performance.ts";
@@ -86,6 +87,8 @@ export interface MonitorOptions {
   readonly earlier: EarlierRun | undefined;
   /** The outcomes of earlier periods that the same model version scored, oldest first; none by default. */
   readonly before?: readonly PeriodSample[];
+  /** The version to measure beside the run's; none by default. */
+  readonly challenger?: Challenger | undefined;
 }
 
 /** The result of monitoring a scoring run, and the model version if the registry still has it. */
@@ -107,7 +110,7 @@ export interface MonitoredRun {
 export async function monitorRun(
   services: Services,
   settings: VariantSettings,
-  { run, outcomes, earlier, before = [] }: MonitorOptions,
+  { run, outcomes, earlier, before = [], challenger }: MonitorOptions,
 ): Promise<MonitoredRun> {
   const notes: string[] = [];
   const { thresholds: limits } = settings.monitoring;
@@ -139,6 +142,13 @@ export async function monitorRun(
     before,
   });
   notes.push(...performance?.warnings ?? []);
+  const compared = outcomes && challenger &&
+    await compareChallenger(services, settings, {
+      run,
+      outcomes: outcomes.byPlayer,
+      challenger,
+      notes,
+    });
   const severity = performance?.severity ?? "unknown";
   const restsOn = isJudged(severity) ? undefined : earlier;
   const history = await readHistory(database, run, {
@@ -199,6 +209,7 @@ export async function monitorRun(
       data,
       comparisons,
       ...(performance ? { performance } : {}),
+      ...(compared ? { challenger: compared } : {}),
       ...(restsOn ? { earlier_performance: restsOn.performance } : {}),
       unseen_categories: unseen,
       notes,

@@ -1,4 +1,5 @@
 /** Describes what happened to the matured periods of a call of `monitor`, as JSON and as text. */
+import { describeChallenger } from "./challenger-comparison.ts";
 import type { Period } from "../config/periods.ts";
 import type { MonitoringResult } from "./result.ts";
 import type { LedgerRun } from "./runs.ts";
@@ -63,6 +64,8 @@ export function toPeriodFields(
     coverage: performance?.coverage ?? null,
     matured: performance?.matured ?? null,
     retrain: result?.verdict.retrain ?? null,
+    challenger_version: result?.challenger?.model_version ?? null,
+    challenger_auc_difference: result?.challenger?.auc_difference ?? null,
     outcomes: period.status === "missing"
       ? period.expected
       : result?.outcomes?.uri ?? null,
@@ -86,6 +89,9 @@ export function describePeriods(
       `    measured ${each.run.period} (scoring run ${each.run.id}): ${each.result.verdict.performance}, ${
         each.result.performance?.reasons.join("; ") ?? ""
       }`,
+      ...(each.result.challenger
+        ? [`      ${describeChallenger(each.result.challenger)}`]
+        : []),
     ]
   );
   return [...measured, ...notMeasured(periods).map((line) => `    ${line}`)];

@@ -13,6 +13,7 @@ import {
   judgedColumns,
   sortedByConcern,
 } from "./columns.ts";
+import { describeChallenger } from "./challenger-comparison.ts";
 import { describeMetrics } from "./performance-text.ts";
 import {
   describePeriods,
@@ -142,6 +143,7 @@ export function describeMonitoring(
       scored_players: performance?.players ?? null,
       outcome_players: performance?.outcomes ?? null,
       earlier_performance: withoutMetrics(result.earlier_performance) ?? null,
+      challenger: result.challenger ?? null,
       report: facts.files.html,
       report_json: facts.files.json,
       ...(periods ? { periods: periods.map(toPeriodFields) } : {}),
@@ -204,6 +206,9 @@ function toText(result: MonitoringResult, facts: MonitoringFacts): string {
       `    ${name}: ${reasons.join("; ")}`
     ),
     ...performanceLines(result, facts.periods),
+    ...(result.challenger
+      ? [`    ${describeChallenger(result.challenger)}`]
+      : []),
     ...result.notes.map((note) => `  note: ${note}`),
     `  retrain: ${verdict.retrain ? "yes" : "no"}, ${verdict.reason}`,
     `The report is in ${facts.files.html}`,

@@ -1,4 +1,5 @@
 /** The result of monitoring one scoring run: the format of `report.json`, from which all other reports are derived. */
+import type { ChallengerComparison } from "./challenger-comparison.ts";
 import type { Performance } from "./performance.ts";
 import type { DriftComparison } from "./columns.ts";
 import type { DataVerdict } from "./data.ts";
@@ -41,6 +42,8 @@ export interface MonitoringResult {
   /** The comparisons; the first one, the baseline if there is one, determines the verdict. */
   readonly comparisons: readonly DriftComparison[];
   readonly performance?: Performance;
+  /** Another version on the same players and outcomes; absent if none was measured. */
+  readonly challenger?: ChallengerComparison;
   /** The latest judged performance among the earlier runs of this model version; it determines `retrain` while this run has no judged performance. */
   readonly earlier_performance?: EarlierPerformance;
   /** Share of rows whose category the model does not know, by raw column. */
@@ -73,6 +76,8 @@ export interface EarlierPerformance {
   readonly period?: string;
   /** What was measured. */
   readonly performance?: Performance;
+  /** Another version on the same players and outcomes; absent if none was measured. */
+  readonly challenger?: ChallengerComparison;
   readonly severity: Severity;
   readonly auc: number | null;
   readonly outcomes_uri: string | null;

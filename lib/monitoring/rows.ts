@@ -120,18 +120,28 @@ async function readInput(
   return files;
 }
 
-/** Returns the rows that a run scored; if they are missing or have changed, adds a note and returns undefined. */
+/**
+ * Returns the rows that a run scored; if they are missing or have changed, adds a
+ * note and returns undefined.
+ *
+ * @param options `forVersion`: another version that is to score the rows, as notes call it; its recipe may be another.
+ */
 export async function readRows(
   services: Services,
   settings: VariantSettings,
-  { run, model: { columns, recipe: recorded }, notes }: {
+  { run, model: { columns, recipe: recorded }, notes, forVersion }: {
     run: LedgerRun;
     model: Pick<RecordedModel, "columns" | "recipe">;
     notes: string[];
+    forVersion?: string;
   },
 ): Promise<Features | undefined> {
   const unknown = (why: string) => {
-    notes.push(`feature drift of scoring run ${run.id} is unknown: ${why}`);
+    notes.push(
+      forVersion === undefined
+        ? `feature drift of scoring run ${run.id} is unknown: ${why}`
+        : `${forVersion} was not measured: ${why}`,
+    );
     return undefined;
   };
   const { idColumn } = settings;
@@ -139,7 +149,7 @@ export async function readRows(
   const recipe = recorded
     ? fromRecorded(recorded, settings.recipe)
     : resolveRecipe(settings.recipe, { columns, rows: [] });
-  if (digestRecipe(recipe) !== run.recipeSha256) {
+  if (forVersion === undefined && digestRecipe(recipe) !== run.recipeSha256) {
     return unknown("it was scored with a different feature recipe");
   }
   try {

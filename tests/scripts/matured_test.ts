@@ -491,6 +491,111 @@ testWithPython(
   },
 );
 
+testWithPython(
+  "monitor measures a challenger on the same players, with its stored scores or by scoring the rows again",
+  async () => {
+    await using project = await openProject(
+      declared(
+        "{files: 'data/churn/outcomes/{period}.jsonl', maturity_days: 28}",
+      )
+        .replace("outcomes:", "challenger: challenger\noutcomes:"),
+    );
+    const input = `${project.files}/${first}.jsonl`;
+    const drawn = await score(project, first, { seed: 1 });
+    const outcomes = `${project.path}/data/churn/outcomes/${first}.jsonl`;
+    await Deno.mkdir(`${project.path}/data/churn/outcomes`);
+    await Deno.writeTextFile(outcomes, toLines(outcomesOf(drawn)));
+    // Without a challenger, nothing but a message.
+    const alone = await project.run("monitor", ["--outcomes", outcomes]);
+    match(alone.stderr, /No challenger is measured: .*challenger/);
+    strictEqual(alone.report.challenger, null);
+    await project.run(
+      "monitor",
+      ["--outcomes", outcomes, "--challenger", "7"],
+      1,
+    );
+
+    await project.run("log-model", [
+      "--model",
+      "models/geography-us/churn/xgb_churn_model_2.bin",
+      "--alias",
+      "challenger",
+    ]);
+    const scores = `${project.files}/challenger.csv`;
+    const other = ["--model-uri", "models:/churn-prediction-model@challenger"];
+    await project.run("predict", [
+      "--input",
+      input,
+      ...other,
+      "--output",
+      scores,
+    ]);
+    await Deno.writeTextFile(
+      `${project.files}/drawn.json`,
+      JSON.stringify(drawn),
+    );
+    const { stdout } = await runPython(
+      "survival",
+      `import json, sys, pandas
+from sklearn.metrics import log_loss, roc_auc_score
+both = pandas.read_json(sys.argv[1]).merge(pandas.read_csv(sys.argv[2]), on="player_id", suffixes=("", "_other"))
+measure = lambda p: dict(auc=roc_auc_score(both.churned, p), log_loss=log_loss(both.churned, p))
+print(json.dumps(dict(champion=measure(both.churn_probability), challenger=measure(both.churn_probability_other))))`,
+      { args: [`${project.files}/drawn.json`, scores] },
+    );
+    const expected: Record<
+      "champion" | "challenger",
+      Record<"auc" | "log_loss", number>
+    > = JSON.parse(stdout);
+    const check = (found: NonNullable<MonitoringResult["challenger"]>) => {
+      strictEqual(found.rows, 300);
+      strictEqual(found.model_version, "2");
+      for (const side of ["champion", "challenger"] as const) {
+        for (const name of ["auc", "log_loss"] as const) {
+          const difference = found[side][name]! - expected[side][name];
+          ok(Math.abs(difference) < 1e-6, `${side} ${name}`);
+        }
+      }
+      const gain = expected.challenger.auc - expected.champion.auc;
+      const [low, high] = found.auc_difference_interval!;
+      ok(Math.abs(found.auc_difference! - gain) < 1e-6);
+      ok(low < gain && gain < high && high - low < 0.3);
+    };
+    const measured = await project.run("monitor");
+    deepStrictEqual(summary(measured), [`${first} measured`]);
+    const { report_json, challenger_version } = measured.report.periods[0];
+    strictEqual(challenger_version, "2");
+    const stored: MonitoringResult = JSON.parse(
+      await Deno.readTextFile(report_json),
+    );
+    check(stored.challenger!);
+    strictEqual("scoring_run_id" in stored.challenger!, false);
+
+    // Measured before without it: the stored result stays, the report has it.
+    const later = await project.run("monitor", ["--outcomes", outcomes]);
+    strictEqual(later.report.status, "nothing-new");
+    check(later.report.challenger);
+    // The version that scored the run is no challenger to itself.
+    const same = await project.run("monitor", [
+      "--outcomes",
+      outcomes,
+      "--challenger",
+      "1",
+    ]);
+    strictEqual(same.report.challenger, null);
+    match(same.report.notes.join("; "), /version 1, which scored the run/);
+
+    // Its own run of the same content has the same scores, so the rows are not needed.
+    const again = ["--input", input, "--period", first, "--force"];
+    await project.run("predict", [...again, ...other]);
+    await Deno.remove(input);
+    const fromRun = ["--outcomes", outcomes, "--run", "1"];
+    const known = await project.run("monitor", fromRun);
+    strictEqual(known.report.challenger.scoring_run_id, 2);
+    check(known.report.challenger);
+  },
+);
+
 Deno.test("toPeriodRuns() takes the newest run of each period, and its outcomes are known until those of the next period are", () => {
   const run = (id: number, period: string, hasPeriod = true) =>
     ({ id, period, hasPeriod, rows: 1 }) as unknown as LedgerRun;

@@ -57,6 +57,7 @@ const pure: readonly string[] = [
   "lib/monitoring/alert-state.ts",
   "lib/monitoring/associations.ts",
   "lib/monitoring/columns.ts",
+  "lib/monitoring/challenger-comparison.ts",
   "lib/monitoring/coverage.ts",
   "lib/monitoring/data.ts",
   "lib/monitoring/groups.ts",
