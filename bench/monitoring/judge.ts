@@ -33,6 +33,7 @@ import {
 import { evaluationMetrics } from "../../lib/statistics/classification.ts";
 import {
   type ReferenceProfile,
+  toAssociations,
   toProfile,
 } from "../../lib/statistics/profile.ts";
 import type { PlayerRow, Week } from "./players.ts";
@@ -142,17 +143,18 @@ export async function logVersion(
 ): Promise<Version> {
   const encoded = model.encode(labelled.rows);
   const scores = model.predict(encoded);
+  const profile = toProfile({ names: model.names, ...encoded, scores });
+  const importance = await featureImportance(
+    (matrix, rows) =>
+      Promise.resolve(model.predict({ matrix, rows, unknownCategories: {} })),
+    { ...encoded, width: model.names.length },
+  );
   const reference: ReferenceProfile = {
     version: 1,
     source: { uri: "", sha256: "", kind: "evaluation" },
-    ...toProfile({ names: model.names, ...encoded, scores }),
-    importance: await featureImportance(
-      (matrix, rows) =>
-        Promise.resolve(
-          model.predict({ matrix, rows, unknownCategories: {} }),
-        ),
-      { ...encoded, width: model.names.length },
-    ),
+    ...profile,
+    importance,
+    associations: toAssociations(profile, { ...encoded, importance }),
     unknownShares: {},
     metrics: {
       ...evaluationMetrics({
