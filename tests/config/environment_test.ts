@@ -1,10 +1,15 @@
 import {
   deepStrictEqual,
   match,
+  ok,
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { type Environment, loadConfig } from "../../lib/config/environment.ts";
+import {
+  type Environment,
+  loadConfig,
+  parseAlerting,
+} from "../../lib/config/environment.ts";
 import { UsageError } from "../../lib/base/errors.ts";
 import { redact } from "../../lib/base/redact.ts";
 import { runPython, testWithPython } from "../support/python.ts";
@@ -510,6 +515,41 @@ Deno.test("loadConfig() reads the endpoints in the documented order", () => {
     AWS_ENDPOINT_URL: "http://c",
   }).aws;
   strictEqual(s3Endpoint, "http://b");
+});
+
+Deno.test("parseAlerting() returns the webhook, which is a secret, and the reminder", () => {
+  const url = "https://hooks.example/services/T1SECRET?key=K2SECRET";
+  const { alerts, embedded } = loadConfig({ CHURN_ALERT_WEBHOOK: url });
+  strictEqual(embedded, true); // it configures no service
+  const { webhook, reminderDays } = parseAlerting(alerts);
+  deepStrictEqual([webhook?.href, reminderDays], [url, 28]);
+  for (
+    const text of [url, "POST /services/T1SECRET?key=K2SECRET failed"]
+  ) ok(!/SECRET/.test(redact(text)), redact(text));
+  deepStrictEqual(
+    parseAlerting(loadConfig({ CHURN_ALERT_REMINDER_DAYS: "0" }).alerts),
+    { webhook: undefined, reminderDays: 0 },
+  );
+  for (
+    const text of [
+      "http://hooks.example/a",
+      "https://hooks.example",
+      "https://u:p@hooks.example/a",
+      "hooks.example/a",
+    ]
+  ) {
+    throws(
+      () => parseAlerting({ webhook: text, reminderDays: undefined }),
+      (error) =>
+        error instanceof UsageError && !error.message.includes("example"),
+    );
+  }
+  for (const reminderDays of ["soon", "-1", "1.5"]) {
+    throws(
+      () => parseAlerting({ webhook: undefined, reminderDays }),
+      /Cannot use CHURN_ALERT_REMINDER_DAYS/,
+    );
+  }
 });
 
 Deno.test("loadConfig() returns an immutable object", () => {

@@ -300,6 +300,29 @@ for (const [title, environment, expected] of cases) {
   });
 }
 
+Deno.test("hostsFor() allows the webhook's host to a command that posts alerts, and to no other", () => {
+  const webhook = {
+    CHURN_ALERT_WEBHOOK: "https://hooks.example/services/x",
+  };
+  deepStrictEqual(hostsFor(webhook, { uris: [] }), []);
+  deepStrictEqual(hostsFor(webhook, { uris: [], alerts: true }), [
+    "hooks.example:443",
+  ]);
+  const url = { CHURN_ALERT_WEBHOOK: "https://hooks.example:8443/x" };
+  const database = {
+    MLFLOW_TRACKING_URI: "postgresql://u:p@h/m",
+    MLFLOW_ARTIFACT_ROOT: "/a",
+    PREDICTIONS_DATABASE_URL: "postgresql://u:p@h:5433/p",
+  };
+  deepStrictEqual(
+    hostsFor({ ...database, ...url, CHURN_HOSTS: "x:1" }, {
+      uris: [],
+      alerts: true,
+    }),
+    ["h:5432", "h:5433", "x:1", "hooks.example:8443"],
+  );
+});
+
 Deno.test("hostsFor() allows S3 if the command line names it, and refuses malformed CHURN_HOSTS", () => {
   deepStrictEqual(hostsFor(keys, { uris: ["s3://b/k"] }), [aws]);
   deepStrictEqual(hostsFor(keys, { uris: ["https://b/k"] }), []);

@@ -25,6 +25,8 @@ export interface Trigger {
   readonly payload?: Readonly<Record<string, unknown>>;
   /** What the fake `gh` answers to `gh issue list`; nothing when left out. */
   readonly openIssue?: string;
+  /** File in which the fake `gh` keeps the issues of monitoring; one of the run's own when left out. */
+  readonly issues?: string;
   /** Told of each line of the jobs' logs as it comes. */
   readonly onLine?: (line: string) => void;
 }
@@ -70,7 +72,7 @@ export async function runWorkflow(
   const event = `${folder.path}/event.json`;
   const { inputs, payload } = trigger;
   await Deno.writeTextFile(event, JSON.stringify({ inputs, ...payload }));
-  await writeFakes(folder.path, trigger.openIssue ?? "");
+  await writeFakes(folder.path, trigger);
   const child = new Deno.Command(await goTool("act"), {
     args: [
       trigger.event,
@@ -150,7 +152,11 @@ function flags(
 }
 
 /** Programs that reach GitHub, Slack and AWS note their calls in place of making them. */
-async function writeFakes(folder: string, openIssue: string): Promise<void> {
+async function writeFakes(
+  folder: string,
+  { openIssue = "", issues = `${folder}/issues.json` }: Trigger,
+): Promise<void> {
+  if (issues.startsWith(`${folder}/`)) await Deno.writeTextFile(issues, "[]");
   await Deno.mkdir(`${folder}/bin`);
   await Deno.mkdir(`${folder}/home`);
   const note = (name: string, more: string) =>
@@ -159,7 +165,14 @@ async function writeFakes(folder: string, openIssue: string): Promise<void> {
       `#!/bin/bash\necho "${name} $*" | tr '\\n' ' ' >>${folder}/calls\n${more}\necho >>${folder}/calls\n`,
       { mode: 0o755 },
     );
-  await note("gh", `[[ "$1 $2" != "issue list" ]] || echo "${openIssue}"`);
+  await note(
+    "gh",
+    `case "$*" in
+      *"--label monitoring "*|*"--body-file alert.md"*|"issue view "*|"issue close "*)
+        ISSUES=${issues} bash ${projectFolder}tests/support/gh.sh "$@" ;;
+      "issue list "*) echo "${openIssue}" ;;
+    esac`,
+  );
   await note("curl", `cat | tr '\\n' ' ' >>${folder}/calls`);
   await note("aws", "");
 }

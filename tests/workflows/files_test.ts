@@ -17,6 +17,7 @@ interface Step {
   readonly if?: string;
   readonly with?: Record<string, unknown>;
   readonly "timeout-minutes"?: number;
+  readonly "continue-on-error"?: boolean;
 }
 
 interface Job {
@@ -295,6 +296,32 @@ Deno.test("predict.yml raises an alert if any of its jobs fails or is cancelled"
     [alert.needs].flat().toSorted(),
     Object.keys(jobs).filter((name) => name !== "alert").toSorted(),
   );
+  // A failure of scoring and one of monitoring have issues of their own.
+  const text = texts.get("predict.yml") ?? "";
+  const [, scoring = ""] = /SCORING: (.*)/.exec(text) ?? [];
+  deepStrictEqual(
+    [...scoring.matchAll(/needs\.(\w+)\.result/g)].map(([, name]) => name),
+    ["plan", "score", "report", "heartbeat"],
+  );
+});
+
+Deno.test("predict.yml monitors after scoring, which does not depend on it, and retrains only where a variable allows it", () => {
+  const { steps } = job("predict.yml", "score");
+  const names = steps.map(({ name }) => name);
+  ok(names.indexOf("Monitor") > names.indexOf("Score"));
+  const monitor = steps.find(({ name }) => name === "Monitor");
+  strictEqual(monitor?.["continue-on-error"], true);
+  match(
+    String(monitor?.with?.command),
+    /^deno task monitor .* --fail-on data,drift,performance .*--retries 0/,
+  );
+  const retrain = job("predict.yml", "retrain");
+  match(retrain.if ?? "", /vars\.CHURN_AUTO_RETRAIN == 'true'/);
+  deepStrictEqual(retrain.permissions, { actions: "write" });
+  deepStrictEqual(job("predict.yml", "monitoring").permissions, {
+    contents: "read",
+    issues: "write",
+  });
 });
 
 Deno.test("promotion needs approval: only promote.yml promotes, in a protected environment", () => {
@@ -421,6 +448,8 @@ Deno.test("settings.sh passes on only the settings that the scripts read", async
     MLFLOW_DB_HOST: "db.internal\nPATH=/evil",
     PREDICTIONS_SECRET_NAME: "",
     CHURN_HOSTS: "db.internal:5432",
+    CHURN_ALERT_REMINDER_DAYS: "14",
+    CHURN_ALERT_WEBHOOK: "https://hooks.example/secret",
     CHURN_HOME: "/evil",
     PGSSLMODE: "verify-full",
     PATH: "/evil",
@@ -432,6 +461,7 @@ Deno.test("settings.sh passes on only the settings that the scripts read", async
     "MLFLOW_SECRET_NAME=mlflow",
     "MLFLOW_DB_HOST=db.internalPATH=/evil",
     "CHURN_HOSTS=db.internal:5432",
+    "CHURN_ALERT_REMINDER_DAYS=14",
     "PGSSLMODE=verify-full",
   ]);
 });

@@ -6,6 +6,7 @@ set -uo pipefail
 
 read -r -a words <<<"$COMMAND"
 mkdir -p "$(dirname "$RESULT")"
+trap 'echo "exit-code=$?" >>"${GITHUB_OUTPUT:-/dev/null}"' EXIT
 
 # Shows the error from the JSON object on the run's page.
 tell() {

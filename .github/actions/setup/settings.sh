@@ -4,7 +4,7 @@
 # database that is deleted with the job, and the job would still be green.
 set -euo pipefail
 
-known='^(MLFLOW_|CHURN_HOSTS$|PREDICTIONS_SECRET_NAME$|PGSSL|AWS_ENDPOINT_URL)'
+known='^(MLFLOW_|CHURN_HOSTS$|CHURN_ALERT_REMINDER_DAYS$|PREDICTIONS_SECRET_NAME$|PGSSL|AWS_ENDPOINT_URL)'
 found=$(jq --raw-output --arg known "$known" '
   to_entries[] | select(.key | test($known)) | select(.value != "")
   | "\(.key)=\(.value | gsub("[\r\n]"; ""))"' <<<"$SETTINGS")
