@@ -1,18 +1,13 @@
 /** Compares a variant's scores with the model's reference profile, with the previous run, and with matured outcomes. */
 import { monitorCommand } from "../lib/cli/commands.ts";
-import { monitorRun, readOutcomes } from "../lib/monitoring/monitor.ts";
+import { readOutcomes } from "../lib/monitoring/monitor.ts";
+import { lookAt } from "../lib/monitoring/look.ts";
 import { raiseAlerts, withAlerts } from "../lib/monitoring/alerts.ts";
 import { parseAlerting } from "../lib/config/environment.ts";
 import {
   findChallenger,
-  withChallenger,
+  refuseChallenger,
 } from "../lib/monitoring/challenger.ts";
-import { UsageError } from "../lib/base/errors.ts";
-import { storeResult } from "../lib/monitoring/log.ts";
-import {
-  findEarlierPerformance,
-  findMonitoringRun,
-} from "../lib/monitoring/runs.ts";
 import { measureMatured, writePeriods } from "../lib/monitoring/matured.ts";
 import { toMeasured } from "../lib/monitoring/period-report.ts";
 import {
@@ -53,16 +48,9 @@ export async function monitor(
   flags: MonitorFlags,
 ): Promise<Outcome> {
   const { variant } = settings;
-  const failOn = parseFailOn(flags["fail-on"], {
-    measured: (flags.outcomes ?? settings.outcomes) !== undefined,
-  });
-  if (
-    flags.challenger !== undefined && !(flags.outcomes ?? settings.outcomes)
-  ) {
-    throw new UsageError(
-      'Cannot use --challenger without outcomes: name them with --outcomes, or set "outcomes" in variants.yaml',
-    );
-  }
+  const measured = (flags.outcomes ?? settings.outcomes) !== undefined;
+  const failOn = parseFailOn(flags["fail-on"], { measured });
+  if (!measured) refuseChallenger(flags.challenger);
   const choice = parseRunChoice(flags);
   parseAlerting(services.config.alerts); // a mistake is found before any work
   const outcomes = flags.outcomes === undefined
@@ -81,35 +69,7 @@ export async function monitor(
       now: new Date(),
     });
 
-  const database = await services.predictions();
-  const earlier = await findEarlierPerformance(database, run);
-  const known = await findMonitoringRun(database, {
-    run,
-    outcomesSha256: outcomes?.sha256 ?? "",
-    earlier,
-  });
-  const found = known
-    ? {
-      ...known,
-      result: outcomes && challenger
-        ? await withChallenger(services, settings, known.result, {
-          run,
-          outcomes: outcomes.byPlayer,
-          challenger,
-        })
-        : known.result,
-      saved: false,
-    }
-    : await storeResult(
-      services,
-      await monitorRun(services, settings, {
-        run,
-        outcomes,
-        earlier,
-        challenger,
-      }),
-      variant,
-    );
+  const found = await lookAt(services, settings, { run, outcomes, challenger });
   for (const warning of found.result.performance?.warnings ?? []) {
     services.log.warn(warning);
   }

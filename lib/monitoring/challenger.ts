@@ -1,5 +1,5 @@
 /** Measures a challenger beside the version that scored a run, on the same players and outcomes. */
-import { InputError, messageOf } from "../base/errors.ts";
+import { InputError, messageOf, UsageError } from "../base/errors.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import { resolveModel } from "../mlflow/model-uri.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
@@ -17,6 +17,18 @@ import { type LedgerRun, listRuns, readScores } from "./runs.ts";
 export interface Challenger {
   readonly asked: string;
   readonly version: ModelVersion;
+}
+
+/**
+ * Refuses a challenger where there are no outcomes to measure it on.
+ *
+ * @throws {UsageError} If the flag names one.
+ */
+export function refuseChallenger(flag: string | undefined): void {
+  if (flag === undefined) return;
+  throw new UsageError(
+    'Cannot use --challenger without outcomes: name them with --outcomes, or set "outcomes" in variants.yaml',
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import { shareNoise } from "../statistics/drift.ts";
 import { type ColumnCounts, rowsOf } from "../statistics/column-counts.ts";
 import type { RecordedRecipe } from "../rows/recipe.ts";
 import type { ColumnProfile } from "../statistics/profile.ts";
-import { isImportant } from "./columns.ts";
+import { isImportant } from "./column-drift.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 import { band, type Severity } from "./verdict.ts";
 

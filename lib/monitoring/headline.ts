@@ -1,5 +1,6 @@
 /** Says in one sentence what state a variant is in, why, and what to do. */
-import { type ColumnDrift, judgedColumns, sortedByConcern } from "./columns.ts";
+import type { ColumnDrift } from "./column-drift.ts";
+import { judgedColumns, sortedByConcern } from "./columns.ts";
 import type { MonitoringResult } from "./result.ts";
 import { thresholds } from "../config/monitoring.ts";
 import { isJudged, type Severity } from "./verdict.ts";

@@ -12,7 +12,8 @@ import { type MonitoringRun, saveMonitoringRun } from "./runs.ts";
 import type { Services } from "../services/services.ts";
 import { sourceTags, toDataset } from "../mlflow/tags.ts";
 import type { Variant } from "../config/variant.ts";
-import type { ColumnDrift, DriftComparison } from "./columns.ts";
+import type { ColumnDrift } from "./column-drift.ts";
+import type { DriftComparison } from "./columns.ts";
 import type { Performance } from "./performance.ts";
 import { isJudged } from "./verdict.ts";
 

@@ -10,9 +10,8 @@ import {
   text,
   unseen,
 } from "./html.ts";
+import { type ColumnDrift, describeP } from "./column-drift.ts";
 import {
-  type ColumnDrift,
-  describeP,
   type DriftComparison,
   judgedColumns,
   sortedByConcern,

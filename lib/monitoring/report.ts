@@ -7,8 +7,8 @@ import type { EarlierPerformance, MonitoringResult } from "./result.ts";
 import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
+import type { ColumnDrift } from "./column-drift.ts";
 import {
-  type ColumnDrift,
   type DriftComparison,
   judgedColumns,
   sortedByConcern,

@@ -14,7 +14,7 @@ import {
   toAlertMessage,
 } from "../../lib/monitoring/alert-message.ts";
 import { decideAlert } from "../../lib/monitoring/alert-state.ts";
-import type { ColumnDrift } from "../../lib/monitoring/columns.ts";
+import type { ColumnDrift } from "../../lib/monitoring/column-drift.ts";
 import type { MonitoringResult } from "../../lib/monitoring/result.ts";
 import { resultOf } from "../support/monitoring.ts";
 

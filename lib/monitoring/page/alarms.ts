@@ -1,9 +1,6 @@
 /** What failed or warned in a monitoring result: one entry per column, group or verdict, worst first. */
-import {
-  type ColumnDrift,
-  judgedColumns,
-  sortedByConcern,
-} from "../columns.ts";
+import type { ColumnDrift } from "../column-drift.ts";
+import { judgedColumns, sortedByConcern } from "../columns.ts";
 import type { Performance } from "../performance.ts";
 import type { MonitoringResult } from "../result.ts";
 import { isJudged } from "../verdict.ts";

@@ -1,6 +1,6 @@
 /** Turns parts of a monitoring result into figures: a chart, its caption, and the same numbers as a folded table. */
 import { name, type Table, table, text, unseen } from "../html.ts";
-import type { ColumnDrift } from "../columns.ts";
+import type { ColumnDrift } from "../column-drift.ts";
 import type { Performance } from "../performance.ts";
 import type { MonitoringResult } from "../result.ts";
 import { rateInterval } from "../../statistics/calibration.ts";

@@ -1,7 +1,8 @@
 /** The monitored periods of a variant in order of time, as the trends of the page need them. */
 import type { MonitoringResult, PastColumn } from "../result.ts";
 import type { Severity } from "../verdict.ts";
-import { type ColumnDrift, judgedColumns } from "../columns.ts";
+import type { ColumnDrift } from "../column-drift.ts";
+import { judgedColumns } from "../columns.ts";
 import type { Mark } from "./charts.ts";
 
 /** One monitored period; what an earlier release did not store is undefined. */

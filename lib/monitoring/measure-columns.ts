@@ -1,0 +1,238 @@
+/** Measures the columns, groups and scores of two samples; p-values are adjusted over all of them. */
+import type { Thresholds } from "../config/monitoring.ts";
+import {
+  type ColumnCounts,
+  meanOf,
+  rowsOf,
+} from "../statistics/column-counts.ts";
+import {
+  cumulativeShift,
+  type Cusum,
+  type CusumOptions,
+} from "../statistics/cusum.ts";
+import {
+  adjustPValues,
+  chiSquareTest,
+  kolmogorovSmirnov,
+  mergeSmallBins,
+  stabilityIndex,
+  stabilityNoise,
+  type TestResult,
+} from "../statistics/drift.ts";
+import type { ColumnProfile } from "../statistics/profile.ts";
+import {
+  addCusum,
+  type ColumnDrift,
+  type SustainedShift,
+  toSeverity,
+} from "./column-drift.ts";
+import type { Group } from "./groups.ts";
+
+/** A column or group that was measured, before its p-value is adjusted. */
+export interface Measured {
+  readonly profile: Omit<ColumnProfile, "kind"> & Pick<ColumnDrift, "kind">;
+  readonly counts: Omit<ColumnCounts, "zeros">;
+  readonly rows: { readonly expectedRows: number; readonly actualRows: number };
+  /** Kolmogorov and Smirnov's; of a group, the chi-square test. */
+  readonly test: TestResult | undefined;
+  /** Set for a group only. */
+  readonly categories?: readonly string[];
+  /** The group of a one-hot column. */
+  readonly group?: string | undefined;
+  readonly importance?: number | undefined;
+  /** Undefined without earlier periods; of a group, that of one of its categories. */
+  readonly cusum?: SustainedShift | undefined;
+}
+
+/** Measures a column. */
+export function measure(
+  profile: ColumnProfile,
+  counts: ColumnCounts,
+): Measured {
+  const actualRows = rowsOf(counts);
+  const known = actualRows - counts.missing;
+  const expectedRows = total(profile.counts) + profile.missing;
+  return {
+    profile,
+    counts,
+    rows: { expectedRows, actualRows },
+    test: known > 0 && expectedRows > profile.missing
+      ? kolmogorovSmirnov(profile.counts, counts.counts)
+      : undefined,
+  };
+}
+
+/** Measures the one-hot columns of a group as one column of categories; the last one is "none of them". */
+export function measureGroup(
+  { name, categories, reference, current }: Group & {
+    readonly reference: readonly number[];
+    readonly current: readonly number[];
+  },
+): Measured {
+  return {
+    profile: { name, kind: "group", edges: [], counts: reference, missing: 0 },
+    counts: { counts: current, missing: 0, outOfRange: 0, sum: NaN },
+    rows: { expectedRows: total(reference), actualRows: total(current) },
+    test: chiSquareTest(
+      ...mergeSmallBins(reference, current, { isOrdered: false }),
+    ),
+    categories: [...categories, "none of them"],
+  };
+}
+
+/** Returns a column's cumulative shift; undefined without earlier periods. */
+export function cusumOf(
+  profile: ColumnProfile,
+  periods: readonly (ColumnCounts | undefined)[],
+  options: CusumOptions,
+): Cusum | undefined {
+  if (periods.length < 2) return undefined;
+  const counts = periods.flatMap((each) => each ? [each.counts] : []);
+  return cumulativeShift(profile.counts, counts, options);
+}
+
+/** Returns the cumulative shift of the group's column that has the largest sum, with its category. */
+export function largestOf(
+  { members, categories }: Group,
+  cusums: readonly (Cusum | undefined)[],
+): Measured["cusum"] {
+  const found = members.flatMap((member, index) => {
+    const cusum = cusums[member];
+    return cusum ? [{ ...cusum, category: categories[index] }] : [];
+  });
+  return found.toSorted((a, b) => b.sum - a.sum)[0];
+}
+
+/** Returns the drift of all columns of one comparison, whose p-values are adjusted together. */
+export function judge(
+  columns: readonly Measured[],
+  limits: Thresholds,
+): ColumnDrift[] {
+  const tested = columns.filter(({ test, group }) =>
+    test !== undefined && group === undefined
+  );
+  const adjusted = adjustPValues(tested.map(({ test }) => test!.pValue));
+  return columns.map((column) =>
+    toDrift(column, {
+      limits,
+      pAdjusted: adjusted[tested.indexOf(column)],
+    })
+  );
+}
+
+function toDrift(
+  { profile, counts, rows, test, categories, group, cusum, importance }:
+    Measured,
+  { pAdjusted, limits }: {
+    pAdjusted: number | undefined;
+    limits: Thresholds;
+  },
+): ColumnDrift {
+  const { expectedRows, actualRows } = rows;
+  const known = actualRows - counts.missing;
+  const mean = categories ? undefined : meanOf(counts);
+  const drift = {
+    name: profile.name,
+    kind: profile.kind,
+    ...(importance === undefined ? {} : { importance }),
+    n_ref: expectedRows,
+    n_cur: actualRows,
+    ...toStability(profile.counts, counts.counts, { isOrdered: !categories }),
+    ...(test ? { p_value: test.pValue } : {}),
+    ...(test && !categories ? { ks: test.statistic } : {}),
+    ...(test && categories
+      ? {
+        categories,
+        chi_square: test.statistic,
+        distance: distanceOf(profile.counts, counts.counts),
+        distance_noise: distanceNoise(profile.counts, counts.counts),
+      }
+      : {}),
+    ...(pAdjusted === undefined ? {} : { p_adjusted: pAdjusted }),
+    ...(cusum
+      ? {
+        cusum: cusum.sum,
+        cusum_periods: cusum.periods,
+        rank_shift: cusum.shift,
+      }
+      : {}),
+    missing_ref: profile.missing / expectedRows,
+    missing_cur: counts.missing / actualRows,
+    ...(known > 0 && profile.min !== undefined
+      ? { out_of_range: counts.outOfRange / known }
+      : {}),
+    ...(profile.mean === undefined ? {} : { mean_ref: profile.mean }),
+    ...(mean === undefined ? {} : { mean_cur: mean }),
+    ...rangeOf(profile, counts),
+    edges: profile.edges,
+    counts_ref: profile.counts,
+    counts_cur: counts.counts,
+  };
+  if (group !== undefined) {
+    const reasons = [`judged as part of ${group}`];
+    return { ...drift, group, severity: "unknown", reasons };
+  }
+  return {
+    ...drift,
+    ...addCusum(toSeverity(drift, limits), { cusum, limits }),
+  };
+}
+
+/** Returns the stability index of two samples' values and its noise; nothing if either has no values. */
+function toStability(
+  before: readonly number[],
+  after: readonly number[],
+  options: { isOrdered: boolean },
+): Pick<ColumnDrift, "psi" | "psi_noise" | "psi_noise_limit"> {
+  const rows = { expectedRows: total(before), actualRows: total(after) };
+  if (Math.min(rows.expectedRows, rows.actualRows) === 0) return {};
+  const [expected, actual] = mergeSmallBins(before, after, options);
+  const noise = stabilityNoise(expected.length, rows);
+  return {
+    psi: stabilityIndex(expected, actual),
+    psi_noise: noise.expected,
+    psi_noise_limit: noise.limit,
+  };
+}
+
+function rangeOf(
+  before: {
+    readonly min?: number | undefined;
+    readonly max?: number | undefined;
+  },
+  now: { readonly min?: number | undefined; readonly max?: number | undefined },
+): Pick<ColumnDrift, "min" | "max"> {
+  const { min = now.min, max = now.max } = before;
+  return min === undefined || max === undefined ? {} : {
+    min: Math.min(min, now.min ?? min),
+    max: Math.max(max, now.max ?? max),
+  };
+}
+
+/** Returns the total variation distance: half the sum of the differences of the shares. */
+function distanceOf(
+  before: readonly number[],
+  after: readonly number[],
+): number {
+  const [n1, n2] = [total(before), total(after)];
+  return total(
+    before.map((count, index) => Math.abs(count / n1 - after[index]! / n2)),
+  ) / 2;
+}
+
+/** Returns the mean of the total variation distance without drift: of each category the mean absolute difference of two shares of normal error. */
+function distanceNoise(
+  before: readonly number[],
+  after: readonly number[],
+): number {
+  const [n1, n2] = [total(before), total(after)];
+  const errors = before.map((count, index) => {
+    const share = (count + after[index]!) / (n1 + n2);
+    return Math.sqrt(share * (1 - share) * (1 / n1 + 1 / n2));
+  });
+  return Math.sqrt(2 / Math.PI) * total(errors) / 2;
+}
+
+function total(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
