@@ -28,6 +28,7 @@ export function toJobSummary(result: Result): string {
     comparison,
     problems,
     inputs,
+    periods,
     ...rest
   } = result;
   const plain = Object.entries(rest).filter(([, value]) => isPlain(value));
@@ -37,6 +38,7 @@ export function toJobSummary(result: Result): string {
     fieldTable("", plain),
     listTable("problems", problems),
     listTable("batches", inputs),
+    listTable("periods", periods),
     ...(isObject(score_distribution)
       ? distributionTables(score_distribution)
       : []),

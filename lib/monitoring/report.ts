@@ -4,6 +4,7 @@ import { UsageError } from "../base/errors.ts";
 import { describeFinding } from "./data.ts";
 import { toWords } from "../base/flag-value.ts";
 import type { EarlierPerformance, MonitoringResult } from "./result.ts";
+import { toHeadline } from "./headline.ts";
 import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
@@ -127,6 +128,7 @@ export function describeMonitoring(
       period: run.period ?? null,
       scored_at: run.finished_at,
       monitored_at: result.monitored_at,
+      sentence: toHeadline(result).sentence,
       data: verdict.data ?? null,
       data_reasons: (result.data?.findings ?? []).slice(0, 10)
         .map(describeFinding),
