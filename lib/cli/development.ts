@@ -243,6 +243,12 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     ]],
   },
   {
+    name: "bench-profile",
+    summary: "Measures what the profile for monitor costs predict.",
+    flags: {},
+    steps: [["run", "--allow-read", "--allow-sys=loadavg", "bench/profile.ts"]],
+  },
+  {
     name: "bench-monitoring",
     summary:
       "Measures which faults and false alarms monitoring finds, beside Evidently and NannyML (needs uv).",

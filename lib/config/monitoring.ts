@@ -65,7 +65,7 @@ export const thresholds: Thresholds = {
     warn: 5,
     fail: 8,
     periods: 12,
-    tolerance: 0.04,
+    tolerance: 0.045,
     errors: 3,
     most: 4,
     limit: 10,
@@ -151,7 +151,7 @@ export const monitoringSchema = v.mapping({
           ),
           tolerance: v.optionalKey(
             number,
-            "Shift of the mean rank that is tolerated, as a share. By default 0.04.",
+            "Shift of the mean rank that is tolerated, as a share. By default 0.045.",
           ),
         }),
         "Cumulative sum of shifts over periods.",

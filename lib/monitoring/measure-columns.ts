@@ -80,7 +80,7 @@ export function measureGroup(
   };
 }
 
-/** Returns a column's cumulative shift; undefined without earlier periods. */
+/** Returns a column's cumulative shift, that of all values or of those other than 0, whichever is larger; undefined without earlier periods. */
 export function cusumOf(
   profile: ColumnProfile,
   periods: readonly (ColumnCounts | undefined)[],
@@ -88,7 +88,16 @@ export function cusumOf(
 ): Cusum | undefined {
   if (periods.length < 2) return undefined;
   const counts = periods.flatMap((each) => each ? [each.counts] : []);
-  return cumulativeShift(profile.counts, counts, options);
+  const all = cumulativeShift(profile.counts, counts, options);
+  const zero = profile.edges.indexOf(0);
+  if (profile.kind !== "numeric" || zero < 0) return all;
+  const withoutZeros = (bins: readonly number[]) => bins.toSpliced(zero, 1);
+  const others = cumulativeShift(
+    withoutZeros(profile.counts),
+    counts.map(withoutZeros),
+    options,
+  );
+  return others.sum > all.sum ? others : all;
 }
 
 /** Returns the cumulative shift of the group's column that has the largest sum, with its category. */

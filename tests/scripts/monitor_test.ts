@@ -840,7 +840,7 @@ Deno.test("toCandidate() profiles the sample, without metrics, if there is no la
     ["sample", "data/churn/X_test_sample_2.json", 1000],
   );
   strictEqual("metrics" in reference, false);
-  strictEqual(reference.score?.counts.length, 10);
+  strictEqual(reference.score?.counts.length, 14);
   // Bins and counts of 45 columns, not 1000 rows.
   ok(JSON.stringify(reference).length < 20_000);
 });
