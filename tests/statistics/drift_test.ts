@@ -499,7 +499,7 @@ Deno.test("compareWith() rarely raises a false alarm on samples without drift", 
     return (severity: string) =>
       found.filter((each) => each === severity).length / trials;
   };
-  // Seen with 300 trials: 1.0 % fail and 16 % warn at 100 and 100 rows, none and 4 % at 700 and 300.
+  // Seen with 300 trials: 0.3 % fail and 9 % warn at 100 and 100 rows, none and 3 % at 700 and 300.
   const small = share(100, 100);
   ok(small("fail") <= 0.03, `${small("fail")} of the small samples fail`);
   const usual = share(700, 300);
