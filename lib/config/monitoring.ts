@@ -48,6 +48,7 @@ export interface Thresholds {
   readonly association: Bands & { readonly errors: number };
   readonly rows_ratio: Bands;
   readonly unseen_share_rise: Bands;
+  readonly duplicate_share: Bands;
   readonly zero_share_rise: Bands;
   readonly scale: { readonly factor: number; readonly values: number };
   readonly constant_chance: number;
@@ -80,6 +81,7 @@ export const thresholds: Thresholds = {
   association: { warn: 0.15, fail: 0.3, errors: 5 },
   rows_ratio: { warn: 1.8, fail: 5 },
   unseen_share_rise: { warn: 0.02, fail: 0.1 },
+  duplicate_share: { warn: 0.02, fail: 0.1 },
   zero_share_rise: { warn: 0.1, fail: 0.25 },
   scale: { factor: 10, values: 30 },
   constant_chance: 1e-6,
@@ -191,6 +193,9 @@ export const monitoringSchema = v.mapping({
       unseen_share_rise: bands(
         "Rise of the share of rows with an unknown category. By default 0.02 and 0.1.",
       ),
+      duplicate_share: bands(
+        "Share of players with more than one row. By default 0.02 and 0.1.",
+      ),
       zero_share_rise: bands(
         "Rise of the share of zeros. By default 0.1 and 0.25.",
       ),
@@ -234,6 +239,7 @@ export function toMonitoring(
     association: merge("association", given?.association),
     rows_ratio: merge("rows_ratio", given?.rows_ratio),
     unseen_share_rise: merge("unseen_share_rise", given?.unseen_share_rise),
+    duplicate_share: merge("duplicate_share", given?.duplicate_share),
     zero_share_rise: merge("zero_share_rise", given?.zero_share_rise),
   };
   return {
@@ -266,6 +272,7 @@ type BandName =
   | "association"
   | "rows_ratio"
   | "unseen_share_rise"
+  | "duplicate_share"
   | "zero_share_rise";
 
 function merge<Name extends BandName>(

@@ -15,8 +15,10 @@ export interface DataFinding {
     | "missing"
     | "scale"
     | "unseen"
-    | "rows";
-  /** The model's column, or the raw column for `unseen`; absent for `rows`. */
+    | "rows"
+    | "duplicate"
+    | "late";
+  /** The model's column, or the raw column for `unseen`; absent for what is true of all columns. */
   readonly column?: string;
   readonly severity: "warn" | "fail";
   /** The numbers and the limits, in one sentence. */
@@ -51,6 +53,12 @@ export interface JudgedBatch {
   readonly unseenBefore?: Readonly<Record<string, number>> | undefined;
   /** Rows of the runs of earlier periods. */
   readonly earlierRows: readonly number[];
+  /** Players of more than one row; undefined if they were not counted. */
+  readonly duplicatePlayers?: number | undefined;
+  /** Days from the period's first day until it was scored, and the most that are expected; undefined without an expectation. */
+  readonly delay?:
+    | { readonly days: number; readonly maxDays: number }
+    | undefined;
 }
 
 /**
@@ -66,6 +74,8 @@ export function judgeData(
 ): DataVerdict {
   const findings = [
     ...judgeRows(batch, limits),
+    ...judgeDuplicates(batch, limits),
+    ...judgeDelay(batch),
     ...judgeUnseen(batch, limits),
     ...(batch.columns ?? []).flatMap((column) => judgeColumn(column, limits)),
   ].sort((a, b) =>
@@ -98,6 +108,19 @@ function worstOf(
     : "warn";
 }
 
+const subjects: Partial<Record<DataFinding["check"], string>> = {
+  rows: "number of rows",
+  duplicate: "duplicate players",
+  late: "delivery",
+};
+
+/** Returns what a finding is about: its column, or in words what is true of all columns. */
+export function subjectOf(
+  { check, column }: Pick<DataFinding, "check" | "column">,
+): string {
+  return column ?? subjects[check] ?? check;
+}
+
 /**
  * Returns a finding as one sentence that names its column.
  *
@@ -109,9 +132,9 @@ function worstOf(
  * ```
  */
 export function describeFinding(
-  { column, severity, reason }: DataFinding,
+  finding: DataFinding,
 ): string {
-  return `${column ?? "number of rows"} ${severity}s: ${reason}`;
+  return `${subjectOf(finding)} ${finding.severity}s: ${finding.reason}`;
 }
 
 /**
@@ -157,6 +180,27 @@ function judgeRows(
       sorted.length === 1 ? "run" : "runs"
     } (warns at a factor of ${warn}, fails at ${fail})`,
   }];
+}
+
+function judgeDuplicates(
+  { rows, duplicatePlayers = 0 }: JudgedBatch,
+  limits: Thresholds,
+): DataFinding[] {
+  if (rows < limits.min_rows) return [];
+  const share = duplicatePlayers / rows;
+  const severity = band(share, limits.duplicate_share);
+  if (severity === "ok") return [];
+  const reason = `${duplicatePlayers} players have more than one row, ${
+    percent(share)
+  } of ${rows} rows ${limitsOf(limits.duplicate_share)}`;
+  return [{ check: "duplicate", severity, reason }];
+}
+
+function judgeDelay({ delay }: JudgedBatch): DataFinding[] {
+  if (!delay || delay.days <= delay.maxDays) return [];
+  const reason =
+    `scored ${delay.days} days after the period began, at most ${delay.maxDays} are expected (expect.max_age_days)`;
+  return [{ check: "late", severity: "warn", reason }];
 }
 
 function judgeUnseen(

@@ -161,7 +161,9 @@ export async function monitorRun(
     unseen,
     unseenBefore: reference?.profile.unknownShares,
     earlierRows: history.slice(0, 12).map(({ rows }) => rows),
-  });
+    duplicatePlayers: run.duplicatePlayers ?? undefined,
+    delay: toDelay(run, settings.expect),
+  }, limits);
   const drift = comparisons[0]?.severity ?? "unknown";
   return {
     version,
@@ -286,6 +288,18 @@ function toSource(
   { uri, sha256, version }: RunOutcomes,
 ): NonNullable<MonitoringResult["outcomes"]> {
   return { uri, sha256, ...(version === undefined ? {} : { version }) };
+}
+
+/** Returns how long after its period's first day a run was scored; undefined without a named period or an expectation. */
+function toDelay(
+  { hasPeriod, period, finishedAt }: LedgerRun,
+  { maxAgeDays: maxDays }: VariantSettings["expect"],
+): { days: number; maxDays: number } | undefined {
+  if (!hasPeriod || maxDays === undefined) return undefined;
+  const days = Math.floor(
+    (finishedAt.getTime() - Date.parse(period)) / 86_400_000,
+  );
+  return { days, maxDays };
 }
 
 function toShares(

@@ -32,6 +32,8 @@ export interface LedgerRun {
   readonly rows: number;
   /** Rows of the input that have no score. */
   readonly rowsSetAside: number;
+  /** Players of more than one row; null if they were not counted. */
+  readonly duplicatePlayers: number | null;
   readonly finishedAt: Date;
 }
 
@@ -60,7 +62,7 @@ const runColumns = `id, ${effectivePeriod}::text as period,
   input_parts as "inputParts", content_sha256 as "contentSha256",
   recipe_sha256 as "recipeSha256", model_name as "modelName", model_version as "modelVersion",
   mlflow_run_id as "mlflowRunId", row_count as rows,
-  rows_set_aside as "rowsSetAside", finished_at as "finishedAt"`;
+  rows_set_aside as "rowsSetAside", duplicate_players as "duplicatePlayers", finished_at as "finishedAt"`;
 
 /**
  * Returns all completed scoring runs of a variant: newest period first, and in it

@@ -201,8 +201,11 @@ async function fillRun(
     ...options,
     location,
   });
+  const { training_date: trained } = options.tags;
   const versionTags = {
     ...variant.tags,
+    // `monitor` counts the model's age from it.
+    ...trained === undefined ? {} : { training_date: trained },
     ...toDigestTags(candidate),
     [digestTags.mlmodel]: mlmodelSha256,
   };

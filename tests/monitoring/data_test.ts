@@ -1,6 +1,10 @@
 /** The verdict on data: injected faults in generated weeks, and quiet weeks. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { judgeData, toJudgedColumns } from "../../lib/monitoring/data.ts";
+import {
+  describeFinding,
+  judgeData,
+  toJudgedColumns,
+} from "../../lib/monitoring/data.ts";
 import { countBatch, toBins } from "../../lib/statistics/batch-profile.ts";
 import { toProfile } from "../../lib/statistics/profile.ts";
 import { randomFrom } from "../support/random.ts";
@@ -30,10 +34,12 @@ const recipe = {
 function judge(
   reference: Week,
   week: Week,
-  { unseen = {}, earlierRows = [], importance }: {
+  { unseen = {}, earlierRows = [], importance, ...more }: {
     unseen?: Record<string, number>;
     earlierRows?: number[];
     importance?: number[];
+    duplicatePlayers?: number;
+    delay?: { days: number; maxDays: number };
   } = {},
 ) {
   const block = (rows: Week) => ({
@@ -49,7 +55,13 @@ function judge(
     recipe,
     importance,
   });
-  return judgeData({ rows: week.length, columns, unseen, earlierRows });
+  return judgeData({
+    rows: week.length,
+    columns,
+    unseen,
+    earlierRows,
+    ...more,
+  });
 }
 
 /** Returns the week with one column changed. */
@@ -104,6 +116,27 @@ Deno.test("judgeData() finds each injected fault in every generated week of 1,00
       strictEqual(found.severity, found.findings[0]!.severity);
     }
   }
+});
+
+Deno.test("judgeData() finds players with several rows and a late delivery", () => {
+  const random = randomFrom(9);
+  const reference = drawWeek(random, 1500);
+  const week = drawWeek(random, 1000);
+  const find = (more: Parameters<typeof judge>[2]) => {
+    const { severity, findings } = judge(reference, week, more);
+    return [severity, ...findings.map(describeFinding)];
+  };
+  deepStrictEqual(find({ duplicatePlayers: 19 }), ["ok"]);
+  deepStrictEqual(find({ duplicatePlayers: 20 }), [
+    "warn",
+    "duplicate players warns: 20 players have more than one row, 2.0 % of 1000 rows (warns at 2.0 %, fails at 10.0 %)",
+  ]);
+  strictEqual(find({ duplicatePlayers: 100 })[0], "fail");
+  deepStrictEqual(find({ delay: { days: 9, maxDays: 9 } }), ["ok"]);
+  deepStrictEqual(find({ delay: { days: 10, maxDays: 9 } }), [
+    "warn",
+    "delivery warns: scored 10 days after the period began, at most 9 are expected (expect.max_age_days)",
+  ]);
 });
 
 Deno.test("judgeData() only warns of a broken column that the model hardly uses", () => {

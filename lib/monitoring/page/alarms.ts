@@ -1,5 +1,6 @@
 /** What failed or warned in a monitoring result: one entry per column, group or verdict, worst first. */
 import type { ColumnDrift } from "../column-drift.ts";
+import { subjectOf } from "../data.ts";
 import { judgedColumns, sortedByConcern } from "../columns.ts";
 import type { Performance } from "../performance.ts";
 import type { MonitoringResult } from "../result.ts";
@@ -68,12 +69,13 @@ export function toAlarms(
       ],
     });
   }
-  for (const { column: of, severity, reason } of data?.findings ?? []) {
+  for (const finding of data?.findings ?? []) {
+    const { column: of, severity, reason } = finding;
     const column = columns.find(({ name }) =>
       name === of || name === `${of}_*`
     );
     add({
-      name: column?.name ?? of ?? "number of rows",
+      name: column?.name ?? subjectOf(finding),
       severity,
       verdicts: ["data"],
       reasons: [reason],
