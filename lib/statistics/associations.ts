@@ -2,7 +2,7 @@
 import * as v from "../base/schema.ts";
 
 /** Columns at most: the sums of all pairs are formed for every row that is scored. */
-const mostColumns = 8;
+const mostColumns = 10;
 
 const leastShare = 0.01;
 
@@ -36,7 +36,7 @@ export const associationSums = v.object({
 
 /**
  * Returns the features whose correlations are watched: those that the scores
- * depend on most, at most 8, each by 1 % or more, and none of a single bin.
+ * depend on most, at most 10, each by 1 % or more, and none of a single bin.
  *
  * @param importance Share of each feature.
  */

@@ -118,7 +118,7 @@ Deno.test("sumAssociations() gives the same sums however the rows are cut, and c
   strictEqual(addAssociations(a, missing!).rows, 501);
 });
 
-Deno.test("chooseRanked() takes the eight most important features, and none that the model hardly uses or that is constant", () => {
+Deno.test("chooseRanked() takes the ten most important features, and none that the model hardly uses or that is constant", () => {
   const features = Array.from({ length: 14 }, (_, index) => ({
     edges: index === 3 ? [] : [0],
   }));
@@ -134,6 +134,8 @@ Deno.test("chooseRanked() takes the eight most important features, and none that
     6,
     7,
     8,
+    9,
+    10,
   ]);
 });
 
