@@ -108,7 +108,8 @@ for (const name of ["evidently", "nannyml"]) {
 const report: MonitoringReport = {
   date: new Date().toISOString().slice(0, 10),
   commit: await readCommit(),
-  command: "deno task bench-monitoring --write",
+  command:
+    `deno task bench-monitoring --seeds ${flags.seeds} --weeks ${flags.weeks} --write`,
   rows: faultRows,
   faults: found,
   quiet,
