@@ -72,7 +72,8 @@ for (const name of mlflowReleases) {
       ]);
       strictEqual((await run("predict", input)).status, "nothing-new");
       const looked = await run("monitor", []);
-      deepStrictEqual([looked.status, looked.drift], ["created", "ok"]);
+      // By chance, the total_handle of these players has a KS distance of 0.114 from the labelled ones.
+      deepStrictEqual([looked.status, looked.drift], ["created", "warn"]);
       strictEqual((await run("monitor", [])).run_id, looked.run_id);
       strictEqual(
         (await run("predict", [
