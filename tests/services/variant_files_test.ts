@@ -5,6 +5,7 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
+import { AwsAccessError } from "../../lib/aws/client.ts";
 import { openLocal } from "../../lib/storage/local.ts";
 import { openArtifacts } from "../../lib/storage/open.ts";
 import type { ArtifactStore } from "../../lib/storage/store.ts";
@@ -150,7 +151,7 @@ const refusals: Record<string, [Fault, new (message: string) => Error]> = {
   "a bad request": [{ bytes: s3Error(400, "InvalidRequest") }, InputError],
   "a bad request's page": [{ bytes: answer(400, "<html>", page) }, InputError],
   "a login that is missing": [{ bytes: answer(401, "") }, UsageError],
-  "a refused right": [{ bytes: s3Error(403, "AccessDenied") }, UsageError],
+  "a refused right": [{ bytes: s3Error(403, "AccessDenied") }, AwsAccessError],
   "a proxy's refusal": [{ bytes: answer(403, "<html>", page) }, UsageError],
   "an archived object": [
     { bytes: s3Error(403, "InvalidObjectState") },
@@ -259,7 +260,7 @@ Deno.test("openNewData() does not fall back for other S3 failures", async (t) =>
     await t.step(what, async () => {
       await using s3 = startFaults(fault);
       await rejects(readFrom(s3.endpoint), (error) => {
-        ok(error instanceof kind, String(error));
+        strictEqual((error as Error).constructor, kind, String(error));
         match((error as Error).message, /^Cannot read s3:\/\/bucket/);
         return true;
       });
@@ -290,22 +291,22 @@ Deno.test("openNewData() never falls back if a login is rejected or missing", as
   > = {
     "a refused token": [
       { bytes: stsError(400, "InvalidIdentityToken") },
-      UsageError,
+      AwsAccessError,
       /InvalidIdentityToken/,
     ],
     "a refused claim": [
       { bytes: stsError(403, "IDPRejectedClaim") },
-      UsageError,
+      AwsAccessError,
       /IDPRejectedClaim/,
     ],
     "an expired token": [
       { bytes: stsError(400, "ExpiredTokenException") },
-      UsageError,
+      AwsAccessError,
       /ExpiredTokenException/,
     ],
     "a role that trusts others": [
       { bytes: stsError(403, "AccessDenied") },
-      UsageError,
+      AwsAccessError,
       /AccessDenied/,
     ],
     "STS that answers 503": [
@@ -325,7 +326,7 @@ Deno.test("openNewData() never falls back if a login is rejected or missing", as
         AWS_ENDPOINT_URL_STS: sts?.endpoint ?? `http://127.0.0.1:${freePort()}`,
       });
       await rejects(readFrom(s3.endpoint), (error) => {
-        ok(error instanceof kind, String(error));
+        strictEqual((error as Error).constructor, kind, String(error));
         match((error as Error).message, /Cannot get AWS credentials: /);
         match((error as Error).message, message);
         return true;

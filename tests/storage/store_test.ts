@@ -8,6 +8,7 @@ import {
   throws,
 } from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { AwsAccessError } from "../../lib/aws/client.ts";
 import { openLocal } from "../../lib/storage/local.ts";
 import { openArtifacts } from "../../lib/storage/open.ts";
 import { openS3 } from "../../lib/storage/s3.ts";
@@ -376,7 +377,7 @@ const faults: Record<
   ],
   "a refused right": [
     { bytes: s3Error(403, "AccessDenied") },
-    UsageError,
+    AwsAccessError,
     /access denied \(AccessDenied.*AWS credentials/,
   ],
   "an unknown key": [
@@ -480,7 +481,7 @@ for (const [what, [fault, kind, message, outage]] of Object.entries(faults)) {
       silenceMs: 300,
     });
     await rejects(store.find("file"), (error) => {
-      ok(error instanceof kind, String(error));
+      strictEqual((error as Error).constructor, kind, String(error));
       match(
         (error as Error).message,
         /^Cannot read s3:\/\/bucket\/prefix\/file/,
