@@ -5,14 +5,13 @@ import {
   TransientError,
   UsageError,
 } from "../base/errors.ts";
-import { settledOrAborted } from "../base/abortable.ts";
+import { settledOrAborted, withinTime } from "../base/abortable.ts";
 import { announceSecret } from "../base/redact.ts";
 import {
   limitRequests,
   type RequestHandler,
   type RequestLimits,
   silenceOf,
-  withinTime,
 } from "./limits.ts";
 
 /** Settings for every AWS client. */

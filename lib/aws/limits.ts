@@ -1,6 +1,5 @@
 /** Limits on the time of every request to AWS, so that no wait is unbounded. By default the SDK waits for ever. */
 import { Readable } from "node:stream";
-import { TransientError } from "../base/errors.ts";
 
 /** When a request to AWS ends without its result. */
 export interface RequestLimits {
@@ -150,18 +149,4 @@ function tooSlow(received: number, ms: number): Error {
   );
   error.name = "TimeoutError";
   return error;
-}
-
-/** Settles as `work` does. @throws {TransientError} If it takes longer than `ms`. */
-export async function withinTime<T>(ms: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new TransientError(`no answer within ${ms / 1000} s`)),
-    ms,
-  );
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,4 +1,5 @@
-/** Waits that end as soon as a signal aborts, even if the source does not answer. */
+/** Waits that end as soon as a signal aborts or a time is over, even if the source does not answer. */
+import { TransientError } from "./errors.ts";
 
 /**
  * Yields the items of `source`. When `signal` aborts, the iteration throws its
@@ -54,6 +55,20 @@ export async function settledOrAborted<T>(
     return await Promise.race([aborted.promise, promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Settles as `work` does. @throws {TransientError} If it takes longer than `ms`. */
+export async function withinTime<T>(ms: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new TransientError(`no answer within ${ms / 1000} s`)),
+    ms,
+  );
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,4 +1,5 @@
 /** One check of `doctor`: what it found, and how to correct it. */
+import { withinTime } from "../base/abortable.ts";
 import { type ExitCode, messageOf, TransientError } from "../base/errors.ts";
 import { redact, withoutUriSecrets } from "../base/redact.ts";
 
@@ -58,7 +59,10 @@ export async function runCheck(
 ): Promise<Check> {
   const { remedy, hint } = options;
   try {
-    return { ...subject, ...await withinTime(options.limitMs, check()) };
+    return {
+      ...subject,
+      ...await withinTime(options.limitMs ?? limitMs, check()),
+    };
   } catch (error) {
     return {
       ...subject,
@@ -90,20 +94,6 @@ export function skipVariants(
     ? first.variant.title
     : `${variants.length} variants`;
   return [skip({ group, title }, why)];
-}
-
-/** Settles as `work` does. @throws {TransientError} If it takes longer than `ms`. */
-async function withinTime<T>(ms = limitMs, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new TransientError(`no answer within ${ms / 1000} s`)),
-    ms,
-  );
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Returns the exit code of checks: 2 if something is wrong, otherwise 75 if a service cannot be reached, otherwise 0. */

@@ -21,8 +21,8 @@ const periodInText = new RegExp(
 const formsInWords =
   "a day such as 2026-11-23, or an ISO week such as 2026-W48";
 
-/** Milliseconds. */
-const dayMs = 86_400_000;
+/** Milliseconds of a day. */
+export const dayMs = 86_400_000;
 
 /**
  * Returns the period of a day or an ISO week (ISO 8601, with or without hyphens).

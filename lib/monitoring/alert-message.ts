@@ -10,6 +10,7 @@ import {
   toSource,
   type VerdictState,
 } from "./alert-state.ts";
+import { percent } from "./reason.ts";
 import type { MonitoringResult } from "./result.ts";
 
 /** An alert in the forms in which it is delivered. */
@@ -438,8 +439,4 @@ function toCodeSpan(text: string): string {
   const fence = "`".repeat(longest + 1);
   const pad = /^`|`$|^ .* $/.test(text) ? " " : "";
   return `${fence}${pad}${text}${pad}${fence}`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

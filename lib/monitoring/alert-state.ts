@@ -1,6 +1,7 @@
 /** Decides which monitoring results raise an alert: those that change a verdict, and a reminder while it lasts. */
+import { dayMs } from "../config/periods.ts";
 import type { MonitoringResult } from "./result.ts";
-import { isJudged, type Severity } from "./verdict.ts";
+import { isJudged, type Severity, worstSeverity } from "./verdict.ts";
 
 /** What has a state of its own; `retrain` is the advice, which warns when it is yes. */
 export const alertVerdicts = [
@@ -98,7 +99,7 @@ export function decideAlert(
     const to = after[index]!.severity;
     return from === to ? [] : [{ verdict, from, to }];
   });
-  const status = worstOf(after);
+  const status = worstSeverity(after.map(({ severity }) => severity));
   const kind = changes.length > 0
     ? "change"
     : status !== "ok" && isDue(raisedAt, options)
@@ -121,13 +122,6 @@ export function toSource(
     scoringRunId: run.id,
     monitoredAt: monitored_at,
   };
-}
-
-/** Returns the worst of the severities. */
-export function worstOf(states: readonly VerdictState[]): JudgedSeverity {
-  return (["fail", "warn"] as const).find((worst) =>
-    states.some(({ severity }) => severity === worst)
-  ) ?? "ok";
 }
 
 /** Returns the same object if the result changes nothing, not even what the state is based on. */
@@ -171,8 +165,6 @@ export function compareSources(a: StateSource, b: StateSource): number {
     Date.parse(a.monitoredAt) - Date.parse(b.monitoredAt);
 }
 
-const msPerDay = 86_400_000;
-
 function isDue(
   raisedAt: string | undefined,
   { reminderDays, alertedAt }: {
@@ -182,5 +174,5 @@ function isDue(
 ): boolean {
   if (raisedAt === undefined || reminderDays === 0) return false;
   return alertedAt === undefined ||
-    Date.parse(raisedAt) - Date.parse(alertedAt) >= reminderDays * msPerDay;
+    Date.parse(raisedAt) - Date.parse(alertedAt) >= reminderDays * dayMs;
 }

@@ -2,7 +2,8 @@
 import type { Thresholds } from "../config/monitoring.ts";
 import { rangeNoise, shareNoise } from "../statistics/drift.ts";
 import type { Cusum } from "../statistics/cusum.ts";
-import { band, type Severity } from "./verdict.ts";
+import { percent, points } from "./reason.ts";
+import { band, type Severity, worstSeverity } from "./verdict.ts";
 
 /** One column, or one group of one-hot columns, in both samples, with the fields of the JSON report; unknown numbers are absent. */
 export interface ColumnDrift {
@@ -93,7 +94,7 @@ export function toSeverity(
     },
   ] as const;
   return {
-    severity: worst(findings.map(({ severity }) => severity)),
+    severity: worstSeverity(findings.map(({ severity }) => severity)),
     reasons: findings.filter(({ severity }) => severity !== "ok")
       .map(({ reason }) => reason),
   };
@@ -106,7 +107,7 @@ function toGroupSeverity(
 ): Pick<ColumnDrift, "severity" | "reasons"> {
   const { psi = 0, psi_noise_limit = 0, p_adjusted = 1 } = drift;
   const { distance = 0, distance_noise = 0 } = drift;
-  const effect = worst([
+  const effect = worstSeverity([
     psi > psi_noise_limit ? band(psi, limits.psi) : "ok",
     distance - distance_noise >= limits.group.distance ? "fail" : "ok",
   ]);
@@ -185,8 +186,8 @@ export function addCusum(
   if (sustained === "ok") return judged;
   const subject = cusum.category === undefined ? "" : `${cusum.category}: `;
   const reason = `${subject}shifted for ${cusum.periods} periods, mean rank ${
-    cusum.shift < 0 ? "" : "+"
-  }${(100 * cusum.shift).toFixed(1)} pp, cumulative sum ${
+    points(cusum.shift)
+  }, cumulative sum ${
     cusum.sum.toFixed(1)
   } (warns at ${limits.warn}, fails at ${limits.fail})`;
   return {
@@ -206,13 +207,6 @@ export function isImportant(
   return importance === undefined || importance >= limits.importance;
 }
 
-function worst(severities: readonly ("ok" | "warn" | "fail")[]): Severity {
-  return (["fail", "warn"] as const).find((each) =>
-    severities.includes(each)
-  ) ??
-    "ok";
-}
-
 /**
  * Formats a p-value for display.
  *
@@ -224,8 +218,4 @@ function worst(severities: readonly ("ok" | "warn" | "fail")[]): Severity {
  */
 export function describeP(p: number): string {
   return p < 0.0001 ? "< 0.0001" : p.toPrecision(2);
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

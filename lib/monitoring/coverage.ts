@@ -1,4 +1,5 @@
 /** Joins outcomes to scored players and describes how representative they are. */
+import { percent } from "./reason.ts";
 import { chiSquareLimit } from "../statistics/drift.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 
@@ -184,8 +185,4 @@ function scoreSpread(
   const isLarge = high - low >= limits.coverage.score_spread;
   const isCertain = statistic > chiSquareLimit(tenths.length - 1);
   return isLarge && isCertain ? { low, high } : undefined;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

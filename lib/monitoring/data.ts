@@ -1,10 +1,16 @@
 /** Judges whether a batch keeps the contract of its data. A broken delivery is repaired at its source; a new model would learn from it. */
 import { shareNoise } from "../statistics/drift.ts";
-import { type ColumnCounts, rowsOf } from "../statistics/column-counts.ts";
+import {
+  binOf,
+  type ColumnCounts,
+  rowsOf,
+  total,
+} from "../statistics/column-counts.ts";
 import type { RecordedRecipe } from "../rows/recipe.ts";
 import type { ColumnProfile } from "../statistics/profile.ts";
 import { isImportant } from "./column-drift.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
+import { percent } from "./reason.ts";
 import { band, type Severity } from "./verdict.ts";
 
 /** One broken rule of the contract. */
@@ -266,7 +272,9 @@ function judgeConstant(
     return undefined;
   }
   const known = total(profile.counts);
-  const share = known === 0 ? 0 : profile.counts[binOf(profile, min)]! / known;
+  const share = known === 0
+    ? 0
+    : profile.counts[binOf(profile.edges, min)]! / known;
   if (share ** total(counts) >= limits.constant_chance) return undefined;
   return {
     check: "constant",
@@ -334,26 +342,13 @@ function judgeScale(
 function mostZeros(profile: ColumnProfile): number {
   if (profile.zeros !== undefined) return profile.zeros;
   const { min = 1, max = -1 } = profile;
-  return min > 0 || max < 0 ? 0 : profile.counts[binOf(profile, 0)]!;
-}
-
-function binOf({ edges }: ColumnProfile, value: number): number {
-  const bin = edges.findIndex((edge) => value <= edge);
-  return bin < 0 ? edges.length : bin;
+  return min > 0 || max < 0 ? 0 : profile.counts[binOf(profile.edges, 0)]!;
 }
 
 function limitsOf({ warn, fail }: { warn: number; fail: number }): string {
   return `(warns at ${percent(warn)}, fails at ${percent(fail)})`;
 }
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
-}
-
 function number(value: number): string {
   return String(Number(value.toPrecision(3)));
-}
-
-function total(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

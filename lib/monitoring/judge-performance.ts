@@ -4,6 +4,7 @@ import { loggedAreaError } from "../statistics/classification.ts";
 import type { Estimate } from "../statistics/area-comparison.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import type { Thresholds } from "../config/monitoring.ts";
+import { points } from "./reason.ts";
 import type { Severity } from "./verdict.ts";
 
 /** The profile of the labelled set that the model was logged with; only the parts that performance is compared with. */
@@ -131,9 +132,4 @@ export function judgeCalibration(
   const size = Math.abs(z) > errors ? Math.abs(shift) : 0;
   if (size >= fail) return verdict("fail", numbers);
   return verdict(size >= warn ? "warn" : "ok", numbers);
-}
-
-/** Formats a difference of two rates in percentage points. */
-function points(difference: number): string {
-  return `${difference < 0 ? "" : "+"}${(100 * difference).toFixed(1)} pp`;
 }

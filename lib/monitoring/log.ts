@@ -1,6 +1,7 @@
 /** Logs a monitoring result as an MLflow run "Monitoring …": numbers as metrics, verdicts as tags, and the report as artifacts. */
 import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
+import { dayMs } from "../config/periods.ts";
 import type { MonitoringResult } from "./result.ts";
 import { getExperiment } from "../mlflow/experiment.ts";
 import { ForbiddenError } from "../mlflow/http.ts";
@@ -80,7 +81,7 @@ async function logToVersion(
     return;
   }
   const day = run.period ?? run.finished_at.slice(0, 10);
-  const step = Math.round(Date.parse(day) / msPerDay);
+  const step = Math.round(Date.parse(day) / dayMs);
   const timestampMs = Date.parse(monitored_at);
   const metrics = knownNumbers(performanceNumbers(performance))
     .map(([key, value]) => ({ key, value, timestampMs, step }));
@@ -98,8 +99,6 @@ async function logToVersion(
     );
   }
 }
-
-const msPerDay = 86_400_000;
 
 /** Creates the run, links it to the rows and the model, and uploads the report. Returns the run id. */
 async function startRun(

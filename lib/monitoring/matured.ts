@@ -1,7 +1,7 @@
 /** Measures each period whose outcomes have matured, from where `variants.yaml` says they are. */
 import { InputError, messageOf } from "../base/errors.ts";
 import type { OutcomeSettings } from "../config/outcomes.ts";
-import { addDays, type Period, toDay } from "../config/periods.ts";
+import { addDays, ageInDays, type Period, toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import type { Queryable } from "../database/database.ts";
 import type { Services } from "../services/services.ts";
@@ -175,17 +175,13 @@ export function toPeriodRuns(
   const [last, previous] = [days.at(-1), days.at(-2)];
   const step = last === undefined || previous === undefined
     ? 7
-    : daysBetween(previous, last);
+    : ageInDays(previous, new Date(last));
   return days.map((period, index) => ({
     period,
     run: newest.get(period)!,
     from: addDays(period, maturityDays),
     before: addDays(days[index + 1] ?? addDays(period, step), maturityDays),
   }));
-}
-
-function daysBetween(from: Period, to: Period): number {
-  return Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000);
 }
 
 /** Splits periods into groups, in order, with at most {@linkcode rowsAtOnce} scored rows each, or a single period. */

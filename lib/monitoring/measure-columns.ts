@@ -4,6 +4,7 @@ import {
   type ColumnCounts,
   meanOf,
   rowsOf,
+  total,
 } from "../statistics/column-counts.ts";
 import {
   cumulativeShift,
@@ -240,8 +241,4 @@ function distanceNoise(
     return Math.sqrt(share * (1 - share) * (1 / n1 + 1 / n2));
   });
   return Math.sqrt(2 / Math.PI) * total(errors) / 2;
-}
-
-function total(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

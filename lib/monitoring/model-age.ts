@@ -1,10 +1,9 @@
 /** How old a run's model is, and whether it is too early to retrain again. */
+import { ageInDays, type Period, toDay } from "../config/periods.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { PastVerdict } from "./result.ts";
 import type { LedgerRun } from "./runs.ts";
 import type { ModelAge } from "./verdict.ts";
-
-const msPerDay = 86_400_000;
 
 /**
  * Returns the days from a version's training date, or if it has none from when
@@ -23,8 +22,7 @@ export function toAge(
   if (maxDays === undefined || !version) return undefined;
   const trainedMs = Date.parse(version.tags["training_date"] ?? "");
   const startMs = Number.isNaN(trainedMs) ? version.createdMs : trainedMs;
-  const days = Math.floor((run.finishedAt.getTime() - startMs) / msPerDay);
-  return { days, maxDays };
+  return { days: ageInDays(dayOf(startMs), run.finishedAt), maxDays };
 }
 
 /**
@@ -46,7 +44,7 @@ export function findCoolDown(
   const { run, version, coolDownDays } = options;
   if (coolDownDays === 0) return undefined;
   const loggedDays = version &&
-    (run.finishedAt.getTime() - version.createdMs) / msPerDay;
+    ageInDays(dayOf(version.createdMs), run.finishedAt);
   if (loggedDays !== undefined && loggedDays < coolDownDays) {
     return `version ${version?.version} was logged ${
       describeDays(loggedDays)
@@ -54,15 +52,17 @@ export function findCoolDown(
   }
   const advised = history.find(({ retrain }) => retrain === true);
   if (advised?.period === undefined) return undefined;
-  const advisedDays = (Date.parse(run.period) - Date.parse(advised.period)) /
-    msPerDay;
+  const advisedDays = ageInDays(advised.period, new Date(run.period));
   if (advisedDays >= coolDownDays) return undefined;
   return `retraining was advised for ${advised.period}, ${
     describeDays(advisedDays)
   } before`;
 }
 
+function dayOf(timeMs: number): Period {
+  return toDay(new Date(timeMs));
+}
+
 function describeDays(days: number): string {
-  const whole = Math.floor(days);
-  return `${whole} ${whole === 1 ? "day" : "days"}`;
+  return `${days} ${days === 1 ? "day" : "days"}`;
 }

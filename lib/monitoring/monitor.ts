@@ -22,6 +22,8 @@ import { bytesAsFile } from "../storage/store.ts";
 import { readModel, type RecordedModel } from "./rows.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import type { Thresholds } from "../config/monitoring.ts";
+import { ageInDays } from "../config/periods.ts";
+import { toUnknownShares } from "../statistics/batch-profile.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import {
   type DriftComparison,
@@ -154,7 +156,7 @@ export async function monitorRun(
   const history = await readHistory(database, run, {
     columns: alarmingColumns(comparisons[0]),
   });
-  const unseen = toShares(unknownCategories, run);
+  const unseen = toUnknownShares({ rows: run.rows, unknownCategories });
   const data = judgeData({
     rows: run.rows,
     columns,
@@ -296,19 +298,7 @@ function toDelay(
   { maxAgeDays: maxDays }: VariantSettings["expect"],
 ): { days: number; maxDays: number } | undefined {
   if (!hasPeriod || maxDays === undefined) return undefined;
-  const days = Math.floor(
-    (finishedAt.getTime() - Date.parse(period)) / 86_400_000,
-  );
-  return { days, maxDays };
-}
-
-function toShares(
-  counts: Readonly<Record<string, number>>,
-  { rows }: LedgerRun,
-): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(counts).map(([column, count]) => [column, count / rows]),
-  );
+  return { days: ageInDays(period, finishedAt), maxDays };
 }
 
 function toFacts(run: LedgerRun): RunFacts {

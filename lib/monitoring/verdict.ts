@@ -4,6 +4,15 @@ import type { Bands } from "../config/monitoring.ts";
 /** A verdict. `not-enough-data` and `unknown` are neither good nor bad; a note or reason explains them. */
 export type Severity = "ok" | "warn" | "fail" | "not-enough-data" | "unknown";
 
+/** Returns the worst of severities: `ok` unless one fails or warns. */
+export function worstSeverity(
+  severities: readonly Severity[],
+): "ok" | "warn" | "fail" {
+  return (["fail", "warn"] as const).find((worst) =>
+    severities.includes(worst)
+  ) ?? "ok";
+}
+
 /**
  * Returns the band that a number falls into.
  *

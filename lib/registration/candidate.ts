@@ -24,6 +24,7 @@ import {
 import { featureImportance } from "./importance.ts";
 import { checkLibraryScores } from "./library-scores.ts";
 import type { OutputSettings } from "../scoring/model-output.ts";
+import { toUnknownShares } from "../statistics/batch-profile.ts";
 import {
   type ReferenceProfile,
   toAssociations,
@@ -223,7 +224,7 @@ export async function toCandidate(
       ...profile,
       importance,
       associations: toAssociations(profile, { ...profiled, importance }),
-      unknownShares: toShares(profiled),
+      unknownShares: toUnknownShares(profiled),
       ...(model.features.labels
         ? { labels: model.features.labels.map((labels) => labels ?? null) }
         : {}),
@@ -240,16 +241,6 @@ export async function toCandidate(
     warnings: toWarnings(files, { model, sample, width: names.length }),
     trainingDate: findTrainingDate(files),
   };
-}
-
-/** Returns the share of rows whose category the model does not know, by raw column. */
-function toShares(
-  { unknownCategories, rows }: Features,
-): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(unknownCategories)
-      .map(([column, count]) => [column, count / rows]),
-  );
 }
 
 /** Returns a warning if the sample has missing values that the model's trees handle otherwise than the library that trained them. */

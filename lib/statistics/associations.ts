@@ -1,5 +1,6 @@
 /** Rank correlations between columns: what changes in a batch although every single column stays the same. */
 import * as v from "../base/schema.ts";
+import { binOf, total } from "./column-counts.ts";
 
 /** Columns at most: the sums of all pairs are formed for every row that is scored. */
 const mostColumns = 10;
@@ -71,7 +72,7 @@ export function toRanked(
 
 /** Returns the mean rank of each bin's rows, less 1/2. */
 function ranksOf(counts: readonly number[]): number[] {
-  const rows = counts.reduce((sum, count) => sum + count, 0);
+  const rows = total(counts);
   let below = 0;
   return counts.map((count) => {
     const rank = (below + count / 2) / rows - 0.5;
@@ -161,17 +162,6 @@ function multiply(a: Float64Array, b: Float64Array): number {
     fourth += a[row + 3]! * b[row + 3]!;
   }
   return first + second + third + fourth;
-}
-
-function binOf(edges: Float64Array, value: number): number {
-  let bin = 0;
-  let last = edges.length;
-  while (bin < last) {
-    const middle = (bin + last) >>> 1;
-    if (value <= edges[middle]!) last = middle;
-    else bin = middle + 1;
-  }
-  return bin;
 }
 
 /** Returns the sums of two sets of rows together. */

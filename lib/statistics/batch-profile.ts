@@ -50,6 +50,18 @@ export interface BatchProfile extends BatchCounts {
   readonly unknownCategories: Readonly<Record<string, number>>;
 }
 
+/**
+ * Returns the share of rows whose category the model does not know, by raw column.
+ */
+export function toUnknownShares(
+  { rows, unknownCategories }: Pick<BatchProfile, "rows" | "unknownCategories">,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(unknownCategories)
+      .map(([column, count]) => [column, count / rows]),
+  );
+}
+
 /** Returns the bins of a reference profile. */
 export function toBins(
   profile: Pick<ReferenceProfile, "features" | "score" | "associations">,

@@ -49,16 +49,43 @@ export function countColumn(
   return counter.columns()[0]!;
 }
 
+/** Returns the rows of all bins. */
+export function total(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * Returns the index of a value's bin: the number of edges below it.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * deepStrictEqual([-1, 0, 5, 6].map((value) => binOf([0, 5], value)), [0, 0, 1, 2]);
+ * ```
+ *
+ * @param edges Ascending upper edges of all bins but the last.
+ */
+export function binOf(edges: ArrayLike<number>, value: number): number {
+  let bin = 0;
+  let last = edges.length;
+  while (bin < last) {
+    const middle = (bin + last) >>> 1;
+    if (value <= edges[middle]!) last = middle;
+    else bin = middle + 1;
+  }
+  return bin;
+}
+
 /** Returns the rows of a column, with and without a value. */
 export function rowsOf({ counts, missing }: ColumnCounts): number {
-  return counts.reduce((sum, count) => sum + count, missing);
+  return total(counts) + missing;
 }
 
 /** Returns the mean of a column's values; undefined when all are missing. */
 export function meanOf(
   { counts, sum }: Pick<ColumnCounts, "counts" | "sum">,
 ): number | undefined {
-  const known = counts.reduce((sum, count) => sum + count, 0);
+  const known = total(counts);
   return known === 0 ? undefined : sum / known;
 }
 
@@ -176,14 +203,7 @@ export class ColumnCounter {
         missing++;
         continue;
       }
-      let bin = 0;
-      let last = edges.length;
-      while (bin < last) {
-        const middle = (bin + last) >>> 1;
-        if (value <= edges[middle]!) last = middle;
-        else bin = middle + 1;
-      }
-      counts[bin]!++;
+      counts[binOf(edges, value)]!++;
       if (value === 0) zeros++;
       if (value < low || value > high) outOfRange++;
       if (value < min) min = value;

@@ -1,4 +1,5 @@
 /** Cumulative sums over periods: they find a shift that is too small to be seen in a single one. */
+import { total } from "./column-counts.ts";
 
 /** Counts per bin of one period; the bins are those of the reference. */
 export type PeriodCounts = readonly number[];
@@ -49,8 +50,8 @@ export function rankShift(
   reference: PeriodCounts,
   current: PeriodCounts,
 ): { shift: number; deviation: number } {
-  const before = sum(reference);
-  const now = sum(current);
+  const before = total(reference);
+  const now = total(current);
   let below = 0;
   let mean = 0;
   let square = 0;
@@ -94,17 +95,17 @@ export function cumulativeShift(
   periods: readonly PeriodCounts[],
   { tolerance, errors, most, limit }: CusumOptions,
 ): Cusum {
-  const total = sum(reference);
+  const all = total(reference);
   let found: Cusum = { sum: 0, shift: 0, periods: 0, isRising: false };
   let [rise, fall] = [found, found];
   for (const counts of periods) {
-    const rows = sum(counts);
-    if (rows === 0 || total === 0) continue;
+    const rows = total(counts);
+    if (rows === 0 || all === 0) continue;
     const { shift, deviation } = rankShift(reference, counts);
     if (deviation === 0) continue; // a single bin has no ranks
     const allowance = Math.max(
       tolerance,
-      errors * deviation * Math.sqrt(1 / total + 1 / rows),
+      errors * deviation * Math.sqrt(1 / all + 1 / rows),
     );
     const error = deviation / Math.sqrt(rows);
     const add = (to: Cusum, size: number): Cusum => {
@@ -118,8 +119,4 @@ export function cumulativeShift(
     found = rise.sum >= fall.sum ? rise : fall;
   }
   return found;
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }

@@ -69,6 +69,7 @@ const pure: readonly string[] = [
   "lib/base/disk-errors.ts",
   "lib/statistics/",
   "lib/base/errors.ts",
+  "lib/monitoring/reason.ts",
   "lib/monitoring/result.ts",
   "lib/rows/apply-steps.ts",
   "lib/rows/categories.ts",
