@@ -6,14 +6,15 @@ import {
   type CurrentRows,
   type DriftComparison,
   failedColumns,
+  lastingColumns,
 } from "../../lib/monitoring/columns.ts";
 import {
+  brokenColumns,
   type DataVerdict,
   judgeData,
   toJudgedColumns,
 } from "../../lib/monitoring/data.ts";
 import { type Group, toGroups } from "../../lib/monitoring/groups.ts";
-import { brokenColumns } from "../../lib/monitoring/monitor.ts";
 import {
   measurePerformance,
   type Performance,
@@ -23,17 +24,17 @@ import {
   type Decision,
   isJudged,
 } from "../../lib/monitoring/verdict.ts";
-import { featureImportance } from "../../lib/registration/importance.ts";
+import { profileImportance } from "../../lib/registration/importance.ts";
 import type { RecordedRecipe } from "../../lib/rows/recipe.ts";
 import {
   type BatchBins,
   countBatch,
   toBins,
+  toUnknownShares,
 } from "../../lib/statistics/batch-profile.ts";
 import { evaluationMetrics } from "../../lib/statistics/classification.ts";
 import {
   type ReferenceProfile,
-  toAssociations,
   toProfile,
 } from "../../lib/statistics/profile.ts";
 import type { PlayerRow, Week } from "./players.ts";
@@ -144,17 +145,16 @@ export async function logVersion(
   const encoded = model.encode(labelled.rows);
   const scores = model.predict(encoded);
   const profile = toProfile({ names: model.names, ...encoded, scores });
-  const importance = await featureImportance(
-    (matrix, rows) =>
-      Promise.resolve(model.predict({ matrix, rows, unknownCategories: {} })),
-    { ...encoded, width: model.names.length },
-  );
   const reference: ReferenceProfile = {
     version: 1,
     source: { uri: "", sha256: "", kind: "evaluation" },
     ...profile,
-    importance,
-    associations: toAssociations(profile, { ...encoded, importance }),
+    ...await profileImportance(
+      (matrix, rows) =>
+        Promise.resolve(model.predict({ matrix, rows, unknownCategories: {} })),
+      profile,
+      encoded,
+    ),
     unknownShares: {},
     metrics: {
       ...evaluationMetrics({
@@ -228,12 +228,10 @@ export function judgeWeek(
         ...model,
         importance: reference.importance,
       }),
-    unseen: Object.fromEntries(
-      Object.entries(week.unknownCategories).map(([column, count]) => [
-        column,
-        count / rows,
-      ]),
-    ),
+    unseen: toUnknownShares({
+      rows,
+      unknownCategories: week.unknownCategories,
+    }),
     unseenBefore: reference.unknownShares,
     earlierRows: past.rows,
   });
@@ -252,9 +250,12 @@ export function judgeWeek(
   const broken = brokenColumns(data, model);
   const lasting = before === undefined || before.data.severity === "fail"
     ? []
-    : failedColumns(drift).filter((name) =>
-      failedColumns(before.drift).includes(name) && !broken.includes(name)
-    );
+    : lastingColumns(drift, {
+      before: before.drift.severity === "fail"
+        ? failedColumns(before.drift).map(({ name }) => name)
+        : [],
+      broken,
+    });
   const judged = {
     data,
     drift,

@@ -146,11 +146,13 @@ function severityOf(
   { verdict }: MonitoringResult,
   name: AlertVerdict,
 ): Severity {
-  const { data = "unknown", drift, performance, retrain } = verdict;
+  const { data = "unknown", drift, performance, retrain, held_back: heldBack } =
+    verdict;
   if (name !== "retrain") return { data, drift, performance }[name];
   if (retrain) return "warn";
-  // Broken data, and a run that could not be judged, say nothing about an earlier advice.
-  const isKnown = data !== "fail" && (isJudged(drift) || isJudged(performance));
+  // Broken data, a cool-down, and a run that could not be judged say nothing about an earlier advice.
+  const isKnown = data !== "fail" && !heldBack &&
+    (isJudged(drift) || isJudged(performance));
   return isKnown ? "ok" : "unknown";
 }
 

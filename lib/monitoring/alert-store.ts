@@ -187,7 +187,7 @@ async function claimAlerts(
   const rows = await tx.query<{ id: number; alert: Alert }>(
     `with claimed as (
        update monitoring_alerts set claimed_until = now() + $2 * interval '1 minute'
-       where variant = $1 and delivered_at is null and raised_at > now() - $3 * interval '1 day'
+       where variant = $1 and delivered_at is null and added_at > now() - $3 * interval '1 day'
          and (claimed_until is null or claimed_until < now())
        returning id, alert
      )

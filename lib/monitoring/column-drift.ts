@@ -197,14 +197,21 @@ export function addCusum(
 }
 
 /**
- * Returns whether a failing column fails its verdict: if enough of the scores'
- * dependence on the features is on it, or nothing is known of that.
+ * Returns whether failing columns fail their verdict: if enough of the scores'
+ * dependence on the features is on all of them together, or nothing is known of
+ * that for one of them.
+ *
+ * @param importances One share per failing column.
  */
-export function isImportant(
-  importance: number | undefined,
+export function areImportant(
+  importances: readonly (number | undefined)[],
   limits: Pick<Thresholds, "importance">,
 ): boolean {
-  return importance === undefined || importance >= limits.importance;
+  const sum = importances.reduce<number>(
+    (sum, share = Infinity) => sum + share,
+    0,
+  );
+  return importances.length > 0 && sum >= limits.importance;
 }
 
 /**

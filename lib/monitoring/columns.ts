@@ -4,7 +4,7 @@ import type { AssociationSums } from "../statistics/associations.ts";
 import type { ColumnCounts } from "../statistics/column-counts.ts";
 import type { Profile, ReferenceProfile } from "../statistics/profile.ts";
 import { type AssociationDrift, judgeAssociations } from "./associations.ts";
-import { type ColumnDrift, isImportant } from "./column-drift.ts";
+import { areImportant, type ColumnDrift } from "./column-drift.ts";
 import { countGroup, type Group } from "./groups.ts";
 import {
   cusumOf,
@@ -58,7 +58,7 @@ export type PastRows = Pick<CurrentRows, "features" | "score">;
  *
  * @param reference The profile; it must have the features of `current`, in the same order.
  * @param options `groups`: the one-hot groups of the recipe, none by default; `past`: earlier periods in the same bins, oldest first, of which a sustained shift is found;
- * `importance`: that of each feature, see {@linkcode isImportant}; by default all are important;
+ * `importance`: that of each feature, see {@linkcode areImportant}; by default all are important;
  * `limits`: the variant's thresholds.
  */
 export function compareWith(
@@ -150,7 +150,7 @@ export function compareWith(
     ...found,
     ...(associations ? { associations } : {}),
     ...(score ? { score } : {}),
-    ...(reference.score
+    ...(reference.score && current.rows > 0
       ? {
         above_half: {
           ref: reference.score.aboveHalf / reference.rows,
@@ -197,10 +197,11 @@ function conclude(
   const fails = score?.severity === "fail" ||
     associations.some(({ severity }) => severity === "fail") ||
     (share ?? 0) >= limits.drifted_share.fail ||
-    failed.some((column) =>
-      isImportant(column.importance, limits) &&
-      Math.min(column.n_ref, column.n_cur) >=
-        limits.drifted_share.min_rows_for_one
+    areImportant(
+      failed.filter(({ n_ref, n_cur }) =>
+        Math.min(n_ref, n_cur) >= limits.drifted_share.min_rows_for_one
+      ).map(({ importance }) => importance),
+      limits,
     );
   if (fails) return { severity: "fail", ...found };
   if (!features || !score) return { severity: "unknown", ...found };
@@ -245,14 +246,39 @@ export function sortedByConcern(
   );
 }
 
-/** Returns the names of the columns and groups that failed, and "the score" first if it did. */
+/** Returns the columns and groups that failed, and "the score" first if it did. */
 export function failedColumns(
   comparison: DriftComparison | undefined,
-): string[] {
+): Pick<ColumnDrift, "name" | "importance">[] {
   const { features = [], groups = [], score } = comparison ?? {};
   const failed = [...groups, ...features]
-    .filter(({ severity }) => severity === "fail").map(({ name }) => name);
-  return score?.severity === "fail" ? ["the score", ...failed] : failed;
+    .filter(({ severity }) => severity === "fail");
+  return score?.severity === "fail"
+    ? [{ name: "the score" }, ...failed]
+    : failed;
+}
+
+/**
+ * Returns the names of what failed in two adjacent periods; none if the model
+ * hardly depends on all of it together.
+ *
+ * @param options `before`: the names of what failed in the period before; `broken`: columns whose data is broken, which do not count.
+ */
+export function lastingColumns(
+  comparison: DriftComparison | undefined,
+  { before, broken, limits = thresholds }: {
+    before: readonly string[];
+    broken: readonly string[];
+    limits?: Thresholds;
+  },
+): string[] {
+  const lasting = failedColumns(comparison).filter(({ name }) =>
+    before.includes(name) && !broken.includes(name)
+  );
+  const importances = lasting.map(({ importance }) => importance);
+  return areImportant(importances, limits)
+    ? lasting.map(({ name }) => name)
+    : [];
 }
 
 /** Returns the stability index by which columns are sorted; one without values comes first. */

@@ -8,8 +8,9 @@ import {
 } from "../statistics/column-counts.ts";
 import type { RecordedRecipe } from "../rows/recipe.ts";
 import type { ColumnProfile } from "../statistics/profile.ts";
-import { isImportant } from "./column-drift.ts";
+import { areImportant } from "./column-drift.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
+import { groupName } from "./groups.ts";
 import { percent } from "./reason.ts";
 import { band, type Severity } from "./verdict.ts";
 
@@ -90,28 +91,28 @@ export function judgeData(
   if (findings.length > 0) {
     return { severity: worstOf(findings, { ...batch, limits }), findings };
   }
-  if (batch.rows < limits.min_rows) {
-    return { severity: "not-enough-data", findings };
-  }
-  return { severity: batch.columns ? "ok" : "unknown", findings };
+  const { rows, columns } = batch;
+  const isFew = rows < limits.min_rows || (columns?.length ?? 0) > 0 &&
+      !columns?.some((column) => hasEnoughRows(column, limits));
+  if (isFew) return { severity: "not-enough-data", findings };
+  return { severity: columns ? "ok" : "unknown", findings };
 }
 
-/** Returns the verdict on findings: a failing column that the model hardly uses only warns. */
+/** Returns the verdict on findings: failing columns that the model hardly uses, all together, only warn. */
 function worstOf(
   findings: readonly DataFinding[],
   { columns = [], limits }: Pick<JudgedBatch, "columns"> & {
     limits: Thresholds;
   },
 ): "warn" | "fail" {
-  const isMinor = ({ column }: DataFinding) =>
-    columns.some(({ profile, importance }) =>
-      profile.name === column && !isImportant(importance, limits)
-    );
-  return findings.some((finding) =>
-      finding.severity === "fail" && !isMinor(finding)
-    )
-    ? "fail"
-    : "warn";
+  const failed = new Set(
+    findings.filter(({ severity }) => severity === "fail").map(subjectOf),
+  );
+  const known = new Map(
+    columns.map(({ profile, importance }) => [profile.name, importance]),
+  );
+  const importances = [...failed].map((subject) => known.get(subject));
+  return areImportant(importances, limits) ? "fail" : "warn";
 }
 
 const subjects: Partial<Record<DataFinding["check"], string>> = {
@@ -166,6 +167,18 @@ export function toJudgedColumns(
     importance: options.importance?.[index],
   }))
     .filter(({ profile }) => !encoded.has(profile.name));
+}
+
+/** Returns the columns with a finding on their data, and the groups whose raw column has one: their drift is that finding's. */
+export function brokenColumns(
+  { findings }: DataVerdict,
+  { recipe }: { recipe: RecordedRecipe | undefined },
+): string[] {
+  const columns = findings.flatMap(({ column }) => column ?? []);
+  const groups = (recipe?.one_hot ?? [])
+    .filter(({ column }) => columns.includes(column))
+    .map(({ prefix }) => groupName(prefix));
+  return [...columns, ...groups];
 }
 
 function judgeRows(
@@ -231,15 +244,21 @@ function judgeColumn(
   { profile, counts }: JudgedColumn,
   limits: Thresholds,
 ): DataFinding[] {
-  const rowsNow = rowsOf(counts);
-  const rowsBefore = rowsOf({ ...counts, ...profile });
-  if (Math.min(rowsNow, rowsBefore) < limits.min_rows) return [];
+  if (!hasEnoughRows({ profile, counts }, limits)) return [];
   const missing = judgeMissing(profile, counts, limits);
   const constant = judgeConstant(profile, counts, limits);
   if (constant) return [...missing, constant];
   const zeroed = judgeZeros(profile, counts, limits);
   const scale = judgeScale(profile, counts, limits);
   return [...missing, ...zeroed ? [zeroed] : [], ...scale ? [scale] : []];
+}
+
+function hasEnoughRows(
+  { profile, counts }: Pick<JudgedColumn, "profile" | "counts">,
+  limits: Thresholds,
+): boolean {
+  const before = total(profile.counts) + profile.missing;
+  return Math.min(rowsOf(counts), before) >= limits.min_rows;
 }
 
 function judgeMissing(

@@ -79,6 +79,10 @@ export async function measureMatured(
   const pool = openPool(services, source, {
     periods,
     limits: settings.monitoring.thresholds,
+    broken: await services.withRetry(
+      "read the runs whose data failed",
+      () => readBroken(database, periods.map(({ run }) => run.id)),
+    ),
   });
   for (const group of groupByRows(candidates)) {
     const found = await source.read(group);
@@ -92,14 +96,16 @@ export async function measureMatured(
         if (!known) done.push({ status: "missing", run, expected: source.uri });
       } else if (!known?.digests.has(own.sha256)) {
         const before = await pool.before(each);
-        done.push(
-          await measure(services, settings, {
-            run,
-            outcomes: own,
-            before,
-            challenger,
-          }),
-        );
+        const found = await measure(services, settings, {
+          run,
+          outcomes: own,
+          before,
+          challenger,
+        });
+        done.push(found);
+        if (
+          found.status === "measured" && found.result.verdict.data === "fail"
+        ) pool.leaveOut(run);
       }
       if (own && !(own instanceof InputError)) pool.add(period, own);
     }
@@ -157,19 +163,18 @@ export async function writePeriods(
  * day until those of the next scored period do. For the newest period, the next one
  * is as far away as the previous one, or a week.
  *
- * A run whose input named the period takes precedence over those that merely
- * were scored on that day.
+ * Where inputs name periods, runs of other inputs, which have only the day of
+ * scoring, are none.
  */
 export function toPeriodRuns(
   runs: readonly LedgerRun[],
   { maturityDays }: Pick<OutcomeSettings, "maturityDays">,
 ): PeriodRun[] {
   const newest = new Map<Period, LedgerRun>();
-  for (const run of runs) {
+  const named = runs.filter(({ hasPeriod }) => hasPeriod);
+  for (const run of named.length > 0 ? named : runs) {
     const known = newest.get(run.period);
-    if (!known || (run.hasPeriod && !known.hasPeriod)) {
-      newest.set(run.period, run);
-    }
+    if (!known) newest.set(run.period, run);
   }
   const days = [...newest.keys()].sort();
   const [last, previous] = [days.at(-1), days.at(-2)];
@@ -197,6 +202,19 @@ function groupByRows(periods: readonly PeriodRun[]): PeriodRun[][] {
     rows += each.run.rows;
   }
   return groups;
+}
+
+/** Returns the ids of the runs whose data failed. */
+async function readBroken(
+  database: Queryable,
+  runs: readonly number[],
+): Promise<number[]> {
+  const rows = await database.query<{ id: number }>(
+    `select distinct scoring_run_id as id from monitoring_runs
+     where data = 'fail' and scoring_run_id = any($1::bigint[])`,
+    [runs],
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** The outcomes that a run was measured with. */

@@ -31,7 +31,7 @@ export function toAge(
  * ago than the cool-down; undefined if it is not.
  *
  * @param history The results of earlier periods, newest first.
- * @param options `coolDownDays`: the variant's setting; 0 for none.
+ * @param options `coolDownDays`: the variant's setting; 0 for none; `basis`: the scoring run whose performance this advice rests on, so that its own advice is no earlier one.
  */
 export function findCoolDown(
   history: readonly PastVerdict[],
@@ -39,9 +39,10 @@ export function findCoolDown(
     run: Pick<LedgerRun, "finishedAt" | "period">;
     version: Pick<ModelVersion, "version" | "createdMs"> | undefined;
     coolDownDays: number;
+    basis?: number | undefined;
   },
 ): string | undefined {
-  const { run, version, coolDownDays } = options;
+  const { run, version, coolDownDays, basis } = options;
   if (coolDownDays === 0) return undefined;
   const loggedDays = version &&
     ageInDays(dayOf(version.createdMs), run.finishedAt);
@@ -50,7 +51,9 @@ export function findCoolDown(
       describeDays(loggedDays)
     } ago`;
   }
-  const advised = history.find(({ retrain }) => retrain === true);
+  const advised = history.find(({ retrain, scoring_run_id: id }) =>
+    retrain === true && id !== basis
+  );
   if (advised?.period === undefined) return undefined;
   const advisedDays = ageInDays(advised.period, new Date(run.period));
   if (advisedDays >= coolDownDays) return undefined;

@@ -19,7 +19,7 @@ import type { PeriodSample } from "./pooled.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import { readAllRows } from "../rows/read.ts";
 import { bytesAsFile } from "../storage/store.ts";
-import { readModel, type RecordedModel } from "./rows.ts";
+import { readModel } from "./rows.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import type { Thresholds } from "../config/monitoring.ts";
 import { ageInDays } from "../config/periods.ts";
@@ -27,14 +27,13 @@ import { toUnknownShares } from "../statistics/batch-profile.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import {
   type DriftComparison,
-  failedColumns,
   judgedColumns,
+  lastingColumns,
   sortedByConcern,
 } from "./columns.ts";
 import { findCoolDown, toAge } from "./model-age.ts";
 import { compareRun } from "./compare-run.ts";
-import { type DataVerdict, judgeData } from "./data.ts";
-import { groupName } from "./groups.ts";
+import { brokenColumns, judgeData } from "./data.ts";
 import { decide, isJudged } from "./verdict.ts";
 
 /**
@@ -199,11 +198,13 @@ export async function monitorRun(
           coolDown: findCoolDown(history, {
             run,
             version,
+            basis: restsOn?.performance.scoring_run_id,
             ...settings.monitoring,
           }),
           lasting: toLasting(comparisons[0], {
             run,
             broken: brokenColumns(data, model),
+            limits,
             before: history.find(({ scoring_run_id }) =>
               scoring_run_id === previous?.id
             ),
@@ -233,33 +234,25 @@ function alarmingColumns(comparison: DriftComparison | undefined): string[] {
     .slice(0, mostAlarming).map(({ name }) => name);
 }
 
-/** Returns what failed in this run and in that of the period before, which the same model version scored and whose data did not fail; without the columns whose data is broken. */
+/** Returns what failed in this run and in that of the period before, whose drift failed, which the same model version scored and whose data did not fail; without the columns whose data is broken. */
 function toLasting(
   comparison: DriftComparison | undefined,
-  { run, before, broken }: {
+  { run, before, broken, limits }: {
     run: LedgerRun;
     before: PastVerdict | undefined;
     broken: readonly string[];
+    limits: Thresholds;
   },
 ): string[] {
-  if (before?.model_version !== run.modelVersion || before.data === "fail") {
-    return [];
-  }
-  return failedColumns(comparison).filter((name) =>
-    before.failed?.includes(name) && !broken.includes(name)
-  );
-}
-
-/** Returns the columns with a finding on their data, and the groups whose raw column has one: their drift is that finding's. */
-export function brokenColumns(
-  { findings }: DataVerdict,
-  { recipe }: Pick<RecordedModel, "recipe">,
-): string[] {
-  const columns = findings.flatMap(({ column }) => column ?? []);
-  const groups = (recipe?.one_hot ?? [])
-    .filter(({ column }) => columns.includes(column))
-    .map(({ prefix }) => groupName(prefix));
-  return [...columns, ...groups];
+  if (
+    before?.model_version !== run.modelVersion || before.data === "fail" ||
+    before.drift !== "fail"
+  ) return [];
+  return lastingColumns(comparison, {
+    before: before.failed ?? [],
+    broken,
+    limits,
+  });
 }
 
 function toPerformance(

@@ -23,6 +23,8 @@ export interface PeriodRun extends PeriodWindow {
 export interface Pool {
   /** Keeps outcomes that were read, so that they are not read again. */
   add(period: Period, outcomes: RunOutcomes): void;
+  /** Leaves out a run whose data failed: its scores say nothing about the model. */
+  leaveOut(run: Pick<LedgerRun, "id">): void;
   /**
    * Returns the samples of the periods that are judged together with one: the
    * newest ones before it that the same model version scored, oldest first.
@@ -35,21 +37,28 @@ export interface Pool {
 /**
  * Opens the pool of a variant. Periods must be asked for in their order.
  *
- * @param options `periods`: all of the variant, oldest first; `limits`: the variant's thresholds.
+ * @param options `periods`: all of the variant, oldest first; `limits`: the variant's thresholds; `broken`: ids of the runs whose data failed.
  */
 export function openPool(
   services: Services,
   source: OutcomeSource,
-  { periods, limits }: { periods: readonly PeriodRun[]; limits: Thresholds },
+  { periods, limits, broken }: {
+    periods: readonly PeriodRun[];
+    limits: Thresholds;
+    broken: Iterable<number>;
+  },
 ): Pool {
+  const leftOut = new Set(broken);
   const outcomes = new Map<Period, RunOutcomes | undefined>();
   const samples = new Map<Period, PeriodSample | undefined>();
   return {
     add: (period, own) => void outcomes.set(period, own),
+    leaveOut: ({ id }) => void leftOut.add(id),
     async before({ period, run }) {
       const wanted = periods.filter((each) =>
         each.period < period && each.run.modelName === run.modelName &&
-        each.run.modelVersion === run.modelVersion
+        each.run.modelVersion === run.modelVersion &&
+        !leftOut.has(each.run.id)
       );
       wanted.splice(0, wanted.length - (limits.pooled_periods - 1));
       const missing = wanted.filter((each) =>

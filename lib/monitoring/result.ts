@@ -36,6 +36,8 @@ export interface MonitoringResult {
     readonly performance: Severity;
     readonly retrain: boolean;
     readonly reason: string;
+    /** Whether the cool-down holds the advice to retrain back; absent if not, and in a result of an earlier release. */
+    readonly held_back?: true;
   };
   /** Absent in a result of an earlier release. */
   readonly data?: DataVerdict;

@@ -104,8 +104,9 @@ export async function countPlayers(
 
 /**
  * Returns the newest completed run of the newest period before the run's that
- * scored other data; undefined when there is none. For a run without a period, an
- * earlier run of the same day counts, too.
+ * scored other data; undefined when there is none. For a run that names its period,
+ * runs that name theirs come first. For a run without a period, an earlier run of
+ * the same day counts, too.
  */
 export async function findPreviousRun(
   database: Queryable,
@@ -117,8 +118,8 @@ export async function findPreviousRun(
        and content_sha256 <> $2 and status = 'completed'
        and (${effectivePeriod} < $3 or ${effectivePeriod} = $3 and id < $1
          and (select period is null from scoring_runs where id = $1))
-     order by ${effectivePeriod} desc, id desc limit 1`,
-    [run.id, run.contentSha256, run.period],
+     order by ($4 and period is not null) desc, ${effectivePeriod} desc, id desc limit 1`,
+    [run.id, run.contentSha256, run.period, run.hasPeriod],
   );
   return previous;
 }
@@ -141,7 +142,8 @@ export async function readProfile(
 
 /**
  * Returns the profiles of the runs of earlier periods in the bins of one
- * reference, oldest first: of each period the newest run, and none whose data failed.
+ * reference, oldest first: of each period the newest run, unless its data
+ * failed. Where a run names its period, runs that do not are left out.
  *
  * @param options `reference`: SHA-256 of the reference profile; `limit`: number of periods at most.
  * @throws {InputError} If one is of a later release.
@@ -156,6 +158,7 @@ export async function readPastProfiles(
        select distinct on (${effectivePeriod}) s.id, s.profile, ${effectivePeriod} as day from scoring_runs s
        where s.variant = (select variant from scoring_runs where id = $1) and s.status = 'completed'
          and ${effectivePeriod} < $2 and s.content_sha256 <> $3 and s.profile ->> 'reference' = $4
+         and (s.period is not null or not $6)
        order by ${effectivePeriod} desc, s.id desc) newest
      where not exists (select from monitoring_runs m where m.scoring_run_id = newest.id and m.data = 'fail')
      order by day desc limit $5`,
@@ -165,6 +168,7 @@ export async function readPastProfiles(
       run.contentSha256,
       options.reference,
       options.limit,
+      run.hasPeriod,
     ],
   );
   return rows.flatMap(({ id, profile }) =>
@@ -190,8 +194,8 @@ export async function readScores(
 
 /**
  * Returns the latest judged performance among the runs before `run` that the
- * same model version scored, and the monitoring run that measured it; undefined
- * when there is none.
+ * same model version scored and whose data did not fail, and the monitoring run
+ * that measured it; undefined when there is none.
  */
 export async function findEarlierPerformance(
   database: Queryable,
@@ -208,6 +212,7 @@ export async function findEarlierPerformance(
      from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id
      where s.variant = (select variant from scoring_runs where id = $1) and ${isBefore}
        and s.model_name = $2 and s.model_version = $3 and ${isJudgedSql}
+       and m.data is distinct from 'fail'
      order by ${effectivePeriod} desc, s.id desc, m.id desc limit 1`,
     [run.id, run.modelName, run.modelVersion],
   );
@@ -338,7 +343,7 @@ async function readColumns(
     `with found as (
        select d.monitoring_run_id as id, d.column_name as name, d.severity, d.psi
        from drift_metrics d join monitoring_runs m on m.id = d.monitoring_run_id
-       where d.monitoring_run_id = any($1::bigint[]) and d.column_kind = 'feature'
+       where d.monitoring_run_id = any($1::bigint[]) and d.column_kind in ('feature', 'group')
          and d.comparison = ${mainComparison})
      select id, name, severity, psi from found
      where name = any($2::text[]) or name in (

@@ -34,6 +34,8 @@ export function band(
 export interface Decision {
   readonly retrain: boolean;
   readonly reason: string;
+  /** Whether there is a cause to retrain that the cool-down holds back; absent if not. */
+  readonly held_back?: true;
 }
 
 /** Returns true for a performance that was measured and judged; only such a verdict replaces an earlier one. */
@@ -88,9 +90,11 @@ export interface Findings {
 export function decide(found: Findings): Decision {
   const cause = findCause(found);
   if (cause !== undefined) {
-    return found.coolDown === undefined
-      ? { retrain: true, reason: cause }
-      : { retrain: false, reason: `${cause}, but ${found.coolDown}` };
+    return found.coolDown === undefined ? { retrain: true, reason: cause } : {
+      retrain: false,
+      reason: `${cause}, but ${found.coolDown}`,
+      held_back: true,
+    };
   }
   if (found.data === "fail") {
     return {
@@ -99,7 +103,7 @@ export function decide(found: Findings): Decision {
     };
   }
   const reason = found.drift === "fail"
-    ? "drift failed once; retraining is advised if the same drift fails in the next period, too"
+    ? "drift failed, but nothing failed in the period before, too; retraining is advised when the same column or the score fails in two adjacent periods"
     : "performance has not failed, and the same drift has not failed in two adjacent periods";
   return { retrain: false, reason };
 }

@@ -21,15 +21,11 @@ import {
   type OpenModel,
   toGraphs,
 } from "./candidate-model.ts";
-import { featureImportance } from "./importance.ts";
+import { profileImportance } from "./importance.ts";
 import { checkLibraryScores } from "./library-scores.ts";
 import type { OutputSettings } from "../scoring/model-output.ts";
 import { toUnknownShares } from "../statistics/batch-profile.ts";
-import {
-  type ReferenceProfile,
-  toAssociations,
-  toProfile,
-} from "../statistics/profile.ts";
+import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { prepareRows } from "../rows/apply-steps.ts";
 import { checkSteps } from "../rows/check-steps.ts";
 import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
@@ -193,10 +189,6 @@ export async function toCandidate(
     );
   const profiled = labelled ?? sample;
   const profile = toProfile({ names, ...toProfiled(profiled, model) });
-  const importance = await featureImportance(opened.predict, {
-    ...profiled,
-    width: names.length,
-  });
   const metrics = labelled && evaluationMetrics({
     probabilities: labelled.scores,
     outcomes: labelled.labels ?? new Uint8Array(),
@@ -222,8 +214,7 @@ export async function toCandidate(
       version: 1,
       source: toSource(files, labelled ? "evaluation" : "sample"),
       ...profile,
-      importance,
-      associations: toAssociations(profile, { ...profiled, importance }),
+      ...await profileImportance(opened.predict, profile, profiled),
       unknownShares: toUnknownShares(profiled),
       ...(model.features.labels
         ? { labels: model.features.labels.map((labels) => labels ?? null) }

@@ -1,4 +1,9 @@
 /** Measures how much a model's scores depend on each feature. */
+import {
+  type Profile,
+  type ReferenceProfile,
+  toAssociations,
+} from "../statistics/profile.ts";
 
 /** Rows that are used at most, and scored in all: a model with many features is measured on fewer rows. */
 const mostRows = 256;
@@ -9,8 +14,8 @@ const mostScored = 50_000;
  * predictions when the feature's values are those of other rows (Fisher, Rudin
  * and Dominici 2019, https://jmlr.org/papers/v20/18-760.html, with the change of
  * the score in place of the loss, so that no outcomes are needed), as shares of
- * their sum. The other row is the one half the set further on, so a second call
- * returns the same.
+ * their sum. The rows are spread over the whole set, and the other row is the one
+ * half of them further on, so a second call returns the same.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -23,7 +28,7 @@ const mostScored = 50_000;
  *
  * @param predict Returns rows × outputs predictions.
  * @param data `matrix`: rows × width.
- * @returns One share per feature, from 0 to 1; all 0 if no feature changes a prediction.
+ * @returns One share per feature, from 0 to 1; undefined if no feature changes a prediction, as with a single row.
  */
 export async function featureImportance(
   predict: (matrix: Float32Array, rows: number) => Promise<Float32Array>,
@@ -32,13 +37,18 @@ export async function featureImportance(
     rows: number;
     width: number;
   },
-): Promise<number[]> {
+): Promise<number[] | undefined> {
   const rows = Math.min(
     all,
     mostRows,
     Math.max(2, Math.floor(mostScored / width)),
   );
-  const used = matrix.subarray(0, rows * width);
+  // The set may be sorted, so that its first rows know too little.
+  const used = new Float32Array(rows * width);
+  for (let row = 0; row < rows; row++) {
+    const from = Math.floor(row * all / rows) * width;
+    used.set(matrix.subarray(from, from + width), row * width);
+  }
   const before = await predict(used, rows);
   const changes: number[] = [];
   for (let feature = 0; feature < width; feature++) {
@@ -52,7 +62,30 @@ export async function featureImportance(
     changes.push(meanChange(before, after));
   }
   const total = changes.reduce((sum, change) => sum + change, 0);
-  return changes.map((change) => total === 0 ? 0 : change / total);
+  return total === 0 ? undefined : changes.map((change) => change / total);
+}
+
+/**
+ * Returns what a reference profile has of the importance of its features: the
+ * shares, and the rank correlations of the most important ones; nothing if no
+ * feature changes a prediction.
+ *
+ * @param profile The profile of the rows.
+ * @param data As for {@linkcode featureImportance}.
+ */
+export async function profileImportance(
+  predict: Parameters<typeof featureImportance>[0],
+  profile: Pick<Profile, "features">,
+  data: { matrix: Float32Array; rows: number },
+): Promise<Pick<ReferenceProfile, "importance" | "associations">> {
+  const { matrix, rows } = data;
+  const width = profile.features.length;
+  const importance = await featureImportance(predict, { matrix, rows, width });
+  if (!importance) return {};
+  return {
+    importance,
+    associations: toAssociations(profile, { importance, matrix, rows }),
+  };
 }
 
 function meanChange(before: Float32Array, after: Float32Array): number {

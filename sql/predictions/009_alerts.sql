@@ -17,6 +17,7 @@ create table monitoring_alerts (
   id bigint generated always as identity primary key,
   variant text not null,
   raised_at timestamptz not null, -- when the result was made that raised it
+  added_at timestamptz not null default now(),
   status text not null check (status in ('ok', 'warn', 'fail')), -- the worst verdict of the variant; ok: recovered
   alert json not null, -- the message and what it is about
   claimed_until timestamptz, -- a process is delivering it; null: none

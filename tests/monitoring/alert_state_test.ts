@@ -225,3 +225,10 @@ Deno.test("decideAlert(): the advice to retrain is a state of its own; broken da
     "change, drift fail>ok, retrain warn>ok, now ok",
   );
 });
+
+Deno.test("decideAlert(): a cool-down is no recovery", () => {
+  const { line } = follow();
+  line({ period: week(0), drift: "fail", retrain: true });
+  strictEqual(line({ period: week(1), drift: "fail", heldBack: true }), "");
+  strictEqual(line({ period: week(2), drift: "fail", retrain: true }), "");
+});

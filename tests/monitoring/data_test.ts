@@ -152,6 +152,51 @@ Deno.test("judgeData() only warns of a broken column that the model hardly uses"
   strictEqual(severityOf([0.5, 0.3, 0, 0.1, 0.1, 0]), "warn");
 });
 
+Deno.test("judgeData() fails if many columns break of which the model uses each a little", () => {
+  const random = randomFrom(10);
+  const names = Array.from({ length: 200 }, (_, index) => `c${index}`);
+  const data = (rows: number, isGone: (column: number) => boolean) => ({
+    names,
+    rows,
+    matrix: Float32Array.from(
+      { length: rows * names.length },
+      (_, index) => isGone(index % names.length) ? NaN : random(),
+    ),
+    scores: undefined,
+  });
+  const profile = toProfile(data(300, () => false));
+  const severityOf = (gone: number) => {
+    const week = data(200, (column) => column < gone);
+    const counts = countBatch(toBins(profile, { sha256: "" }), {
+      ...week,
+      scores: [],
+    });
+    const columns = toJudgedColumns(profile.features, counts.features, {
+      recipe: undefined,
+      importance: names.map(() => 1 / names.length),
+    });
+    return judgeData({ rows: 200, columns, unseen: {}, earlierRows: [] })
+      .severity;
+  };
+  // One of 200 equal columns has 0.5 % of the scores' dependence, two have 1 %.
+  deepStrictEqual([0, 1, 2, 200].map(severityOf), [
+    "ok",
+    "warn",
+    "fail",
+    "fail",
+  ]);
+});
+
+Deno.test("judgeData() does not call columns in order that it could not judge", () => {
+  const random = randomFrom(11);
+  const reference = drawWeek(random, 60);
+  const week = change(drawWeek(random, 1000), 0, () => NaN);
+  deepStrictEqual(judge(reference, week), {
+    severity: "not-enough-data",
+    findings: [],
+  });
+});
+
 Deno.test("judgeData() finds unknown categories and a changed number of rows", () => {
   const random = randomFrom(6);
   const reference = drawWeek(random, 1500);

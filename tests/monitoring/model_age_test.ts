@@ -72,6 +72,13 @@ Deno.test("findCoolDown() holds after a version was logged and after an advice, 
       version: old,
       coolDownDays: 7,
     }]],
+    // The advice of the run that this one rests on is no earlier one.
+    [undefined, [[past("2026-11-16", true)], {
+      run,
+      version: old,
+      coolDownDays: 14,
+      basis: 1,
+    }]],
     [undefined, [[past("2026-11-16", false)], {
       run,
       version: old,

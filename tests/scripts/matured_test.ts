@@ -616,6 +616,21 @@ Deno.test("toPeriodRuns() takes the newest run of each period, and its outcomes 
       [7, "2020-02-10", "2020-03-09", "2020-03-30"],
     ],
   );
+  // A file that somebody scored in between has no period, and ends none.
+  deepStrictEqual(
+    toPeriodRuns([
+      run(3, "2020-01-13"),
+      run(2, "2020-01-08", false),
+      run(1, "2020-01-06"),
+    ], { maturityDays: 0 }).map(({ run, before }) => [run.id, before]),
+    [[1, "2020-01-13"], [3, "2020-01-20"]],
+  );
+  deepStrictEqual(
+    toPeriodRuns([run(2, "2020-01-08", false), run(1, "2020-01-06", false)], {
+      maturityDays: 0,
+    }).map(({ run }) => run.id),
+    [1, 2],
+  );
   deepStrictEqual(
     toPeriodRuns([run(1, "2020-01-06")], { maturityDays: 0 }).map((
       { from, before },

@@ -14,6 +14,7 @@ export interface ResultParts {
   readonly drift?: Severity;
   readonly performance?: Severity;
   readonly retrain?: boolean;
+  readonly heldBack?: boolean;
   readonly more?: Partial<MonitoringResult>;
 }
 
@@ -27,6 +28,7 @@ export function resultOf(
     drift = "ok",
     performance = "unknown",
     retrain = false,
+    heldBack = false,
     more = {},
   }: ResultParts,
 ): MonitoringResult {
@@ -46,7 +48,14 @@ export function resultOf(
       finished_at: at,
       mlflow_run_id: null,
     },
-    verdict: { data, drift, performance, retrain, reason: "for a test" },
+    verdict: {
+      data,
+      drift,
+      performance,
+      retrain,
+      reason: "for a test",
+      ...(heldBack ? { held_back: true } : {}),
+    },
     comparisons: [],
     unseen_categories: {},
     notes: [],
