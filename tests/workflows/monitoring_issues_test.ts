@@ -132,6 +132,37 @@ Deno.test("issues.sh repeats nothing when a job runs again, and does not open ag
   ]);
 });
 
+Deno.test("issues.sh changes no newer issue when a job of an older one runs again", async () => {
+  await using repository = await startRepository();
+  const { update } = repository;
+  const [warned, recovered, failed] = [
+    { us: report(alert("warn", 10)) },
+    { us: report(alert("ok", 11)) },
+    { us: report(alert("fail", 12)) },
+  ];
+  for (const week of [warned, recovered, failed]) await update(week);
+  for (const again of [recovered, warned, failed]) {
+    deepStrictEqual((await update(again)).lines, [
+      "Monitoring of geography US: CLOSED, 1",
+      "Monitoring of geography US: OPEN, 0",
+    ]);
+  }
+});
+
+Deno.test("issues.sh fails if the outcomes of a period could not be used, and publishes the alerts all the same", async () => {
+  await using repository = await startRepository();
+  const { code, output, lines } = await repository.update({
+    us: {
+      ...report(alert("fail", 10)),
+      periods: [{ status: "measured" }, { status: "failed", error: "row 3" }],
+    },
+    base: { ...report(), periods: [{ status: "missing" }] },
+  });
+  deepStrictEqual(lines, ["Monitoring of geography US: OPEN, 0"]);
+  strictEqual(code, 1);
+  match(output, /::error::The outcomes of a period of us cannot be used/);
+});
+
 Deno.test("issues.sh fails if monitor failed or wrote nothing, after all other alerts", async () => {
   await using repository = await startRepository();
   const { code, output, lines } = await repository.update({

@@ -15,19 +15,19 @@ retried() {
 }
 
 publish() {
-  local alert=$1 title status marker issues number state posted=""
+  local alert=$1 title status marker issues number state posted
   title=$(jq --raw-output .issue <<<"$alert")
   status=$(jq --raw-output .status <<<"$alert")
   marker=$(jq --raw-output '"<!-- \(.variant) \(.raised_at) -->"' <<<"$alert")
   jq --raw-output --arg marker "$marker" '"### \(.title)\n\n\(.markdown)\n\n\($marker)"' <<<"$alert" >alert.md
 
-  issues=$(retried gh issue list --label monitoring --state all --limit 1000 --json number,title,state)
-  read -r number state < <(jq --raw-output --arg title "$title" \
-    'map(select(.title == $title)) | max_by(.number) // empty | "\(.number) \(.state)"' <<<"$issues") || true
-  if [[ -n "$number" ]]; then
-    posted=$(retried gh issue view "$number" --json body,comments |
-      jq --raw-output --arg marker "$marker" 'select([.body, .comments[].body] | any(contains($marker))) | "posted"')
-  fi
+  issues=$(retried gh issue list --label monitoring --state all --limit 1000 --json number,title,state,body,comments |
+    jq --arg title "$title" 'map(select(.title == $title))')
+  read -r number state < <(jq --raw-output 'max_by(.number) // empty | "\(.number) \(.state)"' <<<"$issues") || true
+  posted=$(jq --raw-output --arg marker "$marker" \
+    'map(select([.body, .comments[].body] | any(contains($marker))))[0].number // ""' <<<"$issues")
+  # A job that runs again may have older alerts, of an issue that is closed.
+  if [[ -n "$posted" && "$posted" != "$number" ]]; then return 0; fi
 
   if [[ "$state" == OPEN ]]; then
     if [[ -z "$posted" ]]; then retried gh issue comment "$number" --body-file alert.md; fi
@@ -49,5 +49,9 @@ for file in "$RESULTS"/*.json; do
   while IFS= read -r alert; do
     publish "$alert"
   done < <(jq --compact-output '.alerts[]?' <<<"$result")
+  if [[ "$(jq 'any(.periods[]?; .status == "failed")' <<<"$result")" == true ]]; then
+    echo "::error::The outcomes of a period of $(basename "$file" .json) cannot be used; its step Monitor has the message"
+    failed=1
+  fi
 done
 exit "$failed"
