@@ -54,14 +54,26 @@ async function checkNewest(
     const detail = "not checked: there is no model to score with";
     return { state: "skipped", detail };
   }
-  // A bucket that cannot be listed is a finding of the files.
+  const [newest] = runs;
+  const facts = newest
+    ? `${newest.period} (${ageOf(newest.period)}): ${
+      newest.rows.toLocaleString("en-US")
+    } rows scored ${toDay(newest.finishedAt)}, version ${newest.modelVersion}`
+    : "nothing scored yet";
   const periods = await inputsOf(settings).then(
     (inputs) => inputs.periods,
-    () => [],
+    () => undefined,
   );
-  const scored = new Set(runs.map(({ period }) => period));
+  if (!periods) {
+    const detail =
+      `${facts}; newer periods are not known, because the inputs cannot be listed (see Files)`;
+    return { state: "skipped", detail };
+  }
+  // A run of another input has only the day of scoring for a period.
+  const scored = new Set(
+    runs.filter(({ hasPeriod }) => hasPeriod).map(({ period }) => period),
+  );
   const open = periods.filter((period) => !scored.has(period));
-  const [newest] = runs;
   const problems = findProblems({
     delivered: open.map((period) => ({
       batch: { period },
@@ -72,11 +84,6 @@ async function checkNewest(
     choice: everything,
     runs,
   });
-  const facts = newest
-    ? `${newest.period} (${ageOf(newest.period)}): ${
-      newest.rows.toLocaleString("en-US")
-    } rows scored ${toDay(newest.finishedAt)}, version ${newest.modelVersion}`
-    : "nothing scored yet";
   const [problem] = problems;
   if (problem) {
     return {

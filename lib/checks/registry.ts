@@ -1,7 +1,7 @@
 /** Checks MLflow's server, and the registered models: alias and stage agree, and the files are those that were logged. */
 import type { VariantSettings } from "../config/variants.ts";
 import { commandFor } from "../config/variant.ts";
-import { parseModelUri } from "../mlflow/model-uri.ts";
+import { parseModelUri, resolveModel } from "../mlflow/model-uri.ts";
 import { readModelFolder } from "../mlflow/model-folder/read.ts";
 import type { MlflowStore, ModelVersion } from "../mlflow/store.ts";
 import { digestTags } from "../mlflow/tags.ts";
@@ -116,7 +116,7 @@ async function findUsed(
   },
 ): Promise<ModelVersion | undefined> {
   const reference = parseModelUri(modelUri);
-  if (reference.kind === "model") return production;
+  if (reference.kind === "model") return await resolveModel(mlflow, modelUri);
   const isProduction = reference.kind === "stage" &&
     reference.name === production?.name && reference.stage === "Production";
   return isProduction

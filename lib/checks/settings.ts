@@ -4,6 +4,7 @@ import {
   type Config,
   type Environment,
   loadConfig,
+  parseAlerting,
 } from "../config/environment.ts";
 import {
   findUnknownSettings,
@@ -74,6 +75,7 @@ function checkEnvironment(
   const subject = { group, title: "Environment" } as const;
   try {
     const config = loadConfig(environment);
+    parseAlerting(config.alerts);
     const set = serviceSettings.filter((name) => environment[name]?.trim());
     const detail = config.embedded
       ? `no services are set, so everything is stored in ${config.home}`

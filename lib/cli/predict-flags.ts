@@ -151,6 +151,8 @@ function commandOf(
       const value = flags[name];
       return value === undefined ? [] : [`--${name}`, value];
     }),
+    ...flags.engine === "auto" ? [] : ["--engine", flags.engine],
+    ...flags["no-fallback"] ? ["--no-fallback"] : [],
   ];
   return [commandFor("predict", variant), ...words.map(shellWord)].join(" ");
 }

@@ -287,6 +287,7 @@ testWithPython(
     await t.step("an absent bucket, and one that lacks the files", async () => {
       const absent = await doctor(2, { MLFLOW_S3_BUCKET: "no-such-bucket" });
       deepStrictEqual(faultsOf(absent), {
+        "Data: geography US": "skipped",
         "Files: Bucket": "wrong",
         "Files: geography US": "skipped",
       });
@@ -367,6 +368,7 @@ testWithPython(
         AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${freePort()}`,
       });
       deepStrictEqual(faultsOf(s3), {
+        "Data: geography US": "skipped",
         "Files: Bucket": "unreachable",
         "Files: geography US": "skipped",
         "Models: geography US": "unreachable",
