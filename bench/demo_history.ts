@@ -135,7 +135,7 @@ async function deliver(
     ...["--input", file],
     ...["--period", day],
   ]);
-  await predict(services, settings, values);
+  await predict(services, settings, values, { columns: 100 });
   const page = await check(["--period", day]);
   if (what === undefined) return;
   const kept = `${folder}/pages/${day}-${what.replaceAll(" ", "-")}.html`;

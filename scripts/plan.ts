@@ -21,12 +21,13 @@ export async function plan(
   services: Services,
   settings: VariantSettings,
   flags: PlanFlags,
+  { columns }: { columns: number },
 ): Promise<Outcome> {
   const options = toPredictOptions(flags, settings);
   const firstRun = services.config.embedded
     ? await planFirstRun(services, settings, options)
     : undefined;
-  const facts = { ...options, firstRun };
+  const facts = { ...options, firstRun, columns };
   await using plan = await openPlan(services, settings, facts);
   const planned = await measureBatches(services, plan.fresh, facts);
   return await describePlan(services, plan, { ...facts, planned });

@@ -39,6 +39,7 @@ export async function predict(
   services: Services,
   settings: VariantSettings,
   flags: PredictFlags,
+  { columns }: { columns: number },
 ): Promise<Outcome> {
   const { config } = services;
   const options = toPredictOptions(flags, settings);
@@ -83,6 +84,7 @@ export async function predict(
     ? await describeRehearsal(services, plan, {
       ...options,
       firstRun,
+      columns,
       scored: scored.stored,
       outcome,
     })

@@ -3,6 +3,9 @@
 /** Which messages are printed: warnings and errors only, progress as well, or every step as well. */
 export type LogLevel = "quiet" | "normal" | "verbose";
 
+/** What a message is. */
+export type MessageLevel = "error" | "warning" | "info" | "verbose";
+
 /** Shows how far one long step is. */
 export interface Progress {
   /** Reports the part that is done, from 0 to 1, and the rows so far. */
@@ -47,14 +50,15 @@ const noProgress: Progress = { update: () => {}, end: () => {} };
  */
 export function toLog(
   level: LogLevel,
-  print: (message: string) => void,
+  print: (message: string, level: MessageLevel) => void,
   progress: Log["progress"] = () => noProgress,
 ): Log {
+  const at = (kind: MessageLevel) => (message: string) => print(message, kind);
   return {
-    error: print,
-    warn: (message) => print(`WARNING: ${message}`),
-    info: level === "quiet" ? () => {} : print,
-    verbose: level === "verbose" ? print : () => {},
+    error: at("error"),
+    warn: (message) => print(`WARNING: ${message}`, "warning"),
+    info: level === "quiet" ? () => {} : at("info"),
+    verbose: level === "verbose" ? at("verbose") : () => {},
     progress: level === "quiet" ? () => noProgress : progress,
   };
 }

@@ -12,10 +12,8 @@ export interface Outcome {
   readonly report: Report;
   /** Printed to stdout unless `--json` asks for the object. */
   readonly text: string;
-  /** True when `text` is data in its own format, such as CSV: its control characters are not escaped. */
+  /** True when `text` is data in its own format, such as CSV: its control characters are not escaped, and it has no color. */
   readonly isData?: boolean;
-  /** Adds color to a line of the text; used only if stdout is a terminal and `NO_COLOR` is not set. */
-  readonly paint?: (line: string) => string;
   /** Defaults to 0. */
   readonly exitCode?: ExitCode;
 }

@@ -1,6 +1,7 @@
 /** Shows checks as one screen of text and as JSON. */
 import type { Outcome } from "../base/outcome.ts";
 import { oneLine } from "../base/printable.ts";
+import { wrap } from "../base/wrap.ts";
 import { type Check, exitCodeOf, groups, type State } from "./check.ts";
 
 /** The sign of a state. */
@@ -64,7 +65,6 @@ export function describeChecks(
         ok: count("ok"),
       }),
     ].join("\n"),
-    paint,
     exitCode: code,
   };
 }
@@ -117,18 +117,6 @@ function toAdvice(
 /** Indentation of a command that has no room below the title, in characters. */
 const leastIndent = 6;
 
-/** Returns text as lines of at most `width` characters, broken at spaces; a longer word has a line of its own. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) {
-      lines.push(word);
-    } else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
-}
-
 function summarize(
   counts: { wrong: number; unreachable: number; warnings: number; ok: number },
 ): string {
@@ -142,30 +130,4 @@ function summarize(
     `${ok} in order`,
   ];
   return `${parts.join(", ")}. Nothing was changed.`;
-}
-
-/** Color codes of ANSI X3.64, which every terminal has. */
-const colors = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
-
-function colored(text: string, color: keyof typeof colors): string {
-  return `\x1b[${colors[color]}m${text}\x1b[0m`;
-}
-
-const signColors: Readonly<Record<string, keyof typeof colors>> = {
-  "✓": "green",
-  "!": "yellow",
-  "✗": "red",
-  "–": "dim",
-};
-
-/** Colors a line: groups bold, signs by their state, remedies cyan. */
-function paint(line: string): string {
-  const [, before = "", sign = "", after = ""] = /^( {2})([✓!✗–])( .*)$/.exec(
-    line,
-  ) ?? [];
-  const color = signColors[sign];
-  if (color) return `${before}${colored(sign, color)}${after}`;
-  const [, indent, remedy] = /^( {6,}→ )(.*)$/.exec(line) ?? [];
-  if (remedy !== undefined) return `${indent}${colored(remedy, "cyan")}`;
-  return /^[A-Z]\w+$/.test(line) ? colored(line, "bold") : line;
 }

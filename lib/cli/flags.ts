@@ -5,6 +5,7 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { UsageError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import { wrap } from "../base/wrap.ts";
 
 /** How a command uses a file or folder that a flag names. */
 export interface FileUse {
@@ -213,8 +214,19 @@ function wrong({ name }: Command, what: string): UsageError {
   );
 }
 
-/** Returns the text of `--help`: the summary, the usage, and one line per flag. */
-export function toHelp({ name, summary, flags, words }: Command): string {
+/** Columns that a flag's explanation has at least; in a narrower terminal it is not wrapped. */
+const narrowestHelp = 24;
+
+/**
+ * Returns the text of `--help`: the summary, the usage, and each flag with its
+ * explanation.
+ *
+ * @param options `columns`: the width of the terminal, in characters.
+ */
+export function toHelp(
+  { name, summary, flags, words }: Command,
+  { columns }: { columns: number },
+): string {
   const lines = [
     ...(words ? [[words.name, words.help]] : []),
     ...Object.entries(flags).map(([flag, { kind, help, ...rest }]) => [
@@ -231,11 +243,19 @@ export function toHelp({ name, summary, flags, words }: Command): string {
   const width = Math.max(...lines.map(([left]) => left!.length));
   const usage = ["deno task", name, words?.name, "[flags]"]
     .filter((word) => word !== undefined).join(" ");
+  const room = columns - width - 4;
+  const toLines = ([left = "", right = ""]: readonly string[]) => {
+    const [first, ...more] = room < narrowestHelp ? [right] : wrap(right, room);
+    return [
+      `  ${left.padEnd(width)}  ${first}`,
+      ...more.map((line) => " ".repeat(width + 4) + line),
+    ];
+  };
   return [
-    summary,
+    ...wrap(summary, columns),
     "",
     `Usage: ${usage}`,
     "",
-    ...lines.map(([left, right]) => `  ${left!.padEnd(width)}  ${right}`),
+    ...lines.flatMap(toLines),
   ].join("\n");
 }

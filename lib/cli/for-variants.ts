@@ -20,11 +20,12 @@ type RunnerFlags = VariantFlags & {
 
 /** A script that works on variants. */
 export interface VariantScript<F> {
-  /** Processes one variant. */
+  /** Processes one variant. `columns`: the width for its text, in characters. */
   readonly body: (
     services: Services,
     settings: VariantSettings,
     flags: F,
+    options: { columns: number },
   ) => Promise<Outcome>;
   /** Runs once, before the first variant. */
   readonly before?: (services: Services) => Promise<void>;
@@ -44,7 +45,7 @@ export async function runForVariants<const Table extends FlagTable>(
   command: Command<Table>,
   script: VariantScript<FlagValues<Table> & RunnerFlags>,
 ): Promise<never> {
-  return await runScript(command, async (parsed, { log, signal }) => {
+  return await runScript(command, async (parsed, { log, columns, signal }) => {
     const flags = parsed as FlagValues<Table> & RunnerFlags;
     refuseOwnFlags(flags, script.ownFlags ?? []);
     const { createDatabases = false } = script;
@@ -63,7 +64,7 @@ export async function runForVariants<const Table extends FlagTable>(
       run: () =>
         namingVariant(
           settings.variant,
-          () => script.body(services, settings, flags),
+          () => script.body(services, settings, flags, { columns }),
         ),
     }));
     return await runEach(work, { all: flags.all ?? false, log });

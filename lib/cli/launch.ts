@@ -18,6 +18,7 @@ import {
 import { exitCode, messageOf, UsageError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { oneLine } from "../base/printable.ts";
+import { paintMessage } from "./color.ts";
 import { commands } from "./commands.ts";
 import { developmentTasks, toSteps } from "./development.ts";
 import {
@@ -28,6 +29,7 @@ import {
   toHelp,
 } from "./flags.ts";
 import { stopSignals } from "./stop.ts";
+import { messagesHaveColor, outputColumns } from "./terminal.ts";
 import { version } from "./version.ts";
 
 const project = fileURLToPath(new URL("../../", import.meta.url)).replace(
@@ -47,7 +49,7 @@ if (import.meta.main) {
     Deno.exit(await launch(Deno.args));
   } catch (error) {
     const [message, code] = [messageOf(error), exitCode(error)];
-    console.error(oneLine(message));
+    console.error(toError(message));
     if (Deno.args.includes("--json")) {
       const report = { status: "failed", error: message, exit_code: code };
       console.log(oneLine(JSON.stringify(report)));
@@ -66,7 +68,7 @@ async function launch(
   if (!known) return explainUnknown(name);
   switch (findRequest(known, args)) {
     case "help":
-      console.log(toHelp(known));
+      console.log(toHelp(known, { columns: outputColumns() }));
       return 0;
     case "version":
       console.log(version);
@@ -87,9 +89,15 @@ function explainUnknown(name: string): number {
   const near = nearest(name, names);
   const hint = near === undefined ? "." : `; did you mean ${near}?`;
   console.error(
-    oneLine(`Unknown task "${name}"${hint} The tasks are ${names.join(", ")}`),
+    toError(`Unknown task "${name}"${hint} The tasks are ${names.join(", ")}`),
   );
   return 2;
+}
+
+/** Returns an error as one line for stderr. */
+function toError(message: string): string {
+  const safe = oneLine(message);
+  return messagesHaveColor() ? paintMessage(safe, { isError: true }) : safe;
 }
 
 /**

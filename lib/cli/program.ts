@@ -13,7 +13,12 @@ import {
   withoutCommands,
 } from "../base/printable.ts";
 import { toCount } from "../base/flag-value.ts";
-import { type Log, type LogLevel, toLog } from "../base/log.ts";
+import {
+  type Log,
+  type LogLevel,
+  type MessageLevel,
+  toLog,
+} from "../base/log.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { redact, withoutUriSecrets } from "../base/redact.ts";
 import {
@@ -24,8 +29,16 @@ import {
   parseFlags,
   toHelp,
 } from "./flags.ts";
+import { paintMessage, paintText } from "./color.ts";
 import { openProgress } from "./progress.ts";
 import { longestLimitMinutes, openStop } from "./stop.ts";
+import {
+  isWatched,
+  messagesHaveColor,
+  outputColumns,
+  outputHasColor,
+  terminalColumns,
+} from "./terminal.ts";
 import { version } from "./version.ts";
 
 /** The context of a body, in addition to its flags. */
@@ -58,7 +71,7 @@ export async function runScript<const Table extends FlagTable>(
   const fail = (error: unknown): never => {
     const code = exitCode(error);
     const message = withoutSecrets(messageOf(error));
-    console.error(oneLine(`${command.name}: ${message}`));
+    console.error(toMessage(`${command.name}: ${message}`, "error"));
     if (isDefect(error)) {
       console.error(manyLines(withoutSecrets(error.stack ?? "")));
     }
@@ -74,7 +87,7 @@ export async function runScript<const Table extends FlagTable>(
     const log = toLog(levelOf(values), printLine, display.begin);
     using stop = openStop({ limitMinutes: limitOf(values), exit: fail });
     const { signal } = stop;
-    const columns = columnsOfStdout();
+    const columns = outputColumns();
     const outcome = await body(values, { words, log, columns, signal });
     const isPrinted = printResult(
       command,
@@ -105,14 +118,6 @@ function printResult({ name }: Command, text: string): boolean {
   }
 }
 
-function columnsOfStdout(): number {
-  try {
-    return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 100;
-  } catch {
-    return 100;
-  }
-}
-
 /** Returns the time limit of the flags, in minutes; 0 for commands without one. */
 function limitOf(
   { "time-limit": limit }: { "time-limit"?: unknown },
@@ -135,7 +140,11 @@ function levelOf(
 function answerRequest(command: Command): void {
   const request = findRequest(command, Deno.args);
   if (request === undefined) return;
-  console.log(request === "help" ? toHelp(command) : version);
+  console.log(
+    request === "help"
+      ? toHelp(command, { columns: outputColumns() })
+      : version,
+  );
   Deno.exit(0);
 }
 
@@ -223,14 +232,12 @@ function stackOf(error: Error): string[] {
   return (error.stack ?? "").split("\n");
 }
 
-function toText({ text, isData = false, paint }: Outcome): string {
+function toText({ text, isData = false }: Outcome): string {
   const shown = redact(text);
   if (isData) return withoutCommands(shown);
   const safe = manyLines(shown);
-  // After the escapes of the text itself, which may be anything.
-  return paint && Deno.stdout.isTerminal() && !Deno.noColor
-    ? safe.split("\n").map(paint).join("\n")
-    : safe;
+  // Painted after its own escapes are made visible, because it may be anything.
+  return outputHasColor() ? paintText(safe) : safe;
 }
 
 /** Returns the JSON line. Each text is redacted separately, because a secret such as `true` or `1000` would also match JSON syntax in the whole line. */
@@ -243,19 +250,21 @@ function toLine(report: Readonly<Record<string, unknown>>): string {
 }
 
 const display = openProgress({
-  isTerminal: Deno.stderr.isTerminal(),
-  columns: () => {
-    try {
-      return Deno.consoleSize().columns;
-    } catch {
-      return 80; // neither input nor output is a terminal
-    }
-  },
+  isTerminal: isWatched(),
+  columns: () => terminalColumns() ?? 80,
   nowMs: () => performance.now(),
   write: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
   print: (message) => console.error(oneLine(withoutSecrets(message))),
 });
 
-function printLine(message: string): void {
-  display.around(() => console.error(oneLine(withoutSecrets(message))));
+function printLine(message: string, level?: MessageLevel): void {
+  display.around(() => console.error(toMessage(message, level)));
+}
+
+/** Returns a message as one line for stderr. */
+function toMessage(message: string, level?: MessageLevel): string {
+  const safe = oneLine(withoutSecrets(message));
+  return messagesHaveColor()
+    ? paintMessage(safe, { isError: level === "error" })
+    : safe;
 }

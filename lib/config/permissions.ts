@@ -70,6 +70,7 @@ const variables = [
   "PG*",
   "PREDICTIONS_*",
   "DENO_CERT",
+  "FORCE_COLOR",
   "GITHUB_ACTOR",
   "GITHUB_REPOSITORY",
   "GITHUB_RUN_ID",
@@ -77,6 +78,8 @@ const variables = [
   "GITHUB_SHA",
   "HOME",
   "LOGNAME",
+  "NO_COLOR",
+  "TERM",
   "USER",
 ];
 

@@ -2,6 +2,7 @@
 import { InputError, messageOf } from "../base/errors.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { oneLine } from "../base/printable.ts";
+import { wrap } from "../base/wrap.ts";
 import { toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import { parseModelUri } from "../mlflow/model-uri.ts";
@@ -55,6 +56,8 @@ export interface PlanFacts {
   readonly badRows: unknown;
   /** What the first run would set up, and from which model file. */
   readonly firstRun: (Production & { readonly modelUri: string }) | undefined;
+  /** Width of the text, in characters. */
+  readonly columns: number;
   /** Returns the command line that carries out the plan; with a batch, for that batch only. */
   readonly command: (batch?: InputBatch) => string;
 }
@@ -134,6 +137,7 @@ export async function describePlan(
   { planned, ...facts }: PlanFacts & { planned: readonly PlannedBatch[] },
 ): Promise<Outcome> {
   const { settings, choice, modelUri, firstRun } = facts;
+  const width = Math.min(facts.columns, widest);
   const { variant } = settings;
   const { version, experiment, skipped, copies, runs } = plan;
   const said = await worthSaying(services, skipped, { choice });
@@ -190,13 +194,19 @@ export async function describePlan(
     },
     text: [
       headline(planned, variant.title),
-      ...firstRun ? firstRunSteps(firstRun, place) : [],
+      ...firstRun
+        ? toFact("first", [describeFirstRun(firstRun, place)], width)
+        : [],
       ...toFact("model", [
         `${version.name} version ${version.version}: ${reason.state}`,
         reason.uri,
-      ]),
-      ...toFact("scores", [destination.words, oneLine(destination.place)]),
-      ...toTable(planned, { ...plan, place }),
+      ], width),
+      ...toFact(
+        "scores",
+        [destination.words, oneLine(destination.place)],
+        width,
+      ),
+      ...toTable(planned, { ...plan, place, width }),
       ...copies.map(describeCopy),
       ...problems.map((problem) => describeProblem(problem, facts)),
       nextCommand(planned, plan, facts),
@@ -304,22 +314,30 @@ function toReason(
   }
 }
 
-/** Returns a labelled fact; its further lines are indented. */
-function toFact(label: string, [first, ...more]: readonly string[]): string[] {
-  return [
-    `  ${label.padEnd(8)}${first}`,
-    ...more.map((line) => `${" ".repeat(10)}${line}`),
-  ];
+/** Columns before a fact: its label and a margin. */
+const factIndent = 10;
+
+/** Returns a labelled fact. Each of its lines is wrapped, and all but the first are indented. */
+function toFact(
+  label: string,
+  lines: readonly string[],
+  columns: number,
+): string[] {
+  return lines.flatMap((line) => wrap(line, columns - factIndent))
+    .map((line, index) =>
+      index === 0
+        ? `  ${label.padEnd(factIndent - 2)}${line}`
+        : `${" ".repeat(factIndent)}${line}`
+    );
 }
 
-function firstRunSteps(
+function describeFirstRun(
   { modelUri, version: { name, version } }: Production & { modelUri: string },
   place: Place,
-): string[] {
-  return toFact("first", [
-    "set up the store, which has no model of this variant yet: log",
-    `${place(modelUri)} as ${name} version ${version}, and promote it`,
-  ]);
+): string {
+  return `set up the store, which has no model of this variant yet: log ${
+    place(modelUri)
+  } as ${name} version ${version} and promote it`;
 }
 
 /** Returns how a file is shown. */
@@ -369,13 +387,16 @@ function toSize(bytes: number): string {
 /** Scored periods that the table shows; earlier ones are counted. */
 const shownSkipped = 3;
 
-/** Width of the table's lines, in characters, if a file's name does not make it wider. */
-const tableWidth = 100;
+/** Lines are not longer, even in a wider terminal: longer ones are hard to read. */
+const widest = 100;
 
 /** Returns the lines of the table of batches: those that were scored before, then those that would be. */
 function toTable(
   planned: readonly PlannedBatch[],
-  { skipped, again, runs, place }: PredictionPlan & { place: Place },
+  { skipped, again, runs, place, width }: PredictionPlan & {
+    place: Place;
+    width: number;
+  },
 ): string[] {
   const shown = skipped.slice(-shownSkipped);
   const hidden = skipped.length - shown.length;
@@ -407,7 +428,7 @@ function toTable(
   const widths = table[0]!.map((_, index) =>
     Math.max(...table.map((row) => row[index]!.length))
   );
-  const fits = widths.reduce((sum, width) => sum + width + 2, 0) <= tableWidth;
+  const fits = widths.reduce((sum, width) => sum + width + 2, 0) <= width;
   const line = (row: readonly string[]) =>
     `  ${
       row.map((cell, index) =>

@@ -1,5 +1,5 @@
 /** How checks are shown, and which exit code they give. */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { type Check, exitCodeOf, runCheck } from "../../lib/checks/check.ts";
 import { testedDeno } from "../../lib/checks/installation.ts";
 import { describeChecks } from "../../lib/checks/report.ts";
@@ -50,22 +50,6 @@ Deno.test("checks are grouped, details wrap, and a command is one line to paste"
   // A wide window does not make the lines longer than 100 characters.
   const wide = describeChecks(checks, { columns: 300 }).text.split("\n");
   ok(wide.every((line) => line.length <= 100 || line.includes(long)));
-});
-
-Deno.test("color marks signs, groups and commands, and changes no character of the text", () => {
-  const { text, paint = (line) => line } = describeChecks(checks, {
-    columns: 80,
-  });
-  const painted = text.split("\n").map(paint);
-  // deno-lint-ignore no-control-regex -- the codes of the terminal
-  const codes = /\x1b\[\d+m/g;
-  strictEqual(painted.join("\n").replaceAll(codes, ""), text);
-  const colored = painted.join("\n");
-  match(colored, /\[1mInstallation/);
-  match(colored, /\[31m✗/);
-  match(colored, /\[32m✓/);
-  match(colored, /\[33m!/);
-  match(colored, /\[36mdeno task log-model/);
 });
 
 Deno.test("wrong comes before unreachable, and warnings are no failure", () => {

@@ -145,12 +145,16 @@ const reserved: readonly {
   {
     what: "print",
     pattern: /\bconsole\s*\.|\bDeno\.(stdout|stderr)\b/,
-    files: ["lib/cli/launch.ts", "lib/cli/program.ts"],
+    files: ["lib/cli/launch.ts", "lib/cli/program.ts", "lib/cli/terminal.ts"],
   },
   {
     what: "read the environment",
     pattern: /\bDeno\.env\b|\bprocess\.env\b|from "node:process"/,
-    files: ["lib/cli/launch.ts", "lib/services/services.ts"],
+    files: [
+      "lib/cli/launch.ts",
+      "lib/cli/terminal.ts",
+      "lib/services/services.ts",
+    ],
   },
   {
     what: "end the process",
