@@ -6,7 +6,8 @@ import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 import { openPlan } from "../lib/scoring/plan.ts";
-import { describePlan, measureBatches } from "../lib/scoring/plan-report.ts";
+import { describePlan } from "../lib/scoring/plan-report.ts";
+import { measureBatches } from "../lib/scoring/planned-batch.ts";
 
 if (import.meta.main) {
   await runForVariants(planCommand, {

@@ -73,7 +73,12 @@ export async function predict(
     choice: options.choice,
     runs,
   });
-  warnOfHidden(services, { stored: scored.stored, runs });
+  warnOfHidden(services, {
+    scored: scored.stored.flatMap(({ batch, ledger }) =>
+      ledger ? [{ batch, contentSha256: ledger.contentSha256 }] : []
+    ),
+    runs,
+  });
   const outcome = describePrediction(config, {
     ...facts,
     engine: scored.engine,

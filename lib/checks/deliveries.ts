@@ -34,7 +34,7 @@ const everything = {
   from: undefined,
   to: undefined,
   fallback: false,
-  replaced: undefined,
+  written: [],
 };
 
 async function checkNewest(

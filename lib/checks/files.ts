@@ -113,16 +113,19 @@ async function checkVariant(
     ...files.evaluation === undefined ? [] : [files.evaluation],
   ];
   const missing: string[] = [];
+  const empty: string[] = [];
   let bytes = 0;
   for (const path of wanted) {
     const file = await store.open(pathOf(path));
-    if (!file) missing.push(path);
-    bytes += file?.size ?? 0;
+    const size = file?.size ?? 0;
     await file?.[Symbol.asyncDispose]();
+    bytes += size;
+    if (!file) missing.push(path);
+    else if (size === 0) empty.push(path);
   }
   const inputs = await inputsOf(settings);
   const periods = inputs.periods.length;
-  if (missing.length === 0 && inputs.files > 0) {
+  if (missing.length + empty.length === 0 && inputs.files > 0) {
     return {
       state: "ok",
       detail: `${wanted.length} files for log-model (${toMegabytes(bytes)}), ${
@@ -137,12 +140,19 @@ async function checkVariant(
     ...missing.length === 0 ? [] : [`${missing.join(", ")} for log-model`],
     ...inputs.files === 0 ? [`inputs like ${inputs.uri} for predict`] : [],
   ];
+  const problems = [
+    ...lacks.length === 0 ? [] : [`${place} lacks ${lacks.join(", and ")}`],
+    ...empty.length === 0
+      ? []
+      : [`empty files, 0 bytes, in ${place}: ${empty.join(", ")}`],
+  ];
+  const wantedFirst = [...missing, ...empty][0] ?? inputs.path;
   return {
     state: "warning",
-    detail: `${place} lacks ${lacks.join(", and ")}`,
+    detail: problems.join("; "),
     ...stores.embedded
       ? {}
-      : { remedy: `aws s3 cp FILE ${uriOf(store, missing[0] ?? inputs.path)}` },
+      : { remedy: `aws s3 cp FILE ${uriOf(store, wantedFirst)}` },
     hint: "put the files there, or name others in variants.yaml",
   };
 }

@@ -9,10 +9,10 @@ import { parseModelUri } from "../mlflow/model-uri.ts";
 import { outputFormat } from "../rows/write.ts";
 import { parseBadRowLimit } from "../scoring/bad-rows.ts";
 import type { BadRowOptions, BatchOptions } from "../scoring/batch.ts";
+import type { CommandOptions } from "../scoring/command.ts";
 import { type FailOn, parseFailOn } from "../scoring/fail-on.ts";
 import type { InputChoice } from "../scoring/inputs.ts";
 import { type Engine, parseEngine } from "../scoring/scorer.ts";
-import type { InputBatch } from "../services/input-batches.ts";
 
 /** The values of the flags of `predict`. */
 export type PredictFlags = FlagValues<typeof predictCommand.flags>;
@@ -30,8 +30,8 @@ export interface PredictOptions
   readonly failOn: ReadonlySet<FailOn>;
   /** Scores data again that were scored before. */
   readonly force: boolean;
-  /** Returns the command line of this call, ready to paste; with `batch`, for that batch only. */
-  readonly command: (batch?: InputBatch) => string;
+  /** Returns the command line of this call, ready to paste. */
+  readonly command: (options?: CommandOptions) => string;
 }
 
 /**
@@ -59,7 +59,7 @@ export function toPredictOptions(
     idempotencyKey: parseIdempotencyKey(flags),
     choice: parseChoice(flags),
     failOn: parseFailOn(flags["fail-on"]),
-    command: (batch) => commandOf(settings.variant, flags, batch),
+    command: (options = {}) => commandOf(settings.variant, flags, options),
   };
 }
 
@@ -90,7 +90,14 @@ function parseChoice(flags: PlanFlags): InputChoice {
     from: parse("from"),
     to: parse("to"),
     fallback: !flags["no-fallback"],
-    replaced: flags["bad-rows"],
+    written: [
+      ...flags.output === undefined || flags.output === "postgres"
+        ? []
+        : [{ flag: "output", file: flags.output } as const],
+      ...flags["bad-rows"] === undefined
+        ? []
+        : [{ flag: "bad-rows", file: flags["bad-rows"] } as const],
+    ],
   };
   if (choice.from && choice.to && choice.from > choice.to) {
     throw new UsageError(
@@ -132,27 +139,42 @@ function parseBadRows(
   );
 }
 
-/** Returns the command line of this call, ready to paste; with `batch`, for that batch only. */
+/**
+ * Returns the command line of this call, ready to paste. The idempotency key names
+ * one request, so that a command for one batch, which is another request, has none.
+ */
 function commandOf(
   variant: Variant,
   flags: PlanFlags,
-  batch?: InputBatch,
+  { batch, force = false }: CommandOptions,
 ): string {
   const { input = [], period = batch?.period, from, to } = flags;
   const range = batch ? {} : { from, to };
+  const isSame = force && !batch;
+  const texts = {
+    period,
+    ...range,
+    "model-uri": flags["model-uri"],
+    output: flags.output,
+    "bad-rows": flags["bad-rows"],
+    "max-bad-rows": flags["max-bad-rows"],
+    engine: flags.engine === "auto" ? undefined : flags.engine,
+    "fail-on": flags["fail-on"] === "never" ? undefined : flags["fail-on"],
+  };
   const words = [
     ...input.flatMap((uri) => ["--input", uri]),
-    ...Object.entries({ period, ...range }).flatMap(([name, value]) =>
-      value === undefined ? [] : [`--${name}`, value]
-    ),
-    ...(["model-uri", "output", "bad-rows", "max-bad-rows"] as const).flatMap((
-      name,
-    ) => {
-      const value = flags[name];
-      return value === undefined ? [] : [`--${name}`, value];
-    }),
-    ...flags.engine === "auto" ? [] : ["--engine", flags.engine],
+    ...toWords(texts),
     ...flags["no-fallback"] ? ["--no-fallback"] : [],
+    ...force ? ["--force"] : [],
+    ...isSame ? toWords({ "idempotency-key": flags["idempotency-key"] }) : [],
   ];
   return [commandFor("predict", variant), ...words.map(shellWord)].join(" ");
+}
+
+function toWords(
+  texts: Readonly<Record<string, string | undefined>>,
+): string[] {
+  return Object.entries(texts).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, value]
+  );
 }

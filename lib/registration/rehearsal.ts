@@ -1,6 +1,6 @@
 /** Simulates the first run for `plan` and `predict --dry-run`: says what it would set up, and builds the model that it would log, in memory only. */
 import { type ArtifactStore, bytesAsFile } from "../storage/store.ts";
-import { toCandidate } from "./candidate.ts";
+import { type Candidate, toCandidate } from "./candidate.ts";
 import { readCandidateFiles } from "./candidate-files.ts";
 import { InputError } from "../base/errors.ts";
 import { artifactPath } from "./log.ts";
@@ -38,14 +38,17 @@ export interface FirstRun {
   readonly version: ModelVersion;
   /** URI of the shipped model that it would log. */
   readonly modelUri: string;
+  /** What it would log. */
+  readonly candidate: Candidate;
 }
 
 /**
- * Returns what the first run on the embedded default would set up. Returns undefined if the variant already has a model, because then there is no
- * first run. Nothing is created or changed.
+ * Returns what the first run on the embedded default would set up; undefined if the
+ * variant already has a model, because then there is no first run. The files that
+ * would be logged are read and checked. Nothing is created or changed.
  *
  * @param options `modelUri`: the model to score with.
- * @throws {InputError} If there is no shipped model, or the URI does not refer to the version that would be registered.
+ * @throws {InputError} If a shipped file is missing or cannot be used, or the URI does not refer to the version that would be registered.
  */
 export async function planFirstRun(
   services: Services,
@@ -61,7 +64,12 @@ export async function planFirstRun(
       `Cannot find ${modelUri}: the embedded store in ${config.home} has no model yet; the first run would register ${variant.modelName} version 1`,
     );
   }
+  const candidate = await toCandidate(
+    await readCandidateFiles(services, settings, {}),
+    settings,
+  );
   return {
+    candidate,
     modelUri: locationOf(services.variantFiles(variant), files.model),
     experiment: {
       name: variant.experiment,
@@ -94,9 +102,7 @@ export async function rehearseModel(
 ): Promise<Scorer> {
   const { log, config } = services;
   const { name, version } = firstRun.version;
-  const files = await readCandidateFiles(services, settings, {});
-  const candidate = await toCandidate(files, settings);
-  const folder = toModelFolder(candidate, {
+  const folder = toModelFolder(firstRun.candidate, {
     artifactPath,
     modelId: undefined,
     runId: "dry-run",
@@ -147,6 +153,8 @@ function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
     },
     write: () => Promise.reject(new TypeError("a dry run writes nothing")),
     create: () => Promise.reject(new TypeError("a dry run writes nothing")),
+    checkCreate: () =>
+      Promise.reject(new TypeError("a dry run writes nothing")),
     list: () =>
       Promise.resolve(
         [...files.keys()].sort().map((path) => ({

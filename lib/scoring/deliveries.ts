@@ -117,31 +117,44 @@ function isFarAhead(period: Period, now: Date): boolean {
   return ageInDays(period, now) < -7;
 }
 
+/** A batch that a call stores or would store, with its digest if its content was read. */
+export interface StoredContent {
+  readonly batch: Pick<InputBatch, "uri" | "period">;
+  readonly contentSha256?: string | undefined;
+}
+
 /**
  * Warns of what readers of `churn_predictions_current` would not expect: a period
  * in the future, which hides all others, a period that is older than a run
  * without one, whose day of scoring counts, and a period with the content of
  * another one, which may be an export that was delivered again.
+ *
+ * @param options `scored`: the batches that the call scores into the ledger; `runs`: the ledger before the call.
  */
 export function warnOfHidden(
-  { log }: Services,
-  { stored, runs }: {
-    stored: readonly StoredBatch[];
+  { log }: Pick<Services, "log">,
+  { scored, runs }: {
+    scored: readonly StoredContent[];
     runs: readonly ScoringRun[];
   },
 ): void {
   const now = new Date();
   const unnamed = runs.find(({ hasPeriod }) => !hasPeriod);
-  const periods = [...runs, ...stored.flatMap(({ ledger }) => ledger ?? [])]
-    .filter(({ hasPeriod }) => hasPeriod);
-  for (const { batch: { uri, period }, ledger } of stored) {
-    if (period === undefined || !ledger) continue;
-    const same = periods.find((run) =>
-      run.contentSha256 === ledger.contentSha256 && run.period < period
+  const known = [
+    ...runs.flatMap((run) =>
+      run.hasPeriod ? [{ ...run, uri: run.inputUri }] : []
+    ),
+    ...scored.map(({ batch, contentSha256 }) => ({ ...batch, contentSha256 })),
+  ];
+  for (const { batch: { uri, period }, contentSha256 } of scored) {
+    if (period === undefined) continue;
+    const same = known.find((other) =>
+      contentSha256 !== undefined && other.contentSha256 === contentSha256 &&
+      other.period !== undefined && other.period < period
     );
     if (same) {
       log.warn(
-        `${uri} is for ${period}, but has the same content as the data of ${same.period} in ${same.inputUri}; is it the right file?`,
+        `${uri} is for ${period}, but has the same content as the data of ${same.period} in ${same.uri}; is it the right file?`,
       );
     }
     if (isFarAhead(period, now)) {

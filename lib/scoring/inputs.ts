@@ -16,6 +16,13 @@ import { openStdin } from "../services/stdin.ts";
 import { dayIn, type Period, toDay, toPeriod } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
+/** A file that a flag names to be written; an existing one is replaced. */
+export interface WrittenFile {
+  readonly flag: "output" | "bad-rows";
+  /** Path or `s3://` URI. */
+  readonly file: string;
+}
+
 /** Which data a call scores. */
 export interface InputChoice {
   /** URIs or paths, `*` allowed, `-` for standard input; undefined: the variant's inputs. */
@@ -27,8 +34,8 @@ export interface InputChoice {
   readonly to: Period | undefined;
   /** Whether the local folder may replace S3. */
   readonly fallback: boolean;
-  /** The file that will hold the bad rows. */
-  readonly replaced: string | undefined;
+  /** The files that the call writes, and the flags that name them. */
+  readonly written: readonly WrittenFile[];
 }
 
 /** The batches of a call, which disposal closes. */
@@ -50,14 +57,14 @@ export async function openInputs(
   choice: InputChoice,
 ): Promise<OpenInputs> {
   const { artifacts } = services;
-  const { replaced } = choice;
   const batches = await chosenBatches(services, settings, choice);
-  const uri = replaced === undefined
-    ? undefined
-    : namedUri(replaced, artifacts);
-  if (batches.some(({ parts }) => parts.some((part) => part.uri === uri))) {
+  for (const { flag, file } of choice.written) {
+    const uri = namedUri(file, artifacts);
+    if (!batches.some(({ parts }) => parts.some((part) => part.uri === uri))) {
+      continue;
+    }
     throw new UsageError(
-      `Cannot use --bad-rows ${replaced}: it is also an input, and would be replaced`,
+      `Cannot use --${flag} ${file}: it is also an input, and would be replaced`,
     );
   }
   return {

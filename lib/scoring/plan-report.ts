@@ -1,46 +1,30 @@
 /** Describes what a call of `predict` would do, as JSON and as text. */
-import { InputError, messageOf } from "../base/errors.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { oneLine } from "../base/printable.ts";
 import { wrap } from "../base/wrap.ts";
-import { toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import { parseModelUri } from "../mlflow/model-uri.ts";
-import { countRows, type RowCount } from "../rows/count.ts";
-import { RowError } from "../rows/row-error.ts";
 import { type InputBatch, sizeOf } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
 import type { StoredBatch } from "./batch.ts";
+import type { CommandOptions } from "./command.ts";
 import {
   asDelivered,
   type DeliveredBatch,
   findProblems,
+  warnOfHidden,
   worthSaying,
 } from "./deliveries.ts";
-import {
-  checkPromise,
-  IncompleteDelivery,
-  readPromise,
-} from "./expectations.ts";
 import type { FailOn } from "./fail-on.ts";
 import type { InputChoice } from "./inputs.ts";
 import type { ScoringRun } from "./ledger.ts";
 import type { PredictionPlan, Production } from "./plan.ts";
+import { countOf, type Place, toSize, toTable } from "./plan-table.ts";
+import { actionOf, isUsable, type PlannedBatch } from "./planned-batch.ts";
 import { describeCopy, describeProblem } from "./report.ts";
 
-/** A batch that would be scored. */
-export interface PlannedBatch {
-  readonly batch: InputBatch;
-  /** Rows, and how they are known: `scored` after a rehearsal, `promised` by the side file; undefined until the batch is read. */
-  readonly rows:
-    | RowCount
-    | { readonly rows: number; readonly from: "scored" | "promised" }
-    | undefined;
-  /** Why it is not the batch that its side file promises; it would not be stored. */
-  readonly incomplete?: string;
-  /** Why it cannot be used. */
-  readonly failure?: string;
-}
+/** Lines are not longer, even in a wider terminal: longer ones are hard to read. */
+const widest = 100;
 
 /** What the description of a plan needs to know besides the plan. */
 export interface PlanFacts {
@@ -58,72 +42,8 @@ export interface PlanFacts {
   readonly firstRun: (Production & { readonly modelUri: string }) | undefined;
   /** Width of the text, in characters. */
   readonly columns: number;
-  /** Returns the command line that carries out the plan; with a batch, for that batch only. */
-  readonly command: (batch?: InputBatch) => string;
-}
-
-/** Counts the rows of the batches that would be scored, where that is cheap, and compares them with their side files. Nothing is scored. */
-export async function measureBatches(
-  services: Services,
-  batches: readonly InputBatch[],
-  facts: PlanFacts,
-): Promise<PlannedBatch[]> {
-  const planned: PlannedBatch[] = [];
-  for (const batch of batches) {
-    planned.push(
-      await services.withRetry(
-        `read ${batch.uri}`,
-        () => measureBatch(batch, facts),
-      ),
-    );
-  }
-  return planned;
-}
-
-async function measureBatch(
-  batch: InputBatch,
-  { settings, badRows }: PlanFacts,
-): Promise<PlannedBatch> {
-  const { expect, idColumn, recipe } = settings;
-  const unknown = { batch, rows: undefined };
-  try {
-    const promised = await readPromise(batch, { expect });
-    const counted = await countBatch(batch, { idColumn, recipe });
-    if (promised?.rows === undefined) return { batch, rows: counted };
-    if (!counted) {
-      return { batch, rows: { rows: promised.rows, from: "promised" } };
-    }
-    checkPromise(
-      { uri: batch.uri, rows: counted.rows, contentSha256: "" },
-      { ...promised, sha256: undefined }, // the digest is checked when the bytes are read
-    );
-    return { batch, rows: counted };
-  } catch (error) {
-    if (error instanceof IncompleteDelivery) {
-      return { ...unknown, incomplete: error.message };
-    }
-    if (error instanceof RowError && badRows !== undefined) return unknown;
-    if (!(error instanceof InputError)) throw error;
-    return { ...unknown, failure: messageOf(error) };
-  }
-}
-
-/** Returns the rows of all files of a batch; undefined if those of one are not known. */
-async function countBatch(
-  { parts }: InputBatch,
-  roles: Pick<VariantSettings, "idColumn" | "recipe">,
-): Promise<RowCount | undefined> {
-  let rows = 0;
-  let from: RowCount["from"] = "footer";
-  for (const part of parts) {
-    if (part.size === 0 && parts.length > 1) continue; // an empty partition
-    await using file = await part.open();
-    const counted = await countRows(file, roles);
-    if (!counted) return undefined;
-    rows += counted.rows;
-    if (counted.from === "counted") from = "counted";
-  }
-  return { rows, from };
+  /** Returns a command line that carries out the plan, ready to paste. */
+  readonly command: (options?: CommandOptions) => string;
 }
 
 /**
@@ -149,6 +69,10 @@ export async function describePlan(
   });
   const failure = [...planned, ...said].find((each) => each.failure)?.failure;
   const kinds = new Set(problems.map(({ kind }) => kind));
+  warnOfHidden(services, {
+    scored: facts.output === "postgres" ? planned.filter(isUsable) : [],
+    runs,
+  });
   const status = failure !== undefined
     ? "failed"
     : kinds.has("incomplete")
@@ -189,7 +113,7 @@ export async function describePlan(
         })),
       ],
       problems,
-      command: commandOf(facts),
+      command: facts.command({ force: facts.force }),
       ...failure === undefined ? {} : { error: failure },
     },
     text: [
@@ -240,6 +164,7 @@ export async function describeRehearsal(
       rows: stored.scored.rows + stored.scored.rowsSetAside,
       from: "scored",
     },
+    contentSha256: stored.scored?.contentSha256,
   }));
   const { report, text } = await describePlan(services, plan, {
     ...facts,
@@ -253,12 +178,12 @@ export async function describeRehearsal(
 }
 
 function toDelivery(
-  { batch, rows, incomplete, failure }: PlannedBatch,
+  planned: PlannedBatch,
 ): DeliveredBatch {
-  const isUsable = incomplete === undefined && failure === undefined;
+  const { batch, rows, incomplete } = planned;
   return {
     batch,
-    rows: isUsable ? rows?.rows ?? "unknown" : undefined,
+    rows: isUsable(planned) ? rows?.rows ?? "unknown" : undefined,
     ledger: undefined,
     incomplete,
   };
@@ -340,9 +265,6 @@ function describeFirstRun(
   } as ${name} version ${version} and promote it`;
 }
 
-/** Returns how a file is shown. */
-type Place = (uri: string) => string;
-
 /** Shows files of the project by their path in it. */
 function placeIn(services: Services, { variant }: VariantSettings): Place {
   const folder = `${services.variantFiles(variant).project.uri}/`;
@@ -351,183 +273,71 @@ function placeIn(services: Services, { variant }: VariantSettings): Place {
 }
 
 function headline(planned: readonly PlannedBatch[], title: string): string {
+  const usable = planned.filter(isUsable);
   if (planned.length === 0) return `Plan for ${title}: nothing new to score`;
-  const files = planned.reduce(
-    (sum, { batch }) => sum + batch.parts.length,
-    0,
-  );
-  const bytes = sumOf(planned.map(({ batch }) => sizeOf(batch)));
-  const counts = planned.map((each) => each.rows?.rows);
+  if (usable.length === 0) return `Plan for ${title}: nothing can be scored`;
+  const files = usable.reduce((sum, { batch }) => sum + batch.parts.length, 0);
+  const bytes = sumOf(usable.map(({ batch }) => sizeOf(batch)));
+  const counts = usable.map((each) => each.rows?.rows);
   const rows = counts.includes(undefined)
     ? "rows unknown until read"
     : countOf(sumOf(counts), "row");
-  const what = planned.every(({ batch }) => batch.period === undefined)
+  const what = usable.every(({ batch }) => batch.period === undefined)
     ? countOf(files, "file")
-    : `${countOf(planned.length, "period")} in ${countOf(files, "file")}`;
+    : `${countOf(usable.length, "period")} in ${countOf(files, "file")}`;
   return `Plan for ${title}: score ${what}, ${rows}, ${toSize(bytes)}`;
 }
 
-function countOf(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** Returns bytes as people read them: `112 kB`. */
-function toSize(bytes: number): string {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  const digits = unit === 0 || value >= 10 ? 0 : 1;
-  return `${value.toFixed(digits)} ${units[unit]}`;
-}
-
-/** Scored periods that the table shows; earlier ones are counted. */
-const shownSkipped = 3;
-
-/** Lines are not longer, even in a wider terminal: longer ones are hard to read. */
-const widest = 100;
-
-/** Returns the lines of the table of batches: those that were scored before, then those that would be. */
-function toTable(
-  planned: readonly PlannedBatch[],
-  { skipped, again, runs, place, width }: PredictionPlan & {
-    place: Place;
-    width: number;
-  },
-): string[] {
-  const shown = skipped.slice(-shownSkipped);
-  const hidden = skipped.length - shown.length;
-  const rows = [
-    ...shown.map(({ batch, run }) => ({
-      batch,
-      rows: run.rows.toLocaleString("en-US"),
-      action: `scored ${toDay(run.finishedAt)}, version ${run.modelVersion}`,
-    })),
-    ...planned.map((each) => ({
-      batch: each.batch,
-      rows: each.rows?.rows.toLocaleString("en-US") ?? "?",
-      action: toAction(each, { again, runs }),
-    })),
-  ];
-  if (rows.length === 0) return [];
-  const cells = rows.map(({ batch, rows, action }) => [
-    periodOf(batch),
-    String(batch.parts.length),
-    rows,
-    toSize(sizeOf(batch)),
-    action,
-    `${place(batch.uri)}${
-      batch.source === "local-fallback" ? " (local fallback)" : ""
-    }`,
-  ]);
-  const table = [["period", "files", "rows", "size", "action", "input"]]
-    .concat(cells);
-  const widths = table[0]!.map((_, index) =>
-    Math.max(...table.map((row) => row[index]!.length))
-  );
-  const fits = widths.reduce((sum, width) => sum + width + 2, 0) <= width;
-  const line = (row: readonly string[]) =>
-    `  ${
-      row.map((cell, index) =>
-        index > 0 && index < 4
-          ? cell.padStart(widths[index]!)
-          : cell.padEnd(widths[index]!)
-      ).join("  ")
-    }`.trimEnd();
-  const lines = fits ? table.map(line) : table.flatMap((row, index) => [
-    line(row.slice(0, -1)),
-    ...index === 0 ? [] : [`    ${row.at(-1)}`],
-  ]);
-  return [
-    "",
-    ...lines.slice(0, 1),
-    ...hidden > 0
-      ? [`  … ${countOf(hidden, "earlier period")} scored before`]
-      : [],
-    ...lines.slice(1),
-    ...remarks(planned),
-    "",
-  ];
-}
-
-/** Returns what is to be said of single batches below the table. */
-function remarks(planned: readonly PlannedBatch[]): string[] {
-  const isUnknown = ({ rows, failure, incomplete }: PlannedBatch) =>
-    !rows && failure === undefined && incomplete === undefined;
-  return [
-    ...planned.flatMap(({ batch, rows, incomplete, failure }) => [
-      ...failure === undefined ? [] : [oneLine(`  ✗ ${failure}`)],
-      ...incomplete === undefined ? [] : [oneLine(`  ! ${incomplete}`)],
-      ...rows?.from === "promised"
-        ? [`  The rows of ${periodOf(batch)} are those of its side file`]
-        : [],
-    ]),
-    ...planned.some(isUnknown) ? ["  ? rows: known when the file is read"] : [],
-  ];
-}
-
-function periodOf({ period }: InputBatch): string {
-  return period ?? "–";
-}
-
-function toAction(
-  { batch, incomplete, failure }: PlannedBatch,
-  { again, runs }: Pick<PredictionPlan, "again" | "runs">,
-): string {
-  if (failure !== undefined) return "fails";
-  if (incomplete !== undefined) return "waits: incomplete";
-  return isAgain(batch, { again, runs }) ? "score again (--force)" : "score";
-}
-
-/** Tells whether a batch of a period that has a completed run is scored again because of `--force`. */
-function isAgain(
-  batch: InputBatch,
-  { again, runs }: Pick<PredictionPlan, "again" | "runs">,
-): boolean {
-  return runs.length > 0 && again(batch) &&
-    runs.some((run) =>
-      batch.period === undefined
-        ? run.inputUri === batch.uri
-        : run.hasPeriod && run.period === batch.period
-    );
-}
-
+/** Says what to run next, and that the plan itself changed nothing. */
 function nextCommand(
   planned: readonly PlannedBatch[],
   { skipped, version }: PredictionPlan,
-  facts: PlanFacts,
+  { command, force, output }: PlanFacts,
 ): string {
-  const last = skipped.at(-1);
-  if (planned.length > 0 || !last) {
-    return `Nothing was changed. \`${commandOf(facts)}\` does it`;
+  const usable = planned.filter(isUsable);
+  const run = `\`${command({ force })}\``;
+  if (planned.length > 0) {
+    const others = planned.length - usable.length;
+    const isFailing = planned.some(({ failure }) => failure !== undefined);
+    if (others === 0) return `Nothing was changed. To score: ${run}`;
+    // A file is written as a whole or not at all.
+    if (usable.length > 0 && output === "postgres") {
+      return `Nothing was changed. ${run} scores ${usable.length} of ${
+        countOf(planned.length, "batch", "batches")
+      }; ${
+        isFailing
+          ? "correct the data marked with ✗ first to score all"
+          : "the data marked with ! are not complete yet"
+      }`;
+    }
+    return `Nothing was changed. ${
+      isFailing
+        ? "Correct the data marked with ✗ first, then score:"
+        : "The data marked with ! are not complete yet. When they are, score:"
+    } ${run}`;
   }
-  const isOther = last.run.modelName !== version.name ||
-    last.run.modelVersion !== String(version.version);
+  const last = skipped.at(-1);
+  const isOther = last && (last.run.modelName !== version.name ||
+    last.run.modelVersion !== String(version.version));
   return isOther
     ? `Nothing was changed. The newest data were scored with ${last.run.modelName} version ${last.run.modelVersion};\n` +
       `to score them with version ${version.version}: \`${
-        facts.command(last.batch)
-      } --force\``
+        command({ batch: last.batch, force: true })
+      }\``
     : "Nothing was changed, and there is nothing to do";
 }
 
-function commandOf({ command, force }: PlanFacts): string {
-  return force ? `${command()} --force` : command();
-}
-
 function toInputReport(
-  { batch, rows, incomplete, failure }: PlannedBatch,
-  { again, runs }: PredictionPlan,
+  planned: PlannedBatch,
+  plan: PredictionPlan,
 ): Record<string, unknown> {
+  const { batch, rows, incomplete, failure } = planned;
   return {
     input: batch.uri,
     files: batch.parts.map(({ uri, size }) => ({ uri, bytes: size })),
     data_source: batch.source,
     period: batch.period ?? null,
-    action: isAgain(batch, { again, runs }) ? "score-again" : "score",
+    action: actionOf(planned, plan),
     rows: rows?.rows ?? null,
     rows_from: rows?.from ?? null,
     bytes: sizeOf(batch),

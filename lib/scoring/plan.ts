@@ -5,6 +5,7 @@ import type { Experiment, ModelVersion } from "../mlflow/store.ts";
 import { commandForModel, type VariantSettings } from "../config/variants.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
+import { checkNamedFile } from "../services/variant-files.ts";
 import { readRuns } from "./deliveries.ts";
 import {
   type InputChoice,
@@ -47,7 +48,7 @@ export interface PlanOptions {
  * Finds the version and the batches of a call: those to score, oldest period first,
  * and those that were scored before. Changes nothing.
  *
- * @throws {UsageError} If the tables do not exist, or flags and inputs contradict each other.
+ * @throws {UsageError} If the tables do not exist, a file cannot be written, or flags and inputs contradict each other.
  * @throws {InputError} If there is no such version, no experiment or no data; says what to do.
  */
 export async function openPlan(
@@ -56,6 +57,12 @@ export async function openPlan(
   options: PlanOptions,
 ): Promise<PredictionPlan> {
   const { modelUri, output, choice, firstRun } = options;
+  for (const { file } of choice.written) {
+    await services.withRetry(
+      `check ${file}`,
+      () => checkNamedFile(file, services.artifacts),
+    );
+  }
   const hasLedger = output === "postgres" && !firstRun;
   // Both databases are opened at once, and before anything is read, so that a missing setting is reported first.
   if (hasLedger) {

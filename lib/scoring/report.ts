@@ -4,9 +4,9 @@ import {
   type ScoreDistribution,
 } from "../statistics/distribution.ts";
 import type { BatchOptions, StoredBatch } from "./batch.ts";
+import type { CommandOptions } from "./command.ts";
 import type { DeliveryProblem } from "./expectations.ts";
 import type { SameContent } from "./inputs.ts";
-import type { InputBatch } from "../services/input-batches.ts";
 import type { FailOn } from "./fail-on.ts";
 import type { Config } from "../config/environment.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
@@ -19,8 +19,8 @@ import type { ScoredBatch } from "./scoring-run.ts";
 
 /** The facts in the report on a prediction. */
 export interface PredictionFacts extends BatchOptions {
-  /** Returns the command line of this call, or for one of its batches, without `--force` and `--dry-run`. */
-  readonly command: (batch?: InputBatch) => string;
+  /** Returns the command line of this call, ready to paste, without `--dry-run`. */
+  readonly command: (options?: CommandOptions) => string;
   /** Undefined when nothing was scored. */
   readonly engine: string | undefined;
   /** The batches of the call; of those that were scored before, at least the newest. */
@@ -240,7 +240,7 @@ function describeBatch(
       ledger.modelVersion !== String(version.version);
     return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were already scored${ofPeriod} ` +
       `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()}\n` +
-      `  \`${command(batch)} --force\` scores them again${
+      `  \`${command({ batch, force: true })}\` scores them again${
         isOther
           ? ` with ${version.name} version ${version.version}, the model of this call`
           : ""

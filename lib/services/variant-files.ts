@@ -272,6 +272,20 @@ export async function createNamedFile(
   return await open(folder).create(path);
 }
 
+/**
+ * Checks that {@linkcode createNamedFile} can write the file, as far as its store can
+ * tell. Leaves nothing.
+ *
+ * @throws {UsageError} If it cannot be written.
+ */
+export async function checkNamedFile(
+  uri: string,
+  open: (folder: string) => ArtifactStore,
+): Promise<void> {
+  const { folder, path } = splitUri(uri);
+  await open(folder).checkCreate(path);
+}
+
 /** Returns the URI of the file that a flag names, as an open file has it. */
 export function namedUri(
   uri: string,

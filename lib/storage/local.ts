@@ -1,5 +1,5 @@
 /** The artifact store in a local folder. */
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { explainDiskError } from "../base/disk-errors.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 import { deleteAbandoned, markAlive } from "../rows/temporary-file.ts";
@@ -28,6 +28,7 @@ export function openLocal(folder: string): ArtifactStore {
       settled ? openSettled(pathOf(path)) : openFile(pathOf(path)),
     write: (path, bytes) => writeWhole(pathOf(path), bytes),
     create: (path) => createWhole(pathOf(path)),
+    checkCreate: (path) => checkCreate(pathOf(path)),
     async list(below) {
       const start = below === "" ? root : pathOf(below.replace(/\/$/, ""));
       const files = await filesBelow(start);
@@ -238,21 +239,16 @@ export async function writeWhole(
  * @throws {UsageError} If this process may not write there.
  */
 async function createWhole(path: string): Promise<FileWriter> {
-  const folder = `${path}.part`;
+  const folder = partFolder(path);
   const temporary = `${folder}/${crypto.randomUUID()}`;
-  const failed = (error: unknown) =>
-    isAbsent(error) || error instanceof Deno.errors.AlreadyExists
-      ? new UsageError(`Cannot write ${path}: its folder cannot be created`, {
-        cause: error,
-      })
-      : explained(error, path);
   const run = async <T>(step: Promise<T>): Promise<T> => {
     try {
       return await step;
     } catch (error) {
-      throw failed(error);
+      throw unwritable(error, path);
     }
   };
+  await refuseFolder(path);
   const file = await run(createIn(folder, temporary));
   await markAlive(file);
   // What killed processes left.
@@ -267,6 +263,63 @@ async function createWhole(path: string): Promise<FileWriter> {
       await Deno.remove(folder).catch(() => {});
     },
   };
+}
+
+/** Returns the folder beside a file in which it is written. */
+function partFolder(path: string): string {
+  return `${path}.part`;
+}
+
+/** Refuses a path that is a folder, which a file cannot replace. */
+async function refuseFolder(path: string): Promise<void> {
+  // What may not be read cannot be looked at; the write then tells.
+  const found = await statIfThere(path).catch(() => undefined);
+  if (!found?.isDirectory) return;
+  throw new UsageError(`Cannot write ${path}: it is a folder; name a file`);
+}
+
+function unwritable(error: unknown, path: string): unknown {
+  return isAbsent(error) || error instanceof Deno.errors.AlreadyExists
+    ? new UsageError(`Cannot write ${path}: its folder cannot be created`, {
+      cause: error,
+    })
+    : explained(error, path);
+}
+
+/** Checks that {@linkcode createWhole} can begin: creates its folder and the missing ones above it, and removes them again. */
+async function checkCreate(path: string): Promise<void> {
+  await refuseFolder(path);
+  const made: string[] = [];
+  try {
+    await makeFolder(partFolder(path), made);
+  } catch (error) {
+    throw unwritable(error, path);
+  } finally {
+    for (const folder of made.reverse()) {
+      // Another process may already write there.
+      await Deno.remove(folder).catch(() => {});
+    }
+  }
+}
+
+/** Creates a folder and the missing ones above it, and adds them to `made`, the highest first. */
+async function makeFolder(folder: string, made: string[]): Promise<void> {
+  try {
+    await Deno.mkdir(folder);
+    made.push(folder);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) {
+      const found = await Deno.stat(folder);
+      if (found.isDirectory) return;
+    }
+    const above = dirname(folder);
+    if (!(error instanceof Deno.errors.NotFound) || above === folder) {
+      throw error;
+    }
+    await makeFolder(above, made);
+    await Deno.mkdir(folder);
+    made.push(folder);
+  }
 }
 
 /** The names of the files in `FILE.part`. */

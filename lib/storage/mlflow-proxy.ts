@@ -109,6 +109,7 @@ export function openServerArtifacts(
     write,
     create: (path) =>
       Promise.resolve(collectBytes((bytes) => write(path, bytes))),
+    checkCreate: () => Promise.resolve(),
     list: async (folder) =>
       sortedByPath(await filesBelow(folder.replace(/\/$/, ""))),
   };

@@ -56,6 +56,7 @@ function openS3WhenUsed(uri: string, settings: S3Settings): ArtifactStore {
     open: async (path, options) => await (await open()).open(path, options),
     write: async (path, bytes) => await (await open()).write(path, bytes),
     create: async (path) => await (await open()).create(path),
+    checkCreate: async (path) => await (await open()).checkCreate(path),
     list: async (folder) => await (await open()).list(folder),
   };
 }

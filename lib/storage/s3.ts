@@ -6,6 +6,7 @@ import {
   CreateMultipartUploadCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
+  HeadBucketCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListObjectsV2Command,
@@ -18,6 +19,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
 import {
+  AwsAccessError,
   awsClientSettings,
   explainAwsError,
   withCredentials,
@@ -102,6 +104,14 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
           throw failed(error, `write ${at(path)}`);
         });
       return Promise.resolve(new ObjectWriter(object, send));
+    },
+    async checkCreate(path) {
+      const command = new HeadBucketCommand({ Bucket: bucket });
+      await call((client) => client.send(command)).catch((error) => {
+        const explained = failed(error, `write ${at(path)}`);
+        // It takes another permission than writing does.
+        if (!(explained instanceof AwsAccessError)) throw explained;
+      });
     },
     async list(below) {
       const start = below === ""

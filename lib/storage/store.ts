@@ -58,6 +58,14 @@ export interface ArtifactStore {
   write(path: string, bytes: Uint8Array): Promise<void>;
   /** Starts a file of any size. Nothing is visible, and an existing file stays, until it is finished. */
   create(path: string): Promise<FileWriter>;
+  /**
+   * Checks that {@linkcode create} can write the file, as far as a store can tell
+   * without keeping anything: a folder creates and removes an empty folder beside
+   * the file, S3 tells only whether the bucket exists, a server nothing.
+   *
+   * @throws {UsageError} If the file cannot be written.
+   */
+  checkCreate(path: string): Promise<void>;
   /** Returns the files below `folder` ("" for all), sorted by path. */
   list(folder: string): Promise<ListedFile[]>;
 }

@@ -42,7 +42,7 @@ Deno.test("plan on an empty store says what the first predict will do, which the
     /models\/churn\/xgb_churn_model_2\.bin as churn-prediction-model version 1/,
   );
   match(text, /it will have the stage Production/);
-  match(text, /`deno task predict` does it/);
+  match(text, /To score: `deno task predict`$/m);
   ok(text.split("\n").every((line) => line.length <= 100), text);
   const all = await runCommand("plan", ["--all"], { env });
   deepStrictEqual(
@@ -279,3 +279,176 @@ testWithPython(
     );
   },
 );
+
+Deno.test("plan, a dry run and predict refuse the same outputs, before anything is read", async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  const env = { CHURN_HOME: `${path}/home` };
+  await Deno.writeTextFile(`${path}/file`, "");
+  await Deno.mkdir(`${path}/folder.csv`);
+  const lines = (await Deno.readTextFile("data/churn/weekly/2026-11-23.jsonl"))
+    .split("\n").slice(0, 3).join("\n");
+  await Deno.writeTextFile(`${path}/week.jsonl`, lines);
+  const before = readTree(path);
+  const refused: readonly (readonly [args: string[], message: RegExp])[] = [
+    [["--output", `${path}/file/scores.csv`], /file\/scores\.csv: its folder/],
+    [["--output", `${path}/folder.csv`], /folder\.csv: it is a folder/],
+    [
+      ["--input", `${path}/week.jsonl`, "--output", `${path}/week.jsonl`],
+      /--output .*week\.jsonl: it is also an input/,
+    ],
+    [
+      ["--output", `${path}/a.csv`, "--bad-rows", `${path}/file/bad.jsonl`],
+      /file\/bad\.jsonl: its folder/,
+    ],
+  ];
+  for (const [args, message] of refused) {
+    const calls = [["plan"], ["predict", "--dry-run"], ["predict"]] as const;
+    for (const [name, ...more] of calls) {
+      const ended = await runCommand(name, [...more, ...args], {
+        env,
+        code: 2,
+      });
+      match(ended.report.error, message);
+      if (name === "plan") deepStrictEqual(readTree(path), before);
+    }
+    await Deno.remove(`${path}/home`, { recursive: true }).catch(() => {});
+  }
+  // What can be written leaves no trace of the check.
+  const args = ["--output", `${path}/new/scores.csv`];
+  await runCommand("plan", args, { env });
+  await runCommand("predict", ["--dry-run", ...args], { env });
+  deepStrictEqual(readTree(path), before);
+});
+
+Deno.test("plan of a first run refuses the files that log-model would refuse", async () => {
+  await using project = await openProject("variants: [{}]\n");
+  const model = `${project.path}/models/churn/xgb_churn_model_2.bin`;
+  const names = `${project.path}/data/churn/feature_names_3.json`;
+  const bytes = await Deno.readFile(model);
+  const refusals = async () => {
+    const planned = await project.run("plan", [], 1);
+    const done = await project.run("predict", [], 1);
+    return [planned.report.error, done.report.error];
+  };
+  await Deno.writeFile(model, new Uint8Array());
+  const [empty, emptyToo] = await refusals();
+  strictEqual(empty, emptyToo);
+  match(empty, /xgb_churn_model_2\.bin/);
+  const checked = await project.run("doctor", []);
+  const files = checked.report.checks.find((
+    { group, title }: Record<string, string>,
+  ) => group === "Files" && title === "base");
+  strictEqual(files.state, "warning");
+  match(files.detail, /empty files, 0 bytes, .*xgb_churn_model_2\.bin/);
+  await Deno.writeFile(model, bytes);
+  await Deno.remove(names);
+  const [missing, missingToo] = await refusals();
+  strictEqual(missing, missingToo);
+  match(missing, /feature_names_3\.json/);
+});
+
+Deno.test("the command that a plan prints is the call with all that matters, and runs", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  await runCommand("predict", ["--period", "2026-11-16"], { env });
+  const args = [
+    "--period",
+    "2026-11-16",
+    "--force",
+    "--idempotency-key",
+    "run-1",
+    "--fail-on",
+    "overdue,incomplete",
+  ];
+  const { report } = await runCommand("plan", args, { env });
+  strictEqual(
+    report.command,
+    "deno task predict --period 2026-11-16 --fail-on overdue,incomplete --force --idempotency-key run-1",
+  );
+  const pasted = report.command.split(" ").slice(3);
+  const done = await runCommand("predict", pasted, { env });
+  strictEqual(done.report.inputs[0].attempt, 2);
+  const again = await runCommand("predict", pasted, { env, json: false });
+  // Another request: the same key would score nothing.
+  match(
+    again.stdout,
+    /`deno task predict --period 2026-11-16 --fail-on overdue,incomplete --force` scores them again/,
+  );
+});
+
+Deno.test("a plan with unusable or incomplete data says what its command does with the others", async () => {
+  await using project = await openProject(
+    "inputs: data/churn/weekly/{period}.jsonl\nvariants: [{}]\n",
+  );
+  const weekly = `${project.path}/data/churn/weekly`;
+  await Deno.writeTextFile(
+    `${weekly}/2026-11-16.manifest.json`,
+    '{"rows": 500}',
+  );
+  const state = async (args: string[], code: number) => {
+    const { report } = await project.run("plan", args, code);
+    const text = (await runCommand("plan", args, {
+      env: { CHURN_HOME: `${project.files}/home` },
+      code,
+      json: false,
+      folder: project.path,
+    })).stdout;
+    const actions = report.inputs.map((
+      { action }: Record<string, string>,
+    ) => action);
+    return { actions, text };
+  };
+  const waiting = await state([], 0);
+  deepStrictEqual(waiting.actions, ["score", "wait", "score"]);
+  match(waiting.text, /^Plan for base: score 2 periods in 2 files, 800 rows/m);
+  match(
+    waiting.text,
+    /`deno task predict` scores 2 of 3 batches; the data marked with ! are not complete yet$/m,
+  );
+  await Deno.writeTextFile(`${weekly}/2026-11-09.jsonl`, "{");
+  const failing = await state([], 1);
+  deepStrictEqual(failing.actions, ["fail", "wait", "score"]);
+  match(
+    failing.text,
+    /scores 1 of 3 batches; correct the data marked with ✗ first to score all$/m,
+  );
+  const alone = await state(["--period", "2026-11-09"], 1);
+  deepStrictEqual(alone.actions, ["fail"]);
+  match(alone.text, /^Plan for base: nothing can be scored$/m);
+  match(
+    alone.text,
+    /Correct the data marked with ✗ first, then score: `deno task predict --period 2026-11-09`$/m,
+  );
+  // A file gets the scores of all batches, or none.
+  const file = await state(["--output", `${project.files}/all.csv`], 1);
+  match(file.text, /Correct the data marked with ✗ first, then score: /);
+});
+
+Deno.test("plan and a dry run warn of a period in the future as predict does", async () => {
+  await using project = await openProject(
+    await Deno.readTextFile("variants.yaml"),
+  );
+  const weekly = `${project.path}/data/churn/weekly`;
+  await Deno.copyFile(
+    `${weekly}/2026-11-23.jsonl`,
+    `${weekly}/2099-01-05.jsonl`,
+  );
+  const future = ["--period", "2099-01-05"];
+  const warning =
+    /WARNING: .*2099-01-05\.jsonl is for 2099-01-05, which begins in \d+ days; churn_predictions_current shows it/;
+  const same = /WARNING: .*has the same content as the data of 2026-11-23/;
+  match((await project.run("plan", future)).stderr, warning);
+  const all = await project.run("predict", ["--dry-run"]);
+  match(all.stderr, warning);
+  match(all.stderr, same);
+  const done = await project.run("predict");
+  match(done.stderr, warning);
+  match(done.stderr, same);
+  // In a file, nothing is hidden.
+  const file = ["--output", `${project.files}/a.csv`];
+  doesNotMatch(
+    (await project.run("plan", [...future, ...file])).stderr,
+    warning,
+  );
+});

@@ -71,6 +71,7 @@ const away: ArtifactStore = {
   find: () => Promise.reject(outage()),
   open: () => Promise.reject(outage()),
   create: () => Promise.reject(outage()),
+  checkCreate: () => Promise.reject(outage()),
   write: () => Promise.reject(outage()),
   list: () => Promise.reject(outage()),
 };

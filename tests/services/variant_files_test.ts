@@ -58,6 +58,7 @@ function failing(error: Error): ArtifactStore {
     find: () => Promise.reject(error),
     open: () => Promise.reject(error),
     create: () => Promise.reject(error),
+    checkCreate: () => Promise.reject(error),
     write: () => Promise.reject(error),
     list: () => Promise.reject(error),
   };

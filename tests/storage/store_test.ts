@@ -51,6 +51,18 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
     }
   },
 
+  "checkCreate() accepts what create() can write, and leaves nothing": async (
+    open,
+  ) => {
+    const store = open("checked");
+    await store.write("old.csv", bytesOf("old"));
+    for (const path of ["old.csv", "new.csv", "a/b/new.csv"]) {
+      await store.checkCreate(path);
+    }
+    deepStrictEqual(pathsOf(await store.list("")), ["old.csv"]);
+    deepStrictEqual(await store.find("old.csv"), bytesOf("old"));
+  },
+
   "write() replaces what was there, longer or shorter": async (open) => {
     const store = open("replaced");
     for (const text of ["first", "the second, longer one", "3rd"]) {
@@ -213,6 +225,19 @@ Deno.test("openLocal() fulfils the contract of artifact stores", async (t) => {
     await openArtifacts(uri, noS3).write("file", everyByte);
     const plain = openLocal(`${folder.path}/again here`);
     deepStrictEqual(await plain.find("file"), everyByte);
+  });
+  await t.step("checkCreate() refuses what create() refuses", async () => {
+    await using folder = await tempFolder();
+    await Deno.writeTextFile(`${folder.path}/file`, "");
+    await Deno.mkdir(`${folder.path}/scores.csv`);
+    const before = [...Deno.readDirSync(folder.path)];
+    const store = openLocal(folder.path);
+    for (const path of ["file/scores.csv", "scores.csv"]) {
+      await rejects(store.checkCreate(path), UsageError);
+      await rejects(store.create(path), UsageError);
+    }
+    await store.checkCreate("new/below/scores.csv");
+    deepStrictEqual([...Deno.readDirSync(folder.path)], before);
   });
   await t.step("leaves nothing behind after a failed write", async () => {
     const store = openLocal(`${folder.path}/full`);
