@@ -2,6 +2,7 @@
 import { setupDatabases } from "../lib/services/setup.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
+import { localPath } from "../lib/config/variant.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 import { logModel } from "./log-model.ts";
 import { promote } from "./promote.ts";
@@ -18,13 +19,16 @@ export async function bootstrap(
   settings: VariantSettings,
 ): Promise<void> {
   const { log, config } = services;
-  const { variant } = settings;
+  const { variant, files } = settings;
+  // Nobody asked for these steps, so that only what they result in is said.
+  const detailed: Services = {
+    ...services,
+    log: { ...log, info: log.verbose },
+  };
   if (!await services.hasEmbeddedDatabase()) {
-    log.info(
-      `Creating the embedded store in ${config.home}`,
-    );
+    log.info(`Creating the embedded store in ${config.home}`);
   }
-  await setupDatabases(services, { onlyNews: true });
+  await setupDatabases(detailed, { onlyNews: true });
   const mlflow = await services.mlflow();
   const newest = await mlflow.findModelVersion(variant.modelName, {
     kind: "latest",
@@ -32,15 +36,16 @@ export async function bootstrap(
   if (newest) return;
   await refuseUnshipped(services, settings);
   log.info(
-    `The embedded store in ${config.home} has no model for ${variant.title} yet; setting up the shipped one`,
+    `Registering the shipped model of ${variant.title}, ${
+      localPath(variant, files.model)
+    }`,
   );
-  const logOutcome = ({ text }: Outcome) => text.split("\n").forEach(log.info);
-  logOutcome(await setupExperiment(services, settings));
-  const logged = await logModel(services, settings);
+  const logOutcome = ({ text }: Outcome) =>
+    text.split("\n").forEach(log.verbose);
+  logOutcome(await setupExperiment(detailed, settings));
+  const logged = await logModel(detailed, settings);
   logOutcome(logged);
-  logOutcome(
-    await promote(services, variant, {
-      version: Number(logged.report["model_version"]),
-    }),
-  );
+  const version = Number(logged.report["model_version"]);
+  const promoted = await promote(detailed, variant, { version });
+  log.info(promoted.text);
 }

@@ -8,7 +8,7 @@ import { checkInstallation } from "../lib/checks/installation.ts";
 import { describeChecks } from "../lib/checks/report.ts";
 import { checkServices } from "../lib/checks/run.ts";
 import { checkSettings } from "../lib/checks/settings.ts";
-import { noLog } from "../lib/base/log.ts";
+import { type Log, noLog } from "../lib/base/log.ts";
 import {
   openServices,
   readEnvironment,
@@ -22,7 +22,7 @@ const unchecked: Check = skip(
 );
 
 if (import.meta.main) {
-  await runScript(doctorCommand, async (flags, { columns, signal }) => {
+  await runScript(doctorCommand, async (flags, { columns, log, signal }) => {
     const { checks, config, variants } = await checkSettings(
       readEnvironment(),
       readVariants,
@@ -30,7 +30,9 @@ if (import.meta.main) {
     const all = [
       ...await checkInstallation({ version, home: config?.home }),
       ...checks,
-      ...config ? await checkAll(variants, { flags, signal }) : [unchecked],
+      ...config
+        ? await checkAll(variants, { flags, log, signal })
+        : [unchecked],
     ];
     return describeChecks(all, { columns });
   });
@@ -39,8 +41,9 @@ if (import.meta.main) {
 /** Checks the services for the variant that the flags name, or for all listed ones. */
 async function checkAll(
   variants: Variants,
-  { flags, signal }: {
+  { flags, log, signal }: {
     flags: { geography?: string | undefined; company?: string | undefined };
+    log: Pick<Log, "verbose">;
     signal: AbortSignal;
   },
 ): Promise<Check[]> {
@@ -49,7 +52,7 @@ async function checkAll(
   const chosen = chosenVariants(variants, { geography, company, all });
   // What the services would warn of is a finding.
   await using services = await openServices({
-    log: noLog,
+    log: { ...noLog, verbose: log.verbose },
     retryPolicy: { retries: 0, delaySeconds: 0 },
     readOnly: true,
     variants,

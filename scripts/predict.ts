@@ -8,6 +8,7 @@ import {
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
+import { placeIn } from "../lib/services/variant-files.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 import { openAndScore } from "../lib/scoring/batch.ts";
 import {
@@ -81,6 +82,7 @@ export async function predict(
   });
   const outcome = describePrediction(config, {
     ...facts,
+    place: placeIn(services.variantFiles(settings.variant)),
     engine: scored.engine,
     stored,
     problems,

@@ -9,6 +9,8 @@ export interface RequestLimits {
   readonly bytesPerSecond?: number | undefined;
   /** Ends all calls at once; they throw its reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Receives one line per request: method, URL without query, status and time. */
+  readonly trace?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -33,11 +35,16 @@ export interface RequestHandler {
 
 interface HttpRequest {
   readonly method: string;
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number | undefined;
+  readonly path: string;
   readonly query: Readonly<Record<string, unknown>>;
   readonly body?: unknown;
 }
 
 interface HttpResponse {
+  readonly statusCode: number;
   body?: unknown;
 }
 
@@ -61,19 +68,28 @@ export function limitRequests(
   handler: RequestHandler,
   limits: RequestLimits,
 ): void {
-  const { bytesPerSecond = minimumBytesPerSecond, signal } = limits;
+  const { bytesPerSecond = minimumBytesPerSecond, signal, trace } = limits;
   const silenceMs = silenceOf(limits);
   const unlimited = handler.handle.bind(handler);
   handler.handle = async (request, options) => {
     const requestTimeout = 2 * silenceMs +
       1000 * sizeOf(request.body) / bytesPerSecond;
+    const startMs = performance.now();
+    const done = (what: string | number) =>
+      trace?.(
+        `${describeRequest(request)}: ${what}, ${
+          Math.round(performance.now() - startMs)
+        } ms`,
+      );
     const { response } = await unlimited(request, {
       ...options,
       requestTimeout,
       ...(signal && { abortSignal: signal }),
     }).catch((error) => {
+      done("no answer");
       throw worded(error, requestTimeout);
     });
+    done(response.statusCode);
     if (response.body instanceof Readable) {
       response.body = limitBody(
         response.body,
@@ -84,6 +100,14 @@ export function limitRequests(
     }
     return { response };
   };
+}
+
+/** Names a request without its query, which may sign it. */
+function describeRequest(
+  { method, protocol, hostname, port, path }: HttpRequest,
+): string {
+  const host = port === undefined ? hostname : `${hostname}:${port}`;
+  return `${method} ${protocol}//${host}${path.split("?")[0]}`;
 }
 
 /** While S3 assembles the parts of an upload, which takes minutes, its response is one space after another. */

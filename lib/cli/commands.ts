@@ -25,12 +25,14 @@ const retryFlags = {
     kind: "text",
     value: "N",
     default: "3",
+    watchedDefault: "2",
     help: "attempts after the first one if a service is unavailable",
   },
   "retry-delay": {
     kind: "text",
     value: "S",
     default: "60",
+    watchedDefault: "3",
     help: "mean seconds between attempts",
   },
 } as const satisfies Record<string, Flag>;
@@ -52,7 +54,11 @@ const outputFlags = {
     help: "print one JSON object as the last line of stdout",
   },
   quiet: { kind: "switch", help: "print only warnings, errors and the result" },
-  verbose: { kind: "switch", help: "also print each step and its time" },
+  verbose: {
+    kind: "switch",
+    help:
+      "also print each step, SQL statement and request with its time; no values, no secrets",
+  },
 } as const satisfies Record<string, Flag>;
 
 /** Flags of `setup`. */
@@ -262,7 +268,7 @@ export const planCommand = {
     ...allFlag,
     ...scoringFlags,
     ...serviceFlags,
-    retries: { ...retryFlags.retries, default: "0" },
+    retries: { ...retryFlags.retries, default: "0", watchedDefault: "0" },
     ...outputFlags,
   },
 } as const satisfies Command;

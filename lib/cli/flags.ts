@@ -25,6 +25,8 @@ export type Flag =
     readonly value: string;
     readonly help: string;
     readonly default?: string;
+    /** The default where somebody watches: messages go to a terminal. */
+    readonly watchedDefault?: string;
     readonly file?: FileUse;
     /** True if the value is a port that the command listens on. */
     readonly listens?: boolean;
@@ -113,11 +115,13 @@ export function findRequest(
  * deepStrictEqual({ ...values }, { all: true, input: ["a", "b"] });
  * ```
  *
+ * @param options `isWatched`: whether messages go to a terminal, which some defaults depend on; false by default.
  * @throws {UsageError} If a flag is unknown (suggests the nearest one), is repeated, is missing its value, or a positional argument is not allowed.
  */
 export function parseFlags<const Table extends FlagTable>(
   command: Command<Table>,
   args: readonly string[],
+  { isWatched = false }: { isWatched?: boolean } = {},
 ): ParsedArgs<Table> {
   const { tokens } = parseArgs({
     args: [...args],
@@ -141,11 +145,11 @@ export function parseFlags<const Table extends FlagTable>(
     throw wrong(command, `unexpected argument "${words[0]}"`);
   }
   for (const [name, flag] of Object.entries(command.flags)) {
-    if (
-      flag.kind === "text" && flag.default !== undefined && !values.has(name)
-    ) {
-      values.set(name, flag.default);
-    }
+    if (flag.kind !== "text" || values.has(name)) continue;
+    const value = isWatched
+      ? flag.watchedDefault ?? flag.default
+      : flag.default;
+    if (value !== undefined) values.set(name, value);
   }
   return { values: Object.fromEntries(values) as FlagValues<Table>, words };
 }
@@ -214,6 +218,14 @@ function wrong({ name }: Command, what: string): UsageError {
   );
 }
 
+function describeDefault(
+  flag: { default?: string; watchedDefault?: string },
+): string {
+  return flag.watchedDefault === undefined
+    ? `${flag.default}`
+    : `${flag.default}, in a terminal ${flag.watchedDefault}`;
+}
+
 /** Columns that a flag's explanation has at least; in a narrower terminal it is not wrapped. */
 const narrowestHelp = 24;
 
@@ -234,7 +246,7 @@ export function toHelp(
         ? `--${flag}`
         : `--${flag} ${"value" in rest ? rest.value : ""}`,
       "default" in rest && rest.default !== undefined
-        ? `${help} (${rest.default})`
+        ? `${help} (${describeDefault(rest)})`
         : help,
     ]),
     ["-h, --help", "print this help"],

@@ -83,7 +83,9 @@ export async function runScript<const Table extends FlagTable>(
   };
   try {
     answerRequest(command);
-    const { values, words } = parseFlags(command, Deno.args);
+    const { values, words } = parseFlags(command, Deno.args, {
+      isWatched: isWatched(),
+    });
     const log = toLog(levelOf(values), printLine, display.begin);
     using stop = openStop({ limitMinutes: limitOf(values), exit: fail });
     const { signal } = stop;

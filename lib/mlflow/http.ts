@@ -18,6 +18,8 @@ export interface HttpSettings {
   readonly token?: string | undefined;
   /** Timeout of one request in milliseconds; 120 000 by default, as in MLflow's client. */
   readonly timeoutMs?: number | undefined;
+  /** Receives one line per request: method, URL without query and login, status and time. */
+  readonly trace?: ((message: string) => void) | undefined;
 }
 
 /** An MLflow server that returns JSON, and bytes for artifacts. */
@@ -71,7 +73,7 @@ export class ForbiddenError extends UsageError {}
  * @throws {UsageError} If the URI is not `http:` or `https:`.
  */
 export function openHttp(settings: HttpSettings): MlflowHttp {
-  const { timeoutMs = 120_000 } = settings;
+  const { timeoutMs = 120_000, trace } = settings;
   const { baseUrl, authorization } = parseSettings(settings);
   const send: MlflowHttp["send"] = async (path, init = {}) => {
     const { timeoutMs: ownTimeoutMs = timeoutMs, ...request } = init;
@@ -79,13 +81,26 @@ export function openHttp(settings: HttpSettings): MlflowHttp {
     if (authorization !== undefined) {
       headers.set("Authorization", authorization);
     }
+    const method = request.method ?? "GET";
+    const [pathOnly = ""] = path.split("?");
+    const startMs = performance.now();
+    const done = (what: string | number) =>
+      trace?.(
+        `${method} ${baseUrl}${pathOnly}: ${what}, ${
+          Math.round(performance.now() - startMs)
+        } ms`,
+      );
     try {
       const response = await fetch(`${baseUrl}${path}`, {
         ...request,
         headers,
         signal: AbortSignal.timeout(ownTimeoutMs),
+      }).catch((error) => {
+        done("no answer");
+        throw error;
       });
-      const call = `${request.method ?? "GET"} ${path.split("?")[0]}`;
+      done(response.status);
+      const call = `${method} ${pathOnly}`;
       await refuseStatus(response, { baseUrl, call });
       return response;
     } catch (error) {

@@ -96,11 +96,13 @@ export async function openAndScore(
 ): Promise<{ stored: StoredBatch[]; engine: Engine | undefined }> {
   const { batches, version } = options;
   if (batches.length === 0) return { stored: [], engine: undefined };
+  const [first] = batches;
   services.log.info(
     `Scoring ${
-      batches.map(({ uri }) => uri).join(", ")
+      batches.length === 1 ? first?.uri : `${batches.length} periods`
     } with ${version.name} version ${version.version}`,
   );
+  for (const { uri } of batches) services.log.verbose(`to score: ${uri}`);
   await using scorer = options.scorer ??
     await openVersion(services, version, options);
   const stored = await scoreBatches(services, scorer, options);

@@ -6,6 +6,7 @@ import type { VariantSettings } from "../config/variants.ts";
 import { parseModelUri } from "../mlflow/model-uri.ts";
 import { type InputBatch, sizeOf } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
+import { placeIn } from "../services/variant-files.ts";
 import type { StoredBatch } from "./batch.ts";
 import type { CommandOptions } from "./command.ts";
 import {
@@ -85,7 +86,7 @@ export async function describePlan(
   const destination = await toDestination(services, facts);
   const rows = planned.map((each) => each.rows?.rows);
   const reason = toReason(version, facts);
-  const place = placeIn(services, settings);
+  const place = placeIn(services.variantFiles(variant));
   return {
     report: {
       status,
@@ -263,13 +264,6 @@ function describeFirstRun(
   return `set up the store, which has no model of this variant yet: log ${
     place(modelUri)
   } as ${name} version ${version} and promote it`;
-}
-
-/** Shows files of the project by their path in it. */
-function placeIn(services: Services, { variant }: VariantSettings): Place {
-  const folder = `${services.variantFiles(variant).project.uri}/`;
-  return (uri) =>
-    oneLine(uri.startsWith(folder) ? uri.slice(folder.length) : uri);
 }
 
 function headline(planned: readonly PlannedBatch[], title: string): string {

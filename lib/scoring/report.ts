@@ -21,6 +21,8 @@ import type { ScoredBatch } from "./scoring-run.ts";
 export interface PredictionFacts extends BatchOptions {
   /** Returns the command line of this call, ready to paste, without `--dry-run`. */
   readonly command: (options?: CommandOptions) => string;
+  /** Returns how a file is shown. */
+  readonly place: (uri: string) => string;
   /** Undefined when nothing was scored. */
   readonly engine: string | undefined;
   /** The batches of the call; of those that were scored before, at least the newest. */
@@ -225,10 +227,10 @@ export function describeProblem(
 
 function describeBatch(
   { batch, scored, ledger, failure }: StoredBatch,
-  { settings, version, dryRun, badRows, command }: PredictionFacts,
+  { settings, version, dryRun, badRows, command, place }: PredictionFacts,
 ): string {
   const { title } = settings.variant;
-  const uri = oneLine(batch.uri);
+  const uri = place(batch.uri);
   const ofPeriod = batch.period === undefined ? "" : ` for ${batch.period}`;
   if (!scored && !ledger) {
     return oneLine(
@@ -305,8 +307,7 @@ function whereTheyAre(
   if (main?.ledger === undefined) return [];
   const { title } = settings.variant;
   // Of one run, because the current list of all players reads the variant's whole history.
-  const select =
-    `select player_id, churn_probability, model_version, period from churn_predictions ` +
+  const select = `select player_id, churn_probability from churn_predictions ` +
     `where scoring_run_id = ${main.ledger.id} order by 2 desc limit 10`;
   return [
     `The scores are in the table churn_predictions${
@@ -315,7 +316,9 @@ function whereTheyAre(
         : ""
     }; the ten highest of ${main.ledger.period} for ${title}:`,
     `  deno task query "${select}"`,
-    ...(config.embedded ? ["  deno task database    (opens it to psql)"] : []),
+    ...config.embedded
+      ? ["`deno task database` opens it to psql and other clients"]
+      : [],
     ...(anyScored
       ? [`Run \`${command()}\` again at any time: no row is scored twice`]
       : []),

@@ -13,7 +13,10 @@ import { UsageError } from "../base/errors.ts";
 import type { DatabaseSecret } from "../aws/secrets.ts";
 
 /** What a login needs besides where it is. */
-type LoginConfig = Pick<Config, "aws" | "tls">;
+interface LoginConfig extends Pick<Config, "aws" | "tls"> {
+  /** Receives one line per request to Secrets Manager. */
+  readonly trace?: (message: string) => void;
+}
 
 /**
  * Returns the settings of MLflow's database. Reads the secret if one is configured.
@@ -156,12 +159,13 @@ function renewal(
 /** Reads a secret. The Secrets Manager SDK is loaded only if a secret is configured. */
 async function readSecret(
   name: string,
-  { aws }: LoginConfig,
+  { aws, trace }: LoginConfig,
 ): Promise<DatabaseSecret> {
   const { readDatabaseSecret } = await import("../aws/secrets.ts");
   return await readDatabaseSecret(name, {
     region: aws.secretsRegion,
     endpoint: aws.secretsEndpoint,
+    trace,
   });
 }
 

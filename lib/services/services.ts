@@ -16,6 +16,7 @@ import {
 } from "./connections.ts";
 import type { Database } from "../database/database.ts";
 import type { EmbeddedDatabase } from "../database/pglite.ts";
+import { withTrace } from "../database/trace.ts";
 import type { PostgresSettings } from "../database/postgres.ts";
 import { InputError, TransientError } from "../base/errors.ts";
 import type { VariantFiles } from "./variant-files.ts";
@@ -120,15 +121,18 @@ export async function openServices(
     log.verbose(`${what}: ${seconds.toFixed(2)} s`);
     return result;
   };
+  const trace = log.verbose;
+  const login = { ...config, trace };
   const stack = new AsyncDisposableStack();
   const server = config.tracking.kind === "server"
-    ? openHttp(config.tracking)
+    ? openHttp({ ...config.tracking, trace })
     : undefined;
   const artifactSettings: ArtifactSettings = {
     s3: {
       region: config.aws.region,
       endpoint: config.aws.s3Endpoint,
       signal,
+      trace,
     },
     server,
   };
@@ -151,20 +155,20 @@ export async function openServices(
       log.info(`${error.message}. Waiting for up to a minute`);
       return open(60_000);
     });
-    return stack.use(opened);
+    return withTrace(stack.use(opened), trace);
   });
   const postgres = (what: string, settings: () => Promise<PostgresSettings>) =>
     once(async () => {
-      const login = await withRetry(`read the login of ${what}`, settings);
+      const found = await withRetry(`read the login of ${what}`, settings);
       const { database, created } = await withRetry(
         `open ${what}`,
         () =>
-          openOrCreate({ ...login, readOnly }, {
+          openOrCreate({ ...found, readOnly }, {
             create: options.createDatabases ?? false,
           }),
       );
       if (created) log.info(`Created the database ${database.description}`);
-      return stack.use(database);
+      return withTrace(stack.use(database), trace);
     });
   const tables = (database: () => Promise<Database>): Tracked => ({
     database,
@@ -185,7 +189,7 @@ export async function openServices(
         return tables(
           postgres(
             "MLflow's database",
-            () => trackingSettings(tracking, config),
+            () => trackingSettings(tracking, login),
           ),
         );
       case "server":
@@ -194,7 +198,7 @@ export async function openServices(
           store: once(() =>
             withRetry(
               `open the MLflow server ${tracking.uri}`,
-              () => openRest({ ...tracking, log }),
+              () => openRest({ ...tracking, log, trace }),
             )
           ),
         };
@@ -204,7 +208,7 @@ export async function openServices(
   const stored = config.predictions;
   const predictions = stored.kind === "embedded" ? embedded : postgres(
     "the predictions database",
-    () => predictionsSettings(stored, config),
+    () => predictionsSettings(stored, login),
   );
 
   return {

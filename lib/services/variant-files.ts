@@ -16,6 +16,7 @@ import {
   UsageError,
 } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { oneLine } from "../base/printable.ts";
 import { matchPath } from "../config/periods.ts";
 import { localPath, type Variant } from "../config/variant.ts";
 
@@ -350,6 +351,13 @@ export function locationOf(
   return embedded || !bucket
     ? uriOf(project, localPath(variant, path))
     : uriOf(bucket, path);
+}
+
+/** Returns how files are shown: those of the project by their path in it. */
+export function placeIn({ project }: VariantFiles): (uri: string) => string {
+  const folder = `${project.uri}/`;
+  return (uri) =>
+    oneLine(uri.startsWith(folder) ? uri.slice(folder.length) : uri);
 }
 
 function withReason(problem: Error, reason: string): Error {

@@ -1,0 +1,85 @@
+/** Reports each statement that a database runs. */
+import type { Database, Queryable, Transaction } from "./database.ts";
+
+/** The longest statement that is shown whole, in characters. */
+const shownCharacters = 200;
+
+/**
+ * Returns the same database, which reports each statement with its time and the
+ * number of rows: `SQL 3 ms, 1 row: select …`. Parameters are never reported,
+ * because they are data or secrets.
+ *
+ * @param trace Receives one line per statement.
+ */
+export function withTrace<Traced extends Database>(
+  database: Traced,
+  trace: (message: string) => void,
+): Traced {
+  return {
+    ...database,
+    query: tracedQuery(database, trace),
+    transaction: (work) =>
+      database.transaction((tx) => work(tracedTransaction(tx, trace))),
+  };
+}
+
+function tracedTransaction(
+  tx: Transaction,
+  trace: (message: string) => void,
+): Transaction {
+  return {
+    query: tracedQuery(tx, trace),
+    copyRows: (target, chunks, options) =>
+      timed(
+        `copy ${target}`,
+        { trace, rowsOf: (rows) => rows },
+        () => tx.copyRows(target, chunks, options),
+      ),
+  };
+}
+
+function tracedQuery(
+  queryable: Queryable,
+  trace: (message: string) => void,
+): Queryable["query"] {
+  return (text, values, options) =>
+    timed(
+      text,
+      { trace, rowsOf: (rows) => rows.length },
+      () => queryable.query(text, values, options),
+    );
+}
+
+async function timed<T>(
+  statement: string,
+  { trace, rowsOf }: {
+    trace: (message: string) => void;
+    rowsOf: (result: T) => number;
+  },
+  run: () => Promise<T>,
+): Promise<T> {
+  const startMs = performance.now();
+  const done = (what: string) =>
+    trace(
+      `SQL ${Math.round(performance.now() - startMs)} ms, ${what}: ${
+        shorten(statement)
+      }`,
+    );
+  try {
+    const result = await run();
+    const rows = rowsOf(result);
+    done(rows === 1 ? "1 row" : `${rows} rows`);
+    return result;
+  } catch (error) {
+    done("failed");
+    throw error;
+  }
+}
+
+/** Returns a statement as one line, without what a long one says after its beginning. */
+function shorten(statement: string): string {
+  const line = statement.replace(/\s+/g, " ").trim();
+  return line.length > shownCharacters
+    ? `${line.slice(0, shownCharacters)}…`
+    : line;
+}
