@@ -61,6 +61,80 @@ const outputFlags = {
   },
 } as const satisfies Record<string, Flag>;
 
+/** Flags of `init`. */
+export const initCommand = {
+  name: "init",
+  summary:
+    "Adds a variant for your own model and data to variants.yaml: proposes features, id and label, checks them, and copies the files.",
+  changes: ["variants.yaml", "data"],
+  flags: {
+    ...variantFlags,
+    model: {
+      kind: "text",
+      value: "FILE",
+      help: "your model: XGBoost, LightGBM or ONNX",
+      file: { use: "read", beside: ["manifest.json"] },
+      ask: "Model file (XGBoost, LightGBM or ONNX):",
+    },
+    sample: {
+      kind: "text",
+      value: "FILE",
+      help:
+        "rows as they will come, of any format: CSV, Parquet, JSON Lines, …",
+      file: read,
+      ask: "File with rows as they will come (CSV, Parquet, JSON Lines, …):",
+    },
+    evaluation: {
+      kind: "text",
+      value: "FILE",
+      help: "labelled rows for metrics (the sample, if it has the label)",
+      file: read,
+    },
+    features: {
+      kind: "text",
+      value: "FILE",
+      help: "feature names, a JSON array, for a model without names",
+      file: read,
+    },
+    "id-column": {
+      kind: "text",
+      value: "COLUMN",
+      help: "column that identifies a row, or none",
+    },
+    label: {
+      kind: "text",
+      value: "COLUMN",
+      help: "column with the outcome, 1 or 0, or none",
+    },
+    inputs: {
+      kind: "text",
+      value: "PATTERN",
+      help: "files to score, below the variant's prefix, with {period}",
+    },
+    entity: {
+      kind: "text",
+      value: "NOUN",
+      help: "what a row is about, such as machine (from the id column)",
+    },
+    outcome: {
+      kind: "text",
+      value: "NOUN",
+      help: "what the label 1 means, such as failure (from the label)",
+    },
+    "positive-class": {
+      kind: "text",
+      value: "CLASS",
+      help: "for ONNX: the class whose probability is the score",
+    },
+    replace: {
+      kind: "switch",
+      help: "replace the variant's entry and files if they exist",
+    },
+    yes: { kind: "switch", help: "ask nothing and take the proposals" },
+    ...outputFlags,
+  },
+} as const satisfies Command;
+
 /** Flags of `setup`. */
 export const setupCommand = {
   name: "setup",
@@ -474,6 +548,7 @@ export const summaryCommand = {
 
 /** Every command that a launcher may start, in the order of a first use. */
 export const commands: readonly Command[] = [
+  initCommand,
   doctorCommand,
   setupCommand,
   logModelCommand,

@@ -30,6 +30,8 @@ export type Flag =
     readonly file?: FileUse;
     /** True if the value is a port that the command listens on. */
     readonly listens?: boolean;
+    /** The question with which the launcher asks for the value in a terminal, because the command may read only files that it knows. */
+    readonly ask?: string;
   }
   | {
     readonly kind: "list";
@@ -51,6 +53,8 @@ export interface Command<Table extends FlagTable = FlagTable> {
   readonly offline?: boolean;
   /** True if the command posts to `CHURN_ALERT_WEBHOOK`: it then may connect to its host. */
   readonly alerts?: boolean;
+  /** Files and folders of the project that the command writes; any other command never writes there. */
+  readonly changes?: readonly string[];
   /** Information of the system that the command reads, as Deno's `--allow-sys` names it. */
   readonly sys?: readonly string[];
   /** Meaning of the positional arguments; undefined when none are allowed. */

@@ -75,13 +75,40 @@ async function launch(
       return 0;
   }
   if (command) {
-    return await run(argumentsFor(command, args, Deno.env.toObject()));
+    const all = [...args, ...askMissing(command, args)];
+    return await run(argumentsFor(command, all, Deno.env.toObject()));
   }
   for (const step of task ? toSteps(task, args) : []) {
     const code = await run(step.args, step.environment);
     if (code !== 0) return code;
   }
   return 0;
+}
+
+/** Asks for the files that the command line lacks, and returns them as flags; asks nothing without a terminal, with `--yes`, `--json` or an invalid command line, which the command reports. */
+function askMissing(
+  command: Command,
+  args: readonly string[],
+): string[] {
+  const asked = Object.entries(command.flags).flatMap(([name, flag]) =>
+    flag.kind === "text" && flag.ask !== undefined
+      ? [{ name, question: flag.ask }]
+      : []
+  );
+  if (asked.length === 0) return [];
+  try {
+    const { values } = parseFlags(command, args);
+    const mayAsk = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+    if (!mayAsk || values["yes"] || values["json"]) return [];
+    return asked.filter(({ name }) => values[name] === undefined)
+      .flatMap(({ name, question }) => {
+        const answer = prompt(question)?.trim() ?? "";
+        return answer === "" ? [] : [`--${name}=${answer}`];
+      });
+  } catch (error) {
+    if (error instanceof UsageError) return [];
+    throw error;
+  }
 }
 
 function explainUnknown(name: string): number {
@@ -124,6 +151,7 @@ export function argumentsFor(
     project,
     offline: command.offline,
     alerts: command.alerts,
+    changes: command.changes,
     exists: (path) => existsSync(path),
     real: (path) => realPath(path),
   });

@@ -47,6 +47,8 @@ export interface Context {
   readonly words: readonly string[];
   /** Prints on stderr, one line per message, at the level that the flags select. */
   readonly log: Log;
+  /** Asks a question and returns the answer without spaces around it; undefined if nobody can be asked: there is no terminal, or `--yes` or `--json` is given. @throws {UsageError} If the terminal is closed. */
+  readonly ask: ((question: string) => string) | undefined;
   /** Width of the terminal in characters; 100 if stdout is none. */
   readonly columns: number;
   /** Aborts when the process is interrupted or has reached its time limit; the body then rolls back what is not complete and throws the reason. */
@@ -90,7 +92,8 @@ export async function runScript<const Table extends FlagTable>(
     using stop = openStop({ limitMinutes: limitOf(values), exit: fail });
     const { signal } = stop;
     const columns = outputColumns();
-    const outcome = await body(values, { words, log, columns, signal });
+    const ask = askOf(values);
+    const outcome = await body(values, { words, log, ask, columns, signal });
     const isPrinted = printResult(
       command,
       json
@@ -118,6 +121,17 @@ function printResult({ name }: Command, text: string): boolean {
     );
     return false;
   }
+}
+
+function askOf(
+  { yes, json }: { yes?: unknown; json?: unknown },
+): Context["ask"] {
+  const mayAsk = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  return !mayAsk || yes || json ? undefined : (question) => {
+    const answer = prompt(oneLine(question));
+    if (answer !== null) return answer.trim();
+    throw new UsageError("Stopped: the question was not answered");
+  };
 }
 
 /** Returns the time limit of the flags, in minutes; 0 for commands without one. */

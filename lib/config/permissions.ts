@@ -97,6 +97,8 @@ export interface PermissionOptions {
   readonly offline?: boolean | undefined;
   /** True for a command that posts to `CHURN_ALERT_WEBHOOK`. */
   readonly alerts?: boolean | undefined;
+  /** Files and folders of the project that the command writes, although others never do. */
+  readonly changes?: readonly string[] | undefined;
   /** Returns whether a file or folder exists. */
   readonly exists: (path: string) => boolean;
   /** Returns a path without symbolic links, whether it exists or not. */
@@ -122,7 +124,7 @@ export function permissionsFor(
   environment: Environment,
   options: PermissionOptions,
 ): Permissions {
-  const { named, exists, offline = false, uris = [] } = options;
+  const { named, exists, offline = false, uris = [], changes = [] } = options;
   const folders = foldersOf(environment);
   // Somebody may keep models or data to read among the project's own files.
   const writableFolders = folders.filter(({ name, path }) =>
@@ -148,8 +150,10 @@ export function permissionsFor(
     write: unique([
       ...offline ? [] : writableFolders.map(({ path }) => path),
       ...written,
+      ...changes.flatMap((path) => [path, `${path}.part`]),
     ]),
-    neverWrite: protectProject(writable, options),
+    neverWrite: protectProject(writable, options)
+      .filter((path) => !changes.includes(path)),
     hosts: offline ? [] : hostsOf(environment, options),
   };
 }

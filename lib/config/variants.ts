@@ -7,6 +7,7 @@ import {
   type MonitoringSettings,
   toMonitoring,
 } from "./monitoring.ts";
+import { type Names, namesSchema, toNames } from "./names.ts";
 import { finiteNumber, recipeSchema, text } from "./recipe.ts";
 import {
   type OutcomeSettings,
@@ -54,8 +55,10 @@ export interface VariantSettings {
   readonly expect: Expectations;
   /** Column of the labelled set that holds the outcome, 0 or 1. */
   readonly label: string;
-  /** Column that identifies the player and is stored with the score; undefined when the variant declares none. */
+  /** Column that identifies the player, or what else a row is about, and is stored with the score; undefined when the variant declares none. */
   readonly idColumn: string | undefined;
+  /** What the variant calls its rows, its outcome and its scores. */
+  readonly names: Names;
   /** Where matured outcomes are; undefined when only flags name them. */
   readonly outcomes: OutcomeSettings | undefined;
   readonly recipe: Recipe;
@@ -164,11 +167,15 @@ const entryKeys = {
   ),
   label: v.optionalKey(
     text,
-    "Column of the evaluation set: 1 if the player churned, otherwise 0. By default churned.",
+    "Column of the evaluation set: 1 if the outcome happened (the player churned), otherwise 0. By default churned.",
   ),
   id_column: v.optionalKey(
     text,
     "Column with the player's id, stored with the score and never used as a feature. By default player_id; none means that the rows have no id.",
+  ),
+  names: v.optionalKey(
+    namesSchema,
+    "What messages, pages and output files call the rows, the outcome and the scores. By default players, churn and churn probability.",
   ),
   outcomes: v.optionalKey(
     outcomesSchema,
@@ -307,6 +314,7 @@ function toSettings(
       : toPathPattern(entry.inputs, "inputs"),
     expect: toExpectations(entry),
     ...columns,
+    names: toNames(entry.names, columns.idColumn),
     outcomes: toOutcomeSettings(entry.outcomes, columns),
     recipe: {
       steps: recipe?.steps ?? [],

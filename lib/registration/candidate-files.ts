@@ -75,6 +75,14 @@ export async function readCandidateFiles(
   };
 }
 
+/** Returns the model file that a flag names; the errors are those of {@linkcode readCandidateFiles}. */
+export async function readNamedModel(
+  services: Pick<Services, "artifacts">,
+  uri: string,
+): Promise<InputFile> {
+  return await readModel(await openNamedModel(uri, services.artifacts));
+}
+
 /** Returns a model file. @throws {InputError} If it is too large for its format, before it is read. */
 async function readModel(data: InputData): Promise<InputFile> {
   const { file } = data;
@@ -120,9 +128,9 @@ export async function withRows<File extends InputFile>(
   return { ...file, rows: await readAllRows(asData(file).file, options) };
 }
 
-/** Finds the manifest that a training script wrote next to the model. */
-async function findManifest(
-  services: Services,
+/** Returns the manifest that a training script wrote next to the model; undefined if there is none. */
+export async function findManifest(
+  services: Pick<Services, "artifacts" | "withRetry">,
   model: InputFile,
 ): Promise<InputFile | undefined> {
   const store = services.artifacts(model.uri.replace(/\/[^/]*$/, ""));

@@ -9,6 +9,7 @@ import type { DeliveryProblem } from "./expectations.ts";
 import type { SameContent } from "./inputs.ts";
 import type { FailOn } from "./fail-on.ts";
 import type { Config } from "../config/environment.ts";
+import type { Names } from "../config/names.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { Log } from "../base/log.ts";
@@ -252,7 +253,7 @@ function describeBatch(
     ledger.attempt > 1;
   return `${
     dryRun ? "Would store" : "Scored"
-  } ${scored.rows} players of ${title} with ${version.name} version ${version.version}${ofPeriod}\n` +
+  } ${scored.rows} ${settings.names.entities} of ${title} with ${version.name} version ${version.version}${ofPeriod}\n` +
     (isCorrection
       ? `  as attempt ${ledger.attempt} of the period, which replaces the earlier ones in churn_predictions_current\n`
       : "") +
@@ -263,7 +264,7 @@ function describeBatch(
         ? " (local fallback; the bucket was not used)"
         : ""
     }\n` +
-    `  ${describeScores(scored)}` +
+    `  ${describeScores(scored, settings.names)}` +
     (scored.rowsSetAside === 0
       ? ""
       : `\n  set aside: ${describeSetAside(scored.rowsSetAside, dryRun)} ${
@@ -278,16 +279,22 @@ function describeSetAside(rows: number, dryRun: boolean): string {
   }`;
 }
 
-/** Summarizes the scores if there is one per player; several columns are only listed. */
-function describeScores({ output, scores }: ScoredBatch): string {
+/** Summarizes the scores if there is one per row; several columns are only listed. */
+function describeScores(
+  { output, scores }: ScoredBatch,
+  names: Names,
+): string {
   const { outputs, predictionKind } = output;
   if (outputs > 1) {
     const what = predictionKind === "probability"
       ? "class probabilities"
       : "scores";
-    return `${outputs} ${what} per player: score_0 to score_${outputs - 1}`;
+    const column = names.columns.score;
+    return `${outputs} ${what} per ${names.entity}: ${column}_0 to ${column}_${
+      outputs - 1
+    }`;
   }
-  const name = isProbability(output) ? "churn probability" : "score";
+  const name = isProbability(output) ? names.probability : names.score;
   const { mean, p10, p90 } = scores.distribution();
   return `${name}: mean ${mean.toFixed(3)}, 10 % below ${
     p10.toFixed(3)

@@ -20,7 +20,7 @@ export interface ScoreWriterOptions {
   readonly output: string;
   readonly scorer: Pick<Scorer, "predictionKind" | "outputs">;
   readonly version: Pick<ModelVersion, "name" | "version">;
-  readonly settings: Pick<VariantSettings, "variant">;
+  readonly settings: Pick<VariantSettings, "variant" | "names">;
 }
 
 /** Writes the scores of one batch after the other. */
@@ -40,7 +40,7 @@ export async function openScoreWriter(
   sink: ByteSink,
   options: ScoreWriterOptions,
 ): Promise<ScoreWriter> {
-  const columns = outputColumns(options.scorer);
+  const columns = outputColumns(options);
   const format = outputFormat(options.output);
   const writer = await openRowWriter(sink, { format, columns });
   return {
@@ -60,10 +60,12 @@ export async function openScoreWriter(
 }
 
 /** The columns of an output file; more than one score per row is `score_0`, `score_1`, … */
-function outputColumns(scorer: ScoreWriterOptions["scorer"]): OutputColumn[] {
-  const name = isProbability(scorer) ? "churn_probability" : "score";
+function outputColumns(
+  { scorer, settings: { names } }: ScoreWriterOptions,
+): OutputColumn[] {
+  const name = names.columns[isProbability(scorer) ? "probability" : "score"];
   return [
-    { name: "player_id", type: "text" },
+    { name: names.columns.id, type: "text" },
     ...Array.from({ length: scorer.outputs }, (_, index): OutputColumn => ({
       name: scorer.outputs === 1 ? name : `${name}_${index}`,
       type: "number",
@@ -104,7 +106,7 @@ function toCells(
   const outputs = rows === 0 ? 0 : scores.length / rows;
   const players = ids && unpack(ids);
   return columns.map(({ name }, column) => {
-    if (name === "player_id") {
+    if (column === 0) {
       return players ?? new Array<null>(rows).fill(null);
     }
     if (name === "row_number") {
@@ -114,7 +116,7 @@ function toCells(
       );
     }
     if (name in facts) return new Array(rows).fill(facts[name]!);
-    // The scores follow the player.
+    // The scores follow the id.
     return Array.from(
       { length: rows },
       (_, row) => scores[row * outputs + column - 1]!,

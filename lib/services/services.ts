@@ -91,11 +91,15 @@ export function readEnvironment(): Environment {
   return Deno.env.toObject();
 }
 
+/** Returns the text of `variants.yaml`. */
+export async function readVariantsText(): Promise<string> {
+  return await Deno.readTextFile(`${projectFolder}/variants.yaml`);
+}
+
 /** Reads `variants.yaml`. @throws {UsageError} If it is invalid. */
 export async function readVariants(): Promise<Variants> {
-  const file = `${projectFolder}/variants.yaml`;
   return toVariants(
-    parseYaml(await Deno.readTextFile(file), { file: "variants.yaml" }),
+    parseYaml(await readVariantsText(), { file: "variants.yaml" }),
   );
 }
 

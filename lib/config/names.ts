@@ -1,0 +1,110 @@
+/** What a variant calls its rows, its outcome and its scores: in messages, on pages and in output files. */
+import { UsageError } from "../base/errors.ts";
+import * as v from "../base/schema.ts";
+import { text } from "./recipe.ts";
+
+/** The schema of `names` in `variants.yaml`. */
+export const namesSchema = v.mapping({
+  entity: v.optionalKey(
+    text,
+    "What a row is about, such as machine. By default player.",
+  ),
+  entities: v.optionalKey(
+    text,
+    "The plural of entity, such as machines. By default entity with an s.",
+  ),
+  outcome: v.optionalKey(
+    text,
+    "What happened if the label is 1, such as failure. By default churn.",
+  ),
+  score: v.optionalKey(
+    text,
+    "What the model returns, such as failure probability or days to failure; output files have it with underscores as the column. By default the outcome and the word probability, and score for a model that returns no probability.",
+  ),
+});
+
+/** The names of one variant. */
+export interface Names {
+  /** What a row is about: `player`. */
+  readonly entity: string;
+  /** The plural of {@linkcode entity}: `players`. */
+  readonly entities: string;
+  /** What happened if the label is 1: `churn`. */
+  readonly outcome: string;
+  /** The model's output if it is one probability per row: `churn probability`. */
+  readonly probability: string;
+  /** Any other output: `score`. */
+  readonly score: string;
+  /** Columns of output files. */
+  readonly columns: {
+    readonly id: string;
+    readonly probability: string;
+    readonly score: string;
+  };
+}
+
+/** The other columns of output files, which a name cannot take. */
+const fixedColumns = [
+  "model_name",
+  "model_version",
+  "input_uri",
+  "row_number",
+  "geography_id",
+  "company_id",
+  "prediction_timestamp",
+  "period",
+];
+
+/**
+ * Returns a variant's names. Output files have the columns `player_id` and
+ * `churn_probability` (or `score`) unless the variant declares names: with
+ * `entity`, the column of ids has the name of `id_column`.
+ *
+ * ```ts
+ * import { deepStrictEqual, strictEqual } from "node:assert/strict";
+ *
+ * const names = toNames({ entity: "machine", outcome: "failure" }, "machine_id");
+ * deepStrictEqual([names.entities, names.probability], ["machines", "failure probability"]);
+ * deepStrictEqual(names.columns, { id: "machine_id", probability: "failure_probability", score: "score" });
+ * strictEqual(toNames(undefined, "customer_id").columns.id, "player_id");
+ * ```
+ *
+ * @param idColumn The variant's id column; undefined if it has none.
+ * @throws {UsageError} If a column of output files would have the name of another one.
+ */
+export function toNames(
+  declared: v.InferOutput<typeof namesSchema> | undefined,
+  idColumn: string | undefined,
+): Names {
+  const { entity, entities, outcome = "churn", score } = declared ?? {};
+  const probability = score ?? `${outcome} probability`;
+  const columns = {
+    id: entity === undefined ? "player_id" : idColumn ?? "player_id",
+    probability: toColumn(probability),
+    score: toColumn(score ?? "score"),
+  };
+  const taken =
+    [columns.probability, columns.score, columns.id].find((name) =>
+      fixedColumns.includes(name)
+    ) ?? [columns.probability, columns.score].find((name) =>
+      name === columns.id
+    );
+  if (taken !== undefined) {
+    throw new UsageError(
+      `Cannot use names in variants.yaml: two columns of an output file would be "${taken}"; choose another "score", or leave out "entity"`,
+    );
+  }
+  return {
+    entity: entity ?? "player",
+    entities: entities ?? `${entity ?? "player"}s`,
+    outcome,
+    probability,
+    score: score ?? "score",
+    columns,
+  };
+}
+
+/** Returns a name as the name of a column: `failure probability` is `failure_probability`. */
+function toColumn(name: string): string {
+  return name.trim().replaceAll(/\s+/g, "_");
+}

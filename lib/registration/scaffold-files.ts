@@ -1,0 +1,187 @@
+/** Chooses the variant of a scaffold, tries the scaffold, stores it and describes it. */
+import { UsageError } from "../base/errors.ts";
+import type { Outcome } from "../base/outcome.ts";
+import { sha256 } from "../base/digest.ts";
+import { commandFor, localPath, shellWord } from "../config/variant.ts";
+import type { ChangedVariants } from "./variants-text.ts";
+import type { Variants, VariantSettings } from "../config/variants.ts";
+import { findInputs } from "../services/input-batches.ts";
+import { readVariantsText, type Services } from "../services/services.ts";
+import { locationOf, needBucket } from "../services/variant-files.ts";
+import type { EvaluationMetrics } from "../statistics/classification.ts";
+import { toCandidate } from "./candidate.ts";
+import { type OwnFiles, withOwnRows } from "./own-files.ts";
+import type { Scaffold } from "./scaffold.ts";
+
+/** The parts of a variant, in the spelling of `variants.yaml` if it is listed. */
+interface ChosenVariant {
+  readonly geography: string | undefined;
+  readonly company: string | undefined;
+}
+
+/**
+ * Returns the variant that flags or a person name.
+ *
+ * @param options `replace`: whether the variant may have an entry.
+ * @throws {UsageError} If it has one and may not, or a name is invalid.
+ */
+export function chooseVariant(
+  variants: Variants,
+  options: {
+    flags: {
+      readonly geography?: string | undefined;
+      readonly company?: string | undefined;
+    };
+    ask: ((question: string) => string) | undefined;
+    replace: boolean;
+  },
+): ChosenVariant {
+  const { flags: { geography, company }, ask, replace } = options;
+  const isNamed = geography !== undefined || company !== undefined;
+  const answer = !isNamed && ask
+    ? ask("Name of the variant, such as your company's (empty for the base):")
+    : "";
+  const { variant } = variants.settings({
+    geography,
+    company: answer === "" ? company : answer,
+  });
+  const isListed = variants.listed.some((known) =>
+    known.variant.key === variant.key
+  );
+  if (!isListed || replace) return variant;
+  throw new UsageError(
+    `Cannot add ${variant.title}: variants.yaml has an entry for it; name another variant with --company or --geography, or pass --replace`,
+  );
+}
+
+/**
+ * Reads and scores the sample and the labelled rows as `log-model` will, and
+ * returns the metrics; undefined without a labelled set.
+ *
+ * @throws {InputError} If `log-model` could not use the files.
+ */
+export async function tryScaffold(
+  services: Services,
+  { files, entry }: Scaffold,
+  { own, settings }: { own: OwnFiles; settings: VariantSettings },
+): Promise<EvaluationMetrics | undefined> {
+  const { evaluation } = entry.files;
+  const labelled = evaluation === undefined
+    ? undefined
+    : own.evaluation ?? own.sample;
+  const candidate = await toCandidate({
+    model: own.model,
+    features: {
+      uri: own.features?.uri ?? own.model.uri,
+      bytes: new Uint8Array(files.get(entry.files.features) ?? []),
+    },
+    sample: await withOwnRows(services, own.sample, settings),
+    evaluation: labelled && await withOwnRows(services, labelled, settings),
+    manifest: undefined,
+  }, settings);
+  for (const warning of candidate.warnings) services.log.warn(warning);
+  return candidate.metrics;
+}
+
+/**
+ * Copies the files to the variant's folder, or to its prefix in the bucket, and
+ * then writes `variants.yaml` as a whole. A file that is there already is kept if
+ * it is the same.
+ *
+ * @param options `before`: the text from which the new one was made; `replace`: whether other files may be replaced.
+ * @throws {UsageError} If another file is there and may not be replaced, or `variants.yaml` has changed meanwhile; nothing is written then.
+ */
+export async function storeScaffold(
+  services: Services,
+  scaffold: Scaffold,
+  options: ChangedVariants & { before: string; replace: boolean },
+): Promise<void> {
+  const { text, settings: { variant }, before, replace } = options;
+  const own = services.variantFiles(variant);
+  const store = own.embedded ? own.project : needBucket(own, "the files");
+  const missing: (readonly [string, Uint8Array])[] = [];
+  for (const [path, bytes] of scaffold.files) {
+    const target = own.embedded ? localPath(variant, path) : path;
+    const found = await services.withRetry(
+      `read ${locationOf(own, path)}`,
+      () => store.find(target),
+    );
+    if (found && sha256(found) === sha256(bytes)) continue;
+    if (found && !replace) {
+      throw new UsageError(
+        `Cannot copy to ${
+          locationOf(own, path)
+        }: another file is there; pass --replace to replace it, or another --outcome for another folder`,
+      );
+    }
+    missing.push([target, bytes]);
+  }
+  if (await readVariantsText() !== before) {
+    throw new UsageError(
+      "Cannot write variants.yaml: it has changed meanwhile; run the command again",
+    );
+  }
+  for (const [target, bytes] of missing) {
+    await services.withRetry(
+      `write ${target}`,
+      () => store.write(target, bytes),
+    );
+  }
+  await own.project.write("variants.yaml", new TextEncoder().encode(text));
+}
+
+/** Returns what was added, and the next commands. */
+export async function describeScaffold(
+  services: Services,
+  { entry, features, files }: Scaffold,
+  options: {
+    settings: VariantSettings;
+    /** The sample as the command line names it. */
+    sample: string;
+    /** Whether the scores are stored in the database, and not only in files. */
+    isProbability: boolean;
+    metrics: EvaluationMetrics | undefined;
+  },
+): Promise<Outcome> {
+  const { settings, sample, isProbability, metrics } = options;
+  const { variant } = settings;
+  const own = services.variantFiles(variant);
+  const inputs = await findInputs(own, settings);
+  const predict = commandFor("predict", variant);
+  const commands = [
+    commandFor("setup", variant),
+    `${commandFor("log-model", variant)} --alias champion --stage Production`,
+    isProbability && inputs.files > 0
+      ? predict
+      : `${predict} --input ${shellWord(sample)} --output scores.csv`,
+  ];
+  const where = locationOf(own, entry.inputs);
+  const measured = Object.entries(metrics ?? {}).map(([name, value]) =>
+    `${name} ${Number(value.toFixed(4))}`
+  );
+  return {
+    report: {
+      status: "created",
+      variant: variant.key,
+      experiment: variant.experiment,
+      model_name: variant.modelName,
+      features: features.length,
+      id_column: settings.idColumn ?? null,
+      label: entry.label ?? null,
+      inputs: where,
+      files: [...files.keys()].map((path) => locationOf(own, path)),
+      metrics: metrics ?? null,
+      commands,
+    },
+    text: [
+      `Added ${variant.title} to variants.yaml: ${features.length} features, model ${variant.modelName}`,
+      ...[...files.keys()].map((path) => `  ${locationOf(own, path)}`),
+      ...measured.length === 0 ? [] : [`  metrics: ${measured.join(", ")}`],
+      "Next:",
+      ...commands.map((command) => `  ${command}`),
+      `Then put each period's rows at ${where} and run \`${predict}${
+        isProbability ? "" : " --output FILE"
+      }\`, which scores what is new`,
+    ].join("\n"),
+  };
+}

@@ -1,0 +1,396 @@
+/** Builds the entry of `variants.yaml` for a user's own model and data, and the files that belong to it. */
+import { InputError, UsageError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { VariantEntry } from "./variants-text.ts";
+import { dayIn } from "../config/periods.ts";
+import { toVariant, type VariantParts } from "../config/variant.ts";
+import type { VariantSettings } from "../config/variants.ts";
+import { parseFeatureNames } from "../rows/feature-names.ts";
+import type { CandidateModel } from "./candidate-model.ts";
+import type { OwnFiles } from "./own-files.ts";
+import {
+  type ColumnProposal,
+  type FeatureProposal,
+  matchFeatures,
+  ownNames,
+  proposeId,
+  proposeLabel,
+  type SampleColumn,
+  takeFeatures,
+  toSampleColumns,
+} from "./proposal.ts";
+
+/** What a user decides; undefined where this module proposes. */
+export interface OwnChoices extends VariantParts {
+  /** A column, or `none`. */
+  readonly idColumn: string | undefined;
+  /** A column, or `none`. */
+  readonly label: string | undefined;
+  readonly inputs: string | undefined;
+  readonly entity: string | undefined;
+  readonly outcome: string | undefined;
+  readonly positiveClass: string | undefined;
+}
+
+/** How to decide what the files do not show. */
+export interface Deciding {
+  readonly log: Pick<Log, "info">;
+  /** Asks a person; undefined if there is none. */
+  readonly ask: ((question: string) => string) | undefined;
+  /** What `variants.yaml` says for all variants. */
+  readonly usual: Pick<VariantSettings, "label" | "idColumn">;
+}
+
+/** An entry, and the files to copy for it. */
+export interface Scaffold {
+  readonly entry: VariantEntry;
+  readonly features: readonly string[];
+  /** Contents by path below the variant's prefix. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * Returns the entry for a model and a sample, and logs each decision with its
+ * reason in one line. With a person to ask, the proposals can be changed.
+ *
+ * @throws {UsageError} If several columns fit equally well and nobody can be asked; names the flag. Also if a flag names no column.
+ * @throws {InputError} If the sample lacks a feature of the model.
+ */
+export function toScaffold(
+  files: OwnFiles,
+  model: CandidateModel,
+  options: { choices: OwnChoices; deciding: Deciding },
+): Scaffold {
+  const { choices, deciding } = options;
+  const { log } = deciding;
+  const columns = toSampleColumns(files.sample.rows);
+  const isProbability = model.predictionKind === "probability" &&
+    model.outputs === 1;
+  const given = files.features && parseFeatureNames(files.features.bytes, {
+    file: files.features.uri,
+  });
+  const named = given ?? ownNames(model.features);
+  const matched = named.length > 0 ? matchFeatures(named, columns) : undefined;
+  const free = columns.filter(({ name }) => !matched?.used.has(name));
+  // Without names, each column that is neither id nor label is a feature.
+  const surplus = matched || model.features.count === undefined
+    ? Infinity
+    : columns.length - model.features.count;
+
+  const labelled = files.evaluation
+    ? toSampleColumns(files.evaluation.rows)
+      .filter(({ name }) => !matched?.used.has(name))
+    : free;
+  const label = decideLabel(labelled, {
+    choices,
+    deciding,
+    isProbability,
+    isPossible: files.evaluation !== undefined || surplus !== 0,
+  });
+  const inSample = columns.some(({ name }) => name === label) ? 1 : 0;
+  const idColumn = decideId(free.filter(({ name }) => name !== label), {
+    choices,
+    deciding,
+    isPossible: surplus !== inSample,
+  });
+  const features = matched ?? takeFeatures(columns, {
+    count: model.features.count,
+    modelNames: model.features.names,
+    others: [idColumn, label],
+  });
+  log.info(`features: ${describe(features.names)}; ${features.reason}`);
+
+  const outcome = decideOutcome(files, { choices, label, isProbability });
+  const place = toPlace(files, { outcome, choices });
+  const isLabelled = label !== undefined && isProbability &&
+    (files.evaluation !== undefined || inSample === 1);
+  if (label !== undefined && isProbability && !isLabelled) {
+    log.info(`metrics: none, because the sample has no column "${label}"`);
+  }
+  const evaluation = !isLabelled
+    ? undefined
+    : files.evaluation
+    ? place.evaluation
+    : place.sample;
+  log.info(
+    `inputs: ${place.inputs}, below the variant's prefix; put each period's file there`,
+  );
+  return {
+    features: features.names,
+    entry: {
+      geography: choices.geography,
+      company: choices.company,
+      ...toModelNames(toVariant(choices), outcome),
+      files: {
+        model: place.model,
+        features: place.features,
+        sample: place.sample,
+        ...evaluation === undefined ? {} : { evaluation },
+      },
+      inputs: place.inputs,
+      label,
+      id_column: idColumn ?? "none",
+      names: toOwnNames({ choices, idColumn, outcome, isProbability }),
+      recipe: toRecipe(features),
+      positive_class: choices.positiveClass,
+    },
+    files: new Map<string, Uint8Array>([
+      [place.model, files.model.bytes],
+      [place.features, encode(`${JSON.stringify(features.names)}\n`)],
+      [place.sample, files.sample.bytes],
+      ...files.evaluation && isLabelled
+        ? [[place.evaluation, files.evaluation.bytes] as const]
+        : [],
+      ...files.manifest
+        ? [[place.manifest, files.manifest.bytes] as const]
+        : [],
+    ]),
+  };
+}
+
+/** Returns the label, or undefined if there is none. */
+function decideLabel(
+  columns: readonly SampleColumn[],
+  { choices, deciding, isProbability, isPossible }: {
+    choices: OwnChoices;
+    deciding: Deciding;
+    isProbability: boolean;
+    isPossible: boolean;
+  },
+): string | undefined {
+  if (choices.label !== undefined) {
+    return choices.label === "none" ? undefined : choices.label;
+  }
+  if (!isProbability) {
+    deciding.log.info(
+      "label: none, because the model's output is not one probability per row",
+    );
+    return undefined;
+  }
+  if (!isPossible) {
+    deciding.log.info("label: none, because the model reads every column");
+    return undefined;
+  }
+  return decide(proposeLabel(columns, deciding.usual.label), {
+    what: "label",
+    flag: "label",
+    columns,
+    deciding,
+  });
+}
+
+/** Returns the id column, or undefined if there is none. */
+function decideId(
+  columns: readonly SampleColumn[],
+  { choices, deciding, isPossible }: {
+    choices: OwnChoices;
+    deciding: Deciding;
+    isPossible: boolean;
+  },
+): string | undefined {
+  const { idColumn } = choices;
+  if (idColumn === "none") return undefined;
+  if (idColumn !== undefined) {
+    const found = columns.find(({ name }) => name === idColumn);
+    if (found) return idColumn;
+    throw new UsageError(
+      `Cannot use --id-column ${idColumn}: the sample has no such column besides features and label; it has ${
+        columns.map(({ name }) => name).join(", ") || "none"
+      }`,
+    );
+  }
+  if (!isPossible) {
+    deciding.log.info("id column: none, because the model reads every column");
+    return undefined;
+  }
+  return decide(proposeId(columns, deciding.usual.idColumn), {
+    what: "id column",
+    flag: "id-column",
+    columns,
+    deciding,
+  });
+}
+
+/** Returns the column of a proposal, which a person may change; undefined for none. */
+function decide(
+  proposal: ColumnProposal,
+  { what, flag, columns, deciding: { log, ask } }: {
+    what: string;
+    flag: string;
+    columns: readonly SampleColumn[];
+    deciding: Deciding;
+  },
+): string | undefined {
+  const { reason } = proposal;
+  const isOpen = "candidates" in proposal;
+  const proposed = isOpen ? undefined : proposal.column ?? "none";
+  if (!ask) {
+    if (isOpen) {
+      throw new UsageError(
+        `Cannot tell which column is the ${what}: ${
+          proposal.candidates.join(", ")
+        } (${reason}); name it with --${flag} COLUMN, or pass --${flag} none`,
+      );
+    }
+    log.info(`${what}: ${proposed}, ${reason}`);
+    return proposal.column;
+  }
+  const names = columns.map(({ name }) => name);
+  const question = isOpen
+    ? `${what}, one of ${proposal.candidates.join(", ")} (${reason}), or none:`
+    : `${what} [${proposed}: ${reason}]:`;
+  for (;;) {
+    const answer = ask(question) || proposed;
+    if (answer === "none") return undefined;
+    if (answer !== undefined && names.includes(answer)) return answer;
+    log.info(`Enter one of ${[...names, "none"].join(", ")}`);
+  }
+}
+
+/** Returns what the outcome is called: as the flag says, otherwise as the label, otherwise as the model's file. */
+function decideOutcome(
+  { model }: OwnFiles,
+  { choices, label, isProbability }: {
+    choices: OwnChoices;
+    label: string | undefined;
+    isProbability: boolean;
+  },
+): string {
+  const { outcome } = choices;
+  if (outcome !== undefined) return outcome.trim();
+  if (label !== undefined && isProbability) {
+    return label === "churned" ? "churn" : toWords(label);
+  }
+  return toWords(fileName(model.uri).replace(/\.[^.]*$/, ""));
+}
+
+/** Where an entry's files are, below the variant's prefix. */
+interface Place {
+  readonly model: string;
+  readonly features: string;
+  readonly sample: string;
+  readonly evaluation: string;
+  readonly manifest: string;
+  readonly inputs: string;
+}
+
+function toPlace(
+  files: OwnFiles,
+  { outcome, choices }: { outcome: string; choices: OwnChoices },
+): Place {
+  const slug = toSlug(outcome);
+  const folder = `data/${slug}`;
+  const sample = fileName(files.sample.uri);
+  const suffix = suffixOf(sample);
+  const name = `${slug}${suffixOf(fileName(files.model.uri))}`;
+  return {
+    model: `${folder}/${name}`,
+    features: `${folder}/features.json`,
+    sample: `${folder}/sample${suffix}`,
+    evaluation: `${folder}/evaluation${
+      suffixOf(fileName(files.evaluation?.uri ?? sample))
+    }`,
+    manifest: `${folder}/manifest.json`,
+    inputs: choices.inputs ?? `${folder}/weekly/${periodName(sample, suffix)}`,
+  };
+}
+
+/** Returns the pattern of files that are named as the sample, if its name has a period. */
+function periodName(sample: string, suffix: string): string {
+  const day = dayIn(sample);
+  const spelling = day === undefined
+    ? undefined
+    : [day, day.replaceAll("-", ""), ...sample.match(/\d{4}-?W\d{2}/) ?? []]
+      .find((text) => sample.includes(text));
+  const pattern = spelling === undefined
+    ? undefined
+    : sample.replace(spelling, "{period}");
+  return pattern !== undefined &&
+      !/[{}*\\]/.test(pattern.replace("{period}", ""))
+    ? pattern
+    : `{period}${suffix}`;
+}
+
+/** Returns the names of experiment and model, by analogy to those of churn; none where these are meant. */
+function toModelNames(
+  { experiment, modelName }: ReturnType<typeof toVariant>,
+  outcome: string,
+): Pick<VariantEntry, "experiment" | "model_name"> {
+  const slug = toSlug(outcome);
+  if (slug === "churn") return {};
+  return {
+    experiment: experiment.replace(/^churn/, slug),
+    model_name: modelName.replace(/^churn/, slug),
+  };
+}
+
+function toOwnNames(
+  { choices, idColumn, outcome, isProbability }: {
+    choices: OwnChoices;
+    idColumn: string | undefined;
+    outcome: string;
+    isProbability: boolean;
+  },
+): VariantEntry["names"] {
+  const stem = toWords(idColumn ?? "")
+    .replace(/(^|\s)(id|uuid|guid|key|identifier)$/i, "").trim();
+  const entity = choices.entity?.trim() ?? (stem || "row");
+  if (outcome === "churn" && entity === "player") return undefined;
+  return {
+    entity,
+    outcome,
+    ...isProbability ? {} : { score: outcome },
+  };
+}
+
+function toRecipe(
+  { renamed, oneHot }: FeatureProposal,
+): Record<string, unknown> {
+  return {
+    ...Object.keys(renamed).length === 0
+      ? {}
+      : { steps: [{ rename: renamed }] },
+    ...oneHot.length === 0 ? {} : {
+      one_hot: oneHot.map(({ column, categories }) => ({
+        column,
+        ...categories ? { categories: [...categories] } : {},
+      })),
+    },
+  };
+}
+
+/** Returns a name as words: `daysToFailure` and `days_to_failure` are `days to failure`. */
+function toWords(name: string): string {
+  return name.replaceAll(/([a-z])([A-Z])/g, "$1 $2")
+    .replaceAll(/[_\s.-]+/g, " ").trim().toLowerCase();
+}
+
+/** Returns a name as part of paths and of MLflow's names. @throws {InputError} If nothing of it can be. */
+function toSlug(name: string): string {
+  const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "").slice(0, 48);
+  if (slug !== "") return slug;
+  throw new InputError(
+    `Cannot make the name of a folder from ${
+      JSON.stringify(name)
+    }; pass --outcome NOUN with letters a to z`,
+  );
+}
+
+function fileName(uri: string): string {
+  return uri.slice(uri.lastIndexOf("/") + 1);
+}
+
+/** Returns the suffix of a file's name with that of its compression: `.csv.gz`. */
+function suffixOf(name: string): string {
+  return /(\.[a-z]{1,9})?\.[A-Za-z][A-Za-z0-9]{0,9}$/.exec(name)?.[0] ?? "";
+}
+
+function describe(names: readonly string[]): string {
+  const shown = names.slice(0, 6).join(", ");
+  return names.length > 6 ? `${shown} and ${names.length - 6} more` : shown;
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,80 @@
+/** Adds a variant for a user's own model and data to `variants.yaml`, with the files that belong to it. */
+import { initCommand } from "../lib/cli/commands.ts";
+import type { FlagValues } from "../lib/cli/flags.ts";
+import { type Context, runScript } from "../lib/cli/program.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
+import { withVariant } from "../lib/registration/variants-text.ts";
+import { openCandidateModel } from "../lib/registration/candidate-model.ts";
+import { readOwnFiles } from "../lib/registration/own-files.ts";
+import {
+  chooseVariant,
+  describeScaffold,
+  storeScaffold,
+  tryScaffold,
+} from "../lib/registration/scaffold-files.ts";
+import { toScaffold } from "../lib/registration/scaffold.ts";
+import { openServices, readVariantsText } from "../lib/services/services.ts";
+
+type InitFlags = FlagValues<typeof initCommand.flags>;
+
+if (import.meta.main) await runScript(initCommand, init);
+
+/**
+ * Adds the variant that the flags name, or changes it with `--replace`. Nothing is
+ * written before the model has scored the sample as `log-model` does.
+ *
+ * @throws {UsageError} If a flag is missing, several columns fit equally well, or the variant exists.
+ * @throws {InputError} If the files cannot be used.
+ */
+async function init(
+  flags: InitFlags,
+  { log, ask, signal }: Pick<Context, "log" | "ask" | "signal">,
+): Promise<Outcome> {
+  const { replace = false } = flags;
+  const text = await readVariantsText();
+  await using services = await openServices({
+    log,
+    retryPolicy: { retries: 0, delaySeconds: 0 },
+    signal,
+  });
+  const parts = chooseVariant(services.variants, { flags, ask, replace });
+  const files = await readOwnFiles(services, flags);
+  const positiveClass = flags["positive-class"];
+  await using opened = await openCandidateModel(files.model.bytes, {
+    settings: { positiveClass, modelOutput: undefined },
+    file: files.model.uri,
+  });
+  const scaffold = toScaffold(files, opened.model, {
+    choices: {
+      ...parts,
+      idColumn: flags["id-column"],
+      label: flags.label,
+      inputs: flags.inputs,
+      entity: flags.entity,
+      outcome: flags.outcome,
+      positiveClass,
+    },
+    deciding: { log, ask, usual: services.variants.settings(parts) },
+  });
+  const changed = withVariant(text, scaffold.entry);
+  const metrics = await tryScaffold(services, scaffold, {
+    own: files,
+    settings: changed.settings,
+  });
+  if (ask && !/^(y(es)?)?$/i.test(ask("Write this to variants.yaml? [Y/n]"))) {
+    throw new UsageError("Nothing was written");
+  }
+  await storeScaffold(services, scaffold, {
+    ...changed,
+    before: text,
+    replace,
+  });
+  return await describeScaffold(services, scaffold, {
+    settings: changed.settings,
+    sample: flags.sample ?? "",
+    isProbability: opened.model.predictionKind === "probability" &&
+      opened.model.outputs === 1,
+    metrics,
+  });
+}

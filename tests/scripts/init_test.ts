@@ -1,0 +1,437 @@
+/** `init` with models and data of another domain: what it proposes, writes and refuses, and that the commands it prints work as they are. */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { openProject, type Project } from "../support/project.ts";
+import { runPython, testWithPython } from "../support/python.ts";
+
+const peer = fileURLToPath(
+  new URL("../peers/own_domain.py", import.meta.url),
+);
+
+const terminal = fileURLToPath(
+  new URL("../peers/in_terminal.py", import.meta.url),
+);
+
+const shipped = await Deno.readTextFile(
+  new URL("../../variants.yaml", import.meta.url),
+);
+
+/** A copy of the project with the machines of another domain in its files. */
+async function openMachines(variants = shipped): Promise<Project> {
+  const project = await openProject(variants);
+  await runPython("parity", peer, { args: [project.files] });
+  return project;
+}
+
+/** Runs the printed commands as they are, except for the place of their output. */
+async function paste(
+  { run, files }: Project,
+  commands: readonly string[],
+): Promise<void> {
+  strictEqual(commands.length, 3);
+  for (const command of commands) {
+    const [deno, task, name = "", ...args] = command
+      .replace("--output scores.csv", `--output ${files}/scores.csv`)
+      .split(" ");
+    deepStrictEqual([deno, task], ["deno", "task"]);
+    await run(name, args);
+  }
+}
+
+/** The scores in a CSV file, by the name of their column. */
+async function readScores(path: string, column: string): Promise<number[]> {
+  const [head = "", ...rows] = (await Deno.readTextFile(path)).trim()
+    .split("\n");
+  const at = head.split(",").indexOf(column);
+  ok(at > 0, `no column ${column} in ${head}`);
+  return rows.map((row) => Number(row.split(",")[at]));
+}
+
+function assertClose(
+  found: readonly number[],
+  expected: readonly number[],
+  tolerance: number,
+): void {
+  strictEqual(found.length, expected.length);
+  found.forEach((score, row) =>
+    ok(
+      Math.abs(score - expected[row]!) <= tolerance,
+      `row ${row}: ${score}, expected ${expected[row]}`,
+    )
+  );
+}
+
+testWithPython(
+  "init adds a LightGBM model of machine failures, and the printed commands score it as LightGBM does",
+  async (t) => {
+    await using project = await openMachines();
+    const { files, path, run } = project;
+    const expected: Record<"failed" | "days" | "boosted", number[]> = JSON
+      .parse(
+        await Deno.readTextFile(`${files}/expected.json`),
+      );
+    const named = [
+      `--model=${files}/machines.txt`,
+      `--sample=${files}/machines.csv`,
+    ];
+    const read = () => Deno.readTextFile(`${path}/variants.yaml`);
+
+    await t.step(
+      "the base has an entry: refused, and nothing is written",
+      async () => {
+        const { stderr } = await run("init", named, 2);
+        match(
+          stderr,
+          /Cannot add base: .*--company or --geography, or pass --replace/,
+        );
+        strictEqual(await read(), shipped);
+      },
+    );
+
+    await t.step(
+      "the entry follows the others, and every other line stays",
+      async () => {
+        const { report, stderr } = await run("init", [
+          ...named,
+          "--company=Acme",
+        ]);
+        deepStrictEqual(
+          [report.status, report.features, report.id_column, report.label],
+          ["created", 6, "machine_id", "failed"],
+        );
+        match(stderr, /^id column: machine_id, the only column /m);
+        match(stderr, /^label: failed, the only column .* 0 and 1/m);
+        match(stderr, /"Air temperature" is "Air_temperature", "type" has/);
+        const text = await read();
+        ok(text.startsWith(shipped));
+        strictEqual(text.slice(shipped.length), `${entry}\n`);
+        await paste(project, report.commands);
+        assertClose(
+          await readScores(`${files}/scores.csv`, "failed_probability"),
+          expected.failed,
+          1.2e-7,
+        );
+      },
+    );
+
+    await t.step(
+      "a week at the proposed place is scored into the database",
+      async () => {
+        const folder = `${path}/data/company-acme/failed/weekly`;
+        await Deno.mkdir(folder, { recursive: true });
+        await Deno.copyFile(
+          `${files}/machines.csv`,
+          `${folder}/2026-11-23.csv`,
+        );
+        const scored = await run("predict", ["--company=Acme"]);
+        deepStrictEqual(
+          [scored.report.rows, scored.report.period],
+          [500, "2026-11-23"],
+        );
+        for (
+          const flags of [["--company=Acme"], ["--company=Acme", "--force"]]
+        ) {
+          const { stdout, stderr } = await run("plan", flags);
+          ok(!/player|churn[^_-]/.test(stdout + stderr), stdout + stderr);
+        }
+      },
+    );
+
+    await t.step(
+      "an entry that exists is changed only with --replace, and keeps its other keys and comments",
+      async () => {
+        const again = [...named, "--company=acme", "--outcome=breakdown"];
+        match((await run("init", again, 2)).stderr, /Cannot add company Acme/);
+        const before = await read();
+        await project.declare(before.replace(
+          "    label: failed",
+          "    model_uri: models:/x/1 # kept\n    label: failed # 1: it stopped",
+        ));
+        await run("init", [...again, "--replace"]);
+        const text = await read();
+        match(text, /model_uri: models:\/x\/1 # kept\n/);
+        match(text, /label: failed # 1: it stopped\n/);
+        match(text, /company: Acme\n/);
+        match(text, /outcome: breakdown\n/);
+        strictEqual(text.match(/company: Acme/g)?.length, 1);
+      },
+    );
+
+    await t.step(
+      "XGBoost's UBJSON and JSON are the same variant; JSON Lines work as CSV does",
+      async () => {
+        for (const [index, name] of ["boosted.ubj", "boosted.json"].entries()) {
+          const { report } = await run("init", [
+            `--model=${files}/${name}`,
+            `--sample=${files}/plain.csv`,
+            `--company=x${index}`,
+          ]);
+          await paste(project, report.commands);
+          assertClose(
+            await readScores(`${files}/scores.csv`, "failed_probability"),
+            expected.boosted,
+            1.2e-7,
+          );
+        }
+        const lines = await run("init", [
+          `--model=${files}/machines.txt`,
+          `--sample=${files}/machines.jsonl`,
+          "--geography=lines",
+        ]);
+        deepStrictEqual(lines.report.features, 6);
+      },
+    );
+
+    await t.step(
+      "a regressor without names takes the columns in their order, and its output has the model's name",
+      async () => {
+        const { report, stderr } = await run("init", [
+          `--model=${files}/days_to_failure.txt`,
+          `--sample=${files}/encoded-2026-11-16.csv`,
+          "--company=days",
+        ]);
+        match(
+          stderr,
+          /no feature names, so the sample's columns are taken in their order/,
+        );
+        match(
+          stderr,
+          /^label: none, because the model's output is not one probability/m,
+        );
+        match(report.inputs, /weekly\/encoded-\{period\}\.csv$/);
+        await paste(project, report.commands);
+        assertClose(
+          await readScores(`${files}/scores.csv`, "days_to_failure"),
+          expected.days,
+          2e-4, // LightGBM returns doubles, an output file has the float32 of the score
+        );
+        const shown = await project.run("predict", [
+          "--company=days",
+          `--input=${files}/encoded-2026-11-16.csv`,
+          `--output=${files}/again.csv`,
+        ]);
+        strictEqual(shown.report.rows, 500);
+      },
+    );
+  },
+);
+
+const entry = `  - company: Acme
+    experiment: failed_prediction-company-acme
+    model_name: failed-prediction-model-acme
+    files:
+      model: data/failed/failed.txt
+      features: data/failed/features.json
+      sample: data/failed/sample.csv
+      evaluation: data/failed/sample.csv
+    inputs: data/failed/weekly/{period}.csv
+    label: failed
+    id_column: machine_id
+    names:
+      entity: machine
+      outcome: failed
+    recipe:
+      steps:
+        - rename:
+            Air temperature: Air_temperature
+      one_hot:
+        - column: type`;
+
+testWithPython(
+  "init refuses what two columns fit, what the sample lacks, and files that differ, and writes nothing",
+  async (t) => {
+    await using project = await openMachines();
+    const { files, path, run } = project;
+    const rows = (await Deno.readTextFile(`${files}/machines.csv`)).trim()
+      .split("\n");
+    const write = async (
+      name: string,
+      change: (line: string, row: number) => string,
+    ) => {
+      await Deno.writeTextFile(`${files}/${name}`, rows.map(change).join("\n"));
+      return `--sample=${files}/${name}`;
+    };
+    const model = `--model=${files}/machines.txt`;
+    const refused = async (
+      args: readonly string[],
+      code: number,
+      message: RegExp,
+    ) => {
+      const { stderr } = await run("init", ["--company=x", ...args], code);
+      match(stderr, message);
+      strictEqual(await Deno.readTextFile(`${path}/variants.yaml`), shipped);
+      await Deno.stat(`${path}/data/company-x`).then(
+        () => Promise.reject(new Error("files were written")),
+        () => {},
+      );
+    };
+
+    await t.step("two columns of ids", async () => {
+      const sample = await write(
+        "ids.csv",
+        (line, row) => `${line},${row === 0 ? "order_id" : row}`,
+      );
+      await refused(
+        [model, sample],
+        2,
+        /which column is the id column: machine_id, order_id .*--id-column COLUMN/,
+      );
+      await refused(
+        [model, sample, "--id-column=machine"],
+        2,
+        /Cannot use --id-column machine: .*machine_id, /,
+      );
+      await refused(
+        [model, sample, "--id-column=torque"],
+        2,
+        /besides features and label/,
+      );
+    });
+    await t.step("two columns of outcomes", async () => {
+      const sample = await write(
+        "labels.csv",
+        (line, row) => `${line},${row === 0 ? "stopped" : row % 2}`,
+      );
+      await refused(
+        [model, sample],
+        2,
+        /which column is the label: failed, stopped .*--label COLUMN/,
+      );
+    });
+    await t.step("a feature that no column is", async () => {
+      const sample = await write(
+        "short.csv",
+        (line) => line.replace(/^([^,]+,[^,]+),[^,]+/, "$1"),
+      );
+      await refused(
+        [model, sample],
+        1,
+        /Cannot find the feature "torque" of the model in the sample/,
+      );
+    });
+    await t.step("a feature that two columns are", async () => {
+      const sample = await write(
+        "twice.csv",
+        (line, row) => `${line},${row === 0 ? "air-temperature" : 300}`,
+      );
+      await refused(
+        [model, sample],
+        1,
+        /which column is the feature "Air_temperature": "Air temperature", "air-temperature"/,
+      );
+    });
+    await t.step("a model without names and a column too many", async () => {
+      const sample = `--sample=${files}/machines.csv`;
+      await refused(
+        [`--model=${files}/days_to_failure.txt`, sample, "--label=failed"],
+        1,
+        /it has 6 features without names, and the sample has 4 columns beside id and label .*--features FILE/,
+      );
+    });
+    await t.step(
+      "no model, no sample, no such file, no model's file",
+      async () => {
+        const sample = `--sample=${files}/machines.csv`;
+        await refused([sample], 2, /without --model FILE/);
+        await refused([model], 2, /without --sample FILE/);
+        await refused(
+          [model, `--sample=${files}/no.csv`],
+          1,
+          /Cannot find .*no\.csv/,
+        );
+        await refused(
+          [`--model=${files}/machines.csv`, sample],
+          1,
+          /Cannot use .*machines\.csv/,
+        );
+      },
+    );
+    await t.step(
+      "a pattern outside the prefix, a name that is no part of a path",
+      async () => {
+        const sample = `--sample=${files}/machines.csv`;
+        await refused(
+          [model, sample, "--inputs=../x/{period}.csv"],
+          2,
+          /Cannot use inputs "\.\.\/x/,
+        );
+        await run("init", [model, sample, "--company=x/y"], 2);
+      },
+    );
+    await t.step("another file at the place of the copy", async () => {
+      await Deno.mkdir(`${path}/data/company-y/failed`, { recursive: true });
+      await Deno.writeTextFile(`${path}/data/company-y/failed/sample.csv`, "x");
+      const args = [model, `--sample=${files}/machines.csv`, "--company=y"];
+      match(
+        (await run("init", args, 2)).stderr,
+        /Cannot copy to .*sample\.csv: another file/,
+      );
+      strictEqual(await Deno.readTextFile(`${path}/variants.yaml`), shipped);
+      await run("init", [...args, "--replace"]);
+    });
+  },
+);
+
+Deno.test("init adds an ONNX graph with named inputs to a file whose list is written in brackets", async () => {
+  await using project = await openProject(
+    "label: churned # mine\nvariants: [{}]\n",
+  );
+  const golden = fileURLToPath(
+    new URL("../golden/onnx_columns/", import.meta.url),
+  );
+  const { report } = await project.run("init", [
+    `--model=${golden}numbers.onnx`,
+    `--sample=${golden}numbers.jsonl`,
+    "--company=x",
+    "--outcome=fault",
+  ]);
+  const text = await Deno.readTextFile(`${project.path}/variants.yaml`);
+  match(
+    text,
+    /^label: churned # mine\nvariants:\n {2}- \{\}\n {2}- company: x\n {4}experiment: fault_prediction-company-x\n/,
+  );
+  await paste(project, report.commands);
+});
+
+testWithPython(
+  "init asks in a terminal for what no flag says, and takes an empty answer as the proposal",
+  async () => {
+    await using project = await openMachines();
+    const { files, path } = project;
+    const type = async (answers: readonly string[]) => {
+      const { stdout } = await runPython("parity", terminal, {
+        args: [
+          answers.join("|"),
+          "deno",
+          "task",
+          "--quiet",
+          "--cwd",
+          path,
+          "init",
+        ],
+        env: { CHURN_HOME: `${files}/home`, NO_COLOR: "1" },
+      });
+      return stdout;
+    };
+    const [model, sample] = [`${files}/machines.txt`, `${files}/machines.csv`];
+    const refused = await type([model, sample, "Acme", "", "", "no"]);
+    match(refused, /init: Nothing was written\s+exit code 2/);
+    strictEqual(await Deno.readTextFile(`${path}/variants.yaml`), shipped);
+    const shown = await type([
+      model,
+      sample,
+      "Acme",
+      "",
+      "machine",
+      "machine_id",
+      "",
+    ]);
+    match(shown, /id column \[machine_id: the only column/);
+    match(shown, /Enter one of machine_id, none/);
+    match(shown, /exit code 0/);
+    strictEqual(
+      await Deno.readTextFile(`${path}/variants.yaml`),
+      `${shipped}${entry}\n`,
+    );
+  },
+);
