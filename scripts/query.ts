@@ -1,41 +1,111 @@
-/** Runs one SQL query on the predictions database, embedded or not, in a read-only transaction. */
+/** Runs one SQL query on the predictions database, embedded or not, in a read-only transaction; without SQL, lists tables and views. */
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
-import { settledOrAborted } from "../lib/base/abortable.ts";
 import { InputError, UsageError } from "../lib/base/errors.ts";
+import type { Outcome } from "../lib/base/outcome.ts";
 import { queryCommand } from "../lib/cli/commands.ts";
-import { ReadOnlyDatabaseError } from "../lib/database/database.ts";
-import { runScript } from "../lib/cli/program.ts";
+import { type Context, runScript } from "../lib/cli/program.ts";
+import {
+  type ResultOptions,
+  toResultOptions,
+  writeResult,
+} from "../lib/cli/result-output.ts";
+import {
+  catalogQuery,
+  columnsQuery,
+  readCatalog,
+} from "../lib/database/catalog.ts";
+import {
+  type Database,
+  DatabaseError,
+  ReadOnlyDatabaseError,
+} from "../lib/database/database.ts";
 import { queryReadOnly } from "../lib/database/read-only.ts";
+import { describeTables } from "../lib/scoring/tables-text.ts";
 import { openServices } from "../lib/services/services.ts";
-import { formatRows, parseFormat } from "../lib/rows/table.ts";
-
-/** @throws {InputError} If the query wants to write, which waiting does not help. */
-function explainWrite(error: unknown): never {
-  if (!(error instanceof ReadOnlyDatabaseError)) throw error;
-  throw new InputError(`Cannot write with a query: ${error.message}`);
-}
 
 if (import.meta.main) {
-  await runScript(queryCommand, async (flags, { log, signal, words }) => {
-    const [sql, ...more] = words;
-    if (!sql || /^[\s;]*$/.test(sql) || more.length > 0) {
-      throw new UsageError(
-        'Cannot query: expected one SQL text in quotes, such as "select count(*) from churn_predictions"',
-      );
-    }
-    const format = parseFormat(flags.format);
+  await runScript(queryCommand, async (flags, context) => {
+    const sql = readSql(context.words);
+    const options = toResultOptions(flags, context);
     await using services = await openServices({
-      log,
+      ...context,
       retryPolicy: retryPolicyOf(flags),
-      signal,
+      existingOnly: true,
     });
     const database = await services.predictions();
-    const running = queryReadOnly(database, sql).catch(explainWrite);
-    const rows = await settledOrAborted(running, signal);
-    return {
-      report: { status: "done", rows: rows.length, result: rows },
-      text: formatRows(rows, format),
-      isData: format !== "table",
-    };
+    const [, relation] = /^\\d\s*(\S*)\s*;?\s*$/.exec(sql) ?? [];
+    return relation === ""
+      ? await listTables(database, options, context)
+      : await query(
+        database,
+        relation === undefined ? sql : columnsQuery(relation),
+        options,
+        context,
+      );
   });
+}
+
+/** Returns the SQL of the command line; `\d`, which lists tables as in psql, if there is none. */
+function readSql(words: readonly string[]): string {
+  const [sql = "\\d", ...more] = words;
+  if (!/^[\s;]*$/.test(sql) && more.length === 0) return sql;
+  throw new UsageError(
+    'Cannot query: expected one SQL text in quotes, such as "select count(*) from churn_predictions", or nothing, which lists the tables',
+  );
+}
+
+async function query(
+  database: Database,
+  sql: string,
+  options: ResultOptions,
+  context: Context,
+): Promise<Outcome> {
+  try {
+    return await queryReadOnly(
+      database,
+      sql,
+      (result) => writeResult(result, options, context),
+    );
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+/** Lists tables and views: as text for people, as rows for programs. */
+async function listTables(
+  database: Database,
+  options: ResultOptions,
+  context: Context,
+): Promise<Outcome> {
+  if (options.json || options.format !== "table") {
+    return await query(database, catalogQuery, options, context);
+  }
+  const catalog = await readCatalog(database);
+  const { description } = database;
+  if (catalog.length === 0) {
+    throw new InputError(
+      `Nothing is stored yet: ${description} has no tables that this login may read; \`deno task setup\` creates them`,
+    );
+  }
+  return {
+    report: { status: "done", rows: catalog.length },
+    text: describeTables(catalog, { description, width: context.columns }),
+  };
+}
+
+/** Returns an error that says what to do: waiting lets no query write, and tables have names that one can look up. */
+function explained(error: unknown): unknown {
+  if (error instanceof ReadOnlyDatabaseError) {
+    return new InputError(`Cannot write with a query: ${error.message}`);
+  }
+  // 42P01: no such table; 42703: no such column.
+  if (
+    error instanceof DatabaseError && ["42P01", "42703"].includes(error.code)
+  ) {
+    return new InputError(
+      `Cannot query: ${error.message}; \`deno task query\` lists the tables and their columns`,
+      { cause: error },
+    );
+  }
+  return error;
 }

@@ -10,7 +10,7 @@ export interface Report {
 /** The return value of a command's body: the JSON object, and the same as readable text. */
 export interface Outcome {
   readonly report: Report;
-  /** Printed to stdout unless `--json` asks for the object. */
+  /** Printed to stdout unless `--json` asks for the object; empty if it was written there before. */
   readonly text: string;
   /** True when `text` is data in its own format, such as CSV: its control characters are not escaped, and it has no color. */
   readonly isData?: boolean;

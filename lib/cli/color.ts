@@ -31,6 +31,11 @@ function styled(style: Style, text: string): string {
   return styleText(style, text, { validateStream: false });
 }
 
+/** Returns text in bold. */
+export function bold(text: string): string {
+  return styled("bold", text);
+}
+
 /** The sign before a check or a remark. */
 const signStyles: Readonly<Record<string, Style>> = {
   "✓": "green",
@@ -49,7 +54,7 @@ const firstWords: readonly { readonly words: RegExp; readonly style: Style }[] =
 
 /**
  * Adds color to the text of a result: signs, the first word of a result, group
- * titles, and commands to paste. Changes no other character. The text must have
+ * titles, names of tables, and commands to paste. Changes no other character. The text must have
  * its control characters escaped.
  */
 export function paintText(text: string): string {
@@ -57,7 +62,7 @@ export function paintText(text: string): string {
   return lines.map((line, index) => {
     const isTitle = /^[A-Z]\w+$/.test(line) &&
       /^ {2}[✓!✗–] /.test(lines[index + 1] ?? "");
-    return isTitle ? styled("bold", line) : paintLine(line);
+    return isTitle ? bold(line) : paintLine(line);
   }).join("\n");
 }
 
@@ -89,6 +94,8 @@ function paintLine(line: string): string {
   const [, before, command] = /^( +→ | {2,}(?=deno task ))(.+)$/.exec(line) ??
     [];
   if (command !== undefined) return `${before}${styled("cyan", command)}`;
+  const [table] = /^\w+(?= +(table|view) )/.exec(line) ?? [];
+  if (table !== undefined) return bold(table) + line.slice(table.length);
   for (const { words, style } of firstWords) {
     const [word] = words.exec(line) ?? [];
     if (word === undefined) continue;

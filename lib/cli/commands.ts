@@ -458,21 +458,39 @@ export const fetchCommand = {
   },
 } as const satisfies Command;
 
+/** Flags that say how rows are written. */
+const resultFlags = {
+  format: {
+    kind: "text",
+    value: "F",
+    help: "table, csv, json, jsonl or parquet (by --output's name, or table)",
+  },
+  output: {
+    kind: "text",
+    value: "FILE",
+    help: "write to this file instead of standard output",
+    file: { use: "write" },
+  },
+  limit: {
+    kind: "text",
+    value: "N",
+    help:
+      "most rows; 0 for all (1000 for a table in a terminal, otherwise all)",
+  },
+} as const satisfies Record<string, Flag>;
+
 /** Flags of `query`. */
 export const queryCommand = {
   name: "query",
-  summary: "Runs a read-only SQL query on the predictions database.",
+  summary:
+    "Runs a read-only SQL query on the predictions database; without SQL, lists its tables and views.",
   words: {
-    name: "SQL",
-    help: 'such as "select count(*) from churn_predictions_current"',
+    name: "[SQL]",
+    help:
+      '"select count(*) from churn_predictions_current", or "\\d TABLE" for its columns',
   },
   flags: {
-    format: {
-      kind: "text",
-      value: "F",
-      default: "table",
-      help: "table, csv or json",
-    },
+    ...resultFlags,
     ...serviceFlags,
     ...outputFlags,
   },

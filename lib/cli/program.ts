@@ -2,6 +2,7 @@
 /** Runs the body of a script: parses its flags, prints messages and the JSON line, and sets the exit code. */
 import {
   exitCode,
+  InputError,
   messageOf,
   UsageError,
   worstExitCode,
@@ -29,7 +30,7 @@ import {
   parseFlags,
   toHelp,
 } from "./flags.ts";
-import { paintMessage, paintText } from "./color.ts";
+import { bold, paintMessage, paintText } from "./color.ts";
 import { openProgress } from "./progress.ts";
 import { longestLimitMinutes, openStop } from "./stop.ts";
 import {
@@ -51,9 +52,25 @@ export interface Context {
   readonly ask: ((question: string) => string) | undefined;
   /** Width of the terminal in characters; 100 if stdout is none. */
   readonly columns: number;
+  /** Standard output, for a result that is written piece by piece. */
+  readonly stdout: StandardOutput;
   /** Aborts when the process is interrupted or has reached its time limit; the body then rolls back what is not complete and throws the reason. */
   readonly signal: AbortSignal;
 }
+
+/** Standard output. */
+export interface StandardOutput {
+  readonly isTerminal: boolean;
+  /** Characters per line of the terminal; undefined if it is none. */
+  readonly columns: number | undefined;
+  /** Returns text in bold, or as it is where there is no color. */
+  readonly emphasize: (text: string) => string;
+  /** Writes text without secrets and commands, or bytes as they are. If nobody reads any more, such as after `| head`, the command ends with exit code 0. */
+  write(part: string | Uint8Array): Promise<void>;
+}
+
+/** Nobody reads standard output any more. */
+class ClosedOutputError extends Error {}
 
 /**
  * Runs `body` as a program: prints its outcome and ends the process with its
@@ -71,6 +88,7 @@ export async function runScript<const Table extends FlagTable>(
   const json = Deno.args.includes("--json");
   const seconds = () => Math.round(performance.now() - startedMs) / 1000;
   const fail = (error: unknown): never => {
+    if (error instanceof ClosedOutputError) Deno.exit(0);
     const code = exitCode(error);
     const message = withoutSecrets(messageOf(error));
     console.error(toMessage(`${command.name}: ${message}`, "error"));
@@ -92,8 +110,14 @@ export async function runScript<const Table extends FlagTable>(
     using stop = openStop({ limitMinutes: limitOf(values), exit: fail });
     const { signal } = stop;
     const columns = outputColumns();
-    const ask = askOf(values);
-    const outcome = await body(values, { words, log, ask, columns, signal });
+    const outcome = await body(values, {
+      words,
+      log,
+      ask: askOf(values),
+      columns,
+      stdout: openStdout(),
+      signal,
+    });
     const isPrinted = printResult(
       command,
       json
@@ -106,8 +130,36 @@ export async function runScript<const Table extends FlagTable>(
   }
 }
 
-/** Prints the result to stdout; returns false if it cannot be written there, such as to a full disk or a closed pipe. */
+function openStdout(): StandardOutput {
+  const isTerminal = Deno.stdout.isTerminal();
+  const encoder = new TextEncoder();
+  return {
+    isTerminal,
+    columns: isTerminal ? outputColumns() : undefined,
+    emphasize: outputHasColor() ? bold : (text) => text,
+    async write(part) {
+      const bytes = typeof part === "string"
+        ? encoder.encode(withoutCommands(redact(part)))
+        : part;
+      try {
+        for (let at = 0; at < bytes.length;) {
+          at += await Deno.stdout.write(bytes.subarray(at));
+        }
+      } catch (error) {
+        if (error instanceof Deno.errors.BrokenPipe) {
+          throw new ClosedOutputError();
+        }
+        throw new InputError(
+          `Cannot write the result to standard output: ${messageOf(error)}`,
+        );
+      }
+    },
+  };
+}
+
+/** Prints the result to stdout, unless it was written before; returns false if it cannot be written there, such as to a full disk or a closed pipe. */
 function printResult({ name }: Command, text: string): boolean {
+  if (text === "") return true;
   try {
     console.log(text);
     return true;

@@ -7,6 +7,7 @@
  * and arrays as arrays of these.
  */
 
+import type { OutputColumn } from "../rows/output.ts";
 import type { Parser } from "./values.ts";
 import { TransientError, UsageError } from "../base/errors.ts";
 
@@ -36,11 +37,15 @@ export interface Queryable {
 }
 
 /** One column of a query's result. */
-export interface ResultColumn {
-  readonly name: string;
+export interface ResultColumn extends OutputColumn {
   /** Parses a value in Postgres's text form as `exact` does. */
   readonly parse: Parser;
+  /** Returns a value in Postgres's text form as it is shown in a table or in CSV. */
+  readonly show: (text: string) => string;
 }
+
+/** One row in Postgres's text form, in the order of the columns; null for null. */
+export type TextRow = readonly (string | null)[];
 
 /** One transaction. */
 export interface Transaction extends Queryable {
@@ -60,6 +65,15 @@ export interface Transaction extends Queryable {
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options?: { signal?: AbortSignal | undefined },
   ): Promise<number>;
+  /**
+   * Runs one statement and yields its rows as they arrive; the server waits while
+   * nobody reads. If the iteration ends early, the connection is closed. Undefined
+   * for PGlite.
+   *
+   * @throws {DatabaseError} If the server refuses the statement; `code` is its SQLSTATE.
+   * @throws {TransientError} If the connection broke or the server is unavailable.
+   */
+  readonly streamRows?: (text: string) => AsyncIterable<readonly TextRow[]>;
 }
 
 /** A connection that is closed on disposal. */

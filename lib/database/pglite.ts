@@ -14,7 +14,7 @@ import { InputError, messageOf, TransientError } from "../base/errors.ts";
 import { copyHeader, copyTrailer } from "./copy.ts";
 import { archiveFolder, folderBytes } from "./folder-archive.ts";
 import { lockFolder, readFolderState, syncChanges } from "./folder.ts";
-import { type Parser, typeParsers } from "./values.ts";
+import { describeType, type Parser, typeParsers } from "./values.ts";
 
 /** The embedded database, which can also be served to other programs. */
 export interface EmbeddedDatabase extends Database {
@@ -37,7 +37,7 @@ const mostCopiedBytes = 256 << 20;
  * one folder. So the folder is locked until disposal. On disposal, what changed is
  * synced to disk, because PGlite runs Postgres with fsync off.
  *
- * @param options `waitMs`: how long to wait for another process to release the folder; one second by default. `readOnly`: opens a copy in memory, so that no file of the folder changes; a database over 256 MiB is opened in place, where PGlite itself may change files, but no row.
+ * @param options `waitMs`: how long to wait for another process to release the folder; one second by default. `readOnly`: opens a copy in memory, so that no file of the folder changes and other processes may use it meanwhile; a database over 256 MiB is opened in place, where PGlite itself may change files, but no row.
  * @throws {TransientError} If another process holds the folder; the message names its process id.
  * @throws {InputError} If PGlite cannot start, because the disk is full or its files are damaged; with `readOnly`, also if there is no database.
  */
@@ -45,7 +45,7 @@ export async function openPglite(
   folder: string,
   { waitMs = 1_000, readOnly = false }: {
     waitMs?: number | undefined;
-    readOnly?: boolean;
+    readOnly?: boolean | undefined;
   } = {},
 ): Promise<EmbeddedDatabase> {
   await using opened = new AsyncDisposableStack();
@@ -63,6 +63,8 @@ export async function openPglite(
   const start = isCopy
     ? PGlite.create({ parsers, loadDataDir: archiveFolder(lock.path) })
     : PGlite.create(lock.path, { parsers });
+  // The copy is complete: other processes need not wait until it is closed.
+  if (isCopy) lock[Symbol.dispose]();
   const pglite = await start.catch((error) => {
     throw new InputError(
       `Cannot open the embedded database in ${folder}: ${
@@ -71,7 +73,7 @@ export async function openPglite(
       { cause: error },
     );
   });
-  await lock.lockAlso(versionFile);
+  if (!isCopy) await lock.lockAlso(versionFile);
   opened.move();
   let wrote = false;
   const description = `the embedded database in ${folder}`;
@@ -120,10 +122,11 @@ export async function openPglite(
     async describe(text) {
       const { resultFields } = await pglite.describeQuery(text).catch(rethrow);
       const parsers = { ...pglite.parsers, ...exactParsers };
-      return resultFields.map(({ name, dataTypeID }) => ({
-        name,
-        parse: (value) => types.parseType(value, dataTypeID, parsers),
-      }));
+      return resultFields.map(({ name, dataTypeID }) => {
+        const parse = (value: string) =>
+          types.parseType(value, dataTypeID, parsers);
+        return { name, parse, ...describeType(dataTypeID, parse) };
+      });
     },
     transaction: (work) =>
       pglite.transaction(async (tx) => {

@@ -11,7 +11,8 @@ import {
 } from "./database.ts";
 import { sendCopy } from "./copy.ts";
 import { describeStatement } from "./describe.ts";
-import { type Parser, typeParsers } from "./values.ts";
+import { streamRows } from "./row-stream.ts";
+import { describeType, type Parser, typeParsers } from "./values.ts";
 import {
   explainDeniedHost,
   InputError,
@@ -89,10 +90,10 @@ export async function openPostgres(
         const columns = await describeStatement(client, text)
           .finally(() => client.release());
         const parserOf = parserIn(exactParsers);
-        return columns.map(({ name, dataTypeID }) => ({
-          name,
-          parse: parserOf(dataTypeID),
-        }));
+        return columns.map(({ name, dataTypeID }) => {
+          const parse = parserOf(dataTypeID);
+          return { name, parse, ...describeType(dataTypeID, parse) };
+        });
       } catch (error) {
         throw translate(error, description);
       }
@@ -111,6 +112,13 @@ export async function openPostgres(
               ).catch((error) => {
                 throw translate(error, description);
               }),
+            async *streamRows(text) {
+              try {
+                yield* streamRows(client, text);
+              } catch (error) {
+                throw translate(error, description);
+              }
+            },
           }),
         description,
       ),

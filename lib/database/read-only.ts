@@ -2,48 +2,53 @@
 import {
   type Database,
   ReadOnlyDatabaseError,
-  refuseSameNames,
   type ResultColumn,
+  type TextRow,
   type Transaction,
 } from "./database.ts";
 import { UsageError } from "../base/errors.ts";
 
+/** The result of a query, which is read once, row by row. */
+export interface QueryResult {
+  readonly columns: readonly ResultColumn[];
+  /** The rows in the order of the result, some at a time. Ending the iteration early ends the query. */
+  readonly rows: AsyncIterable<readonly TextRow[]>;
+}
+
 /**
  * Runs one query in a read-only transaction that is always rolled back, and
- * returns its rows with exact values ({@linkcode QueryOptions}).
+ * returns what `read` returns for its result. Rows are held in memory only until
+ * they are read, on both databases.
  *
  * A superuser's query could still run programs, read and write the server's
- * files, and take back its own restrictions. So it runs inside a function that
- * belongs to a role without rights except to read (`pg_read_all_data`; on
+ * files, and take back its own restrictions. So it runs inside functions that
+ * belong to a role without rights except to read (`pg_read_all_data`; on
  * Postgres 13 `churn_reader`): there, Postgres refuses `set role`, `reset role`
- * and `set_config('role', …)`. The function exists only in this transaction. The
+ * and `set_config('role', …)`. The functions exist only in this transaction. The
  * embedded database's only user is a superuser.
  *
  * @throws {UsageError} If the text is not a query, or the login may become a superuser or use the server's files or programs without being a superuser.
  * @throws {DatabaseError} If the server refuses the query.
  * @throws {TransientError} If the server is unavailable.
  */
-export async function queryReadOnly(
+export async function queryReadOnly<T>(
   database: Database,
   sql: string,
-): Promise<Record<string, unknown>[]> {
+  read: (result: QueryResult) => Promise<T>,
+): Promise<T> {
   const columns = await database.describe(sql);
   if (columns.length === 0) {
     throw new UsageError(
       "Cannot query: the statement returns no columns; expected one query, such as select … from churn_predictions",
     );
   }
-  refuseSameNames(columns);
   return await rolledBack(database, async (tx) => {
     const isSuperuser = await checkLogin(tx, database.description);
-    if (isSuperuser) await confine(tx, database.description);
+    const isConfined = isSuperuser || !tx.streamRows;
+    if (isConfined) await confine(tx, database.description);
     await tx.query("set transaction read only");
-    if (!isSuperuser) return await tx.query(sql, [], { exact: true });
-    const lines = await tx.query<{ line: string }>(
-      "select line from pg_temp.churn_query($1) as line",
-      [sql],
-    );
-    return lines.map(({ line }) => toRow(line, columns));
+    const rows = isConfined ? fetchConfined(tx, sql) : tx.streamRows!(sql);
+    return await read({ columns, rows });
   });
 }
 
@@ -91,7 +96,26 @@ async function checkLogin(
   );
 }
 
-/** Creates the function that runs a query with the rights of a role that may only read. */
+/** Rows per call of the function that reads on; a call costs about as much as ten rows. */
+const fetchRows = 1_000;
+
+/** Yields the rows of a query that runs with the rights of a role that may only read. */
+async function* fetchConfined(
+  tx: Transaction,
+  sql: string,
+): AsyncGenerator<readonly TextRow[], void, undefined> {
+  await tx.query("select from pg_temp.churn_query($1)", [sql]);
+  for (;;) {
+    // Between two calls, only this statement runs with the superuser's rights. It uses no name that a search_path could change.
+    const lines = await tx.query<{ line: string }>(
+      `select line from pg_temp.churn_fetch(${fetchRows}) as line`,
+    );
+    if (lines.length > 0) yield lines.map(({ line }) => parseRecord(line));
+    if (lines.length < fetchRows) return;
+  }
+}
+
+/** Creates the functions that open a query and read on in it with the rights of a role that may only read. */
 async function confine(tx: Transaction, description: string): Promise<void> {
   const [reader] = await tx.query<{ name: string }>(
     `select rolname::text as name from pg_roles where rolname in ('pg_read_all_data', 'churn_reader')
@@ -106,15 +130,27 @@ async function confine(tx: Transaction, description: string): Promise<void> {
     await tx.query("set local role none");
     // A table with row level security is an error for the reader, instead of fewer rows.
     await tx.query("set local row_security = off");
+    // A reader that pauses, such as a pager, must not end the session.
+    await tx.query("set local idle_in_transaction_session_timeout = '2h'");
+    // The rows of a cursor are made while they are fetched, so that must be in a function of the same rights.
     await tx.query(`
-      create function pg_temp.churn_query(statement text) returns setof text
+      create function pg_temp.churn_query(statement text) returns void
       language plpgsql security definer as $body$
       declare
-        results refcursor;
-        line record;
+        results refcursor := 'churn_rows';
       begin
         open results no scroll for execute statement;
-        loop
+      end
+      $body$
+    `);
+    await tx.query(`
+      create function pg_temp.churn_fetch(most integer) returns setof text
+      language plpgsql security definer as $body$
+      declare
+        results refcursor := 'churn_rows';
+        line record;
+      begin
+        for i in 1..most loop
           fetch results into line;
           exit when not found;
           return next line::text;
@@ -122,9 +158,11 @@ async function confine(tx: Transaction, description: string): Promise<void> {
       end
       $body$
     `);
-    await tx.query(
-      `alter function pg_temp.churn_query(text) owner to ${reader.name}`,
-    );
+    for (const signature of ["churn_query(text)", "churn_fetch(integer)"]) {
+      await tx.query(
+        `alter function pg_temp.${signature} owner to ${reader.name}`,
+      );
+    }
   } catch (error) {
     if (!(error instanceof ReadOnlyDatabaseError)) throw error;
     throw new UsageError(
@@ -132,18 +170,6 @@ async function confine(tx: Transaction, description: string): Promise<void> {
       { cause: error },
     );
   }
-}
-
-/** Returns the row that Postgres wrote as text. */
-function toRow(
-  line: string,
-  columns: readonly ResultColumn[],
-): Record<string, unknown> {
-  const fields = parseRecord(line);
-  return Object.fromEntries(columns.map(({ name, parse }, index) => {
-    const field = fields[index] ?? null;
-    return [name, field === null ? null : parse(field)];
-  }));
 }
 
 /**

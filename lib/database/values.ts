@@ -3,6 +3,8 @@
  * `pg` and PGlite read a `date` as midnight in the local time zone.
  */
 
+import { type OutputColumn, toText } from "../rows/output.ts";
+
 /** Parses one value; never called for null. */
 export type Parser = (text: string) => unknown;
 
@@ -34,6 +36,40 @@ export const typeParsers: readonly TypeParser[] = [
     exact: asText,
   })),
 ];
+
+/** The types of result columns by oid; any other type is text. */
+const outputTypes: Readonly<Record<number, OutputColumn["type"]>> = {
+  16: "boolean",
+  20: "integer", // int8
+  21: "int32", // int2
+  23: "int32", // int4
+  26: "integer", // oid
+  700: "float", // float4
+  701: "number", // float8
+  1700: "number", // numeric
+  1082: "date",
+  1114: "local-micros", // timestamp without time zone
+  1184: "micros", // timestamptz
+};
+
+/** Types whose values are shown as Postgres prints them: numbers, texts, days and times, JSON. */
+const shownAsStored = new Set(
+  [18, 19, 20, 21, 23, 25, 26, 114, 700, 701, 1042, 1043, 1082, 1114, 1186]
+    .concat(1700, 2950, 3802),
+);
+
+/** Returns the type of a result column, and how its values are shown. */
+export function describeType(
+  oid: number,
+  parse: Parser,
+): { type: OutputColumn["type"]; show: (text: string) => string } {
+  return {
+    type: outputTypes[oid] ?? "text",
+    show: shownAsStored.has(oid)
+      ? (text) => text
+      : (text) => toText(parse(text)),
+  };
+}
 
 /**
  * Parses an `int8` in text form.

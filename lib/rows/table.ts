@@ -1,73 +1,143 @@
-/** Formats rows as a table, CSV or JSON. */
-import { UsageError } from "../base/errors.ts";
+/** Writes rows as a table of text: fitted to a terminal, or of any width for a pipe. */
+import { displayWidth, fitWidth } from "../base/display-width.ts";
 import { escapeControls } from "../base/printable.ts";
+import type {
+  ResultSink,
+  ResultWriter,
+  TextColumn,
+  TextRows,
+} from "./output.ts";
 
-/** Output format of rows. */
-export type TableFormat = "table" | "csv" | "json";
-
-type Rows = readonly Readonly<Record<string, unknown>>[];
-
-/** Validates the value of `--format`. @throws {UsageError} If it is not a format. */
-export function parseFormat(text: string): TableFormat {
-  if (text === "table" || text === "csv" || text === "json") return text;
-  throw new UsageError(
-    `Cannot use --format "${text}": expected table, csv or json`,
-  );
+/** How a table is shown. */
+export interface TableOptions {
+  /** Characters per line of the terminal; undefined for a pipe or a file, where nothing is cut. */
+  readonly columns?: number | undefined;
+  /** Returns the header as it is shown, such as in bold. */
+  readonly emphasize?: (text: string) => string;
 }
+
+/** Rows that decide the widths of the columns. */
+const sampleRows = 1_000;
+
+/** Texts are not cut to fewer characters; if they do not fit then, each row is a list of names and values. */
+const leastWidth = 12;
+
+const gap = "  ";
 
 /**
- * Returns rows as text without a final line break: aligned columns, CSV (RFC
- * 4180) or a JSON array. Null is empty in a table and in CSV, and `null` in
- * JSON. In a table, control characters are escaped, so that each row is one
- * line.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(formatRows([{ a: 1, b: 'x"y' }], "csv"), 'a,b\n1,"x""y"');
- * ```
+ * Starts a table. The first 1,000 rows decide the widths of its columns; a longer
+ * cell below them moves the rest of its line. In a terminal, texts are cut so that
+ * a row is one line, or, if that would leave less than 12 characters of a text,
+ * each row is written as one line per column, with nothing cut. Control characters
+ * are escaped. Without rows, only the header is written.
  */
-export function formatRows(rows: Rows, format: TableFormat): string {
-  if (format === "json") return JSON.stringify(rows, null, 2);
-  const names = Object.keys(rows[0] ?? {});
-  const cells = rows.map((row) => names.map((name) => toText(row[name])));
-  if (format === "csv") {
-    return [names, ...cells].map(toCsvLine).join("\n");
-  }
-  if (rows.length === 0) return "(no rows)";
-  const [head = [], ...lines] = [names, ...cells].map((line) =>
-    line.map(escapeControls)
-  );
-  const widths = head.map((name, index) =>
-    lines.reduce(
-      (width, line) => Math.max(width, line[index]!.length),
-      name.length,
+export function openTable(
+  sink: ResultSink,
+  columns: readonly TextColumn[],
+  options: TableOptions,
+): ResultWriter {
+  let sample: string[][] | undefined = [];
+  let toLines: ((row: readonly string[], number: number) => string) | undefined;
+  let written = 0;
+  const start = async (rows: readonly string[][]) => {
+    sample = undefined;
+    const layout = chooseLayout(columns, rows, options);
+    toLines = layout.toLines;
+    await sink.write(layout.head);
+    await append(rows);
+  };
+  const append = async (rows: readonly string[][]) => {
+    const text = rows.map((row) => toLines!(row, ++written)).join("");
+    if (text !== "") await sink.write(text);
+  };
+  return {
+    async write(rows: TextRows) {
+      const cells = rows.map((row) => toCells(row, columns));
+      if (!sample) return await append(cells);
+      sample.push(...cells);
+      if (sample.length >= sampleRows) await start(sample);
+    },
+    async finish() {
+      if (sample) await start(sample);
+    },
+  };
+}
+
+function toCells(
+  row: readonly (string | null)[],
+  columns: readonly TextColumn[],
+): string[] {
+  return columns.map(({ show }, index) => {
+    const text = row[index] ?? null;
+    return text === null ? "" : escapeControls(show(text));
+  });
+}
+
+/** How rows are written. */
+interface Layout {
+  readonly head: string;
+  readonly toLines: (row: readonly string[], number: number) => string;
+}
+
+function chooseLayout(
+  columns: readonly TextColumn[],
+  rows: readonly string[][],
+  { columns: room, emphasize = (text) => text }: TableOptions,
+): Layout {
+  const names = columns.map(({ name }) => escapeControls(name));
+  const wanted = names.map((name, index) =>
+    rows.reduce(
+      (width, row) => Math.max(width, displayWidth(row[index]!)),
+      displayWidth(name),
     )
   );
-  const align = (line: readonly string[]) =>
-    line.map((cell, index) => cell.padEnd(widths[index]!)).join("  ").trimEnd();
-  return [
-    align(head),
-    align(widths.map((width) => "-".repeat(width))),
-    ...lines.map(align),
-  ].join("\n");
+  const isText = columns.map(({ type }) => type === "text");
+  const widths = room === undefined ? wanted : shrink(wanted, isText, room);
+  if (!widths) {
+    const nameWidth = Math.max(...names.map(displayWidth));
+    return {
+      head: "",
+      toLines: (row, number) =>
+        [
+          emphasize(`row ${number}`),
+          ...row.map((cell, index) =>
+            `${gap}${fitWidth(names[index]!, nameWidth)}${gap}${cell}`
+              .trimEnd()
+          ),
+        ].map((line) => `${line}\n`).join(""),
+    };
+  }
+  const isNumber = columns.map(({ type }) =>
+    ["integer", "int32", "number", "float"].includes(type)
+  );
+  const toLine = (row: readonly string[]) =>
+    row.map((cell, index) =>
+      fitWidth(cell, widths[index]!, {
+        right: isNumber[index],
+        cut: room !== undefined,
+      })
+    ).join(gap).trimEnd();
+  return {
+    head: `${emphasize(toLine(names))}\n${
+      widths.map((width) => "-".repeat(width)).join(gap)
+    }\n`,
+    toLines: (row) => `${toLine(row)}\n`,
+  };
 }
 
-/** Returns a value as a cell of a table or of CSV; empty for null. */
-export function toText(value: unknown): string {
-  if (value === null || value === undefined) return "";
-  if (value instanceof Date) return value.toISOString();
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
-/** Returns one record of CSV (RFC 4180) without its line break. */
-export function toCsvLine(cells: readonly string[]): string {
-  return cells.map(quoted).join(",");
-}
-
-/** Quotes a CSV cell. A text that begins with `=`, `+`, `-`, `@`, tab or CR gets a leading `'`, because a spreadsheet would run it as a formula (OWASP, CSV injection). */
-function quoted(cell: string): string {
-  const isNumber = cell !== "" && Number.isFinite(Number(cell));
-  const safe = !isNumber && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
-  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+/** Returns the widths of columns that fit into a line, of which the widest texts are cut; undefined if that would cut too much. */
+function shrink(
+  wanted: readonly number[],
+  isText: readonly boolean[],
+  room: number,
+): readonly number[] | undefined {
+  const cutTo = (most: number) =>
+    wanted.map((width, index) => isText[index] ? Math.min(width, most) : width);
+  const free = room - gap.length * (wanted.length - 1);
+  const sum = (widths: readonly number[]) =>
+    widths.reduce((total, width) => total + width, 0);
+  let most = Math.max(...wanted);
+  while (most > leastWidth && sum(cutTo(most)) > free) most--;
+  const widths = cutTo(most);
+  return sum(widths) <= free ? widths : undefined;
 }

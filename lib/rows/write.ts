@@ -1,11 +1,13 @@
 /** Writes scores as CSV, JSON Lines or Parquet, batch by batch. The only module that imports `npm:hyparquet-writer`. */
-import {
-  ByteWriter,
-  ParquetWriter,
-  schemaFromColumnData,
-} from "hyparquet-writer";
+import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { UsageError } from "../base/errors.ts";
-import { toCsvLine, toText } from "./table.ts";
+import {
+  type OutputCell,
+  type OutputCells,
+  type OutputColumn,
+  toCsvLine,
+  toText,
+} from "./output.ts";
 
 /** File formats for output. */
 export type OutputFormat = "csv" | "jsonl" | "parquet";
@@ -30,15 +32,6 @@ export function outputFormat(path: string): OutputFormat {
     `Cannot use --output "${path}": expected postgres, or a file that ends in .csv, .jsonl or .parquet`,
   );
 }
-
-/** A column of the output. In Parquet, integers are INT64, numbers DOUBLE, timestamps milliseconds in UTC; every column may be null. */
-export interface OutputColumn {
-  readonly name: string;
-  readonly type: "text" | "integer" | "number" | "timestamp";
-}
-
-/** The cells of one column, one per row. */
-export type OutputCells = readonly (string | number | Date | null)[];
 
 /** Receives the bytes of a file. */
 export interface ByteSink {
@@ -89,11 +82,33 @@ export async function openRowWriter(
 /** Rows per row group: the cells of one are objects in memory until it is written. */
 const groupRows = 1 << 15;
 
+/** How each type is written: Parquet's physical type, its logical type, and the older form of that for older readers. */
 const parquetTypes = {
-  text: "STRING",
-  integer: "INT64",
-  number: "DOUBLE",
-  timestamp: "TIMESTAMP",
+  text: { type: "BYTE_ARRAY", converted_type: "UTF8" },
+  integer: { type: "INT64" },
+  int32: { type: "INT32" },
+  number: { type: "DOUBLE" },
+  float: { type: "FLOAT" },
+  boolean: { type: "BOOLEAN" },
+  date: { type: "INT32", converted_type: "DATE" },
+  timestamp: {
+    type: "INT64",
+    converted_type: "TIMESTAMP_MILLIS",
+    logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MILLIS" },
+  },
+  micros: {
+    type: "INT64",
+    converted_type: "TIMESTAMP_MICROS",
+    logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" },
+  },
+  "local-micros": {
+    type: "INT64",
+    logical_type: {
+      type: "TIMESTAMP",
+      isAdjustedToUTC: false,
+      unit: "MICROS",
+    },
+  },
 } as const;
 
 function openParquet(
@@ -101,19 +116,19 @@ function openParquet(
   columns: readonly OutputColumn[],
 ): RowWriter {
   const bytes = new ByteWriter();
-  const waiting = columns.map(
-    (): (string | number | bigint | Date | null)[] => [],
-  );
+  const waiting = columns.map((): OutputCell[] => []);
   const columnData = () =>
-    columns.map(({ name, type }, index) => ({
-      name,
-      type: parquetTypes[type],
-      nullable: true,
-      data: waiting[index]!,
-    }));
+    columns.map(({ name }, index) => ({ name, data: waiting[index]! }));
   const writer = new ParquetWriter({
     writer: bytes,
-    schema: schemaFromColumnData({ columnData: columnData() }),
+    schema: [
+      { name: "root", num_children: columns.length },
+      ...columns.map(({ name, type }) => ({
+        name,
+        repetition_type: "OPTIONAL" as const,
+        ...parquetTypes[type],
+      })),
+    ],
   });
   const flush = async () => {
     await sink.write(bytes.getBytes());

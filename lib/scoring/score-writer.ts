@@ -2,13 +2,8 @@
 import type { VariantSettings } from "../config/variants.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import { unpack } from "../rows/packed.ts";
-import {
-  type ByteSink,
-  openRowWriter,
-  type OutputCells,
-  type OutputColumn,
-  outputFormat,
-} from "../rows/write.ts";
+import type { OutputCells, OutputColumn } from "../rows/output.ts";
+import { type ByteSink, openRowWriter, outputFormat } from "../rows/write.ts";
 import type { Period } from "../config/periods.ts";
 import type { PlacedScores } from "./score-file.ts";
 import type { BatchScores } from "./scoring-run.ts";

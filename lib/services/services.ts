@@ -77,6 +77,8 @@ export interface ServicesOptions {
   readonly createDatabases?: boolean;
   /** Opens databases so that nothing in them can change: for a plan, a dry run or a check. */
   readonly readOnly?: boolean;
+  /** Opens the embedded database only if there is one; for a command that only reads. */
+  readonly existingOnly?: boolean;
   /** The variants, for a caller that has read them; by default they are read from `variants.yaml`. */
   readonly variants?: Variants;
 }
@@ -147,6 +149,12 @@ export async function openServices(
     if (!config.embedded) {
       throw new InputError(
         "Cannot open the embedded database: services are configured",
+      );
+    }
+    const reads = readOnly || options.existingOnly;
+    if (reads && !await exists(`${embeddedFolder}/PG_VERSION`)) {
+      throw new InputError(
+        `Nothing is stored yet: there is no embedded database in ${embeddedFolder}. \`deno task predict\` creates it and scores the first data, in about 10 seconds`,
       );
     }
     // Loaded only if used, because loading a database's client takes a tenth of a short run.

@@ -70,7 +70,6 @@ const refused: readonly (readonly [string, RegExp])[] = [
     /read-write|read-only|permission/,
   ],
   ["select * from nowhere", /does not exist/],
-  ["select id as a, name as a from players", /two columns named "a"/],
 ];
 
 /** Queries by which a superuser would take its rights back; another login has none to take. */
@@ -89,6 +88,10 @@ const refusedToSuperusers: readonly (readonly [string, RegExp])[] = [
   ],
   [
     "select query_to_xml('select set_config(''role'', ''none'', true)', true, true, '')",
+    /within security-definer function/,
+  ],
+  [
+    "select case n when 1500 then set_config('role', 'postgres', true) end from generate_series(1, 2000) n",
     /within security-definer function/,
   ],
   ["select become_superuser()", /within security-definer function/],
@@ -122,12 +125,33 @@ async function stateOf(admin: Database): Promise<unknown> {
   ];
 }
 
+/** Runs a query and returns its rows as objects. */
+async function rowsOf(
+  database: Database,
+  sql: string,
+): Promise<Record<string, unknown>[]> {
+  return await queryReadOnly(database, sql, async ({ columns, rows }) => {
+    const result: Record<string, unknown>[] = [];
+    for await (const some of rows) {
+      result.push(
+        ...some.map((row) =>
+          Object.fromEntries(columns.map(({ name, parse }, index) => {
+            const text = row[index] ?? null;
+            return [name, text === null ? null : parse(text)];
+          }))
+        ),
+      );
+    }
+    return result;
+  });
+}
+
 async function refuses(
   database: Database,
   sql: string,
   message: RegExp,
 ): Promise<void> {
-  await rejects(queryReadOnly(database, sql), (error) => {
+  await rejects(rowsOf(database, sql), (error) => {
     ok(error instanceof Error);
     match(error.message, message, sql);
     return true;
@@ -177,17 +201,17 @@ for (
         ));
     }
     await test.step("large objects, locks and messages end with the query", async () => {
-      await queryReadOnly(database, "select lo_from_bytea(0, 'x')").catch(
+      await rowsOf(database, "select lo_from_bytea(0, 'x')").catch(
         () => {},
       );
-      await queryReadOnly(database, "select pg_notify('x', 'y')").catch(
+      await rowsOf(database, "select pg_notify('x', 'y')").catch(
         () => {},
       );
-      await queryReadOnly(database, "select pg_advisory_xact_lock(1)");
+      await rowsOf(database, "select pg_advisory_xact_lock(1)");
     });
     await test.step("the login's own rows can be read", async () => {
       deepStrictEqual(
-        await queryReadOnly(
+        await rowsOf(
           database,
           "select id, name from players order by id desc;",
         ),
@@ -236,7 +260,7 @@ Deno.test("queryReadOnly() refuses a login that could become a superuser or use 
     password: "of-a-reader",
   });
   deepStrictEqual(
-    await queryReadOnly(reader, "select current_user::text as me"),
+    await rowsOf(reader, "select current_user::text as me"),
     [{ me: "reader" }],
   );
   for (
@@ -248,7 +272,7 @@ Deno.test("queryReadOnly() refuses a login that could become a superuser or use 
     ]
   ) {
     await admin.query(`grant ${role} to reader`);
-    await rejects(queryReadOnly(reader, "select 1 as one"), (error) => {
+    await rejects(rowsOf(reader, "select 1 as one"), (error) => {
       ok(error instanceof UsageError);
       match(error.message, new RegExp(`member of ${role}, .*churn_reader`));
       return true;
@@ -266,7 +290,7 @@ Deno.test("queryReadOnly() refuses a login that could become a superuser or use 
   await Promise.all(
     Array.from(
       { length: 4 },
-      () => queryReadOnly(admin, "select pg_sleep(0.2), 1 as one"),
+      () => rowsOf(admin, "select pg_sleep(0.2), 1 as one"),
     ),
   );
 });
@@ -304,8 +328,8 @@ Deno.test("queryReadOnly() returns a superuser the same values as any other logi
     ]
   ) {
     const expected = await reader.query(sql, [], { exact: true });
-    deepStrictEqual(await queryReadOnly(admin, sql), expected, sql);
-    deepStrictEqual(await queryReadOnly(reader, sql), expected, sql);
+    deepStrictEqual(await rowsOf(admin, sql), expected, sql);
+    deepStrictEqual(await rowsOf(reader, sql), expected, sql);
   }
 });
 
@@ -320,7 +344,7 @@ Deno.test("queryReadOnly() returns the values of the embedded database as its ow
     ]
   ) {
     deepStrictEqual(
-      await queryReadOnly(database, sql),
+      await rowsOf(database, sql),
       await database.query(sql, [], { exact: true }),
     );
   }

@@ -55,7 +55,9 @@ Deno.test("a wrong command line ends with exit code 2 and names the flag", async
     [["predict", "--model-uri", "models:/"], /models:\//],
     [["promote"], /--version N is missing/],
     [["setup", "now"], /now/],
-    [["query"], /expected one SQL text/],
+    [["query", "select", "1"], /expected one SQL text/],
+    [["query", "select 1", "--format", "xml"], /--format "xml"/],
+    [["query", "select 1", "--limit", "many"], /--limit "many"/],
     [["database", "--port", "0"], /--port 0/],
   ];
   for (const [command, says] of cases) {

@@ -67,6 +67,7 @@ const pure: readonly string[] = [
   "lib/config/",
   "lib/base/digest.ts",
   "lib/base/disk-errors.ts",
+  "lib/base/display-width.ts",
   "lib/statistics/",
   "lib/base/errors.ts",
   "lib/monitoring/reason.ts",
@@ -110,6 +111,7 @@ const pure: readonly string[] = [
   "lib/base/schema.ts",
   "lib/rows/json.ts",
   "lib/cli/github-summary.ts",
+  "lib/rows/output.ts",
   "lib/rows/table.ts",
   "lib/monitoring/verdict.ts",
 ];

@@ -1,0 +1,91 @@
+/** Reads the rows of one statement as they arrive, by the extended protocol of a client of `pg`. */
+import type { TextRow } from "./database.ts";
+
+/** A connection of `pg`. */
+interface Connection {
+  readonly stream: { pause(): void; resume(): void; destroy(): void };
+  parse(statement: { text: string; name: string; types: number[] }): void;
+  bind(portal: { portal: string; statement: string; values: [] }): void;
+  execute(portal: { portal: string; rows: number }): void;
+  sync(): void;
+}
+
+/** What a client of `pg` calls while it is the active query. */
+interface Submitted {
+  submit(connection: Connection): void;
+  /** Set by the client if a query has a time limit; a call ends it. */
+  callback?: () => void;
+}
+
+/** A client of `pg`. */
+interface Client {
+  query<Query extends Submitted>(query: Query): Query;
+}
+
+/** Rows that wait to be read; with more, nothing is received until they are. */
+const mostWaiting = 2_000;
+
+/**
+ * Runs one statement and yields its rows in text form. While nobody reads them,
+ * nothing is received, so the server waits too. If the iteration ends early, the
+ * connection is closed, which ends the statement.
+ *
+ * Not a portal with a row limit (`pg-cursor`) and not `declare cursor`: for those,
+ * Postgres makes no parallel plans.
+ *
+ * @throws The server's error.
+ */
+export async function* streamRows(
+  client: Client,
+  text: string,
+): AsyncGenerator<readonly TextRow[], void, undefined> {
+  let waiting: TextRow[] = [];
+  let wake = () => {};
+  let ended = false;
+  let failure: { readonly error: Error } | undefined;
+  let connection: Connection | undefined;
+  const query: Submitted & Record<string, unknown> = {
+    submit(active) {
+      connection = active;
+      active.parse({ text, name: "", types: [] });
+      active.bind({ portal: "", statement: "", values: [] });
+      active.execute({ portal: "", rows: 0 });
+      active.sync();
+    },
+    handleDataRow({ fields }: { fields: TextRow }) {
+      waiting.push(fields);
+      if (waiting.length >= mostWaiting) connection?.stream.pause();
+      wake();
+    },
+    handleCommandComplete() {},
+    handleReadyForQuery() {
+      query.callback?.();
+      ended = true;
+      wake();
+    },
+    handleError(error: Error) {
+      query.callback?.();
+      failure = { error };
+      wake();
+    },
+  };
+  client.query(query);
+  try {
+    for (;;) {
+      if (waiting.length > 0) {
+        const rows = waiting;
+        waiting = [];
+        yield rows;
+      } else if (failure) throw failure.error;
+      else if (ended) return;
+      else {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
+        connection?.stream.resume();
+        await promise;
+      }
+    }
+  } finally {
+    if (!ended && !failure) connection?.stream.destroy();
+  }
+}
