@@ -73,7 +73,9 @@ export interface Transaction extends Queryable {
    * @throws {DatabaseError} If the server refuses the statement; `code` is its SQLSTATE.
    * @throws {TransientError} If the connection broke or the server is unavailable.
    */
-  readonly streamRows?: (text: string) => AsyncIterable<readonly TextRow[]>;
+  readonly streamRows:
+    | ((text: string) => AsyncIterable<readonly TextRow[]>)
+    | undefined;
 }
 
 /** A connection that is closed on disposal. */

@@ -130,7 +130,11 @@ export async function openPglite(
     },
     transaction: (work) =>
       pglite.transaction(async (tx) => {
-        const result = await work({ query: run(tx), copyRows: copyInto(tx) });
+        const result = await work({
+          query: run(tx),
+          copyRows: copyInto(tx),
+          streamRows: undefined,
+        });
         await tx.query("select 1").catch(() => {
           throw abortedTransaction();
         });

@@ -1,5 +1,5 @@
 /** Reports each statement that a database runs. */
-import type { Database, Queryable, Transaction } from "./database.ts";
+import type { Database, Queryable, TextRow, Transaction } from "./database.ts";
 
 /** The longest statement that is shown whole, in characters. */
 const shownCharacters = 200;
@@ -27,8 +27,10 @@ function tracedTransaction(
   tx: Transaction,
   trace: (message: string) => void,
 ): Transaction {
+  const { streamRows } = tx;
   return {
     query: tracedQuery(tx, trace),
+    streamRows: streamRows && ((text) => tracedRows(text, streamRows, trace)),
     copyRows: (target, chunks, options) =>
       timed(
         `copy ${target}`,
@@ -36,6 +38,23 @@ function tracedTransaction(
         () => tx.copyRows(target, chunks, options),
       ),
   };
+}
+
+async function* tracedRows(
+  text: string,
+  streamRows: NonNullable<Transaction["streamRows"]>,
+  trace: (message: string) => void,
+): AsyncGenerator<readonly TextRow[], void, undefined> {
+  const startMs = performance.now();
+  let rows = 0;
+  try {
+    for await (const some of streamRows(text)) {
+      rows += some.length;
+      yield some;
+    }
+  } finally {
+    report({ trace, startMs, rows }, text);
+  }
 }
 
 function tracedQuery(
@@ -59,21 +78,32 @@ async function timed<T>(
   run: () => Promise<T>,
 ): Promise<T> {
   const startMs = performance.now();
-  const done = (what: string) =>
-    trace(
-      `SQL ${Math.round(performance.now() - startMs)} ms, ${what}: ${
-        shorten(statement)
-      }`,
-    );
   try {
     const result = await run();
-    const rows = rowsOf(result);
-    done(rows === 1 ? "1 row" : `${rows} rows`);
+    report({ trace, startMs, rows: rowsOf(result) }, statement);
     return result;
   } catch (error) {
-    done("failed");
+    report({ trace, startMs, rows: undefined }, statement);
     throw error;
   }
+}
+
+/** Reports one statement. `rows`: how many it returned; undefined if it failed. */
+function report(
+  { trace, startMs, rows }: {
+    trace: (message: string) => void;
+    startMs: number;
+    rows: number | undefined;
+  },
+  statement: string,
+): void {
+  const time = `${Math.round(performance.now() - startMs)} ms`;
+  const what = rows === undefined
+    ? "failed"
+    : rows === 1
+    ? "1 row"
+    : `${rows} rows`;
+  trace(`SQL ${time}, ${what}: ${shorten(statement)}`);
 }
 
 /** Returns a statement as one line, without what a long one says after its beginning. */

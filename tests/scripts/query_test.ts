@@ -4,6 +4,7 @@ import { displayWidth } from "../../lib/base/display-width.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
 import { queryReadOnly } from "../../lib/database/read-only.ts";
+import { withTrace } from "../../lib/database/trace.ts";
 import type { TextColumn } from "../../lib/rows/output.ts";
 import { openTable } from "../../lib/rows/table.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
@@ -264,7 +265,7 @@ Deno.test("queryReadOnly() holds few rows of a large result, and ends a query wh
   for (
     const [kind, database, rows] of [
       ["a superuser", admin, 500_000],
-      ["another login", reader, 2_000_000],
+      ["another login", withTrace(reader, () => {}), 2_000_000],
       ["the embedded database", embedded, 200_000],
     ] as const
   ) {
