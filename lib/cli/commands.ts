@@ -7,11 +7,13 @@ const variantFlags = {
   geography: {
     kind: "text",
     value: "G",
+    values: "geography",
     help: "the variant's geography, such as US",
   },
   company: {
     kind: "text",
     value: "C",
+    values: "company",
     help: "the variant's company, such as ClientB",
   },
 } as const satisfies Record<string, Flag>;
@@ -201,11 +203,13 @@ export const logModelCommand = {
     alias: {
       kind: "text",
       value: "NAME",
+      values: ["champion", "challenger"],
       help: "alias to assign to the version",
     },
     stage: {
       kind: "text",
       value: "NAME",
+      values: ["Production", "Staging", "Archived", "None"],
       help: "stage to assign to the version",
     },
     force: {
@@ -228,11 +232,13 @@ export const promoteCommand = {
     alias: {
       kind: "text",
       value: "NAME",
+      values: ["champion", "challenger"],
       help: "alias to move (champion; none if only --stage is given)",
     },
     stage: {
       kind: "text",
       value: "NAME",
+      values: ["Production", "Staging", "Archived", "None"],
       help: "stage to move (Production; none if only another alias is given)",
     },
     ...serviceFlags,
@@ -269,6 +275,7 @@ const scoringFlags = {
   output: {
     kind: "text",
     value: "PLACE",
+    values: ["postgres"],
     help: "postgres, or a .csv, .jsonl or .parquet file (postgres)",
     file: { use: "write", except: "postgres" },
   },
@@ -287,6 +294,7 @@ const scoringFlags = {
   engine: {
     kind: "text",
     value: "E",
+    values: ["auto", "trees", "onnxruntime"],
     default: "auto",
     help: "auto, trees or onnxruntime",
   },
@@ -304,6 +312,7 @@ const scoringFlags = {
   "fail-on": {
     kind: "text",
     value: "STATES",
+    values: ["never", "overdue", "incomplete", "overdue,incomplete"],
     default: "never",
     help:
       "overdue, incomplete, both with a comma, or never: what sets exit code 3",
@@ -393,6 +402,7 @@ export const monitorCommand = {
     "fail-on": {
       kind: "text",
       value: "VERDICTS",
+      values: ["never", "data", "drift", "performance"],
       default: "never",
       help:
         "data, drift, performance, several with commas, or never: sets exit code 3",
@@ -463,6 +473,7 @@ const resultFlags = {
   format: {
     kind: "text",
     value: "F",
+    values: ["table", "csv", "json", "jsonl", "parquet"],
     help: "table, csv, json, jsonl or parquet (by --output's name, or table)",
   },
   output: {
@@ -523,6 +534,20 @@ export const databaseCommand = {
   },
 } as const satisfies Command;
 
+/** Flags of `completion`. */
+export const completionCommand = {
+  name: "completion",
+  summary:
+    "Prints a script with which bash, zsh or fish completes the tasks, their flags and values.",
+  offline: true,
+  words: {
+    name: "SHELL",
+    help: "bash, zsh or fish; the script says how to use it",
+    values: ["bash", "zsh", "fish"],
+  },
+  flags: { ...outputFlags },
+} as const satisfies Command;
+
 /** Flags of `matrix`. */
 export const matrixCommand = {
   name: "matrix",
@@ -579,6 +604,7 @@ export const commands: readonly Command[] = [
   fetchCommand,
   queryCommand,
   databaseCommand,
+  completionCommand,
   matrixCommand,
   summaryCommand,
 ];

@@ -80,6 +80,7 @@ export const developmentTasks: readonly DevelopmentTask[] = [
       scale: {
         kind: "text",
         value: "small|full",
+        values: ["small", "full"],
         default: "small",
         help: "number of tries per family",
       },

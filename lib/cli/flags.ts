@@ -27,6 +27,8 @@ export type Flag =
     readonly default?: string;
     /** The default where somebody watches: messages go to a terminal. */
     readonly watchedDefault?: string;
+    /** The values to choose from, for completion; a name stands for those in `variants.yaml`. */
+    readonly values?: readonly string[] | "geography" | "company";
     readonly file?: FileUse;
     /** True if the value is a port that the command listens on. */
     readonly listens?: boolean;
@@ -61,6 +63,8 @@ export interface Command<Table extends FlagTable = FlagTable> {
   readonly words?: {
     readonly name: string;
     readonly help: string;
+    /** The words to choose from, for completion. */
+    readonly values?: readonly string[];
     readonly file?: FileUse;
   };
 }
