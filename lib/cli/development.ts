@@ -7,6 +7,8 @@ export interface DevelopmentTask extends Command {
   readonly steps: readonly (readonly string[])[];
   /** Environment variables for the steps. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** True if all arguments are the last step's own, as the flags of `deno test` are; otherwise they are checked first. */
+  readonly passesFlags?: boolean;
 }
 
 /** The lock file for packages that only tests and maintenance need; the production lock file does not contain them. */
@@ -35,6 +37,7 @@ export const developmentTasks: readonly DevelopmentTask[] = [
       "Installs what the tests need, then runs them and the examples in the docs.",
     flags: {},
     words: paths,
+    passesFlags: true,
     steps: [
       [
         "run",
@@ -232,7 +235,29 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     name: "bench-score",
     summary:
       "Benchmarks the kernel against XGBoost, tl2cgen, treelite and onnxruntime (needs uv and gcc).",
-    flags: {},
+    flags: {
+      shape: {
+        kind: "list",
+        value: "NAME",
+        help: "models to score, such as 150x6; by default all",
+      },
+      rounds: {
+        kind: "text",
+        value: "N",
+        default: "7",
+        help: "how often each is measured",
+      },
+      seconds: {
+        kind: "text",
+        value: "S",
+        default: "0.4",
+        help: "length of one measurement",
+      },
+      write: {
+        kind: "switch",
+        help: "write the section in docs/benchmarks.md",
+      },
+    },
     steps: [[
       "run",
       "--allow-read",

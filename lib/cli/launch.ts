@@ -18,6 +18,7 @@ import {
 import { exitCode, messageOf, UsageError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { oneLine } from "../base/printable.ts";
+import { wrap } from "../base/wrap.ts";
 import { paintMessage } from "./color.ts";
 import { commands } from "./commands.ts";
 import { developmentTasks, toSteps } from "./development.ts";
@@ -65,6 +66,10 @@ async function launch(
   const command = commands.find((known) => known.name === name);
   const task = developmentTasks.find((known) => known.name === name);
   const known = command ?? task;
+  if (/^(-h|--help)?$/.test(name)) {
+    console.log(toOverview({ columns: outputColumns() }));
+    return name === "" ? 2 : 0;
+  }
   if (!known) return explainUnknown(name);
   switch (findRequest(known, args)) {
     case "help":
@@ -78,6 +83,8 @@ async function launch(
     const all = [...args, ...askMissing(command, args)];
     return await run(argumentsFor(command, all, Deno.env.toObject()));
   }
+  // Before the first step, which may take long.
+  if (task && !task.passesFlags) parseFlags(task, args);
   for (const step of task ? toSteps(task, args) : []) {
     const code = await run(step.args, step.environment);
     if (code !== 0) return code;
@@ -109,6 +116,29 @@ function askMissing(
     if (error instanceof UsageError) return [];
     throw error;
   }
+}
+
+/** Returns the list of all tasks with what they do. */
+function toOverview({ columns }: { columns: number }): string {
+  const listOf = (tasks: readonly Command[]) => {
+    const width = Math.max(...tasks.map(({ name }) => name.length));
+    return tasks.flatMap(({ name, summary }) => {
+      const [first, ...more] = wrap(summary, columns - width - 4);
+      return [
+        `  ${name.padEnd(width)}  ${first}`,
+        ...more.map((line) => " ".repeat(width + 4) + line),
+      ];
+    });
+  };
+  return [
+    "Usage: deno task NAME [flags]; `deno task NAME --help` lists the flags",
+    "",
+    ...listOf(commands),
+    "",
+    "For developers of this project:",
+    "",
+    ...listOf(developmentTasks),
+  ].join("\n");
 }
 
 function explainUnknown(name: string): number {

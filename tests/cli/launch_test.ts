@@ -8,6 +8,7 @@ import {
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { commands } from "../../lib/cli/commands.ts";
+import { argumentsFor } from "../../lib/cli/launch.ts";
 import { developmentTasks, toSteps } from "../../lib/cli/development.ts";
 import { findRequest, parseFlags, toHelp } from "../../lib/cli/flags.ts";
 import { nearest } from "../../lib/base/nearest.ts";
@@ -70,6 +71,66 @@ Deno.test("every task answers --help, -h and --version, and does nothing else", 
     }
   }
   deepStrictEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
+});
+
+Deno.test("a misspelled flag of any task ends with exit code 2 before any work", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  const cases = everything.filter(({ name }) => name !== "test").map((
+    command,
+  ) => {
+    const [first] = Object.keys(command.flags);
+    return { name: command.name, first };
+  });
+  for (const { name, first } of cases) {
+    const wrong = first === undefined ? "nothing-like-it" : `${first}x`;
+    const { code, stderr } = await runTask([name, `--${wrong}`], { env });
+    strictEqual(code, 2, `${name}: ${stderr}`);
+    match(stderr, new RegExp(`unknown flag --${wrong}`));
+    match(stderr, new RegExp(`\`deno task ${name} --help\` lists the flags`));
+    if (first !== undefined) {
+      match(stderr, new RegExp(`did you mean --${first}\\?`));
+    }
+  }
+  const word = await runTask(["wasm", "now"], { env });
+  deepStrictEqual([word.code, /unexpected argument "now"/.test(word.stderr)], [
+    2,
+    true,
+  ]);
+  deepStrictEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
+});
+
+Deno.test("the launcher lists all tasks with what they do, and suggests a name", async () => {
+  const launch = async (...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-q",
+        "-ER",
+        "--allow-run=deno",
+        "lib/cli/launch.ts",
+        ...args,
+      ],
+      cwd: root,
+      env: { NO_COLOR: "1" },
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    return {
+      code,
+      stdout: decoder.decode(stdout),
+      stderr: decoder.decode(stderr),
+    };
+  };
+  const list = await launch("--help");
+  strictEqual(list.code, 0);
+  for (const { name } of everything) {
+    match(list.stdout, new RegExp(`^  ${name}  +[A-Z]`, "m"));
+  }
+  deepStrictEqual(await launch(), { ...list, code: 2 });
+  const near = await launch("predct");
+  strictEqual(near.code, 2);
+  match(near.stderr, /^Unknown task "predct"; did you mean predict\?/);
 });
 
 Deno.test("toSteps() passes the task's environment to each step, and the user's arguments to the last", () => {
@@ -183,6 +244,69 @@ Deno.test("toLocalPath() resolves paths from the user's directory, and returns u
   for (const text of ["", "-", "s3://b/k", "models:/a/1", "https://x/y"]) {
     strictEqual(toLocalPath(text, place), undefined);
   }
+});
+
+Deno.test("every flag and word that names a file starts where the user stands, knows ~, and is granted", () => {
+  const environment = { INIT_CWD: "/data/here", HOME: "/home/me" };
+  let checked = 0;
+  for (const command of commands) {
+    const files = [
+      ...Object.entries(command.flags).flatMap(([name, flag]) =>
+        flag.kind !== "switch" && flag.file
+          ? [{ flag: `--${name}`, use: flag.file.use }]
+          : []
+      ),
+      ...command.words?.file
+        ? [{ flag: undefined, use: command.words.file.use }]
+        : [],
+    ];
+    for (const { flag, use } of files) {
+      const spellings: readonly (readonly [given: string, path: string])[] = [
+        ["week.csv", "/data/here/week.csv"],
+        ["../week.csv", "/data/week.csv"],
+        ["~/week.csv", "/home/me/week.csv"],
+        ["/abs/week.csv", "/abs/week.csv"],
+        ["file:///abs/week.csv", "/abs/week.csv"],
+      ];
+      for (const [given, path] of spellings) {
+        const lines = flag === undefined
+          ? [[given]]
+          : [[flag, given], [`${flag}=${given}`]];
+        for (const line of lines) {
+          const args = argumentsFor(command, line, environment);
+          const script = args.indexOf(`scripts/${command.name}.ts`);
+          const passed = args.slice(script + 1);
+          deepStrictEqual(
+            passed,
+            flag === undefined
+              ? [path]
+              : line.length === 2
+              ? [flag, path]
+              : [`${flag}=${path}`],
+            `${command.name} ${line.join(" ")}`,
+          );
+          const granted = args.find((arg) =>
+            arg.startsWith(use === "write" ? "--allow-write=" : "--allow-read=")
+          ) ?? "";
+          const paths = granted.replace(/^[^=]*=/, "").split(",");
+          // Of a file to write, the highest missing folder is granted as a whole.
+          ok(
+            paths.some((each) =>
+              path === each || path.startsWith(`${each}/`)
+            ),
+            `${command.name} ${line.join(" ")}: ${granted}`,
+          );
+          checked++;
+        }
+      }
+    }
+  }
+  ok(checked > 100, `${checked}`);
+  // What is no file stays as it is.
+  const predict = commands.find(({ name }) => name === "predict")!;
+  const uris = ["--input", "s3://b/week.csv", "--output", "postgres"];
+  const args = argumentsFor(predict, uris, environment);
+  deepStrictEqual(args.slice(-4), uris);
 });
 
 Deno.test("predict reads and writes the files on the command line from any working directory", async () => {
