@@ -1,7 +1,7 @@
 /** Compares a variant's scores with the model's reference profile, with the previous run, and with matured outcomes. */
 import { monitorCommand } from "../lib/cli/commands.ts";
 import { readOutcomes } from "../lib/monitoring/monitor.ts";
-import { lookAt } from "../lib/monitoring/look.ts";
+import { monitorOnce } from "../lib/monitoring/monitor-once.ts";
 import { raiseAlerts, withAlerts } from "../lib/monitoring/alerts.ts";
 import { parseAlerting } from "../lib/config/environment.ts";
 import {
@@ -69,7 +69,11 @@ export async function monitor(
       now: new Date(),
     });
 
-  const found = await lookAt(services, settings, { run, outcomes, challenger });
+  const found = await monitorOnce(services, settings, {
+    run,
+    outcomes,
+    challenger,
+  });
   for (const warning of found.result.performance?.warnings ?? []) {
     services.log.warn(warning);
   }

@@ -5,7 +5,7 @@ import {
   compareWith,
   type CurrentRows,
   type DriftComparison,
-  failedColumns,
+  failedDrift,
   lastingColumns,
 } from "../../lib/monitoring/columns.ts";
 import {
@@ -252,7 +252,7 @@ export function judgeWeek(
     ? []
     : lastingColumns(drift, {
       before: before.drift.severity === "fail"
-        ? failedColumns(before.drift).map(({ name }) => name)
+        ? failedDrift(before.drift).map(({ name }) => name)
         : [],
       broken,
     });

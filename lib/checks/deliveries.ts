@@ -27,7 +27,7 @@ export async function checkDeliveries(
     ));
 }
 
-/** Which data a check looks at: all of the variant's. */
+/** The choice of data that a check makes: all of the variant's. */
 const everything = {
   named: undefined,
   period: undefined,

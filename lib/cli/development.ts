@@ -324,7 +324,7 @@ export const developmentTasks: readonly DevelopmentTask[] = [
   {
     name: "demo-history",
     summary:
-      "Makes 26 weeks of scores and monitoring in a folder of their own, to look at (needs uv).",
+      "Makes 26 weeks of scores and monitoring in a folder of their own (needs uv).",
     flags: {
       folder: {
         kind: "text",

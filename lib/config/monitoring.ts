@@ -18,7 +18,7 @@ export interface Thresholds {
   readonly ks: { readonly distance: number };
   readonly group: { readonly distance: number };
   readonly p_adjusted: Bands;
-  /** `periods`: how many earlier ones are looked at; the others as in {@linkcode CusumOptions} of `lib/statistics/cusum.ts`. */
+  /** `periods`: number of earlier ones; the others as in {@linkcode CusumOptions} of `lib/statistics/cusum.ts`. */
   readonly cusum: Bands & {
     readonly periods: number;
     readonly tolerance: number;
@@ -122,7 +122,7 @@ export const monitoringSchema = v.mapping({
   ),
   cool_down_days: v.optionalKey(
     days,
-    "For so many days after a version was logged, and after retraining was advised, it is not advised again. By default 0: the advice holds until a new version scores.",
+    "Days after a version was logged, and after retraining was advised, during which it is not advised again. By default 0: the advice holds until a new version scores.",
   ),
   thresholds: v.optionalKey(
     v.mapping({
@@ -194,7 +194,7 @@ export const monitoringSchema = v.mapping({
         "Rise of the share of rows with an unknown category. By default 0.02 and 0.1.",
       ),
       duplicate_share: bands(
-        "Share of players with more than one row. By default 0.02 and 0.1.",
+        "Share of rows that repeat the player of another row. By default 0.02 and 0.1.",
       ),
       zero_share_rise: bands(
         "Rise of the share of zeros. By default 0.1 and 0.25.",

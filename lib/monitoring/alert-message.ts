@@ -1,7 +1,11 @@
 /** Writes an alert as plain text, as Markdown for a GitHub issue, and as a message for a Slack-compatible webhook. */
 import { escapeControls, escapeMarkdown } from "../base/printable.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
-import type { DriftComparison } from "./columns.ts";
+import {
+  type DriftComparison,
+  judgedColumns,
+  sortedByConcern,
+} from "./columns.ts";
 import {
   type AlertDecision,
   type AlertVerdict,
@@ -253,18 +257,12 @@ function detailsOf(verdict: AlertVerdict, result: MonitoringResult): Line[] {
 
 /** Returns the three columns that warn or fail with the largest PSI, failures first. */
 function worstFeatures(comparison: DriftComparison | undefined): Line[] {
-  const { features = [], groups = [] } = comparison ?? {};
-  // The columns of a group are judged together.
-  const judged = [...groups, ...features].filter(({ severity }) =>
-    severity === "warn" || severity === "fail"
-  );
-  return judged.toSorted((a, b) =>
-    Number(b.severity === "fail") - Number(a.severity === "fail") ||
-    (b.psi ?? 0) - (a.psi ?? 0)
-  ).slice(0, mostFeatures).map(({ name, severity, reasons }) => ({
-    name,
-    text: `${severity}: ${reasons.join("; ")}`,
-  }));
+  return sortedByConcern(judgedColumns(comparison ?? {}))
+    .filter(({ severity }) => severity === "warn" || severity === "fail")
+    .slice(0, mostFeatures).map(({ name, severity, reasons }) => ({
+      name,
+      text: `${severity}: ${reasons.join("; ")}`,
+    }));
 }
 
 /** Returns what to do about the worst state, and the command for it. */

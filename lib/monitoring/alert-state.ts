@@ -1,6 +1,6 @@
 /** Decides which monitoring results raise an alert: those that change a verdict, and a reminder while it lasts. */
 import { dayMs } from "../config/periods.ts";
-import type { MonitoringResult } from "./result.ts";
+import { type MonitoringResult, periodOf } from "./result.ts";
 import { isJudged, type Severity, worstSeverity } from "./verdict.ts";
 
 /** What has a state of its own; `retrain` is the advice, which warns when it is yes. */
@@ -118,7 +118,7 @@ export function toSource(
   { scoring_run: run, monitored_at }: MonitoringResult,
 ): StateSource {
   return {
-    period: run.period ?? run.finished_at.slice(0, 10),
+    period: periodOf(run),
     scoringRunId: run.id,
     monitoredAt: monitored_at,
   };

@@ -125,7 +125,7 @@ function toGroupSeverity(
       } by chance), chi-square ${drift.chi_square?.toFixed(1)}, adjusted p ${
         describeP(p_adjusted)
       }`,
-      describeLargestChange(drift),
+      describeShares(largestChange(drift)),
     ],
   };
 }
@@ -138,22 +138,27 @@ function certainty(
   return pAdjusted < warn ? "warn" : "ok";
 }
 
-function describeLargestChange(
+/** Returns the category of a group whose share changed most, with its share in both samples. */
+export function largestChange(
   { categories = [], counts_ref, counts_cur, n_ref, n_cur }: Omit<
     ColumnDrift,
     "severity" | "reasons"
   >,
-): string {
-  const changes = categories.map((category, index) => ({
+): { category: string; before: number; now: number } {
+  const shares = categories.map((category, index) => ({
     category,
-    before: counts_ref[index]! / n_ref,
-    now: counts_cur[index]! / n_cur,
+    before: (counts_ref[index] ?? 0) / n_ref,
+    now: (counts_cur[index] ?? 0) / n_cur,
   }));
-  const { category, before, now } = changes.reduce((most, each) =>
-    Math.abs(each.now - each.before) > Math.abs(most.now - most.before)
-      ? each
-      : most
+  const [first = { category: "", before: 0, now: 0 }] = shares.sort((a, b) =>
+    Math.abs(b.now - b.before) - Math.abs(a.now - a.before)
   );
+  return first;
+}
+
+function describeShares(
+  { category, before, now }: ReturnType<typeof largestChange>,
+): string {
   return `${category}: ${percent(before)} before, ${percent(now)} now`;
 }
 

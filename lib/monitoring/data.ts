@@ -62,6 +62,8 @@ export interface JudgedBatch {
   readonly earlierRows: readonly number[];
   /** Players of more than one row; undefined if they were not counted. */
   readonly duplicatePlayers?: number | undefined;
+  /** Rows beyond the first of their player; undefined if only the players were counted. */
+  readonly repeatedRows?: number | undefined;
   /** Days from the period's first day until it was scored, and the most that are expected; undefined without an expectation. */
   readonly delay?:
     | { readonly days: number; readonly maxDays: number }
@@ -202,16 +204,18 @@ function judgeRows(
 }
 
 function judgeDuplicates(
-  { rows, duplicatePlayers = 0 }: JudgedBatch,
+  { rows, duplicatePlayers = 0, repeatedRows = duplicatePlayers }: JudgedBatch,
   limits: Thresholds,
 ): DataFinding[] {
   if (rows < limits.min_rows) return [];
-  const share = duplicatePlayers / rows;
+  // A join that multiplies the rows of a few players is a fault of many rows.
+  const share = repeatedRows / rows;
   const severity = band(share, limits.duplicate_share);
   if (severity === "ok") return [];
-  const reason = `${duplicatePlayers} players have more than one row, ${
-    percent(share)
-  } of ${rows} rows ${limitsOf(limits.duplicate_share)}`;
+  const reason =
+    `${repeatedRows} rows repeat one of ${duplicatePlayers} players, ${
+      percent(share)
+    } of ${rows} rows ${limitsOf(limits.duplicate_share)}`;
   return [{ check: "duplicate", severity, reason }];
 }
 

@@ -1,6 +1,6 @@
 /** Counts the one-hot columns of one step of the recipe together, as one column of categories. */
 import type { RecordedRecipe } from "../rows/recipe.ts";
-import type { ColumnCounts } from "../statistics/column-counts.ts";
+import { type ColumnCounts, total } from "../statistics/column-counts.ts";
 import type { ColumnProfile } from "../statistics/profile.ts";
 
 /** The one-hot columns of one step. */
@@ -43,39 +43,57 @@ export function toGroups(
   });
 }
 
+/** The rows of each category of a group, in two samples. */
+export interface GroupCounts {
+  /** Those of the group, "none of them", and "missing" if any row has no value. */
+  readonly labels: readonly string[];
+  readonly reference: readonly number[];
+  readonly current: readonly number[];
+}
+
 /**
- * Returns the rows of each category of a group and, last, those of none of them;
- * undefined if a column of the group is not one of zeros and ones, or a row has
- * two categories.
+ * Returns the rows of each category of a group, of none of them, and of those
+ * without a value, if there are any; undefined if a column of the group is not
+ * one of zeros and ones, a row has two categories, or only some of its columns
+ * have a value.
  */
 export function countGroup(
-  { members }: Pick<Group, "members">,
+  { members, categories }: Pick<Group, "members" | "categories">,
   { profiles, counts }: {
     profiles: readonly ColumnProfile[];
     counts: readonly ColumnCounts[];
   },
-): { reference: number[]; current: number[] } | undefined {
+): GroupCounts | undefined {
   const isBinary = members.every((index) => {
     const { edges } = profiles[index]!;
-    const { min = 0, max = 1 } = counts[index]!;
-    const { sum, counts: bins, missing } = counts[index]!;
-    // A missing value is not "none of them": such columns are judged one by one.
+    const { min = 0, max = 1, sum, counts: bins } = counts[index]!;
     return edges.length === 1 && edges[0] === 0 && min >= 0 && max <= 1 &&
-      sum === bins[1] && missing === 0 && profiles[index]!.missing === 0;
+      sum === bins[1];
   });
   if (!isBinary) return undefined;
-  const reference = withNone(members.map((index) => profiles[index]!));
-  const current = withNone(members.map((index) => counts[index]!));
-  return reference && current && { reference, current };
+  const reference = toRows(members.map((index) => profiles[index]!));
+  const current = toRows(members.map((index) => counts[index]!));
+  if (!reference || !current) return undefined;
+  const labels = [...categories, "none of them"];
+  return reference.at(-1) === 0 && current.at(-1) === 0
+    ? {
+      labels,
+      reference: reference.slice(0, -1),
+      current: current.slice(0, -1),
+    }
+    : { labels: [...labels, "missing"], reference, current };
 }
 
-/** Returns the ones of each column, and the rows that have none. */
-function withNone(
+/** Returns the ones of each column, the rows that have none, and those without a value. */
+function toRows(
   columns: readonly Pick<ColumnCounts, "counts" | "missing">[],
 ): number[] | undefined {
   const ones = columns.map(({ counts }) => counts[1]!);
   const { counts, missing } = columns[0]!;
-  const rows = counts.reduce((sum, count) => sum + count, missing);
-  const none = ones.reduce((rest, count) => rest - count, rows);
-  return none < 0 || rows === 0 ? undefined : [...ones, none];
+  if (columns.some((column) => column.missing !== missing)) return undefined;
+  const known = total(counts);
+  const none = ones.reduce((rest, count) => rest - count, known);
+  return none < 0 || known + missing === 0
+    ? undefined
+    : [...ones, none, missing];
 }

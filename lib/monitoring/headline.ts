@@ -1,7 +1,7 @@
 /** Says in one sentence what state a variant is in, why, and what to do. */
-import type { ColumnDrift } from "./column-drift.ts";
+import { type ColumnDrift, largestChange } from "./column-drift.ts";
 import { judgedColumns, sortedByConcern } from "./columns.ts";
-import type { MonitoringResult } from "./result.ts";
+import { type MonitoringResult, periodOf } from "./result.ts";
 import { thresholds } from "../config/monitoring.ts";
 import { isJudged, type Severity } from "./verdict.ts";
 import { percent, significant } from "./page/numbers.ts";
@@ -60,7 +60,7 @@ function toSentence(
   explanation: Explanation,
 ): Headline {
   const { subject, causes, action } = explanation;
-  const period = run.period ?? run.finished_at.slice(0, 10);
+  const period = periodOf(run);
   const most = 2;
   const more = causes.length - most;
   const cause = more > 0
@@ -122,7 +122,7 @@ function explainPerformance(
     state: isOwn ? verb : `${verb} on the latest outcomes, those of ${when}`,
     action: state === "fail"
       ? "do not retrain yet"
-      : "look again when the next outcomes are known",
+      : "run monitor again when the next outcomes are known",
   };
   if (!found) {
     const { auc = null } = earlier ?? {};
@@ -262,20 +262,6 @@ export function describeChange(column: ColumnDrift): string {
     return `${title} (${what} from ${form(mean_ref)} to ${form(mean_cur)})`;
   }
   return `${title} (PSI ${significant(psi)})`;
-}
-
-function largestChange(
-  { categories = [], counts_ref, counts_cur, n_ref, n_cur }: ColumnDrift,
-): { category: string; before: number; now: number } {
-  const shares = categories.map((category, index) => ({
-    category,
-    before: (counts_ref[index] ?? 0) / n_ref,
-    now: (counts_cur[index] ?? 0) / n_cur,
-  }));
-  const [first = { category: "", before: 0, now: 0 }] = shares.sort((a, b) =>
-    Math.abs(b.now - b.before) - Math.abs(a.now - a.before)
-  );
-  return first;
 }
 
 function listed(items: readonly string[]): string {

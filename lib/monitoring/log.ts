@@ -2,14 +2,18 @@
 import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
 import { dayMs } from "../config/periods.ts";
-import type { MonitoringResult } from "./result.ts";
+import { type MonitoringResult, periodOf } from "./result.ts";
 import { getExperiment } from "../mlflow/experiment.ts";
 import { ForbiddenError } from "../mlflow/http.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
 import type { MonitoredRun } from "./monitor.ts";
 import { toJsonReport } from "./report.ts";
 import { toHtmlReport } from "./page.ts";
-import { type MonitoringRun, saveMonitoringRun } from "./runs.ts";
+import {
+  type MonitoringRun,
+  type ResultKey,
+  saveMonitoringRun,
+} from "./runs.ts";
 import type { Services } from "../services/services.ts";
 import { sourceTags, toDataset } from "../mlflow/tags.ts";
 import type { Variant } from "../config/variant.ts";
@@ -28,7 +32,7 @@ import { isJudged } from "./verdict.ts";
 export async function storeResult(
   services: Services,
   monitored: MonitoredRun,
-  variant: Variant,
+  { variant, ...key }: Omit<ResultKey, "earlierId"> & { variant: Variant },
 ): Promise<MonitoringRun & { saved: boolean }> {
   const { withRetry } = services;
   const { result, earlierId } = monitored;
@@ -50,6 +54,7 @@ export async function storeResult(
         saveMonitoringRun(database, result, {
           mlflowRunId: runId,
           earlierId,
+          ...key,
         }),
     );
     await withRetry(
@@ -80,7 +85,7 @@ async function logToVersion(
   if (runId === undefined || !performance || !isJudged(performance.severity)) {
     return;
   }
-  const day = run.period ?? run.finished_at.slice(0, 10);
+  const day = periodOf(run);
   const step = Math.round(Date.parse(day) / dayMs);
   const timestampMs = Date.parse(monitored_at);
   const metrics = knownNumbers(performanceNumbers(performance))
@@ -223,7 +228,7 @@ function knownNumbers(
   numbers: Readonly<Record<string, number | undefined>>,
 ): [string, number][] {
   return Object.entries(numbers).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, value]]
+    value === undefined || !Number.isFinite(value) ? [] : [[key, value]]
   );
 }
 

@@ -3,12 +3,10 @@ import { InputError, messageOf } from "../base/errors.ts";
 import type { OutcomeSettings } from "../config/outcomes.ts";
 import { addDays, ageInDays, type Period, toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
-import type { Queryable } from "../database/database.ts";
 import type { Services } from "../services/services.ts";
-import { storeResult } from "./log.ts";
 import type { Challenger } from "./challenger.ts";
-import { type MonitorOptions, monitorRun } from "./monitor.ts";
-import { openOutcomeSource, type RunOutcomes } from "./outcome-source.ts";
+import { monitorOnce, settingsDigest } from "./monitor-once.ts";
+import { openOutcomeSource } from "./outcome-source.ts";
 import { openPool, type PeriodRun } from "./pool.ts";
 import {
   notMeasured,
@@ -16,7 +14,12 @@ import {
   type ReportedPeriod,
 } from "./period-report.ts";
 import { writeReport } from "./report.ts";
-import { findEarlierPerformance, type LedgerRun } from "./runs.ts";
+import {
+  type LedgerRun,
+  type MeasuredOutcomes,
+  readBroken,
+  readMeasured,
+} from "./runs.ts";
 
 /** The newest measured periods, which are read again in case their outcomes were corrected. */
 const correctedPeriods = 13;
@@ -29,7 +32,9 @@ const rowsAtOnce = 2_000_000;
  * measured before, oldest first. If the outcomes of a measured period have
  * changed, it is measured again; files whose version is unchanged are not read,
  * and of sources without a version only the newest {@linkcode correctedPeriods}
- * measured periods are.
+ * measured periods are. The newest of these periods is also measured again when
+ * the settings that judge it, or the challenger, have changed; the verdicts on the
+ * others are those of their time.
  *
  * @param options `runs`: all completed runs, newest first; `chosen`: the only run to measure, undefined for all; `challenger`: the version to measure beside the runs'; `now`: the time that decides what is mature.
  * @throws {UsageError} If the setting does not fit the variant or the database.
@@ -68,13 +73,23 @@ export async function measureMatured(
     "read the measured periods",
     () => readMeasured(database, matured.map(({ run }) => run.id)),
   );
-  const candidates = matured.filter(({ period, run }, index) => {
-    const known = measured.get(run.id);
-    if (!known || chosen) return true;
-    const version = source.versionOf(period);
+  const settingsSha256 = settingsDigest(settings);
+  const [newest] = matured.toReversed();
+  /** Whether a measured period is judged or compared again although its outcomes are the same. */
+  const isWanted = ({ run }: PeriodRun, known: MeasuredOutcomes): boolean => {
+    if (run !== newest?.run) return false;
+    const version = challenger && String(challenger.version.version);
+    return known.settingsSha256 !== settingsSha256 ||
+      version !== undefined && version !== run.modelVersion &&
+        version !== known.challenger;
+  };
+  const candidates = matured.filter((each, index) => {
+    const known = measured.get(each.run.id);
+    if (!known || chosen || isWanted(each, known)) return true;
+    const version = source.versionOf(each.period);
     return version === undefined
       ? index >= matured.length - correctedPeriods
-      : !known.versions.has(version);
+      : known.version !== version;
   });
   const pool = openPool(services, source, {
     periods,
@@ -94,7 +109,7 @@ export async function measureMatured(
         done.push({ status: "failed", run, error: messageOf(own) });
       } else if (!own) {
         if (!known) done.push({ status: "missing", run, expected: source.uri });
-      } else if (!known?.digests.has(own.sha256)) {
+      } else if (known?.sha256 !== own.sha256 || isWanted(each, known)) {
         const before = await pool.before(each);
         const found = await measure(services, settings, {
           run,
@@ -117,18 +132,12 @@ export async function measureMatured(
 async function measure(
   services: Services,
   settings: VariantSettings,
-  options: Omit<MonitorOptions, "earlier"> & { outcomes: RunOutcomes },
+  options: Parameters<typeof monitorOnce>[2],
 ): Promise<PeriodOutcome> {
   const { run } = options;
-  const database = await services.predictions();
   try {
-    const earlier = await findEarlierPerformance(database, run);
-    const monitored = await monitorRun(services, settings, {
-      ...options,
-      earlier,
-    });
-    const stored = await storeResult(services, monitored, settings.variant);
-    return { status: "measured", run, ...stored };
+    const found = await monitorOnce(services, settings, options);
+    return { status: "measured", run, ...found };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return { status: "failed", run, error: messageOf(error) };
@@ -202,44 +211,4 @@ function groupByRows(periods: readonly PeriodRun[]): PeriodRun[][] {
     rows += each.run.rows;
   }
   return groups;
-}
-
-/** Returns the ids of the runs whose data failed. */
-async function readBroken(
-  database: Queryable,
-  runs: readonly number[],
-): Promise<number[]> {
-  const rows = await database.query<{ id: number }>(
-    `select distinct scoring_run_id as id from monitoring_runs
-     where data = 'fail' and scoring_run_id = any($1::bigint[])`,
-    [runs],
-  );
-  return rows.map(({ id }) => id);
-}
-
-/** The outcomes that a run was measured with. */
-interface Measured {
-  readonly digests: ReadonlySet<string>;
-  readonly versions: ReadonlySet<string>;
-}
-
-/** Returns the outcomes that each run was measured with, by run id; a run without any is absent. */
-async function readMeasured(
-  database: Queryable,
-  runs: readonly number[],
-): Promise<Map<number, Measured>> {
-  const rows = await database.query<
-    { id: number; digests: string[]; versions: (string | null)[] }
-  >(
-    `select scoring_run_id as id, array_agg(outcomes_sha256) as digests,
-       array_agg(report -> 'outcomes' ->> 'version') as versions
-     from monitoring_runs
-     where outcomes_sha256 <> '' and scoring_run_id = any($1::bigint[])
-     group by scoring_run_id`,
-    [runs],
-  );
-  return new Map(rows.map(({ id, digests, versions }) => [id, {
-    digests: new Set(digests),
-    versions: new Set(versions.filter((each) => each !== null)),
-  }]));
 }

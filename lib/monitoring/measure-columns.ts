@@ -27,7 +27,7 @@ import {
   type SustainedShift,
   toSeverity,
 } from "./column-drift.ts";
-import type { Group } from "./groups.ts";
+import type { Group, GroupCounts } from "./groups.ts";
 
 /** A column or group that was measured, before its p-value is adjusted. */
 export interface Measured {
@@ -63,12 +63,9 @@ export function measure(
   };
 }
 
-/** Measures the one-hot columns of a group as one column of categories; the last one is "none of them". */
+/** Measures the one-hot columns of a group as one column of categories. */
 export function measureGroup(
-  { name, categories, reference, current }: Group & {
-    readonly reference: readonly number[];
-    readonly current: readonly number[];
-  },
+  { name, labels, reference, current }: Group & GroupCounts,
 ): Measured {
   return {
     profile: { name, kind: "group", edges: [], counts: reference, missing: 0 },
@@ -77,7 +74,7 @@ export function measureGroup(
     test: chiSquareTest(
       ...mergeSmallBins(reference, current, { isOrdered: false }),
     ),
-    categories: [...categories, "none of them"],
+    categories: [...labels],
   };
 }
 

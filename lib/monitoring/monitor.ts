@@ -1,5 +1,4 @@
 /** Monitors one scoring run of a variant: compares it with other data and returns the result. */
-import { sha256 } from "../base/digest.ts";
 import { UsageError } from "../base/errors.ts";
 import type { MonitoringResult, PastVerdict, RunFacts } from "./result.ts";
 import { openNamedFiles, readWhole } from "../services/variant-files.ts";
@@ -13,7 +12,7 @@ import {
 } from "./runs.ts";
 import { type Challenger, compareChallenger } from "./challenger.ts";
 import { toOutcomes } from "./outcomes.ts";
-import type { RunOutcomes } from "./outcome-source.ts";
+import { digestOutcomes, type RunOutcomes } from "./outcome-source.ts";
 import { measurePerformance, type Performance } from "./performance.ts";
 import type { PeriodSample } from "./pooled.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
@@ -72,11 +71,13 @@ export async function readOutcomes(
     idColumn,
     temporary: temporaryFolder(config),
   });
-  return {
-    uri: found,
-    sha256: sha256(bytes),
-    ...toOutcomes(rows, { idColumn, label, durationColumn, file: found }),
-  };
+  const outcomes = toOutcomes(rows, {
+    idColumn,
+    label,
+    durationColumn,
+    file: found,
+  });
+  return { ...outcomes, uri: found, sha256: digestOutcomes(outcomes) };
 }
 
 /** The monitored scoring run and the data to compare it with. */
@@ -87,7 +88,7 @@ export interface MonitorOptions {
   /** The latest judged performance of the same model version; undefined when there is none. */
   readonly earlier: EarlierRun | undefined;
   /** The outcomes of earlier periods that the same model version scored, oldest first; none by default. */
-  readonly before?: readonly PeriodSample[];
+  readonly before?: readonly PeriodSample[] | undefined;
   /** The version to measure beside the run's; none by default. */
   readonly challenger?: Challenger | undefined;
 }
@@ -163,6 +164,7 @@ export async function monitorRun(
     unseenBefore: reference?.profile.unknownShares,
     earlierRows: history.slice(0, 12).map(({ rows }) => rows),
     duplicatePlayers: run.duplicatePlayers ?? undefined,
+    repeatedRows: run.repeatedRows ?? undefined,
     delay: toDelay(run, settings.expect),
   }, limits);
   const drift = comparisons[0]?.severity ?? "unknown";

@@ -20,7 +20,7 @@ import { type PeriodWindow, readOutcomeTable } from "./outcome-table.ts";
 /** The outcomes of one scoring run, and where they are from. */
 export interface RunOutcomes extends Outcomes {
   readonly uri: string;
-  /** Digest of the file, or of the outcomes of a period. */
+  /** Digest of the outcomes, as {@linkcode digestOutcomes} returns it. */
   readonly sha256: string;
   /** Changes whenever the source or the settings change; undefined if unknown. */
   readonly version?: string | undefined;
@@ -273,7 +273,7 @@ function toRunOutcomes(
 }
 
 /** Returns the digest of outcomes, which does not depend on their order, their file or other periods. */
-function digestOutcomes({ byPlayer, durations }: Outcomes): string {
+export function digestOutcomes({ byPlayer, durations }: Outcomes): string {
   const lines = [...byPlayer].map(([id, outcome]) =>
     JSON.stringify([id, outcome, durations?.get(id) ?? null])
   );

@@ -37,7 +37,7 @@ import {
   worstColumns,
 } from "./page/periods.ts";
 import { style } from "./page/style.ts";
-import type { MonitoringResult } from "./result.ts";
+import { type MonitoringResult, periodOf } from "./result.ts";
 
 /** Limits that hold the page under 500 KB for any number of columns; the JSON contains all columns. */
 const most = { alarms: 12, rows: 200, trends: 12 };
@@ -140,9 +140,11 @@ function heroPart(
     : "no outcomes are known yet";
   const [finding] = findings;
   return `<div class="hero ${state}">
-<p class="kicker">Monitoring of ${name(title)} · ${text(periodOf(result))} · ${
-    count(run.rows)
-  } players · ${name(run.model_name)} version ${name(run.model_version)}</p>
+<p class="kicker">Monitoring of ${name(title)} · ${
+    text(periodOf(result.scoring_run))
+  } · ${count(run.rows)} players · ${name(run.model_name)} version ${
+    name(run.model_version)
+  }</p>
 <h1>${text(sentence)}</h1>
 <ul class="verdicts">${
     verdict.data === undefined ? "" : cell(
@@ -345,7 +347,7 @@ function historyPart(
     text(periods[0]?.label ?? "")
   } to ${
     text(periods[last]?.label ?? "")
-  }; verdicts first, then the columns that failed or warned most often. ✕ failed, ! warned, empty: within its limits, blank: not judged.${
+  }; verdicts first, then the columns that failed or warned most often. ✕ failed, ! warned, no sign: within the limits, no colour: not judged.${
     marks.size === 0 ? "" : " Dotted line: another model version."
   }</p><table class="heat"><caption class="unseen">Verdicts per period</caption><thead><tr><th scope="row">${
     unseen("verdict or column")
@@ -574,9 +576,5 @@ function samplesOf(
   const other = comparisons[0]?.comparison === "consecutive"
     ? previous?.period ?? `scoring run ${previous?.id}`
     : "reference";
-  return { other, now: periodOf(result) };
-}
-
-function periodOf({ scoring_run: run }: MonitoringResult): string {
-  return run.period ?? run.finished_at.slice(0, 10);
+  return { other, now: periodOf(result.scoring_run) };
 }

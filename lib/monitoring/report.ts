@@ -3,7 +3,11 @@ import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
 import { describeFinding } from "./data.ts";
 import { toWords } from "../base/flag-value.ts";
-import type { EarlierPerformance, MonitoringResult } from "./result.ts";
+import {
+  type EarlierPerformance,
+  type MonitoringResult,
+  periodOf,
+} from "./result.ts";
 import { toHeadline } from "./headline.ts";
 import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
@@ -188,7 +192,7 @@ function toText(result: MonitoringResult, facts: MonitoringFacts): string {
   const { scoring_run: run, verdict, comparisons } = result;
   const players =
     `the ${run.rows} players of ${result.title}, scored with ${run.model_name} version ${run.model_version}`;
-  const period = run.period ?? run.finished_at.slice(0, 10);
+  const period = periodOf(run);
   return [
     facts.isNew
       ? `Monitored ${players}`

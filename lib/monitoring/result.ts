@@ -71,6 +71,13 @@ export interface RunFacts {
   readonly mlflow_run_id: string | null;
 }
 
+/** Returns a run's period; of one from before runs had one, the day of scoring. */
+export function periodOf(
+  { period, finished_at }: Pick<RunFacts, "period" | "finished_at">,
+): string {
+  return period ?? finished_at.slice(0, 10);
+}
+
 /** The performance of the same model version on an earlier scoring run's outcomes; unknown values are null. */
 export interface EarlierPerformance {
   readonly scoring_run_id: number;
@@ -108,7 +115,7 @@ export interface PastVerdict {
   readonly data?: Severity | null;
   /** Absent in a result of an earlier release. */
   readonly retrain?: boolean;
-  /** What failed in the comparison that determined `drift`: columns, and "the score"; absent in a result of an earlier release. */
+  /** What failed in the comparison that determined `drift`: columns, "the score", and "the correlation of … and …"; absent in a result of an earlier release. */
   readonly failed?: readonly string[];
   readonly score_psi: number | null;
   readonly auc: number | null;

@@ -34,6 +34,8 @@ export interface LedgerRun {
   readonly rowsSetAside: number;
   /** Players of more than one row; null if they were not counted. */
   readonly duplicatePlayers: number | null;
+  /** Rows beyond the first of their player; null if they were not counted. */
+  readonly repeatedRows: number | null;
   readonly finishedAt: Date;
 }
 
@@ -41,6 +43,20 @@ export interface LedgerRun {
 export interface MonitoringRun {
   readonly mlflowRunId: string | null;
   readonly result: MonitoringResult;
+  /** Digest of the settings that judged it; empty for a result of an earlier release. */
+  readonly settingsSha256: string;
+}
+
+/** The outcomes that the newest result of a run was measured with. */
+export interface MeasuredOutcomes {
+  readonly sha256: string;
+  /** How often the run's outcomes had changed before. */
+  readonly revision: number;
+  /** Null if the source has no version. */
+  readonly version: string | null;
+  readonly settingsSha256: string;
+  /** Version of the challenger that was measured beside; null for none. */
+  readonly challenger: string | null;
 }
 
 /** The performance on an earlier run's outcomes, and the monitoring run that measured it. */
@@ -48,6 +64,11 @@ export interface EarlierRun {
   /** Id in `monitoring_runs`. */
   readonly id: number;
   readonly performance: EarlierPerformance;
+}
+
+/** SQL: the verdict of the newest result on the data of a scoring run. */
+function newestData(id: string): string {
+  return `select m.data from monitoring_runs m where m.scoring_run_id = ${id} order by m.id desc limit 1`;
 }
 
 /** SQL: the runs `s` before run $1: of an earlier period, or earlier in the same one. */
@@ -62,7 +83,7 @@ const runColumns = `id, ${effectivePeriod}::text as period,
   input_parts as "inputParts", content_sha256 as "contentSha256",
   recipe_sha256 as "recipeSha256", model_name as "modelName", model_version as "modelVersion",
   mlflow_run_id as "mlflowRunId", row_count as rows,
-  rows_set_aside as "rowsSetAside", duplicate_players as "duplicatePlayers", finished_at as "finishedAt"`;
+  rows_set_aside as "rowsSetAside", duplicate_players as "duplicatePlayers", repeated_rows as "repeatedRows", finished_at as "finishedAt"`;
 
 /**
  * Returns all completed scoring runs of a variant: newest period first, and in it
@@ -75,7 +96,7 @@ export async function listRuns(
   variant: string,
 ): Promise<LedgerRun[]> {
   await database.query(
-    "select earlier_performance_id, data from monitoring_runs limit 0",
+    "select earlier_performance_id, data, settings_sha256 from monitoring_runs limit 0",
   )
     .catch(explainMissingTables);
   return await database.query<LedgerRun>(
@@ -160,7 +181,7 @@ export async function readPastProfiles(
          and ${effectivePeriod} < $2 and s.content_sha256 <> $3 and s.profile ->> 'reference' = $4
          and (s.period is not null or not $6)
        order by ${effectivePeriod} desc, s.id desc) newest
-     where not exists (select from monitoring_runs m where m.scoring_run_id = newest.id and m.data = 'fail')
+     where (${newestData("newest.id")}) is distinct from 'fail'
      order by day desc limit $5`,
     [
       run.id,
@@ -224,14 +245,45 @@ export async function findEarlierPerformance(
   };
 }
 
+/** Returns the outcomes that each run was measured with last, by run id; a run without any is absent. */
+export async function readMeasured(
+  database: Queryable,
+  runs: readonly number[],
+): Promise<Map<number, MeasuredOutcomes>> {
+  const rows = await database.query<MeasuredOutcomes & { id: number }>(
+    `select distinct on (scoring_run_id) scoring_run_id as id, outcomes_sha256 as sha256,
+       outcomes_revision as revision, report -> 'outcomes' ->> 'version' as version,
+       settings_sha256 as "settingsSha256", report -> 'challenger' ->> 'model_version' as challenger
+     from monitoring_runs m
+     where outcomes_sha256 <> '' and scoring_run_id = any($1::bigint[])
+     order by scoring_run_id, m.id desc`,
+    [runs],
+  );
+  return new Map(rows.map(({ id, ...measured }) => [id, measured]));
+}
+
+/** Returns those of the runs whose data failed, by their newest result. */
+export async function readBroken(
+  database: Queryable,
+  runs: readonly number[],
+): Promise<number[]> {
+  const rows = await database.query<{ id: number }>(
+    `select run.id from unnest($1::bigint[]) as run (id) where (${
+      newestData("run.id")
+    }) = 'fail'`,
+    [runs],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /**
  * Returns the stored result for a scoring run; undefined when it has not been
- * monitored yet.
+ * monitored with these outcomes and settings yet.
  *
  * Without outcomes, this is the latest result with a judged performance, so that
- * a monitoring run without outcomes does not hide it. A result without a judged
- * performance is returned only if it is based on the same earlier performance;
- * otherwise its advice is out of date.
+ * a monitoring run without outcomes does not hide it, also if other settings
+ * judged it. A result without a judged performance is returned only if it is based
+ * on the same earlier performance; otherwise its advice is out of date.
  *
  * @param key `outcomesSha256`: `""` for none.
  */
@@ -240,15 +292,25 @@ export async function findMonitoringRun(
   key: {
     run: LedgerRun;
     outcomesSha256: string;
+    outcomesRevision: number;
+    settingsSha256: string;
     earlier: EarlierRun | undefined;
   },
 ): Promise<MonitoringRun | undefined> {
   const [known] = await database.query<MonitoringRun>(
-    `select m.mlflow_run_id as "mlflowRunId", m.report as result from monitoring_runs m
-     where m.scoring_run_id = $1 and ($2 = '' or m.outcomes_sha256 = $2)
-       and (${isJudgedSql} or m.earlier_performance_id = $3)
+    `select m.mlflow_run_id as "mlflowRunId", m.report as result, m.settings_sha256 as "settingsSha256"
+     from monitoring_runs m
+     where m.scoring_run_id = $1 and ($2 = '' or m.outcomes_sha256 = $2 and m.outcomes_revision = $3)
+       and (m.settings_sha256 = $4 or $2 = '' and ${isJudgedSql})
+       and (${isJudgedSql} or m.earlier_performance_id = $5)
      order by ${isJudgedSql} desc, m.outcomes_sha256 <> '' desc, m.id desc limit 1`,
-    [key.run.id, key.outcomesSha256, key.earlier?.id ?? 0],
+    [
+      key.run.id,
+      key.outcomesSha256,
+      key.outcomesRevision,
+      key.settingsSha256,
+      key.earlier?.id ?? 0,
+    ],
   );
   return known;
 }
@@ -308,9 +370,14 @@ export async function readHistory(
      select chosen.*,
        case when chosen.auc is not null then m.report #> '{performance,auc_interval}' end as auc_interval,
        case when chosen.auc is not null then (m.report #>> '{performance,auc_reference}')::float8 end as auc_reference,
-       (select coalesce(json_agg(case d.column_kind when 'score' then 'the score' else d.column_name end), '[]')
-        from drift_metrics d where d.monitoring_run_id = m.id and d.severity = 'fail'
-          and d.comparison = ${mainComparison}) as failed
+       (select coalesce(json_agg(name), '[]') from (
+          select case d.column_kind when 'score' then 'the score' else d.column_name end as name
+          from drift_metrics d where d.monitoring_run_id = m.id and d.severity = 'fail'
+            and d.comparison = ${mainComparison}
+          union all
+          select 'the correlation of ' || (pair #>> '{columns,0}') || ' and ' || (pair #>> '{columns,1}')
+          from json_array_elements(coalesce(m.report #> '{comparisons,0,associations}', '[]')) pair
+          where pair ->> 'severity' = 'fail') failed) as failed
      from chosen join monitoring_runs m on m.id = chosen.id
      order by chosen.period desc, chosen.scoring_run_id desc`,
     [run.id, run.contentSha256, mostPeriods],
@@ -362,30 +429,45 @@ async function readColumns(
   );
 }
 
+/** What a result depends on, apart from the scoring run and the digest of its outcomes. */
+export interface ResultKey {
+  /** Id of the monitoring run whose performance the advice is based on; 0 when the run has its own, or there is none. */
+  readonly earlierId: number;
+  readonly settingsSha256: string;
+  /** How often the run's outcomes had changed before; 0 without outcomes. */
+  readonly outcomesRevision: number;
+}
+
 /**
  * Stores a monitoring result, with one row per column and comparison, in one
- * transaction. If a result for the same scores and outcomes is already stored,
- * it is not changed and is returned; `saved` is true if the stored result is
- * from this MLflow run.
- *
- * @param options `earlierId`: id of the monitoring run whose performance the advice is based on; 0 when the run has its own, or there is none.
+ * transaction. If a result for the same scores, outcomes and settings is already
+ * stored, it is not changed and is returned; `saved` is true if the stored result
+ * is from this MLflow run.
  */
 export async function saveMonitoringRun(
   database: Database,
   result: MonitoringResult,
-  options: { mlflowRunId: string; earlierId: number },
+  options: ResultKey & { mlflowRunId: string },
 ): Promise<MonitoringRun & { saved: boolean }> {
-  const { mlflowRunId, earlierId } = options;
+  const { mlflowRunId, earlierId, settingsSha256, outcomesRevision } = options;
   return await database.transaction(async (tx) => {
     const id = await insertRun(tx, result, options);
     if (id !== undefined) {
       await insertMetrics(tx, result, id);
-      return { saved: true, result, mlflowRunId };
+      return { saved: true, result, mlflowRunId, settingsSha256 };
     }
     const [known] = await tx.query<MonitoringRun>(
-      `select mlflow_run_id as "mlflowRunId", report as result from monitoring_runs
-       where scoring_run_id = $1 and outcomes_sha256 = $2 and earlier_performance_id = $3`,
-      [result.scoring_run.id, result.outcomes?.sha256 ?? "", earlierId],
+      `select mlflow_run_id as "mlflowRunId", report as result, settings_sha256 as "settingsSha256"
+       from monitoring_runs
+       where scoring_run_id = $1 and outcomes_sha256 = $2 and earlier_performance_id = $3
+         and settings_sha256 = $4 and outcomes_revision = $5`,
+      [
+        result.scoring_run.id,
+        result.outcomes?.sha256 ?? "",
+        earlierId,
+        settingsSha256,
+        outcomesRevision,
+      ],
     );
     return { saved: known!.mlflowRunId === mlflowRunId, ...known! };
   });
@@ -394,15 +476,17 @@ export async function saveMonitoringRun(
 async function insertRun(
   tx: Queryable,
   result: MonitoringResult,
-  { mlflowRunId, earlierId }: { mlflowRunId: string; earlierId: number },
+  { mlflowRunId, earlierId, settingsSha256, outcomesRevision }: ResultKey & {
+    mlflowRunId: string;
+  },
 ): Promise<number | undefined> {
   const { verdict, performance } = result;
   const main = result.comparisons[0];
   const [row] = await tx.query<{ id: number }>(
     `insert into monitoring_runs (variant, scoring_run_id, previous_scoring_run_id, reference_sha256, outcomes_sha256,
        mlflow_run_id, drift, performance, retrain, drifted_share, score_psi, auc, report, monitored_at,
-       earlier_performance_id, data)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+       earlier_performance_id, data, settings_sha256, outcomes_revision)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
      on conflict on constraint monitoring_runs_once do nothing returning id`,
     [
       result.variant,
@@ -421,6 +505,8 @@ async function insertRun(
       result.monitored_at,
       earlierId,
       verdict.data ?? null,
+      settingsSha256,
+      outcomesRevision,
     ],
   );
   return row?.id;

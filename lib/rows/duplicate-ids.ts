@@ -1,4 +1,4 @@
-/** Counts the players that occur more than once in a batch, in bounded memory. */
+/** Counts the players that occur more than once in a batch, and the rows that repeat one, in bounded memory. */
 import type { PackedTexts } from "./packed.ts";
 
 /** Slots of the largest table: 36 MB. */
@@ -6,6 +6,15 @@ const mostSlots = 1 << 22;
 
 /** A table that is fuller becomes larger, or forgets half of its players. */
 const fullShare = 0.7;
+
+/** What {@linkcode DuplicateIds} has counted. */
+export interface DuplicateCounts {
+  /** Players with more than one row. */
+  readonly players: number;
+  /** Rows beyond the first of their player. */
+  readonly repeatedRows: number;
+  readonly isExact: boolean;
+}
 
 /**
  * Counts players that occur more than once, by a hash of 64 bits. Up to about 2.9
@@ -21,6 +30,7 @@ export class DuplicateIds {
   #again = new Uint8Array(this.#slots);
   #used = 0;
   #players = 0;
+  #rows = 0;
   /** Players are counted if these bits of their hash are 0. */
   #sample = 0;
 
@@ -29,6 +39,7 @@ export class DuplicateIds {
     let at = 0;
     for (const length of lengths) {
       if (length < 0) continue;
+      this.#rows++;
       // FNV-1a and a second hash of the same bytes, each finished as in MurmurHash3.
       let high = 0x811c9dc5;
       let low = 0x9747b28c;
@@ -41,10 +52,14 @@ export class DuplicateIds {
     }
   }
 
-  /** Returns the number of players with more than one row, and whether it is exact. */
-  count(): { players: number; isExact: boolean } {
+  /** Returns the number of players with more than one row, of rows beyond the first of their player, and whether both are exact. */
+  count(): DuplicateCounts {
     const scale = this.#sample + 1;
-    return { players: this.#players * scale, isExact: this.#sample === 0 };
+    return {
+      players: this.#players * scale,
+      repeatedRows: Math.max(0, this.#rows - this.#used * scale),
+      isExact: this.#sample === 0,
+    };
   }
 
   #insert(high: number, low: number): void {

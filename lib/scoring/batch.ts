@@ -357,6 +357,7 @@ async function storeInPostgres(
             parts: parts.length > 1 ? parts : undefined,
             inputVersion: batch.version,
             duplicatePlayers: scored.duplicatePlayers?.players,
+            repeatedRows: scored.duplicatePlayers?.repeatedRows,
             profile: scored.profile,
             mlflowRunId,
             force,

@@ -70,6 +70,8 @@ export interface Publication {
   readonly inputVersion?: string | undefined;
   /** Players with more than one row; undefined if they were not counted. */
   readonly duplicatePlayers?: number | undefined;
+  /** Rows beyond the first of their player; undefined if they were not counted. */
+  readonly repeatedRows?: number | undefined;
   /** The profile of the rows; undefined if they were not counted. */
   readonly profile?: BatchProfile | undefined;
   /** The number of rows that were appended. */
@@ -391,7 +393,7 @@ async function tryPublish(
        status = 'completed', content_sha256 = $2, row_count = $3, input_bytes = $4, rows_set_aside = $5,
        mlflow_run_id = $6, finished_at = clock_timestamp(), lease_expires_at = null,
        input_version = $10, input_parts = $11, duplicate_players = $12, idempotency_key = $13,
-       profile = $14,
+       profile = $14, repeated_rows = $15,
        attempt = 1 + coalesce((
          select max(attempt) from scoring_runs
          where variant = $8 and status = 'completed' and period is not distinct from $9::date
@@ -416,6 +418,7 @@ async function tryPublish(
       publication.duplicatePlayers ?? null,
       publication.idempotencyKey ?? null,
       publication.profile ? JSON.stringify(publication.profile) : null,
+      publication.repeatedRows ?? null,
     ],
   ).catch((error) => {
     if (isUniqueViolation(error)) return [undefined];

@@ -21,7 +21,7 @@ import {
 import { noRows } from "../rows/read.ts";
 import { openRowFile } from "../rows/row-file.ts";
 import { type PackedTexts, unpack } from "../rows/packed.ts";
-import { DuplicateIds } from "../rows/duplicate-ids.ts";
+import { type DuplicateCounts, DuplicateIds } from "../rows/duplicate-ids.ts";
 import {
   type InputBatch,
   type InputPart,
@@ -58,7 +58,7 @@ export interface ScoredBatch {
   /** Its files, as they were scored. */
   readonly parts: readonly ScoredPart[];
   /** Players with more than one row, of whom the last row counts; undefined if the rows have no ids. */
-  readonly duplicatePlayers: { players: number; isExact: boolean } | undefined;
+  readonly duplicatePlayers: DuplicateCounts | undefined;
   /** Rows with scores. */
   readonly rows: number;
   /** Rows that could not be used and were set aside. */

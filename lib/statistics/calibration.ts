@@ -261,27 +261,3 @@ function expectedRate(logits: Float64Array, shift: number): number {
 function meanOf(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
-
-/**
- * Returns Wilson's 95 % interval of a rate (Wilson 1927,
- * https://doi.org/10.1080/01621459.1927.10502953).
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * // As statsmodels 0.15.0: proportion_confint(1, 10, method="wilson")
- * deepStrictEqual(rateInterval(0.1, 10).map((end) => end.toFixed(6)), ["0.017876", "0.404150"]);
- * ```
- *
- * @param rows Number of rows, at least 1.
- */
-export function rateInterval(
-  rate: number,
-  rows: number,
-): readonly [number, number] {
-  const square = normalQuantile975 ** 2;
-  const centre = (rate + square / (2 * rows)) / (1 + square / rows);
-  const half = normalQuantile975 / (1 + square / rows) *
-    Math.sqrt(rate * (1 - rate) / rows + square / (4 * rows ** 2));
-  return [Math.max(0, centre - half), Math.min(1, centre + half)];
-}

@@ -39,6 +39,7 @@ function judge(
     earlierRows?: number[];
     importance?: number[];
     duplicatePlayers?: number;
+    repeatedRows?: number;
     delay?: { days: number; maxDays: number };
   } = {},
 ) {
@@ -129,7 +130,13 @@ Deno.test("judgeData() finds players with several rows and a late delivery", () 
   deepStrictEqual(find({ duplicatePlayers: 19 }), ["ok"]);
   deepStrictEqual(find({ duplicatePlayers: 20 }), [
     "warn",
-    "duplicate players warns: 20 players have more than one row, 2.0 % of 1000 rows (warns at 2.0 %, fails at 10.0 %)",
+    "duplicate players warns: 20 rows repeat one of 20 players, 2.0 % of 1000 rows (warns at 2.0 %, fails at 10.0 %)",
+  ]);
+  // A join that multiplies the rows of few players.
+  strictEqual(find({ duplicatePlayers: 3, repeatedRows: 19 })[0], "ok");
+  deepStrictEqual(find({ duplicatePlayers: 3, repeatedRows: 270 }), [
+    "fail",
+    "duplicate players fails: 270 rows repeat one of 3 players, 27.0 % of 1000 rows (warns at 2.0 %, fails at 10.0 %)",
   ]);
   strictEqual(find({ duplicatePlayers: 100 })[0], "fail");
   deepStrictEqual(find({ delay: { days: 9, maxDays: 9 } }), ["ok"]);

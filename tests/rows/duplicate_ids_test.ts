@@ -6,7 +6,7 @@ Deno.test("DuplicateIds counts players with more than one row, across blocks, an
   const ids = new DuplicateIds();
   ids.add(pack(["P-1", "P-2", null, "P-1", "é", ""]));
   ids.add(pack(["P-2", "P-3", null, "P-1", "É", ""]));
-  deepStrictEqual(ids.count(), { players: 3, isExact: true });
+  deepStrictEqual(ids.count(), { players: 3, repeatedRows: 4, isExact: true });
 });
 
 Deno.test("DuplicateIds is exact for two million players whose ids differ little", () => {
@@ -22,7 +22,11 @@ Deno.test("DuplicateIds is exact for two million players whose ids differ little
     ids.add(pack([...names, ...repeated, ...repeated]));
   }
   ok(twice > 2000);
-  deepStrictEqual(ids.count(), { players: twice, isExact: true });
+  deepStrictEqual(ids.count(), {
+    players: twice,
+    repeatedRows: 2 * twice,
+    isExact: true,
+  });
 });
 
 Deno.test("DuplicateIds estimates the count beyond its memory", () => {
@@ -34,8 +38,9 @@ Deno.test("DuplicateIds estimates the count beyond its memory", () => {
     );
     ids.add(pack([...names, ...names.filter((_, row) => row % 4 === 0)]));
   }
-  const { players, isExact } = ids.count();
+  const { players, repeatedRows, isExact } = ids.count();
   strictEqual(isExact, false);
   // One million of four; the sample of about half has a standard error of 0.1 %.
   ok(Math.abs(players - 1_000_000) < 10_000, String(players));
+  ok(Math.abs(repeatedRows - 1_000_000) < 40_000, String(repeatedRows));
 });

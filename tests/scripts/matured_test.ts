@@ -214,6 +214,13 @@ testWithPython(
     // The newest known performance, that of the third week, is fine.
     strictEqual(fallen.report.retrain, false);
     await project.run("monitor", ["--fail-on", "performance"]);
+    // Corrected back, the first outcomes are the newest again.
+    await deliver(second, toLines(outcomesOf(weeks[1])));
+    const back = await project.run("monitor", ["--fail-on", "performance"]);
+    deepStrictEqual(summary(back, expected), [`${second} measured`]);
+    deepStrictEqual(summary(await project.run("monitor")), []);
+    const stored = await project.run("monitor", ["--period", second]);
+    ok(Math.abs(stored.report.auc - auc2!) < 1e-9);
 
     // A new attempt of the period is measured, too.
     await project.run("predict", [
@@ -245,6 +252,23 @@ testWithPython(
       /2020-01-20.jsonl, row 1 \(line 1\), column "churned": expected the outcome 0, 1 or null, found 0.5/,
     );
     strictEqual(bad.report.drift, "ok");
+
+    // Other settings judge the newest measured period and the newest run again.
+    await deliver(third, toLines(outcomesOf(weeks[2])));
+    const outcomes =
+      '{files: "data/churn/outcomes/{period}.jsonl", duration_column: days, threshold: 0.4, maturity_days: 28}';
+    const strict = "monitoring: {thresholds: {min_rows: 1000}}\n";
+    await project.declare(declared(outcomes) + strict);
+    const judged = await project.run("monitor");
+    deepStrictEqual(summary(judged, expected), [`${third} measured`]);
+    strictEqual(judged.report.drift, "not-enough-data");
+    deepStrictEqual(summary(await project.run("monitor")), []);
+    // Without its outcomes, a run keeps the verdict of its time, and says so.
+    const older = await project.run("monitor", ["--run", "1"]);
+    match(
+      older.report.notes.join(),
+      /the settings of \d{4}-\d\d-\d\d .*--outcomes/,
+    );
   },
 );
 
@@ -570,6 +594,12 @@ print(json.dumps(dict(champion=measure(both.churn_probability), challenger=measu
     );
     check(stored.challenger!);
     strictEqual("scoring_run_id" in stored.challenger!, false);
+
+    // A period that was measured before is compared when it is named.
+    const named = ["--period", first, "--challenger"];
+    const compared = await project.run("monitor", [...named, "2"]);
+    strictEqual(compared.report.periods[0].challenger_version, "2");
+    deepStrictEqual(summary(await project.run("monitor", [...named, "1"])), []);
 
     // Measured before without it: the stored result stays, the report has it.
     const later = await project.run("monitor", ["--outcomes", outcomes]);

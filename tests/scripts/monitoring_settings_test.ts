@@ -32,7 +32,7 @@ variants: [{}]
       reason.replaceAll(/\d+ days/g, "N days")
     ),
     [
-      "duplicate players warns: 30 players have more than one row, 2.9 % of 1030 rows (warns at 2.0 %, fails at 10.0 %)",
+      "duplicate players warns: 30 rows repeat one of 30 players, 2.9 % of 1030 rows (warns at 2.0 %, fails at 10.0 %)",
       "delivery warns: scored N days after the period began, at most 9 are expected (expect.max_age_days)",
     ],
   );

@@ -307,6 +307,7 @@ Deno.test("ensurePredictionsSchema() creates the ledger, the table and the view"
       "007_profile_and_key.sql",
       "008_monitoring_verdicts.sql",
       "009_alerts.sql",
+      "010_monitoring_settings.sql",
     ],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
@@ -419,6 +420,7 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keep
     "007_profile_and_key.sql",
     "008_monitoring_verdicts.sql",
     "009_alerts.sql",
+    "010_monitoring_settings.sql",
   ]);
   deepStrictEqual(await columns(), [
     ...before,

@@ -15,7 +15,11 @@ import {
   stabilityIndex,
   stabilityNoise,
 } from "../../lib/statistics/drift.ts";
-import { compareWith } from "../../lib/monitoring/columns.ts";
+import {
+  compareWith,
+  failedDrift,
+  lastingColumns,
+} from "../../lib/monitoring/columns.ts";
 import { toGroups } from "../../lib/monitoring/groups.ts";
 import {
   describeCoverage,
@@ -607,6 +611,56 @@ Deno.test("compareWith() judges columns one by one that are not one-hot in the r
     deepStrictEqual(found.groups, []);
     strictEqual(found.features![0]!.severity, "ok");
   }
+});
+
+Deno.test("compareWith() counts rows without a category as one more category of their group", () => {
+  const random = randomFrom(33);
+  const reference = makeWeek(random, { rows: 1500 });
+  const profile = toProfile(reference);
+  const groups = toGroups(brandSteps, reference.names);
+  for (const [share, severity] of [[0.02, "ok"], [0.3, "fail"]] as const) {
+    const week = makeWeek(random, { rows: 1000 });
+    const width = week.names.length;
+    for (let row = 0; row < 1000 * share; row++) {
+      week.matrix.fill(NaN, row * width, row * width + brands.length);
+    }
+    const found = compareWith(profile, counted(profile, week), {
+      comparison: "baseline",
+      groups,
+    });
+    const [group] = found.groups!;
+    strictEqual(group!.categories!.at(-1), "missing");
+    strictEqual(group!.counts_ref.at(-1), 0);
+    strictEqual(group!.counts_cur.at(-1), 1000 * share);
+    deepStrictEqual([group!.severity, found.severity], [severity, severity]);
+  }
+});
+
+Deno.test("lastingColumns() finds a correlation that failed twice, unless a column of it is broken", () => {
+  const comparison = {
+    comparison: "baseline",
+    severity: "fail",
+    reasons: [],
+    associations: [{
+      columns: ["bets", "stake"],
+      severity: "fail",
+      correlation_ref: 0.8,
+      correlation_cur: 0.1,
+      reason: "",
+    }],
+  } as const;
+  const name = "the correlation of bets and stake";
+  deepStrictEqual(failedDrift(comparison).map((each) => each.name), [name]);
+  const before = [name];
+  deepStrictEqual(lastingColumns(comparison, { before, broken: [] }), [name]);
+  deepStrictEqual(
+    lastingColumns(comparison, { before, broken: ["stake"] }),
+    [],
+  );
+  deepStrictEqual(
+    lastingColumns(comparison, { before: ["the score"], broken: [] }),
+    [],
+  );
 });
 
 Deno.test("compareWith() does not judge few rows, or features whose rows are missing", () => {

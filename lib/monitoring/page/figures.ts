@@ -3,7 +3,7 @@ import { name, type Table, table, text, unseen } from "../html.ts";
 import type { ColumnDrift } from "../column-drift.ts";
 import type { Performance } from "../performance.ts";
 import type { MonitoringResult } from "../result.ts";
-import { rateInterval } from "../../statistics/calibration.ts";
+import { proportionInterval } from "../../statistics/intervals.ts";
 import {
   binChart,
   categoryChart,
@@ -266,7 +266,7 @@ export function calibrationFigures(
   const base = churned / rows;
   const points = reliability.map((bin) => ({
     ...bin,
-    interval: rateInterval(bin.observed, bin.rows),
+    interval: proportionInterval(bin.observed * bin.rows, bin.rows)!,
   }));
   const texts = {
     id: "calibration",

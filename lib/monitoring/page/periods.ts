@@ -1,5 +1,5 @@
 /** The monitored periods of a variant in order of time, as the trends of the page need them. */
-import type { MonitoringResult, PastColumn } from "../result.ts";
+import { type MonitoringResult, type PastColumn, periodOf } from "../result.ts";
 import type { Severity } from "../verdict.ts";
 import type { ColumnDrift } from "../column-drift.ts";
 import { judgedColumns } from "../columns.ts";
@@ -28,7 +28,7 @@ export function toPeriods(result: MonitoringResult): PeriodPoint[] {
   const { scoring_run: run, verdict, performance, comparisons } = result;
   const [main] = comparisons;
   const past = result.history.map((each): PeriodPoint => ({
-    label: each.period ?? each.finished_at.slice(0, 10),
+    label: periodOf(each),
     runId: each.scoring_run_id,
     modelVersion: each.model_version,
     rows: each.rows,
@@ -42,7 +42,7 @@ export function toPeriods(result: MonitoringResult): PeriodPoint[] {
     columns: each.columns ?? {},
   }));
   const now: PeriodPoint = {
-    label: run.period ?? run.finished_at.slice(0, 10),
+    label: periodOf(run),
     runId: run.id,
     modelVersion: run.model_version,
     rows: run.rows,
