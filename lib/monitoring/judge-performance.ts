@@ -48,7 +48,10 @@ export function judgeArea(
 ): Judgement {
   const { auc: before, rows, base_rate: rate } = reference?.metrics ?? {};
   if (!measured) {
-    return verdict("unknown", "too few players with the outcome 0, or too few with 1");
+    return verdict(
+      "unknown",
+      "too few players with the outcome 0, or too few with 1",
+    );
   }
   if (before === undefined || rows === undefined || rate === undefined) {
     return verdict("unknown", "the model was logged without an AUC");

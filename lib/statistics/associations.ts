@@ -1,6 +1,6 @@
 /** Rank correlations between columns: what changes in a batch although every single column stays the same. */
 import * as v from "../base/schema.ts";
-import { binOf, total } from "./column-counts.ts";
+import { findBin, padEdges, total } from "./column-counts.ts";
 
 /** Columns at most: the sums of all pairs are formed for every row that is scored. */
 const mostColumns = 10;
@@ -128,7 +128,7 @@ type WriteRanks = (
 ) => number;
 
 function openRanks({ feature, edges, ranks }: RankedColumn): WriteRanks {
-  const bounds = Float64Array.from(edges);
+  const bounds = padEdges(edges);
   const values = Float64Array.from(ranks);
   const [low = 0, high = 0] = ranks;
   // Most important columns beside the first few are one-hot columns.
@@ -143,7 +143,7 @@ function openRanks({ feature, edges, ranks }: RankedColumn): WriteRanks {
         ? 0
         : isBinary
         ? (value <= edge ? low : high)
-        : values[binOf(bounds, value)]!;
+        : values[findBin(bounds, value)]!;
       into[row] = rank;
       sum += rank;
     }
