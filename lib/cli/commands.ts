@@ -507,6 +507,18 @@ export const queryCommand = {
   },
 } as const satisfies Command;
 
+/** Flags of `history`. */
+export const historyCommand = {
+  name: "history",
+  summary:
+    "Shows all scores of one id, such as one player, over periods and variants, with model version and change.",
+  words: {
+    name: "ID",
+    help: "the id as the scored data has it, such as P-ALL-012501",
+  },
+  flags: { ...variantFlags, ...serviceFlags, ...outputFlags },
+} as const satisfies Command;
+
 /** Flags of `doctor`. */
 export const doctorCommand = {
   name: "doctor",
@@ -602,6 +614,7 @@ export const commands: readonly Command[] = [
   reportCommand,
   compareCommand,
   fetchCommand,
+  historyCommand,
   queryCommand,
   databaseCommand,
   completionCommand,

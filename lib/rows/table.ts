@@ -2,6 +2,7 @@
 import { displayWidth, fitWidth } from "../base/display-width.ts";
 import { escapeControls } from "../base/printable.ts";
 import type {
+  OutputColumn,
   ResultSink,
   ResultWriter,
   TextColumn,
@@ -61,6 +62,24 @@ export function openTable(
       if (sample) await start(sample);
     },
   };
+}
+
+/** Returns a table of texts as text; options as for {@linkcode openTable}. */
+export async function tableText(
+  columns: readonly OutputColumn[],
+  rows: TextRows,
+  options: TableOptions,
+): Promise<string> {
+  const parts: string[] = [];
+  const same = (text: string) => text;
+  const table = openTable(
+    { write: (part) => Promise.resolve(void parts.push(String(part))) },
+    columns.map((column) => ({ ...column, parse: same, show: same })),
+    options,
+  );
+  await table.write(rows);
+  await table.finish();
+  return parts.join("");
 }
 
 function toCells(

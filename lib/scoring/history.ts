@@ -1,0 +1,322 @@
+/** All scores of one id: read from the predictions, compared with the period before, and shown. */
+import { InputError } from "../base/errors.ts";
+import type { Outcome } from "../base/outcome.ts";
+import { oneLine } from "../base/printable.ts";
+import type { Variants, VariantSettings } from "../config/variants.ts";
+import type { Database } from "../database/database.ts";
+import { tableText } from "../rows/table.ts";
+
+/** One score of an id. */
+export interface PastScore {
+  /** The variant's key; undefined for rows without an entry in the ledger. */
+  readonly variant: string | undefined;
+  readonly geography: string | undefined;
+  readonly company: string | undefined;
+  /** First day of the period; the day of scoring if the input has no period. */
+  readonly period: string;
+  readonly score: number;
+  readonly modelName: string | undefined;
+  readonly modelVersion: string;
+  /** Undefined for rows without an entry in the ledger, as the next three. */
+  readonly attempt: number | undefined;
+  readonly scoringRunId: number | undefined;
+  readonly mlflowRunId: string | undefined;
+  readonly rowNumber: number | undefined;
+  /** ISO 8601, in UTC. */
+  readonly scoredAt: string;
+}
+
+/** A score beside the others of its variant. */
+export interface ComparedScore extends PastScore {
+  /** True if no later attempt, and no later row of the same run, has the same period. */
+  readonly isCurrent: boolean;
+  /** The difference to the current score of the period before; undefined for the first period, and if the score is not current. */
+  readonly change: number | undefined;
+}
+
+/** The scores of an id in one variant, oldest first. */
+export interface VariantHistory {
+  /** Display name: `geography US`. */
+  readonly title: string;
+  readonly settings: VariantSettings | undefined;
+  readonly scores: readonly ComparedScore[];
+}
+
+interface Row {
+  readonly variant: string | null;
+  readonly geography_id: string | null;
+  readonly company_id: string | null;
+  readonly period: string;
+  readonly score: number;
+  readonly model_name: string | null;
+  readonly model_version: string;
+  readonly attempt: number | null;
+  readonly scoring_run_id: number | null;
+  readonly mlflow_run_id: string | null;
+  readonly row_number: number | null;
+  readonly scored_at: Date | string;
+}
+
+/** Returns all scores of an id, those of one variant and period together, in the order in which they were made. */
+export async function readScores(
+  database: Database,
+  id: string,
+): Promise<PastScore[]> {
+  const rows = await database.query<Row>(
+    `select r.variant, p.geography_id, p.company_id, p.period::text as period,
+       p.churn_probability as score, p.model_name, p.model_version, r.attempt,
+       p.scoring_run_id, r.mlflow_run_id, p.row_number, p.prediction_timestamp as scored_at
+     from churn_predictions p left join scoring_runs r on r.id = p.scoring_run_id
+     where p.player_id = $1
+     order by r.variant, p.geography_id, p.company_id, p.period, p.scoring_run_id nulls first, p.prediction_timestamp, p.row_number`,
+    [id],
+  );
+  return rows.map((row) => ({
+    variant: row.variant ?? undefined,
+    geography: row.geography_id ?? undefined,
+    company: row.company_id ?? undefined,
+    period: row.period,
+    score: row.score,
+    modelName: row.model_name ?? undefined,
+    modelVersion: row.model_version,
+    attempt: row.attempt ?? undefined,
+    scoringRunId: row.scoring_run_id ?? undefined,
+    mlflowRunId: row.mlflow_run_id ?? undefined,
+    rowNumber: row.row_number ?? undefined,
+    scoredAt: row.scored_at instanceof Date
+      ? row.scored_at.toISOString()
+      : row.scored_at,
+  }));
+}
+
+/**
+ * Returns the scores by variant, in the order of `variants.yaml` and then of
+ * their names. As in `churn_predictions_current`, the last row of the newest run
+ * counts if a period was scored several times.
+ *
+ * @param scores In the order of {@linkcode readScores}.
+ */
+export function toHistories(
+  scores: readonly PastScore[],
+  variants: Variants,
+): VariantHistory[] {
+  const groups = Map.groupBy(
+    scores,
+    ({ variant, geography, company }) =>
+      variant ?? JSON.stringify([geography, company]),
+  );
+  const histories = [...groups.values()].map((own) => {
+    const settings = settingsOf(own.at(-1)!, variants);
+    return {
+      title: settings?.variant.title ??
+        oneLine(
+          [own[0]!.geography, own[0]!.company].filter((part) => part)
+            .join(", ") || "no variant",
+        ),
+      settings,
+      key: settings?.variant.key ?? "",
+      scores: own,
+    };
+  });
+  // Rows from before the ledger belong to the same variant as those in it.
+  const byKey = Map.groupBy(
+    histories,
+    ({ key, title }) => key === "" ? title : key,
+  );
+  const place = (key: string) => {
+    const index = variants.listed.findIndex(({ variant }) =>
+      variant.key === key
+    );
+    return index < 0 ? variants.listed.length : index;
+  };
+  return [...byKey.values()].map((same) => ({
+    ...same[0]!,
+    scores: compare(same.flatMap(({ scores }) => scores)),
+  })).sort((a, b) =>
+    place(a.key) - place(b.key) || (a.title < b.title ? -1 : 1)
+  ).map(({ title, settings, scores }) => ({ title, settings, scores }));
+}
+
+/** Returns the settings of a score's variant; undefined if its geography or company is none of ours. */
+function settingsOf(
+  { geography, company }: PastScore,
+  variants: Variants,
+): VariantSettings | undefined {
+  try {
+    return variants.settings({ geography, company });
+  } catch {
+    return undefined;
+  }
+}
+
+function compare(scores: readonly PastScore[]): ComparedScore[] {
+  const ordered = [...scores].sort((a, b) =>
+    compareTexts(a.period, b.period) ||
+    (a.scoringRunId ?? 0) - (b.scoringRunId ?? 0) ||
+    compareTexts(a.scoredAt, b.scoredAt) ||
+    (a.rowNumber ?? 0) - (b.rowNumber ?? 0)
+  );
+  let before: number | undefined;
+  return ordered.map((score, index) => {
+    const isCurrent = ordered[index + 1]?.period !== score.period;
+    const change = isCurrent && before !== undefined
+      ? score.score - before
+      : undefined;
+    if (isCurrent) before = score.score;
+    return { ...score, isCurrent, change };
+  });
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Returns the histories of an id as text and as JSON. */
+export async function describeHistories(
+  id: string,
+  histories: readonly VariantHistory[],
+  { width }: { width: number },
+): Promise<Outcome> {
+  const parts: string[] = [];
+  for (const history of histories) {
+    parts.push(await describeHistory(id, history, width));
+  }
+  return {
+    report: {
+      status: "done",
+      id,
+      variants: histories.map(({ title, settings, scores }) => ({
+        variant: settings?.variant.key ?? null,
+        title,
+        entity: settings?.names.entity ?? null,
+        id_column: settings?.idColumn ?? null,
+        score_name: settings?.names.probability ?? null,
+        scores: scores.map((score) => ({
+          period: score.period,
+          score: score.score,
+          change: score.change ?? null,
+          current: score.isCurrent,
+          model_name: score.modelName ?? null,
+          model_version: score.modelVersion,
+          attempt: score.attempt ?? null,
+          scoring_run_id: score.scoringRunId ?? null,
+          run_id: score.mlflowRunId ?? null,
+          row_number: score.rowNumber ?? null,
+          scored_at: score.scoredAt,
+        })),
+      })),
+    },
+    text: parts.join("\n\n"),
+  };
+}
+
+async function describeHistory(
+  id: string,
+  { title, settings, scores }: VariantHistory,
+  width: number,
+): Promise<string> {
+  const names = settings?.names;
+  const current = scores.filter(({ isCurrent }) => isCurrent);
+  const models = new Set(scores.map(({ modelName }) => modelName));
+  const [model] = models.size === 1 ? models : [];
+  const column = settings?.idColumn === undefined
+    ? ""
+    : `${settings.idColumn} `;
+  const head = `${oneLine(`${column}${id}`)}, ${title}: ${
+    current.length === 1 ? "1 period" : `${current.length} periods`
+  }${model === undefined ? "" : `, ${oneLine(model)}`}`;
+  // Rows of one run that repeat the id are told apart by their number.
+  const repeats = scores.some((score, index) =>
+    score.scoringRunId !== undefined &&
+    score.scoringRunId === scores[index + 1]?.scoringRunId
+  );
+  const table = await tableText(
+    [
+      { name: "period", type: "date" },
+      { name: names?.probability ?? "score", type: "number" },
+      { name: "change", type: "number" },
+      ...model === undefined ? [{ name: "model", type: "text" as const }] : [],
+      { name: "version", type: "text" },
+      { name: "attempt", type: "integer" },
+      { name: "run", type: "integer" },
+      ...repeats ? [{ name: "row", type: "integer" as const }] : [],
+      { name: "scored (UTC)", type: "date" },
+      ...current.length === scores.length
+        ? []
+        : [{ name: "", type: "text" as const }],
+    ],
+    scores.map((score) => [
+      score.period,
+      score.score.toFixed(4),
+      score.change === undefined ? null : signed(score.change),
+      ...model === undefined ? [score.modelName ?? null] : [],
+      score.modelVersion,
+      toCell(score.attempt),
+      toCell(score.scoringRunId),
+      ...repeats ? [toCell(score.rowNumber)] : [],
+      score.scoredAt.slice(0, 16).replace("T", " "),
+      ...current.length === scores.length
+        ? []
+        : [score.isCurrent ? null : "superseded"],
+    ]),
+    { columns: width },
+  );
+  return `${head}\n\n${table.trimEnd()}`;
+}
+
+function toCell(value: number | undefined): string | null {
+  return value === undefined ? null : String(value);
+}
+
+/** Returns a change with its sign; a change that rounds to zero has none. */
+function signed(change: number): string {
+  const text = change.toFixed(4);
+  return Number(text) === 0 ? "0.0000" : change > 0 ? `+${text}` : text;
+}
+
+/**
+ * Returns the error for an id without a score: which ids there are, or that nothing
+ * was scored yet.
+ *
+ * @param chosen The variant of the flags; undefined for all.
+ * @param others Variants outside `chosen` that scored the id.
+ */
+export async function explainUnknownId(
+  database: Database,
+  id: string,
+  { chosen, others, entity }: {
+    chosen: VariantSettings | undefined;
+    others: readonly VariantHistory[];
+    entity: string;
+  },
+): Promise<InputError> {
+  const where = chosen ? ` of ${chosen.variant.title}` : "";
+  const subject = `There is no score of ${entity} "${id}"${where}`;
+  if (others.length > 0) {
+    const titles = others.map(({ title }) => title).join("; ");
+    return new InputError(
+      `${subject}; it was scored by ${titles}: leave out --geography and --company`,
+    );
+  }
+  const [newest] = await database.query<{ id: number }>(
+    `select max(id) as id from scoring_runs where status = 'completed' and ($1::text is null or variant = $1)
+     having max(id) is not null`,
+    [chosen?.variant.key ?? null],
+  );
+  if (!newest) {
+    return new InputError(
+      `${subject}: nothing was scored yet; \`deno task ${
+        ["predict", chosen?.variant.flags].filter((part) => part).join(" ")
+      }\` scores the first data`,
+    );
+  }
+  const [example] = await database.query<{ player_id: string }>(
+    "select player_id from churn_predictions where scoring_run_id = $1 and player_id is not null limit 1",
+    [newest.id],
+  );
+  return new InputError(
+    example
+      ? `${subject}; the ids look like "${example.player_id}", spelled as in the data`
+      : `${subject}; the rows of the newest run have no ids`,
+  );
+}

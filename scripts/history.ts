@@ -1,0 +1,51 @@
+/** Shows all scores of one id, such as one player, over periods and variants. */
+import { retryPolicyOf } from "../lib/cli/flag-values.ts";
+import { UsageError } from "../lib/base/errors.ts";
+import { historyCommand } from "../lib/cli/commands.ts";
+import { runScript } from "../lib/cli/program.ts";
+import {
+  describeHistories,
+  explainUnknownId,
+  readScores,
+  toHistories,
+} from "../lib/scoring/history.ts";
+import { explainMissingTables } from "../lib/services/schema.ts";
+import { openServices } from "../lib/services/services.ts";
+
+if (import.meta.main) {
+  await runScript(historyCommand, async (flags, context) => {
+    const [id = "", ...more] = context.words;
+    if (id === "" || more.length > 0) {
+      throw new UsageError(
+        "Cannot show a history: expected one id, as the scored data has it, in quotes if it contains spaces",
+      );
+    }
+    await using services = await openServices({
+      ...context,
+      retryPolicy: retryPolicyOf(flags),
+      existingOnly: true,
+    });
+    const { variants } = services;
+    const chosen = flags.geography === undefined && flags.company === undefined
+      ? undefined
+      : variants.settings(flags);
+    const database = await services.predictions();
+    const scores = await readScores(database, id).catch(explainMissingTables);
+    const all = toHistories(scores, variants);
+    const wanted = all.filter(({ settings }) =>
+      chosen === undefined || settings?.variant.key === chosen.variant.key
+    );
+    if (wanted.length > 0) {
+      return await describeHistories(id, wanted, { width: context.columns });
+    }
+    const entities = new Set(
+      variants.listed.map(({ names }) => names.entity),
+    );
+    const [only = "id"] = entities.size === 1 ? entities : [];
+    throw await explainUnknownId(database, id, {
+      chosen,
+      others: all,
+      entity: chosen?.names.entity ?? only,
+    });
+  });
+}
