@@ -4,6 +4,8 @@
 #   "joblib==1.6.0",
 #   "numpy==2.4.6",
 #   "pandas==3.1.1",
+#   "pyarrow==26.0.1",
+#   "ruamel.yaml==0.19.1",
 #   "scikit-learn==1.9.1",
 #   "scipy==1.17.1",
 #   "xgboost==3.2.0",
@@ -13,21 +15,26 @@
 # # CUDA's communication library, 200 MB, which training on a CPU never loads.
 # override-dependencies = ["nvidia-nccl-cu12 ; sys_platform == 'never'"]
 # ///
-r"""Trains churn models; the same run twice writes the same bytes.
+r"""Trains models; the same run twice writes the same bytes.
 
     uv run models/train.py
     uv run models/train.py --variant geography-us --training FILE --output DIR \
-        --training-date 2026-12-07 [--evaluation FILE]
+        --training-date 2026-12-07 [--evaluation FILE] [--max-depth 4 ...]
 
 The first form remakes everything that is shipped: data, models, manifests, the
 tables of models/README.md and the expectations under tests/golden. The second
-trains one model from a labelled JSON Lines file and writes
-`xgb_churn_model_2.bin` and `manifest.json` into DIR, nothing else.
+trains one model of any variant from labelled rows: CSV, Parquet, JSON Lines or a
+JSON array, also with gzip. Label, id column, features and recipe are those of the
+variant in variants.yaml. It writes `xgb_churn_model_2.bin` and `manifest.json`
+into DIR, and `features.json` if no file names the features: they are then all
+columns except label and id.
 """
 
 import argparse
 import datetime
+import gzip
 import hashlib
+import io
 import json
 from pathlib import Path
 
@@ -39,10 +46,13 @@ import sklearn
 import sklearn.metrics
 import xgboost
 from players import VARIANTS, Variant, draw_split
+from recipe import apply_recipe
+from settings import Settings, read_settings
 
 MODEL_NAME = "xgb_churn_model_2.bin"
 MANIFEST_NAME = "manifest.json"
-LABEL = "churned"
+FEATURES_NAME = "features.json"
+LABEL = "churned"  # of the shipped variants
 
 # The day of the snapshot that the shipped models stand for: fixed, so that bytes are too.
 SHIPPED_TRAINING_DATE = "2026-11-16"
@@ -62,6 +72,15 @@ PARAMETERS = {
     "random_state": 2026,
     "n_jobs": 1,  # one thread adds gradients in one order
 }
+FLAGS = [
+    "n_estimators",
+    "max_depth",
+    "learning_rate",
+    "min_child_weight",
+    "subsample",
+    "colsample_bytree",
+    "random_state",
+]
 
 
 def main() -> None:
@@ -81,17 +100,42 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--variant", help="the variant's name, for the manifest")
-    parser.add_argument("--training", type=Path, help="labelled JSON Lines file to train from")
+    parser.add_argument("--variant", help="the variant's key, such as base or geography-us")
+    parser.add_argument("--training", type=Path, help="labelled rows to train from")
     parser.add_argument("--output", type=Path, help="folder for the model and its manifest")
     parser.add_argument("--training-date", type=iso_date, help="YYYY-MM-DD, in UTC")
-    parser.add_argument("--evaluation", type=Path, help="labelled file that is not trained on")
-    parser.add_argument("--features", type=Path, help="feature names (default: data/churn)")
+    parser.add_argument("--evaluation", type=Path, help="labelled rows that are not trained on")
+    parser.add_argument("--features", type=Path, help="feature names (default: the variant's)")
+    parser.add_argument("--label", help="outcome column, 1 or 0 (default: the variant's)")
+    for name in FLAGS:
+        flag, default = f"--{name.replace('_', '-')}", PARAMETERS[name]
+        parser.add_argument(flag, type=type(default), default=default, help=f"({default})")
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another parameter of XGBClassifier, such as reg_lambda=2",
+    )
     options = parser.parse_args()
     needed = [options.variant, options.training, options.output, options.training_date]
     if any(needed) and not all(needed):
         parser.error("retraining needs --variant, --training, --output and --training-date")
     return options
+
+
+def parameters_of(options: argparse.Namespace) -> dict:
+    """The parameters of the training: the defaults, and those of the flags."""
+    more = {}
+    for text in options.param:
+        name, separator, value = text.partition("=")
+        if not separator or name in PARAMETERS or name not in xgboost.XGBClassifier().get_params():
+            raise SystemExit(f"Cannot use --param {text}: no such parameter, or it has a flag")
+        try:
+            more[name] = json.loads(value)
+        except json.JSONDecodeError:
+            more[name] = value
+    return PARAMETERS | {name: getattr(options, name) for name in FLAGS} | more
 
 
 def iso_date(text: str) -> str:
@@ -101,19 +145,33 @@ def iso_date(text: str) -> str:
 
 def retrain(options: argparse.Namespace) -> None:
     """Trains from a file, and writes the model and its manifest into a folder."""
-    names_path = options.features or generate.data_folder(VARIANTS[0]) / generate.FEATURES_NAME
-    names = json.loads(names_path.read_text())
-    players = read_lines(options.training)
-    model = fit(to_features(players, names), to_labels(players))
+    settings = read_settings(options.variant)
+    label = options.label or settings.label
+    parameters = parameters_of(options)
+    if settings.missing_value is not None:
+        parameters["missing"] = settings.missing_value
+    names_path = options.features or settings.features
+    names = json.loads(names_path.read_text()) if names_path.exists() or options.features else None
+    rows = apply_recipe(read_rows(options.training, settings.id_column), settings, names)
+    labels = to_labels(rows, label)
     options.output.mkdir(parents=True, exist_ok=True)
+    if names is None:
+        names_path = options.output / FEATURES_NAME
+        names = [name for name in rows if name not in (label, settings.id_column)]
+        write_json(names_path, names)
+    wrong = [name for name in names if name in (label, settings.id_column)]
+    if wrong:
+        raise SystemExit(f"Cannot train on {', '.join(wrong)}: it is the label or the id")
+    model = fit(to_features(rows, names), labels, parameters)
     save(model, options.output / MODEL_NAME)
     files = {"model": options.output / MODEL_NAME, "features": names_path}
     source = {"name": options.training.name, "sha256": sha256(options.training)}
-    manifest = describe(options.variant, options.training_date, model)
-    manifest["training"] = summary(to_labels(players)) | source
+    manifest = describe(options.variant, options.training_date, model, parameters)
+    manifest["training"] = {"label": label} | summary(labels) | source
     if options.evaluation is not None:
         files["evaluation"] = options.evaluation
-        manifest["metrics"] = evaluate(model, options.evaluation)
+        held_out = read_rows(options.evaluation, settings.id_column)
+        manifest["metrics"] = evaluate(model, apply_recipe(held_out, settings, names), label)
     manifest["files"] = {role: describe_file(path) for role, path in files.items()}
     write_json(options.output / MANIFEST_NAME, manifest)
 
@@ -121,14 +179,14 @@ def retrain(options: argparse.Namespace) -> None:
 def train_shipped(variant: Variant) -> dict:
     """Trains a variant's model on its synthetic players; gives back the manifest."""
     players = draw_split(variant, "training")
-    model = fit(generate.encode(players), players[LABEL])
+    model = fit(generate.encode(players), players[LABEL], PARAMETERS)
     files = shipped_files(variant)
     files["model"].parent.mkdir(parents=True, exist_ok=True)
     save(model, files["model"])
-    manifest = describe(variant.key, SHIPPED_TRAINING_DATE, model)
+    manifest = describe(variant.key, SHIPPED_TRAINING_DATE, model, PARAMETERS)
     manifest["geography"], manifest["company"] = variant.geography, variant.company
     manifest["training"] = summary(players[LABEL]) | {"players_seed": variant.seed}
-    manifest["metrics"] = evaluate(model, files["evaluation"])
+    manifest["metrics"] = evaluate(model, read_rows(files["evaluation"], None), LABEL)
     manifest["files"] = {role: describe_file(path) for role, path in files.items()}
     weeks = [generate.week_file(variant, week) for week in generate.WEEKS]
     manifest["weekly"] = [describe_file(path) for path in weeks]
@@ -147,9 +205,9 @@ def shipped_files(variant: Variant) -> dict[str, Path]:
     }
 
 
-def fit(features: pd.DataFrame, labels: pd.Series) -> xgboost.XGBClassifier:
+def fit(features: pd.DataFrame, labels: pd.Series, parameters: dict) -> xgboost.XGBClassifier:
     """A classifier that has been trained with all of its rounds: no early stopping."""
-    return xgboost.XGBClassifier(**PARAMETERS).fit(features, labels)
+    return xgboost.XGBClassifier(**parameters).fit(features, labels)
 
 
 def save(model: xgboost.XGBClassifier, path: Path) -> None:
@@ -159,18 +217,30 @@ def save(model: xgboost.XGBClassifier, path: Path) -> None:
     written.replace(path)
 
 
-def read_lines(path: Path) -> pd.DataFrame:
-    """The rows of a JSON Lines file; `null` becomes NaN."""
-    with path.open() as lines:
-        return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+def read_rows(path: Path, id_column: str | None) -> pd.DataFrame:
+    """The rows of a file, whose content shows its format; `null` becomes NaN."""
+    data = path.read_bytes()
+    if data.startswith(b"\x1f\x8b"):
+        data = gzip.decompress(data)
+    if data.startswith(b"PAR1"):
+        return pd.read_parquet(io.BytesIO(data))
+    text = data.decode("utf-8-sig")
+    if text.lstrip().startswith("["):
+        return pd.DataFrame(json.loads(text))
+    if text.lstrip().startswith("{"):
+        return pd.DataFrame([json.loads(line) for line in text.split("\n") if line.strip()])
+    header = text.partition("\n")[0]
+    separator = max(",;\t|", key=header.count)
+    types = {} if id_column is None else {id_column: str}
+    return pd.read_csv(io.StringIO(text), sep=separator, dtype=types)
 
 
-def to_features(players: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def to_features(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """The named columns in that order, each of them numeric or boolean."""
-    absent = [name for name in names if name not in players]
+    absent = [name for name in names if name not in rows]
     if absent:
         raise SystemExit(f"Cannot train without the columns {', '.join(absent)}")
-    features = players[names]
+    features = rows[names]
     empty = {name: float for name in names if features[name].isna().all()}
     features = features.astype(empty)
     wrong = [name for name in names if features[name].dtype.kind not in "bif"]
@@ -179,24 +249,26 @@ def to_features(players: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return features
 
 
-def to_labels(players: pd.DataFrame) -> pd.Series:
-    """The column `churned`, which must hold both 0 and 1 and nothing else."""
-    found = sorted(map(str, players[LABEL].unique())) if LABEL in players else []
-    if found != ["0", "1"]:
-        raise SystemExit(f'Cannot train: column "{LABEL}" must hold 0 and 1, found {found}')
-    return players[LABEL].astype(int)
+def to_labels(rows: pd.DataFrame, label: str) -> pd.Series:
+    """The outcome, which must be 0 or 1 (or true or false) in every row, and both occur."""
+    found = sorted({str(value) for value in rows[label].unique()}) if label in rows else []
+    if found not in (["0", "1"], ["0.0", "1.0"], ["False", "True"]):
+        shown = ", ".join(found[:8]) or "no such column"
+        raise SystemExit(f'Cannot train: column "{label}" must hold 0 and 1, found {shown}')
+    return rows[label].astype(int)
 
 
-def predict(model: xgboost.XGBClassifier, players: pd.DataFrame) -> np.ndarray:
-    """The chance of churn of each player, 32-bit floats as XGBoost gives them."""
+def predict(model: xgboost.XGBClassifier, rows: pd.DataFrame) -> np.ndarray:
+    """The probability of the outcome in each row, 32-bit floats as XGBoost gives them."""
     names = model.get_booster().feature_names
-    return model.predict_proba(to_features(players, names))[:, 1]
+    return model.predict_proba(to_features(rows, names))[:, 1]
 
 
-def evaluate(model: xgboost.XGBClassifier, path: Path) -> dict[str, float]:
-    """scikit-learn's metrics on a labelled file; a player above 0.5 counts as churning."""
-    players = read_lines(path)
-    labels, scores = to_labels(players), predict(model, players).astype(float)
+def evaluate(
+    model: xgboost.XGBClassifier, rows: pd.DataFrame, label: str
+) -> dict[str, float]:
+    """scikit-learn's metrics on labelled rows; a score above 0.5 counts as the outcome 1."""
+    labels, scores = to_labels(rows, label), predict(model, rows).astype(float)
     metrics = {
         "auc": sklearn.metrics.roc_auc_score(labels, scores),
         "log_loss": sklearn.metrics.log_loss(labels, scores),
@@ -210,16 +282,18 @@ def evaluate(model: xgboost.XGBClassifier, path: Path) -> dict[str, float]:
 
 
 def summary(labels: pd.Series) -> dict[str, float]:
-    """How many rows, and the share of them that churned."""
+    """How many rows, and the share of them with the outcome 1."""
     return {"rows": len(labels), "base_rate": round(float(labels.mean()), METRIC_DIGITS)}
 
 
-def describe(variant: str, training_date: str, model: xgboost.XGBClassifier) -> dict:
+def describe(
+    variant: str, training_date: str, model: xgboost.XGBClassifier, parameters: dict
+) -> dict:
     """The part of a manifest that every model has."""
     return {
         "variant": variant,
         "training_date": training_date,
-        "seed": PARAMETERS["random_state"],
+        "seed": parameters["random_state"],
         "versions": {
             "numpy": np.__version__,
             "pandas": pd.__version__,
@@ -227,7 +301,7 @@ def describe(variant: str, training_date: str, model: xgboost.XGBClassifier) -> 
             "xgboost": xgboost.__version__,
         },
         "trees": model.get_booster().num_boosted_rounds(),
-        "parameters": PARAMETERS,
+        "parameters": parameters,
     }
 
 
@@ -252,7 +326,8 @@ def first_scores(variant: Variant) -> list[float]:
     files = shipped_files(variant)
     model = xgboost.XGBClassifier()
     model.load_model(bytearray(files["model"].read_bytes()))
-    return predict(model, read_lines(files["sample"]).head(GOLDEN_SCORES)).astype(float).tolist()
+    sample = read_rows(files["sample"], None).head(GOLDEN_SCORES)
+    return predict(model, sample).astype(float).tolist()
 
 
 def write_json(path: Path, value: dict) -> None:

@@ -17,6 +17,8 @@ export interface MatrixJob {
   readonly slug: string;
   /** The script flags that select the variant; empty for the base. */
   readonly flags: string;
+  /** Path of the feature names below the variant's prefix, for `fetch`. */
+  readonly features: string;
   /** The flags with which `log-model` reads the files in this repository instead of the bucket. */
   readonly files: string;
 }
@@ -92,6 +94,7 @@ function toJob(settings: VariantSettings): MatrixJob {
     key: variant.key,
     slug: variant.key.replaceAll("/", "."), // parts of a variant contain no dots
     flags: variant.flags,
+    features: files.features,
     files: given.map(([flag, path]) => `--${flag} ${localPath(variant, path)}`)
       .join(" "),
   };

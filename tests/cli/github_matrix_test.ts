@@ -97,6 +97,7 @@ Deno.test("toMatrix() returns the flags with which log-model reads the repositor
     key: "geography-us",
     slug: "geography-us",
     flags: "--geography US",
+    features: "data/churn/feature_names_3.json",
     files: [
       "--model models/geography-us/churn/xgb_churn_model_2.bin",
       "--features data/geography-us/churn/feature_names_3.json",
