@@ -18,7 +18,7 @@ import type { Variants } from "../lib/config/variants.ts";
 
 const unchecked: Check = skip(
   { group: "Databases", title: "Services" },
-  "the settings have to be corrected first",
+  "correct the settings first",
 );
 
 if (import.meta.main) {

@@ -17,8 +17,11 @@ if (import.meta.main) {
 }
 
 /** Creates databases, tables and roles, after everything that this needs has been checked. */
-async function checkAndSetup(services: Services): Promise<void> {
-  await checkBeforeSetup(services);
+async function checkAndSetup(
+  services: Services,
+  chosen: readonly VariantSettings[],
+): Promise<void> {
+  await checkBeforeSetup(services, chosen);
   await setupDatabases(services);
 }
 

@@ -13,33 +13,46 @@ import {
   predictionsSettings,
   trackingSettings,
 } from "../services/connections.ts";
+import type { VariantSettings } from "../config/variants.ts";
 import {
+  checkMayCreateExperiments,
+  checkMayExtend,
   needsMlflowSchema,
   needsPredictionsSchema,
+  readPredictionsSchema,
 } from "../services/schema.ts";
 import type { Services } from "../services/services.ts";
 import { checkListing } from "./files.ts";
 
 /**
  * Checks what `setup` needs: that the bucket and an artifact root in S3 exist,
- * both secrets are complete, the databases can be opened or created, and the
- * logins may create the tables that are missing. All checks run, each with the
+ * both secrets are complete, the databases can be opened or created and are two,
+ * and the logins may create and extend the tables and create the experiments that
+ * are missing. All checks run, each with the
  * retries of the command; then one error names everything that failed. Changes
  * nothing. On the embedded default there is nothing to check.
  *
  * If the credentials may not list a bucket, that is a warning only, because setup
  * itself needs no access to it.
  *
+ * @param chosen The variants whose experiments are created.
  * @throws {UsageError} If a setting is wrong or a privilege is missing.
  * @throws {InputError} If a database has tables of another program.
  * @throws {TransientError} If only services that cannot be reached fail.
  */
-export async function checkBeforeSetup(services: Services): Promise<void> {
+export async function checkBeforeSetup(
+  services: Services,
+  chosen: readonly VariantSettings[],
+): Promise<void> {
   if (services.config.embedded) return;
+  const names = chosen.map(({ variant }) => variant.experiment);
+  const tracking = checkTracking(services, names);
+  const predictions = checkPredictions(services);
   const results = await Promise.allSettled([
     ...storesOf(services).map((uri) => checkStore(services, uri)),
-    checkTracking(services),
-    checkPredictions(services),
+    tracking,
+    predictions,
+    checkDifferent(tracking, predictions),
   ]);
   const errors = results.flatMap((result) =>
     result.status === "rejected" ? [result.reason] : []
@@ -94,39 +107,75 @@ async function checkStore(services: Services, uri: string): Promise<void> {
   }
 }
 
-async function checkTracking(services: Services): Promise<void> {
+/** Refuses one schema of one database for both: MLflow's tables and ours are migrated each by its own program. Passes if another check fails. */
+async function checkDifferent(
+  tracking: Promise<Place>,
+  predictions: Promise<Place>,
+): Promise<void> {
+  const both = await Promise.all([tracking, predictions]).catch(() =>
+    undefined
+  );
+  const [mlflow, ours] = both ?? [];
+  if (!mlflow || !ours || mlflow.place !== ours.place) return;
+  throw new UsageError(
+    `Cannot store predictions in ${ours.database}: it is also the database for MLflow; use another database for predictions`,
+  );
+}
+
+/** A database, and a text that is equal for the same one. */
+type Place = { readonly database: string; readonly place: string } | undefined;
+
+/** Checks MLflow's database or server, and returns the database. */
+async function checkTracking(
+  services: Services,
+  experiments: readonly string[],
+): Promise<Place> {
   const { withRetry, config } = services;
   const { tracking } = config;
   switch (tracking.kind) {
     case "embedded":
-      return;
+      return undefined;
     case "server":
       await services.mlflow();
-      return;
+      return undefined;
     case "secret":
     case "login": {
       const settings = await withRetry(
         "read the login of MLflow's database",
         () => trackingSettings(tracking, config),
       );
-      await withRetry(
+      const place = await withRetry(
         "open MLflow's database",
-        () => checkOpenOrCreate(settings, needsMlflowSchema),
+        () =>
+          checkOpenOrCreate(settings, async (database) => {
+            if (await needsMlflowSchema(database)) return true;
+            await checkMayCreateExperiments(database, experiments);
+            return false;
+          }),
       );
+      return { database: settings.database, place };
     }
   }
 }
 
-async function checkPredictions(services: Services): Promise<void> {
+/** Checks the predictions database, and returns it. */
+async function checkPredictions(services: Services): Promise<Place> {
   const { withRetry, config } = services;
   const { predictions } = config;
-  if (predictions.kind === "embedded") return;
+  if (predictions.kind === "embedded") return undefined;
   const settings = await withRetry(
     "read the login of the predictions database",
     () => predictionsSettings(predictions, config),
   );
-  await withRetry(
+  const place = await withRetry(
     "open the predictions database",
-    () => checkOpenOrCreate(settings, needsPredictionsSchema),
+    () =>
+      checkOpenOrCreate(settings, async (database) => {
+        if (!await needsPredictionsSchema(database)) return false;
+        const { exists } = await readPredictionsSchema(database);
+        if (exists) await checkMayExtend(database);
+        return true;
+      }),
   );
+  return { database: settings.database, place };
 }

@@ -19,8 +19,8 @@ export const groups = [
 export type Group = typeof groups[number];
 
 /**
- * What a check found: `ok`; `warning`, commands work, but something is unfinished or
- * weak; `wrong`, something has to be corrected; `unreachable`, a service does not
+ * What a check found: `ok`; `warning`, commands work, but something is incomplete or
+ * insecure; `wrong`, something has to be corrected; `unreachable`, a service does not
  * answer; `skipped`, because an earlier check found why it cannot be made.
  */
 export type State = "ok" | "warning" | "wrong" | "unreachable" | "skipped";

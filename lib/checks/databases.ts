@@ -76,8 +76,7 @@ function remedyFor(
     remedy: `psql ${
       shellWord(`host=${host} port=${port} dbname=${database} user=${user}`)
     }`,
-    hint:
-      "must connect from here; `deno task setup` creates a missing database",
+    hint: "must connect; `deno task setup` creates a missing database",
   };
 }
 
@@ -107,7 +106,7 @@ async function checkTls(
   if (!row?.ssl) {
     const detail = `not encrypted (sslmode=${mode})`;
     return isLocal
-      ? { state: "ok", detail: `${detail}, and local` }
+      ? { state: "ok", detail: `${detail}; the server is local` }
       : { state: "warning", detail, ...strict };
   }
   const isVerified = /^verify-/.test(mode);
@@ -121,7 +120,7 @@ async function checkTls(
 
 const strict = {
   remedy: "export PGSSLMODE=verify-full PGSSLROOTCERT=FILE",
-  hint: "FILE has the certificate of the server's authority, in PEM",
+  hint: "FILE is the certificate of the server's authority, in PEM format",
 };
 
 /** Checks MLflow's tables by their `alembic_version` and columns. */
@@ -145,7 +144,9 @@ export async function checkPredictionTables(
   database: Database | undefined,
 ): Promise<Check[]> {
   const subject = { group, title: "Prediction tables" } as const;
-  if (!database) return [skip(subject, "their database cannot be used")];
+  if (!database) {
+    return [skip(subject, "the predictions database cannot be used")];
+  }
   const tables = await runCheck(subject, async () => {
     const { exists, missing, newer } = await readPredictionsSchema(database);
     if (!exists || missing.length > 0) {
@@ -153,15 +154,15 @@ export async function checkPredictionTables(
         // On the embedded default, predict runs setup by itself.
         state: database.embedded ? "warning" : "wrong",
         detail: exists
-          ? `of an earlier release: ${missing.join(", ")} not applied`
-          : `not in ${database.description}`,
+          ? `from an earlier release; not applied: ${missing.join(", ")}`
+          : `missing in ${database.description}`,
         remedy: "deno task setup",
       };
     }
     if (newer.length > 0) {
       return {
         state: "warning",
-        detail: `of a newer release, which applied ${newer.join(", ")}`,
+        detail: `from a newer release, which applied ${newer.join(", ")}`,
         remedy: "git pull",
       };
     }
@@ -173,6 +174,58 @@ export async function checkPredictionTables(
     () => checkRights(database),
   );
   return [tables, rights];
+}
+
+/** Checks what the login may do with MLflow's tables; nothing if there are none. */
+export async function checkMlflowRights(
+  database: Database | undefined,
+): Promise<Check[]> {
+  if (!database || database.embedded) return [];
+  // The schema check finds a missing table.
+  const [found] = await database.query<{ isThere: boolean }>(
+    `select bool_and(to_regclass(name) is not null) as "isThere"
+     from unnest(array['experiments', 'runs', 'metrics', 'tags', 'model_versions']) name`,
+  ).catch(() => []);
+  if (!found?.isThere) return [];
+  return [
+    await runCheck({ group, title: "MLflow login's rights" }, async () => {
+      const [row] = await database.query<
+        { name: string; reads: boolean; logs: boolean; registers: boolean }
+      >(`
+        select current_user::text as name,
+          has_table_privilege('model_versions', 'SELECT') and has_table_privilege('experiments', 'SELECT') as reads,
+          has_table_privilege('runs', 'INSERT') and has_table_privilege('runs', 'UPDATE')
+            and has_table_privilege('metrics', 'INSERT') and has_table_privilege('tags', 'INSERT') as logs,
+          has_table_privilege('model_versions', 'INSERT') and has_table_privilege('experiments', 'INSERT') as registers
+      `);
+      const { name = "", reads = false, logs = false, registers = false } =
+        row ?? {};
+      return logs && reads
+        ? {
+          state: "ok",
+          detail: `${name} can log runs${
+            registers ? " and register models" : ""
+          }`,
+        }
+        : {
+          state: "warning",
+          detail: `${name} ${
+            reads ? "can only read" : "cannot read"
+          } MLflow's tables, so predict cannot log its runs`,
+          ...grantWriter(name),
+        };
+    }),
+  ];
+}
+
+/** Returns the command that lets a login store scores. */
+function grantWriter(login: string): Pick<Finding, "remedy" | "hint"> {
+  return {
+    remedy: `psql -c ${
+      shellWord(`grant churn_writer to ${quoteIdentifier(login)}`)
+    }`,
+    hint: "as an administrator of the database",
+  };
 }
 
 async function checkRights(database: Database): Promise<Finding> {
@@ -190,16 +243,15 @@ async function checkRights(database: Database): Promise<Finding> {
   if (!writes) {
     return {
       state: "warning",
-      detail: `${name} may ${
-        reads ? "only read" : "not even read"
+      detail: `${name} ${
+        reads ? "can only read" : "cannot read"
       } the prediction tables, so predict cannot store scores`,
-      remedy: `psql -c 'grant churn_writer to ${quoteIdentifier(name)}'`,
-      hint: "as an administrator of the database",
+      ...grantWriter(name),
     };
   }
   return {
     state: "ok",
-    detail: `${name} may store scores${creates ? " and create tables" : ""}`,
+    detail: `${name} can store scores${creates ? " and create tables" : ""}`,
   };
 }
 

@@ -2,7 +2,10 @@
 import { commandFor } from "../config/variant.ts";
 import { ageInDays, toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
-import { findProblems, readRuns } from "../scoring/deliveries.ts";
+import { findProblems, readRuns, worthSaying } from "../scoring/deliveries.ts";
+import { findChanged } from "../scoring/inputs.ts";
+import type { ScoringRun } from "../scoring/ledger.ts";
+import type { InputBatch } from "../services/input-batches.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
 import type { Services } from "../services/services.ts";
 import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
@@ -60,20 +63,22 @@ async function checkNewest(
       newest.rows.toLocaleString("en-US")
     } rows scored ${toDay(newest.finishedAt)}, version ${newest.modelVersion}`
     : "nothing scored yet";
-  const periods = await inputsOf(settings).then(
-    (inputs) => inputs.periods,
+  const batches = await inputsOf(settings).then(
+    (inputs) => inputs.batches,
     () => undefined,
   );
-  if (!periods) {
+  if (!batches) {
     const detail =
-      `${facts}; newer periods are not known, because the inputs cannot be listed (see Files)`;
+      `${facts}; cannot look for newer periods: the inputs cannot be listed (see Files)`;
     return { state: "skipped", detail };
   }
   // A run of another input has only the day of scoring for a period.
   const scored = new Set(
     runs.filter(({ hasPeriod }) => hasPeriod).map(({ period }) => period),
   );
-  const open = periods.filter((period) => !scored.has(period));
+  const open = batches.flatMap(({ period }) =>
+    period === undefined || scored.has(period) ? [] : [period]
+  );
   const problems = findProblems({
     delivered: open.map((period) => ({
       batch: { period },
@@ -101,9 +106,42 @@ async function checkNewest(
     const detail = newest ? `${facts}; ${what}` : what;
     return { state: "warning", detail, remedy: predict };
   }
+  const stale = newest && await findStale(services, batches, { runs });
+  if (stale?.changed) {
+    const detail = `${facts}; ${stale.changed}`;
+    return { state: "warning", detail, remedy: predict };
+  }
+  if (stale?.sideFile) {
+    return {
+      state: "warning",
+      detail: `${facts}; ${stale.sideFile}`,
+      hint: "correct the side file, or deliver the data again",
+    };
+  }
   return newest
     ? { state: "ok", detail: facts }
     : { state: "warning", detail: facts, remedy: predict };
+}
+
+/** Says which scored periods changed since, or why the side file of the newest contradicts it. */
+async function findStale(
+  services: Services,
+  batches: readonly InputBatch[],
+  { runs }: { runs: readonly ScoringRun[] },
+): Promise<{ changed?: string; sideFile?: string | undefined }> {
+  const { changed, same } = await findChanged(services, batches, { runs });
+  const [first] = changed;
+  if (first) {
+    return {
+      changed: changed.length === 1
+        ? `the data of ${first.period} changed since`
+        : `the data of ${changed.length} periods changed since, the newest ${
+          changed.at(-1)?.period
+        }`,
+    };
+  }
+  const [said] = await worthSaying(services, same, { choice: everything });
+  return { sideFile: said?.failure ?? said?.incomplete };
 }
 
 function ageOf(period: string): string {

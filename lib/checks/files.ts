@@ -36,7 +36,7 @@ export async function checkFiles(
       {
         remedy: `aws s3 ls s3://${bucket}/`,
         hint:
-          "MLFLOW_S3_BUCKET names the bucket, AWS_REGION and AWS_ENDPOINT_URL say where it is",
+          "MLFLOW_S3_BUCKET sets the bucket, AWS_REGION and AWS_ENDPOINT_URL its location",
       },
     ),
   ];
@@ -91,7 +91,7 @@ async function checkRoot(services: Services, root: string): Promise<Check> {
   return await runCheck(
     { group, title: "Artifact root" },
     () => answers(services.artifacts(root), undefined),
-    { hint: "MLFLOW_ARTIFACT_ROOT names it" },
+    { hint: "set by MLFLOW_ARTIFACT_ROOT" },
   );
 }
 
@@ -124,7 +124,7 @@ async function checkVariant(
     else if (size === 0) empty.push(path);
   }
   const inputs = await inputsOf(settings);
-  const periods = inputs.periods.length;
+  const periods = inputs.batches.length;
   if (missing.length + empty.length === 0 && inputs.files > 0) {
     return {
       state: "ok",
@@ -137,14 +137,14 @@ async function checkVariant(
   }
   const place = locationOf(stores, "");
   const lacks = [
-    ...missing.length === 0 ? [] : [`${missing.join(", ")} for log-model`],
-    ...inputs.files === 0 ? [`inputs like ${inputs.uri} for predict`] : [],
+    ...missing.length === 0 ? [] : [`${missing.join(", ")} (for log-model)`],
+    ...inputs.files === 0 ? [`inputs ${inputs.uri} (for predict)`] : [],
   ];
   const problems = [
-    ...lacks.length === 0 ? [] : [`${place} lacks ${lacks.join(", and ")}`],
+    ...lacks.length === 0 ? [] : [`missing in ${place}: ${lacks.join("; ")}`],
     ...empty.length === 0
       ? []
-      : [`empty files, 0 bytes, in ${place}: ${empty.join(", ")}`],
+      : [`empty (0 bytes) in ${place}: ${empty.join(", ")}`],
   ];
   const wantedFirst = [...missing, ...empty][0] ?? inputs.path;
   return {

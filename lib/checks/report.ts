@@ -127,7 +127,7 @@ function summarize(
     ...warnings > 0
       ? [`${warnings} ${warnings === 1 ? "warning" : "warnings"}`]
       : [],
-    `${ok} in order`,
+    `${ok} ok`,
   ];
   return `${parts.join(", ")}. Nothing was changed.`;
 }

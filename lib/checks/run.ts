@@ -7,6 +7,7 @@ import type { Check } from "./check.ts";
 import { skip } from "./check.ts";
 import {
   checkConnection,
+  checkMlflowRights,
   checkMlflowTables,
   checkPredictionTables,
   checkRoles,
@@ -101,7 +102,7 @@ async function checkConfigured(
     }),
   ]);
   const [mlflowTables, predictionTables, roles, contents] = await Promise.all([
-    tracking ? checkMlflowTables(tracking.database) : undefined,
+    tracking ? checkMlflow(tracking.database) : [],
     checkPredictionTables(predictions?.database),
     checkRoles([tracking?.database, predictions?.database]),
     checkContents(services, chosen, {
@@ -115,11 +116,19 @@ async function checkConfigured(
       check !== undefined
     ),
     ...tracking?.checks ?? [],
-    ...mlflowTables ? [mlflowTables] : [],
+    ...mlflowTables,
     ...predictions?.checks ?? [],
     ...predictionTables,
     ...roles,
     ...contents,
+  ];
+}
+
+/** Checks MLflow's tables, and what the login may do with them. */
+async function checkMlflow(database: Database | undefined): Promise<Check[]> {
+  return [
+    await checkMlflowTables(database),
+    ...await checkMlflowRights(database),
   ];
 }
 

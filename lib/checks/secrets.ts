@@ -74,7 +74,7 @@ async function checkLogin(
           shellWord(name)
         }`,
       hint:
-        `the secret is JSON such as ${fields}; ${setting} names it, MLFLOW_SECRET_REGION says where`,
+        `expected JSON ${fields}; ${setting} sets its name, MLFLOW_SECRET_REGION its region`,
     },
   );
   const isShown = name !== undefined || check.state !== "ok";

@@ -51,8 +51,8 @@ export async function checkSettings(
         group,
         title: name,
         state: meant === undefined ? "warning" : "wrong",
-        detail: `no setting has this name, so it is ignored${
-          meant === undefined ? "" : `; ${meant} is probably meant`
+        detail: `not a known setting, ignored${
+          meant === undefined ? "" : `; did you mean ${meant}?`
         }`,
         remedy: meant === undefined
           ? `unset ${name}`
@@ -78,8 +78,8 @@ function checkEnvironment(
     parseAlerting(config.alerts);
     const set = serviceSettings.filter((name) => environment[name]?.trim());
     const detail = config.embedded
-      ? `no services are set, so everything is stored in ${config.home}`
-      : `services by ${set.join(", ")}`;
+      ? `no services configured; everything is stored in ${config.home}`
+      : `services configured by ${set.join(", ")}`;
     return { config, check: { ...subject, state: "ok", detail } };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -111,7 +111,7 @@ async function checkVariants(
           ? `${titles.length} ${
             titles.length === 1 ? "variant" : "variants"
           }: ${shorten(titles)}`
-          : "it lists no variants, so that --all and the schedule score nothing",
+          : "no variants listed: --all and the schedule score nothing",
       },
     };
   } catch (error) {

@@ -27,8 +27,11 @@ export interface VariantScript<F> {
     flags: F,
     options: { columns: number },
   ) => Promise<Outcome>;
-  /** Runs once, before the first variant. */
-  readonly before?: (services: Services) => Promise<void>;
+  /** Runs once, before the first of the chosen variants. */
+  readonly before?: (
+    services: Services,
+    chosen: readonly VariantSettings[],
+  ) => Promise<void>;
   /** Whether to create missing databases. */
   readonly createDatabases?: boolean;
   /** Returns whether a call changes nothing in the services; by default it may. */
@@ -57,7 +60,7 @@ export async function runForVariants<const Table extends FlagTable>(
       readOnly: script.readOnly?.(flags) ?? false,
     });
     const chosen = chosenVariants(services.variants, flags);
-    await script.before?.(services);
+    await script.before?.(services, chosen);
     const work = chosen.map((settings) => ({
       key: settings.variant.key,
       title: settings.variant.title,

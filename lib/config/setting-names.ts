@@ -36,7 +36,7 @@ const settings = [
 /** A variable of MLflow's own server that is near a setting. */
 const ofMlflow = ["MLFLOW_TRACKING_DIR"];
 
-/** A name in the environment that is no setting. */
+/** A name in the environment that is not a known setting. */
 export interface UnknownSetting {
   readonly name: string;
   /** The setting that it most likely means; undefined if none is near. */
@@ -70,9 +70,9 @@ export function findUnknownSettings(
   });
 }
 
-/** Says that a name is no setting. */
+/** Says that a name is not a known setting. */
 export function describeUnknown({ name, meant }: UnknownSetting): string {
-  return `${name} is no setting and is ignored${
+  return `${name} is not a known setting and is ignored${
     meant === undefined ? "" : `; did you mean ${meant}?`
   }`;
 }

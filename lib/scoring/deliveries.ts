@@ -167,7 +167,7 @@ export function warnOfHidden(
     }
     if (unnamed && unnamed.period > period) {
       log.warn(
-        `${uri} is for ${period}, but for its players who are in scoring run ${unnamed.id} as well, churn_predictions_current shows that one: it names no period, so the day of scoring, ${unnamed.period}, counts`,
+        `${uri} is for ${period}, but churn_predictions_current shows scoring run ${unnamed.id} for players in both: that run has no period, so it counts as ${unnamed.period}, the day of scoring`,
       );
     }
   }

@@ -74,7 +74,7 @@ export async function readPromise(
     return undefined;
   }
   throw new IncompleteDelivery(
-    `Cannot use ${batch.uri}: its side file ${expect.manifest.text} (expect.manifest) is not there yet`,
+    `Cannot use ${batch.uri}: its side file ${expect.manifest.text} (expect.manifest) is missing`,
   );
 }
 

@@ -283,6 +283,39 @@ async function findKnown(
   return own.find((run) => run.contentSha256 === contentSha256);
 }
 
+/**
+ * Returns the batches of scored periods whose content changed since, so that
+ * `predict` would score them again, and those that did not. One is left out if only
+ * reading more than 4 MiB would tell.
+ *
+ * @param options `runs`: the variant's completed runs.
+ */
+export async function findChanged(
+  services: Services,
+  batches: readonly InputBatch[],
+  { runs }: { runs: readonly ScoringRun[] },
+): Promise<{ changed: readonly InputBatch[]; same: readonly SkippedBatch[] }> {
+  const known = batches.filter((batch) => {
+    const own = runs.filter((run) =>
+      run.hasPeriod && run.period === batch.period
+    );
+    const size = sizeOf(batch);
+    const isCheap = size <= smallBytes ||
+      own.some(({ inputVersion }) =>
+        inputVersion !== null && inputVersion === batch.version
+      ) || own.every(({ inputBytes }) =>
+        inputBytes !== null && inputBytes !== size
+      );
+    return own.length > 0 && isCheap;
+  });
+  const { fresh, skipped } = await sortInputs(services, known, {
+    runs,
+    again: () => false,
+    named: false,
+  });
+  return { changed: fresh, same: skipped };
+}
+
 /** Leaves out the files of a batch that have the same content as an earlier one. Only files of equal size are read. */
 async function withoutCopies(
   services: Services,

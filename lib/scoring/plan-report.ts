@@ -120,10 +120,10 @@ export async function describePlan(
     text: [
       headline(planned, variant.title),
       ...firstRun
-        ? toFact("first", [describeFirstRun(firstRun, place)], width)
+        ? toFact("setup", [describeFirstRun(firstRun, place)], width)
         : [],
       ...toFact("model", [
-        `${version.name} version ${version.version}: ${reason.state}`,
+        `${version.name} version ${version.version}, ${reason.state}`,
         reason.uri,
       ], width),
       ...toFact(
@@ -200,16 +200,16 @@ async function toDestination(
   { output }: PlanFacts,
 ): Promise<{ kind: string; place: string; words: string }> {
   if (output !== "postgres") {
-    return { kind: "file", place: output, words: "the file" };
+    return { kind: "file", place: output, words: "file" };
   }
   const { config } = services;
   const folder = `${config.home}/database`;
   if (config.embedded) {
-    const words = "the table churn_predictions of the embedded database";
+    const words = "table churn_predictions of the embedded database";
     return { kind: "embedded", place: folder, words };
   }
   const place = (await services.predictions()).description;
-  return { kind: "postgres", place, words: "the table churn_predictions in" };
+  return { kind: "postgres", place, words: "table churn_predictions in" };
 }
 
 /** Says why this version scores: its state in the registry, and what asks for it. */
@@ -225,18 +225,18 @@ function toReason(
     : isDefault
     ? `${modelUri}, the default`
     : `model_uri ${modelUri} in variants.yaml`;
-  const has = firstRun ? "it will have" : "it has";
+  const after = firstRun ? " after the first run" : "";
   switch (reference.kind) {
     case "stage":
-      return { state: `${has} the stage ${version.stage}`, uri };
+      return { state: `stage ${version.stage}${after}`, uri };
     case "alias":
-      return { state: `${has} the alias ${reference.alias}`, uri };
+      return { state: `alias ${reference.alias}${after}`, uri };
     case "latest":
-      return { state: "it is the newest version", uri };
+      return { state: "the newest version", uri };
     case "version":
-      return { state: "it is named by its number", uri };
+      return { state: "requested by number", uri };
     case "model":
-      return { state: "it is the logged model's newest version", uri };
+      return { state: "the newest version of the logged model", uri };
   }
 }
 
@@ -261,7 +261,7 @@ function describeFirstRun(
   { modelUri, version: { name, version } }: Production & { modelUri: string },
   place: Place,
 ): string {
-  return `set up the store, which has no model of this variant yet: log ${
+  return `first run: register ${
     place(modelUri)
   } as ${name} version ${version} and promote it`;
 }

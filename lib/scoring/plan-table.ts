@@ -109,10 +109,10 @@ function remarks(planned: readonly PlannedBatch[]): string[] {
       ...failure === undefined ? [] : [oneLine(`  ✗ ${failure}`)],
       ...incomplete === undefined ? [] : [oneLine(`  ! ${incomplete}`)],
       ...rows?.from === "promised"
-        ? [`  The rows of ${periodOf(batch)} are those of its side file`]
+        ? [`  ${periodOf(batch)}: row count taken from the side file`]
         : [],
     ]),
-    ...planned.some(isUnknown) ? ["  ? rows: known when the file is read"] : [],
+    ...planned.some(isUnknown) ? ["  ? rows: known once the file is read"] : [],
   ];
 }
 

@@ -106,22 +106,41 @@ export async function openOrCreate(
  * login may create tables if they are needed. Creates nothing.
  *
  * @param needsTables Tells whether tables are missing in the open database, or throws why it cannot be used.
+ * @returns A text that is equal for two logins whose tables are or would be in one schema of one database.
  * @throws {UsageError} If the server refuses the login, or it lacks a privilege.
  * @throws {TransientError} If the server cannot be reached.
  */
 export async function checkOpenOrCreate(
   settings: PostgresSettings,
   needsTables: (database: Database) => Promise<boolean>,
-): Promise<void> {
+): Promise<string> {
   const readOnly = { ...settings, readOnly: true };
+  const schemaOf = "coalesce(current_schema(), current_setting('search_path'))";
   try {
     await using database = await openServer(readOnly);
     if (await needsTables(database)) await checkMayCreateTables(database);
+    return await placeOf(database, `current_database() || '.' || ${schemaOf}`);
   } catch (error) {
     if (!(error instanceof MissingDatabaseError)) throw error;
     await using admin = await openServer({ ...readOnly, database: "postgres" });
     await checkMayCreateDatabase(admin, settings.database);
+    return await placeOf(admin, "$1", [
+      `${settings.database} ${settings.options ?? ""}`,
+    ]);
   }
+}
+
+/** Returns a text for a place on a server, which may have several addresses: no two servers start in the same microsecond. */
+async function placeOf(
+  database: Database,
+  place: string,
+  values: readonly string[] = [],
+): Promise<string> {
+  const [row] = await database.query<{ place: string }>(
+    `select pg_postmaster_start_time()::text || ' ' || (${place})::text as place`,
+    values,
+  );
+  return row?.place ?? "";
 }
 
 async function openDatabase(

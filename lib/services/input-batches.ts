@@ -223,8 +223,8 @@ export interface FoundInputs {
   readonly path: string;
   /** Number of files that match it; for a variant without declared inputs and weekly files, 1 if it has the sample. */
   readonly files: number;
-  /** Periods of the files, oldest first; empty if their paths have none. */
-  readonly periods: readonly Period[];
+  /** The batches with a period in their path, oldest first; they need not be closed. */
+  readonly batches: readonly InputBatch[];
 }
 
 /**
@@ -257,14 +257,14 @@ export async function findInputs(
       uri,
       path,
       files: (batches ?? []).reduce((sum, { parts }) => sum + parts.length, 0),
-      periods: (batches ?? []).flatMap(({ period }) => period ?? []),
+      batches: (batches ?? []).filter(({ period }) => period !== undefined),
     };
   }
   const found = await findVariantFile(files, sample);
   await found?.file[Symbol.asyncDispose]();
   return found
-    ? { uri: found.file.uri, path: sample, files: 1, periods: [] }
-    : { uri, path, files: 0, periods: [] };
+    ? { uri: found.file.uri, path: sample, files: 1, batches: [] }
+    : { uri, path, files: 0, batches: [] };
 }
 
 /**

@@ -140,6 +140,60 @@ export async function needsPredictionsSchema(
   return missing.length > 0;
 }
 
+/**
+ * Checks that the login may alter the prediction tables that exist already, as a
+ * migration does. Changes nothing.
+ *
+ * @throws {UsageError} If they belong to another role.
+ */
+export async function checkMayExtend(database: Database): Promise<void> {
+  const foreign = await database.query<{ name: string; owner: string }>(
+    `select c.relname::text as name, pg_get_userbyid(c.relowner)::text as owner
+     from pg_class c
+     where c.relnamespace = to_regnamespace(quote_ident(current_schema()))
+       and c.relname = any($1) and c.relkind in ('r', 'p', 'v')
+       and not pg_has_role(c.relowner, 'USAGE')
+     order by c.relname`,
+    [[...ownTables, migrationsTable, "churn_predictions_current"]],
+  );
+  const [first] = foreign;
+  if (!first) return;
+  throw new UsageError(
+    `Cannot extend the prediction tables as ${database.description}: ${
+      listSome(foreign.map(({ name }) => name))
+    } belong to ${first.owner}; run setup with that login, or grant its role to this one`,
+  );
+}
+
+/**
+ * Checks that the login may create the experiments that MLflow's tables do not have
+ * yet. Changes nothing.
+ *
+ * @param names The experiments that are needed.
+ * @throws {UsageError} If it may not.
+ */
+export async function checkMayCreateExperiments(
+  database: Database,
+  names: readonly string[],
+): Promise<void> {
+  const [may] = await database.query<{ reads: boolean; writes: boolean }>(
+    `select has_table_privilege('experiments', 'SELECT') as reads,
+       has_table_privilege('experiments', 'INSERT')
+         and has_table_privilege('experiment_tags', 'INSERT')
+         and coalesce(has_sequence_privilege(pg_get_serial_sequence('experiments', 'experiment_id'), 'USAGE'), true) as writes`,
+  );
+  if (may?.reads) {
+    const found = await database.query<{ name: string }>(
+      "select name from experiments where name = any($1)",
+      [names],
+    );
+    if (may.writes || found.length === new Set(names).size) return;
+  }
+  throw new UsageError(
+    `Cannot create experiments as ${database.description}: permission denied for table experiments; grant the privilege, or use another login`,
+  );
+}
+
 /** What a predictions database has of the schema of this release. */
 export interface PredictionsSchemaState {
   /** False if none of our tables exists. */

@@ -45,7 +45,7 @@ Deno.test("checks are grouped, details wrap, and a command is one line to paste"
   ok(lines.every((line) => line.length <= 80 || line.includes(long)), text);
   strictEqual(
     lines.at(-1),
-    "1 wrong, 1 warning, 1 in order. Nothing was changed.",
+    "1 wrong, 1 warning, 1 ok. Nothing was changed.",
   );
   // A wide window does not make the lines longer than 100 characters.
   const wide = describeChecks(checks, { columns: 300 }).text.split("\n");

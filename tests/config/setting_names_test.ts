@@ -18,7 +18,7 @@ Deno.test("every setting that the code reads is known, so that none is reported 
     ) names.add(name);
   }
   ok(names.size > 25);
-  // A name of a family, such as MLFLOW_*, is no setting.
+  // A name of a family, such as MLFLOW_*, is not a setting.
   const all = [...names].filter((name) => name.includes("_"));
   deepStrictEqual(findUnknownSettings(all), []);
 });
@@ -73,7 +73,7 @@ print(json.dumps(sorted(set(re.findall(r"\\bMLFLOW_[A-Z0-9_]+", text)))))`,
 
 Deno.test("loadConfig() warns of a misspelled setting, and names it if a setting is missing", () => {
   deepStrictEqual(loadConfig({ MLFLOW_S3_BUKET: "models" }).warnings, [
-    "MLFLOW_S3_BUKET is no setting and is ignored; did you mean MLFLOW_S3_BUCKET?",
+    "MLFLOW_S3_BUKET is not a known setting and is ignored; did you mean MLFLOW_S3_BUCKET?",
   ]);
   throws(
     () => loadConfig({ MLFLOW_S3_BUCKET: "models", MLFLOW_SECRET_NMAE: "x" }),

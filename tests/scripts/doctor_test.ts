@@ -19,6 +19,7 @@ import { startFaults } from "../support/faults.ts";
 import { readDatabaseState } from "../support/database_state.ts";
 import { readTree } from "../support/file_tree.ts";
 import { startMlflowServer } from "../support/mlflow.ts";
+import { openProject } from "../support/project.ts";
 import { testWithPython } from "../support/python.ts";
 import {
   freePort,
@@ -82,7 +83,7 @@ Deno.test("doctor on a fresh clone says what the first command is, and creates n
 
   const { stdout } = await runCommand("doctor", [], { env, json: false });
   match(stdout, /^Installation\n {2}✓ Deno {5}2\.\d+\.\d+\n/);
-  match(stdout, /\n1 warning, \d+ in order\. Nothing was changed\.\n$/);
+  match(stdout, /\n1 warning, \d+ ok\. Nothing was changed\.\n$/);
   ok(!stdout.includes("\x1b"));
   ok(stdout.split("\n").every((line) => line.length <= 100), stdout);
 });
@@ -131,7 +132,7 @@ Deno.test("doctor on the embedded store changes no byte of it, and finds what is
     });
     match(
       stderr,
-      /WARNING: MLFLOW_S3_BUKET is no setting and is ignored; did you mean MLFLOW_S3_BUCKET\?/,
+      /WARNING: MLFLOW_S3_BUKET is not a known setting and is ignored; did you mean MLFLOW_S3_BUCKET\?/,
     );
   });
 
@@ -171,6 +172,43 @@ Deno.test("doctor on the embedded store changes no byte of it, and finds what is
     bytes[at]! ^= 1;
     await Deno.writeFile(path, bytes);
   });
+});
+
+Deno.test("doctor finds scored data that changed since, and a side file that contradicts them", async () => {
+  await using project = await openProject(
+    await Deno.readTextFile("variants.yaml"),
+  );
+  const weekly = `${project.path}/data/churn/weekly`;
+  await project.run("predict");
+  const data = async () => {
+    const found = await project.run("doctor");
+    const base = find(found, "Data: base");
+    return { state: base.state, detail: base.detail, remedy: base.remedy };
+  };
+  strictEqual((await data()).state, "ok");
+  const text = await Deno.readTextFile(`${weekly}/2026-11-16.jsonl`);
+  // The same content, written again.
+  await Deno.writeTextFile(`${weekly}/2026-11-16.jsonl`, text);
+  strictEqual((await data()).state, "ok");
+  await Deno.writeTextFile(
+    `${weekly}/2026-11-16.jsonl`,
+    text.replace(/\n[^\n]+\n?$/, "\n"),
+  );
+  const changed = await data();
+  deepStrictEqual([changed.state, changed.remedy], [
+    "warning",
+    "deno task predict",
+  ]);
+  match(changed.detail, /; the data of 2026-11-16 changed since$/);
+  const done = await project.run("predict");
+  strictEqual(done.report.rows, 399);
+  strictEqual((await data()).state, "ok");
+  await Deno.writeTextFile(`${weekly}/2026-11-23.manifest.json`, '{"rows": 5}');
+  const side = await data();
+  strictEqual(side.state, "warning");
+  match(side.detail, /2026-11-23\.manifest\.json promises 5$/);
+  await Deno.writeTextFile(`${weekly}/2026-11-23.manifest.json`, "{");
+  match((await data()).detail, /2026-11-23\.manifest\.json/);
 });
 
 Deno.test("doctor names what is wrong in variants.yaml, and still checks the rest", async () => {
@@ -268,6 +306,7 @@ testWithPython(
         "Databases: MLflow's database",
         "Databases: MLflow's database, TLS",
         "Databases: MLflow's tables",
+        "Databases: MLflow login's rights",
         "Databases: Predictions",
         "Databases: Predictions, TLS",
         "Databases: Prediction tables",
@@ -296,7 +335,7 @@ testWithPython(
       const empty = await doctor(0, { MLFLOW_S3_BUCKET: "empty-bucket" });
       match(
         find(empty, "Files: geography US").detail,
-        /empty-bucket\/geography-us lacks models\/churn\/xgb_churn_model_2\.bin, /,
+        /missing in s3:\/\/empty-bucket\/geography-us: models\/churn\/xgb_churn_model_2\.bin, /,
       );
     });
 
@@ -400,7 +439,7 @@ testWithPython(
       const earlier = await doctor(2);
       match(
         find(earlier, "Databases: Prediction tables").detail,
-        new RegExp(`of an earlier release: ${last?.name} not applied`),
+        new RegExp(`from an earlier release; not applied: ${last?.name}`),
       );
       strictEqual(
         find(earlier, "Databases: Prediction tables").remedy,
@@ -434,6 +473,25 @@ testWithPython(
         password: "p@ss-analyst",
         dbname: "predictions",
       });
+      await using mlflow = await openAs(postgres, "mlflow_db");
+      await rotateSecret(moto, "mlflow-db", {
+        ...login,
+        username: "analyst",
+        password: "p@ss-analyst",
+        dbname: "mlflow_db",
+      });
+      const reading = await doctor();
+      match(
+        find(reading, "Databases: MLflow login's rights").detail,
+        /analyst can only read MLflow's tables, so predict cannot log its runs/,
+      );
+      await mlflow.query("revoke select on model_versions from churn_reader");
+      match(
+        find(await doctor(2), "Databases: MLflow login's rights").detail,
+        /analyst cannot read MLflow's tables/,
+      );
+      await mlflow.query("grant select on model_versions to churn_reader");
+      await rotateSecret(moto, "mlflow-db", { ...login, dbname: "mlflow_db" });
       await predictions.query(
         "revoke select on scoring_runs from churn_writer",
       );
@@ -444,7 +502,7 @@ testWithPython(
       });
       match(
         find(found, "Databases: Login's rights").detail,
-        /analyst may only read/,
+        /analyst can only read/,
       );
       await rotateSecret(moto, "predictions", {
         ...login,

@@ -36,12 +36,12 @@ Deno.test("plan on an empty store says what the first predict will do, which the
     text,
     /^Plan for base: score 3 periods in 3 files, 1,200 rows, 215 kB$/m,
   );
-  match(text, /set up the store, which has no model of this variant yet/);
+  match(text, /^ +setup +first run: register models\/churn/m);
   match(
     text,
     /models\/churn\/xgb_churn_model_2\.bin as churn-prediction-model version 1/,
   );
-  match(text, /it will have the stage Production/);
+  match(text, /version 1, stage Production after the first run$/m);
   match(text, /To score: `deno task predict`$/m);
   ok(text.split("\n").every((line) => line.length <= 100), text);
   const all = await runCommand("plan", ["--all"], { env });
@@ -340,7 +340,7 @@ Deno.test("plan of a first run refuses the files that log-model would refuse", a
     { group, title }: Record<string, string>,
   ) => group === "Files" && title === "base");
   strictEqual(files.state, "warning");
-  match(files.detail, /empty files, 0 bytes, .*xgb_churn_model_2\.bin/);
+  match(files.detail, /empty \(0 bytes\) in .*xgb_churn_model_2\.bin/);
   await Deno.writeFile(model, bytes);
   await Deno.remove(names);
   const [missing, missingToo] = await refusals();

@@ -165,6 +165,51 @@ testWithPython(
       },
     );
 
+    await t.step("one database for both", async () => {
+      await using admin = await open("postgres");
+      await admin.query("create database shared");
+      await rotateSecret(moto, "mlflow", { ...login, dbname: "shared" });
+      // The same server by another name.
+      for (const name of [host, "localhost"]) {
+        const same = { ...good, host: name, dbname: "shared" };
+        await rotateSecret(moto, "predictions", same);
+        match(
+          await refused(2),
+          /Cannot store predictions in shared: it is also the database for MLflow/,
+        );
+      }
+      await admin.query("drop database shared");
+      // Neither of the two exists yet.
+      match(await refused(2), /it is also the database for MLflow/);
+      await rotateSecret(moto, "mlflow", { ...login, dbname: "mlflow_db" });
+      await rotateSecret(moto, "predictions", good);
+    });
+
+    await t.step("tables that belong to another login", async () => {
+      await using admin = await open("postgres");
+      await admin.query("create database older");
+      {
+        await using database = await open("older");
+        await database.query("grant all on schema public to small");
+        await database.query(
+          `create table churn_predictions (id serial primary key, prediction_timestamp timestamp,
+             geography_id text, churn_probability float, model_version text)`,
+        );
+      }
+      await rotateSecret(moto, "predictions", {
+        ...good,
+        username: "small",
+        password: "small-word",
+        dbname: "older",
+      });
+      match(
+        await refused(2),
+        new RegExp(`churn_predictions belong to ${user}; run setup with`),
+      );
+      await admin.query("drop database older");
+      await rotateSecret(moto, "predictions", good);
+    });
+
     await t.step(
       "credentials that may not list the bucket are no reason to stop",
       async () => {
@@ -181,6 +226,30 @@ testWithPython(
         strictEqual(report.status, "created");
         const { tables } = await stateOf();
         ok(JSON.stringify(tables).includes("scoring_runs"));
+      },
+    );
+
+    await t.step(
+      "a login that may not create MLflow's experiments",
+      async () => {
+        {
+          await using database = await open("mlflow_db");
+          await database.query("grant churn_reader to small");
+        }
+        await rotateSecret(moto, "mlflow", {
+          ...login,
+          username: "small",
+          password: "small-word",
+          dbname: "mlflow_db",
+        });
+        const before = await stateOf();
+        const eu = ["--geography", "EU", "--company", "ClientB"];
+        const { report } = await runCommand("setup", eu, { env, code: 2 });
+        match(report.error, /Cannot create experiments as small@/);
+        deepStrictEqual(await stateOf(), before);
+        // That of US is there already.
+        await runCommand("setup", us, { env });
+        await rotateSecret(moto, "mlflow", { ...login, dbname: "mlflow_db" });
       },
     );
 

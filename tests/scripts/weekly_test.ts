@@ -662,7 +662,7 @@ Deno.test("deliveries that could go wrong without a word: damaged, empty, double
   await deliver(pathOf(now), toLines(week(0)));
   match(
     (await run("predict", strict)).stderr,
-    /names no period, so the day of scoring/,
+    /has no period, so it counts as \d{4}-\d\d-\d\d, the day of scoring/,
   );
 
   // A week that is far in the future is said, and does not count as the newest.
