@@ -42,7 +42,11 @@ async function init(
   const files = await readOwnFiles(services, flags);
   const positiveClass = flags["positive-class"];
   await using opened = await openCandidateModel(files.model.bytes, {
-    settings: { positiveClass, modelOutput: undefined },
+    settings: {
+      positiveClass,
+      modelOutput: undefined,
+      names: { outcome: flags.outcome ?? "the outcome" },
+    },
     file: files.model.uri,
   });
   const scaffold = toScaffold(files, opened.model, {

@@ -60,7 +60,7 @@ export async function monitor(
   const runs = await readLedger(services, variant);
   const challenger = (outcomes ?? declared) &&
     await findChallenger(services, settings, flags.challenger);
-  const run = await chooseRun(services, variant, { runs, choice, outcomes });
+  const run = await chooseRun(services, settings, { runs, choice, outcomes });
   const matured = declared &&
     await measureMatured(services, { ...settings, outcomes: declared }, {
       runs,

@@ -79,6 +79,7 @@ export async function predict(
       ledger ? [{ batch, contentSha256: ledger.contentSha256 }] : []
     ),
     runs,
+    names: settings.names,
   });
   const outcome = describePrediction(config, {
     ...facts,

@@ -369,7 +369,7 @@ export const monitorCommand = {
       kind: "text",
       value: "URI",
       help:
-        "rows with player id and label: s3:// or a file (outcomes in variants.yaml)",
+        "rows with id and label: s3:// or a file (outcomes in variants.yaml)",
       file: read,
     },
     challenger: {

@@ -104,6 +104,9 @@ export function toNames(
   };
 }
 
+/** The names of a variant that declares none: players who churn. */
+export const usualNames: Names = toNames(undefined, undefined);
+
 /** Returns a name as the name of a column: `failure probability` is `failure_probability`. */
 function toColumn(name: string): string {
   return name.trim().replaceAll(/\s+/g, "_");

@@ -1,4 +1,5 @@
 /** Writes an alert as plain text, as Markdown for a GitHub issue, and as a message for a Slack-compatible webhook. */
+import { namesOf } from "./result.ts";
 import { escapeControls, escapeMarkdown } from "../base/printable.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 import {
@@ -202,7 +203,9 @@ function describeRun(result: MonitoringResult): string {
   const { scoring_run: run } = result;
   return `period ${
     toSource(result).period
-  }, scoring run ${run.id}, ${run.rows} players, ${run.model_name} version ${run.model_version}`;
+  }, scoring run ${run.id}, ${run.rows} ${
+    namesOf(result).entities
+  }, ${run.model_name} version ${run.model_version}`;
 }
 
 function describeSource({ source }: VerdictState): Line[] {
@@ -244,9 +247,11 @@ function detailsOf(verdict: AlertVerdict, result: MonitoringResult): Line[] {
             `limits: a drop of AUC warns at ${drop.warn} and fails at ${drop.fail}, a shift of calibration at ${shift.warn} and ${shift.fail} log-odds, each beyond its error`,
         },
         {
-          text: `outcomes of ${performance.matured} players (${
-            percent(performance.coverage)
-          }), ${outcomes?.uri ?? "of unknown origin"}`,
+          text: `outcomes of ${performance.matured} ${
+            namesOf(result).entities
+          } (${percent(performance.coverage)}), ${
+            outcomes?.uri ?? "of unknown origin"
+          }`,
         },
       ];
     }

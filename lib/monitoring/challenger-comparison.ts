@@ -1,4 +1,5 @@
 /** The comparison of a version that scored a run with a challenger. */
+import { type Names, usualNames } from "../config/names.ts";
 import type { Interval } from "../statistics/intervals.ts";
 
 /** The challenger's metrics beside those of the run's version, with the fields of the JSON report. */
@@ -30,6 +31,7 @@ export function describeChallenger(
     auc_difference: difference,
     auc_difference_interval: interval,
   }: ChallengerComparison,
+  { entities }: Pick<Names, "entities"> = usualNames,
 ): string {
   const metric = (name: string) =>
     `${champion[name]?.toFixed(4) ?? "–"} and ${
@@ -40,7 +42,7 @@ export function describeChallenger(
     : `, difference ${difference.toFixed(4)} (95 % interval ${
       interval.map((end) => end.toFixed(4)).join(" to ")
     })`;
-  return `challenger ${asked}, version ${version}, on the same ${rows} players: AUC ${
+  return `challenger ${asked}, version ${version}, on the same ${rows} ${entities}: AUC ${
     metric("auc")
   }${gain}; log loss ${metric("log_loss")}`;
 }

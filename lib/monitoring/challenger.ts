@@ -100,7 +100,7 @@ export async function compareChallenger(
   const both = champion.ids.flatMap((id, row) => scores.has(id) ? [row] : []);
   if (both.length === 0) {
     notes.push(
-      `the challenger ${asked} has no score for any player with an outcome`,
+      `the challenger ${asked} has no score for any ${settings.names.entity} with an outcome`,
     );
     return undefined;
   }

@@ -1,4 +1,5 @@
 /** Joins outcomes to scored players and describes how representative they are. */
+import { type Names, usualNames } from "../config/names.ts";
 import { percent } from "./reason.ts";
 import { chiSquareLimit } from "../statistics/drift.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
@@ -94,18 +95,20 @@ function countTenths(
  */
 export function describeCoverage(
   joined: JoinedOutcomes,
-  { limits = thresholds, ...counts }: {
+  { limits = thresholds, names = usualNames, ...counts }: {
     rows: number;
     outcomes: number;
     limits?: Thresholds;
+    names?: Names;
   },
 ): string[] {
+  const { entity, entities } = names;
   const { players, unnamed, found } = joined;
   const warnings: string[] = [];
   const { warn } = limits.coverage;
   if (found.length < warn * players) {
     warnings.push(
-      `only ${found.length} of ${players} scored players (${
+      `only ${found.length} of ${players} scored ${entities} (${
         percent(found.length / players)
       }) have an outcome; the metrics cover only those`,
     );
@@ -114,13 +117,13 @@ export function describeCoverage(
     warnings.push(
       `only ${found.length} of ${counts.outcomes} outcomes (${
         percent(found.length / counts.outcomes)
-      }) belong to a player of this scoring run`,
+      }) belong to a ${entity} of this scoring run`,
     );
   }
   const spread = scoreSpread(joined.tenths, limits);
   if (spread) {
     warnings.push(
-      `the share of players with an outcome depends on the score: ${
+      `the share of ${entities} with an outcome depends on the score: ${
         percent(spread.low)
       } to ${
         percent(spread.high)
@@ -130,11 +133,11 @@ export function describeCoverage(
   const repeated = counts.rows - players;
   if (repeated > 0) {
     warnings.push(
-      `scored rows that repeat a player: ${repeated}; each player counts once, with the score of the last row`,
+      `scored rows that repeat a ${entity}: ${repeated}; each ${entity} counts once, with the score of the last row`,
     );
   }
   if (unnamed > 0) {
-    warnings.push(`scored rows without a player id: ${unnamed}`);
+    warnings.push(`scored rows without a ${entity} id: ${unnamed}`);
   }
   return warnings;
 }
@@ -146,17 +149,17 @@ export function describeCoverage(
  */
 export function coverageFault(
   { players, found, tenths }: JoinedOutcomes,
-  limits: Thresholds,
+  { limits, names = usualNames }: { limits: Thresholds; names?: Names },
 ): string | undefined {
   const { unknown } = limits.coverage;
   if (found.length < unknown * players) {
-    return `only ${found.length} of ${players} scored players have an outcome, at least ${
+    return `only ${found.length} of ${players} scored ${names.entities} have an outcome, at least ${
       percent(unknown)
     } are needed`;
   }
   const spread = scoreSpread(tenths, limits);
   return spread &&
-    `the share of players with an outcome depends on the score (${
+    `the share of ${names.entities} with an outcome depends on the score (${
       percent(spread.low)
     } to ${percent(spread.high)} across its tenths)`;
 }

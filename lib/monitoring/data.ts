@@ -1,4 +1,5 @@
 /** Judges whether a batch keeps the contract of its data. A broken delivery is repaired at its source; a new model would learn from it. */
+import { type Names, usualNames } from "../config/names.ts";
 import { shareNoise } from "../statistics/drift.ts";
 import {
   binOf,
@@ -27,6 +28,8 @@ export interface DataFinding {
     | "late";
   /** The model's column, or the raw column for `unseen`; absent for what is true of all columns. */
   readonly column?: string;
+  /** What a finding without a column is about, if the variant has other names for it. */
+  readonly subject?: string;
   readonly severity: "warn" | "fail";
   /** The numbers and the limits, in one sentence. */
   readonly reason: string;
@@ -64,6 +67,8 @@ export interface JudgedBatch {
   readonly duplicatePlayers?: number | undefined;
   /** Rows beyond the first of their player; undefined if only the players were counted. */
   readonly repeatedRows?: number | undefined;
+  /** What the variant calls its rows; players by default. */
+  readonly names?: Names | undefined;
   /** Days from the period's first day until it was scored, and the most that are expected; undefined without an expectation. */
   readonly delay?:
     | { readonly days: number; readonly maxDays: number }
@@ -125,9 +130,9 @@ const subjects: Partial<Record<DataFinding["check"], string>> = {
 
 /** Returns what a finding is about: its column, or in words what is true of all columns. */
 export function subjectOf(
-  { check, column }: Pick<DataFinding, "check" | "column">,
+  { check, column, subject }: Pick<DataFinding, "check" | "column" | "subject">,
 ): string {
-  return column ?? subjects[check] ?? check;
+  return column ?? subject ?? subjects[check] ?? check;
 }
 
 /**
@@ -204,7 +209,12 @@ function judgeRows(
 }
 
 function judgeDuplicates(
-  { rows, duplicatePlayers = 0, repeatedRows = duplicatePlayers }: JudgedBatch,
+  {
+    rows,
+    duplicatePlayers = 0,
+    repeatedRows = duplicatePlayers,
+    names = usualNames,
+  }: JudgedBatch,
   limits: Thresholds,
 ): DataFinding[] {
   if (rows < limits.min_rows) return [];
@@ -213,10 +223,14 @@ function judgeDuplicates(
   const severity = band(share, limits.duplicate_share);
   if (severity === "ok") return [];
   const reason =
-    `${repeatedRows} rows repeat one of ${duplicatePlayers} players, ${
+    `${repeatedRows} rows repeat one of ${duplicatePlayers} ${names.entities}, ${
       percent(share)
     } of ${rows} rows ${limitsOf(limits.duplicate_share)}`;
-  return [{ check: "duplicate", severity, reason }];
+  const { entities } = names;
+  const subject = entities === usualNames.entities
+    ? {}
+    : { subject: `duplicate ${entities}` };
+  return [{ check: "duplicate", ...subject, severity, reason }];
 }
 
 function judgeDelay({ delay }: JudgedBatch): DataFinding[] {

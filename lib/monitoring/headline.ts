@@ -1,7 +1,7 @@
 /** Says in one sentence what state a variant is in, why, and what to do. */
 import { type ColumnDrift, largestChange } from "./column-drift.ts";
 import { judgedColumns, sortedByConcern } from "./columns.ts";
-import { type MonitoringResult, periodOf } from "./result.ts";
+import { type MonitoringResult, namesOf, periodOf } from "./result.ts";
 import { thresholds } from "../config/monitoring.ts";
 import { isJudged, type Severity } from "./verdict.ts";
 import { percent, significant } from "./page/numbers.ts";
@@ -109,8 +109,12 @@ function explainData(
 }
 
 function explainPerformance(
-  { performance, earlier_performance: earlier, thresholds: stored }:
-    MonitoringResult,
+  {
+    performance,
+    earlier_performance: earlier,
+    thresholds: stored,
+    ...result
+  }: MonitoringResult,
   state: "fail" | "warn",
 ): Explanation {
   const isOwn = performance?.severity === state;
@@ -149,9 +153,9 @@ function explainPerformance(
       : [],
     ...isShifted
       ? [
-        `the churn rate is ${significant(100 * Math.abs(difference))} points ${
-          difference > 0 ? "above" : "below"
-        } the expected one`,
+        `the ${namesOf(result).outcome} rate is ${
+          significant(100 * Math.abs(difference))
+        } points ${difference > 0 ? "above" : "below"} the expected one`,
       ]
       : [],
   ];
@@ -162,7 +166,7 @@ function explainPerformance(
 }
 
 function explainDrift(
-  { comparisons }: MonitoringResult,
+  { comparisons, ...result }: MonitoringResult,
   state: "fail" | "warn",
 ): Explanation {
   const [main] = comparisons;
@@ -176,7 +180,7 @@ function explainDrift(
     ? "those of the previous run"
     : "the model's reference";
   return {
-    subject: "The players",
+    subject: `The ${namesOf(result).entities}`,
     state: state === "fail"
       ? `differ from ${other}`
       : `have moved away from ${other}`,

@@ -50,7 +50,7 @@ export function judgeArea(
   if (!measured) {
     return verdict(
       "unknown",
-      "too few players with the outcome 0, or too few with 1",
+      "too few rows with the outcome 0, or too few with 1",
     );
   }
   if (before === undefined || rows === undefined || rate === undefined) {

@@ -1,4 +1,5 @@
 /** Monitors one scoring run of a variant: compares it with other data and returns the result. */
+import { type Names, usualNames } from "../config/names.ts";
 import { UsageError } from "../base/errors.ts";
 import type { MonitoringResult, PastVerdict, RunFacts } from "./result.ts";
 import { openNamedFiles, readWhole } from "../services/variant-files.ts";
@@ -75,6 +76,7 @@ export async function readOutcomes(
     idColumn,
     label,
     durationColumn,
+    names: settings.names,
     file: found,
   });
   return { ...outcomes, uri: found, sha256: digestOutcomes(outcomes) };
@@ -139,6 +141,7 @@ export async function monitorRun(
     ...await readScores(database, run),
     reference: reference?.profile,
     limits,
+    names: settings.names,
     threshold: settings.outcomes?.threshold,
     period: run.period,
     before,
@@ -166,6 +169,7 @@ export async function monitorRun(
     duplicatePlayers: run.duplicatePlayers ?? undefined,
     repeatedRows: run.repeatedRows ?? undefined,
     delay: toDelay(run, settings.expect),
+    names: settings.names,
   }, limits);
   const drift = comparisons[0]?.severity ?? "unknown";
   return {
@@ -175,6 +179,7 @@ export async function monitorRun(
       version: 1,
       variant: settings.variant.key,
       title: settings.variant.title,
+      ...toStoredNames(settings.names),
       monitored_at: new Date().toISOString(),
       scoring_run: toFacts(run),
       ...(previous ? { previous: toFacts(previous) } : {}),
@@ -267,6 +272,7 @@ function toPerformance(
     period: string;
     before: readonly PeriodSample[];
     limits: Thresholds;
+    names: Names;
   },
 ): Performance {
   const performance = measurePerformance({ ids, scores }, {
@@ -277,8 +283,17 @@ function toPerformance(
   });
   if (unnamed === 0) return performance;
   const left =
-    `rows of ${uri} without a player id, which were ignored: ${unnamed}`;
+    `rows of ${uri} without a ${options.names.entity} id, which were ignored: ${unnamed}`;
   return { ...performance, warnings: [left, ...performance.warnings ?? []] };
+}
+
+/** Returns the names of a variant as a result has them; nothing for the usual ones. */
+function toStoredNames(
+  { entity, entities, outcome }: Names,
+): Pick<MonitoringResult, "names"> {
+  const isUsual = entities === usualNames.entities &&
+    outcome === usualNames.outcome;
+  return isUsual ? {} : { names: { entity, entities, outcome } };
 }
 
 function toSource(

@@ -1,4 +1,5 @@
 /** Reads the outcomes of periods from where `variants.yaml` says they are. */
+import type { Names } from "../config/names.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { OutcomeSettings, OutcomeTable } from "../config/outcomes.ts";
@@ -47,7 +48,10 @@ export interface OutcomeSource {
 export type FoundOutcomes = ReadonlyMap<Period, RunOutcomes | InputError>;
 
 /** The settings of outcomes that can be joined to players. */
-type Joinable = OutcomeSettings & { readonly idColumn: string };
+type Joinable = OutcomeSettings & {
+  readonly idColumn: string;
+  readonly names: Names;
+};
 
 /**
  * Opens the outcomes that `variants.yaml` declares: files are listed, a table is
@@ -58,7 +62,7 @@ type Joinable = OutcomeSettings & { readonly idColumn: string };
  */
 export async function openOutcomeSource(
   services: Services,
-  { variant }: VariantSettings,
+  { variant, names }: VariantSettings,
   settings: OutcomeSettings,
 ): Promise<OutcomeSource> {
   const { idColumn, source } = settings;
@@ -67,7 +71,7 @@ export async function openOutcomeSource(
       `Cannot use the outcomes of ${variant.title}: variants.yaml sets "id_column: none", so outcomes cannot be joined to scores`,
     );
   }
-  const joinable = { ...settings, idColumn };
+  const joinable = { ...settings, idColumn, names };
   if (source.kind === "table") {
     const table = { ...joinable, source };
     const uri = nameOf(source.table);
@@ -262,7 +266,7 @@ function toRunOutcomes(
     const { named, unnamed } = collection;
     if (named === 0 && unnamed > 0) {
       throw new InputError(
-        `Cannot use ${uri}: none of its ${unnamed} rows of ${period} has a player id in the column "${settings.idColumn}"; set outcomes.id_column in variants.yaml to the right column`,
+        `Cannot use ${uri}: none of its ${unnamed} rows of ${period} has a ${settings.names.entity} id in the column "${settings.idColumn}"; set outcomes.id_column in variants.yaml to the right column`,
       );
     }
     const outcomes = collection.outcomes();

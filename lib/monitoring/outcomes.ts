@@ -1,4 +1,5 @@
 /** Parses outcomes, which record whether each player churned, and after which time. */
+import { type Names, usualNames } from "../config/names.ts";
 import { InputError } from "../base/errors.ts";
 import { type Period, toPeriod } from "../config/periods.ts";
 import { cellOf, toId, wrongType } from "../rows/cells.ts";
@@ -20,6 +21,8 @@ export interface OutcomeColumns {
   readonly idColumn: string;
   readonly label: string;
   readonly durationColumn?: string | undefined;
+  /** What the variant calls its rows; players by default. */
+  readonly names?: Names | undefined;
 }
 
 /**
@@ -34,7 +37,7 @@ export function toOutcomes(
   rows: Iterable<InputRow>,
   options: OutcomeColumns & { file: string },
 ): Outcomes {
-  const { idColumn, label, file } = options;
+  const { idColumn, label, file, names: { entity } = usualNames } = options;
   const collection = new OutcomeCollection(options);
   for (const { number, line, value } of rows) {
     collection.add(value, { where: { file, row: number, line } });
@@ -42,13 +45,13 @@ export function toOutcomes(
   const { named, unnamed } = collection;
   if (named === 0) {
     throw new InputError(
-      `Cannot use ${file}: none of its ${unnamed} rows has a player id in the column "${idColumn}"; set id_column in variants.yaml to the right column`,
+      `Cannot use ${file}: none of its ${unnamed} rows has a ${entity} id in the column "${idColumn}"; set id_column in variants.yaml to the right column`,
     );
   }
   const outcomes = collection.outcomes();
   if (outcomes.byPlayer.size > 0) return outcomes;
   throw new InputError(
-    `Cannot use ${file}: no outcome has matured: "${label}" is null in all ${named} rows that have a player id`,
+    `Cannot use ${file}: no outcome has matured: "${label}" is null in all ${named} rows that have a ${entity} id`,
   );
 }
 
@@ -116,7 +119,9 @@ export class OutcomeCollection {
       throw new RowError({
         place: where,
         verb: "use",
-        reason: `: the player "${id}" has another ${what} in an earlier row`,
+        reason: `: the ${
+          (this.#options.names ?? usualNames).entity
+        } "${id}" has another ${what} in an earlier row`,
       });
     }
     if (known && this.#isBetter(known, asOf)) return;

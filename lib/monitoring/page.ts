@@ -37,7 +37,7 @@ import {
   worstColumns,
 } from "./page/periods.ts";
 import { style } from "./page/style.ts";
-import { type MonitoringResult, periodOf } from "./result.ts";
+import { type MonitoringResult, namesOf, periodOf } from "./result.ts";
 
 /** Limits that hold the page under 500 KB for any number of columns; the JSON contains all columns. */
 const most = { alarms: 12, rows: 200, trends: 12 };
@@ -130,7 +130,9 @@ function heroPart(
   const performanceFacts = performance
     ? `${auc === undefined ? "" : `AUC ${auc.toFixed(3)} on `}${
       count(performance.matured)
-    } outcomes, ${percent(performance.coverage)} of the players`
+    } outcomes, ${percent(performance.coverage)} of the ${
+      namesOf(result).entities
+    }`
     : latest?.auc !== undefined
     ? `latest known: ${latest.performance}, AUC ${
       latest.auc.toFixed(3)
@@ -142,9 +144,9 @@ function heroPart(
   return `<div class="hero ${state}">
 <p class="kicker">Monitoring of ${name(title)} · ${
     text(periodOf(result.scoring_run))
-  } · ${count(run.rows)} players · ${name(run.model_name)} version ${
-    name(run.model_version)
-  }</p>
+  } · ${count(run.rows)} ${text(namesOf(result).entities)} · ${
+    name(run.model_name)
+  } version ${name(run.model_version)}</p>
 <h1>${text(sentence)}</h1>
 <ul class="verdicts">${
     verdict.data === undefined ? "" : cell(
@@ -184,10 +186,10 @@ function overviewPart(
   }${
     card(
       score
-        ? scoreFigure(score, samplesOf(result))
+        ? scoreFigure(score, { ...samplesOf(result), names: namesOf(result) })
         : empty("Score distribution", "There are no scores to compare with."),
     )
-  }${card(volumeFigure(periods))}</div></section>`;
+  }${card(volumeFigure(periods, namesOf(result)))}</div></section>`;
 }
 
 function alarmPart(
@@ -232,7 +234,11 @@ function alarmCard(
   const title = titleOf(alarm);
   const isScore = alarm.name === "score";
   const chart = column && !isScore
-    ? columnFigure(column, { id, ...samplesOf(result) })
+    ? columnFigure(column, {
+      id,
+      ...samplesOf(result),
+      names: namesOf(result),
+    })
     : "";
   const trend = column
     ? driftTrend(
@@ -249,7 +255,7 @@ function alarmCard(
   const isPerformance = alarm.name === "performance";
   const measured = isPerformance ? shownPerformance(result) : undefined;
   const figures = measured
-    ? calibrationFigures(measured.performance).join("")
+    ? calibrationFigures(measured.performance, namesOf(result)).join("")
     : "";
   const since = column ? sincePrevious(result, column) : undefined;
   const where = alarm.name === "number of rows"
@@ -392,13 +398,15 @@ function performancePart(
       : `The latest outcomes are those of ${text(period)}. `
   }${isAlarming ? "" : `${text(performance.reasons.join("; "))}. `}${
     count(performance.matured)
-  } of ${
-    count(performance.players ?? performance.rows)
-  } scored players have an outcome (${percent(performance.coverage)}).</p>${
+  } of ${count(performance.players ?? performance.rows)} scored ${
+    text(namesOf(result).entities)
+  } have an outcome (${percent(performance.coverage)}).</p>${
     isAlarming
       ? ""
       : `<div class="grid">${
-        calibrationFigures(performance).map((figure) => card(figure)).join("")
+        calibrationFigures(performance, namesOf(result)).map((figure) =>
+          card(figure)
+        ).join("")
       }</div>`
   }${
     folded(

@@ -1,4 +1,5 @@
 /** Describes the metrics of a measured performance in text. */
+import { type Names, usualNames } from "../config/names.ts";
 import type { Performance } from "./performance.ts";
 
 /** The metrics that are shown besides AUC and calibration, which the verdict names. */
@@ -7,7 +8,7 @@ const shown = [
   ["brier", "Brier score"],
   ["precision", "precision"],
   ["recall", "recall"],
-  ["top_decile_capture", "churners in the top decile"],
+  ["top_decile_capture", "in the top decile"],
   ["top_decile_lift", "lift of the top decile"],
   ["c_index", "C-index"],
 ] as const;
@@ -15,8 +16,12 @@ const shown = [
 /** Returns the metrics with their 95 % intervals, and the several periods that were judged together, one line each; none for a result from before 2026-12. */
 export function describeMetrics(
   { metrics, intervals, threshold, pooled }: Performance,
+  names: Pick<Names, "entities" | "outcome"> = usualNames,
 ): string[] {
   if (!intervals) return [];
+  const captured = names.outcome === usualNames.outcome
+    ? "churners"
+    : `all ${names.outcome}`;
   const known = shown.flatMap(([key, name]) => {
     const value = metrics[key];
     if (value === undefined) return [];
@@ -25,9 +30,9 @@ export function describeMetrics(
       ? ` above ${threshold}`
       : "";
     return [
-      `${name}${at} ${value.toFixed(3)}${
-        ends === undefined ? "" : ` (${ends})`
-      }`,
+      `${key === "top_decile_capture" ? `${captured} ` : ""}${name}${at} ${
+        value.toFixed(3)
+      }${ends === undefined ? "" : ` (${ends})`}`,
     ];
   });
   const metricLine = `${known.join(", ")}; in brackets, 95 % intervals`;
@@ -36,7 +41,7 @@ export function describeMetrics(
     metricLine,
     `${pooled.periods.length} periods from ${
       pooled.periods[0]
-    } on (${pooled.matured} outcomes of ${pooled.players} players): ${pooled.severity}, ${
+    } on (${pooled.matured} outcomes of ${pooled.players} ${names.entities}): ${pooled.severity}, ${
       pooled.reasons.join("; ")
     }`,
   ];

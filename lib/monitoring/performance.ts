@@ -1,4 +1,5 @@
 /** Measures the performance of stored scores on matured outcomes. */
+import { type Names, usualNames } from "../config/names.ts";
 import { InputError } from "../base/errors.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 import {
@@ -92,7 +93,7 @@ export interface Performance {
  * than 100 outcomes, only several periods together are judged.
  *
  * @param scored `ids`: the player id of each score; null for a score without one.
- * @param options `durations`: the time until each player's outcome, for the C-index; `reference`: the profile of the labelled set, undefined when unknown; `period` of the scores and `before`, earlier periods of the same model version, oldest first; `limits`: the variant's thresholds.
+ * @param options `durations`: the time until each player's outcome, for the C-index; `reference`: the profile of the labelled set, undefined when unknown; `period` of the scores and `before`, earlier periods of the same model version, oldest first; `limits`: the variant's thresholds; `names`: what it calls its rows.
  * @throws {InputError} If no outcome belongs to any of the players.
  */
 export function measurePerformance(
@@ -106,17 +107,18 @@ export function measurePerformance(
     period?: string;
     before?: readonly PeriodSample[];
     limits?: Thresholds;
+    names?: Names;
   },
 ): Performance {
   const { outcomes, reference, file, threshold = 0.5 } = options;
-  const { limits = thresholds } = options;
+  const { limits = thresholds, names = usualNames } = options;
   const joined = joinOutcomes(scored, outcomes);
   const { probabilities, found } = joined;
   if (found.length === 0) {
     const [wanted] = outcomes.keys();
     const there = scored.ids.find((id) => id !== null);
     throw new InputError(
-      `Cannot measure performance: none of the ${outcomes.size} outcomes of ${file} belongs to a player of the scoring run; ids are compared as text, the outcomes have "${
+      `Cannot measure performance: none of the ${outcomes.size} outcomes of ${file} belongs to a ${names.entity} of the scoring run; ids are compared as text, the outcomes have "${
         wanted ?? ""
       }", the run has ${there === undefined ? "no ids" : `"${there}"`}`,
     );
@@ -126,7 +128,7 @@ export function measurePerformance(
   const large = calibrationInTheLarge(sample);
   const calibration = large &&
     compareCalibration(large, { probabilities, reference });
-  const fault = coverageFault(joined, limits);
+  const fault = coverageFault(joined, { limits, names });
   const pooled = fault === undefined
     ? poolPerformance(
       [
@@ -158,6 +160,7 @@ export function measurePerformance(
       rows: scored.ids.length,
       outcomes: outcomes.size,
       limits,
+      names,
     }),
     metrics: {
       ...evaluationMetrics(sample, { threshold }),

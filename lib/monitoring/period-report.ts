@@ -1,4 +1,5 @@
 /** Describes what happened to the matured periods of a call of `monitor`, as JSON and as text. */
+import { namesOf } from "./result.ts";
 import { describeChallenger } from "./challenger-comparison.ts";
 import type { Period } from "../config/periods.ts";
 import type { MonitoringResult } from "./result.ts";
@@ -90,7 +91,11 @@ export function describePeriods(
         each.result.performance?.reasons.join("; ") ?? ""
       }`,
       ...(each.result.challenger
-        ? [`      ${describeChallenger(each.result.challenger)}`]
+        ? [
+          `      ${
+            describeChallenger(each.result.challenger, namesOf(each.result))
+          }`,
+        ]
         : []),
     ]
   );

@@ -106,7 +106,7 @@ async function readSample(
   );
   const joined = joinOutcomes(scored, outcomes);
   if (
-    joined.found.length === 0 || coverageFault(joined, limits) !== undefined
+    joined.found.length === 0 || coverageFault(joined, { limits }) !== undefined
   ) {
     return undefined;
   }

@@ -1,4 +1,5 @@
 /** Describes the result of `monitor` as JSON and as text; `page.ts` renders the HTML page. */
+import { namesOf } from "./result.ts";
 import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
 import { describeFinding } from "./data.ts";
@@ -190,8 +191,9 @@ function withoutMetrics(
 
 function toText(result: MonitoringResult, facts: MonitoringFacts): string {
   const { scoring_run: run, verdict, comparisons } = result;
-  const players =
-    `the ${run.rows} players of ${result.title}, scored with ${run.model_name} version ${run.model_version}`;
+  const players = `the ${run.rows} ${
+    namesOf(result).entities
+  } of ${result.title}, scored with ${run.model_name} version ${run.model_version}`;
   const period = periodOf(run);
   return [
     facts.isNew
@@ -213,7 +215,7 @@ function toText(result: MonitoringResult, facts: MonitoringFacts): string {
     ),
     ...performanceLines(result, facts.periods),
     ...(result.challenger
-      ? [`    ${describeChallenger(result.challenger)}`]
+      ? [`    ${describeChallenger(result.challenger, namesOf(result))}`]
       : []),
     ...result.notes.map((note) => `  note: ${note}`),
     `  retrain: ${verdict.retrain ? "yes" : "no"}, ${verdict.reason}`,
@@ -229,6 +231,7 @@ function performanceLines(
     outcomes,
     monitored_at,
     earlier_performance: earlier,
+    ...result
   }: MonitoringResult,
   periods: readonly ReportedPeriod[] | undefined,
 ): string[] {
@@ -239,12 +242,14 @@ function performanceLines(
       }`,
       `    ${performance.matured} of ${
         performance.players ?? performance.rows
-      } scored players have one of the ${
+      } scored ${namesOf(result).entities} have one of the ${
         performance.outcomes ?? "–"
       } outcomes of ${outcomes?.uri}, monitored on ${
         monitored_at.slice(0, 10)
       }`,
-      ...describeMetrics(performance).map((line) => `    ${line}`),
+      ...describeMetrics(performance, namesOf(result)).map((line) =>
+        `    ${line}`
+      ),
     ]
     : periods
     ? ["  performance: unknown, the outcomes have not been measured"]

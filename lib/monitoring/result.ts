@@ -1,4 +1,5 @@
 /** The result of monitoring one scoring run: the format of `report.json`, from which all other reports are derived. */
+import { type Names, usualNames } from "../config/names.ts";
 import type { ChallengerComparison } from "./challenger-comparison.ts";
 import type { Performance } from "./performance.ts";
 import type { DriftComparison } from "./columns.ts";
@@ -13,6 +14,8 @@ export interface MonitoringResult {
   /** The variant's key. */
   readonly variant: string;
   readonly title: string;
+  /** What the variant calls its rows and its outcome; absent if players who churn. */
+  readonly names?: ResultNames;
   /** ISO 8601, UTC. */
   readonly monitored_at: string;
   readonly scoring_run: RunFacts;
@@ -55,6 +58,16 @@ export interface MonitoringResult {
   readonly thresholds: Thresholds;
   /** Earlier runs, newest first. */
   readonly history: readonly PastVerdict[];
+}
+
+/** What a variant calls its rows and its outcome. */
+export type ResultNames = Pick<Names, "entity" | "entities" | "outcome">;
+
+/** Returns what the variant of a result calls its rows and its outcome. */
+export function namesOf(
+  { names }: Pick<MonitoringResult, "names">,
+): ResultNames {
+  return names ?? usualNames;
 }
 
 /** A scoring run in the ledger. */

@@ -1,4 +1,6 @@
 /** Selects the monitored scoring run: the one that flags name, the one that outcomes belong to, or the newest. */
+import type { Names } from "../config/names.ts";
+import type { VariantSettings } from "../config/variants.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
 import { ensurePredictionsSchema } from "../services/schema.ts";
@@ -66,7 +68,7 @@ interface ChoosingOutcomes {
  */
 export async function chooseRun(
   services: Services,
-  variant: Variant,
+  { variant, names }: Pick<VariantSettings, "variant" | "names">,
   { runs, choice, outcomes }: {
     runs: readonly LedgerRun[];
     choice: RunChoice;
@@ -76,7 +78,12 @@ export async function chooseRun(
   const run = choice.by === "run"
     ? findRun(runs, choice.id, variant)
     : outcomes
-    ? await findByOutcomes(services, runs, { choice, outcomes, variant })
+    ? await findByOutcomes(services, runs, {
+      choice,
+      outcomes,
+      variant,
+      names,
+    })
     : findByDay(runs, { choice, variant });
   if (outcomes) {
     services.log.info(
@@ -165,19 +172,22 @@ function findByDay(
 async function findByOutcomes(
   services: Services,
   runs: readonly LedgerRun[],
-  { choice, variant, outcomes }: Search & { outcomes: ChoosingOutcomes },
+  { choice, variant, outcomes, names }: Search & {
+    outcomes: ChoosingOutcomes;
+    names: Names;
+  },
 ): Promise<LedgerRun> {
   const candidates = candidatesOf(runs, { choice, variant });
   const players = [...outcomes.byPlayer.keys()];
   const database = await services.predictions();
   const counts = await services.withRetry(
-    "find the players of the outcomes",
+    `find the ${names.entities} of the outcomes`,
     () => countPlayers(database, candidates, { players }),
   );
   const [run, ...more] = candidates.filter(({ id }) => counts.has(id));
   if (!run) {
     throw new InputError(
-      `Cannot measure performance: none of the ${players.length} outcomes of ${outcomes.uri} belongs to a player of the matching scoring runs: ${
+      `Cannot measure performance: none of the ${players.length} outcomes of ${outcomes.uri} belongs to a ${names.entity} of the matching scoring runs: ${
         list(candidates)
       }; ids are compared as text, the outcomes have "${players[0]}"`,
     );
@@ -186,8 +196,8 @@ async function findByOutcomes(
   throw new UsageError(
     `Cannot tell which scoring run of ${variant.title} the outcomes of ${outcomes.uri} belong to: ${
       more.length + 1
-    } scored some of their ${players.length} players: ${
-      list([run, ...more], (each) => `${counts.get(each.id)} players`)
+    } scored some of their ${players.length} ${names.entities}: ${
+      list([run, ...more], (each) => `${counts.get(each.id)} ${names.entities}`)
     }; use one of these flags${
       choice.by === "newest" ? "" : ` instead of --${choice.by}`
     }`,

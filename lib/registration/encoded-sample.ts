@@ -123,7 +123,7 @@ function listed(names: readonly string[]): string {
 }
 
 function shownId(id: string | null | undefined): string {
-  return id === null || id === undefined ? "without a player" : `"${id}"`;
+  return id === null || id === undefined ? "without an id" : `"${id}"`;
 }
 
 /** Returns a value as an error shows it: the label of a code, or the digits that identify a float32 number. */

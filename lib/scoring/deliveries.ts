@@ -1,4 +1,5 @@
 /** Compares the delivered periods of a variant with what it expects. */
+import type { Names } from "../config/names.ts";
 import { InputError, messageOf } from "../base/errors.ts";
 import { asStored, type StoredBatch } from "./batch.ts";
 import {
@@ -133,9 +134,10 @@ export interface StoredContent {
  */
 export function warnOfHidden(
   { log }: Pick<Services, "log">,
-  { scored, runs }: {
+  { scored, runs, names }: {
     scored: readonly StoredContent[];
     runs: readonly ScoringRun[];
+    names: Names;
   },
 ): void {
   const now = new Date();
@@ -167,7 +169,7 @@ export function warnOfHidden(
     }
     if (unnamed && unnamed.period > period) {
       log.warn(
-        `${uri} is for ${period}, but churn_predictions_current shows scoring run ${unnamed.id} for players in both: that run has no period, so it counts as ${unnamed.period}, the day of scoring`,
+        `${uri} is for ${period}, but churn_predictions_current shows scoring run ${unnamed.id} for ${names.entities} in both: that run has no period, so it counts as ${unnamed.period}, the day of scoring`,
       );
     }
   }

@@ -3,16 +3,22 @@
  * probability, if any. The graph or `variants.yaml` determines it; nothing is
  * guessed.
  */
+import { type Names, usualNames } from "../config/names.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { OutputFacts } from "../model/mod.ts";
 import type { RecordedOutput } from "../mlflow/model-folder/recorded-output.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** The settings in `variants.yaml` that describe a model's output. */
-export type OutputSettings = Pick<
-  VariantSettings,
-  "positiveClass" | "modelOutput"
->;
+export type OutputSettings =
+  & Pick<
+    VariantSettings,
+    "positiveClass" | "modelOutput"
+  >
+  & {
+    /** What the outcome is called, for messages; churn by default. */
+    readonly names?: Pick<Names, "outcome">;
+  };
 
 /** The interpretation of an output: the kind of its predictions, and how to extract them from the graph's columns. */
 export interface ModelOutput {
@@ -62,7 +68,11 @@ export function toModelOutput(
   if (!isProbability) return { ...all, predictionKind: "score" };
   if (columns > 2) return { ...all, predictionKind: "probability" };
   if (columns === 2) {
-    const column = positiveColumn(facts.classes, { positiveClass, what });
+    const column = positiveColumn(facts.classes, {
+      positiveClass,
+      outcome: settings.names?.outcome ?? usualNames.outcome,
+      what,
+    });
     return {
       predictionKind: "probability",
       outputs: 1,
@@ -147,7 +157,11 @@ const unnamed: readonly string[] = ["0", "1"];
 /** Returns the column of the positive class. */
 function positiveColumn(
   classes: readonly string[] | undefined,
-  { positiveClass, what }: { positiveClass: string | undefined; what: string },
+  { positiveClass, outcome, what }: {
+    positiveClass: string | undefined;
+    outcome: string;
+    what: string;
+  },
 ): number {
   const known = classes?.length === 2 ? classes : undefined;
   const names = known ?? unnamed;
@@ -168,7 +182,7 @@ function positiveColumn(
     return positive;
   }
   throw new UsageError(
-    `Cannot tell which class of ${what} is churn: ${found}; name it in variants.yaml, for this variant or for all, with the line ${
+    `Cannot tell which class of ${what} is ${outcome}: ${found}; name it in variants.yaml, for this variant or for all, with the line ${
       names.map((name) => `\`positive_class: ${toYamlText(name)}\``).join(
         " or ",
       )

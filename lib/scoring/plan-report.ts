@@ -73,6 +73,7 @@ export async function describePlan(
   warnOfHidden(services, {
     scored: facts.output === "postgres" ? planned.filter(isUsable) : [],
     runs,
+    names: settings.names,
   });
   const status = failure !== undefined
     ? "failed"

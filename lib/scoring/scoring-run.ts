@@ -1,4 +1,5 @@
 /** Scores one batch: binds its rows to the model's columns, computes its scores, and says what is odd about them. */
+import type { Names } from "../config/names.ts";
 import { ScoreCollector } from "../statistics/distribution.ts";
 import { abortable } from "../base/abortable.ts";
 import { sha256 } from "../base/digest.ts";
@@ -88,7 +89,7 @@ export interface Binding {
 
 /** Options of {@linkcode scoreInto}. */
 export interface ScoreOptions extends Binding {
-  readonly settings: Pick<VariantSettings, "idColumn">;
+  readonly settings: Pick<VariantSettings, "idColumn" | "names">;
   readonly log: Pick<Log, "info" | "warn" | "progress">;
   /** Folder for temporary files. */
   readonly temporary: string;
@@ -133,7 +134,7 @@ export async function scoreInto(
     rawColumns?: readonly string[] | undefined;
   },
 ): Promise<ScoredBatch> {
-  const { settings: { idColumn }, columns, recipe, log } = options;
+  const { settings: { idColumn, names }, columns, recipe, log } = options;
   const file = batch.uri;
   const startedAt = new Date();
   const binding = { columns, recipe, idColumn, file };
@@ -156,12 +157,12 @@ export async function scoreInto(
   }
   const findings = conclude(counts, binding);
   for (const { uri, counts, floatId } of pass.filled) {
-    requirePlayers(counts, { ...binding, file: uri });
+    requireIds(counts, { idColumn, file: uri, names });
     if (floatId !== undefined) {
       log.warn(
-        `${uri}: its player ids end with .0, such as "${floatId}", as pandas writes a column of integers with missing ones; "${
+        `${uri}: its ${names.entity} ids end with .0, such as "${floatId}", as pandas writes a column of integers with missing ones; "${
           floatId.slice(0, -2)
-        }" is another player`,
+        }" is another ${names.entity}`,
       );
     }
   }
@@ -174,7 +175,7 @@ export async function scoreInto(
   const duplicatePlayers = counts.named > 0
     ? pass.duplicates.count()
     : undefined;
-  const remarks = remarksOn(findings, { counts, duplicatePlayers });
+  const remarks = remarksOn(findings, { counts, duplicatePlayers, names });
   for (const { isWarning, text } of remarks) {
     (isWarning ? log.warn : log.info)(`${file}: ${text}`);
   }
@@ -322,18 +323,22 @@ function nameOf(uri: string): string {
   return uri === "-" ? "standard input" : uri.slice(uri.lastIndexOf("/") + 1);
 }
 
-/** Rejects a file without any player id, unless the variant declares that it has none. */
-function requirePlayers(
+/** Rejects a file without any id, unless the variant declares that it has none. */
+function requireIds(
   { withId, named, rows }: RowCounts,
-  { idColumn, file }: FeatureOptions,
+  { idColumn, file, names: { entity } }: {
+    idColumn: string | undefined;
+    file: string;
+    names: Names;
+  },
 ): void {
   if (idColumn === undefined || named > 0) return;
   const found = withId === 0
     ? `none of the ${rows} rows has the column "${idColumn}"`
     : `"${idColumn}" is null in all ${rows} rows`;
   throw new InputError(
-    `Cannot use ${file}: ${found}, the variant's player id; ` +
-      `set "id_column" in variants.yaml to the right column, or to none if the rows have no player id`,
+    `Cannot use ${file}: ${found}, the variant's ${entity} id; ` +
+      `set "id_column" in variants.yaml to the right column, or to none if the rows have no ${entity} id`,
   );
 }
 
@@ -411,8 +416,9 @@ interface Remark {
 
 function remarksOn(
   findings: RowFindings,
-  { counts, duplicatePlayers }: {
+  { counts, duplicatePlayers, names: { entity, entities } }: {
     counts: RowCounts;
+    names: Names;
     duplicatePlayers: ScoredBatch["duplicatePlayers"];
   },
 ): Remark[] {
@@ -458,7 +464,7 @@ function remarksOn(
   if (withoutPlayer > 0) {
     remarks.push({
       isWarning: true,
-      text: `${ofRows(withoutPlayer)} have no player id`,
+      text: `${ofRows(withoutPlayer)} have no ${entity} id`,
     });
   }
   if (duplicatePlayers && duplicatePlayers.players > 0) {
@@ -466,7 +472,7 @@ function remarksOn(
     remarks.push({
       isWarning: true,
       text: `${isExact ? "" : "about "}${players} ${
-        players === 1 ? "player has" : "players have"
+        players === 1 ? `${entity} has` : `${entities} have`
       } more than one row; the last row of each counts`,
     });
   }

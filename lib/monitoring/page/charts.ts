@@ -341,6 +341,7 @@ export interface ReliabilityPoint {
 export function reliabilityChart(
   texts: ChartTexts,
   points: readonly ReliabilityPoint[],
+  { outcome }: { outcome: string },
 ): string {
   const height = 260;
   const bottom = height - 42;
@@ -357,7 +358,7 @@ export function reliabilityChart(
   const [, end = 1] = y.domain();
   const body = [
     gridAndTicks(y, percent, 5),
-    axisTitle("observed churn rate"),
+    axisTitle(`observed ${outcome} rate`),
     `<path class="limit reference" d="M${left} ${bottom}L${right} ${
       round(y(end))
     }"/>`,
@@ -381,7 +382,7 @@ export function reliabilityChart(
     ),
     label(
       { x: (left + right) / 2, y: height - 6, anchor: "middle" },
-      "expected churn rate (score)",
+      `expected ${outcome} rate (score)`,
     ),
   ];
   return svg(texts, body, height);

@@ -1,4 +1,6 @@
 /** Turns parts of a monitoring result into figures: a chart, its caption, and the same numbers as a folded table. */
+import { usualNames } from "../../config/names.ts";
+import type { ResultNames } from "../result.ts";
 import { name, type Table, table, text, unseen } from "../html.ts";
 import type { ColumnDrift } from "../column-drift.ts";
 import type { Performance } from "../performance.ts";
@@ -94,8 +96,9 @@ export function performanceFigure(
 /** Draws the distribution of the scores in the reference and now. */
 export function scoreFigure(
   score: ColumnDrift,
-  options: { other: string; now: string },
+  options: { other: string; now: string; names?: ResultNames },
 ): string {
+  const { entities } = options.names ?? usualNames;
   const bins = toScoreBins(score);
   const texts = {
     id: "scores",
@@ -117,15 +120,22 @@ export function scoreFigure(
     })`,
     legend: legend(options),
     svg: densityChart(texts, bins, {
-      axis: "players per 0.1 of score",
+      axis: `${entities} per 0.1 of score`,
       unit: 0.1,
     }),
-    numbers: shareTable("Players per score range", "score", bins),
+    numbers: shareTable(
+      `${capitalized(entities)} per score range`,
+      "score",
+      bins,
+    ),
   });
 }
 
 /** Draws the number of rows per period. */
-export function volumeFigure(periods: readonly PeriodPoint[]): string {
+export function volumeFigure(
+  periods: readonly PeriodPoint[],
+  { entities }: ResultNames = usualNames,
+): string {
   const earlier = periods.slice(0, -1).map(({ rows }) => rows);
   const usual = earlier.toSorted((a, b) => a - b)[
     Math.floor((earlier.length - 1) / 2)
@@ -134,7 +144,7 @@ export function volumeFigure(periods: readonly PeriodPoint[]): string {
   const texts = {
     id: "volume",
     title: "Volume",
-    description: `${count(last?.rows ?? 0)} players in ${last?.label}${
+    description: `${count(last?.rows ?? 0)} ${entities} in ${last?.label}${
       usual === undefined
         ? ""
         : `; the median of earlier periods is ${count(usual)}`
@@ -142,14 +152,14 @@ export function volumeFigure(periods: readonly PeriodPoint[]): string {
   };
   return figure({
     ...texts,
-    note: `scored players per period, ${count(last?.rows ?? 0)} now${
+    note: `scored ${entities} per period, ${count(last?.rows ?? 0)} now${
       usual === undefined ? "" : `, usually ${count(usual)}`
     }`,
     svg: columnChart(
       texts,
       periods.map(({ label, rows }) => ({ label, value: rows })),
       {
-        axis: "players",
+        axis: entities,
         line: usual === undefined
           ? undefined
           : { value: usual, label: "median" },
@@ -157,8 +167,8 @@ export function volumeFigure(periods: readonly PeriodPoint[]): string {
       },
     ),
     numbers: {
-      caption: "Scored players per period",
-      head: ["period", "model version", "players"],
+      caption: `Scored ${entities} per period`,
+      head: ["period", "model version", text(entities)],
       rows: periods.map(({ label, rows, modelVersion }) => [
         text(label),
         text(modelVersion),
@@ -171,8 +181,9 @@ export function volumeFigure(periods: readonly PeriodPoint[]): string {
 /** Draws one column or group in both samples, on the same bins. */
 export function columnFigure(
   column: ColumnDrift,
-  options: { id: string; other: string; now: string },
+  options: { id: string; other: string; now: string; names?: ResultNames },
 ): string {
+  const { entities } = options.names ?? usualNames;
   const title = columnTitle(column);
   const pairs = toPairs(column);
   const edges = column.kind === "numeric" ? column.edges.map(compact) : [];
@@ -188,12 +199,12 @@ export function columnFigure(
   return figure({
     ...texts,
     level: 4,
-    title: column.kind === "group" ? "share of players" : "values",
+    title: column.kind === "group" ? `share of ${entities}` : "values",
     legend: legend(options),
     svg: column.kind === "group"
       ? categoryChart(texts, pairs)
-      : binChart(texts, pairs, { edges, axis: "share of players" }),
-    numbers: shareTable(`${title}: share of players`, "value", pairs),
+      : binChart(texts, pairs, { edges, axis: `share of ${entities}` }),
+    numbers: shareTable(`${title}: share of ${entities}`, "value", pairs),
   });
 }
 
@@ -256,6 +267,7 @@ export function driftTrend(
 /** Draws calibration and lift of a measured performance; empty if an earlier release measured it. */
 export function calibrationFigures(
   { reliability = [] }: Performance,
+  { entities, outcome }: ResultNames = usualNames,
 ): string[] {
   if (reliability.length < 2) return [];
   const rows = reliability.reduce((sum, bin) => sum + bin.rows, 0);
@@ -272,7 +284,7 @@ export function calibrationFigures(
     id: "calibration",
     title: "Calibration",
     description:
-      `Observed churn rates of ${points.length} tenths of the scores against the expected ones, from ${
+      `Observed ${outcome} rates of ${points.length} tenths of the scores against the expected ones, from ${
         percent(points[0]?.expected ?? 0)
       } expected and ${percent(points[0]?.observed ?? 0)} observed to ${
         percent(points.at(-1)?.expected ?? 0)
@@ -282,10 +294,10 @@ export function calibrationFigures(
     ...texts,
     note:
       "observed against expected rate per tenth of the scores, with 95 % intervals; right scores are on the dashed line",
-    svg: reliabilityChart(texts, points),
+    svg: reliabilityChart(texts, points, { outcome }),
     numbers: {
-      caption: "Expected and observed churn rate per tenth of the scores",
-      head: ["tenth", "players", "expected", "observed", "95 % interval"],
+      caption: `Expected and observed ${outcome} rate per tenth of the scores`,
+      head: ["tenth", text(entities), "expected", "observed", "95 % interval"],
       rows: points.map(({ rows, expected, observed, interval }, index) => [
         String(index + 1),
         count(rows),
@@ -300,21 +312,25 @@ export function calibrationFigures(
     label: String(index + 1),
     value: observed / base,
   }));
+  const happened = outcome === usualNames.outcome
+    ? "churned"
+    : "had the outcome";
   const liftTexts = {
     id: "lift",
     title: "Lift",
-    description: `The tenth of players with the highest scores churned ${
-      significant(lifts[0]?.value)
-    } times as often as all players, the tenth with the lowest scores ${
-      significant(lifts.at(-1)?.value)
-    } times.`,
+    description:
+      `The tenth of ${entities} with the highest scores ${happened} ${
+        significant(lifts[0]?.value)
+      } times as often as all ${entities}, the tenth with the lowest scores ${
+        significant(lifts.at(-1)?.value)
+      } times.`,
   };
   return [
     calibration,
     figure({
       ...liftTexts,
       note:
-        `churn rate per tenth of the scores, divided by the rate of all players (${
+        `${outcome} rate per tenth of the scores, divided by the rate of all ${entities} (${
           percent(base)
         })`,
       svg: liftChart(liftTexts, lifts, {
@@ -434,4 +450,9 @@ function toScoreBins(
     from: limits[index] ?? 0,
     to: limits[index + 1] ?? 1,
   }));
+}
+
+/** Returns words with a capital first letter. */
+function capitalized(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
