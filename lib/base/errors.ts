@@ -13,6 +13,17 @@ export class InputError extends Error {
   override readonly name = "InputError";
 }
 
+/** A named file does not exist. Exit code 1, or 2 if the command line names it. */
+export class MissingFileError extends InputError {
+  /** The file as it was named: a path, a URI or a pattern. */
+  readonly uri: string;
+
+  constructor(uri: string) {
+    super(`Cannot find ${uri}: there is no such file`);
+    this.uri = uri;
+  }
+}
+
 /** Why a service could not be used: it did not answer in time, or it answered that it is unavailable (HTTP 5xx). */
 export type Outage = "unreachable" | "unavailable";
 

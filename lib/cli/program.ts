@@ -4,6 +4,7 @@ import {
   exitCode,
   InputError,
   messageOf,
+  MissingFileError,
   UsageError,
   worstExitCode,
 } from "../base/errors.ts";
@@ -101,11 +102,13 @@ export async function runScript<const Table extends FlagTable>(
     }
     Deno.exit(code);
   };
+  let named: readonly unknown[] = [];
   try {
     answerRequest(command);
     const { values, words } = parseFlags(command, Deno.args, {
       isWatched: isWatched(),
     });
+    named = namedFiles(command, { values, words });
     const log = toLog(levelOf(values), printLine, display.begin);
     using stop = openStop({ limitMinutes: limitOf(values), exit: fail });
     const { signal } = stop;
@@ -126,8 +129,26 @@ export async function runScript<const Table extends FlagTable>(
     );
     Deno.exit(isPrinted ? outcome.exitCode ?? 0 : 1);
   } catch (error) {
-    return fail(error);
+    const isTyped = error instanceof MissingFileError &&
+      named.includes(error.uri);
+    return fail(isTyped ? new UsageError(error.message) : error);
   }
+}
+
+/** Returns the files that a command line names. */
+function namedFiles(
+  { flags, words: positional }: Command,
+  { values, words }: {
+    values: Readonly<Record<string, unknown>>;
+    words: readonly string[];
+  },
+): unknown[] {
+  return [
+    ...Object.entries(flags).flatMap(([name, flag]) =>
+      flag.kind !== "switch" && flag.file ? [values[name]].flat() : []
+    ),
+    ...positional?.file ? words : [],
+  ];
 }
 
 function openStdout(): StandardOutput {

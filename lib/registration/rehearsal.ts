@@ -2,7 +2,7 @@
 import { type ArtifactStore, bytesAsFile } from "../storage/store.ts";
 import { type Candidate, toCandidate } from "./candidate.ts";
 import { readCandidateFiles } from "./candidate-files.ts";
-import { InputError } from "../base/errors.ts";
+import { InputError, UsageError } from "../base/errors.ts";
 import { artifactPath } from "./log.ts";
 import { type ModelReference, parseModelUri } from "../mlflow/model-uri.ts";
 import type { Experiment, ModelVersion } from "../mlflow/store.ts";
@@ -166,7 +166,7 @@ function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
   };
 }
 
-/** Rejects a variant without a shipped model. @throws {InputError} If there is none; lists the variants and the commands for a new one. */
+/** Rejects a variant without a shipped model. @throws {UsageError} If there is none; lists the variants and the commands for a new one. */
 export async function refuseUnshipped(
   services: Services,
   { variant, files }: VariantSettings,
@@ -177,7 +177,7 @@ export async function refuseUnshipped(
   );
   if (model) return await model.file[Symbol.asyncDispose]();
   const listed = services.variants.listed.map((known) => known.variant.title);
-  throw new InputError(
+  throw new UsageError(
     `Cannot predict for ${variant.title}: the embedded store has no model for it and the project ships none; ` +
       `variants.yaml lists ${
         listed.join("; ")

@@ -3,6 +3,7 @@ import { sha256 } from "../base/digest.ts";
 import {
   InputError,
   messageOf,
+  MissingFileError,
   TransientError,
   UsageError,
 } from "../base/errors.ts";
@@ -106,7 +107,7 @@ export function toBatch({ file, source }: InputData): InputBatch {
  * by name, which are opened when their turn comes.
  *
  * @param options `open`: opens the store for a folder's URI; `stdin`: standard input, which `-` names; the batch closes it, unless this throws.
- * @throws {InputError} If a file does not exist, or nothing matches a pattern.
+ * @throws {MissingFileError} If a file does not exist, or nothing matches a pattern.
  */
 export async function findNamedBatch(
   named: readonly string[],
@@ -158,7 +159,7 @@ async function matchingBatch(
   const store = open(folder);
   const files = await listMatching(store, path);
   if (files.length === 0) {
-    throw new InputError(`Cannot find ${uri}: there is no such file`);
+    throw new MissingFileError(uri);
   }
   return {
     ...plainBatch,

@@ -11,6 +11,7 @@ import { sha256OfStream } from "../base/digest.ts";
 import {
   InputError,
   messageOf,
+  MissingFileError,
   type Outage,
   TransientError,
   UsageError,
@@ -217,7 +218,7 @@ export async function readNewData<T>(
  * pattern with `*` (within one folder) or `**` (across folders), sorted by name.
  *
  * @param open Opens the store for a folder's URI.
- * @throws {InputError} If no file exists.
+ * @throws {MissingFileError} If no file exists.
  * @throws {TransientError} If a file is still being written.
  */
 export async function openNamedFiles(
@@ -236,7 +237,7 @@ export async function openNamedFiles(
   }));
   const present = files.filter((file) => file !== undefined);
   if (present.length > 0) return present;
-  throw new InputError(`Cannot find ${uri}: there is no such file`);
+  throw new MissingFileError(uri);
 }
 
 /** Returns where the files that a flag names are read from. */

@@ -344,6 +344,21 @@ Deno.test("predict reads and writes the files on the command line from any worki
   ]);
 });
 
+Deno.test("a file on the command line that does not exist ends with exit code 2", async () => {
+  await using folder = await tempFolder();
+  const env = { CHURN_HOME: folder.path };
+  const calls = [
+    ["plan", "--input", "no.csv"],
+    ["plan", "--input", `${folder.path}/*.csv`],
+    ["predict", "--dry-run", `--input=${folder.path}/no.csv`],
+    ["predict", "--geography", "Mars"],
+  ] as const;
+  for (const [name, ...args] of calls) {
+    const { report } = await runCommand(name, args, { env, code: 2 });
+    match(report.error, /there is no such file|the project ships none/);
+  }
+});
+
 Deno.test("an invalid flag ends with exit code 2, and with --json prints one object", async () => {
   await using folder = await tempFolder();
   const env = { CHURN_HOME: folder.path };

@@ -498,7 +498,7 @@ Deno.test("an invalid flag changes nothing, and reports name the engine and vers
   strictEqual(idle.report.run_id, first.report.run_id);
   const unknown = await runCommand("predict", ["--geography", "Mars"], {
     env,
-    code: 1,
+    code: 2,
   });
   match(
     unknown.stderr,

@@ -330,7 +330,7 @@ testWithPython(
         await refused([model], 2, /without --sample FILE/);
         await refused(
           [model, `--sample=${files}/no.csv`],
-          1,
+          2,
           /Cannot find .*no\.csv/,
         );
         await refused(
