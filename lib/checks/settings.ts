@@ -89,7 +89,7 @@ function checkEnvironment(
         ...subject,
         state: "wrong",
         detail: messageOf(error),
-        hint: 'README.md, "On real services", lists all settings',
+        hint: 'docs/reference.md, "Settings", lists all',
       },
     };
   }

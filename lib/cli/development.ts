@@ -146,6 +146,20 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     ]],
   },
   {
+    name: "reference",
+    summary: "Writes the flags of all commands into docs/reference.md.",
+    flags: {},
+    steps: [
+      [
+        "run",
+        "--allow-read=.",
+        "--allow-write=docs/reference.md",
+        "lib/cli/reference.ts",
+      ],
+      ["fmt", "--quiet", "docs/reference.md"],
+    ],
+  },
+  {
     name: "audit",
     summary:
       "Lists advisories, age, people and deprecations of every locked package; exit code 75 if the registry is away.",

@@ -226,11 +226,11 @@ function wrong({ name }: Command, what: string): UsageError {
   );
 }
 
-function describeDefault(
-  flag: { default?: string; watchedDefault?: string },
-): string {
+/** Returns the value that a flag has where it is omitted, and the one in a terminal if that is another; undefined if it has none. */
+export function toDefault(flag: Flag): string | undefined {
+  if (flag.kind !== "text" || flag.default === undefined) return undefined;
   return flag.watchedDefault === undefined
-    ? `${flag.default}`
+    ? flag.default
     : `${flag.default}, in a terminal ${flag.watchedDefault}`;
 }
 
@@ -249,14 +249,13 @@ export function toHelp(
 ): string {
   const lines = [
     ...(words ? [[words.name, words.help]] : []),
-    ...Object.entries(flags).map(([flag, { kind, help, ...rest }]) => [
-      kind === "switch"
-        ? `--${flag}`
-        : `--${flag} ${"value" in rest ? rest.value : ""}`,
-      "default" in rest && rest.default !== undefined
-        ? `${help} (${describeDefault(rest)})`
-        : help,
-    ]),
+    ...Object.entries(flags).map(([name, flag]) => {
+      const fallback = toDefault(flag);
+      return [
+        flag.kind === "switch" ? `--${name}` : `--${name} ${flag.value}`,
+        fallback === undefined ? flag.help : `${flag.help} (${fallback})`,
+      ];
+    }),
     ["-h, --help", "print this help"],
     ...(flags["version"] ? [] : [["--version", "print the version"]]),
   ];

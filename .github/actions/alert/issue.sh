@@ -3,7 +3,7 @@
 set -euo pipefail
 
 run="$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID"
-body="$TITLE: [run $GITHUB_RUN_ID]($run) ($GITHUB_EVENT_NAME, attempt $GITHUB_RUN_ATTEMPT). docs/operations.md has a runbook for each exit code."
+body="$TITLE: [run $GITHUB_RUN_ID]($run) ($GITHUB_EVENT_NAME, attempt $GITHUB_RUN_ATTEMPT). docs/failures.md says what to do for each exit code."
 
 open=$(gh issue list --label "$LABEL" --state open --json number --jq '.[0].number // empty')
 if [[ -n "$open" ]]; then

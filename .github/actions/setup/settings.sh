@@ -10,7 +10,7 @@ found=$(jq --raw-output --arg known "$known" '
   | "\(.key)=\(.value | gsub("[\r\n]"; ""))"' <<<"$SETTINGS")
 
 if ! grep --quiet --extended-regexp '^MLFLOW_(SECRET_NAME|TRACKING_URI)=' <<<"$found"; then
-  echo "::error::Cannot reach any service: set the variable MLFLOW_SECRET_NAME or MLFLOW_TRACKING_URI (docs/operations.md lists all)"
+  echo "::error::Cannot reach any service: set the variable MLFLOW_SECRET_NAME or MLFLOW_TRACKING_URI (docs/services.md lists all)"
   exit 2
 fi
 echo "$found" >>"$GITHUB_ENV"
