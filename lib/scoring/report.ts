@@ -241,8 +241,10 @@ function describeBatch(
   if (!scored) {
     const isOther = ledger?.modelName !== version.name ||
       ledger.modelVersion !== String(version.version);
-    return `Nothing new for ${title}: the ${ledger?.rows} rows of ${uri} were already scored${ofPeriod} ` +
-      `with version ${ledger?.modelVersion} on ${ledger?.finishedAt.toISOString()}\n` +
+    return `Nothing new for ${title}: ${uri} was already scored${ofPeriod}:\n` +
+      `  ${ledger?.rows} rows, with version ${ledger?.modelVersion} on ${
+        ledger && toDay(ledger.finishedAt)
+      }\n` +
       `  \`${command({ batch, force: true })}\` scores them again${
         isOther
           ? ` with ${version.name} version ${version.version}, the model of this call`
@@ -321,10 +323,11 @@ function whereTheyAre(
       config.embedded
         ? ` of the embedded database in ${config.home}/database`
         : ""
-    }; the ten highest of ${main.ledger.period} for ${title}:`,
+    }.`,
+    `The ten highest of ${main.ledger.period} for ${title}:`,
     `  deno task query "${select}"`,
     ...config.embedded
-      ? ["`deno task database` opens it to psql and other clients"]
+      ? ["To open it with psql and other clients: `deno task database`"]
       : [],
     ...(anyScored
       ? [`Run \`${command()}\` again at any time: no row is scored twice`]
