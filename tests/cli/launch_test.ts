@@ -55,6 +55,20 @@ Deno.test("deno.json has one task per command, in the order of the tables, and o
   strictEqual(config.version, version);
 });
 
+Deno.test("CHANGELOG.md begins with this version, and every version has a day, newest first", async () => {
+  const text = await Deno.readTextFile(`${root}CHANGELOG.md`);
+  const headings = [...text.matchAll(/^## (.*)$/gm)].map(([, line]) => line!);
+  const parts = headings.map((line) =>
+    /^(\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)$/.exec(line)?.slice(1) ?? [line]
+  );
+  strictEqual(parts[0]?.[0], version);
+  for (const [number, day] of parts) {
+    ok(day !== undefined && !Number.isNaN(Date.parse(day)), `${number}`);
+  }
+  const days = parts.map(([, day]) => day);
+  deepStrictEqual(days, days.toSorted().toReversed());
+});
+
 Deno.test("every task answers --help, -h and --version, and does nothing else", async () => {
   await using folder = await tempFolder();
   const env = { CHURN_HOME: `${folder.path}/home` };
