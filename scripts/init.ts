@@ -5,8 +5,7 @@ import { type Context, runScript } from "../lib/cli/program.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import { withVariant } from "../lib/registration/variants-text.ts";
-import { openCandidateModel } from "../lib/registration/candidate-model.ts";
-import { readOwnFiles } from "../lib/registration/own-files.ts";
+import { openOwnModel, readOwnFiles } from "../lib/registration/own-files.ts";
 import {
   chooseVariant,
   describeScaffold,
@@ -41,13 +40,9 @@ async function init(
   const parts = chooseVariant(services.variants, { flags, ask, replace });
   const files = await readOwnFiles(services, flags);
   const positiveClass = flags["positive-class"];
-  await using opened = await openCandidateModel(files.model.bytes, {
-    settings: {
-      positiveClass,
-      modelOutput: undefined,
-      names: { outcome: flags.outcome ?? "the outcome" },
-    },
-    file: files.model.uri,
+  await using opened = await openOwnModel(files.model, {
+    positiveClass,
+    outcome: flags.outcome,
   });
   const scaffold = toScaffold(files, opened.model, {
     choices: {

@@ -11,7 +11,7 @@ export const namesSchema = v.mapping({
   ),
   entities: v.optionalKey(
     text,
-    "The plural of entity, such as machines. By default entity with an s.",
+    "The plural of entity, such as machines. By default as most English nouns have it.",
   ),
   outcome: v.optionalKey(
     text,
@@ -65,6 +65,7 @@ const fixedColumns = [
  *
  * const names = toNames({ entity: "machine", outcome: "failure" }, "machine_id");
  * deepStrictEqual([names.entities, names.probability], ["machines", "failure probability"]);
+ * strictEqual(toNames({ entity: "company" }, "company_id").entities, "companies");
  * deepStrictEqual(names.columns, { id: "machine_id", probability: "failure_probability", score: "score" });
  * strictEqual(toNames(undefined, "customer_id").columns.id, "player_id");
  * ```
@@ -96,7 +97,7 @@ export function toNames(
   }
   return {
     entity: entity ?? "player",
-    entities: entities ?? `${entity ?? "player"}s`,
+    entities: entities ?? toPlural(entity ?? "player"),
     outcome,
     probability,
     score: score ?? "score",
@@ -106,6 +107,12 @@ export function toNames(
 
 /** The names of a variant that declares none: players who churn. */
 export const usualNames: Names = toNames(undefined, undefined);
+
+/** Returns the plural of an English noun by the rules of spelling; `entities` is for other nouns. */
+function toPlural(noun: string): string {
+  if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;
+  return /(s|x|z|ch|sh)$/.test(noun) ? `${noun}es` : `${noun}s`;
+}
 
 /** Returns a name as the name of a column: `failure probability` is `failure_probability`. */
 function toColumn(name: string): string {

@@ -4,6 +4,7 @@ import type { InputRow } from "../rows/json.ts";
 import type { Recipe } from "../rows/recipe.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import { type InputFile, readNamedFile } from "../services/variant-files.ts";
+import { openCandidateModel, type OpenModel } from "./candidate-model.ts";
 import { findManifest, readNamedModel, withRows } from "./candidate-files.ts";
 
 /** The files that a user brings. */
@@ -59,6 +60,34 @@ export async function readOwnFiles(
     features: await read(features),
     manifest: await findManifest(services, model),
   };
+}
+
+/**
+ * Opens the model.
+ *
+ * @param options `positiveClass`: the class of an ONNX classifier whose probability is the score; `outcome`: what that class is, for messages.
+ * @throws {InputError} If the model cannot be scored.
+ * @throws {UsageError} If the positive class is unknown; lists the classes and names the flag.
+ */
+export async function openOwnModel(
+  { bytes, uri: file }: InputFile,
+  options: {
+    positiveClass: string | undefined;
+    outcome: string | undefined;
+  },
+): Promise<OpenModel> {
+  const { positiveClass, outcome = "the outcome" } = options;
+  const settings = {
+    positiveClass,
+    modelOutput: undefined,
+    names: { outcome },
+  };
+  try {
+    return await openCandidateModel(bytes, { settings, file });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${error.message}; or pass --positive-class CLASS`);
+  }
 }
 
 /** Returns a file with its rows, typed for the given id column and recipe. */

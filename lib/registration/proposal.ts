@@ -15,7 +15,7 @@ export interface SampleColumn {
   readonly isNumeric: boolean;
   /** Whether every row has 0 or 1 (or true or false), and both occur. */
   readonly isBinary: boolean;
-  /** Whether every value is a text or a whole number that identifies exactly. */
+  /** Whether every value is a text or a whole number. */
   readonly isIdentifier: boolean;
   /** The values, until there are more than {@linkcode mostValues}; undefined then. */
   readonly values: readonly unknown[] | undefined;
@@ -45,7 +45,7 @@ export function toSampleColumns(rows: readonly InputRow[]): SampleColumn[] {
       isIdentifier: filled.length > 0 &&
         filled.every((cell) =>
           typeof cell === "string" || typeof cell === "bigint" ||
-          Number.isSafeInteger(cell)
+          Number.isInteger(cell)
         ),
       values: distinct.size > mostValues ? undefined : [...distinct],
     };
@@ -142,19 +142,15 @@ function matchCategories(
     for (const name of features) {
       owners.set(name, [...owners.get(name) ?? [], column]);
     }
-    // drop_first leaves out the first category: then it is the only one without a feature.
-    const others = values.filter((value) =>
-      typeof value === "string" && find(value) === -1
-    );
-    const [dropped] = others.length === 1 ? others.map(String) : [];
-    const isFirst = dropped !== undefined &&
-      categories.every((category) => dropped < category);
+    const dropped = droppedFirst(values.filter((value) => find(value) === -1), {
+      categories,
+    });
     const isShown = categories.every((_, index) => seen.has(index));
     return [{
       column,
-      categories: isShown && !isFirst
+      categories: isShown && dropped === undefined
         ? undefined
-        : [...isFirst ? [dropped] : [], ...categories],
+        : [...dropped === undefined ? [] : [dropped], ...categories],
     }];
   });
   const lost = missing.filter((name) => !owners.has(name));
@@ -172,6 +168,32 @@ function matchCategories(
     throw ambiguous(name, columns.map((column) => ({ name: column })));
   }
   return groups;
+}
+
+/**
+ * Returns the category that `get_dummies(drop_first=True)` left out, spelled like
+ * the others: the only value without a feature, if it sorts before all others.
+ * Undefined if there is none.
+ */
+function droppedFirst(
+  others: readonly unknown[],
+  { categories }: { categories: readonly string[] },
+): string | undefined {
+  const [value, ...more] = others;
+  if (value === undefined || more.length > 0) return undefined;
+  if (typeof value === "number") {
+    const isFirst = categories.every((category) => value < Number(category));
+    const isDecimal = categories.every((category) => /\.\d/.test(category));
+    return !isFirst
+      ? undefined
+      : isDecimal && Number.isInteger(value)
+      ? `${value}.0`
+      : String(value);
+  }
+  const text = typeof value === "boolean"
+    ? value ? "True" : "False"
+    : String(value);
+  return categories.every((category) => text < category) ? text : undefined;
 }
 
 function ambiguous(
@@ -299,8 +321,17 @@ export function proposeLabel(
   usual: string,
 ): ColumnProposal {
   const able = columns.filter(({ isBinary }) => isBinary);
-  const own = able.find(({ name }) => name === usual);
-  if (own) return { column: own.name, reason: "the label in variants.yaml" };
+  const own = columns.find(({ name }) => name === usual);
+  if (own?.isBinary) {
+    return { column: own.name, reason: "the label in variants.yaml" };
+  }
+  if (own) {
+    return {
+      candidates: [own, ...able].map(({ name }) => name),
+      reason:
+        `"${usual}" is the label in variants.yaml, but not 0 or 1 in every row`,
+    };
+  }
   const [first, ...more] = able;
   if (first === undefined) {
     return {

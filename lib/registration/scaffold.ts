@@ -38,7 +38,7 @@ export interface Deciding {
   /** Asks a person; undefined if there is none. */
   readonly ask: ((question: string) => string) | undefined;
   /** What `variants.yaml` says for all variants. */
-  readonly usual: Pick<VariantSettings, "label" | "idColumn">;
+  readonly usual: Pick<VariantSettings, "label" | "idColumn" | "recipe">;
 }
 
 /** An entry, and the files to copy for it. */
@@ -98,6 +98,10 @@ export function toScaffold(
     modelNames: model.features.names,
     others: [idColumn, label],
   });
+  const { missingValue } = deciding.usual.recipe;
+  if (missingValue !== undefined) {
+    log.info(`missing value: ${missingValue}, as variants.yaml says`);
+  }
   log.info(`features: ${describe(features.names)}; ${features.reason}`);
 
   const outcome = decideOutcome(files, { choices, label, isProbability });

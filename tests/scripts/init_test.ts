@@ -1,6 +1,10 @@
 /** `init` with models and data of another domain: what it proposes, writes and refuses, and that the commands it prints work as they are. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { getObject, makeBucket } from "../support/aws.ts";
+import { copyProject } from "../support/checkout.ts";
+import { runCommand } from "../support/commands.ts";
+import { startMoto, tempFolder } from "../support/servers.ts";
 import { openProject, type Project } from "../support/project.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 
@@ -497,3 +501,49 @@ testWithPython(
     deepStrictEqual(words ?? [], []);
   },
 );
+
+testWithPython(
+  "with a bucket, init copies the files to the variant's prefix there; Parquet is read like CSV",
+  async () => {
+    await using moto = await startMoto();
+    await using project = await copyProject();
+    await using folder = await tempFolder();
+    await makeBucket(moto, "acme");
+    await runPython("parity", peer, { args: [folder.path] });
+    await runPython("xgboost", toParquet, { args: [folder.path] });
+    const env = {
+      ...moto.env,
+      CHURN_HOME: `${folder.path}/home`,
+      MLFLOW_TRACKING_URI: "postgresql://u:p@127.0.0.1:1/mlflow",
+      PREDICTIONS_DATABASE_URL: "postgresql://u:p@127.0.0.1:1/p",
+      MLFLOW_S3_BUCKET: "acme",
+    };
+    const { report } = await runCommand("init", [
+      `--model=${folder.path}/machines.txt`,
+      `--sample=${folder.path}/machines.parquet`,
+      "--company=Acme",
+      "--geography=EU",
+    ], { env, folder: project.path });
+    const prefix = "acme/geography-eu/company-acme/data/failed";
+    strictEqual(report.inputs, `s3://${prefix}/weekly/{period}.parquet`);
+    for (
+      const [name, copy] of [
+        ["machines.txt", "failed.txt"],
+        ["machines.parquet", "sample.parquet"],
+      ]
+    ) {
+      deepStrictEqual(
+        await getObject(moto, `${prefix}/${copy}`),
+        await Deno.readFile(`${folder.path}/${name}`),
+      );
+    }
+    const names = await getObject(moto, `${prefix}/features.json`);
+    strictEqual(JSON.parse(new TextDecoder().decode(names)).length, 6);
+  },
+);
+
+const toParquet = `
+import sys
+import pandas as pd
+pd.read_csv(f"{sys.argv[1]}/machines.csv").to_parquet(f"{sys.argv[1]}/machines.parquet")
+`;
