@@ -58,14 +58,16 @@ const fixedColumns = [
 /**
  * Returns a variant's names. Output files have the columns `player_id` and
  * `churn_probability` (or `score`) unless the variant declares names: with
- * `entity`, the column of ids has the name of `id_column`.
+ * `entity`, the column of ids has the name of `id_column`, or `id` if another
+ * column of output files has that name, such as `company_id`.
  *
  * ```ts
  * import { deepStrictEqual, strictEqual } from "node:assert/strict";
  *
  * const names = toNames({ entity: "machine", outcome: "failure" }, "machine_id");
  * deepStrictEqual([names.entities, names.probability], ["machines", "failure probability"]);
- * strictEqual(toNames({ entity: "company" }, "company_id").entities, "companies");
+ * const { entities, columns } = toNames({ entity: "company" }, "company_id");
+ * deepStrictEqual([entities, columns.id], ["companies", "id"]);
  * deepStrictEqual(names.columns, { id: "machine_id", probability: "failure_probability", score: "score" });
  * strictEqual(toNames(undefined, "customer_id").columns.id, "player_id");
  * ```
@@ -79,20 +81,20 @@ export function toNames(
 ): Names {
   const { entity, entities, outcome = "churn", score } = declared ?? {};
   const probability = score ?? `${outcome} probability`;
+  const scores = [toColumn(probability), toColumn(score ?? "score")] as const;
+  const own = idColumn ?? "id";
+  const id = fixedColumns.includes(own) ? "id" : own;
   const columns = {
-    id: entity === undefined ? "player_id" : idColumn ?? "player_id",
-    probability: toColumn(probability),
-    score: toColumn(score ?? "score"),
+    id: entity === undefined ? "player_id" : id,
+    probability: scores[0],
+    score: scores[1],
   };
-  const taken =
-    [columns.probability, columns.score, columns.id].find((name) =>
-      fixedColumns.includes(name)
-    ) ?? [columns.probability, columns.score].find((name) =>
-      name === columns.id
-    );
+  const taken = scores.find((name) =>
+    fixedColumns.includes(name) || name === columns.id
+  );
   if (taken !== undefined) {
     throw new UsageError(
-      `Cannot use names in variants.yaml: two columns of an output file would be "${taken}"; choose another "score", or leave out "entity"`,
+      `Cannot use names in variants.yaml: two columns of an output file would be "${taken}"; choose another "score"`,
     );
   }
   return {
