@@ -180,7 +180,7 @@ Deno.test("predict prints no workflow command from a column, a category, an id, 
   checkHarmless(
     await runCommand("predict", ["--input", `${folder.path}/no\n::error::x`], {
       env,
-      code: 1,
+      code: 2,
     }),
   );
   checkHarmless(
@@ -264,7 +264,7 @@ Deno.test("predict --dry-run changes nothing, and scores like the run after it",
   );
   await runCommand("predict", ["--dry-run", "--geography", "Mars"], {
     env,
-    code: 1,
+    code: 2,
   });
   await runCommand("predict", [
     "--dry-run",

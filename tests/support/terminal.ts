@@ -27,7 +27,9 @@ export async function runInTerminal(
   },
 ): Promise<Shown> {
   const { env, columns = 100, folder = root } = options;
-  const task = ["deno", "task", "--quiet", name, ...args].map(shellWord);
+  const task = [Deno.execPath(), "task", "--quiet", name, ...args].map(
+    shellWord,
+  );
   const command = `stty cols ${columns} rows 40; ${task.join(" ")}`;
   const { code, stdout } = await new Deno.Command("script", {
     args: ["--quiet", "--return", "--command", command, "/dev/null"],
