@@ -547,3 +547,30 @@ import sys
 import pandas as pd
 pd.read_csv(f"{sys.argv[1]}/machines.csv").to_parquet(f"{sys.argv[1]}/machines.parquet")
 `;
+
+testWithPython("docs/your-model.md shows what init prints", async () => {
+  const doc = await Deno.readTextFile(
+    new URL("../../docs/your-model.md", import.meta.url),
+  );
+  const [, typed = "", shown = ""] =
+    /```console\n\$ deno task (init [^\n]+)\n([^]*?)```/.exec(doc) ?? [];
+  await using project = await copyProject();
+  await runPython("parity", peer, { args: [project.path] });
+  const [name = "", ...args] = typed.split(" ");
+  await using folder = await tempFolder();
+  const { stdout, stderr } = await runCommand(name, args, {
+    env: { CHURN_HOME: folder.path },
+    folder: project.path,
+    json: false,
+  });
+  const printed = `${stderr}${stdout}`.split("\n");
+  const lines = shown.trim().split("\n");
+  strictEqual(lines.length, 14);
+  for (const line of lines) {
+    const pattern = RegExp.escape(line).replaceAll("…", ".*");
+    ok(
+      printed.some((each) => new RegExp(`^${pattern}$`).test(each)),
+      `${line}\nis none of\n${printed.join("\n")}`,
+    );
+  }
+});
