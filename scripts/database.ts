@@ -23,7 +23,7 @@ if (import.meta.main) {
       );
     }
     const database = await services.embeddedDatabase();
-    await using _server = await database.serve(port);
+    await using _server = await database.serve({ port });
     log.info(
       `Serving ${database.description}; in another terminal:\n  psql "host=127.0.0.1 port=${port} user=postgres dbname=postgres sslmode=disable"\nPress Ctrl-C to stop`,
     );

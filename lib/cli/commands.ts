@@ -560,6 +560,25 @@ export const completionCommand = {
   flags: { ...outputFlags },
 } as const satisfies Command;
 
+/** Flags of `mlflow`. */
+export const mlflowCommand = {
+  name: "mlflow",
+  summary:
+    "Shows MLflow's UI on the configured database, or on a copy of the embedded one, until Ctrl-C.",
+  socket: "tmp/mlflow/.s.PGSQL.{port}",
+  flags: {
+    port: {
+      kind: "text",
+      value: "N",
+      default: "5000",
+      help: "port of the UI on 127.0.0.1",
+      listens: true,
+    },
+    ...retryFlags,
+    ...outputFlags,
+  },
+} as const satisfies Command;
+
 /** Flags of `matrix`. */
 export const matrixCommand = {
   name: "matrix",
@@ -617,6 +636,7 @@ export const commands: readonly Command[] = [
   historyCommand,
   queryCommand,
   databaseCommand,
+  mlflowCommand,
   completionCommand,
   matrixCommand,
   summaryCommand,

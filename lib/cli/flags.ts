@@ -57,6 +57,8 @@ export interface Command<Table extends FlagTable = FlagTable> {
   readonly alerts?: boolean;
   /** Files and folders of the project that the command writes; any other command never writes there. */
   readonly changes?: readonly string[];
+  /** Path below `CHURN_HOME` of a Unix socket that it listens on; `{port}` stands for the port of its flag. */
+  readonly socket?: string;
   /** Information of the system that the command reads, as Deno's `--allow-sys` names it. */
   readonly sys?: readonly string[];
   /** Meaning of the positional arguments; undefined when none are allowed. */

@@ -3,7 +3,8 @@
  * Starts a task: `deno run … lib/cli/launch.ts NAME [flags]`. It handles
  * `--help` and `--version` itself, and runs everything else in a second Deno
  * process with the permissions that the command needs. Only this process may
- * start another one, and Deno is the only program that it may start.
+ * start another one, and Deno is the only program that it may start, except for
+ * `mlflow` and `uvx` in the task `mlflow`.
  */
 import { fileURLToPath } from "node:url";
 import { basename, dirname, resolve } from "node:path";
@@ -29,6 +30,7 @@ import {
   parseFlags,
   toHelp,
 } from "./flags.ts";
+import { runMlflow } from "./mlflow-server.ts";
 import { stopSignals } from "./stop.ts";
 import { messagesHaveColor, outputColumns } from "./terminal.ts";
 import { version } from "./version.ts";
@@ -81,7 +83,18 @@ async function launch(
   }
   if (command) {
     const all = [...args, ...askMissing(command, args)];
-    return await run(argumentsFor(command, all, Deno.env.toObject()));
+    const environment = Deno.env.toObject();
+    const own = argumentsFor(command, all, environment);
+    return command.name === "mlflow"
+      ? await runMlflow({
+        args: own,
+        folder: project,
+        port: portOf(command, args) ?? 0,
+        environment,
+        isQuiet: args.includes("--quiet"),
+        isVerbose: args.includes("--verbose"),
+      })
+      : await run(own);
   }
   // Before the first step, which may take long.
   if (task && !task.passesFlags) parseFlags(task, args);
@@ -178,6 +191,7 @@ export function argumentsFor(
     named,
     uris,
     port,
+    socket: command.socket?.replace("{port}", String(port ?? "")),
     project,
     offline: command.offline,
     alerts: command.alerts,
@@ -246,6 +260,14 @@ function findUses(
     if (!(error instanceof UsageError)) throw error;
   }
   return { named, uris, port };
+}
+
+/** Returns the port that the command line names; undefined if it is invalid. */
+function portOf(
+  command: Command,
+  args: readonly string[],
+): number | undefined {
+  return findUses(command, args, { folder: project, home: undefined }).port;
 }
 
 function toPort(value: unknown): number | undefined {

@@ -93,6 +93,8 @@ export interface PermissionOptions {
   readonly project: string;
   /** Port on 127.0.0.1 that the command listens on. */
   readonly port?: number | undefined;
+  /** Path below `CHURN_HOME` of a Unix socket that the command listens on. */
+  readonly socket?: string | undefined;
   /** True for a command that uses no service and stores nothing. */
   readonly offline?: boolean | undefined;
   /** True for a command that posts to `CHURN_ALERT_WEBHOOK`. */
@@ -211,12 +213,17 @@ function toList(paths: readonly string[]): string {
 
 function hostsOf(
   environment: Environment,
-  { uris = [], port, alerts }: PermissionOptions,
+  { uris = [], port, socket, alerts, project }: PermissionOptions,
 ): readonly string[] | undefined {
   const hosts = hostsFor(environment, { uris, alerts });
-  return port === undefined || hosts === undefined
-    ? hosts
-    : [...hosts, `127.0.0.1:${port}`];
+  if (hosts === undefined) return undefined;
+  return [
+    ...hosts,
+    ...port === undefined ? [] : [`127.0.0.1:${port}`],
+    ...socket === undefined
+      ? []
+      : [`unix:${resolve(project, homeOf(environment), socket)}`],
+  ];
 }
 
 /** A path that a command may write, and what named it. */
@@ -225,11 +232,15 @@ interface Writable {
   readonly name: string;
 }
 
+function homeOf({ CHURN_HOME, HOME }: Environment): string {
+  return expandHome(CHURN_HOME?.trim() || ".local", HOME);
+}
+
 /** Returns the folders that the environment lets commands read and write. */
 function foldersOf(environment: Environment): Writable[] {
   const root = environment.MLFLOW_ARTIFACT_ROOT ?? "";
   return [
-    { name: "CHURN_HOME", path: environment.CHURN_HOME?.trim() || ".local" },
+    { name: "CHURN_HOME", path: homeOf(environment) },
     { name: "MLFLOW_ARTIFACT_ROOT", path: isFolder(root) ? root : "" },
     ...(environment.CHURN_FILES ?? "").split(",")
       .map((path) => ({ name: "CHURN_FILES", path })),

@@ -18,9 +18,20 @@ import { describeType, type Parser, typeParsers } from "./values.ts";
 
 /** The embedded database, which can also be served to other programs. */
 export interface EmbeddedDatabase extends Database {
-  /** Serves the Postgres protocol on 127.0.0.1, one client at a time, until the result is disposed. */
-  serve(port: number): Promise<AsyncDisposable>;
+  /** True for a copy in memory, which does not keep other processes from the database. */
+  readonly isCopy: boolean;
+  /**
+   * Serves the Postgres protocol on a port of 127.0.0.1 or a Unix socket until the
+   * result is disposed. `clients`: how many at once, 1 by default; several share
+   * one session and take turns, a transaction at a time.
+   */
+  serve(at: ServedAt): Promise<AsyncDisposable>;
 }
+
+/** Where and to how many clients a database is served. */
+export type ServedAt =
+  & ({ readonly port: number } | { readonly path: string })
+  & { readonly clients?: number };
 
 /**
  * A file that exists in every database and that Postgres never replaces; it is
@@ -140,11 +151,12 @@ export async function openPglite(
         });
         return result;
       }).catch(rethrow),
-    async serve(port) {
+    isCopy,
+    async serve({ clients = 1, ...at }) {
       const server = new PGLiteSocketServer({
         db: pglite,
-        host: "127.0.0.1",
-        port,
+        maxConnections: clients,
+        ..."path" in at ? at : { ...at, host: "127.0.0.1" },
       });
       wrote = true;
       await server.start();

@@ -53,6 +53,13 @@ Deno.test("deno.json has one task per command, in the order of the tables, and o
     everything.map(({ name }) => name),
   );
   strictEqual(config.version, version);
+  for (const [name, task] of Object.entries(config.tasks)) {
+    const programs = name === "mlflow" ? "deno,mlflow,uvx" : "deno";
+    strictEqual(
+      task,
+      `deno run -q -ER --allow-run=${programs} lib/cli/launch.ts ${name}`,
+    );
+  }
 });
 
 Deno.test("CHANGELOG.md begins with this version, and every version has a day, newest first", async () => {

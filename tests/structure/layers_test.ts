@@ -147,7 +147,12 @@ const reserved: readonly {
   {
     what: "print",
     pattern: /\bconsole\s*\.|\bDeno\.(stdout|stderr)\b/,
-    files: ["lib/cli/launch.ts", "lib/cli/program.ts", "lib/cli/terminal.ts"],
+    files: [
+      "lib/cli/launch.ts",
+      "lib/cli/mlflow-server.ts",
+      "lib/cli/program.ts",
+      "lib/cli/terminal.ts",
+    ],
   },
   {
     what: "read the environment",
@@ -176,7 +181,7 @@ const reserved: readonly {
   {
     what: "run programs",
     pattern: /\bDeno\.Command\b/,
-    files: ["lib/cli/launch.ts"],
+    files: ["lib/cli/launch.ts", "lib/cli/mlflow-server.ts"],
   },
 ];
 

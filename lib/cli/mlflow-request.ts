@@ -1,0 +1,85 @@
+/**
+ * What `mlflow` asks of the launcher, and what the launcher answers: the command
+ * may start no program, and the launcher opens no service.
+ */
+
+/** Variables that a request may set for MLflow; all others are the user's. */
+export const mlflowVariables = [
+  "AWS_DEFAULT_REGION",
+  "MLFLOW_ARTIFACTS_DESTINATION",
+  "MLFLOW_BACKEND_STORE_URI",
+  "MLFLOW_DEFAULT_ARTIFACT_ROOT",
+  "MLFLOW_S3_ENDPOINT_URL",
+  "PGAPPNAME",
+  "PGOPTIONS",
+  "PGPASSWORD",
+  "PGSSLMODE",
+  "PGSSLROOTCERT",
+] as const;
+
+/** A variable of {@linkcode mlflowVariables}. */
+export type MlflowVariable = typeof mlflowVariables[number];
+
+/** Asks for an MLflow server. */
+export interface MlflowRequest {
+  /** The release of MLflow that the database belongs to, such as 3.17.2. */
+  readonly version: string;
+  /** May contain secrets, which therefore appear on no command line. */
+  readonly environment: Readonly<Partial<Record<MlflowVariable, string>>>;
+}
+
+/** Says that the server did not start, or has ended. */
+export interface MlflowEnd {
+  /** 2 if no MLflow is installed, otherwise 1. */
+  readonly exitCode: 1 | 2;
+  readonly message: string;
+}
+
+/** How a request begins; a result of a command has no control characters. */
+const mark = "\u0002mlflow ";
+
+/** Returns a request as one line. */
+export function writeRequest(request: MlflowRequest): string {
+  return `${mark}${JSON.stringify(request)}\n`;
+}
+
+/**
+ * Returns the request in a line; undefined if the line is anything else.
+ *
+ * ```ts
+ * import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+ *
+ * const request = { version: "3.17.2", environment: { PGPASSWORD: "x" } };
+ * deepStrictEqual(readRequest(writeRequest(request).trimEnd()), request);
+ * strictEqual(readRequest("done"), undefined);
+ * throws(() => readRequest('\u0002mlflow {"version":"3.17.2","environment":{"PATH":"/tmp"}}'), TypeError);
+ * ```
+ *
+ * @throws {TypeError} If the request has another version, variable or form than allowed.
+ */
+export function readRequest(line: string): MlflowRequest | undefined {
+  if (!line.startsWith(mark)) return undefined;
+  const { version, environment }: { version?: unknown; environment?: unknown } =
+    JSON.parse(line.slice(mark.length));
+  const known: readonly string[] = mlflowVariables;
+  if (
+    typeof version !== "string" || !/^\d+\.\d+\.\d+$/.test(version) ||
+    typeof environment !== "object" || environment === null ||
+    Object.entries(environment).some(([name, value]) =>
+      !known.includes(name) || typeof value !== "string"
+    )
+  ) throw new TypeError("not a request for an MLflow server");
+  return { version, environment };
+}
+
+/** Returns an end as one line. */
+export function writeEnd(end: MlflowEnd): string {
+  return `${JSON.stringify(end)}\n`;
+}
+
+/** Returns the end in a line of the launcher's. */
+export function readEnd(line: string): MlflowEnd {
+  const { exitCode, message }: { exitCode?: unknown; message?: unknown } = JSON
+    .parse(line);
+  return { exitCode: exitCode === 2 ? 2 : 1, message: String(message) };
+}
