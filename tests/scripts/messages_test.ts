@@ -388,7 +388,7 @@ Deno.test("printed commands name the variant and the input", async () => {
   const [, sql = ""] = /deno task query "(.*)"/.exec(scored) ?? [];
   const suggested = await runCommand("query", [sql], { env });
   const all = await runCommand("query", [
-    `select player_id, churn_probability, c.model_version, c.period from churn_predictions c join scoring_runs r on r.id = scoring_run_id
+    `select player_id, churn_probability from churn_predictions c join scoring_runs r on r.id = scoring_run_id
      where variant = 'geography-us' order by churn_probability desc limit 10`,
   ], { env });
   strictEqual(suggested.report.result.length, 10);
