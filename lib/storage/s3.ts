@@ -6,7 +6,6 @@ import {
   CreateMultipartUploadCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
-  HeadBucketCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListObjectsV2Command,
@@ -106,7 +105,12 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
       return Promise.resolve(new ObjectWriter(object, send));
     },
     async checkCreate(path) {
-      const command = new HeadBucketCommand({ Bucket: bucket });
+      // A HEAD request would not say what is wrong: its answer has no body.
+      const command = new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: keyOf(path),
+        MaxKeys: 1,
+      });
       await call((client) => client.send(command)).catch((error) => {
         const explained = failed(error, `write ${at(path)}`);
         // It takes another permission than writing does.

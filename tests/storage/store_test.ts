@@ -573,6 +573,27 @@ async function findAnswered(object: ObjectAnswer) {
   return { text: new TextDecoder().decode(found), requests: server.requests };
 }
 
+Deno.test("openS3().checkCreate() refuses an absent bucket, and passes if only listing is denied", async () => {
+  setCredentials();
+  const check = async (bytes: string) => {
+    await using server = startFaults({ bytes });
+    await openS3("s3://bucket/prefix", {
+      region: "us-east-1",
+      endpoint: server.endpoint,
+    }).checkCreate("scores.csv");
+  };
+  await rejects(check(s3Error(404, "NoSuchBucket")), (error) => {
+    ok(error instanceof UsageError);
+    match(
+      error.message,
+      /^Cannot write s3:\/\/bucket\/prefix\/scores\.csv: there is no bucket "bucket"/,
+    );
+    return true;
+  });
+  await check(s3Error(403, "AccessDenied"));
+  await rejects(check(s3Error(403, "InvalidAccessKeyId")), UsageError);
+});
+
 Deno.test("openS3() accepts bytes that match their length, MD5 and checksums", async (t) => {
   const whole: Record<string, [ObjectAnswer["headers"], requests: number]> = {
     "the MD5 of an ETag": [{ etag: md5 }, 1],
