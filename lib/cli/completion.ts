@@ -183,8 +183,8 @@ function toBash(
     "  local _churn_found= _churn_files=",
     '  read -ra words <<< "$line"',
     "  if [[ $line != *[[:space:]] ]]; then",
-    "    cur=${words[-1]}",
-    "    unset 'words[-1]'",
+    "    cur=${words[${#words[@]} - 1]}", // bash 3.2 has no negative index
+    '    unset "words[${#words[@]} - 1]"',
     "  fi",
     "  # After `deno task` and its own flags comes the name.",
     `  if [[ \${words[1]} != task ]] || ! ${isHere(options, '"$line"')}; then`,

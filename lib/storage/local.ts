@@ -302,23 +302,24 @@ async function checkCreate(path: string): Promise<void> {
   }
 }
 
-/** Creates a folder and the missing ones above it, and adds them to `made`, the highest first. */
+/** Creates a folder and the missing ones above it, and adds them to `made`, the highest first. Other processes may create and remove them meanwhile. */
 async function makeFolder(folder: string, made: string[]): Promise<void> {
-  try {
-    await Deno.mkdir(folder);
-    made.push(folder);
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) {
-      const found = await Deno.stat(folder);
-      if (found.isDirectory) return;
+  for (let attempt = 1;; attempt++) {
+    try {
+      await Deno.mkdir(folder);
+      made.push(folder);
+      return;
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) {
+        const found = await Deno.stat(folder).catch(() => undefined);
+        if (found?.isDirectory) return;
+      }
+      const above = dirname(folder);
+      const isMissing = error instanceof Deno.errors.NotFound;
+      if (attempt === 3 || above === folder) throw error;
+      if (isMissing) await makeFolder(above, made);
+      else if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
-    const above = dirname(folder);
-    if (!(error instanceof Deno.errors.NotFound) || above === folder) {
-      throw error;
-    }
-    await makeFolder(above, made);
-    await Deno.mkdir(folder);
-    made.push(folder);
   }
 }
 
