@@ -887,6 +887,22 @@ Deno.test("parseS3Uri() strips slashes and rejects a URI without a bucket", () =
   }
 });
 
+Deno.test("openLocal().checkCreate() refuses nothing while others write the same file", async () => {
+  await using folder = await tempFolder();
+  const store = openLocal(folder.path);
+  await Promise.all(
+    Array.from(
+      { length: 200 },
+      (_, index) =>
+        index % 2 === 0
+          ? store.checkCreate("new/below/scores.csv")
+          : store.write("new/below/scores.csv", everyByte),
+    ),
+  );
+  deepStrictEqual(pathsOf(await store.list("")), ["new/below/scores.csv"]);
+  deepStrictEqual(await store.find("new/below/scores.csv"), everyByte);
+});
+
 Deno.test("openLocal() writes one file concurrently, complete each time", async () => {
   await using folder = await tempFolder();
   const stores = Array.from({ length: 40 }, () => openLocal(folder.path));
