@@ -145,6 +145,14 @@ export const setupCommand = {
   flags: { ...variantFlags, ...allFlag, ...serviceFlags, ...outputFlags },
 } as const satisfies Command;
 
+/** Flags of `move`. */
+export const moveCommand = {
+  name: "move",
+  summary:
+    "Copies the embedded store to the configured services: runs, registry, scores and artifacts. The embedded store stays as it is.",
+  flags: { ...serviceFlags, ...outputFlags },
+} as const satisfies Command;
+
 /** Flags of `log-model`. */
 export const logModelCommand = {
   name: "log-model",
@@ -625,6 +633,7 @@ export const commands: readonly Command[] = [
   initCommand,
   doctorCommand,
   setupCommand,
+  moveCommand,
   logModelCommand,
   promoteCommand,
   planCommand,

@@ -26,6 +26,14 @@ export interface EmbeddedDatabase extends Database {
    * one session and take turns, a transaction at a time.
    */
   serve(at: ServedAt): Promise<AsyncDisposable>;
+  /**
+   * Runs a select and returns its rows in Postgres's binary format, without header
+   * and trailer, as {@linkcode Transaction.copyRows} takes them. All rows are in
+   * memory.
+   *
+   * @throws {DatabaseError} If the statement is refused; `code` is its SQLSTATE.
+   */
+  readRows(select: string): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** Where and to how many clients a database is served. */
@@ -152,6 +160,14 @@ export async function openPglite(
         return result;
       }).catch(rethrow),
     isCopy,
+    async readRows(select) {
+      const { blob } = await pglite.query(
+        `copy (${select}) to '/dev/blob' with (format binary)`,
+      ).catch(rethrow);
+      if (!blob) throw new TypeError("Cannot read rows: PGlite returned none");
+      return (await blob.bytes())
+        .subarray(copyHeader.length, -copyTrailer.length);
+    },
     async serve({ clients = 1, ...at }) {
       const server = new PGLiteSocketServer({
         db: pglite,

@@ -123,7 +123,7 @@ export async function ensurePredictionsSchema(
  * @throws {InputError} As that function.
  */
 export async function needsMlflowSchema(database: Database): Promise<boolean> {
-  return await findHead(database, database) === undefined;
+  return await readMlflowHead(database) === undefined;
 }
 
 /**
@@ -202,6 +202,25 @@ export interface PredictionsSchemaState {
   readonly missing: readonly string[];
   /** Names of applied migrations that this release does not have, because a newer one applied them. */
   readonly newer: readonly string[];
+}
+
+/**
+ * Tells whether a table of the embedded database is one of the predictions; all
+ * others there are MLflow's.
+ */
+export function isPredictionsTable(name: string): boolean {
+  return ownTables.includes(name) || name === migrationsTable;
+}
+
+/**
+ * Returns the `alembic_version` of a database; undefined if it has no MLflow tables.
+ *
+ * @throws {InputError} If the database contains tables other than MLflow's.
+ */
+export async function readMlflowHead(
+  database: Database,
+): Promise<string | undefined> {
+  return await findHead(database, database);
 }
 
 /** Returns what a predictions database has of this release's schema. Changes nothing. */
