@@ -20,7 +20,7 @@ if (import.meta.main) {
     const { config } = services;
     const root = checkMayMove(config);
     await using store = await openEmbeddedStore(config);
-    await checkBeforeSetup(services);
+    await checkBeforeSetup(services, []);
     const state = await checkBefore();
     const isDone = state.mlflow && state.predictions;
     if (!isDone) await setupDatabases(services, { onlyNews: true });
