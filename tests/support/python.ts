@@ -12,6 +12,7 @@ export type PeerName =
   | "mlflow-3.4.0"
   | "mlflow-2.22.5"
   | "linters"
+  | "aws"
   | "moto"
   | "sbom"
   | "bench"
