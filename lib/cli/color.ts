@@ -52,10 +52,19 @@ const firstWords: readonly { readonly words: RegExp; readonly style: Style }[] =
     { words: /^WARNING:/, style: "yellow" },
   ];
 
+/** The severity after the name of a verdict of `monitor`. */
+const severityStyles: Readonly<Record<string, Style>> = {
+  ok: "green",
+  warn: "yellow",
+  fail: "red",
+  unknown: "dim",
+  "not-enough-data": "dim",
+};
+
 /**
  * Adds color to the text of a result: signs, the first word of a result, group
- * titles, names of tables, and commands to paste. Changes no other character. The text must have
- * its control characters escaped.
+ * titles, names of tables, severities, and commands to paste. Changes no other
+ * character. The text must have its control characters escaped.
  */
 export function paintText(text: string): string {
   const lines = text.split("\n");
@@ -96,6 +105,14 @@ function paintLine(line: string): string {
   if (command !== undefined) return `${before}${styled("cyan", command)}`;
   const [table] = /^\w+(?= +(table|view) )/.exec(line) ?? [];
   if (table !== undefined) return bold(table) + line.slice(table.length);
+  const [, verdict, severity = "", reason = ""] =
+    /^( {2}(?:data|drift|performance): )([\w-]+)(.*)$/.exec(line) ?? [];
+  const severityStyle = severityStyles[severity];
+  if (severityStyle !== undefined) {
+    return `${verdict}${styled(severityStyle, severity)}${
+      paintCommands(reason)
+    }`;
+  }
   for (const { words, style } of firstWords) {
     const [word] = words.exec(line) ?? [];
     if (word === undefined) continue;

@@ -41,6 +41,9 @@ Deno.test("color marks signs, groups, first words and commands, and changes no c
     "Scored 400 players",
     '  deno task query "select 1"',
     "Run `deno task predict` again",
+    "  data: ok",
+    "  drift: fail, 2 of 7 features",
+    "  label: ok",
     "Scoredish `rm -rf /`",
   ].join("\n");
   const painted = paintText(text);
@@ -55,6 +58,9 @@ Deno.test("color marks signs, groups, first words and commands, and changes no c
   has(32, "Scored");
   has(36, 'deno task query "select 1"');
   has(36, "deno task predict");
+  has(32, "ok");
+  has(31, "fail");
+  match(painted, /^ +label: ok$/m);
   match(painted, /^Alone$/m);
   match(painted, /^Scoredish `rm -rf \/`$/m);
   strictEqual(
