@@ -29,7 +29,8 @@ def read_settings(key: str) -> Settings:
     """
     # YAML 1.2, as the commands read it: in 1.1, the geography NO would be `false`.
     whole = YAML(typ="safe", pure=True).load((ROOT / "variants.yaml").read_text())
-    entries = {key_of(entry): entry for entry in whole.pop("variants", None) or []}
+    dimensions = whole.pop("dimensions", None) or []
+    entries = {key_of(entry, dimensions): entry for entry in whole.pop("variants", None) or []}
     merged = whole | entries.get(key.lower(), {})
     files, recipe = merged.get("files") or {}, merged.get("recipe") or {}
     id_column = merged.get("id_column") or "player_id"
@@ -46,11 +47,12 @@ def read_settings(key: str) -> Settings:
     )
 
 
-def key_of(entry: dict[str, Any] | None) -> str:
-    """The key of an entry: `base`, `geography-us`, `geography-eu/company-clientb`."""
+def key_of(entry: dict[str, Any] | None, dimensions: list[str]) -> str:
+    """The key of an entry: `base`, `geography-us`, `geography-eu/company-clientb/brand-nj`."""
+    values = (entry or {}) | ((entry or {}).get("dimensions") or {})
     parts = [
-        f"{part}-{(entry or {})[part]}".lower()
-        for part in ("geography", "company")
-        if (entry or {}).get(part) is not None
+        f"{part}-{values[part]}".lower()
+        for part in ("geography", "company", *dimensions)
+        if values.get(part) is not None
     ]
     return "/".join(parts) or "base"

@@ -1,6 +1,10 @@
 /** Checks everything that the commands need, and says how to correct what is wrong. Changes nothing. */
 import { doctorCommand } from "../lib/cli/commands.ts";
-import { chosenVariants } from "../lib/cli/flag-values.ts";
+import {
+  chosenVariants,
+  namesVariant,
+  type VariantFlags,
+} from "../lib/cli/flag-values.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { version } from "../lib/cli/version.ts";
 import { type Check, skip } from "../lib/checks/check.ts";
@@ -42,14 +46,13 @@ if (import.meta.main) {
 async function checkAll(
   variants: Variants,
   { flags, log, signal }: {
-    flags: { geography?: string | undefined; company?: string | undefined };
+    flags: VariantFlags;
     log: Pick<Log, "verbose">;
     signal: AbortSignal;
   },
 ): Promise<Check[]> {
-  const { geography, company } = flags;
-  const all = (geography ?? company) === undefined;
-  const chosen = chosenVariants(variants, { geography, company, all });
+  const all = !namesVariant(flags);
+  const chosen = chosenVariants(variants, { ...flags, all });
   // What the services would warn of is a finding.
   await using services = await openServices({
     log: { ...noLog, verbose: log.verbose },

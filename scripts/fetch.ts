@@ -1,5 +1,5 @@
 /** Copies one of a variant's files from the bucket to a local file, such as the labelled players that `retrain.yml` trains on. */
-import { retryPolicyOf } from "../lib/cli/flag-values.ts";
+import { partsOf, retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { readVariantFile } from "../lib/services/variant-files.ts";
 import { fetchCommand } from "../lib/cli/commands.ts";
@@ -16,7 +16,7 @@ await runScript(fetchCommand, async (flags, { log, signal }) => {
   }
   const retryPolicy = retryPolicyOf(flags);
   await using services = await openServices({ log, retryPolicy, signal });
-  const { variant } = services.variants.settings(flags);
+  const { variant } = services.variants.settings(partsOf(flags));
   const { uri, bytes } = await readVariantFile(
     services.variantFiles(variant),
     file,

@@ -1,5 +1,9 @@
 /** Shows all scores of one id, such as one player, over periods and variants. */
-import { retryPolicyOf } from "../lib/cli/flag-values.ts";
+import {
+  namesVariant,
+  partsOf,
+  retryPolicyOf,
+} from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { historyCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
@@ -26,9 +30,9 @@ if (import.meta.main) {
       existingOnly: true,
     });
     const { variants } = services;
-    const chosen = flags.geography === undefined && flags.company === undefined
-      ? undefined
-      : variants.settings(flags);
+    const chosen = namesVariant(flags)
+      ? variants.settings(partsOf(flags))
+      : undefined;
     const database = await services.predictions();
     const scores = await readScores(database, id).catch(explainMissingTables);
     const all = toHistories(scores, variants);

@@ -1,5 +1,6 @@
 /** Adds a variant for a user's own model and data to `variants.yaml`, with the files that belong to it. */
 import { initCommand } from "../lib/cli/commands.ts";
+import { namesVariant, partsOf } from "../lib/cli/flag-values.ts";
 import type { FlagValues } from "../lib/cli/flags.ts";
 import { type Context, runScript } from "../lib/cli/program.ts";
 import { UsageError } from "../lib/base/errors.ts";
@@ -37,7 +38,12 @@ async function init(
     retryPolicy: { retries: 0, delaySeconds: 0 },
     signal,
   });
-  const parts = chooseVariant(services.variants, { flags, ask, replace });
+  const parts = chooseVariant(services.variants, {
+    parts: partsOf(flags),
+    isNamed: namesVariant(flags),
+    ask,
+    replace,
+  });
   const files = await readOwnFiles(services, flags);
   const positiveClass = flags["positive-class"];
   await using opened = await openOwnModel(files.model, {

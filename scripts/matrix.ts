@@ -1,11 +1,12 @@
 /** Prints the job matrix of a workflow: the variants that a run processes. It needs no configuration and no services. */
 import { toMatrix } from "../lib/cli/github-matrix.ts";
+import { partsOf } from "../lib/cli/flag-values.ts";
 import { matrixCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { toVariants } from "../lib/config/variants.ts";
 import { parseYaml } from "../lib/base/yaml.ts";
 
-await runScript(matrixCommand, async ({ geography, company, changed }) => {
+await runScript(matrixCommand, async ({ changed, ...flags }) => {
   const variants = toVariants(
     parseYaml(
       await Deno.readTextFile(new URL("../variants.yaml", import.meta.url)),
@@ -13,8 +14,7 @@ await runScript(matrixCommand, async ({ geography, company, changed }) => {
     ),
   );
   const matrix = toMatrix(variants, {
-    geography,
-    company,
+    ...partsOf(flags),
     changed: changed === undefined ? undefined : await readLines(changed),
   });
   const jobs = matrix.include.length;

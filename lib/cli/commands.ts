@@ -16,6 +16,11 @@ const variantFlags = {
     values: "company",
     help: "the variant's company, such as ClientB",
   },
+  dimension: {
+    kind: "list",
+    value: "NAME=VALUE",
+    help: "a dimension in variants.yaml, such as brand=NJ; also as --brand NJ",
+  },
 } as const satisfies Record<string, Flag>;
 
 const allFlag = {
@@ -603,6 +608,12 @@ export const matrixCommand = {
       kind: "text",
       value: "C",
       help: 'only variants with this value; "-" for variants without one',
+    },
+    dimension: {
+      kind: "list",
+      value: "NAME=VALUE",
+      help:
+        'only variants with this value of a dimension; "-" for those without',
     },
     changed: {
       kind: "text",

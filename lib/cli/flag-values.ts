@@ -5,12 +5,17 @@ import type { Stage } from "../mlflow/store.ts";
 import type { RetryPolicy } from "../base/retry.ts";
 import { toCount } from "../base/flag-value.ts";
 import { nearest } from "../base/nearest.ts";
-import type { Variants, VariantSettings } from "../config/variants.ts";
+import type {
+  SelectingParts,
+  Variants,
+  VariantSettings,
+} from "../config/variants.ts";
 
 /** The flags that select variants. */
 export interface VariantFlags {
   readonly geography?: string | undefined;
   readonly company?: string | undefined;
+  readonly dimension?: readonly string[] | undefined;
   readonly all?: boolean | undefined;
 }
 
@@ -24,12 +29,48 @@ export function chosenVariants(
   variants: Variants,
   flags: VariantFlags,
 ): readonly VariantSettings[] {
-  const { geography, company, all = false } = flags;
-  if (!all) return [variants.settings({ geography, company })];
-  if (geography === undefined && company === undefined) return variants.listed;
+  const { all = false } = flags;
+  if (!all) return [variants.settings(partsOf(flags))];
+  if (!namesVariant(flags)) return variants.listed;
   throw new UsageError(
     "Cannot use --all together with --geography or --company: choose one",
   );
+}
+
+/** Returns whether flags name a part of a variant. */
+export function namesVariant(
+  { geography, company, dimension = [] }: VariantFlags,
+): boolean {
+  return geography !== undefined || company !== undefined ||
+    dimension.length > 0;
+}
+
+/**
+ * Returns the parts of a variant that flags name.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const { dimensions } = partsOf({ dimension: ["brand=NJ"] });
+ * deepStrictEqual(dimensions, { brand: "NJ" });
+ * ```
+ *
+ * @throws {UsageError} If a dimension has no value, or two.
+ */
+export function partsOf(
+  { geography, company, dimension = [] }: VariantFlags,
+): SelectingParts {
+  const dimensions = new Map<string, string>();
+  for (const text of dimension) {
+    const [, name, value] = /^([^=]+)=([^]+)$/.exec(text) ?? [];
+    if (name === undefined || value === undefined || dimensions.has(name)) {
+      throw new UsageError(
+        `Cannot use --dimension ${text}: expected NAME=VALUE, once per name`,
+      );
+    }
+    dimensions.set(name, value);
+  }
+  return { geography, company, dimensions: Object.fromEntries(dimensions) };
 }
 
 /** Returns the stage that a flag names, in MLflow's spelling; undefined without the flag. @throws {UsageError} If there is no such stage. */

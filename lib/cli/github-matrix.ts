@@ -38,6 +38,12 @@ export interface Wanted {
   readonly geography?: string | undefined;
   /** Only variants of this company, case-insensitive; `-` means those without one. */
   readonly company?: string | undefined;
+  /**
+   * Only variants with these values of dimensions, `-` for those without. With
+   * filters by both geography and company, only variants that have no other
+   * dimensions, so that one variant at most is selected, as a promotion needs.
+   */
+  readonly dimensions?: Readonly<Record<string, string>> | undefined;
   /** Only variants whose model file is one of these paths in the repository. */
   readonly changed?: readonly string[] | undefined;
 }
@@ -67,7 +73,8 @@ export const mostJobs = 256;
 export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
   const named = variants.listed.filter(({ variant }) =>
     matches(wanted.geography, variant.geography) &&
-    matches(wanted.company, variant.company)
+    matches(wanted.company, variant.company) &&
+    matchesDimensions(wanted, variant.dimensions)
   );
   if (named.length === 0 && narrows(wanted)) throw unknown(variants, wanted);
   const { changed } = wanted;
@@ -110,14 +117,27 @@ function matches(wanted: string | undefined, own: string | undefined): boolean {
   return wanted.toLowerCase() === own?.toLowerCase();
 }
 
-function narrows({ geography, company }: Wanted): boolean {
-  return Boolean(geography) || Boolean(company);
+function matchesDimensions(
+  { geography, company, dimensions = {} }: Wanted,
+  own: Readonly<Record<string, string>>,
+): boolean {
+  const namesAll = Boolean(geography) && Boolean(company);
+  return Object.entries(dimensions).every(([name, value]) =>
+    matches(value, own[name])
+  ) && (!namesAll ||
+    Object.keys(own).every((name) => Object.hasOwn(dimensions, name)));
+}
+
+function narrows({ geography, company, dimensions = {} }: Wanted): boolean {
+  return Boolean(geography) || Boolean(company) ||
+    Object.keys(dimensions).length > 0;
 }
 
 function unknown({ listed }: Variants, wanted: Wanted): UsageError {
-  const asked = (["geography", "company"] as const)
-    .filter((part) => wanted[part])
-    .map((part) => `${part} ${wanted[part]}`).join(", ");
+  const { geography, company, dimensions } = wanted;
+  const asked = Object.entries({ geography, company, ...dimensions })
+    .filter(([, value]) => value)
+    .map(([name, value]) => `${name} ${value}`).join(", ");
   const known = listed.map(({ variant }) => variant.title).join("; ");
   return new UsageError(
     `Cannot find ${asked} in variants.yaml: it lists ${known || "no variant"}`,

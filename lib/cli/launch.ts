@@ -82,7 +82,8 @@ async function launch(
       return 0;
   }
   if (command) {
-    const all = [...args, ...askMissing(command, args)];
+    const translated = await translateDimensions(command, args);
+    const all = [...translated, ...askMissing(command, translated)];
     const environment = Deno.env.toObject();
     const own = argumentsFor(command, all, environment);
     return command.name === "mlflow"
@@ -103,6 +104,36 @@ async function launch(
     if (code !== 0) return code;
   }
   return 0;
+}
+
+/** Returns the arguments with `--dimension brand=NJ` for `--brand NJ`, where `variants.yaml` declares the dimension and the command has no such flag. */
+async function translateDimensions(
+  command: Command,
+  args: readonly string[],
+): Promise<string[]> {
+  const { flags } = command;
+  const nameOf = (arg: string) => /^--([a-z][\w-]*)/.exec(arg)?.[1] ?? "";
+  const isUnknown = (arg: string) =>
+    nameOf(arg) !== "" && flags[nameOf(arg)] === undefined;
+  if (flags["dimension"] === undefined || !args.some(isUnknown)) {
+    return [...args];
+  }
+  const { readDimensions } = await import("../services/dimensions.ts");
+  const names = await readDimensions(project);
+  const translated: string[] = [];
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index]!;
+    const [, inline] = /^--[^=]+=([^]*)$/.exec(arg) ?? [];
+    const value = inline ?? args[index + 1];
+    const name = nameOf(arg);
+    if (!isUnknown(arg) || !names.includes(name) || value === undefined) {
+      translated.push(arg);
+      continue;
+    }
+    translated.push(`--dimension=${name}=${value}`);
+    if (inline === undefined) index++;
+  }
+  return translated;
 }
 
 /** Asks for the files that the command line lacks, and returns them as flags; asks nothing without a terminal, with `--yes`, `--json` or an invalid command line, which the command reports. */

@@ -10,6 +10,8 @@ export interface Variant {
   /** In its original spelling; undefined when the variant has no geography. */
   readonly geography: string | undefined;
   readonly company: string | undefined;
+  /** The values of the dimensions that `variants.yaml` declares, by name in their order; empty if the variant has none. */
+  readonly dimensions: Readonly<Record<string, string>>;
   /** Case-folded identity: `base`, `geography-us`, `geography-eu/company-clientb`. */
   readonly key: string;
   /** Display name: `base`, `geography US`, `geography EU, company ClientB`. */
@@ -32,6 +34,8 @@ export interface Variant {
 export interface VariantParts {
   readonly geography?: string | undefined;
   readonly company?: string | undefined;
+  /** Values of further dimensions by name, in the order of their declaration. */
+  readonly dimensions?: Readonly<Record<string, string>> | undefined;
   readonly experiment?: string | undefined;
   readonly modelName?: string | undefined;
 }
@@ -41,8 +45,8 @@ const longestPart = 48;
 const partPattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 
 /**
- * Returns the variant for a geography and a company, each of which may be
- * absent. Names are lower case; tags preserve the spelling.
+ * Returns the variant for a geography, a company and further dimensions, each of
+ * which may be absent. Names are lower case; tags preserve the spelling.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -52,44 +56,70 @@ const partPattern = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
  * strictEqual(variant.modelName, "churn-prediction-model-eu-clientb");
  * strictEqual(variant.prefix, "geography-eu/company-clientb/");
  * strictEqual(toVariant({}).key, "base");
+ * const { key, flags } = toVariant({ company: "Acme", dimensions: { brand: "NJ" } });
+ * strictEqual(`${key} ${flags}`, "company-acme/brand-nj --company Acme --brand NJ");
  * ```
  *
  * @throws {UsageError} If a part contains anything except letters, digits, `_` and `-`, does not begin with a letter or digit, or is over 48 characters.
  */
 export function toVariant(parts: VariantParts): Variant {
-  const geography = checkedPart("geography", parts.geography);
-  const company = checkedPart("company", parts.company);
-  const folders = [
-    ...(geography === undefined
-      ? []
-      : [`geography-${geography.toLowerCase()}`]),
-    ...(company === undefined ? [] : [`company-${company.toLowerCase()}`]),
-  ];
-  const suffixes = [geography, company].filter((part) => part !== undefined);
-  const runParts = [
-    ...(geography === undefined ? [] : [`Geo: ${geography}`]),
-    ...(company === undefined ? [] : [`Company: ${company}`]),
-  ];
+  const named = toNamedParts(parts);
+  const folders = named.map(({ name, value }) =>
+    `${name}-${value.toLowerCase()}`
+  );
+  const labels = named.map(({ name, value }) =>
+    `${labelOf[name] ?? capitalized(name)}: ${value}`
+  );
   return {
-    geography,
-    company,
+    geography: parts.geography,
+    company: parts.company,
+    dimensions: parts.dimensions ?? {},
     key: folders.join("/") || "base",
-    title: titleOf(geography, company),
+    title: named.map(({ name, value }) => `${name} ${value}`).join(", ") ||
+      "base",
     prefix: folders.map((folder) => `${folder}/`).join(""),
     experiment: parts.experiment ?? ["churn_prediction", ...folders].join("-"),
-    modelName: parts.modelName ??
-      ["churn-prediction-model", ...suffixes.map((part) => part.toLowerCase())]
-        .join("-"),
-    runName: ["Model Logging", ...runParts].join(" - "),
-    tags: {
-      ...(geography === undefined ? {} : { geography }),
-      ...(company === undefined ? {} : { company_id: company }),
-    },
-    flags: [
-      ...(geography === undefined ? [] : [`--geography ${geography}`]),
-      ...(company === undefined ? [] : [`--company ${company}`]),
-    ].join(" "),
+    modelName: parts.modelName ?? [
+      "churn-prediction-model",
+      ...named.map(({ value }) => value.toLowerCase()),
+    ].join("-"),
+    runName: ["Model Logging", ...labels].join(" - "),
+    tags: Object.fromEntries(
+      named.map(({ name, value }) => [tagOf[name] ?? name, value]),
+    ),
+    flags: named.map(({ name, value }) => `--${name} ${value}`).join(" "),
   };
+}
+
+/** How the name of a run has the names of the documented parts. */
+const labelOf: Readonly<Record<string, string>> = { geography: "Geo" };
+
+/** The tags of the documented parts. */
+const tagOf: Readonly<Record<string, string>> = { company: "company_id" };
+
+/** Returns the parts that a variant has, in the order of its names. @throws {UsageError} If a value cannot be part of a name. */
+function toNamedParts(
+  { geography, company, dimensions = {} }: VariantParts,
+): { name: string; value: string }[] {
+  return Object.entries({ geography, company, ...dimensions }).flatMap(
+    ([name, part]) => {
+      const value = checkedPart(name, part);
+      return value === undefined ? [] : [{ name, value }];
+    },
+  );
+}
+
+function capitalized(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+/**
+ * Returns a variant's values of dimensions as the workflows' input `dimensions` has
+ * them, such as `brand=NJ tier=Gold`; empty if it has none.
+ */
+export function dimensionInput({ dimensions }: Variant): string {
+  return Object.entries(dimensions).map(([name, value]) => `${name}=${value}`)
+    .join(" ");
 }
 
 /**
@@ -154,15 +184,4 @@ function checkedPart(
     );
   }
   return value;
-}
-
-function titleOf(
-  geography: string | undefined,
-  company: string | undefined,
-): string {
-  const parts = [
-    ...(geography === undefined ? [] : [`geography ${geography}`]),
-    ...(company === undefined ? [] : [`company ${company}`]),
-  ];
-  return parts.join(", ") || "base";
 }

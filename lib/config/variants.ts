@@ -15,7 +15,12 @@ import {
   toOutcomeSettings,
 } from "./outcomes.ts";
 import { type PathPattern, toPathPattern } from "./periods.ts";
-import { commandFor, toVariant, type Variant } from "./variant.ts";
+import {
+  commandFor,
+  toVariant,
+  type Variant,
+  type VariantParts,
+} from "./variant.ts";
 
 /** Paths of a variant's files, below its prefix in the bucket. */
 export interface VariantPaths {
@@ -78,10 +83,16 @@ export interface VariantSettings {
 export interface Variants {
   readonly listed: readonly VariantSettings[];
   /** Returns the settings of any valid variant; a listed variant's spelling takes precedence over the flag's. */
-  settings(
-    parts: { geography?: string | undefined; company?: string | undefined },
-  ): VariantSettings;
+  settings(parts: SelectingParts): VariantSettings;
+  /** Names of the dimensions besides geography and company. */
+  readonly dimensions: readonly string[];
 }
+
+/** The parts that select a variant. */
+export type SelectingParts = Pick<
+  VariantParts,
+  "geography" | "company" | "dimensions"
+>;
 
 const file = "variants.yaml";
 
@@ -220,11 +231,89 @@ const entryKeys = {
 };
 
 /** One entry of `variants`: its own settings, which replace those of the top level. */
-const variantEntry = v.mapping(entryKeys);
+const variantEntry = v.mapping({
+  ...entryKeys,
+  dimensions: v.optionalKey(
+    v.record(text),
+    "The variant's values of the declared dimensions, such as { brand: NJ }. Tags use this spelling.",
+  ),
+});
+
+/** Names of dimensions that would be taken for something else. */
+const reservedDimensions = [
+  "all",
+  "alias",
+  "as-of",
+  "candidate",
+  "changed",
+  "challenger",
+  "company",
+  "dimension",
+  "encoded",
+  "engine",
+  "entity",
+  "evaluation",
+  "experiment",
+  "fail-on",
+  "features",
+  "file",
+  "force",
+  "format",
+  "from",
+  "geography",
+  "help",
+  "idempotency-key",
+  "id-column",
+  "input",
+  "inputs",
+  "json",
+  "label",
+  "limit",
+  "model",
+  "model-uri",
+  "outcome",
+  "outcomes",
+  "output",
+  "period",
+  "quiet",
+  "replace",
+  "report",
+  "retries",
+  "run",
+  "sample",
+  "scores",
+  "stage",
+  "to",
+  "verbose",
+  "version",
+  "yes",
+];
+
+const dimensionName =
+  'a name such as brand: lowercase letters, digits, "_" and "-", which is no flag of a command';
+
+/** The schema of the names of dimensions. */
+const dimensionNames = v.pipe(
+  v.array(
+    v.pipe(
+      v.string(dimensionName),
+      v.regex(/^[a-z][a-z0-9_-]{0,31}$/, dimensionName),
+      v.check((name) => !reservedDimensions.includes(name), dimensionName),
+    ),
+  ),
+  v.checkItems(
+    (item, index, all) => all.indexOf(item) === index,
+    "part of a list without repeats",
+  ),
+);
 
 /** The schema of the whole file; `variants.schema.json` is generated from it. */
 export const variantsFile = v.mapping({
   ...entryKeys,
+  dimensions: v.optionalKey(
+    dimensionNames,
+    "Names of parts of a variant besides geography and company, in the order in which its names have them, such as [brand]. A variant has its values in dimensions, and commands get the flag --brand.",
+  ),
   variants: v.pipe(
     v.array(variantEntry),
     v.description(
@@ -247,22 +336,35 @@ export const variantsFile = v.mapping({
  * @throws {UsageError} If a key is unknown, a value has the wrong type, or two variants share a name.
  */
 export function toVariants(value: unknown): Variants {
-  const { variants, ...defaults } = v.validate(variantsFile, value, {
-    file,
-    error: UsageError,
-  });
-  const listed = variants.map((entry) => toSettings({ ...defaults, ...entry }));
+  const { variants, dimensions: names = [], ...defaults } = v.validate(
+    variantsFile,
+    value,
+    { file, error: UsageError },
+  );
+  const listed = variants.map((entry) =>
+    toSettings({
+      ...defaults,
+      ...entry,
+      dimensions: inOrder(entry.dimensions, names),
+    })
+  );
   for (const name of ["key", "experiment", "modelName"] as const) {
     rejectShared(listed, name);
   }
   return {
     listed,
-    settings(parts) {
-      const wanted = toVariant(parts);
+    dimensions: names,
+    settings({ geography, company, ...parts }) {
+      const dimensions = inOrder(parts.dimensions, names);
+      const wanted = toVariant({ geography, company, dimensions });
       const known = listed.find(({ variant }) => variant.key === wanted.key);
       if (known) return known;
-      const { geography, company } = parts;
-      const settings = toSettings({ ...defaults, geography, company });
+      const settings = toSettings({
+        ...defaults,
+        geography,
+        company,
+        dimensions,
+      });
       for (const name of ["experiment", "modelName"] as const) {
         rejectShared([...listed, settings], name);
       }
@@ -287,6 +389,26 @@ export function commandForModel(
   return owner && commandFor(task, owner);
 }
 
+/** Returns values of dimensions in the order of their declaration. @throws {UsageError} If one is not declared. */
+function inOrder(
+  values: Readonly<Record<string, string>> = {},
+  names: readonly string[],
+): Record<string, string> {
+  const unknown = Object.keys(values).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      `Cannot use the dimension ${
+        JSON.stringify(unknown)
+      }: "dimensions" in ${file} declares ${names.join(", ") || "none"}`,
+    );
+  }
+  return Object.fromEntries(
+    names.flatMap((name) =>
+      Object.hasOwn(values, name) ? [[name, values[name]!]] : []
+    ),
+  );
+}
+
 function toSettings(
   entry: v.InferOutput<typeof variantEntry>,
 ): VariantSettings {
@@ -294,6 +416,7 @@ function toSettings(
   const variant = toVariant({
     geography: entry.geography,
     company: entry.company,
+    dimensions: entry.dimensions,
     experiment: entry.experiment,
     modelName: entry.model_name,
   });
@@ -301,6 +424,16 @@ function toSettings(
     label: entry.label ?? "churned",
     idColumn: idColumn === "none" ? undefined : idColumn,
   };
+  const names = toNames(entry.names, columns.idColumn);
+  const own = Object.values(names.columns);
+  const taken = Object.keys(variant.dimensions).find((name) =>
+    own.includes(`${name}_id`)
+  );
+  if (taken !== undefined) {
+    throw new UsageError(
+      `Cannot use the dimension "${taken}" in ${file}: output files would have two columns "${taken}_id"; choose another name`,
+    );
+  }
   return {
     variant,
     files: {
@@ -314,7 +447,7 @@ function toSettings(
       : toPathPattern(entry.inputs, "inputs"),
     expect: toExpectations(entry),
     ...columns,
-    names: toNames(entry.names, columns.idColumn),
+    names,
     outcomes: toOutcomeSettings(entry.outcomes, columns),
     recipe: {
       steps: recipe?.steps ?? [],

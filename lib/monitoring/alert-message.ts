@@ -1,7 +1,12 @@
 /** Writes an alert as plain text, as Markdown for a GitHub issue, and as a message for a Slack-compatible webhook. */
 import { namesOf } from "./result.ts";
 import { escapeControls, escapeMarkdown } from "../base/printable.ts";
-import { commandFor, type Variant } from "../config/variant.ts";
+import {
+  commandFor,
+  dimensionInput,
+  shellWord,
+  type Variant,
+} from "../config/variant.ts";
 import {
   type DriftComparison,
   judgedColumns,
@@ -287,6 +292,7 @@ function nextStep(
     };
   }
   if (isBad("retrain", "warn")) {
+    const dimensions = dimensionInput(variant);
     return jobUrl === undefined
       ? {
         why: "train a model, then log it as the challenger",
@@ -296,7 +302,11 @@ function nextStep(
         why: "train a challenger and compare it with the champion",
         command: `gh workflow run retrain.yml --field geography=${
           variant.geography ?? "-"
-        } --field company=${variant.company ?? "-"}`,
+        } --field company=${variant.company ?? "-"}${
+          dimensions === ""
+            ? ""
+            : ` --field ${shellWord(`dimensions=${dimensions}`)}`
+        }`,
       };
   }
   const run = results.at(-1)?.result.scoring_run.id;

@@ -16,6 +16,8 @@ export interface Alert
   readonly variant: string;
   readonly geography: string | null;
   readonly company: string | null;
+  /** Its values of dimensions, such as `brand=NJ tier=Gold`; absent if it has none. */
+  readonly dimensions?: string;
   /** When the result was made that raised it: ISO 8601, UTC. */
   readonly raised_at: string;
   /** Whether retraining is advised and was not before. */

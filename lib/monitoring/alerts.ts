@@ -1,4 +1,5 @@
 /** Raises the alerts of `monitor` and delivers them. A delivery that fails is a warning: neither scores nor exit codes depend on it. */
+import { dimensionInput } from "../config/variant.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { parseAlerting } from "../config/environment.ts";
@@ -128,6 +129,9 @@ function toAlert(
     variant: variant.key,
     geography: variant.geography ?? null,
     company: variant.company ?? null,
+    ...dimensionInput(variant) === ""
+      ? {}
+      : { dimensions: dimensionInput(variant) },
     retrain: changes.some(({ verdict, to }) =>
       verdict === "retrain" && to !== "ok"
     ),

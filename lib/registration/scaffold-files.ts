@@ -4,7 +4,11 @@ import type { Outcome } from "../base/outcome.ts";
 import { sha256 } from "../base/digest.ts";
 import { commandFor, localPath, shellWord } from "../config/variant.ts";
 import type { ChangedVariants } from "./variants-text.ts";
-import type { Variants, VariantSettings } from "../config/variants.ts";
+import type {
+  SelectingParts,
+  Variants,
+  VariantSettings,
+} from "../config/variants.ts";
 import { findInputs } from "../services/input-batches.ts";
 import { readVariantsText, type Services } from "../services/services.ts";
 import { locationOf, needBucket } from "../services/variant-files.ts";
@@ -13,14 +17,9 @@ import { toCandidate } from "./candidate.ts";
 import { type OwnFiles, withOwnRows } from "./own-files.ts";
 import type { Scaffold } from "./scaffold.ts";
 
-/** The parts of a variant, in the spelling of `variants.yaml` if it is listed. */
-interface ChosenVariant {
-  readonly geography: string | undefined;
-  readonly company: string | undefined;
-}
-
 /**
- * Returns the variant that flags or a person name.
+ * Returns the parts of the variant that flags or a person name, in the spelling of
+ * `variants.yaml` if it is listed.
  *
  * @param options `replace`: whether the variant may have an entry.
  * @throws {UsageError} If it has one and may not, or a name is invalid.
@@ -28,22 +27,20 @@ interface ChosenVariant {
 export function chooseVariant(
   variants: Variants,
   options: {
-    flags: {
-      readonly geography?: string | undefined;
-      readonly company?: string | undefined;
-    };
+    /** What flags name; nothing if `isNamed` is false. */
+    parts: SelectingParts;
+    isNamed: boolean;
     ask: ((question: string) => string) | undefined;
     replace: boolean;
   },
-): ChosenVariant {
-  const { flags: { geography, company }, ask, replace } = options;
-  const isNamed = geography !== undefined || company !== undefined;
+): SelectingParts {
+  const { parts, isNamed, ask, replace } = options;
   const answer = !isNamed && ask
     ? ask("Name of the variant, such as your company's (empty for the base):")
     : "";
   const { variant } = variants.settings({
-    geography,
-    company: answer === "" ? company : answer,
+    ...parts,
+    ...answer === "" ? {} : { company: answer },
   });
   const isListed = variants.listed.some((known) =>
     known.variant.key === variant.key

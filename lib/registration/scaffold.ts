@@ -124,6 +124,9 @@ export function toScaffold(
     entry: {
       geography: choices.geography,
       company: choices.company,
+      dimensions: Object.keys(choices.dimensions ?? {}).length === 0
+        ? undefined
+        : choices.dimensions,
       ...toModelNames(toVariant(choices), outcome),
       files: {
         model: place.model,

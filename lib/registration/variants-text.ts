@@ -8,6 +8,7 @@ import { toVariants, type VariantSettings } from "../config/variants.ts";
 export interface VariantEntry {
   readonly geography: string | undefined;
   readonly company: string | undefined;
+  readonly dimensions: Readonly<Record<string, string>> | undefined;
   readonly experiment?: string;
   readonly model_name?: string;
   readonly files: {

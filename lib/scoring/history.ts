@@ -139,11 +139,14 @@ export function toHistories(
 
 /** Returns the settings of a score's variant; undefined if its geography or company is none of ours. */
 function settingsOf(
-  { geography, company }: PastScore,
+  { variant, geography, company }: PastScore,
   variants: Variants,
 ): VariantSettings | undefined {
   try {
-    return variants.settings({ geography, company });
+    const listed = variants.listed.find((known) =>
+      known.variant.key === variant
+    );
+    return listed ?? variants.settings({ geography, company });
   } catch {
     return undefined;
   }

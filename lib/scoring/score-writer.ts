@@ -56,7 +56,7 @@ export async function openScoreWriter(
 
 /** The columns of an output file; more than one score per row is `score_0`, `score_1`, … */
 function outputColumns(
-  { scorer, settings: { names } }: ScoreWriterOptions,
+  { scorer, settings: { names, variant } }: ScoreWriterOptions,
 ): OutputColumn[] {
   const name = names.columns[isProbability(scorer) ? "probability" : "score"];
   return [
@@ -71,9 +71,18 @@ function outputColumns(
     { name: "row_number", type: "integer" },
     { name: "geography_id", type: "text" },
     { name: "company_id", type: "text" },
+    ...Object.keys(variant.dimensions).map((name): OutputColumn => ({
+      name: dimensionColumn(name),
+      type: "text",
+    })),
     { name: "prediction_timestamp", type: "timestamp" },
     { name: "period", type: "text" },
   ];
+}
+
+/** Returns the column of a dimension, by analogy to `geography_id`. */
+function dimensionColumn(name: string): string {
+  return `${name}_id`;
 }
 
 /** Returns the cells that are the same for all rows of a batch, by column. */
@@ -87,6 +96,11 @@ function outputFacts(
     period,
     geography_id: variant.geography ?? null,
     company_id: variant.company ?? null,
+    ...Object.fromEntries(
+      Object.entries(variant.dimensions).map((
+        [name, value],
+      ) => [dimensionColumn(name), value]),
+    ),
     prediction_timestamp: new Date(),
   };
 }

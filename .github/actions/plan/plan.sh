@@ -2,10 +2,12 @@
 # Gets the matrix from scripts/matrix.ts and passes it to the workflow.
 set -euo pipefail
 
+read -ra parts <<<"${DIMENSIONS:-}"
 # --quiet, because deno task prints its arguments, including line breaks.
 plan=$(deno task --quiet matrix --json \
   ${GEOGRAPHY:+--geography "$GEOGRAPHY"} \
   ${COMPANY:+--company "$COMPANY"} \
+  "${parts[@]/#/--dimension=}" \
   ${CHANGED:+--changed "$CHANGED"}) || {
   code=$?
   # A line break in an input must not start a workflow command.
