@@ -6,6 +6,7 @@
  */
 import type { Environment } from "../config/environment.ts";
 import { oneLine } from "../base/printable.ts";
+import { shellWord } from "../config/variant.ts";
 import {
   type MlflowEnd,
   type MlflowRequest,
@@ -28,8 +29,40 @@ export interface MlflowOptions {
   readonly isVerbose: boolean;
 }
 
-/** Packages beside MLflow for Postgres and S3, in the versions of our tests. */
-const packages = ["psycopg2-binary==2.9.13", "boto3==1.44.5"];
+/** Packages beside MLflow: for Postgres and S3, in the versions of our tests, and the SQLAlchemy that MLflow 3.4.0 can use, too. */
+const packages = [
+  "psycopg2-binary==2.9.13",
+  "boto3==1.44.5",
+  "sqlalchemy<2.1",
+];
+
+/** Versions of Python that every tested MLflow and its packages run on. */
+const python = ">=3.10,<3.14";
+
+/**
+ * Runs a program in a process group of its own, ends the group on SIGTERM and
+ * SIGINT, and waits for at most 5 seconds until all of it has ended: MLflow 3.4.0
+ * and 2.22.5 do not end, or not wait for, the processes that they start.
+ */
+const wrapper = `
+import os, signal, subprocess, sys, time
+child = subprocess.Popen(sys.argv[1:], start_new_session=True)
+stop = lambda *_: os.killpg(child.pid, signal.SIGTERM)
+signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGINT, stop)
+code = child.wait()
+try:
+    for _ in range(50):
+        os.killpg(child.pid, 0)
+        time.sleep(0.1)
+    os.killpg(child.pid, signal.SIGKILL)
+except ProcessLookupError:
+    pass
+sys.exit(code)
+`.trim();
+
+/** The oldest release that ends its processes itself. */
+const endsItself = "3.17.2";
 
 /** How long the server may take to end, in milliseconds. */
 const graceMs = 10_000;
@@ -106,7 +139,10 @@ async function start(
   if (!options.isQuiet) {
     console.error(
       oneLine(
-        `Starting ${program.what}: ${[program.name, ...args].join(" ")}`,
+        `Starting ${program.what}${program.note ?? ""}: ${
+          [program.name, ...args.filter((arg) => arg !== wrapper)]
+            .map(shellWord).join(" ").replace(" python -c ", " ")
+        }`,
       ),
     );
   }
@@ -141,7 +177,9 @@ async function start(
     return {
       exitCode: 1,
       message: `${program.what} ended with exit code ${code}${
-        said.length > 0 ? `: ${said.slice(-6).join(" | ")}` : ""
+        said.length > 0
+          ? `: ${said.slice(-2).map((line) => line.trim()).join(" | ")}`
+          : ""
       }; ${program.hint}`,
     };
   });
@@ -162,11 +200,13 @@ interface Program {
   readonly args: readonly string[];
   /** What it is, for messages. */
   readonly what: string;
+  /** What to expect when it starts. */
+  readonly note?: string;
   /** What to do if it fails. */
   readonly hint: string;
 }
 
-/** Returns MLflow of the database's release if it is installed, otherwise through `uvx`, otherwise an installed one of another release. */
+/** Returns the installed MLflow if it is of the database's release and ends its processes, otherwise that release through `uvx`, otherwise the installed one. */
 async function chooseProgram(
   version: string,
   environment: Environment,
@@ -185,17 +225,22 @@ async function chooseProgram(
       ? "if a module is missing, `pip install psycopg2-binary boto3` adds it"
       : `the database belongs to MLflow ${version}: ${install}`,
   });
-  if (installed === version) return own();
+  const isUsual = installed === version && installed === endsItself;
+  if (isUsual) return own();
   if (hasUv) {
     return {
       name: "uvx",
       args: [
-        "--from",
-        `mlflow==${version}`,
-        ...packages.flatMap((name) => ["--with", name]),
+        `--python=${python}`,
+        `--from=mlflow==${version}`,
+        ...packages.map((name) => `--with=${name}`),
+        "python",
+        "-c",
+        wrapper,
         "mlflow",
       ],
-      what: `MLflow ${version} through uv, which downloads it the first time`,
+      what: `MLflow ${version} through uv`,
+      note: ", which downloads it the first time",
       hint:
         "uv needs access to PyPI or a mirror; `deno task mlflow --verbose` prints its whole output",
     };
