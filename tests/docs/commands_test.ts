@@ -68,6 +68,9 @@ const onServices = [
   "docs/monitoring.md",
 ];
 
+/** The document that begins with an embedded store and ends on services. */
+const moving = "docs/moving.md";
+
 interface Project {
   readonly path: string;
 }
@@ -138,32 +141,69 @@ for (const [document, prepare] of Object.entries(embedded)) {
   );
 }
 
+/** A project, Postgres with the logins of the secrets, and an S3 and Secrets Manager that the AWS CLI reaches. */
+async function startServices() {
+  await using stack = new AsyncDisposableStack();
+  const postgres = stack.use(await startPostgres());
+  const moto = stack.use(await startMoto());
+  const project = stack.use(await copyProject());
+  await makeBucket(moto, "acme-churn");
+  const { host, port, user, password } = postgres;
+  await using admin = await openPostgres({
+    host,
+    port,
+    user,
+    password,
+    database: "postgres",
+  });
+  for (const login of ["mlflow", "churn"]) {
+    await admin.query(
+      `create role ${login} login createdb password 'pa$$${login}'`,
+    );
+  }
+  const env = {
+    ...moto.env,
+    AWS_DEFAULT_REGION: "us-east-1",
+    AWS_ENDPOINT_URL: moto.endpoint,
+    PATH: `${await peerPrograms("aws")}:${Deno.env.get("PATH")}`,
+  };
+  /** Puts a host, a port and passwords that exist into printed commands. */
+  const withServer = (block: string) =>
+    block.replaceAll("db.example.com", host)
+      .replaceAll('"port": 5432', `"port": ${port}`)
+      .replaceAll(/("username": "(\w+)", "password": )"…"/g, '$1"pa$$$$$2"')
+      .replaceAll("export MLFLOW", `export MLFLOW_DB_PORT=${port} MLFLOW`);
+  const countScores = async () => {
+    await using predictions = await openPostgres({
+      host,
+      port,
+      user,
+      password,
+      database: "predictions",
+    });
+    return await predictions.query<{ period: string; rows: number }>(
+      "select period::text, count(*)::int as rows from churn_predictions group by 1 order by 1",
+    );
+  };
+  const owned = stack.move();
+  return {
+    path: project.path,
+    env,
+    withServer,
+    countScores,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
 testWithPython(
   "the commands for real services run as they are printed, with a host and passwords that exist",
   async () => {
-    await using postgres = await startPostgres();
-    await using moto = await startMoto();
-    await using project = await copyProject();
-    await makeBucket(moto, "acme-churn");
-    const { host, port, user, password } = postgres;
-    {
-      await using admin = await openPostgres({
-        host,
-        port,
-        user,
-        password,
-        database: "postgres",
-      });
-      for (const login of ["mlflow", "churn"]) {
-        await admin.query(
-          `create role ${login} login createdb password 'pa$$${login}'`,
-        );
-      }
-    }
+    await using services = await startServices();
+    const { path, env, withServer } = services;
     // The variant and the files that the document names.
-    const settings = await Deno.readTextFile(`${project.path}/variants.yaml`);
+    const settings = await Deno.readTextFile(`${path}/variants.yaml`);
     await Deno.writeTextFile(
-      `${project.path}/variants.yaml`,
+      `${path}/variants.yaml`,
       settings.replace(/^variants:[\s\S]*/m, "variants: [{geography: US}]\n"),
     );
     const files = {
@@ -174,11 +214,11 @@ testWithPython(
       "week.jsonl": "data/geography-us/churn/weekly/2026-11-23.jsonl",
     };
     for (const [name, file] of Object.entries(files)) {
-      await Deno.copyFile(new URL(file, root), `${project.path}/${name}`);
+      await Deno.copyFile(new URL(file, root), `${path}/${name}`);
     }
     const week = await shippedRows(files["week.jsonl"]);
     await Deno.writeTextFile(
-      `${project.path}/outcomes.jsonl`,
+      `${path}/outcomes.jsonl`,
       toLines(week.map(({ player_id }, row) => ({
         player_id: player_id!,
         churned: row % 3 === 0 ? 1 : 0,
@@ -189,36 +229,25 @@ testWithPython(
       "aws s3 cp outcomes.jsonl s3://acme-churn/outcomes/2026-10-19.jsonl",
     ];
     const printed = (await Promise.all(onServices.map(blocksOf))).flat();
-    const blocks = [...given, ...printed].map((block) =>
-      block.replaceAll("db.example.com", host)
-        .replaceAll('"port": 5432', `"port": ${port}`)
-        .replaceAll(/("username": "(\w+)", "password": )"…"/g, '$1"pa$$$$$2"')
-        .replaceAll("export MLFLOW", `export MLFLOW_DB_PORT=${port} MLFLOW`)
-    );
-    await follow(blocks, {
-      path: project.path,
-      env: {
-        ...moto.env,
-        AWS_DEFAULT_REGION: "us-east-1",
-        AWS_ENDPOINT_URL: moto.endpoint,
-        PATH: `${await peerPrograms("aws")}:${Deno.env.get("PATH")}`,
-      },
-    });
-    await using predictions = await openPostgres({
-      host,
-      port,
-      user,
-      password,
-      database: "predictions",
-    });
+    await follow([...given, ...printed].map(withServer), { path, env });
+    deepStrictEqual(await services.countScores(), [
+      { period: "2026-10-19", rows: 400 },
+      { period: "2026-11-23", rows: 400 },
+    ]);
+  },
+);
+
+testWithPython(
+  "the commands of docs/moving.md move what was scored without services",
+  async () => {
+    await using services = await startServices();
+    const { path, env, withServer } = services;
+    const [secrets = ""] = await blocksOf("docs/your-data.md");
+    const blocks = ["deno task predict", secrets, ...await blocksOf(moving)];
+    await follow(blocks.map(withServer), { path, env });
     deepStrictEqual(
-      await predictions.query(
-        "select period::text, count(*)::int as rows from churn_predictions group by 1 order by 1",
-      ),
-      [
-        { period: "2026-10-19", rows: 400 },
-        { period: "2026-11-23", rows: 400 },
-      ],
+      (await services.countScores()).map(({ rows }) => rows),
+      [400, 400, 400],
     );
   },
 );
@@ -228,7 +257,7 @@ Deno.test("every document with commands is followed by a test", async () => {
   for await (const { name } of Deno.readDir(new URL("docs", root))) {
     if (name.endsWith(".md")) documents.push(`docs/${name}`);
   }
-  const followed = [...Object.keys(embedded), ...onServices];
+  const followed = [...Object.keys(embedded), ...onServices, moving];
   const found = await Promise.all(
     documents.map(async (document) =>
       (await blocksOf(document)).length > 0 && !followed.includes(document)
