@@ -15,7 +15,7 @@ export interface TemporaryFile extends AsyncDisposable {
 }
 
 /** What a temporary file is for; its name begins so. */
-const prefixes = ["rows-", "bad-rows-"] as const;
+const prefixes = ["rows-", "bad-rows-", "store-"] as const;
 
 /**
  * Creates an empty file below `folder`, which is created too. Deletes files there

@@ -416,6 +416,8 @@ testWithPython(
         await predictions.query("drop trigger wait on scores");
 
         const { report, stderr } = await runCommand("move", quick, { env });
+        // The copy that the killed process left is gone, too.
+        deepStrictEqual(Object.keys(readTree(`${home}/tmp`)), []);
         deepStrictEqual([report.status, report.files, report.tables.runs], [
           "moved",
           0,
