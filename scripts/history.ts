@@ -36,8 +36,8 @@ if (import.meta.main) {
     const database = await services.predictions();
     const scores = await readScores(database, id).catch(explainMissingTables);
     const all = toHistories(scores, variants);
-    const wanted = all.filter(({ settings }) =>
-      chosen === undefined || settings?.variant.key === chosen.variant.key
+    const wanted = all.filter(({ key }) =>
+      chosen === undefined || key === chosen.variant.key
     );
     if (wanted.length > 0) {
       return await describeHistories(id, wanted, { width: context.columns });

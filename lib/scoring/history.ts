@@ -36,7 +36,9 @@ export interface ComparedScore extends PastScore {
 
 /** The scores of an id in one variant, oldest first. */
 export interface VariantHistory {
-  /** Display name: `geography US`. */
+  /** The variant's key; undefined for rows that belong to none of ours. */
+  readonly key: string | undefined;
+  /** Display name: `geography US`; of a variant that is no longer declared, its key. */
   readonly title: string;
   readonly settings: VariantSettings | undefined;
   readonly scores: readonly ComparedScore[];
@@ -106,47 +108,44 @@ export function toHistories(
       variant ?? JSON.stringify([geography, company]),
   );
   const histories = [...groups.values()].map((own) => {
-    const settings = settingsOf(own.at(-1)!, variants);
+    const { variant, geography, company } = own[0]!;
+    const settings = settingsOf(own[0]!, variants);
+    const named = [geography, company].filter((part) => part).join(", ");
     return {
+      key: settings?.variant.key ?? variant,
       title: settings?.variant.title ??
-        oneLine(
-          [own[0]!.geography, own[0]!.company].filter((part) => part)
-            .join(", ") || "no variant",
-        ),
+        oneLine(variant ?? (named || "no variant")),
       settings,
-      key: settings?.variant.key ?? "",
       scores: own,
     };
   });
   // Rows from before the ledger belong to the same variant as those in it.
-  const byKey = Map.groupBy(
-    histories,
-    ({ key, title }) => key === "" ? title : key,
-  );
-  const place = (key: string) => {
+  const same = Map.groupBy(histories, ({ key, title }) => key ?? title);
+  const place = (key: string | undefined) => {
     const index = variants.listed.findIndex(({ variant }) =>
       variant.key === key
     );
     return index < 0 ? variants.listed.length : index;
   };
-  return [...byKey.values()].map((same) => ({
-    ...same[0]!,
-    scores: compare(same.flatMap(({ scores }) => scores)),
+  return [...same.values()].map((parts) => ({
+    ...parts[0]!,
+    scores: compare(parts.flatMap(({ scores }) => scores)),
   })).sort((a, b) =>
-    place(a.key) - place(b.key) || (a.title < b.title ? -1 : 1)
-  ).map(({ title, settings, scores }) => ({ title, settings, scores }));
+    place(a.key) - place(b.key) || compareTexts(a.title, b.title)
+  );
 }
 
-/** Returns the settings of a score's variant; undefined if its geography or company is none of ours. */
+/** Returns the settings of a score's variant; undefined if `variants.yaml` no longer declares it, or its geography or company is none of ours. */
 function settingsOf(
-  { variant, geography, company }: PastScore,
+  { variant: key, geography, company }: PastScore,
   variants: Variants,
 ): VariantSettings | undefined {
+  const listed = variants.listed.find(({ variant }) => variant.key === key);
+  if (listed) return listed;
   try {
-    const listed = variants.listed.find((known) =>
-      known.variant.key === variant
-    );
-    return listed ?? variants.settings({ geography, company });
+    const settings = variants.settings({ geography, company });
+    const isSame = key === undefined || settings.variant.key === key;
+    return isSame ? settings : undefined;
   } catch {
     return undefined;
   }
@@ -188,8 +187,8 @@ export async function describeHistories(
     report: {
       status: "done",
       id,
-      variants: histories.map(({ title, settings, scores }) => ({
-        variant: settings?.variant.key ?? null,
+      variants: histories.map(({ key, title, settings, scores }) => ({
+        variant: key ?? null,
         title,
         entity: settings?.names.entity ?? null,
         id_column: settings?.idColumn ?? null,
@@ -298,7 +297,7 @@ export async function explainUnknownId(
   if (others.length > 0) {
     const titles = others.map(({ title }) => title).join("; ");
     return new InputError(
-      `${subject}; it was scored by ${titles}: leave out --geography and --company`,
+      `${subject}; it was scored by ${titles}: leave out the flags of the variant`,
     );
   }
   const [newest] = await database.query<{ id: number }>(

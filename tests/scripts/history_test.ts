@@ -155,6 +155,39 @@ Deno.test("history shows periods, attempts, versions and changes of one id in ev
   match(fresh.stderr, /Nothing is stored yet/);
 });
 
+Deno.test("history keeps variants apart that variants.yaml tells apart by a dimension, or no longer declares", () => {
+  const variants = toVariants({
+    dimensions: ["brand"],
+    variants: [{ dimensions: { brand: "NJ" } }, {}],
+  });
+  const scoreOf = (variant: string | undefined): PastScore => ({
+    variant,
+    geography: undefined,
+    company: undefined,
+    period: "2026-11-23",
+    score: 0.5,
+    modelName: "m",
+    modelVersion: "1",
+    attempt: 1,
+    scoringRunId: 1,
+    mlflowRunId: undefined,
+    rowNumber: 1,
+    scoredAt: "2026-11-23T06:00:00.000Z",
+  });
+  const histories = toHistories(
+    ["base", "brand-gone", "brand-nj", undefined].map(scoreOf),
+    variants,
+  );
+  deepStrictEqual(
+    histories.map(({ key, title, scores }) => [key, title, scores.length]),
+    [
+      ["brand-nj", "brand NJ", 1],
+      ["base", "base", 2],
+      ["brand-gone", "brand-gone", 1],
+    ],
+  );
+});
+
 Deno.test("history calls ids and scores as variants.yaml does", async () => {
   const variants = toVariants({
     names: { entity: "machine", outcome: "failure" },
