@@ -100,6 +100,17 @@ export async function isMoved(
   );
 }
 
+/** Tells whether the store has any row to copy to the tables of a group. */
+export async function hasContent(
+  source: Queryable,
+  { tables, versionTable }: TableGroup,
+): Promise<boolean> {
+  for (const { name } of tables) {
+    if (name !== versionTable && await hasRows(source, name)) return true;
+  }
+  return false;
+}
+
 async function readKeys(
   database: Queryable,
   query: string,

@@ -12,6 +12,7 @@ import { checkLocations, type MovedRows, moveTables } from "./move-tables.ts";
 import {
   checkColumns,
   checkHeads,
+  hasContent,
   isMoved,
   mlflowGroup,
   predictionsGroup,
@@ -76,10 +77,11 @@ export async function checkTargets(
     checkHeads({ own, other: await readMlflowHead(target) }, target);
     return await check(target, mlflowGroup(store.mlflowTables));
   });
-  const predictions = await orMissing(
-    services.predictions,
-    (target) => check(target, predictionsGroup(store.predictionTables)),
-  );
+  const group = predictionsGroup(store.predictionTables);
+  // Scores that are there then came after the move.
+  const isDone = mlflow && !await hasContent(store.database, group);
+  const predictions = isDone ||
+    await orMissing(services.predictions, (target) => check(target, group));
   return { mlflow, predictions, keepsFolder };
 }
 

@@ -465,6 +465,28 @@ testWithPython(
   },
 );
 
+Deno.test("a store without scores is moved once, and scores that came after it are its own", async () => {
+  await using folder = await tempFolder();
+  await using postgres = await startPostgres();
+  const env = { CHURN_HOME: `${folder.path}/home` };
+  await runCommand("setup", us, { env });
+  const services = {
+    ...env,
+    MLFLOW_TRACKING_URI: postgres.url("mlflow"),
+    PREDICTIONS_DATABASE_URL: postgres.url("predictions"),
+    MLFLOW_ARTIFACT_ROOT: `${folder.path}/artifacts`,
+  };
+  const move = async () =>
+    (await runCommand("move", quick, { env: services })).report.status;
+  strictEqual(await move(), "moved");
+  await using predictions = await openDatabase(postgres, "predictions");
+  await predictions.query(
+    `insert into scoring_runs (variant, input_uri, content_sha256, recipe_sha256, model_name, model_version, model_sha256, row_count, data_source, status, started_at, finished_at)
+     values ('base', 'x', repeat('a', 64), repeat('a', 64), 'm', '1', repeat('a', 64), 0, 's3', 'completed', now(), now())`,
+  );
+  strictEqual(await move(), "unchanged");
+});
+
 /** Compares every table of the store with the one in a target, row by row, as Postgres prints them. */
 async function compareTables(
   store: Queryable,
