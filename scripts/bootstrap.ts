@@ -36,7 +36,7 @@ export async function bootstrap(
   if (newest) return;
   await refuseUnshipped(services, settings);
   log.info(
-    `Registering the shipped model of ${variant.title}, ${
+    `Registering the model of ${variant.title}, ${
       localPath(variant, files.model)
     }`,
   );

@@ -433,10 +433,9 @@ function remarksOn(
   if (extraColumns.length > 0) {
     remarks.push({
       isWarning: false,
-      text:
-        `ignored ${extraColumns.length} columns that the model does not use: ${
-          extraColumns.join(", ")
-        }`,
+      text: `ignored ${extraColumns.length} ${
+        extraColumns.length === 1 ? "column" : "columns"
+      } that the model does not use: ${extraColumns.join(", ")}`,
     });
   }
   for (const [column, count] of Object.entries(unknownCategories)) {

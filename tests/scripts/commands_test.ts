@@ -50,7 +50,7 @@ Deno.test("predict sets up, logs, promotes and scores on the embedded default, o
       await countLines(`data/churn/weekly/${week}.jsonl`),
     ])),
   );
-  match(first.stderr, /^Registering the shipped model of base, models\/churn/m);
+  match(first.stderr, /^Registering the model of base, models\/churn/m);
 
   const second = await runCommand("predict", [], { env });
   strictEqual(second.report.status, "nothing-new");
