@@ -1,5 +1,6 @@
 /** From the embedded store to services: every row and file, then the commands and Python's MLflow on the new place. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { cp } from "node:fs/promises";
 import { openPglite } from "../../lib/database/pglite.ts";
 import type { Database, Queryable } from "../../lib/database/database.ts";
 import { ensureMlflowSchema } from "../../lib/services/schema.ts";
@@ -485,6 +486,54 @@ Deno.test("a store without scores is moved once, and scores that came after it a
      values ('base', 'x', repeat('a', 64), repeat('a', 64), 'm', '1', repeat('a', 64), 0, 's3', 'completed', now(), now())`,
   );
   strictEqual(await move(), "unchanged");
+});
+
+Deno.test("a store or a database of another release, and a store that was renamed, are refused with what to do", async () => {
+  await using folder = await tempFolder();
+  await using postgres = await startPostgres();
+  const [home, renamed] = [`${folder.path}/home`, `${folder.path}/renamed`];
+  await runCommand("setup", us, { env: { CHURN_HOME: home } });
+  await cp(home, renamed, { recursive: true });
+  const services = {
+    MLFLOW_TRACKING_URI: postgres.url("mlflow"),
+    PREDICTIONS_DATABASE_URL: postgres.url("predictions"),
+    MLFLOW_ARTIFACT_ROOT: `${folder.path}/artifacts`,
+  };
+  const refused = async (folder: string, code: number) => {
+    const env = { ...services, CHURN_HOME: folder };
+    return (await runCommand("move", quick, { env, code })).stderr;
+  };
+  match(
+    await refused(renamed, 1),
+    /MLflow's tables name 2 folders outside .*renamed\/artifacts, such as .*home\/artifacts; if the store was made there, move it back/,
+  );
+  const change = async (sql: string) => {
+    await using store = await openPglite(`${home}/database`);
+    await store.query(sql);
+  };
+  await change("delete from predictions_schema_migrations where number = 10");
+  match(
+    await refused(home, 2),
+    /it lacks 010_.*\.sql; run `deno task setup` once without the settings of services/,
+  );
+  await change(
+    "insert into predictions_schema_migrations (number, name) values (10, 'x'), (999, '999_later.sql')",
+  );
+  match(await refused(home, 2), /a newer release .*\(999_later\.sql\)/);
+  await change("delete from predictions_schema_migrations where number = 999");
+
+  await addDatabase(postgres, "mlflow");
+  {
+    await using mlflow = await openDatabase(postgres, "mlflow");
+    await ensureMlflowSchema(mlflow);
+    await mlflow.query(
+      "update alembic_version set version_num = '1a0cddfcaa16'",
+    );
+  }
+  match(
+    await refused(home, 1),
+    /they have the head dc11669786a5 in the embedded store and 1a0cddfcaa16 there; use an empty database/,
+  );
 });
 
 /** Compares every table of the store with the one in a target, row by row, as Postgres prints them. */
