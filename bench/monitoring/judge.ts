@@ -5,7 +5,7 @@ import {
   compareWith,
   type CurrentRows,
   type DriftComparison,
-  failedDrift,
+  failedColumns,
   lastingColumns,
 } from "../../lib/monitoring/columns.ts";
 import {
@@ -252,7 +252,7 @@ export function judgeWeek(
     ? []
     : lastingColumns(drift, {
       before: before.drift.severity === "fail"
-        ? failedDrift(before.drift).map(({ name }) => name)
+        ? failedColumns(before.drift).map(({ name }) => name)
         : [],
       broken,
     });

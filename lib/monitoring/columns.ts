@@ -246,38 +246,16 @@ export function sortedByConcern(
   );
 }
 
-/** What failed in a comparison. */
-export interface FailedDrift {
-  /** Of a column, of a group, "the score", or "the correlation of … and …". */
-  readonly name: string;
-  /** The columns that it is about; empty for the score. */
-  readonly columns: readonly string[];
-  /** Undefined for what counts whatever the model depends on. */
-  readonly importance: number | undefined;
-}
-
-/** Returns what failed: the score, groups and columns, and rank correlations. */
-export function failedDrift(
-  { features = [], groups = [], associations = [], score }: Pick<
-    DriftComparison,
-    "features" | "groups" | "associations" | "score"
-  >,
-): FailedDrift[] {
-  const hasFailed = ({ severity }: { severity: Severity }) =>
-    severity === "fail";
-  return [
-    ...(score && hasFailed(score)
-      ? [{ name: "the score", columns: [], importance: undefined }]
-      : []),
-    ...[...groups, ...features].filter(hasFailed).map((
-      { name, importance },
-    ) => ({ name, columns: [name], importance })),
-    ...associations.filter(hasFailed).map(({ columns }) => ({
-      name: `the correlation of ${columns.join(" and ")}`,
-      columns,
-      importance: undefined,
-    })),
-  ];
+/** Returns the columns and groups that failed, and "the score" first if it did. A changed correlation is none: most often values belong to other rows, which a new model would learn. */
+export function failedColumns(
+  comparison: DriftComparison | undefined,
+): Pick<ColumnDrift, "name" | "importance">[] {
+  const { features = [], groups = [], score } = comparison ?? {};
+  const failed = [...groups, ...features]
+    .filter(({ severity }) => severity === "fail");
+  return score?.severity === "fail"
+    ? [{ name: "the score" }, ...failed]
+    : failed;
 }
 
 /**
@@ -294,8 +272,8 @@ export function lastingColumns(
     limits?: Thresholds;
   },
 ): string[] {
-  const lasting = failedDrift(comparison ?? {}).filter(({ name, columns }) =>
-    before.includes(name) && !columns.some((column) => broken.includes(column))
+  const lasting = failedColumns(comparison).filter(({ name }) =>
+    before.includes(name) && !broken.includes(name)
   );
   const importances = lasting.map(({ importance }) => importance);
   return areImportant(importances, limits)

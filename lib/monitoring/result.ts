@@ -128,7 +128,7 @@ export interface PastVerdict {
   readonly data?: Severity | null;
   /** Absent in a result of an earlier release. */
   readonly retrain?: boolean;
-  /** What failed in the comparison that determined `drift`: columns, "the score", and "the correlation of … and …"; absent in a result of an earlier release. */
+  /** What failed in the comparison that determined `drift`: columns, and "the score"; absent in a result of an earlier release. */
   readonly failed?: readonly string[];
   readonly score_psi: number | null;
   readonly auc: number | null;

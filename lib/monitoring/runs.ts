@@ -370,14 +370,9 @@ export async function readHistory(
      select chosen.*,
        case when chosen.auc is not null then m.report #> '{performance,auc_interval}' end as auc_interval,
        case when chosen.auc is not null then (m.report #>> '{performance,auc_reference}')::float8 end as auc_reference,
-       (select coalesce(json_agg(name), '[]') from (
-          select case d.column_kind when 'score' then 'the score' else d.column_name end as name
-          from drift_metrics d where d.monitoring_run_id = m.id and d.severity = 'fail'
-            and d.comparison = ${mainComparison}
-          union all
-          select 'the correlation of ' || (pair #>> '{columns,0}') || ' and ' || (pair #>> '{columns,1}')
-          from json_array_elements(coalesce(m.report #> '{comparisons,0,associations}', '[]')) pair
-          where pair ->> 'severity' = 'fail') failed) as failed
+       (select coalesce(json_agg(case d.column_kind when 'score' then 'the score' else d.column_name end), '[]')
+        from drift_metrics d where d.monitoring_run_id = m.id and d.severity = 'fail'
+          and d.comparison = ${mainComparison}) as failed
      from chosen join monitoring_runs m on m.id = chosen.id
      order by chosen.period desc, chosen.scoring_run_id desc`,
     [run.id, run.contentSha256, mostPeriods],

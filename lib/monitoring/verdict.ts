@@ -67,8 +67,8 @@ export interface Findings {
 }
 
 /**
- * Returns the advice to retrain: yes if performance failed, if the same column,
- * correlation or the score failed in two adjacent periods of this model version, or if the
+ * Returns the advice to retrain: yes if performance failed, if the same column
+ * or the score failed in two adjacent periods of this model version, or if the
  * model is too old, and no cool-down is on. While the run itself has no judged
  * performance, the latest one of the same model version is used. What is measured
  * on a run whose data failed never advises retraining.
@@ -103,7 +103,7 @@ export function decide(found: Findings): Decision {
     };
   }
   const reason = found.drift === "fail"
-    ? "drift failed, but nothing failed in the period before, too; retraining is advised when the same column, correlation or the score fails in two adjacent periods"
+    ? "drift failed, but nothing failed in the period before, too; retraining is advised when the same column or the score fails in two adjacent periods"
     : "performance has not failed, and the same drift has not failed in two adjacent periods";
   return { retrain: false, reason };
 }

@@ -15,11 +15,7 @@ import {
   stabilityIndex,
   stabilityNoise,
 } from "../../lib/statistics/drift.ts";
-import {
-  compareWith,
-  failedDrift,
-  lastingColumns,
-} from "../../lib/monitoring/columns.ts";
+import { compareWith } from "../../lib/monitoring/columns.ts";
 import { toGroups } from "../../lib/monitoring/groups.ts";
 import {
   describeCoverage,
@@ -634,33 +630,6 @@ Deno.test("compareWith() counts rows without a category as one more category of 
     strictEqual(group!.counts_cur.at(-1), 1000 * share);
     deepStrictEqual([group!.severity, found.severity], [severity, severity]);
   }
-});
-
-Deno.test("lastingColumns() finds a correlation that failed twice, unless a column of it is broken", () => {
-  const comparison = {
-    comparison: "baseline",
-    severity: "fail",
-    reasons: [],
-    associations: [{
-      columns: ["bets", "stake"],
-      severity: "fail",
-      correlation_ref: 0.8,
-      correlation_cur: 0.1,
-      reason: "",
-    }],
-  } as const;
-  const name = "the correlation of bets and stake";
-  deepStrictEqual(failedDrift(comparison).map((each) => each.name), [name]);
-  const before = [name];
-  deepStrictEqual(lastingColumns(comparison, { before, broken: [] }), [name]);
-  deepStrictEqual(
-    lastingColumns(comparison, { before, broken: ["stake"] }),
-    [],
-  );
-  deepStrictEqual(
-    lastingColumns(comparison, { before: ["the score"], broken: [] }),
-    [],
-  );
 });
 
 Deno.test("compareWith() does not judge few rows, or features whose rows are missing", () => {
