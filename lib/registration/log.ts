@@ -86,7 +86,8 @@ export async function registerCandidate(
     ? await logCandidate(mlflow, candidate, options)
     : same;
   await markVersion(mlflow, version, options);
-  return { version, isNew: version !== same };
+  const { stage = version.stage } = request;
+  return { version: { ...version, stage }, isNew: version !== same };
 }
 
 /**
