@@ -23,9 +23,19 @@ if (import.meta.main) {
       );
     }
     const database = await services.embeddedDatabase();
-    await using _server = await database.serve({ port });
+    await using _server = await database.serve({ port }).catch((error) => {
+      if (!isPortTaken(error)) throw error;
+      throw new UsageError(
+        `Cannot use --port ${port}: another program listens there; add --port ${
+          port + 1
+        }`,
+      );
+    });
     log.info(
-      `Serving ${database.description}; in another terminal:\n  psql "host=127.0.0.1 port=${port} user=postgres dbname=postgres sslmode=disable"\nPress Ctrl-C to stop`,
+      `Serving ${database.description} until Ctrl-C; in another terminal:`,
+    );
+    log.info(
+      `  psql "host=127.0.0.1 port=${port} user=postgres dbname=postgres sslmode=disable"`,
     );
     // The end that is wanted: SIGINT or SIGTERM.
     if (!signal.aborted) await once(signal, "abort");
@@ -34,4 +44,9 @@ if (import.meta.main) {
       text: "Closed the database",
     };
   });
+}
+
+function isPortTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error &&
+    error.code === "EADDRINUSE";
 }

@@ -12,6 +12,7 @@ import {
 import {
   catalogQuery,
   columnsQuery,
+  hasRelation,
   readCatalog,
 } from "../lib/database/catalog.ts";
 import {
@@ -34,14 +35,16 @@ if (import.meta.main) {
     });
     const database = await services.predictions();
     const [, relation] = /^\\d\s*(\S*)\s*;?\s*$/.exec(sql) ?? [];
-    return relation === ""
-      ? await listTables(database, options, context)
-      : await query(
-        database,
-        relation === undefined ? sql : columnsQuery(relation),
-        options,
-        context,
+    if (relation === undefined) {
+      return await query(database, sql, options, context);
+    }
+    if (relation === "") return await listTables(database, options, context);
+    if (!hasRelation(await readCatalog(database), relation)) {
+      throw new InputError(
+        `Cannot find a table or view "${relation}"; \`deno task query\` lists them`,
       );
+    }
+    return await query(database, columnsQuery(relation), options, context);
   });
 }
 

@@ -136,12 +136,13 @@ async function checkVariant(
     };
   }
   const place = locationOf(stores, "");
-  const lacks = [
-    ...missing.length === 0 ? [] : [`${missing.join(", ")} (for log-model)`],
-    ...inputs.files === 0 ? [`inputs ${inputs.uri} (for predict)`] : [],
-  ];
   const problems = [
-    ...lacks.length === 0 ? [] : [`missing in ${place}: ${lacks.join("; ")}`],
+    ...missing.length === 0
+      ? []
+      : [`missing in ${place}: ${missing.join(", ")} (for log-model)`],
+    ...inputs.files === 0
+      ? [`missing: inputs ${inputs.uri} (for predict)`]
+      : [],
     ...empty.length === 0
       ? []
       : [`empty (0 bytes) in ${place}: ${empty.join(", ")}`],

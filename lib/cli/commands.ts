@@ -116,7 +116,7 @@ export const initCommand = {
     inputs: {
       kind: "text",
       value: "PATTERN",
-      help: "files to score, below the variant's prefix, with {period}",
+      help: "files to score, below the variant's prefix, usually with {period}",
     },
     entity: {
       kind: "text",

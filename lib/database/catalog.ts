@@ -37,6 +37,17 @@ export async function readCatalog(
   return await database.query<CatalogColumn>(catalogQuery);
 }
 
+/** Tells whether a table or view is among the columns of {@linkcode readCatalog}, by a name as in {@linkcode columnsQuery}. */
+export function hasRelation(
+  catalog: readonly CatalogColumn[],
+  name: string,
+): boolean {
+  return catalog.some(({ schema, relation, visible }) =>
+    visible && relation === name.toLowerCase() || relation === name ||
+    `${schema}.${relation}` === name
+  );
+}
+
 /**
  * Returns a query for the columns of one table or view.
  *

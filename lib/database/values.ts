@@ -25,6 +25,8 @@ export const typeParsers: readonly TypeParser[] = [
   { oid: 700, arrayOid: 1021, value: Number, exact: finiteOrText }, // float4
   { oid: 701, arrayOid: 1022, value: Number, exact: finiteOrText }, // float8
   { oid: 1184, arrayOid: 1185, value: dateOrText, exact: isoText }, // timestamptz
+  { oid: 114, arrayOid: 199, value: JSON.parse, exact: exactJson }, // json
+  { oid: 3802, arrayOid: 3807, value: JSON.parse, exact: exactJson }, // jsonb
   ...[
     [1082, 1182], // date
     [1114, 1115], // timestamp without time zone
@@ -91,10 +93,51 @@ export function exactNumber(text: string): number {
   );
 }
 
-/** Returns a number if its integer part is a safe integer; otherwise the text, including for NaN and infinities. */
+/** Returns a number if its integer part is a safe integer and it has the value of the text; otherwise the text, including for NaN and infinities. */
 function numberOrText(text: string): number | string {
   const value = Number(text);
-  return Number.isSafeInteger(Math.trunc(value)) ? value : text;
+  return Number.isSafeInteger(Math.trunc(value)) && isExact(value, text)
+    ? value
+    : text;
+}
+
+/** Any decimal number of so many digits is the shortest that its double is printed as. */
+const exactDigits = 15;
+
+/** Tells whether a number has the value of a decimal text, as far as digits go: up to 15, or all that it is printed with. */
+function isExact(value: number, text: string): boolean {
+  const plain = text.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+  const digits = plain.replace(/e.*$/i, "").replaceAll(/[-+.]/g, "")
+    .replace(/^0+/, "");
+  return Number.isFinite(value) &&
+    (digits.length <= exactDigits || String(value) === plain);
+}
+
+declare global {
+  /** What ECMAScript 2026 has (https://github.com/tc39/proposal-json-parse-with-source), and TypeScript's library does not declare yet. */
+  interface JSON {
+    rawJSON(text: string): unknown;
+    parse(
+      text: string,
+      reviver: (
+        key: string,
+        value: unknown,
+        context: { readonly source?: string },
+      ) => unknown,
+    ): unknown;
+  }
+}
+
+/** Parses a JSON document; a number that a JavaScript number would change keeps its text when it is written as JSON again. */
+function exactJson(text: string): unknown {
+  return JSON.parse(
+    text,
+    (_key, value, { source }) =>
+      typeof value === "number" && source !== undefined &&
+        !isExact(value, source)
+        ? JSON.rawJSON(source)
+        : value,
+  );
 }
 
 /** Returns a finite number, or the text of NaN and infinities, which JSON cannot represent. */

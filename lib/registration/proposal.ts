@@ -158,8 +158,8 @@ function matchCategories(
     throw new InputError(
       `Cannot find ${lost.length === 1 ? "the feature" : "the features"} ${
         list(lost)
-      } of the model in the sample: it has the columns ${
-        list(raw.map(({ name }) => name), 20) || "that other features have"
+      } of the model in the sample: besides the features that were found it has ${
+        list(raw.map(({ name }) => name), 20) || "no columns"
       }; add the columns to the sample, or write the entry by hand with a recipe that makes them (docs/data.md)`,
     );
   }

@@ -181,12 +181,8 @@ export async function refuseUnshipped(
     `Cannot predict for ${variant.title}: the embedded store has no model for it and the project ships none; ` +
       `variants.yaml lists ${
         listed.join("; ")
-      }. To use a model of your own, run \`${
-        commandFor("setup", variant)
-      }\`, then \`${
-        commandFor("log-model", variant)
-      }\` with --model, --features and --sample, and \`${
-        commandFor("promote", variant)
-      } --version 1\``,
+      }. To add it with a model of your own, run \`${
+        commandFor("init", variant)
+      }\` with --model and --sample`,
   );
 }

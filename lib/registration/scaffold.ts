@@ -86,6 +86,7 @@ export function toScaffold(
     deciding,
     isProbability,
     isPossible: files.evaluation !== undefined || surplus !== 0,
+    used: matched?.used,
   });
   const inSample = columns.some(({ name }) => name === label) ? 1 : 0;
   const idColumn = decideId(free.filter(({ name }) => name !== label), {
@@ -158,14 +159,23 @@ export function toScaffold(
 /** Returns the label, or undefined if there is none. */
 function decideLabel(
   columns: readonly SampleColumn[],
-  { choices, deciding, isProbability, isPossible }: {
+  { choices, deciding, isProbability, isPossible, used }: {
     choices: OwnChoices;
     deciding: Deciding;
     isProbability: boolean;
     isPossible: boolean;
+    /** Columns that features are made from; undefined if the model has no names. */
+    used: ReadonlySet<string> | undefined;
   },
 ): string | undefined {
   if (choices.label !== undefined) {
+    if (used?.has(choices.label)) {
+      throw new UsageError(
+        `Cannot use --label ${choices.label}: the model reads this column as a feature; besides features there are ${
+          columns.map(({ name }) => name).join(", ") || "no columns"
+        }`,
+      );
+    }
     return choices.label === "none" ? undefined : choices.label;
   }
   if (!isProbability) {

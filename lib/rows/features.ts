@@ -271,7 +271,9 @@ export function missingColumns(
 /** Returns which columns of the file the recipe's steps make a column from; nothing if it is the file's own. */
 function describeSources(name: string, { steps }: Recipe): string {
   const { sourcesOf } = traceSteps(steps);
-  const sources = sourcesOf(name);
+  const own = sourcesOf(name);
+  // A rename also leaves a column alone that has the new name already.
+  const sources = own.length > 1 ? own.filter((each) => each !== name) : own;
   if (sources.length === 1 && sources[0] === name) return "";
   return `; the recipe makes "${name}" from ${
     sources.map((source) => `"${source}"`).join(" and ")

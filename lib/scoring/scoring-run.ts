@@ -376,7 +376,7 @@ function warnOfAbsent(
   ];
   if (known.every(({ isAbsent }) => isAbsent)) {
     throw new InputError(
-      `Cannot use ${uri}: none of its ${rows} rows has a column of the model; if it is no file of rows, move it or exclude it from "inputs"`,
+      `Cannot use ${uri}: none of its ${rows} rows has a column of the model; if it is not a file of rows, move it or exclude it from "inputs"`,
     );
   }
   const lost = columns.filter(({ name }, index) =>

@@ -220,6 +220,14 @@ Deno.test("database serves the embedded database to another Postgres client", as
   const { report } = await runCommand("predict", [], { env });
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
+  const taken = await runCommand("database", ["--port", String(port)], {
+    env,
+    code: 2,
+  });
+  match(
+    taken.stderr,
+    /Cannot use --port \d+: another program listens there; add --port \d+/,
+  );
   listener.close();
   const server = new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "database", "--port", String(port)],

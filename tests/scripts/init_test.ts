@@ -285,6 +285,17 @@ testWithPython(
         /besides features and label/,
       );
     });
+    await t.step("a label that the model reads", async () => {
+      await refused(
+        [
+          `--model=${files}/boosted.json`,
+          `--sample=${files}/plain.csv`,
+          "--label=torque",
+        ],
+        2,
+        /Cannot use --label torque: the model reads this column as a feature; besides features there are machine_id, failed/,
+      );
+    });
     await t.step("two columns of outcomes", async () => {
       const sample = await write(
         "labels.csv",

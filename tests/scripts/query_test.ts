@@ -77,6 +77,13 @@ Deno.test("query without SQL lists tables, views and columns; \\d TABLE lists th
     unknown.stderr,
     /relation "churn" does not exist; `deno task query` lists the tables/,
   );
+  for (const name of ["nothing", "t"]) {
+    const { stderr } = await runCommand("query", [`\\d ${name}`], {
+      env,
+      code: 1,
+    });
+    match(stderr, /Cannot find a table or view ".*`deno task query` lists/);
+  }
 });
 
 testWithPython(
@@ -105,6 +112,17 @@ testWithPython(
       [{ a: 1, b: "x", a_3: 2, a_2: 3, a_4: 4 }],
     );
     strictEqual((await run(same)).stdout.split("\n")[0], "a  b  a  a_2  a");
+
+    // No number of a document or a decimal is rounded.
+    const exact = `select '{"a": 9007199254740993, "b": [0.1]}'::jsonb as doc,
+      '{"c": 1e400}'::json as raw, array['12345678901234567890'::jsonb] as docs,
+      0.12345678901234567890123::numeric as long, 1234567890.50::numeric as short,
+      9007199254740991::numeric as safe`;
+    strictEqual(
+      (await run(exact, "--format", "jsonl")).stdout,
+      '{"doc":{"a":9007199254740993,"b":[0.1]},"raw":{"c":1e400},"docs":[12345678901234567890],' +
+        '"long":"0.12345678901234567890123","short":1234567890.5,"safe":9007199254740991}\n',
+    );
 
     const path = `${folder.path}/types.parquet`;
     await run(
