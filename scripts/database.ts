@@ -4,15 +4,12 @@ import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { databaseCommand } from "../lib/cli/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
-import { toCount } from "../lib/base/flag-value.ts";
+import { toFreePort } from "../lib/cli/port.ts";
 import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
   await runScript(databaseCommand, async (flags, { log, signal }) => {
-    const port = toCount(flags.port, { flag: "port", integer: true });
-    if (port < 1 || port > 65535) {
-      throw new UsageError(`Cannot use --port ${port}: expected 1 to 65535`);
-    }
+    const port = toFreePort(flags.port);
     await using services = await openServices({
       log,
       retryPolicy: retryPolicyOf(flags),
@@ -23,14 +20,7 @@ if (import.meta.main) {
       );
     }
     const database = await services.embeddedDatabase();
-    await using _server = await database.serve({ port }).catch((error) => {
-      if (!isPortTaken(error)) throw error;
-      throw new UsageError(
-        `Cannot use --port ${port}: another program listens there; add --port ${
-          port + 1
-        }`,
-      );
-    });
+    await using _server = await database.serve({ port });
     log.info(
       `Serving ${database.description} until Ctrl-C; in another terminal:`,
     );
@@ -44,9 +34,4 @@ if (import.meta.main) {
       text: "Closed the database",
     };
   });
-}
-
-function isPortTaken(error: unknown): boolean {
-  return error instanceof Error && "code" in error &&
-    error.code === "EADDRINUSE";
 }

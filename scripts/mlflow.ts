@@ -1,7 +1,6 @@
 /** Shows MLflow's UI on the configured database, or on a copy of the embedded one, until it is interrupted. */
 import { once } from "node:events";
 import { InputError, UsageError } from "../lib/base/errors.ts";
-import { toCount } from "../lib/base/flag-value.ts";
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { mlflowCommand } from "../lib/cli/commands.ts";
 import {
@@ -9,16 +8,13 @@ import {
   readEnd,
   writeRequest,
 } from "../lib/cli/mlflow-request.ts";
+import { toFreePort } from "../lib/cli/port.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { prepareMlflowUi } from "../lib/services/mlflow-ui.ts";
 import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
   await runScript(mlflowCommand, async (flags, { log, signal, stdout }) => {
-    const port = toCount(flags.port, { flag: "port", integer: true });
-    if (port < 1 || port > 65535) {
-      throw new UsageError(`Cannot use --port ${port}: expected 1 to 65535`);
-    }
     await using services = await openServices({
       log,
       retryPolicy: retryPolicyOf(flags),
@@ -33,7 +29,7 @@ if (import.meta.main) {
           `MLflow's UI is at ${tracking.uri}, the configured server; nothing was started`,
       };
     }
-    checkFree(port);
+    const port = toFreePort(flags.port);
     await using ui = await prepareMlflowUi(services, { port });
     log.info(`Serving ${ui.source}`);
     if (ui.blocks) {
@@ -58,20 +54,6 @@ if (import.meta.main) {
       text: "Closed MLflow's UI",
     };
   });
-}
-
-/** Throws if a program listens on the port already. */
-function checkFree(port: number): void {
-  try {
-    Deno.listen({ hostname: "127.0.0.1", port }).close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    throw new UsageError(
-      `Cannot use port ${port}: another program listens on it; add --port ${
-        port + 1
-      }`,
-    );
-  }
 }
 
 /** Waits until a program listens on the port, or the signal aborts. */

@@ -226,7 +226,7 @@ Deno.test("database serves the embedded database to another Postgres client", as
   });
   match(
     taken.stderr,
-    /Cannot use --port \d+: another program listens there; add --port \d+/,
+    /Cannot use port \d+: another program listens on it; add --port \d+/,
   );
   listener.close();
   const server = new Deno.Command(Deno.execPath(), {
