@@ -1,0 +1,26 @@
+/** The port of a command that serves something on this machine. */
+import { UsageError } from "../base/errors.ts";
+import { toCount } from "../base/flag-value.ts";
+
+/**
+ * Returns the port that `--port` names.
+ *
+ * @throws {UsageError} If it is no port, or another program listens on it.
+ */
+export function toFreePort(text: string): number {
+  const port = toCount(text, { flag: "port", integer: true });
+  if (port < 1 || port > 65535) {
+    throw new UsageError(`Cannot use --port ${port}: expected 1 to 65535`);
+  }
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new UsageError(
+      `Cannot use port ${port}: another program listens on it; add --port ${
+        port < 65535 ? port + 1 : port - 1
+      }`,
+    );
+  }
+  return port;
+}
