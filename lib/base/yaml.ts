@@ -6,8 +6,10 @@ import {
   isScalar,
   isSeq,
   LineCounter,
+  type Node,
   parseDocument,
   stringify,
+  visit,
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
@@ -89,7 +91,7 @@ export interface ListItem {
  * ```
  *
  * @param options `file`: the name of the text in errors.
- * @throws {InputError} If the text is not valid YAML, the list is none, or the item is no mapping.
+ * @throws {InputError} If the text is not valid YAML, the list or the item is of another kind, or an alias elsewhere repeats a value that would change.
  */
 export function setListItem(
   text: string,
@@ -100,7 +102,9 @@ export function setListItem(
   if (!document.has(list)) document.set(list, document.createNode([]));
   const items = document.get(list, true);
   if (!isSeq(items)) {
-    throw new InputError(`Cannot change ${options.file}: ${list} is no list`);
+    throw new InputError(
+      `Cannot change ${options.file}: ${list} is not a list`,
+    );
   }
   if (index === undefined) {
     const item = withoutUndefined(value);
@@ -113,7 +117,14 @@ export function setListItem(
   const item = items.get(index, true);
   if (!isMap(item)) {
     throw new InputError(
-      `Cannot change ${options.file}: ${list}[${index}] is no mapping`,
+      `Cannot change ${options.file}: ${list}[${index}] is not a mapping`,
+    );
+  }
+  const old: unknown[] = Object.keys(value).map((key) => item.get(key, true));
+  const anchor = findShared(document, old.filter(isNode));
+  if (anchor !== undefined) {
+    throw new InputError(
+      `Cannot change ${options.file}: ${list}[${index}] has the anchor &${anchor}, and what *${anchor} stands for would change, too; write the value out in its place`,
     );
   }
   items.flow = false;
@@ -145,6 +156,26 @@ function isSame(text: string, other: string): boolean {
   const parsed = [text, other].map((each) => parseDocument(each));
   return parsed.every(({ errors }) => errors.length === 0) &&
     JSON.stringify(parsed[0]!.toJS()) === JSON.stringify(parsed[1]!.toJS());
+}
+
+/** Returns the name of an anchor in values that an alias outside of them repeats; undefined if there is none. */
+function findShared(
+  document: Document.Parsed,
+  values: readonly Node[],
+): string | undefined {
+  const own = new Set<unknown>();
+  for (const value of values) {
+    visit(value, { Node: (_, node) => void own.add(node) });
+  }
+  let name: string | undefined;
+  visit(document, {
+    Alias: (_, alias) => {
+      if (own.has(alias) || !own.has(alias.resolve(document))) return undefined;
+      name = alias.source;
+      return visit.BREAK;
+    },
+  });
+  return name;
 }
 
 /** Sets the keys of a mapping. A value that is replaced by one of its kind keeps its comments. */

@@ -84,7 +84,46 @@ Deno.test("setListItem() makes a list that is missing, and refuses what is none"
   strictEqual(set("list: []\n"), "list:\n  - a: 1\n");
   strictEqual(set("list:\n- x: 1 # one"), "list:\n- x: 1 # one\n- a: 1\n");
   strictEqual(set("list:\n- x: |\n    t\n"), "list:\n- x: |\n    t\n- a: 1\n");
-  throws(() => set("list: x\n"), /Cannot change a.yaml: list is no list/);
-  throws(() => set("list: [1]\n", 0), /list\[0\] is no mapping/);
+  throws(() => set("list: x\n"), /Cannot change a.yaml: list is not a list/);
+  throws(() => set("list: [1]\n", 0), /list\[0\] is not a mapping/);
   throws(() => set("a: [\n"), /Cannot parse a.yaml, line 2, column 1/);
+});
+
+Deno.test("setListItem() refuses to change a value that an alias repeats elsewhere, and replaces an alias", () => {
+  const set = (item: string, value: Record<string, unknown>) =>
+    setListItem(
+      `list:\n  - ${item}\n  - { files: { model: x } }\nb: { c: *own }\n`,
+      { list: "list", index: 0, value },
+      { file: "a.yaml" },
+    );
+  for (
+    const item of [
+      "files: &own { model: x }",
+      "files: { model: &own x }",
+      "files: { more: [1, &own x] }",
+    ]
+  ) {
+    throws(() => set(item, { files: { model: "y" } }), {
+      name: "InputError",
+      message: /Cannot change a\.yaml: list\[0\] has the anchor &own, /,
+    });
+    throws(() => set(item, { files: undefined }), /the anchor &own/);
+    deepStrictEqual(
+      parseYaml(set(item, { label: "z" }), { file: "a.yaml" }),
+      parseYaml(
+        `list: [{ ${item}, label: z }, { files: { model: x } }]\nb: { c: *own }\n`,
+        { file: "a.yaml" },
+      ),
+    );
+  }
+  const text = "a: &own { model: x }\nlist: [{ files: *own }]\n";
+  const changed = setListItem(text, {
+    list: "list",
+    index: 0,
+    value: { files: { model: "y" } },
+  }, { file: "a.yaml" });
+  deepStrictEqual(parseYaml(changed, { file: "a.yaml" }), {
+    a: { model: "x" },
+    list: [{ files: { model: "y" } }],
+  });
 });
