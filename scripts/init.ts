@@ -14,6 +14,7 @@ import {
   tryScaffold,
 } from "../lib/registration/scaffold-files.ts";
 import { toScaffold } from "../lib/registration/scaffold.ts";
+import { isProbability } from "../lib/scoring/model-output.ts";
 import { openServices, readVariantsText } from "../lib/services/services.ts";
 
 type InitFlags = FlagValues<typeof initCommand.flags>;
@@ -38,29 +39,30 @@ async function init(
     retryPolicy: { retries: 0, delaySeconds: 0 },
     signal,
   });
-  const parts = chooseVariant(services.variants, {
+  const { settings: usual, isListed } = chooseVariant(services.variants, {
     parts: partsOf(flags),
     isNamed: namesVariant(flags),
     ask,
     replace,
   });
   const files = await readOwnFiles(services, flags);
-  const positiveClass = flags["positive-class"];
   await using opened = await openOwnModel(files.model, {
-    positiveClass,
+    usual,
+    positiveClass: flags["positive-class"],
     outcome: flags.outcome,
   });
   const scaffold = toScaffold(files, opened.model, {
     choices: {
-      ...parts,
+      variant: usual.variant,
+      keepsNames: isListed,
       idColumn: flags["id-column"],
       label: flags.label,
       inputs: flags.inputs,
       entity: flags.entity,
       outcome: flags.outcome,
-      positiveClass,
+      positiveClass: flags["positive-class"],
     },
-    deciding: { log, ask, usual: services.variants.settings(parts) },
+    deciding: { log, ask, usual },
   });
   const changed = withVariant(text, scaffold.entry);
   const metrics = await tryScaffold(services, scaffold, {
@@ -78,8 +80,7 @@ async function init(
   return await describeScaffold(services, scaffold, {
     settings: changed.settings,
     sample: flags.sample ?? "",
-    isProbability: opened.model.predictionKind === "probability" &&
-      opened.model.outputs === 1,
+    isProbability: isProbability(opened.model),
     metrics,
   });
 }

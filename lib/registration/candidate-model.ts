@@ -36,6 +36,14 @@ export interface ModelFeatures {
   readonly unseen: "missing" | "error";
 }
 
+/** Names that LightGBM makes up for a model that was trained without names. */
+const placeholder = /^Column_\d+$/;
+
+/** Returns the names of the features that a model was trained on; empty if it was trained without names. */
+export function ownNames({ names }: ModelFeatures): readonly string[] {
+  return names.every((name) => placeholder.test(name)) ? [] : names;
+}
+
 /** What logging needs to know of a model, whatever its format. */
 interface ModelFacts {
   readonly features: ModelFeatures;

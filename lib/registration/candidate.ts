@@ -19,11 +19,12 @@ import {
   type ModelFeatures,
   openCandidateModel,
   type OpenModel,
+  ownNames,
   toGraphs,
 } from "./candidate-model.ts";
 import { profileImportance } from "./importance.ts";
 import { checkLibraryScores } from "./library-scores.ts";
-import type { OutputSettings } from "../scoring/model-output.ts";
+import { isProbability, type OutputSettings } from "../scoring/model-output.ts";
 import { toUnknownShares } from "../statistics/batch-profile.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { prepareRows } from "../rows/apply-steps.ts";
@@ -136,7 +137,7 @@ export async function toCandidate(
   const names = readNames(files.features, model);
   const sampleRows = files.sample.rows;
   // If the model does not return one probability per row, the labelled set is not used.
-  const labelledRows = givesProbability(model)
+  const labelledRows = isProbability(model)
     ? files.evaluation?.rows
     : undefined;
   const { columns, recipe } = toColumns(model, {
@@ -265,7 +266,7 @@ function toRecipeDigest(model: CandidateModel, recipe: Recipe): string {
 
 function readNames(features: SourceFile, model: CandidateModel): string[] {
   const names = parseFeatureNames(features.bytes, { file: features.uri });
-  const { names: modelNames, count } = model.features;
+  const modelNames = ownNames(model.features);
   // Named inputs are bound by name, so that the order of the file does not matter.
   const isBound = model.kind === "onnx" &&
     model.frame.inputs.kind === "columns";
@@ -274,7 +275,7 @@ function readNames(features: SourceFile, model: CandidateModel): string[] {
     : names;
   checkFeatureNames(ordered, {
     modelNames,
-    modelCount: count ?? names.length,
+    modelCount: model.features.count ?? names.length,
     file: features.uri,
   });
   return ordered;
@@ -362,13 +363,7 @@ function toProfiled(
   { matrix, rows, scores }: ScoredRows,
   model: CandidateModel,
 ): Pick<Features, "matrix" | "rows"> & { scores: Float32Array | undefined } {
-  return { matrix, rows, scores: givesProbability(model) ? scores : undefined };
-}
-
-function givesProbability(
-  { predictionKind, outputs }: CandidateModel,
-): boolean {
-  return predictionKind === "probability" && outputs === 1;
+  return { matrix, rows, scores: isProbability(model) ? scores : undefined };
 }
 
 /** Returns the source of the reference profile. */

@@ -10,7 +10,7 @@ import {
 } from "../statistics/classification.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import { recipeOf } from "../scoring/scoring-run.ts";
-import { isProbability } from "../scoring/scorer.ts";
+import { isProbability } from "../scoring/model-output.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
 

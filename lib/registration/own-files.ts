@@ -1,5 +1,6 @@
 /** Reads a user's own model and data for `init`. */
 import { UsageError } from "../base/errors.ts";
+import type { VariantSettings } from "../config/variants.ts";
 import type { InputRow } from "../rows/json.ts";
 import type { Recipe } from "../rows/recipe.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
@@ -63,23 +64,24 @@ export async function readOwnFiles(
 }
 
 /**
- * Opens the model.
+ * Opens the model as `log-model` will.
  *
- * @param options `positiveClass`: the class of an ONNX classifier whose probability is the score; `outcome`: what that class is, for messages.
+ * @param options `usual`: what `variants.yaml` says of the variant; `positiveClass`: the class of an ONNX classifier whose probability is the score, instead of the one there; `outcome`: what that class is, for messages.
  * @throws {InputError} If the model cannot be scored.
  * @throws {UsageError} If the positive class is unknown; lists the classes and names the flag.
  */
 export async function openOwnModel(
   { bytes, uri: file }: InputFile,
   options: {
+    usual: Pick<VariantSettings, "positiveClass" | "modelOutput">;
     positiveClass: string | undefined;
     outcome: string | undefined;
   },
 ): Promise<OpenModel> {
-  const { positiveClass, outcome = "the outcome" } = options;
+  const { usual, outcome = "the outcome" } = options;
   const settings = {
-    positiveClass,
-    modelOutput: undefined,
+    positiveClass: options.positiveClass ?? usual.positiveClass,
+    modelOutput: usual.modelOutput,
     names: { outcome },
   };
   try {

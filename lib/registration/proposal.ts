@@ -2,7 +2,6 @@
 import { InputError } from "../base/errors.ts";
 import { openCategories } from "../rows/categories.ts";
 import type { InputRow } from "../rows/json.ts";
-import type { ModelFeatures } from "./candidate-model.ts";
 
 /** What the rows of a sample show of one column. */
 export interface SampleColumn {
@@ -21,7 +20,7 @@ export interface SampleColumn {
   readonly values: readonly unknown[] | undefined;
 }
 
-/** A column with more distinct values is no column of categories. */
+/** A column with more distinct values is not a column of categories. */
 const mostValues = 1_000;
 
 /** Returns the columns of a sample in the order in which its rows have them. */
@@ -68,14 +67,6 @@ export interface FeatureProposal {
   readonly used: ReadonlySet<string>;
   /** One sentence. */
   readonly reason: string;
-}
-
-/** Names that LightGBM makes up for a model that was trained without names. */
-const placeholder = /^Column_\d+$/;
-
-/** Returns the names of the model's features; empty if it was trained without names. */
-export function ownNames({ names }: ModelFeatures): readonly string[] {
-  return names.every((name) => placeholder.test(name)) ? [] : names;
 }
 
 /**
@@ -130,29 +121,24 @@ function matchCategories(
   missing: readonly string[],
   raw: readonly SampleColumn[],
 ): FeatureProposal["oneHot"] {
-  const owners = new Map<string, string[]>();
-  const groups = raw.flatMap(({ name: column, values }) => {
-    const prefix = `${column}_`;
-    const features = missing.filter((name) => name.startsWith(prefix));
-    if (features.length === 0 || values === undefined) return [];
-    const categories = features.map((name) => name.slice(prefix.length));
-    const find = openCategories(categories);
-    const seen = new Set(values.map((value) => find(value) ?? -1));
-    if (![...seen].some((index) => index >= 0)) return [];
-    for (const name of features) {
-      owners.set(name, [...owners.get(name) ?? [], column]);
-    }
-    const dropped = droppedFirst(values.filter((value) => find(value) === -1), {
-      categories,
-    });
-    const isShown = categories.every((_, index) => seen.has(index));
-    return [{
-      column,
-      categories: isShown && dropped === undefined
-        ? undefined
-        : [...dropped === undefined ? [] : [dropped], ...categories],
-    }];
+  const named = raw.flatMap(({ name, values }) => {
+    const features = values
+      ? shownFeatures(missing, { column: name, values })
+      : [];
+    return values && features.length > 0 ? [{ name, values, features }] : [];
   });
+  const owners = new Map<string, string>();
+  for (const feature of missing) {
+    const able = named.filter(({ name }) => feature.startsWith(`${name}_`))
+      .toSorted((a, b) => b.name.length - a.name.length);
+    // As a recipe, the longest prefix wins: brand_id_NJ is a category of brand_id, not of brand.
+    const [longest, ...others] = able;
+    const alike = others.filter(({ features }) => features.includes(feature));
+    if (longest && alike.length > 0) {
+      throw ambiguous(feature, [longest, ...alike].toReversed());
+    }
+    if (longest) owners.set(feature, longest.name);
+  }
   const lost = missing.filter((name) => !owners.has(name));
   if (lost.length > 0) {
     throw new InputError(
@@ -163,11 +149,34 @@ function matchCategories(
       }; add the columns to the sample, or write the entry by hand with a recipe that makes them (docs/data.md)`,
     );
   }
-  for (const [name, columns] of owners) {
-    if (columns.length < 2) continue;
-    throw ambiguous(name, columns.map((column) => ({ name: column })));
-  }
-  return groups;
+  return named.map(({ name: column, values }) => {
+    const categories = missing.filter((name) => owners.get(name) === column)
+      .map((name) => name.slice(column.length + 1));
+    const find = openCategories(categories);
+    const seen = new Set(values.map(find));
+    const dropped = droppedFirst(values.filter((value) => find(value) === -1), {
+      categories,
+    });
+    const isShown = categories.every((_, index) => seen.has(index));
+    return {
+      column,
+      categories: isShown && dropped === undefined
+        ? undefined
+        : [...dropped === undefined ? [] : [dropped], ...categories],
+    };
+  });
+}
+
+/** Returns the features that are a category which a column has in some row. */
+function shownFeatures(
+  features: readonly string[],
+  { column, values }: { column: string; values: readonly unknown[] },
+): string[] {
+  const prefix = `${column}_`;
+  const own = features.filter((name) => name.startsWith(prefix));
+  const find = openCategories(own.map((name) => name.slice(prefix.length)));
+  const shown = new Set(values.map(find));
+  return own.filter((_, index) => shown.has(index));
 }
 
 /**
@@ -211,18 +220,16 @@ function ambiguous(
  * Takes the columns of a sample that are neither id nor label as the features of
  * a model without names, in their order.
  *
- * @param options `modelNames`: the names that the model's file has all the same, such as `Column_0`.
  * @throws {InputError} If their number is not that of the model's features, or one of them is no number.
  */
 export function takeFeatures(
   columns: readonly SampleColumn[],
   options: {
     count: number | undefined;
-    modelNames: readonly string[];
     others: readonly (string | undefined)[];
   },
 ): FeatureProposal {
-  const { modelNames, others } = options;
+  const { others } = options;
   const taken = columns.filter(({ name }) => !others.includes(name));
   const names = taken.map(({ name }) => name);
   const { count = taken.length } = options;
@@ -231,7 +238,7 @@ export function takeFeatures(
   const text = taken.find(({ isNumeric }) => !isNumeric);
   const disordered = names.find((name) => /^\d+$/.test(name));
   const problem = names.length !== count
-    ? `it has ${count} features without names, and the sample has ${names.length} columns beside id and label (${
+    ? `it has ${count} features without names, and the sample has ${names.length} columns besides id and label (${
       list(names)
     })`
     : text
@@ -245,10 +252,8 @@ export function takeFeatures(
     );
   }
   return {
-    names: modelNames.length > 0 ? modelNames : names,
-    renamed: Object.fromEntries(
-      modelNames.map((name, index) => [names[index]!, name]),
-    ),
+    names,
+    renamed: {},
     oneHot: [],
     used: new Set(names),
     reason:

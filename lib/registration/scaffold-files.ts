@@ -17,8 +17,16 @@ import { toCandidate } from "./candidate.ts";
 import { type OwnFiles, withOwnRows } from "./own-files.ts";
 import type { Scaffold } from "./scaffold.ts";
 
+/** The variant of a scaffold. */
+export interface ChosenVariant {
+  /** Its settings before the change: those of its entry, otherwise those of the top level. */
+  readonly settings: VariantSettings;
+  /** Whether it has an entry, which is replaced. */
+  readonly isListed: boolean;
+}
+
 /**
- * Returns the parts of the variant that flags or a person name, in the spelling of
+ * Returns the variant that flags or a person name, in the spelling of
  * `variants.yaml` if it is listed.
  *
  * @param options `replace`: whether the variant may have an entry.
@@ -33,19 +41,20 @@ export function chooseVariant(
     ask: ((question: string) => string) | undefined;
     replace: boolean;
   },
-): SelectingParts {
+): ChosenVariant {
   const { parts, isNamed, ask, replace } = options;
   const answer = !isNamed && ask
     ? ask("Name of the variant, such as your company's (empty for the base):")
     : "";
-  const { variant } = variants.settings({
+  const settings = variants.settings({
     ...parts,
     ...answer === "" ? {} : { company: answer },
   });
+  const { variant } = settings;
   const isListed = variants.listed.some((known) =>
     known.variant.key === variant.key
   );
-  if (!isListed || replace) return variant;
+  if (!isListed || replace) return { settings, isListed };
   throw new UsageError(
     `Cannot add ${variant.title}: variants.yaml has an entry for it; name another variant with --company or --geography, or pass --replace`,
   );

@@ -1,18 +1,19 @@
 /** Builds the entry of `variants.yaml` for a user's own model and data, and the files that belong to it. */
 import { InputError, UsageError } from "../base/errors.ts";
+import { nearest } from "../base/nearest.ts";
 import type { Log } from "../base/log.ts";
 import type { VariantEntry } from "./variants-text.ts";
 import { dayIn } from "../config/periods.ts";
-import { toVariant, type VariantParts } from "../config/variant.ts";
+import { shellWord, type Variant } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
+import { isProbability } from "../scoring/model-output.ts";
 import { parseFeatureNames } from "../rows/feature-names.ts";
-import type { CandidateModel } from "./candidate-model.ts";
+import { type CandidateModel, ownNames } from "./candidate-model.ts";
 import type { OwnFiles } from "./own-files.ts";
 import {
   type ColumnProposal,
   type FeatureProposal,
   matchFeatures,
-  ownNames,
   proposeId,
   proposeLabel,
   type SampleColumn,
@@ -21,7 +22,10 @@ import {
 } from "./proposal.ts";
 
 /** What a user decides; undefined where this module proposes. */
-export interface OwnChoices extends VariantParts {
+export interface OwnChoices {
+  readonly variant: Variant;
+  /** Whether experiment and registered model keep their names, because the variant has an entry. */
+  readonly keepsNames: boolean;
   /** A column, or `none`. */
   readonly idColumn: string | undefined;
   /** A column, or `none`. */
@@ -34,7 +38,7 @@ export interface OwnChoices extends VariantParts {
 
 /** How to decide what the files do not show. */
 export interface Deciding {
-  readonly log: Pick<Log, "info">;
+  readonly log: Pick<Log, "info" | "warn">;
   /** Asks a person; undefined if there is none. */
   readonly ask: ((question: string) => string) | undefined;
   /** What `variants.yaml` says for all variants. */
@@ -63,9 +67,9 @@ export function toScaffold(
 ): Scaffold {
   const { choices, deciding } = options;
   const { log } = deciding;
+  const { variant } = choices;
   const columns = toSampleColumns(files.sample.rows);
-  const isProbability = model.predictionKind === "probability" &&
-    model.outputs === 1;
+  const givesProbability = isProbability(model);
   const given = files.features && parseFeatureNames(files.features.bytes, {
     file: files.features.uri,
   });
@@ -84,7 +88,7 @@ export function toScaffold(
   const label = decideLabel(labelled, {
     choices,
     deciding,
-    isProbability,
+    givesProbability,
     isPossible: files.evaluation !== undefined || surplus !== 0,
     used: matched?.used,
   });
@@ -96,7 +100,6 @@ export function toScaffold(
   });
   const features = matched ?? takeFeatures(columns, {
     count: model.features.count,
-    modelNames: model.features.names,
     others: [idColumn, label],
   });
   const { missingValue } = deciding.usual.recipe;
@@ -105,52 +108,59 @@ export function toScaffold(
   }
   log.info(`features: ${describe(features.names)}; ${features.reason}`);
 
-  const outcome = decideOutcome(files, { choices, label, isProbability });
-  const place = toPlace(files, { outcome, choices });
-  const isLabelled = label !== undefined && isProbability &&
+  const outcome = decideOutcome(files, { choices, label, givesProbability });
+  const paths = toPaths(files, { outcome, choices });
+  const isLabelled = label !== undefined && givesProbability &&
     (files.evaluation !== undefined || inSample === 1);
-  if (label !== undefined && isProbability && !isLabelled) {
+  if (label !== undefined && givesProbability && !isLabelled) {
     log.info(`metrics: none, because the sample has no column "${label}"`);
   }
   const evaluation = !isLabelled
     ? undefined
     : files.evaluation
-    ? place.evaluation
-    : place.sample;
+    ? paths.evaluation
+    : paths.sample;
+  if (choices.keepsNames) {
+    log.info(
+      `names: experiment ${variant.experiment} and model ${variant.modelName}, as before`,
+    );
+  }
   log.info(
-    `inputs: ${place.inputs}, below the variant's prefix; put each period's file there`,
+    `inputs: ${paths.inputs}, below the variant's prefix; put each period's file there`,
   );
   return {
     features: features.names,
     entry: {
-      geography: choices.geography,
-      company: choices.company,
-      dimensions: Object.keys(choices.dimensions ?? {}).length === 0
+      geography: variant.geography,
+      company: variant.company,
+      dimensions: Object.keys(variant.dimensions).length === 0
         ? undefined
-        : choices.dimensions,
-      ...toModelNames(toVariant(choices), outcome),
+        : variant.dimensions,
+      ...choices.keepsNames ? {} : toModelNames(variant, outcome),
       files: {
-        model: place.model,
-        features: place.features,
-        sample: place.sample,
+        model: paths.model,
+        features: paths.features,
+        sample: paths.sample,
         ...evaluation === undefined ? {} : { evaluation },
       },
-      inputs: place.inputs,
+      inputs: paths.inputs,
       label,
       id_column: idColumn ?? "none",
-      names: toOwnNames({ choices, idColumn, outcome, isProbability }),
+      names: toOwnNames({ choices, idColumn, outcome, givesProbability }),
       recipe: toRecipe(features),
-      positive_class: choices.positiveClass,
+      ...choices.positiveClass === undefined
+        ? {}
+        : { positive_class: choices.positiveClass },
     },
     files: new Map<string, Uint8Array>([
-      [place.model, files.model.bytes],
-      [place.features, encode(`${JSON.stringify(features.names)}\n`)],
-      [place.sample, files.sample.bytes],
+      [paths.model, files.model.bytes],
+      [paths.features, encode(`${JSON.stringify(features.names)}\n`)],
+      [paths.sample, files.sample.bytes],
       ...files.evaluation && isLabelled
-        ? [[place.evaluation, files.evaluation.bytes] as const]
+        ? [[paths.evaluation, files.evaluation.bytes] as const]
         : [],
       ...files.manifest
-        ? [[place.manifest, files.manifest.bytes] as const]
+        ? [[paths.manifest, files.manifest.bytes] as const]
         : [],
     ]),
   };
@@ -159,10 +169,10 @@ export function toScaffold(
 /** Returns the label, or undefined if there is none. */
 function decideLabel(
   columns: readonly SampleColumn[],
-  { choices, deciding, isProbability, isPossible, used }: {
+  { choices, deciding, givesProbability, isPossible, used }: {
     choices: OwnChoices;
     deciding: Deciding;
-    isProbability: boolean;
+    givesProbability: boolean;
     isPossible: boolean;
     /** Columns that features are made from; undefined if the model has no names. */
     used: ReadonlySet<string> | undefined;
@@ -176,24 +186,40 @@ function decideLabel(
         }`,
       );
     }
-    return choices.label === "none" ? undefined : choices.label;
+    if (choices.label === "none") return undefined;
+    warnOfMisspelling(choices.label, { columns, deciding });
+    return choices.label;
   }
-  if (!isProbability) {
+  if (!givesProbability) {
     deciding.log.info(
       "label: none, because the model's output is not one probability per row",
     );
     return undefined;
   }
-  if (!isPossible) {
-    deciding.log.info("label: none, because the model reads every column");
-    return undefined;
-  }
   return decide(proposeLabel(columns, deciding.usual.label), {
     what: "label",
-    flag: "label",
     columns,
+    isPossible,
     deciding,
   });
+}
+
+/** Warns of a label that no column is, but almost: without the outcome there are no metrics. */
+function warnOfMisspelling(
+  label: string,
+  { columns, deciding }: {
+    columns: readonly SampleColumn[];
+    deciding: Deciding;
+  },
+): void {
+  const names = columns.map(({ name }) => name);
+  const meant = names.includes(label) ? undefined : nearest(label, names);
+  if (meant === undefined) return;
+  deciding.log.warn(
+    `The rows have no column "${label}"; did you mean --label ${
+      shellWord(meant)
+    }?`,
+  );
 }
 
 /** Returns the id column, or undefined if there is none. */
@@ -216,14 +242,10 @@ function decideId(
       }`,
     );
   }
-  if (!isPossible) {
-    deciding.log.info("id column: none, because the model reads every column");
-    return undefined;
-  }
   return decide(proposeId(columns, deciding.usual.idColumn), {
     what: "id column",
-    flag: "id-column",
     columns,
+    isPossible,
     deciding,
   });
 }
@@ -231,18 +253,24 @@ function decideId(
 /** Returns the column of a proposal, which a person may change; undefined for none. */
 function decide(
   proposal: ColumnProposal,
-  { what, flag, columns, deciding: { log, ask } }: {
-    what: string;
-    flag: string;
+  { what, columns, isPossible, deciding: { log, ask } }: {
+    what: "label" | "id column";
     columns: readonly SampleColumn[];
+    /** False if all columns are features. */
+    isPossible: boolean;
     deciding: Deciding;
   },
 ): string | undefined {
+  if (!isPossible) {
+    log.info(`${what}: none, because the model reads every column`);
+    return undefined;
+  }
   const { reason } = proposal;
   const isOpen = "candidates" in proposal;
   const proposed = isOpen ? undefined : proposal.column ?? "none";
   if (!ask) {
     if (isOpen) {
+      const flag = what.replace(" ", "-");
       throw new UsageError(
         `Cannot tell which column is the ${what}: ${
           proposal.candidates.join(", ")
@@ -267,22 +295,22 @@ function decide(
 /** Returns what the outcome is called: as the flag says, otherwise as the label, otherwise as the model's file. */
 function decideOutcome(
   { model }: OwnFiles,
-  { choices, label, isProbability }: {
+  { choices, label, givesProbability }: {
     choices: OwnChoices;
     label: string | undefined;
-    isProbability: boolean;
+    givesProbability: boolean;
   },
 ): string {
   const { outcome } = choices;
   if (outcome !== undefined) return outcome.trim();
-  if (label !== undefined && isProbability) {
+  if (label !== undefined && givesProbability) {
     return label === "churned" ? "churn" : toWords(label);
   }
   return toWords(fileName(model.uri).replace(/\.[^.]*$/, ""));
 }
 
 /** Where an entry's files are, below the variant's prefix. */
-interface Place {
+interface EntryPaths {
   readonly model: string;
   readonly features: string;
   readonly sample: string;
@@ -291,17 +319,16 @@ interface Place {
   readonly inputs: string;
 }
 
-function toPlace(
+function toPaths(
   files: OwnFiles,
   { outcome, choices }: { outcome: string; choices: OwnChoices },
-): Place {
+): EntryPaths {
   const slug = toSlug(outcome);
   const folder = `data/${slug}`;
   const sample = fileName(files.sample.uri);
   const suffix = suffixOf(sample);
-  const name = `${slug}${suffixOf(fileName(files.model.uri))}`;
   return {
-    model: `${folder}/${name}`,
+    model: `${folder}/model${suffixOf(fileName(files.model.uri))}`,
     features: `${folder}/features.json`,
     sample: `${folder}/sample${suffix}`,
     evaluation: `${folder}/evaluation${
@@ -330,7 +357,7 @@ function periodName(sample: string, suffix: string): string {
 
 /** Returns the names of experiment and model, by analogy to those of churn; none where these are meant. */
 function toModelNames(
-  { experiment, modelName }: ReturnType<typeof toVariant>,
+  { experiment, modelName }: Variant,
   outcome: string,
 ): Pick<VariantEntry, "experiment" | "model_name"> {
   const slug = toSlug(outcome);
@@ -342,11 +369,11 @@ function toModelNames(
 }
 
 function toOwnNames(
-  { choices, idColumn, outcome, isProbability }: {
+  { choices, idColumn, outcome, givesProbability }: {
     choices: OwnChoices;
     idColumn: string | undefined;
     outcome: string;
-    isProbability: boolean;
+    givesProbability: boolean;
   },
 ): VariantEntry["names"] {
   const stem = toWords(idColumn ?? "")
@@ -356,7 +383,7 @@ function toOwnNames(
   return {
     entity,
     outcome,
-    ...isProbability ? {} : { score: outcome },
+    ...givesProbability ? {} : { score: outcome },
   };
 }
 

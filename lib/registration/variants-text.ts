@@ -4,7 +4,7 @@ import { parseYaml, setListItem } from "../base/yaml.ts";
 import { toVariant } from "../config/variant.ts";
 import { toVariants, type VariantSettings } from "../config/variants.ts";
 
-/** The keys of an entry that a new model and its data decide; the others of an existing entry are kept. Undefined removes a key. */
+/** The keys of an entry that a new model and its data decide. The others of an existing entry are kept, and so are optional ones that are absent here; undefined removes a key. */
 export interface VariantEntry {
   readonly geography: string | undefined;
   readonly company: string | undefined;
@@ -22,7 +22,7 @@ export interface VariantEntry {
   readonly id_column: string;
   readonly names: Readonly<Record<string, string>> | undefined;
   readonly recipe: Readonly<Record<string, unknown>>;
-  readonly positive_class: string | undefined;
+  readonly positive_class?: string;
 }
 
 /** The text of `variants.yaml` with an entry, and the settings that it gives the variant. */

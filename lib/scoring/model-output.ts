@@ -37,6 +37,13 @@ export interface ModelOutput {
   take(values: Float32Array): Float32Array;
 }
 
+/** Returns true if a model returns one probability per row, which `churn_predictions` requires. */
+export function isProbability(
+  { predictionKind, outputs }: Pick<ModelOutput, "predictionKind" | "outputs">,
+): boolean {
+  return predictionKind === "probability" && outputs === 1;
+}
+
 /**
  * Returns the interpretation of a graph's output.
  *
@@ -57,7 +64,7 @@ export function toModelOutput(
 ): ModelOutput {
   const { columns, settings, what } = options;
   const { positiveClass, modelOutput } = settings;
-  const isProbability = facts.kind === "probability" ||
+  const hasProbabilities = facts.kind === "probability" ||
     modelOutput === "probability";
   const all = {
     outputs: columns,
@@ -65,7 +72,7 @@ export function toModelOutput(
     column: undefined,
     take: (values: Float32Array) => values,
   };
-  if (!isProbability) return { ...all, predictionKind: "score" };
+  if (!hasProbabilities) return { ...all, predictionKind: "score" };
   if (columns > 2) return { ...all, predictionKind: "probability" };
   if (columns === 2) {
     const column = positiveColumn(facts.classes, {

@@ -15,7 +15,7 @@ import type { Outcome } from "../base/outcome.ts";
 import type { Log } from "../base/log.ts";
 import { oneLine } from "../base/printable.ts";
 import { type Period, toDay } from "../config/periods.ts";
-import { isProbability } from "./scorer.ts";
+import { isProbability } from "./model-output.ts";
 import type { ScoredBatch } from "./scoring-run.ts";
 
 /** The facts in the report on a prediction. */

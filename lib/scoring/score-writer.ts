@@ -7,7 +7,8 @@ import { type ByteSink, openRowWriter, outputFormat } from "../rows/write.ts";
 import type { Period } from "../config/periods.ts";
 import type { PlacedScores } from "./score-file.ts";
 import type { BatchScores } from "./scoring-run.ts";
-import { isProbability, type Scorer } from "./scorer.ts";
+import { isProbability } from "./model-output.ts";
+import type { Scorer } from "./scorer.ts";
 
 /** What a file of scores is about. */
 export interface ScoreWriterOptions {

@@ -24,6 +24,7 @@ import { type BatchBins, toBins } from "../statistics/batch-profile.ts";
 import { toPredict } from "./predict.ts";
 import {
   checkUnnamed,
+  isProbability,
   type OutputSettings,
   settingsOf,
   toModelOutput,
@@ -123,13 +124,6 @@ function openTrees(
   };
 }
 
-/** Returns true if a model returns one probability per row, which `churn_predictions` requires. */
-export function isProbability(
-  { predictionKind, outputs }: Pick<Scorer, "predictionKind" | "outputs">,
-): boolean {
-  return predictionKind === "probability" && outputs === 1;
-}
-
 /** Returns the bins of a model's reference, which has one entry per feature. */
 function binsOf(
   { reference }: LoadedFolder,
@@ -199,10 +193,9 @@ function asIs(values: Float32Array): Float32Array {
   return values;
 }
 
+/** Returns the feature names with which the model was logged; those in its file may be ones that LightGBM made up. */
 function namesOf(model: Model, folder: LoadedFolder): readonly string[] {
-  return model.features.names.length > 0
-    ? model.features.names
-    : folder.featureNames ?? [];
+  return folder.featureNames ?? model.features.names;
 }
 
 /** Returns columns in the model's order with the signature's types; a model column that the signature lacks is an error. */

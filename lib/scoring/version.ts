@@ -9,13 +9,8 @@ import { parseFeatureNames } from "../rows/feature-names.ts";
 import type { Services } from "../services/services.ts";
 import { readVariantFile } from "../services/variant-files.ts";
 import { openCache } from "../storage/digest-cache.ts";
-import type { OutputSettings } from "./model-output.ts";
-import {
-  type Engine,
-  isProbability,
-  openScorer,
-  type Scorer,
-} from "./scorer.ts";
+import { isProbability, type OutputSettings } from "./model-output.ts";
+import { type Engine, openScorer, type Scorer } from "./scorer.ts";
 
 /**
  * Returns the scorer of a registered version. Its files are read through the

@@ -95,6 +95,18 @@ Deno.test("categories that the sample does not show, or that drop_first left out
   ]);
 });
 
+Deno.test("a feature belongs to the column with the longest prefix", () => {
+  const columns = columnsOf({
+    brand: ["A", "B", "A", "B"],
+    brand_id: ["NJ", "NY", "NJ", "PA"],
+  });
+  const names = ["brand_A", "brand_B", "brand_id_NJ", "brand_id_CO"];
+  deepStrictEqual(matchFeatures(names, columns).oneHot, [
+    { column: "brand", categories: undefined },
+    { column: "brand_id", categories: ["NJ", "CO"] },
+  ]);
+});
+
 Deno.test("a feature without a column, or with two, is refused", () => {
   const columns = columnsOf({
     brand: ["A", "B", "A", "B"],
@@ -115,21 +127,15 @@ Deno.test("a feature without a column, or with two, is refused", () => {
 Deno.test("columns are taken in their order only if their number fits and all are numbers", () => {
   const columns = columnsOf({ id: ["a", "b", "c", "d"], t: unique, w: bits });
   const take = (count: number | undefined, others: string[] = ["id"]) =>
-    takeFeatures(columns, { count, modelNames: [], others }).names;
+    takeFeatures(columns, { count, others }).names;
   deepStrictEqual(take(2), ["t", "w"]);
   deepStrictEqual(take(undefined), ["t", "w"]);
-  throws(() => take(3), /3 features without names, .* 2 columns beside/);
+  throws(() => take(3), /3 features without names, .* 2 columns besides/);
   throws(() => take(3, []), /the column "id" of the sample has texts/);
-  const { renamed } = takeFeatures(columns, {
-    count: 2,
-    modelNames: ["Column_0", "Column_1"],
-    others: ["id"],
-  });
-  deepStrictEqual(renamed, { t: "Column_0", w: "Column_1" });
   // JavaScript orders such keys by their value, not as the file has them.
   const digits = columnsOf({ "10": unique, "9": unique });
   throws(
-    () => takeFeatures(digits, { count: 2, modelNames: [], others: [] }),
+    () => takeFeatures(digits, { count: 2, others: [] }),
     /columns named with digits/,
   );
 });

@@ -203,6 +203,18 @@ testWithPython(
           expected.days,
           2e-4, // LightGBM returns doubles, an output file has the float32 of the score
         );
+        const named = await run("init", [
+          `--model=${files}/days_to_failure.txt`,
+          `--sample=${files}/machines.csv`,
+          `--features=${files}/features.json`,
+          "--company=named",
+        ]);
+        await paste(project, named.report.commands);
+        assertClose(
+          await readScores(`${files}/scores.csv`, "days_to_failure"),
+          expected.days,
+          2e-4,
+        );
         const shown = await project.run("predict", [
           "--company=days",
           `--input=${files}/encoded-2026-11-16.csv`,
@@ -218,7 +230,7 @@ const entry = `  - company: Acme
     experiment: failed_prediction-company-acme
     model_name: failed-prediction-model-acme
     files:
-      model: data/failed/failed.txt
+      model: data/failed/model.txt
       features: data/failed/features.json
       sample: data/failed/sample.csv
       evaluation: data/failed/sample.csv
@@ -334,7 +346,7 @@ testWithPython(
       await refused(
         [`--model=${files}/days_to_failure.txt`, sample, "--label=failed"],
         1,
-        /it has 6 features without names, and the sample has 4 columns beside id and label .*--features FILE/,
+        /it has 6 features without names, and the sample has 4 columns besides id and label .*--features FILE/,
       );
     });
     await t.step(
@@ -400,6 +412,92 @@ Deno.test("init adds an ONNX graph with named inputs to a file whose list is wri
     /^label: churned # mine\nvariants:\n {2}- \{\}\n {2}- company: x\n {4}experiment: fault_prediction-company-x\n/,
   );
   await paste(project, report.commands);
+});
+
+Deno.test("init --replace keeps names and output of the entry, and refuses an entry that others repeat by an alias", async () => {
+  const golden = fileURLToPath(new URL("../golden/onnx/", import.meta.url));
+  const { rows }: { rows: number[] } = JSON.parse(
+    await Deno.readTextFile(`${golden}expected.json`),
+  );
+  await using project = await openProject(`variants:
+  - company: Acme
+    model_name: churn-model
+    model_output: probability
+  - company: Beta
+    positive_class: stay
+  - company: Gamma
+    files: &shared { model: a.onnx }
+  - company: Delta
+    files: *shared
+`);
+  const { files, path, run } = project;
+  const lines = Array.from({ length: 20 }, (_, row) => {
+    const cells = rows.slice(row * 5, row * 5 + 5).map((cell, at) =>
+      [`x${at}`, cell] as const
+    );
+    return JSON.stringify({
+      player_id: `p${row}`,
+      churned: row % 2,
+      ...Object.fromEntries(cells),
+    });
+  });
+  await Deno.writeTextFile(`${files}/rows.jsonl`, lines.join("\n"));
+  await Deno.writeTextFile(
+    `${files}/names.json`,
+    JSON.stringify(["x0", "x1", "x2", "x3", "x4"]),
+  );
+  const replace = (name: string, more: readonly string[], code = 0) =>
+    run("init", [
+      `--model=${golden}${name}.onnx`,
+      `--sample=${files}/rows.jsonl`,
+      "--replace",
+      ...more,
+    ], code);
+  const read = () => Deno.readTextFile(`${path}/variants.yaml`);
+
+  const { report, stderr } = await replace("forest-of-shares", [
+    "--company=Acme",
+    "--outcome=features",
+  ]);
+  // Only a probability is measured on the label.
+  deepStrictEqual([report.label, report.metrics?.rows], ["churned", 20]);
+  deepStrictEqual(
+    [report.model_name, report.experiment],
+    ["churn-model", "churn_prediction-company-acme"],
+  );
+  match(
+    stderr,
+    /^names: experiment churn_prediction-company-acme and model churn-model, as before$/m,
+  );
+  const copies = [...Deno.readDirSync(`${path}/data/company-acme/features`)];
+  deepStrictEqual(copies.map(({ name }) => name).toSorted(), [
+    "features.json",
+    "model.onnx",
+    "sample.jsonl",
+  ]);
+
+  const misspelled = await replace("text-first", [
+    "--company=Beta",
+    `--features=${files}/names.json`,
+    "--label=chrned",
+  ]);
+  match(
+    misspelled.stderr,
+    /The rows have no column "chrned"; did you mean --label churned\?/,
+  );
+  const text = await read();
+  match(text, /model_name: churn-model\n {4}model_output: probability\n/);
+  match(text, /company: Beta\n {4}positive_class: stay\n/);
+  strictEqual(text.match(/model_name|experiment/g)?.length, 1);
+
+  const refused = await replace("net-sigmoid", ["--company=Gamma"], 1);
+  match(
+    refused.stderr,
+    /Cannot change variants\.yaml: variants\[2\] has the anchor &shared, /,
+  );
+  strictEqual(await read(), text);
+  await replace("net-sigmoid", ["--company=Delta"]);
+  match(await read(), /files: &shared \{ model: a\.onnx \}/);
 });
 
 testWithPython(
@@ -539,7 +637,7 @@ testWithPython(
     strictEqual(report.inputs, `s3://${prefix}/weekly/{period}.parquet`);
     for (
       const [name, copy] of [
-        ["machines.txt", "failed.txt"],
+        ["machines.txt", "model.txt"],
         ["machines.parquet", "sample.parquet"],
       ]
     ) {
