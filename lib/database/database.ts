@@ -67,8 +67,8 @@ export interface Transaction extends Queryable {
   ): Promise<number>;
   /**
    * Runs one statement and yields its rows as they arrive; the server waits while
-   * nobody reads. If the iteration ends early, the connection is closed. Undefined
-   * for PGlite.
+   * nobody reads, for at most two hours in all. If the iteration ends early, the
+   * connection is closed. Undefined for PGlite.
    *
    * @throws {DatabaseError} If the server refuses the statement; `code` is its SQLSTATE.
    * @throws {TransientError} If the connection broke or the server is unavailable.

@@ -12,6 +12,11 @@ import {
 import { sendCopy } from "./copy.ts";
 import { describeStatement } from "./describe.ts";
 import { streamRows } from "./row-stream.ts";
+import {
+  limitSetting,
+  longestReadMs,
+  usualStatementMs,
+} from "./time-limits.ts";
 import { describeType, type Parser, typeParsers } from "./values.ts";
 import {
   explainDeniedHost,
@@ -19,9 +24,6 @@ import {
   TransientError,
   UsageError,
 } from "../base/errors.ts";
-
-/** Maximum run time of one statement, in milliseconds. */
-const usualStatementMs = 600_000;
 
 /** TLS modes with the names and meanings of libpq (`PGSSLMODE`). */
 export type SslMode =
@@ -114,7 +116,14 @@ export async function openPostgres(
               }),
             async *streamRows(text) {
               try {
-                yield* streamRows(client, text);
+                await client.query(
+                  limitSetting("statement_timeout", longestReadMs, {
+                    local: true,
+                  }),
+                );
+                yield* streamRows(client, text, {
+                  timeoutMs: waitFor(longestReadMs, settings),
+                });
               } catch (error) {
                 throw translate(error, description);
               }
@@ -246,7 +255,8 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
     connectionTimeoutMillis: settings.connectTimeoutMs ?? 10_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 20_000,
-    query_timeout: answerTimeoutOf(settings),
+    query_timeout: settings.answerTimeoutMs ??
+      waitFor(settings.statementTimeoutMs ?? usualStatementMs, settings),
     application_name: settings.applicationName ?? "churn",
     options: settings.options,
     types: { getTypeParser: parserIn(valueParsers) },
@@ -254,16 +264,16 @@ function poolSettings(settings: PostgresSettings, ssl: Tls): pg.PoolConfig {
 }
 
 /**
- * Returns the longest wait for an answer. A statement_timeout in the connection's
- * own options replaces ours on the server, which then decides alone.
+ * Returns the longest wait for the answer to a statement that the server limits. A
+ * statement_timeout in the connection's own options replaces ours on the server,
+ * which then decides alone.
  */
-function answerTimeoutOf(
-  { statementTimeoutMs = usualStatementMs, answerTimeoutMs, options = "" }:
-    PostgresSettings,
+function waitFor(
+  statementMs: number,
+  { options = "" }: PostgresSettings,
 ): number | undefined {
-  if (answerTimeoutMs !== undefined) return answerTimeoutMs;
   if (options.includes("statement_timeout")) return undefined;
-  return statementTimeoutMs + 30_000;
+  return statementMs + 30_000;
 }
 
 /**
@@ -291,7 +301,7 @@ function sessionSettings(
   return `set synchronous_commit = on; set timezone = 'UTC'; ` +
     (readOnly ? "set default_transaction_read_only = on; " : "") +
     Object.entries(limits).map(([name, limit]) =>
-      `select set_config('${name}', '${limit}', false) from pg_settings where name = '${name}' and source <> 'client'`
+      limitSetting(name, limit, { local: false })
     ).join("; ");
 }
 

@@ -6,6 +6,7 @@ import {
   type TextRow,
   type Transaction,
 } from "./database.ts";
+import { limitSetting, longestReadMs } from "./time-limits.ts";
 import { UsageError } from "../base/errors.ts";
 
 /** The result of a query, which is read once, row by row. */
@@ -44,6 +45,12 @@ export async function queryReadOnly<T>(
   }
   return await rolledBack(database, async (tx) => {
     const isSuperuser = await checkLogin(tx, database.description);
+    // A reader that pauses, such as a pager, must not end the session.
+    await tx.query(
+      limitSetting("idle_in_transaction_session_timeout", longestReadMs, {
+        local: true,
+      }),
+    );
     const isConfined = isSuperuser || !tx.streamRows;
     if (isConfined) await confine(tx, database.description);
     await tx.query("set transaction read only");
@@ -130,8 +137,6 @@ async function confine(tx: Transaction, description: string): Promise<void> {
     await tx.query("set local role none");
     // A table with row level security is an error for the reader, instead of fewer rows.
     await tx.query("set local row_security = off");
-    // A reader that pauses, such as a pager, must not end the session.
-    await tx.query("set local idle_in_transaction_session_timeout = '2h'");
     // The rows of a cursor are made while they are fetched, so that must be in a function of the same rights.
     await tx.query(`
       create function pg_temp.churn_query(statement text) returns void

@@ -27,17 +27,19 @@ const mostWaiting = 2_000;
 
 /**
  * Runs one statement and yields its rows in text form. While nobody reads them,
- * nothing is received, so the server waits too. If the iteration ends early, the
- * connection is closed, which ends the statement.
+ * nothing is received, so the server waits too. If the iteration ends before the
+ * statement has ended, the connection is closed, which ends the statement.
  *
  * Not a portal with a row limit (`pg-cursor`) and not `declare cursor`: for those,
  * Postgres makes no parallel plans.
  *
+ * @param options `timeoutMs`: longest time until the last row is read; undefined for the time limit of the client.
  * @throws The server's error.
  */
 export async function* streamRows(
   client: Client,
   text: string,
+  { timeoutMs }: { timeoutMs: number | undefined },
 ): AsyncGenerator<readonly TextRow[], void, undefined> {
   let waiting: TextRow[] = [];
   let wake = () => {};
@@ -45,6 +47,7 @@ export async function* streamRows(
   let failure: { readonly error: Error } | undefined;
   let connection: Connection | undefined;
   const query: Submitted & Record<string, unknown> = {
+    query_timeout: timeoutMs,
     submit(active) {
       connection = active;
       active.parse({ text, name: "", types: [] });
@@ -86,6 +89,8 @@ export async function* streamRows(
       }
     }
   } finally {
-    if (!ended && !failure) connection?.stream.destroy();
+    // The rows that stopped the receiving may have come together with the end.
+    if (ended || failure) connection?.stream.resume();
+    else connection?.stream.destroy();
   }
 }

@@ -4,13 +4,17 @@ import {
   match,
   ok,
   rejects,
+  strictEqual,
   throws,
 } from "node:assert/strict";
 import type { Database } from "../../lib/database/database.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
-import { openPostgres } from "../../lib/database/postgres.ts";
+import {
+  openPostgres,
+  type PostgresSettings,
+} from "../../lib/database/postgres.ts";
 import { parseRecord, queryReadOnly } from "../../lib/database/read-only.ts";
-import { UsageError } from "../../lib/base/errors.ts";
+import { TransientError, UsageError } from "../../lib/base/errors.ts";
 import {
   type PostgresServer,
   startPostgres,
@@ -160,7 +164,7 @@ async function refuses(
 
 function open(
   server: PostgresServer,
-  login?: { user: string; password: string },
+  others?: Partial<PostgresSettings>,
 ) {
   const { host, port, user, password } = server;
   return openPostgres({
@@ -169,7 +173,7 @@ function open(
     user,
     password,
     database: "postgres",
-    ...login,
+    ...others,
   });
 }
 
@@ -348,6 +352,97 @@ Deno.test("queryReadOnly() returns the values of the embedded database as its ow
       await database.query(sql, [], { exact: true }),
     );
   }
+});
+
+Deno.test("queryReadOnly() ends at once when many rows arrive together with their end", async (t) => {
+  await using server = await startPostgres();
+  await using admin = await open(server);
+  await admin.query("create role reader login password 'of-a-reader'");
+  await using reader = await open(server, {
+    user: "reader",
+    password: "of-a-reader",
+  });
+  const numbers = (count: number) =>
+    `select n from generate_series(1, ${count}) n`;
+  /** Runs a query and then another on the same connection; rejects if they take 20 seconds, far less than any time limit. */
+  const soon = async <T>(work: Promise<T>): Promise<T> => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error("the query hangs")), 20_000);
+    });
+    const both = work.finally(() => rowsOf(reader, "select 1 as one"));
+    return await Promise.race([both, late])
+      .finally(() => clearTimeout(timer));
+  };
+  for (const count of [1_999, 2_000, 3_000]) {
+    await t.step(`${count} rows`, async () => {
+      const rows = await soon(rowsOf(reader, numbers(count)));
+      deepStrictEqual([rows.length, rows.at(-1)], [count, { n: count }]);
+    });
+  }
+  await t.step("an error after 3,000 rows", async () => {
+    const failing =
+      "select 1 / (3001 - n) as n from generate_series(1, 4000) n";
+    await rejects(soon(rowsOf(reader, failing)), /division by zero/);
+  });
+  await t.step("a reader that has enough", async () => {
+    const first = queryReadOnly(reader, numbers(3_000), async ({ rows }) => {
+      for await (const some of rows) return some[0];
+    });
+    deepStrictEqual(await soon(first), ["1"]);
+  });
+});
+
+Deno.test("queryReadOnly() gives a reader that pauses, or reads for long, two hours", async () => {
+  await using server = await startPostgres();
+  await using admin = await open(server);
+  await admin.query("create role reader login password 'of-a-reader'");
+  const login = { user: "reader", password: "of-a-reader" };
+  const limits =
+    `select current_setting('statement_timeout') as statement, current_setting('idle_in_transaction_session_timeout') as idle`;
+  await using reader = await open(server, login);
+  deepStrictEqual(await rowsOf(reader, limits), [
+    { statement: "2h", idle: "2h" },
+  ]);
+  // One call of a superuser's is one statement of many, so only pauses are long.
+  deepStrictEqual(await rowsOf(admin, limits), [
+    { statement: "10min", idle: "2h" },
+  ]);
+  // The session's own limits are back.
+  deepStrictEqual(await reader.query(limits), [
+    { statement: "10min", idle: "1min" },
+  ]);
+  // Neither the server nor the client ends a statement that is read for longer than others may take.
+  await using hurried = await open(server, {
+    ...login,
+    statementTimeoutMs: 500,
+    answerTimeoutMs: 1_000,
+  });
+  await rejects(hurried.query("select pg_sleep(2)"), TransientError);
+  let count = 0;
+  await queryReadOnly(
+    hurried,
+    "select repeat('x', 1000) as x from generate_series(1, 50000) n",
+    async ({ rows }) => {
+      for await (const some of rows) {
+        if (count === 0) {
+          await new Promise((resolve) => setTimeout(resolve, 1_500));
+        }
+        count += some.length;
+      }
+    },
+  );
+  strictEqual(count, 50_000);
+  // Limits of the connection's own options are kept.
+  await using limited = await open(server, {
+    ...login,
+    options:
+      "-c statement_timeout=300ms -c idle_in_transaction_session_timeout=7s",
+  });
+  deepStrictEqual(await rowsOf(limited, limits), [
+    { statement: "300ms", idle: "7s" },
+  ]);
+  await rejects(rowsOf(limited, "select pg_sleep(2)"), TransientError);
 });
 
 Deno.test("parseRecord() refuses what is not a composite value", () => {
