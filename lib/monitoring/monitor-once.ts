@@ -10,18 +10,18 @@ import type { RunOutcomes } from "./outcome-source.ts";
 import type { PeriodSample } from "./pooled.ts";
 import {
   findEarlierPerformance,
-  findMonitoringRun,
   type LedgerRun,
-  type MeasuredOutcomes,
+  listResults,
   type MonitoringRun,
-  readMeasured,
+  readMonitoringRun,
+  type StoredResult,
 } from "./runs.ts";
 
 /**
  * Returns the result for a run, its outcomes and the variant's settings: the
  * stored one, otherwise the run is monitored, and the result is logged to MLflow
- * and stored. Outcomes that differ from those of the run's newest result are
- * measured again, also if they were measured before those.
+ * and stored. Outcomes or settings that differ from those of the run's newest result
+ * are judged again, also if they were judged before those.
  *
  * Without outcomes, the latest stored result that has some is returned. If other
  * settings judged it, a note says so, for without its outcomes it cannot be judged
@@ -43,25 +43,23 @@ export async function monitorOnce(
 ): Promise<MonitoringRun & { saved: boolean }> {
   const database = await services.predictions();
   const earlier = await findEarlierPerformance(database, run);
-  const measured = await readMeasured(database, [run.id]);
-  const outcomesRevision = outcomes
-    ? revisionOf(outcomes, measured.get(run.id))
-    : 0;
   const settingsSha256 = settingsDigest(settings);
-  const known = await findMonitoringRun(database, {
-    run,
-    outcomesSha256: outcomes?.sha256 ?? "",
-    outcomesRevision,
+  const stored = await listResults(database, run);
+  const current = findCurrent(stored, {
+    outcomesSha256: outcomes?.sha256,
     settingsSha256,
-    earlier,
+    earlierId: earlier?.id ?? 0,
   });
-  if (!known) {
+  if (!current) {
     const options = { run, outcomes, earlier, challenger, before };
     const monitored = await monitorRun(services, settings, options);
-    const { variant } = settings;
-    const key = { outcomesRevision, settingsSha256 };
-    return await storeResult(services, monitored, { variant, ...key });
+    return await storeResult(services, monitored, {
+      variant: settings.variant,
+      settingsSha256,
+      revision: Math.max(-1, ...stored.map(({ revision }) => revision)) + 1,
+    });
   }
+  const known = await readMonitoringRun(database, current);
   const { result } = known;
   if (outcomes && challenger) {
     const compared = await withChallenger(services, settings, result, {
@@ -86,13 +84,37 @@ export async function monitorOnce(
   };
 }
 
-/** Returns how often a run's outcomes had changed before these, the newest measured ones or others. */
-function revisionOf(
-  { sha256 }: RunOutcomes,
-  newest: MeasuredOutcomes | undefined,
-): number {
-  if (!newest) return 0;
-  return newest.sha256 === sha256 ? newest.revision : newest.revision + 1;
+/**
+ * Returns the stored result that is still the answer; undefined if the run is to be
+ * judged.
+ *
+ * Without outcomes, this is the latest result with a judged performance, so that
+ * a monitoring run without outcomes does not hide it, also if other settings
+ * judged it. A result without a judged performance is returned only if it is based
+ * on the same earlier performance; otherwise its advice is out of date.
+ *
+ * @param stored Newest first.
+ * @param key `outcomesSha256`: undefined for none.
+ */
+function findCurrent(
+  stored: readonly StoredResult[],
+  { outcomesSha256, settingsSha256, earlierId }: {
+    outcomesSha256: string | undefined;
+    settingsSha256: string;
+    earlierId: number;
+  },
+): StoredResult | undefined {
+  const [newest] = stored;
+  const candidate = outcomesSha256 === undefined
+    ? stored.find(({ isJudged }) => isJudged) ?? newest
+    : stored.find((result) => result.outcomesSha256 !== "");
+  if (!candidate) return undefined;
+  if (outcomesSha256 === undefined && candidate.isJudged) return candidate;
+  const isSame = newest?.settingsSha256 === settingsSha256 &&
+    candidate.settingsSha256 === settingsSha256 &&
+    candidate.outcomesSha256 === (outcomesSha256 ?? candidate.outcomesSha256) &&
+    (candidate.isJudged || candidate.earlierId === earlierId);
+  return isSame ? candidate : undefined;
 }
 
 /** Changes when the same rows and outcomes are judged differently by a new release. */

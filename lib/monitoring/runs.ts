@@ -50,8 +50,6 @@ export interface MonitoringRun {
 /** The outcomes that the newest result of a run was measured with. */
 export interface MeasuredOutcomes {
   readonly sha256: string;
-  /** How often the run's outcomes had changed before. */
-  readonly revision: number;
   /** Null if the source has no version. */
   readonly version: string | null;
   readonly settingsSha256: string;
@@ -74,6 +72,10 @@ function newestData(id: string): string {
 /** SQL: the runs `s` before run $1: of an earlier period, or earlier in the same one. */
 const isBefore = `(${effectivePeriod}, s.id) <
   (select ${effectivePeriod}, id from scoring_runs where id = $1)`;
+
+/** The columns of a {@linkcode MonitoringRun}. */
+const resultColumns =
+  `mlflow_run_id as "mlflowRunId", report as result, settings_sha256 as "settingsSha256"`;
 
 /** The SQL equivalent of {@linkcode isJudged}. */
 const isJudgedSql = "m.performance in ('ok', 'warn', 'fail')";
@@ -251,8 +253,7 @@ export async function readMeasured(
   runs: readonly number[],
 ): Promise<Map<number, MeasuredOutcomes>> {
   const rows = await database.query<MeasuredOutcomes & { id: number }>(
-    `select distinct on (scoring_run_id) scoring_run_id as id, outcomes_sha256 as sha256,
-       outcomes_revision as revision, report -> 'outcomes' ->> 'version' as version,
+    `select distinct on (scoring_run_id) scoring_run_id as id, outcomes_sha256 as sha256, report -> 'outcomes' ->> 'version' as version,
        settings_sha256 as "settingsSha256", report -> 'challenger' ->> 'model_version' as challenger
      from monitoring_runs m
      where outcomes_sha256 <> '' and scoring_run_id = any($1::bigint[])
@@ -276,43 +277,44 @@ export async function readBroken(
   return rows.map(({ id }) => id);
 }
 
-/**
- * Returns the stored result for a scoring run; undefined when it has not been
- * monitored with these outcomes and settings yet.
- *
- * Without outcomes, this is the latest result with a judged performance, so that
- * a monitoring run without outcomes does not hide it, also if other settings
- * judged it. A result without a judged performance is returned only if it is based
- * on the same earlier performance; otherwise its advice is out of date.
- *
- * @param key `outcomesSha256`: `""` for none.
- */
-export async function findMonitoringRun(
+/** What a stored result of a scoring run depends on. */
+export interface StoredResult {
+  /** Id in `monitoring_runs`. */
+  readonly id: number;
+  /** Empty if it has no outcomes. */
+  readonly outcomesSha256: string;
+  /** Empty for a result of an earlier release. */
+  readonly settingsSha256: string;
+  /** As {@linkcode ResultKey.earlierId}. */
+  readonly earlierId: number;
+  /** As {@linkcode ResultKey.revision}. */
+  readonly revision: number;
+  readonly isJudged: boolean;
+}
+
+/** Returns what each stored result of a scoring run depends on, newest first. */
+export async function listResults(
   database: Queryable,
-  key: {
-    run: LedgerRun;
-    outcomesSha256: string;
-    outcomesRevision: number;
-    settingsSha256: string;
-    earlier: EarlierRun | undefined;
-  },
-): Promise<MonitoringRun | undefined> {
-  const [known] = await database.query<MonitoringRun>(
-    `select m.mlflow_run_id as "mlflowRunId", m.report as result, m.settings_sha256 as "settingsSha256"
-     from monitoring_runs m
-     where m.scoring_run_id = $1 and ($2 = '' or m.outcomes_sha256 = $2 and m.outcomes_revision = $3)
-       and (m.settings_sha256 = $4 or $2 = '' and ${isJudgedSql})
-       and (${isJudgedSql} or m.earlier_performance_id = $5)
-     order by ${isJudgedSql} desc, m.outcomes_sha256 <> '' desc, m.id desc limit 1`,
-    [
-      key.run.id,
-      key.outcomesSha256,
-      key.outcomesRevision,
-      key.settingsSha256,
-      key.earlier?.id ?? 0,
-    ],
+  run: LedgerRun,
+): Promise<StoredResult[]> {
+  return await database.query<StoredResult>(
+    `select m.id, m.outcomes_sha256 as "outcomesSha256", m.settings_sha256 as "settingsSha256",
+       m.earlier_performance_id as "earlierId", m.outcomes_revision as revision, ${isJudgedSql} as "isJudged"
+     from monitoring_runs m where m.scoring_run_id = $1 order by m.id desc`,
+    [run.id],
   );
-  return known;
+}
+
+/** Returns the stored result with an id. */
+export async function readMonitoringRun(
+  database: Queryable,
+  { id }: Pick<StoredResult, "id">,
+): Promise<MonitoringRun> {
+  const [found] = await database.query<MonitoringRun>(
+    `select ${resultColumns} from monitoring_runs where id = $1`,
+    [id],
+  );
+  return found!; // results are never deleted
 }
 
 /**
@@ -429,8 +431,8 @@ export interface ResultKey {
   /** Id of the monitoring run whose performance the advice is based on; 0 when the run has its own, or there is none. */
   readonly earlierId: number;
   readonly settingsSha256: string;
-  /** How often the run's outcomes had changed before; 0 without outcomes. */
-  readonly outcomesRevision: number;
+  /** How many results of the scoring run were stored before, so that settings and outcomes that return are judged again. */
+  readonly revision: number;
 }
 
 /**
@@ -444,7 +446,7 @@ export async function saveMonitoringRun(
   result: MonitoringResult,
   options: ResultKey & { mlflowRunId: string },
 ): Promise<MonitoringRun & { saved: boolean }> {
-  const { mlflowRunId, earlierId, settingsSha256, outcomesRevision } = options;
+  const { mlflowRunId, earlierId, settingsSha256, revision } = options;
   return await database.transaction(async (tx) => {
     const id = await insertRun(tx, result, options);
     if (id !== undefined) {
@@ -452,8 +454,7 @@ export async function saveMonitoringRun(
       return { saved: true, result, mlflowRunId, settingsSha256 };
     }
     const [known] = await tx.query<MonitoringRun>(
-      `select mlflow_run_id as "mlflowRunId", report as result, settings_sha256 as "settingsSha256"
-       from monitoring_runs
+      `select ${resultColumns} from monitoring_runs
        where scoring_run_id = $1 and outcomes_sha256 = $2 and earlier_performance_id = $3
          and settings_sha256 = $4 and outcomes_revision = $5`,
       [
@@ -461,7 +462,7 @@ export async function saveMonitoringRun(
         result.outcomes?.sha256 ?? "",
         earlierId,
         settingsSha256,
-        outcomesRevision,
+        revision,
       ],
     );
     return { saved: known!.mlflowRunId === mlflowRunId, ...known! };
@@ -471,7 +472,7 @@ export async function saveMonitoringRun(
 async function insertRun(
   tx: Queryable,
   result: MonitoringResult,
-  { mlflowRunId, earlierId, settingsSha256, outcomesRevision }: ResultKey & {
+  { mlflowRunId, earlierId, settingsSha256, revision }: ResultKey & {
     mlflowRunId: string;
   },
 ): Promise<number | undefined> {
@@ -501,7 +502,7 @@ async function insertRun(
       earlierId,
       verdict.data ?? null,
       settingsSha256,
-      outcomesRevision,
+      revision,
     ],
   );
   return row?.id;

@@ -269,6 +269,21 @@ testWithPython(
       older.report.notes.join(),
       /the settings of \d{4}-\d\d-\d\d .*--outcomes/,
     );
+    // Settings that return are the newest again, once.
+    await project.declare(declared(outcomes));
+    const restored = await project.run("monitor");
+    deepStrictEqual(summary(restored, expected), [`${third} measured`]);
+    strictEqual(restored.report.drift, "ok");
+    const newest = await project.run("query", [
+      `select drift from monitoring_runs m join scoring_runs s on s.id = m.scoring_run_id where s.period = '${third}' order by m.id desc limit 2`,
+    ]);
+    deepStrictEqual(newest.report.result, [
+      { drift: "ok" },
+      { drift: "not-enough-data" },
+    ]);
+    const repeated = await project.run("monitor");
+    strictEqual(repeated.report.status, "nothing-new");
+    deepStrictEqual(summary(repeated), []);
   },
 );
 

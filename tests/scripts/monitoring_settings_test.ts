@@ -73,4 +73,24 @@ ${more}variants: [{}]
     cooled["reason"],
     /the limit is 180, but version 1 was logged 0 days ago/,
   );
+
+  // Without outcomes, too, settings that return are judged again, once.
+  await declare("  max_model_age_days: 180\n");
+  strictEqual((await project.run("monitor")).report["retrain"], true);
+  await declare("  max_model_age_days: 180\n  cool_down_days: 30\n");
+  const returned = (await project.run("monitor")).report;
+  deepStrictEqual([returned.status, returned["retrain"]], ["created", false]);
+  const repeated = (await project.run("monitor")).report;
+  deepStrictEqual([repeated.status, repeated["retrain"]], [
+    "nothing-new",
+    false,
+  ]);
+  const { report: rows } = await project.run("query", [
+    "select retrain from monitoring_runs where scoring_run_id = 3 order by id",
+  ]);
+  deepStrictEqual(rows.result, [
+    { retrain: false },
+    { retrain: true },
+    { retrain: false },
+  ]);
 });
