@@ -171,7 +171,8 @@ async function replaceExperiments(
 
 /** Returns the SQL for the values of columns in which the old root is replaced, wherever a text names it as a whole path or the beginning of one. */
 function valuesWith({ from, to }: MovedRoot): (column: TableColumn) => string {
-  const path = from.replace(/[^\w/]/g, "\\$&");
+  // Only ASCII: Postgres knows no escape of half a character.
+  const path = from.replace(/[^\w/\P{ASCII}]/gu, "\\$&");
   const pattern = literal(
     `(?<![[:alnum:]_.~/-])(file://)?${path}(?![[:alnum:]_.~-])`,
   );

@@ -30,7 +30,7 @@ testWithPython(
     await using folder = await tempFolder();
     await using postgres = await startPostgres();
     await using moto = await startMoto();
-    const home = `${folder.path}/home's & store`;
+    const home = `${folder.path}/home's & störe 🏠`;
     const embedded = { CHURN_HOME: home, CHURN_FILES: folder.path };
     await runCommand("predict", [...us, "--to", "2026-11-16"], {
       env: embedded,
