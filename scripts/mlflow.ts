@@ -4,6 +4,8 @@ import { InputError, UsageError } from "../lib/base/errors.ts";
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { mlflowCommand } from "../lib/cli/commands.ts";
 import {
+  greeting,
+  linesOf,
   type MlflowEnd,
   readEnd,
   writeRequest,
@@ -30,6 +32,7 @@ if (import.meta.main) {
       };
     }
     const port = toFreePort(flags.port);
+    const launcher = await greetLauncher();
     await using ui = await prepareMlflowUi(services, { port });
     log.info(`Serving ${ui.source}`);
     if (ui.blocks) {
@@ -42,7 +45,7 @@ if (import.meta.main) {
     await stdout.write(
       new TextEncoder().encode(writeRequest({ version, environment })),
     );
-    const end = readLauncher();
+    const end = readAnswer(launcher);
     const url = `http://127.0.0.1:${port}`;
     await Promise.race([untilListening(port, signal), end.then(explain)]);
     if (!signal.aborted) {
@@ -71,20 +74,34 @@ async function untilListening(
   }
 }
 
-/** Returns why the server has ended; undefined if the launcher itself has. */
-async function readLauncher(): Promise<MlflowEnd | undefined> {
-  let said = "";
-  for await (
-    const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())
-  ) {
-    said += text;
-    if (said.includes("\n")) break;
+/**
+ * Waits for the launcher's first line, for at most ten seconds, and returns those
+ * that follow.
+ *
+ * @throws {UsageError} If the script was started without the launcher, which alone may start MLflow.
+ */
+async function greetLauncher(): Promise<AsyncIterator<string, void>> {
+  if (!Deno.stdin.isTerminal() && !Deno.stdout.isTerminal()) {
+    const lines = linesOf(Deno.stdin.readable);
+    const limit = AbortSignal.timeout(10_000);
+    const first = await Promise.race([lines.next(), once(limit, "abort")]);
+    if ("value" in first && first.value === greeting) return lines;
   }
-  return said === "" ? undefined : readEnd(said);
+  throw new UsageError(
+    "Cannot start MLflow from this script; run `deno task mlflow`",
+  );
 }
 
-function explain(end: MlflowEnd | undefined): void {
-  if (end === undefined) return;
-  const { exitCode, message } = end;
+/** Returns why the server, or the launcher itself, has ended. */
+async function readAnswer(
+  launcher: AsyncIterator<string, void>,
+): Promise<MlflowEnd> {
+  const { value } = await launcher.next();
+  return value === undefined
+    ? { exitCode: 1, message: "Stopped: the launcher has ended" }
+    : readEnd(value);
+}
+
+function explain({ exitCode, message }: MlflowEnd): never {
   throw exitCode === 2 ? new UsageError(message) : new InputError(message);
 }

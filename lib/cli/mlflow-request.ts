@@ -38,6 +38,12 @@ export interface MlflowEnd {
 /** How a request begins; a result of a command has no control characters. */
 const mark = "\u0002mlflow ";
 
+/**
+ * The launcher's first line to the command. A request may contain secrets: the
+ * command writes it only to whoever has sent this line, and never to a terminal.
+ */
+export const greeting = "ready";
+
 /** Returns a request as one line. */
 export function writeRequest(request: MlflowRequest): string {
   return `${mark}${JSON.stringify(request)}\n`;
@@ -82,4 +88,17 @@ export function readEnd(line: string): MlflowEnd {
   const { exitCode, message }: { exitCode?: unknown; message?: unknown } = JSON
     .parse(line);
   return { exitCode: exitCode === 2 ? 2 : 1, message: String(message) };
+}
+
+/** Yields the lines of a stream without their line feeds; the last one may have had none. */
+export async function* linesOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string, void, undefined> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }

@@ -8,6 +8,8 @@ import type { Environment } from "../config/environment.ts";
 import { oneLine } from "../base/printable.ts";
 import { shellWord } from "../config/variant.ts";
 import {
+  greeting,
+  linesOf,
   type MlflowEnd,
   type MlflowRequest,
   readRequest,
@@ -90,11 +92,14 @@ export async function runMlflow(options: MlflowOptions): Promise<number> {
       server?.stop();
     });
   }
-  const answer = async (end: MlflowEnd) => {
-    if (isStopping) return;
-    await answers.write(new TextEncoder().encode(writeEnd(end)))
+  const send = async (line: string) => {
+    await answers.write(new TextEncoder().encode(line))
       .catch(() => {}); // the command has ended itself
   };
+  const answer = async (end: MlflowEnd) => {
+    if (!isStopping) await send(writeEnd(end));
+  };
+  await send(`${greeting}\n`);
   for await (const line of linesOf(child.stdout)) {
     const request = readRequest(line);
     if (request === undefined) {
@@ -287,18 +292,6 @@ function ownVariables(environment: Environment): Record<string, string> {
         : [[name, value]]
     ),
   );
-}
-
-async function* linesOf(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<string, void, undefined> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
 }
 
 function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {

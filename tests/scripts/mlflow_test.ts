@@ -1,6 +1,7 @@
 /** `mlflow` starts the real MLflow on the embedded store, and on Postgres and S3; its REST API, which the UI uses, finds everything. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { shellWord } from "../../lib/config/variant.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { inherited, runCommand } from "../support/commands.ts";
 import {
@@ -11,6 +12,7 @@ import {
 import {
   difficultPassword,
   freePort,
+  startPostgres,
   tempFolder,
   untilAnswers,
 } from "../support/servers.ts";
@@ -250,6 +252,49 @@ testWithPython(
     deepStrictEqual(await commandsOf(ui), []);
   },
 );
+
+Deno.test("mlflow without its launcher starts nothing and prints no secret", async () => {
+  await using postgres = await startPostgres();
+  await using folder = await tempFolder();
+  const env = {
+    CHURN_HOME: folder.path,
+    MLFLOW_TRACKING_URI: postgres.url("mlflow"),
+    MLFLOW_ARTIFACT_ROOT: `${folder.path}/artifacts`,
+    PREDICTIONS_DATABASE_URL: postgres.url("predictions"),
+  };
+  await runCommand("setup", [], { env });
+  const script = [Deno.execPath(), "run", "-A", "scripts/mlflow.ts", "--json"]
+    .map(shellWord).join(" ");
+  const direct = async (program: string, args: readonly string[]) => {
+    const output = await new Deno.Command(program, {
+      args: [...args],
+      cwd: root,
+      clearEnv: true,
+      env: { ...inherited(), NO_COLOR: "1", TERM: "xterm", ...env },
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    const said = decoder.decode(output.stdout) + decoder.decode(output.stderr);
+    match(
+      said,
+      /mlflow: Cannot start MLflow from this script; run `deno task mlflow`/,
+    );
+    const secrets = [difficultPassword, encodeURIComponent(difficultPassword)];
+    for (const secret of [...secrets, "PGPASSWORD"]) {
+      ok(!said.includes(secret), said);
+    }
+    strictEqual(output.code, 2);
+  };
+  await direct("sh", ["-c", script]);
+  await direct("sh", ["-c", `echo '{"exitCode":1}' | ${script}`]);
+  await direct("script", [
+    "--quiet",
+    "--return",
+    "--command",
+    script,
+    "/dev/null",
+  ]);
+});
 
 Deno.test("mlflow says what to install, which port is taken, and where a configured server is", async () => {
   await using folder = await tempFolder();
