@@ -5,7 +5,11 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { localPath } from "../config/variant.ts";
-import type { Variants, VariantSettings } from "../config/variants.ts";
+import {
+  checkDeclared,
+  type Variants,
+  type VariantSettings,
+} from "../config/variants.ts";
 
 /** One job of the matrix; all fields are texts. */
 export interface MatrixJob {
@@ -68,9 +72,10 @@ export const mostJobs = 256;
  * throws(() => toMatrix(variants, { geography: "US" }), /Cannot find geography US/);
  * ```
  *
- * @throws {UsageError} If no listed variant has the geography and company, or there are more than {@linkcode mostJobs} jobs.
+ * @throws {UsageError} If a dimension is not declared, no listed variant has the geography, company and dimensions, or there are more than {@linkcode mostJobs} jobs.
  */
 export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
+  checkDeclared(wanted.dimensions ?? {}, variants.dimensions);
   const named = variants.listed.filter(({ variant }) =>
     matches(wanted.geography, variant.geography) &&
     matches(wanted.company, variant.company) &&

@@ -22,11 +22,16 @@ import { oneLine } from "../base/printable.ts";
 import { wrap } from "../base/wrap.ts";
 import { paintMessage } from "./color.ts";
 import { commands } from "./commands.ts";
-import { developmentTasks, toSteps } from "./development.ts";
+import {
+  type DevelopmentTask,
+  developmentTasks,
+  toSteps,
+} from "./development.ts";
 import {
   type Command,
   findRequest,
   type Flag,
+  type FlagTable,
   parseFlags,
   toHelp,
 } from "./flags.ts";
@@ -52,7 +57,8 @@ if (import.meta.main) {
     Deno.exit(await launch(Deno.args));
   } catch (error) {
     const [message, code] = [messageOf(error), exitCode(error)];
-    console.error(toError(message));
+    const task = findTask(Deno.args[0]);
+    console.error(toError(task ? `${task.name}: ${message}` : message));
     if (Deno.args.includes("--json")) {
       const report = { status: "failed", error: message, exit_code: code };
       console.log(oneLine(JSON.stringify(report)));
@@ -65,14 +71,12 @@ if (import.meta.main) {
 async function launch(
   [name = "", ...args]: readonly string[],
 ): Promise<number> {
-  const command = commands.find((known) => known.name === name);
-  const task = developmentTasks.find((known) => known.name === name);
-  const known = command ?? task;
+  const known = findTask(name);
   if (/^(-h|--help)?$/.test(name)) {
     console.log(toOverview({ columns: outputColumns() }));
     return name === "" ? 2 : 0;
   }
-  if (!known) return explainUnknown(name);
+  if (!known) throw unknownTask(name);
   switch (findRequest(known, args)) {
     case "help":
       console.log(toHelp(known, { columns: outputColumns() }));
@@ -81,32 +85,57 @@ async function launch(
       console.log(version);
       return 0;
   }
-  if (command) {
-    const translated = await translateDimensions(command, args);
-    const all = [...translated, ...askMissing(command, translated)];
-    const environment = Deno.env.toObject();
-    const own = argumentsFor(command, all, environment);
-    return command.name === "mlflow"
-      ? await runMlflow({
-        args: own,
-        folder: project,
-        port: portOf(command, args) ?? 0,
-        environment,
-        isQuiet: args.includes("--quiet"),
-        isVerbose: args.includes("--verbose"),
-      })
-      : await run(own);
-  }
+  return "steps" in known
+    ? await runSteps(known, args)
+    : await runCommand(known, args);
+}
+
+/** Returns the command or the task for developers of that name. */
+function findTask(
+  name: string | undefined,
+): Command | DevelopmentTask | undefined {
+  return [...commands, ...developmentTasks].find((task) => task.name === name);
+}
+
+async function runCommand(
+  command: Command,
+  args: readonly string[],
+): Promise<number> {
+  const translated = await translateDimensions(command, args);
+  const all = [...translated, ...askMissing(command, translated)];
+  const environment = Deno.env.toObject();
+  const own = argumentsFor(command, all, environment);
+  return command.name === "mlflow"
+    ? await runMlflow({
+      args: own,
+      folder: project,
+      port: portOf(command, args) ?? 0,
+      environment,
+      isQuiet: args.includes("--quiet"),
+      isVerbose: args.includes("--verbose"),
+    })
+    : await run(own);
+}
+
+async function runSteps(
+  task: DevelopmentTask,
+  args: readonly string[],
+): Promise<number> {
   // Before the first step, which may take long.
-  if (task && !task.passesFlags) parseFlags(task, args);
-  for (const step of task ? toSteps(task, args) : []) {
+  if (!task.passesFlags) parseFlags(task, args);
+  for (const step of toSteps(task, args)) {
     const code = await run(step.args, step.environment);
     if (code !== 0) return code;
   }
   return 0;
 }
 
-/** Returns the arguments with `--dimension brand=NJ` for `--brand NJ`, where `variants.yaml` declares the dimension and the command has no such flag. */
+/**
+ * Returns the arguments with `--dimension brand=NJ` for `--brand NJ`, where
+ * `variants.yaml` declares the dimension and the command has no such flag.
+ *
+ * @throws {UsageError} If a flag is unknown, or one of a dimension has no value, or two. Without dimensions, the command reports what is wrong.
+ */
 async function translateDimensions(
   command: Command,
   args: readonly string[],
@@ -120,18 +149,22 @@ async function translateDimensions(
   }
   const { readDimensions } = await import("../services/dimensions.ts");
   const names = await readDimensions(project);
+  if (names.length === 0) return [...args];
+  const own = Object.fromEntries(
+    names.map((name) => [name, { kind: "text", value: "VALUE", help: "" }]),
+  ) satisfies FlagTable;
+  parseFlags({ ...command, flags: { ...own, ...flags } }, args);
   const translated: string[] = [];
   for (let index = 0; index < args.length; index++) {
     const arg = args[index]!;
-    const [, inline] = /^--[^=]+=([^]*)$/.exec(arg) ?? [];
-    const value = inline ?? args[index + 1];
-    const name = nameOf(arg);
-    if (!isUnknown(arg) || !names.includes(name) || value === undefined) {
+    if (arg === "--") return [...translated, ...args.slice(index)];
+    if (!isUnknown(arg)) {
       translated.push(arg);
       continue;
     }
-    translated.push(`--dimension=${name}=${value}`);
-    if (inline === undefined) index++;
+    const [, inline] = /^--[^=]+=([^]*)$/.exec(arg) ?? [];
+    const value = inline ?? args[++index];
+    translated.push(`--dimension=${nameOf(arg)}=${value}`);
   }
   return translated;
 }
@@ -185,14 +218,13 @@ function toOverview({ columns }: { columns: number }): string {
   ].join("\n");
 }
 
-function explainUnknown(name: string): number {
+function unknownTask(name: string): UsageError {
   const names = [...commands, ...developmentTasks].map((known) => known.name);
   const near = nearest(name, names);
   const hint = near === undefined ? "." : `; did you mean ${near}?`;
-  console.error(
-    toError(`Unknown task "${name}"${hint} The tasks are ${names.join(", ")}`),
+  return new UsageError(
+    `Unknown task "${name}"${hint} The tasks are ${names.join(", ")}`,
   );
-  return 2;
 }
 
 /** Returns an error as one line for stderr. */

@@ -1,5 +1,6 @@
 /** Parses `variants.yaml`, which lists the variants and their settings. */
 import { UsageError } from "../base/errors.ts";
+import { nearest } from "../base/nearest.ts";
 import * as v from "../base/schema.ts";
 import type { Recipe } from "../rows/recipe.ts";
 import {
@@ -389,19 +390,33 @@ export function commandForModel(
   return owner && commandFor(task, owner);
 }
 
+/**
+ * Checks that the dimensions of a variant or a filter are declared.
+ *
+ * @param values By name.
+ * @param names What `variants.yaml` declares.
+ * @throws {UsageError} If one is not; names the nearest one that is.
+ */
+export function checkDeclared(
+  values: Readonly<Record<string, string>>,
+  names: readonly string[],
+): void {
+  const unknown = Object.keys(values).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, names);
+  throw new UsageError(
+    `Cannot use the dimension ${JSON.stringify(unknown)}${
+      near === undefined ? ":" : `; did you mean ${JSON.stringify(near)}?`
+    } "dimensions" in ${file} declares ${names.join(", ") || "none"}`,
+  );
+}
+
 /** Returns values of dimensions in the order of their declaration. @throws {UsageError} If one is not declared. */
 function inOrder(
   values: Readonly<Record<string, string>> = {},
   names: readonly string[],
 ): Record<string, string> {
-  const unknown = Object.keys(values).find((name) => !names.includes(name));
-  if (unknown !== undefined) {
-    throw new UsageError(
-      `Cannot use the dimension ${
-        JSON.stringify(unknown)
-      }: "dimensions" in ${file} declares ${names.join(", ") || "none"}`,
-    );
-  }
+  checkDeclared(values, names);
   return Object.fromEntries(
     names.flatMap((name) =>
       Object.hasOwn(values, name) ? [[name, values[name]!]] : []

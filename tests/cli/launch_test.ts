@@ -152,6 +152,10 @@ Deno.test("the launcher lists all tasks with what they do, and suggests a name",
   const near = await launch("predct");
   strictEqual(near.code, 2);
   match(near.stderr, /^Unknown task "predct"; did you mean predict\?/);
+  const report = JSON.parse((await launch("predct", "--json")).stdout);
+  strictEqual(report.status, "failed");
+  match(report.error, /^Unknown task "predct"/);
+  strictEqual(report.exit_code, 2);
 });
 
 Deno.test("toSteps() passes the task's environment to each step, and the user's arguments to the last", () => {
@@ -391,5 +395,5 @@ Deno.test("an invalid flag ends with exit code 2, and with --json prints one obj
   match(stderr, /^predict: unknown flag --inptu/);
   const comma = await runTask(["predict", "--input", "/tmp/a,b.jsonl"]);
   strictEqual(comma.code, 2);
-  match(comma.stderr, /^Cannot use "\/tmp\/a,b.jsonl": .*comma/);
+  match(comma.stderr, /^predict: Cannot use "\/tmp\/a,b.jsonl": .*comma/);
 });

@@ -167,18 +167,30 @@ Deno.test("the flag --brand selects a variant in every command, and its scores a
   strictEqual(tags, "brand=NJ");
   const plan = await run("plan", ["--dimension", "brand=NJ"]);
   strictEqual(plan.report.variant, "brand-nj");
+  const refused: Record<string, RegExp> = {
+    "plan --brnad NJ": /^plan: unknown flag --brnad; did you mean --brand\?/,
+    "plan --inptu x --brand NJ":
+      /^plan: unknown flag --inptu; did you mean --input\?/,
+    "plan --brand": /^plan: --brand VALUE is missing its value;/,
+    "plan --brand --json": /^plan: --brand VALUE is missing its value /,
+    "plan --brand NJ --brand CO":
+      /^plan: --brand is given twice, "NJ" and "CO";/,
+    "plan --dimension brand=NJ --brand CO": /once per name/,
+    "plan --all --brand NJ": /Cannot use --all/,
+    "predict --dimension brnad=NJ":
+      /^predict: Cannot use the dimension "brnad"; did you mean "brand"\? "dimensions" in variants.yaml declares brand$/m,
+    "matrix --dimension brnad=NJ":
+      /^matrix: Cannot use the dimension "brnad"; did you mean "brand"\?/,
+  };
+  for (const [line, message] of Object.entries(refused)) {
+    const [name = "", ...args] = line.split(" ");
+    const { stderr, report } = await run(name, args, 2);
+    match(stderr, message, line);
+    strictEqual(report.exit_code, 2);
+  }
   match(
-    (await run("plan", ["--brnad", "NJ"], 2)).stderr,
-    /unknown flag --brnad/,
-  );
-  match((await run("plan", ["--brand"], 2)).stderr, /unknown flag --brand/);
-  match(
-    (await run("plan", ["--all", "--brand", "NJ"], 2)).stderr,
-    /Cannot use --all/,
-  );
-  match(
-    (await run("plan", ["--brand", "NJ", "--brand", "CO"], 2)).stderr,
-    /once per name/,
+    (await run("history", ["--brand=NJ", "--", "--brand"], 1)).stderr,
+    /no score of player "--brand" of brand NJ/,
   );
   const { report } = await run("matrix", ["--brand", "NJ"]);
   strictEqual(report.matrix.include[0].flags, "--brand NJ");
