@@ -11,7 +11,7 @@ import {
   writeRequest,
 } from "../lib/cli/mlflow-request.ts";
 import { toFreePort } from "../lib/cli/port.ts";
-import { runScript } from "../lib/cli/program.ts";
+import { runScript, type StandardOutput } from "../lib/cli/program.ts";
 import { prepareMlflowUi } from "../lib/services/mlflow-ui.ts";
 import { openServices } from "../lib/services/services.ts";
 
@@ -32,7 +32,7 @@ if (import.meta.main) {
       };
     }
     const port = toFreePort(flags.port);
-    const launcher = await greetLauncher();
+    const launcher = await greetLauncher(stdout);
     await using ui = await prepareMlflowUi(services, { port });
     log.info(`Serving ${ui.source}`);
     if (ui.blocks) {
@@ -80,8 +80,10 @@ async function untilListening(
  *
  * @throws {UsageError} If the script was started without the launcher, which alone may start MLflow.
  */
-async function greetLauncher(): Promise<AsyncIterator<string, void>> {
-  if (!Deno.stdin.isTerminal() && !Deno.stdout.isTerminal()) {
+async function greetLauncher(
+  stdout: StandardOutput,
+): Promise<AsyncIterator<string, void>> {
+  if (!Deno.stdin.isTerminal() && !stdout.isTerminal) {
     const lines = linesOf(Deno.stdin.readable);
     const limit = AbortSignal.timeout(10_000);
     const first = await Promise.race([lines.next(), once(limit, "abort")]);

@@ -183,7 +183,7 @@ Deno.test("an output inside the project's code ends with exit code 2 and writes 
       "--output",
       output,
     ], { env, code: 2 });
-    match(stderr, /^Cannot write the output .*the project's own files/);
+    match(stderr, /^fetch: Cannot write the output .*the project's own files/);
     match(report.error, /belongs to the project's own files/);
     strictEqual(stderr.split("\n").length, 2); // one line, in a log too
   }
