@@ -190,23 +190,48 @@ async function confine(tx: Transaction, description: string): Promise<void> {
  * @throws {RangeError} If the text is not a composite value.
  */
 export function parseRecord(text: string): (string | null)[] {
+  if (text[0] !== "(") throw unreadableRecord();
   const fields: (string | null)[] = [];
-  // One field and what ends it: quoted, with doubled quotes and backslashes, or plain.
-  const field = /(?:"([^"\\]*(?:(?:""|\\[^])[^"\\]*)*)"|([^,()"\\]*))([,)])/y;
-  field.lastIndex = 1;
-  for (;;) {
-    const [, quoted, plain, end] = field.exec(text) ?? [];
-    if (end === undefined || text[0] !== "(") {
-      throw new RangeError("Cannot read a row: it is not a composite value");
-    }
-    fields.push(
-      quoted !== undefined
-        ? quoted.replaceAll(
-          /""|\\([^])/g,
-          (pair, escaped: string) => escaped ?? pair[0],
-        )
-        : plain || null,
-    );
-    if (end === ")") return fields;
+  for (let start = 1;; start++) {
+    const isQuoted = text[start] === '"';
+    const end = isQuoted ? quotedEnd(text, start) : plainEnd(text, start);
+    const field = text.slice(start, end);
+    fields.push(isQuoted ? unquoted(field) : field || null);
+    if (text[end] === ")") return fields;
+    if (text[end] !== ",") throw unreadableRecord();
+    start = end;
   }
+}
+
+// Loops: the regular expression for a quoted field overflows the stack on a field of some megabytes.
+
+/** Returns the index after a quoted field. */
+function quotedEnd(text: string, start: number): number {
+  for (let index = start + 1; index < text.length; index++) {
+    if (text[index] === "\\") index++;
+    else if (text[index] === '"') {
+      if (text[index + 1] !== '"') return index + 1;
+      index++;
+    }
+  }
+  throw unreadableRecord();
+}
+
+/** Returns the index after a field without quotes. */
+function plainEnd(text: string, start: number): number {
+  let end = start;
+  while (end < text.length && !',()"\\'.includes(text[end]!)) end++;
+  return end;
+}
+
+/** Returns a quoted field without its quotes, doubled quotes and backslashes. */
+function unquoted(field: string): string {
+  return field.slice(1, -1).replaceAll(
+    /""|\\([^])/g,
+    (pair, escaped: string) => escaped ?? pair[0],
+  );
+}
+
+function unreadableRecord(): RangeError {
+  return new RangeError("Cannot read a row: it is not a composite value");
 }

@@ -445,9 +445,12 @@ Deno.test("queryReadOnly() gives a reader that pauses, or reads for long, two ho
   await rejects(rowsOf(limited, "select pg_sleep(2)"), TransientError);
 });
 
-Deno.test("parseRecord() refuses what is not a composite value", () => {
+Deno.test("parseRecord() reads a field of any size, and refuses what is not a composite value", () => {
+  const long = '{"a": "b\\\\c"}, '.repeat(1_000_000);
+  const quoted = `"${long.replaceAll("\\", "\\\\").replaceAll('"', '""')}"`;
+  deepStrictEqual(parseRecord(`(1,${quoted},2)`), ["1", long, "2"]);
   deepStrictEqual(parseRecord("()"), [null]);
-  for (const text of ["", "1", "(1", '("a)', "(a b"]) {
+  for (const text of ["", "1", "(1", '("a)', "(a b", '("a"b)', '(a"b")', "(a(b)"]) {
     throws(() => parseRecord(text), RangeError);
   }
 });
