@@ -187,8 +187,7 @@ function toCell(text: string, column: TextColumn): OutputCell {
       return BigInt(text);
     case "number": {
       const value = Number(text);
-      const isWhole = /^-?\d+$/.test(text);
-      if (!isWhole || BigInt(value) === BigInt(text)) return value;
+      if (!isLost(value, text)) return value;
       throw unwritable(text, column, "a DOUBLE cannot hold it exactly");
     }
     case "int32":
@@ -204,6 +203,12 @@ function toCell(text: string, column: TextColumn): OutputCell {
     default:
       return column.show(text);
   }
+}
+
+/** Tells whether a number has not the value of a text: a whole number that is rounded, or one beyond the range. The fraction of others may be rounded. */
+function isLost(value: number, text: string): boolean {
+  if (!Number.isFinite(value)) return /\d/.test(text);
+  return /^-?\d+$/.test(text) && BigInt(value) !== BigInt(text);
 }
 
 const microsPerDay = 86_400_000_000n;
@@ -241,7 +246,8 @@ function unwritable(
   { name }: TextColumn,
   reason: string,
 ): InputError {
+  const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
   return new InputError(
-    `Cannot write ${text} of column "${name}" to Parquet: ${reason}; write it as text, such as "${name}"::text`,
+    `Cannot write ${shown} of column "${name}" to Parquet: ${reason}; write it as text, such as "${name}"::text`,
   );
 }

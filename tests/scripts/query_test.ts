@@ -195,6 +195,8 @@ print(json.dumps([{k: str(v) for k, v in row.items()} for row in t.to_pylist()])
         ["'infinity'::date", "Parquet has no such day or time"],
         ["'0044-03-15 BC'::timestamptz", "Parquet has no such day or time"],
         ["18446744073709551617::numeric", "a DOUBLE cannot hold it exactly"],
+        ["1e309::numeric", "a DOUBLE cannot hold it exactly"],
+        ["-1e309::numeric - 0.5", "a DOUBLE cannot hold it exactly"],
       ]
     ) {
       const { stderr } = await runCommand("query", [
