@@ -10,10 +10,13 @@ import {
   writeResult,
 } from "../lib/cli/result-output.ts";
 import {
+  type CatalogColumn,
   catalogQuery,
   columnsQuery,
-  hasRelation,
+  findRelations,
+  fullName,
   readCatalog,
+  type Relation,
 } from "../lib/database/catalog.ts";
 import {
   type Database,
@@ -34,17 +37,12 @@ if (import.meta.main) {
       existingOnly: true,
     });
     const database = await services.predictions();
-    const [, relation] = /^\\d\s*(\S*)\s*;?\s*$/.exec(sql) ?? [];
-    if (relation === undefined) {
-      return await query(database, sql, options, context);
-    }
-    if (relation === "") return await listTables(database, options, context);
-    if (!hasRelation(await readCatalog(database), relation)) {
-      throw new InputError(
-        `Cannot find a table or view "${relation}"; \`deno task query\` lists them`,
-      );
-    }
-    return await query(database, columnsQuery(relation), options, context);
+    const [, name] = /^\\d\s*([^\s;]*)\s*;?\s*$/.exec(sql) ?? [];
+    if (name === "") return await listTables(database, options, context);
+    const statement = name === undefined
+      ? sql
+      : columnsQuery(onlyRelation(await readCatalog(database), name));
+    return await query(database, statement, options, context);
   });
 }
 
@@ -74,13 +72,34 @@ async function query(
   }
 }
 
-/** Lists tables and views: as text for people, as rows for programs. */
+/** Returns the one table or view that a name means. */
+function onlyRelation(
+  catalog: readonly CatalogColumn[],
+  name: string,
+): Relation {
+  const [found, ...others] = findRelations(catalog, name);
+  if (!found) {
+    throw new InputError(
+      `Cannot find a table or view "${name}"; \`deno task query\` lists them`,
+    );
+  }
+  if (others.length === 0) return found;
+  const names = [found, ...others].map(fullName);
+  throw new UsageError(
+    `Cannot list the columns of "${name}": several schemas have it; expected one of ${
+      names.join(", ")
+    }`,
+  );
+}
+
+/** Lists tables and views: as text for people, as rows for programs and in files. */
 async function listTables(
   database: Database,
   options: ResultOptions,
   context: Context,
 ): Promise<Outcome> {
-  if (options.json || options.format !== "table") {
+  const { format, json, output } = options;
+  if (json || format !== "table" || output !== undefined) {
     return await query(database, catalogQuery, options, context);
   }
   const catalog = await readCatalog(database);

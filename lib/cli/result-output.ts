@@ -77,17 +77,21 @@ export async function writeResult(
   const { format, output, limit } = options;
   const { log, signal, stdout } = context;
   const names = columns.map(({ name }) => name);
-  const isNamed = options.json || (format !== "table" && format !== "csv");
+  const isInLine = options.json && output === undefined;
+  const isNamed = isInLine || (format !== "table" && format !== "csv");
   if (isNamed) explainNames(names, log);
   const limited = takeRows(abortable(rows, signal), limit);
-  if (options.json && output === undefined) {
+  const toReport = (count: number) => ({
+    status: "done",
+    rows: count,
+    ...limited.isCut() ? { limited: true } : {},
+  });
+  if (isInLine) {
     const result = await collect(columns, limited.rows);
     return {
       report: {
-        status: "done",
-        rows: result.length,
+        ...toReport(result.length),
         columns: columns.map(({ name, type }) => ({ name, type })),
-        ...limited.isCut() ? { limited: true } : {},
         result,
       },
       text: "",
@@ -124,14 +128,14 @@ export async function writeResult(
     : undefined;
   if (file) {
     return {
-      report: { status: "done", rows: count, format, output },
+      report: { ...toReport(count), format, output },
       text: `Wrote ${
         left ?? `${number} ${count === 1 ? "row" : "rows"}`
       } to ${output}`,
     };
   }
   if (left !== undefined) log.warn(`These are ${left}`);
-  return { report: { status: "done", rows: count }, text: "" };
+  return { report: toReport(count), text: "" };
 }
 
 /** Says how columns of one name are called. */

@@ -1,5 +1,5 @@
 /** Lists the tables and views of a database with their columns. */
-import type { Queryable } from "./database.ts";
+import { type Queryable, quoteLiteral } from "./database.ts";
 
 /** One column of a table or view. */
 export interface CatalogColumn {
@@ -37,25 +37,46 @@ export async function readCatalog(
   return await database.query<CatalogColumn>(catalogQuery);
 }
 
-/** Tells whether a table or view is among the columns of {@linkcode readCatalog}, by a name as in {@linkcode columnsQuery}. */
-export function hasRelation(
-  catalog: readonly CatalogColumn[],
-  name: string,
-): boolean {
-  return catalog.some(({ schema, relation, visible }) =>
-    visible && relation === name.toLowerCase() || relation === name ||
-    `${schema}.${relation}` === name
-  );
-}
+/** A table or view. */
+export type Relation = Pick<CatalogColumn, "schema" | "relation">;
 
 /**
- * Returns a query for the columns of one table or view.
+ * Returns the tables and views that a name means, from what
+ * {@linkcode readCatalog} returns: the one that SQL would find, or else those of
+ * other schemas. None if there is none.
  *
- * @param name As in SQL, with or without its schema.
+ * @param name As in SQL, with or without its schema; a name in capitals may also be meant as it is.
  */
-export function columnsQuery(name: string): string {
-  const literal = `'${name.replaceAll("'", "''")}'`;
+export function findRelations(
+  catalog: readonly CatalogColumn[],
+  name: string,
+): Relation[] {
+  const lower = name.toLowerCase();
+  const meanings: readonly ((column: CatalogColumn) => boolean)[] = [
+    ({ visible, relation }) => visible && relation === lower,
+    ({ visible, relation }) => visible && relation === name,
+    (column) => fullName(column) === lower,
+    (column) => fullName(column) === name,
+    ({ relation }) => relation === name || relation === lower,
+  ];
+  for (const isMeant of meanings) {
+    const found = new Map(
+      catalog.filter(isMeant).map((column) => [fullName(column), column]),
+    );
+    if (found.size > 0) return [...found.values()];
+  }
+  return [];
+}
+
+/** Returns the name of a table or view with its schema. */
+export function fullName({ schema, relation }: Relation): string {
+  return `${schema}.${relation}`;
+}
+
+/** Returns a query for the columns of one table or view. */
+export function columnsQuery({ schema, relation }: Relation): string {
   return `select c.column, c.type, c.nullable from (${catalogQuery}) c
-    where case when c.visible then c.relation end = lower(${literal})
-      or c.relation = ${literal} or c.schema || '.' || c.relation = ${literal}`;
+    where c.schema = ${quoteLiteral(schema)} and c.relation = ${
+    quoteLiteral(relation)
+  }`;
 }

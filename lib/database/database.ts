@@ -142,6 +142,13 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** Quotes a text for SQL text so that any character is safe: `it's` becomes `'it''s'`. */
+export function quoteLiteral(text: string): string {
+  const quoted = `'${text.replaceAll("'", "''")}'`;
+  // Whether a backslash is one in a plain literal depends on a setting of the session.
+  return text.includes("\\") ? ` E${quoted.replaceAll("\\", "\\\\")}` : quoted;
+}
+
 /**
  * Refuses a result with two columns of the same name, of which an object would
  * keep only the last, or a column named `__proto__`, which an object would drop.

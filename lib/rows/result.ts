@@ -39,6 +39,11 @@ export function parseResultFormat(
   if (output === undefined) return named ?? "table";
   const suffix = output.slice(output.lastIndexOf(".") + 1);
   const bySuffix = resultFormats.find((known) => known === suffix);
+  if (named && bySuffix && named !== bySuffix) {
+    throw new UsageError(
+      `Cannot write --format ${named} to --output "${output}": its name says ${bySuffix}; leave out --format, or change the name`,
+    );
+  }
   if (named ?? bySuffix) return named ?? bySuffix!;
   throw new UsageError(
     `Cannot use --output "${output}": its name does not end in .csv, .json, .jsonl or .parquet; add --format`,

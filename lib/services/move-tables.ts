@@ -4,6 +4,7 @@ import {
   type Database,
   type Queryable,
   quoteIdentifier,
+  quoteLiteral,
   type Transaction,
 } from "../database/database.ts";
 import { isCode } from "../database/admin.ts";
@@ -173,21 +174,17 @@ async function replaceExperiments(
 function valuesWith({ from, to }: MovedRoot): (column: TableColumn) => string {
   // Only ASCII: Postgres knows no escape of half a character.
   const path = from.replace(/[^\w/\P{ASCII}]/gu, "\\$&");
-  const pattern = literal(
+  const pattern = quoteLiteral(
     `(?<![[:alnum:]_.~/-])(file://)?${path}(?![[:alnum:]_.~-])`,
   );
-  const replacement = literal(to.replaceAll("\\", "\\\\"));
+  const replacement = quoteLiteral(to.replaceAll("\\", "\\\\"));
   return ({ name, type }) => {
     const column = quoteIdentifier(name);
     if (!/^(character varying|text|json)/.test(type)) return column;
     const text = `${column}::text`;
     const cast = type.startsWith("json") ? `::${type}` : "";
     return `case when strpos(${text}, ${
-      literal(from)
+      quoteLiteral(from)
     }) = 0 then ${column} else regexp_replace(${text}, ${pattern}, ${replacement}, 'g')${cast} end`;
   };
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }

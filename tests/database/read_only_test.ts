@@ -450,7 +450,9 @@ Deno.test("parseRecord() reads a field of any size, and refuses what is not a co
   const quoted = `"${long.replaceAll("\\", "\\\\").replaceAll('"', '""')}"`;
   deepStrictEqual(parseRecord(`(1,${quoted},2)`), ["1", long, "2"]);
   deepStrictEqual(parseRecord("()"), [null]);
-  for (const text of ["", "1", "(1", '("a)', "(a b", '("a"b)', '(a"b")', "(a(b)"]) {
+  for (
+    const text of ["", "1", "(1", '("a)', "(a b", '("a"b)', '(a"b")', "(a(b)"]
+  ) {
     throws(() => parseRecord(text), RangeError);
   }
 });

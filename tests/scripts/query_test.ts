@@ -52,6 +52,11 @@ Deno.test("query without SQL lists tables, views and columns; \\d TABLE lists th
     /^ {4}scoring_run_id bigint, row_number integer, churn_probability real, player_id text$/m,
   );
   strictEqual(await text("\\d"), listed);
+  // A file has the rows, one per column of a table.
+  const path = `${folder.path}/tables.txt`;
+  match(await text("--format", "table", "--output", path), /^Wrote \d+ rows/);
+  const file = await Deno.readTextFile(path);
+  match(file, /^public +scores +table +player_id +text +true/m);
   // As Postgres's own catalog has them.
   deepStrictEqual(
     JSON.parse(await text("\\d scores", "--format", "json")),
@@ -62,6 +67,7 @@ Deno.test("query without SQL lists tables, views and columns; \\d TABLE lists th
       { column: "player_id", type: "text", nullable: true },
     ],
   );
+  strictEqual(await text("\\d scores;"), await text("\\d scores"));
   const { report } = await runCommand("query", [], { env });
   strictEqual(
     report.result.filter(({ relation }: { relation: string }) =>
@@ -213,6 +219,48 @@ print(json.dumps([{k: str(v) for k, v in row.items()} for row in t.to_pylist()])
   },
 );
 
+Deno.test("query \\d NAME shows the table that SQL finds, or asks for the schema", async () => {
+  await using folder = await tempFolder();
+  {
+    await using database = await openPglite(`${folder.path}/home/database`);
+    for (
+      const sql of [
+        "create schema s1",
+        "create schema s2",
+        "create table scores (a int)",
+        "create table s1.scores (b int)",
+        "create table s1.others (c int)",
+        "create table s2.others (d int)",
+        "create table s2.single (e int)",
+        'create table "Single" (f int)',
+      ]
+    ) await database.query(sql);
+  }
+  const env = { CHURN_HOME: `${folder.path}/home`, CHURN_FILES: folder.path };
+  const columnsOf = async (name: string) => {
+    const { report } = await runCommand("query", [`\\d ${name}`], { env });
+    return report.result.map(({ column }: { column: string }) => column);
+  };
+  for (
+    const [name, column] of [
+      ["scores", "a"],
+      ["SCORES", "a"],
+      ["s1.scores", "b"],
+      ["S2.others ;", "d"],
+      ["single", "e"],
+      ["Single", "f"],
+    ] as const
+  ) deepStrictEqual(await columnsOf(name), [column], name);
+  const { stderr } = await runCommand("query", ["\\d others"], {
+    env,
+    code: 2,
+  });
+  match(
+    stderr,
+    /columns of "others": several schemas have it; expected one of s1\.others, s2\.others/,
+  );
+});
+
 Deno.test("query stops at --limit and says so; --output writes a whole file", async () => {
   await using folder = await tempFolder();
   const env = await makeHome(folder.path);
@@ -243,6 +291,25 @@ Deno.test("query stops at --limit and says so; --output writes a whole file", as
   );
   const lines = (await Deno.readTextFile(path)).trim().split("\n");
   deepStrictEqual([lines[0], lines.length], ['{"n":1}', 3000]);
+  // The JSON line says so too, also of a file, whose CSV repeats a name.
+  const csv = `${folder.path}/n.csv`;
+  const cut = await runCommand("query", [
+    "select n, n from generate_series(1, 3000) as n",
+    "--output",
+    csv,
+    "--limit",
+    "20",
+  ], { env });
+  deepStrictEqual([cut.report.rows, cut.report.limited], [20, true]);
+  strictEqual(cut.stderr, "");
+  match(await Deno.readTextFile(csv), /^n,n\n1,1\n/);
+  match(
+    (await runCommand("query", [sql, "--format", "json", "--output", csv], {
+      env,
+      code: 2,
+    })).stderr,
+    /Cannot write --format json to --output ".*n\.csv": its name says csv/,
+  );
   match(
     (await runCommand("query", [sql, "--output", `${folder.path}/n.xls`], {
       env,
