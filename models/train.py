@@ -36,6 +36,9 @@ import gzip
 import hashlib
 import io
 import json
+import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import generate
@@ -45,8 +48,9 @@ import readme
 import sklearn
 import sklearn.metrics
 import xgboost
+from pandas._libs.parsers import STR_NA_VALUES
 from players import VARIANTS, Variant, draw_split
-from recipe import apply_recipe
+from recipe import apply_recipe, labels_of
 from settings import Settings, read_settings
 
 MODEL_NAME = "xgb_churn_model_2.bin"
@@ -119,8 +123,11 @@ def parse_options() -> argparse.Namespace:
     )
     options = parser.parse_args()
     needed = [options.variant, options.training, options.output, options.training_date]
-    if any(needed) and not all(needed):
-        parser.error("retraining needs --variant, --training, --output and --training-date")
+    if len(sys.argv) > 1 and not all(needed):
+        parser.error(
+            "training needs --variant, --training, --output and --training-date; "
+            "without any option, everything that is shipped is remade"
+        )
     return options
 
 
@@ -129,13 +136,26 @@ def parameters_of(options: argparse.Namespace) -> dict:
     more = {}
     for text in options.param:
         name, separator, value = text.partition("=")
-        if not separator or name in PARAMETERS or name not in xgboost.XGBClassifier().get_params():
-            raise SystemExit(f"Cannot use --param {text}: no such parameter, or it has a flag")
+        reason = refusal(name) if separator else "expected NAME=VALUE"
+        if reason is not None:
+            raise SystemExit(f"Cannot use --param {text}: {reason}")
         try:
             more[name] = json.loads(value)
         except json.JSONDecodeError:
             more[name] = value
     return PARAMETERS | {name: getattr(options, name) for name in FLAGS} | more
+
+
+def refusal(name: str) -> str | None:
+    """Why `--param` may not set a parameter; None if it may."""
+    if name in FLAGS:
+        return f"it has a flag, --{name.replace('_', '-')}"
+    if name == "missing":
+        return "predict would not know of it; set missing_value in variants.yaml"
+    if name in PARAMETERS:
+        return f"it is always {PARAMETERS[name]}"
+    known = xgboost.XGBClassifier().get_params()
+    return None if name in known else "XGBClassifier has no such parameter"
 
 
 def iso_date(text: str) -> str:
@@ -152,7 +172,8 @@ def retrain(options: argparse.Namespace) -> None:
         parameters["missing"] = settings.missing_value
     names_path = options.features or settings.features
     names = json.loads(names_path.read_text()) if names_path.exists() or options.features else None
-    rows = apply_recipe(read_rows(options.training, settings.id_column), settings, names)
+    kinds = {"id_column": settings.id_column, "labels": labels_of(settings, names)}
+    rows = apply_recipe(read_rows(options.training, **kinds), settings, names)
     labels = to_labels(rows, label)
     options.output.mkdir(parents=True, exist_ok=True)
     if names is None:
@@ -170,7 +191,7 @@ def retrain(options: argparse.Namespace) -> None:
     manifest["training"] = {"label": label} | summary(labels) | source
     if options.evaluation is not None:
         files["evaluation"] = options.evaluation
-        held_out = read_rows(options.evaluation, settings.id_column)
+        held_out = read_rows(options.evaluation, **kinds)
         manifest["metrics"] = evaluate(model, apply_recipe(held_out, settings, names), label)
     manifest["files"] = {role: describe_file(path) for role, path in files.items()}
     write_json(options.output / MANIFEST_NAME, manifest)
@@ -186,7 +207,7 @@ def train_shipped(variant: Variant) -> dict:
     manifest = describe(variant.key, SHIPPED_TRAINING_DATE, model, PARAMETERS)
     manifest["geography"], manifest["company"] = variant.geography, variant.company
     manifest["training"] = summary(players[LABEL]) | {"players_seed": variant.seed}
-    manifest["metrics"] = evaluate(model, read_rows(files["evaluation"], None), LABEL)
+    manifest["metrics"] = evaluate(model, read_rows(files["evaluation"]), LABEL)
     manifest["files"] = {role: describe_file(path) for role, path in files.items()}
     weeks = [generate.week_file(variant, week) for week in generate.WEEKS]
     manifest["weekly"] = [describe_file(path) for path in weeks]
@@ -217,8 +238,13 @@ def save(model: xgboost.XGBClassifier, path: Path) -> None:
     written.replace(path)
 
 
-def read_rows(path: Path, id_column: str | None) -> pd.DataFrame:
-    """The rows of a file, whose content shows its format; `null` becomes NaN."""
+def read_rows(
+    path: Path, id_column: str | None = None, labels: dict[str, set[str]] | None = None
+) -> pd.DataFrame:
+    """The rows of a file, whose content shows its format; `null` becomes NaN.
+
+    In CSV, a cell of a column of `labels` is a label as it is spelled there, even `NA`.
+    """
     data = path.read_bytes()
     if data.startswith(b"\x1f\x8b"):
         data = gzip.decompress(data)
@@ -231,8 +257,36 @@ def read_rows(path: Path, id_column: str | None) -> pd.DataFrame:
         return pd.DataFrame([json.loads(line) for line in text.split("\n") if line.strip()])
     header = text.partition("\n")[0]
     separator = max(",;\t|", key=header.count)
-    types = {} if id_column is None else {id_column: str}
-    return pd.read_csv(io.StringIO(text), sep=separator, dtype=types)
+    columns = pd.read_csv(io.StringIO(text), sep=separator, nrows=0).columns
+    exact = {column: own for column, own in (labels or {}).items() if column in columns}
+    rows = pd.read_csv(
+        io.StringIO(text),
+        sep=separator,
+        dtype=dict.fromkeys([*exact, *([] if id_column is None else [id_column])], str),
+        na_values={column: [] if column in exact else STR_NA_VALUES for column in columns},
+        keep_default_na=False,
+    )
+    typed = {name: rows[name].astype(object).map(cell_reader(own)) for name, own in exact.items()}
+    return rows.assign(**typed)
+
+
+def cell_reader(labels: set[str]) -> Callable[[str], str | float | bool]:
+    """Reads a cell of CSV: one of the labels, or what pandas would read."""
+
+    def read(text: str) -> str | float | bool:
+        if text in labels:
+            return text
+        if text in STR_NA_VALUES:
+            return np.nan
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        if re.fullmatch(r"[ \t]*[+-]?\d+[ \t]*", text):
+            return int(text)
+        if re.fullmatch(r"[ \t]*[+-]?(\d+\.\d*|\.?\d+)([eE][+-]?\d+)?[ \t]*", text):
+            return float(text)
+        return text
+
+    return read
 
 
 def to_features(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -243,7 +297,7 @@ def to_features(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     features = rows[names]
     empty = {name: float for name in names if features[name].isna().all()}
     features = features.astype(empty)
-    wrong = [name for name in names if features[name].dtype.kind not in "bif"]
+    wrong = [name for name in names if features[name].dtype.kind not in "biuf"]
     if wrong:
         raise SystemExit(f"Cannot train on columns with text or gaps: {', '.join(wrong)}")
     return features
@@ -326,7 +380,7 @@ def first_scores(variant: Variant) -> list[float]:
     files = shipped_files(variant)
     model = xgboost.XGBClassifier()
     model.load_model(bytearray(files["model"].read_bytes()))
-    sample = read_rows(files["sample"], None).head(GOLDEN_SCORES)
+    sample = read_rows(files["sample"]).head(GOLDEN_SCORES)
     return predict(model, sample).astype(float).tolist()
 
 

@@ -109,6 +109,22 @@ testWithPython(
       },
     );
 
+    await t.step(
+      "an option without a training file is refused, and the shipped models stay",
+      async () => {
+        const shipped = `${path}/models/churn/xgb_churn_model_2.bin`;
+        const before = await Deno.stat(shipped);
+        const { code, stderr } = await runPython(
+          "xgboost",
+          `${path}/models/train.py`,
+          { args: ["--max-depth=2"], mayFail: true },
+        );
+        strictEqual(code, 2);
+        match(stderr, /training needs --variant, --training, --output and/);
+        deepStrictEqual((await Deno.stat(shipped)).mtime, before.mtime);
+      },
+    );
+
     await t.step("flags change the training, and are recorded", async () => {
       const { output } = await train("machines.jsonl", [
         "--n-estimators=7",
@@ -154,6 +170,10 @@ testWithPython(
           [["--label=torque"], /column "torque" must hold 0 and 1, found /],
           [["--label=stopped"], /column "stopped" .* found no such column/],
           [["--param=max_depht=3"], /Cannot use --param max_depht=3/],
+          [["--param=max_depth=3"], /it has a flag, --max-depth/],
+          [["--param=reg_lambda"], /reg_lambda: expected NAME=VALUE/],
+          [["--param=missing=-1"], /set missing_value in variants.yaml/],
+          [["--param=n_jobs=2"], /n_jobs=2: it is always 1/],
           [[`--features=${files}/wrong.json`], /without the columns humidity/],
           [[`--features=${files}/label.json`], /Cannot train on failed/],
           [
