@@ -240,21 +240,22 @@ const variantEntry = v.mapping({
   ),
 });
 
-/** Names of dimensions that would be taken for something else. */
-const reservedDimensions = [
-  "all",
+/** The flags of all commands, which a dimension's flag would hide. */
+const flagNames = [
   "alias",
+  "all",
   "as-of",
+  "bad-rows",
   "candidate",
-  "changed",
   "challenger",
+  "changed",
   "company",
   "dimension",
+  "dry-run",
   "encoded",
   "engine",
   "entity",
   "evaluation",
-  "experiment",
   "fail-on",
   "features",
   "file",
@@ -263,35 +264,51 @@ const reservedDimensions = [
   "from",
   "geography",
   "help",
-  "idempotency-key",
   "id-column",
+  "idempotency-key",
   "input",
   "inputs",
   "json",
   "label",
   "limit",
+  "max-bad-rows",
   "model",
   "model-uri",
+  "no-fallback",
   "outcome",
   "outcomes",
   "output",
   "period",
+  "port",
+  "positive-class",
   "quiet",
   "replace",
   "report",
   "retries",
+  "retry-delay",
   "run",
   "sample",
   "scores",
   "stage",
+  "time-limit",
   "to",
+  "training-date",
   "verbose",
   "version",
   "yes",
 ];
 
+/** Tags, columns and names of a variant, for which a dimension would be taken. */
+const tagNames = [
+  "company_id",
+  "experiment",
+  "geography_id",
+  "training_date",
+  "training_date_source",
+];
+
 const dimensionName =
-  'a name such as brand: lowercase letters, digits, "_" and "-", which is no flag of a command';
+  'a name such as brand: lowercase letters, digits, "_" and "-", and not the name of a flag or tag';
 
 /** The schema of the names of dimensions. */
 const dimensionNames = v.pipe(
@@ -299,7 +316,10 @@ const dimensionNames = v.pipe(
     v.pipe(
       v.string(dimensionName),
       v.regex(/^[a-z][a-z0-9_-]{0,31}$/, dimensionName),
-      v.check((name) => !reservedDimensions.includes(name), dimensionName),
+      v.check(
+        (name) => ![...flagNames, ...tagNames].includes(name),
+        dimensionName,
+      ),
     ),
   ),
   v.checkItems(
