@@ -37,7 +37,7 @@ if (import.meta.main) {
  * Logs the variant's model and registers it as a new version. If the newest
  * version is identical, a new one is registered only with `force`.
  *
- * @throws {InputError} If the experiment does not exist, the files cannot be used, the engines disagree, or the sample is encoded otherwise than in `encoded`.
+ * @throws {InputError} If the experiment does not exist, the files cannot be used, the engines disagree, or the sample is encoded differently than in `encoded`.
  */
 export async function logModel(
   services: Services,

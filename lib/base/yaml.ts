@@ -35,7 +35,7 @@ export function parseYaml(text: string, options: { file: string }): unknown {
     return value;
   } catch (cause) {
     throw new InputError(
-      `Cannot parse ${options.file}: an alias (*name) leads nowhere, contains itself or repeats too much; write the value out`,
+      `Cannot parse ${options.file}: an alias (*name) has no anchor, contains itself or expands too far; write the value out`,
       { cause },
     );
   }

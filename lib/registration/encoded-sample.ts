@@ -99,7 +99,7 @@ export async function checkEncoded(
     count: different.filter((at) => at % width === index).length,
   })).filter(({ count }) => count > 0);
   throw new InputError(
-    `Cannot log the model: ${different.length} of ${sample.matrix.length} cells of ${encoded.sample} are encoded otherwise than in ${uri}; ` +
+    `Cannot log the model: ${different.length} of ${sample.matrix.length} cells of ${encoded.sample} are encoded differently from ${uri}; ` +
       `row ${Math.floor(first / width) + 1}, column "${names[column]}" is ${
         shown(sample.matrix[first]!)
       }, but ${shown(found.matrix[first]!)} there; cells by column: ${

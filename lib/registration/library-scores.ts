@@ -59,8 +59,8 @@ export function checkLibraryScores(
   const largest = found.reduce((max, { error }) => Math.max(max, error), 0);
   if (!first) return largest;
   throw new InputError(
-    `Cannot log ${what}: ${wrong.length} of ${rows.length} rows of ${file} score otherwise than in column "${column}"; ` +
+    `Cannot log ${what}: ${wrong.length} of ${rows.length} scores of ${file} differ from column "${column}"; ` +
       `row ${first.number} scores ${first.score}, expected ${first.expected}; nothing was logged: ` +
-      `either the file lost something when it was converted, or rows are encoded otherwise than during training`,
+      `either the file lost something when it was converted, or the rows are encoded differently than for training`,
   );
 }

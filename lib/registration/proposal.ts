@@ -111,7 +111,11 @@ export function matchFeatures(
       ...Object.entries(renamed).map(([column, name]) =>
         `"${column}" is "${name}"`
       ),
-      ...oneHot.map(({ column }) => `"${column}" has the categories of others`),
+      ...oneHot.length === 0 ? [] : [
+        `the others are categories of ${
+          list(oneHot.map(({ column }) => column))
+        }`,
+      ],
     ].join(", "),
   };
 }
@@ -220,7 +224,7 @@ function ambiguous(
  * Takes the columns of a sample that are neither id nor label as the features of
  * a model without names, in their order.
  *
- * @throws {InputError} If their number is not that of the model's features, or one of them is no number.
+ * @throws {InputError} If their number is not that of the model's features, or one of them is not a number.
  */
 export function takeFeatures(
   columns: readonly SampleColumn[],
@@ -292,12 +296,13 @@ export function proposeId(
   const unique = able.filter(({ isUnique }) => isUnique);
   const [kind, found] = named.length > 0
     ? ["has the name of an id", named] as const
-    : ["differs in every row", unique] as const;
+    : ["has a different value in every row", unique] as const;
   const [first, ...more] = found;
   if (first === undefined) {
     return {
       column: undefined,
-      reason: "no other column has the name of an id or differs in every row",
+      reason:
+        "no other column has the name of an id or a different value in every row",
     };
   }
   if (more.length > 0) {
@@ -341,18 +346,18 @@ export function proposeLabel(
   if (first === undefined) {
     return {
       column: undefined,
-      reason: "no other column has 0 and 1 and nothing else",
+      reason: "no other column has exactly the values 0 and 1",
     };
   }
   return more.length > 0
     ? {
       candidates: able.map(({ name }) => name),
-      reason: "each of them has 0 and 1 and nothing else",
+      reason: "each of them has exactly the values 0 and 1",
     }
     : {
       column: first.name,
       reason:
-        "the only column besides the features that has 0 and 1 and nothing else",
+        "the only column besides the features with exactly the values 0 and 1",
     };
 }
 

@@ -95,7 +95,7 @@ export async function tryScaffold(
  * it is the same.
  *
  * @param options `before`: the text from which the new one was made; `replace`: whether other files may be replaced.
- * @throws {UsageError} If another file is there and may not be replaced, or `variants.yaml` has changed meanwhile; nothing is written then.
+ * @throws {UsageError} If a different file exists there and may not be replaced, or `variants.yaml` changed in the meantime; nothing is written then.
  */
 export async function storeScaffold(
   services: Services,
@@ -117,14 +117,14 @@ export async function storeScaffold(
       throw new UsageError(
         `Cannot copy to ${
           locationOf(own, path)
-        }: another file is there; pass --replace to replace it, or another --outcome for another folder`,
+        }: a different file already exists there; pass --replace to replace it, or another --outcome to use another folder`,
       );
     }
     missing.push([target, bytes]);
   }
   if (await readVariantsText() !== before) {
     throw new UsageError(
-      "Cannot write variants.yaml: it has changed meanwhile; run the command again",
+      "Cannot write variants.yaml: it changed in the meantime; run the command again",
     );
   }
   for (const [target, bytes] of missing) {

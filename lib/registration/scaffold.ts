@@ -181,8 +181,8 @@ function decideLabel(
   if (choices.label !== undefined) {
     if (used?.has(choices.label)) {
       throw new UsageError(
-        `Cannot use --label ${choices.label}: the model reads this column as a feature; besides features there are ${
-          columns.map(({ name }) => name).join(", ") || "no columns"
+        `Cannot use --label ${choices.label}: the model reads this column as a feature; the other columns are ${
+          columns.map(({ name }) => name).join(", ") || "none"
         }`,
       );
     }
@@ -415,7 +415,7 @@ function toSlug(name: string): string {
     .replaceAll(/^-+|-+$/g, "").slice(0, 48);
   if (slug !== "") return slug;
   throw new InputError(
-    `Cannot make the name of a folder from ${
+    `Cannot derive the name of a folder from ${
       JSON.stringify(name)
     }; pass --outcome NOUN with letters a to z`,
   );

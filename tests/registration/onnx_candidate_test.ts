@@ -325,7 +325,7 @@ Deno.test("the library's own scores in the sample must be ours", async () => {
   );
   await rejects(
     candidateOf(bytes, { ...options, rows: changed }),
-    /1 of 240 rows of rows\.jsonl score otherwise.*row 7 scores 0\.\d+, expected 0\.\d+; nothing was logged/,
+    /1 of 240 scores of rows\.jsonl differ from column.*row 7 scores 0\.\d+, expected 0\.\d+; nothing was logged/,
   );
   await rejects(
     candidateOf(bytes, { ...options, rows, scores: "proba" }),

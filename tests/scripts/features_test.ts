@@ -67,7 +67,7 @@ testWithPython(
         const changed = rows.with(2, rows[2]!.replace(/,[^,]*$/, ",0.5"));
         match(
           await refused(csv([header, ...changed])),
-          /Cannot log the model: 1 of 350 cells of .*sample.jsonl are encoded otherwise than in .*other.csv; row 3, column "brand_NJ" is [01], but 0.5 there; cells by column: "brand_NJ" 1; nothing was logged/,
+          /Cannot log the model: 1 of 350 cells of .*sample.jsonl are encoded differently from .*other.csv; row 3, column "brand_NJ" is [01], but 0.5 there; cells by column: "brand_NJ" 1; nothing was logged/,
         );
         match(
           await refused(await Deno.readTextFile(`${files}/encoded_b.csv`)),

@@ -105,7 +105,10 @@ testWithPython(
         );
         match(stderr, /^id column: machine_id, the only column /m);
         match(stderr, /^label: failed, the only column .* 0 and 1/m);
-        match(stderr, /"Air temperature" is "Air_temperature", "type" has/);
+        match(
+          stderr,
+          /"Air temperature" is "Air_temperature", the others are categories of "type"$/m,
+        );
         const text = await read();
         ok(text.startsWith(shipped));
         strictEqual(text.slice(shipped.length), `${entry}\n`);
@@ -305,7 +308,7 @@ testWithPython(
           "--label=torque",
         ],
         2,
-        /Cannot use --label torque: the model reads this column as a feature; besides features there are machine_id, failed/,
+        /Cannot use --label torque: the model reads this column as a feature; the other columns are machine_id, failed$/m,
       );
     });
     await t.step("two columns of outcomes", async () => {
@@ -385,7 +388,7 @@ testWithPython(
       const args = [model, `--sample=${files}/machines.csv`, "--company=y"];
       match(
         (await run("init", args, 2)).stderr,
-        /Cannot copy to .*sample\.csv: another file/,
+        /Cannot copy to .*sample\.csv: a different file already exists there; /,
       );
       strictEqual(await Deno.readTextFile(`${path}/variants.yaml`), shipped);
       await run("init", [...args, "--replace"]);
