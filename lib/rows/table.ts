@@ -133,7 +133,7 @@ function chooseLayout(
     row.map((cell, index) =>
       fitWidth(cell, widths[index]!, {
         right: isNumber[index],
-        cut: room !== undefined,
+        cut: room !== undefined && isText[index],
       })
     ).join(gap).trimEnd();
   return {

@@ -411,7 +411,9 @@ async function show(
     })),
     { columns },
   );
-  await table.write(rows);
+  for (let start = 0; start < rows.length; start += 500) {
+    await table.write(rows.slice(start, start + 500));
+  }
   await table.finish();
   return shown.split("\n").slice(0, -1);
 }
@@ -439,6 +441,15 @@ Deno.test("a table fits the terminal: texts are cut, numbers never, and what doe
     "  text   b",
     "  other",
   ]);
+  // Wider below the rows that decide the widths: the text is cut, the number and the day are not.
+  const day = { day: "date", ...header } as const;
+  const short = Array.from({ length: 1_000 }, () => [null, "1", "b", "c"]);
+  const below = await show(
+    day,
+    [...short, ["2026-11-26", "-1234567890", "x".repeat(80), "d"]],
+    60,
+  );
+  strictEqual(below.at(-1), "2026-11-26  -1234567890  xxx…  d");
   // A pipe has no width.
   const piped = await show(header, rows);
   ok(piped[2]!.includes("x".repeat(80)));
