@@ -10,7 +10,7 @@ import type { MlflowStore } from "../mlflow/store.ts";
 import type { Services } from "../services/services.ts";
 import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
 import type { InputsOf } from "./files.ts";
-import { eachOf } from "./pool.ts";
+import { inParallel } from "../base/parallel.ts";
 
 /** Compares what each variant's inputs hold with what was scored. @param options `mlflow`: undefined if the registry cannot be used; `why`: the reason if the ledger cannot be read. */
 export async function checkDeliveries(
@@ -23,7 +23,7 @@ export async function checkDeliveries(
   },
 ): Promise<Check[]> {
   if (why !== undefined) return skipVariants("Data", chosen, why);
-  return await eachOf(chosen, (settings) =>
+  return await inParallel(chosen, (settings) =>
     runCheck(
       { group: "Data", title: settings.variant.title },
       () => checkNewest(services, settings, { inputsOf, mlflow }),

@@ -6,7 +6,7 @@ import type { Services } from "../services/services.ts";
 import { locationOf } from "../services/variant-files.ts";
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
 import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
-import { eachOf } from "./pool.ts";
+import { inParallel } from "../base/parallel.ts";
 
 const group = "Files";
 
@@ -54,7 +54,7 @@ export async function checkFiles(
     const why = "MLFLOW_S3_BUCKET is not set";
     return [...before, ...skipVariants(group, chosen, why)];
   }
-  const variants = await eachOf(chosen, (settings) =>
+  const variants = await inParallel(chosen, (settings) =>
     runCheck(
       { group, title: settings.variant.title },
       () => checkVariant(services, settings, { inputsOf }),

@@ -7,7 +7,7 @@ import type { MlflowStore, ModelVersion } from "../mlflow/store.ts";
 import { digestTags } from "../mlflow/tags.ts";
 import type { Services } from "../services/services.ts";
 import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
-import { eachOf } from "./pool.ts";
+import { inParallel } from "../base/parallel.ts";
 
 /** The check of an MLflow server, and its store if it can be used. */
 export interface ServerCheck {
@@ -43,7 +43,7 @@ export async function checkModels(
   { mlflow, why }: { mlflow: MlflowStore | undefined; why: string },
 ): Promise<Check[]> {
   if (!mlflow) return skipVariants("Models", chosen, why);
-  return await eachOf(chosen, (settings) =>
+  return await inParallel(chosen, (settings) =>
     runCheck(
       { group: "Models", title: settings.variant.title },
       () => checkModel(services, mlflow, settings),

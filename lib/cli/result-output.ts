@@ -5,8 +5,7 @@ import { InputError, UsageError } from "../base/errors.ts";
 import { toCount } from "../base/flag-value.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { QueryResult } from "../database/read-only.ts";
-import type { TextRow } from "../database/database.ts";
-import type { ResultSink } from "../rows/output.ts";
+import type { ResultSink, TextRow } from "../rows/output.ts";
 import {
   openResult,
   parseResultFormat,

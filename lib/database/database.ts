@@ -7,8 +7,7 @@
  * and arrays as arrays of these.
  */
 
-import type { OutputColumn } from "../rows/output.ts";
-import type { Parser } from "./values.ts";
+import type { ResultColumn, TextRow } from "../rows/output.ts";
 import { TransientError, UsageError } from "../base/errors.ts";
 
 /** How result values are converted. */
@@ -35,17 +34,6 @@ export interface Queryable {
     options?: QueryOptions,
   ): Promise<Row[]>;
 }
-
-/** One column of a query's result. */
-export interface ResultColumn extends OutputColumn {
-  /** Parses a value in Postgres's text form as `exact` does. */
-  readonly parse: Parser;
-  /** Returns a value in Postgres's text form as it is shown in a table or in CSV. */
-  readonly show: (text: string) => string;
-}
-
-/** One row in Postgres's text form, in the order of the columns; null for null. */
-export type TextRow = readonly (string | null)[];
 
 /** One transaction. */
 export interface Transaction extends Queryable {
@@ -83,7 +71,8 @@ export interface Database extends Queryable, AsyncDisposable {
   /** Where the database is, safe to print: never contains a password. */
   readonly description: string;
   /**
-   * Returns the columns of one statement without running it; none if it returns no rows.
+   * Returns the columns of one statement without running it; none if it returns
+   * no rows. They parse values as {@linkcode QueryOptions.exact} does.
    *
    * @throws {DatabaseError} If there is more than one statement, or it is invalid.
    */

@@ -9,6 +9,17 @@ export interface LockedFolder extends Disposable {
   lockAlso(name: string): Promise<void>;
 }
 
+/**
+ * A file that exists in every database and that Postgres never replaces; it is
+ * locked in addition to the lock file.
+ */
+export const versionFile = "PG_VERSION";
+
+/** Tells whether there is an embedded database in a folder. */
+export async function isDatabase(folder: string): Promise<boolean> {
+  return await exists(`${folder}/${versionFile}`);
+}
+
 /** How often a lock is tried while another process holds it. */
 const tryEveryMs = 50;
 

@@ -13,7 +13,13 @@ import { abortable } from "../base/abortable.ts";
 import { InputError, messageOf, TransientError } from "../base/errors.ts";
 import { copyHeader, copyTrailer } from "./copy.ts";
 import { archiveFolder, folderBytes } from "./folder-archive.ts";
-import { lockFolder, readFolderState, syncChanges } from "./folder.ts";
+import {
+  isDatabase,
+  lockFolder,
+  readFolderState,
+  syncChanges,
+  versionFile,
+} from "./folder.ts";
 import { describeType, type Parser, typeParsers } from "./values.ts";
 
 /** The embedded database, which can also be served to other programs. */
@@ -40,12 +46,6 @@ export interface EmbeddedDatabase extends Database {
 export type ServedAt =
   & ({ readonly port: number } | { readonly path: string })
   & { readonly clients?: number };
-
-/**
- * A file that exists in every database and that Postgres never replaces; it is
- * locked in addition to the lock file.
- */
-const versionFile = "PG_VERSION";
 
 /** The largest database that is copied to memory to read it, in bytes. */
 const mostCopiedBytes = 256 << 20;
@@ -189,11 +189,6 @@ export async function openPglite(
       }
     },
   };
-}
-
-async function isDatabase(folder: string): Promise<boolean> {
-  return await Deno.stat(`${folder}/${versionFile}`)
-    .then(() => true, () => false);
 }
 
 /** Returns the parsers by oid. */

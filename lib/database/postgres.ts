@@ -322,7 +322,7 @@ function parsersOf(kind: "value" | "exact"): Map<number, Parser> {
   return new Map(
     typeParsers.flatMap((type): [number, Parser][] => [
       [type.oid, type[kind]],
-      [type.arrayOid, eachOf(type[kind])],
+      [type.arrayOid, arrayParser(type[kind])],
     ]),
   );
 }
@@ -333,7 +333,7 @@ function parserIn(parsers: ReadonlyMap<number, Parser>) {
 }
 
 /** Returns the parser for an array, given the parser for one item. */
-function eachOf(parse: Parser): Parser {
+function arrayParser(parse: Parser): Parser {
   const parseTexts = pg.types.getTypeParser(oids.textArray);
   const parseItem = (item: unknown): unknown =>
     Array.isArray(item)

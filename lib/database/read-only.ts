@@ -2,11 +2,10 @@
 import {
   type Database,
   ReadOnlyDatabaseError,
-  type ResultColumn,
-  type TextRow,
   type Transaction,
 } from "./database.ts";
 import { limitSetting, longestReadMs } from "./time-limits.ts";
+import type { ResultColumn, TextRow } from "../rows/output.ts";
 import { UsageError } from "../base/errors.ts";
 
 /** The result of a query, which is read once, row by row. */

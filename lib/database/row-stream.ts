@@ -1,5 +1,5 @@
 /** Reads the rows of one statement as they arrive, by the extended protocol of a client of `pg`. */
-import type { TextRow } from "./database.ts";
+import type { TextRow } from "../rows/output.ts";
 
 /** A connection of `pg`. */
 interface Connection {

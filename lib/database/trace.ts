@@ -1,5 +1,6 @@
 /** Reports each statement that a database runs. */
-import type { Database, Queryable, TextRow, Transaction } from "./database.ts";
+import type { TextRow } from "../rows/output.ts";
+import type { Database, Queryable, Transaction } from "./database.ts";
 
 /** The longest statement that is shown whole, in characters. */
 const shownCharacters = 200;

@@ -28,16 +28,16 @@ export type OutputCell = string | number | bigint | boolean | Date | null;
 /** The cells of one column, one per row. */
 export type OutputCells = readonly OutputCell[];
 
-/** A column whose values arrive as text. */
-export interface TextColumn extends OutputColumn {
+/** A column of a query's result, whose values arrive as text: in Postgres's text form. */
+export interface ResultColumn extends OutputColumn {
   /** Returns the value for JSON. */
   readonly parse: (text: string) => unknown;
   /** Returns the text for a table or CSV. */
   readonly show: (text: string) => string;
 }
 
-/** Rows as text, in the order of the columns; null for null. */
-export type TextRows = readonly (readonly (string | null)[])[];
+/** One row as text, in the order of the columns; null for null. */
+export type TextRow = readonly (string | null)[];
 
 /** Receives text, or the bytes of Parquet. */
 export interface ResultSink {
@@ -46,7 +46,7 @@ export interface ResultSink {
 
 /** Writes one result. */
 export interface ResultWriter {
-  write(rows: TextRows): Promise<void>;
+  write(rows: readonly TextRow[]): Promise<void>;
   /** Writes what is left. */
   finish(): Promise<void>;
 }
@@ -56,6 +56,17 @@ export function toText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (value instanceof Date) return value.toISOString();
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** Returns a row as the texts of its cells in a table or in CSV; null is empty. */
+export function showRow(
+  row: TextRow,
+  columns: readonly ResultColumn[],
+): string[] {
+  return columns.map(({ show }, index) => {
+    const text = row[index] ?? null;
+    return text === null ? "" : show(text);
+  });
 }
 
 /** Returns one record of CSV (RFC 4180) without its line break. */

@@ -2,9 +2,11 @@
 import { InputError, UsageError } from "../base/errors.ts";
 import {
   type OutputCell,
+  type ResultColumn,
   type ResultSink,
   type ResultWriter,
-  type TextColumn,
+  showRow,
+  type TextRow,
   toCsvLine,
 } from "./output.ts";
 import { openTable, type TableOptions } from "./table.ts";
@@ -55,7 +57,7 @@ export async function openResult(
   sink: ResultSink,
   { format, columns, table }: {
     format: ResultFormat;
-    columns: readonly TextColumn[];
+    columns: readonly ResultColumn[];
     table: TableOptions;
   },
 ): Promise<ResultWriter> {
@@ -86,17 +88,6 @@ export async function openResult(
   }
 }
 
-/** Returns a row as the texts of its cells; null is empty. */
-function showRow(
-  row: readonly (string | null)[],
-  columns: readonly TextColumn[],
-): string[] {
-  return columns.map(({ show }, index) => {
-    const text = row[index] ?? null;
-    return text === null ? "" : show(text);
-  });
-}
-
 /**
  * Returns names of which no two are equal: the second `a` is `a_2`, the third
  * `a_3`, or the next number that no other column has.
@@ -123,8 +114,8 @@ export function uniqueNames(names: readonly string[]): string[] {
 
 /** Returns the function that writes a row as one line of JSON. */
 function toJsonLine(
-  columns: readonly TextColumn[],
-): (row: readonly (string | null)[]) => string {
+  columns: readonly ResultColumn[],
+): (row: TextRow) => string {
   // Not an object: it would sort keys such as "2" before others.
   const keys = uniqueNames(columns.map(({ name }) => name))
     .map((name) => JSON.stringify(name));
@@ -140,7 +131,7 @@ function toJsonLine(
 
 async function openJson(
   sink: ResultSink,
-  columns: readonly TextColumn[],
+  columns: readonly ResultColumn[],
 ): Promise<ResultWriter> {
   const toLine = toJsonLine(columns);
   let separator = "\n  ";
@@ -158,7 +149,7 @@ async function openJson(
 
 async function openParquet(
   sink: ResultSink,
-  columns: readonly TextColumn[],
+  columns: readonly ResultColumn[],
 ): Promise<ResultWriter> {
   const names = uniqueNames(columns.map(({ name }) => name));
   const named = columns.map((column, index) => ({
@@ -186,7 +177,7 @@ async function openParquet(
  *
  * @throws {InputError} If the type of the column cannot hold it, such as a time of infinity.
  */
-function toCell(text: string, column: TextColumn): OutputCell {
+function toCell(text: string, column: ResultColumn): OutputCell {
   switch (column.type) {
     case "integer":
       return BigInt(text);
@@ -219,7 +210,7 @@ function isLost(value: number, text: string): boolean {
 const microsPerDay = 86_400_000_000n;
 
 /** Returns a day or time in UTC, in Postgres's text form, as microseconds since 1970-01-01. */
-function toMicros(text: string, column: TextColumn): bigint {
+function toMicros(text: string, column: ResultColumn): bigint {
   const [
     ,
     year,
@@ -248,7 +239,7 @@ function toMicros(text: string, column: TextColumn): bigint {
 
 function unwritable(
   text: string,
-  { name }: TextColumn,
+  { name }: ResultColumn,
   reason: string,
 ): InputError {
   const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;

@@ -1,12 +1,13 @@
 /** Writes rows as a table of text: fitted to a terminal, or of any width for a pipe. */
 import { displayWidth, fitWidth } from "../base/display-width.ts";
 import { escapeControls } from "../base/printable.ts";
-import type {
-  OutputColumn,
-  ResultSink,
-  ResultWriter,
-  TextColumn,
-  TextRows,
+import {
+  type OutputColumn,
+  type ResultColumn,
+  type ResultSink,
+  type ResultWriter,
+  showRow,
+  type TextRow,
 } from "./output.ts";
 
 /** How a table is shown. */
@@ -34,7 +35,7 @@ const gap = "  ";
  */
 export function openTable(
   sink: ResultSink,
-  columns: readonly TextColumn[],
+  columns: readonly ResultColumn[],
   options: TableOptions,
 ): ResultWriter {
   let sample: string[][] | undefined = [];
@@ -52,8 +53,10 @@ export function openTable(
     if (text !== "") await sink.write(text);
   };
   return {
-    async write(rows: TextRows) {
-      const cells = rows.map((row) => toCells(row, columns));
+    async write(rows: readonly TextRow[]) {
+      const cells = rows.map((row) =>
+        showRow(row, columns).map(escapeControls)
+      );
       if (!sample) return await append(cells);
       sample.push(...cells);
       if (sample.length >= sampleRows) await start(sample);
@@ -67,7 +70,7 @@ export function openTable(
 /** Returns a table of texts as text; options as for {@linkcode openTable}. */
 export async function tableText(
   columns: readonly OutputColumn[],
-  rows: TextRows,
+  rows: readonly TextRow[],
   options: TableOptions,
 ): Promise<string> {
   const parts: string[] = [];
@@ -82,16 +85,6 @@ export async function tableText(
   return parts.join("");
 }
 
-function toCells(
-  row: readonly (string | null)[],
-  columns: readonly TextColumn[],
-): string[] {
-  return columns.map(({ show }, index) => {
-    const text = row[index] ?? null;
-    return text === null ? "" : escapeControls(show(text));
-  });
-}
-
 /** How rows are written. */
 interface Layout {
   readonly head: string;
@@ -99,7 +92,7 @@ interface Layout {
 }
 
 function chooseLayout(
-  columns: readonly TextColumn[],
+  columns: readonly ResultColumn[],
   rows: readonly string[][],
   { columns: room, emphasize = (text) => text }: TableOptions,
 ): Layout {

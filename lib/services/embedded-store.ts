@@ -5,9 +5,9 @@ import type { Table } from "../database/tables.ts";
 import { readTables } from "../database/tables.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { explainDiskError } from "../base/disk-errors.ts";
-import { lockFolder } from "../database/folder.ts";
+import { isDatabase, lockFolder, versionFile } from "../database/folder.ts";
 import { createTemporary } from "../rows/temporary-file.ts";
-import { exists, openLocal } from "../storage/local.ts";
+import { openLocal } from "../storage/local.ts";
 import { temporaryFolder } from "./services.ts";
 import type { ArtifactStore } from "../storage/store.ts";
 import {
@@ -43,7 +43,7 @@ export async function openEmbeddedStore(
   { home }: Pick<Config, "home">,
 ): Promise<EmbeddedStore> {
   const folder = `${home}/database`;
-  if (!await exists(`${folder}/PG_VERSION`)) {
+  if (!await isDatabase(folder)) {
     throw new InputError(
       `Nothing to move: there is no embedded database in ${folder}; set CHURN_HOME to the folder of the embedded store`,
     );
@@ -80,7 +80,7 @@ async function copyDatabase(
   });
   using _lock = await lockFolder(folder, {
     waitMs: 60_000,
-    files: ["PG_VERSION"],
+    files: [versionFile],
     readOnly: true,
   });
   await copyFolder(folder, `${path}/database`).catch((error) => {

@@ -2,6 +2,7 @@
 import { sha256OfStream } from "../base/digest.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { inParallel } from "../base/parallel.ts";
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
 
 /** What {@linkcode moveArtifacts} did. */
@@ -22,9 +23,6 @@ export interface MoveArtifactsOptions {
   readonly withRetry: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
-/** Files that are copied at the same time. */
-const atOnce = 4;
-
 /**
  * Copies every file of `from` to the same path in `to`, reads what was written
  * again, and compares the SHA-256. A file that is there with the same bytes is
@@ -40,7 +38,7 @@ export async function moveArtifacts(
 ): Promise<MovedArtifacts> {
   const files = await digestsOf(from, options);
   const missing: FileDigest[] = [];
-  await inParallel(files, options, async (file) => {
+  await inParallel(files, async (file) => {
     const found = await options.withRetry(
       `read ${uriOf(to, file.path)}`,
       () => digestOf(to, file.path, file.size),
@@ -52,15 +50,15 @@ export async function moveArtifacts(
         uriOf(to, file.path)
       } exists with other content; choose another MLFLOW_ARTIFACT_ROOT, such as s3://BUCKET/mlflow, or remove it there`,
     );
-  });
+  }, options);
   if (missing.length > 0) {
     options.log.info(`Copying ${missing.length} files to ${to.uri}`);
   }
-  await inParallel(missing, options, (file) =>
+  await inParallel(missing, (file) =>
     options.withRetry(
       `write ${uriOf(to, file.path)}`,
       () => copyFile(from, to, file),
-    ));
+    ), options);
   return {
     written: missing.length,
     unchanged: files.length - missing.length,
@@ -101,12 +99,12 @@ async function digestsOf(
   options: MoveArtifactsOptions,
 ): Promise<FileDigest[]> {
   const files: FileDigest[] = [];
-  await inParallel(await store.list(""), options, async ({ path }) => {
+  await inParallel(await store.list(""), async ({ path }) => {
     await using file = await store.open(path);
     if (!file) return; // deleted since it was listed
     const { size } = file;
     files.push({ path, size, sha256: await sha256OfStream(file.stream()) });
-  });
+  }, options);
   return files;
 }
 
@@ -141,15 +139,4 @@ async function copyFile(
       uriOf(to, path)
     } has other bytes than were written`,
   );
-}
-
-async function inParallel<T>(
-  items: readonly T[],
-  { signal }: Pick<MoveArtifactsOptions, "signal">,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  for (let start = 0; start < items.length; start += atOnce) {
-    signal?.throwIfAborted();
-    await Promise.all(items.slice(start, start + atOnce).map(work));
-  }
 }

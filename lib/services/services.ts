@@ -1,7 +1,7 @@
 /** The external services of a script, opened on first use and closed together. */
 import { fileURLToPath } from "node:url";
 import { type ArtifactSettings, openArtifacts } from "../storage/open.ts";
-import { exists } from "../storage/local.ts";
+import { isDatabase } from "../database/folder.ts";
 import type { ArtifactStore } from "../storage/store.ts";
 import {
   type Config,
@@ -152,7 +152,7 @@ export async function openServices(
       );
     }
     const reads = readOnly || options.existingOnly;
-    if (reads && !await exists(`${embeddedFolder}/PG_VERSION`)) {
+    if (reads && !await isDatabase(embeddedFolder)) {
       throw new InputError(
         `Nothing is stored yet: there is no embedded database in ${embeddedFolder}. \`deno task predict\` creates it and scores the first data, in about 10 seconds`,
       );
@@ -233,7 +233,7 @@ export async function openServices(
     mlflow: tracked.store,
     predictions,
     embeddedDatabase: embedded,
-    hasEmbeddedDatabase: () => exists(embeddedFolder),
+    hasEmbeddedDatabase: () => isDatabase(embeddedFolder),
     artifacts,
     variantFiles: (variant) => ({
       variant,

@@ -5,7 +5,7 @@ import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
 import { queryReadOnly } from "../../lib/database/read-only.ts";
 import { withTrace } from "../../lib/database/trace.ts";
-import type { TextColumn } from "../../lib/rows/output.ts";
+import type { ResultColumn } from "../../lib/rows/output.ts";
 import { openTable } from "../../lib/rows/table.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
 import { runCommand } from "../support/commands.ts";
@@ -390,7 +390,7 @@ Deno.test("queryReadOnly() holds few rows of a large result, and ends a query wh
 
 /** Returns a table of texts as it is shown. */
 async function show(
-  header: Readonly<Record<string, TextColumn["type"]>>,
+  header: Readonly<Record<string, ResultColumn["type"]>>,
   rows: readonly (string | null)[][],
   columns?: number,
 ): Promise<string[]> {
