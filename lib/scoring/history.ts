@@ -4,6 +4,7 @@ import type { Outcome } from "../base/outcome.ts";
 import { oneLine } from "../base/printable.ts";
 import type { Variants, VariantSettings } from "../config/variants.ts";
 import type { Database } from "../database/database.ts";
+import type { OutputColumn } from "../rows/output.ts";
 import { tableText } from "../rows/table.ts";
 
 /** One score of an id. */
@@ -44,7 +45,7 @@ export interface VariantHistory {
   readonly scores: readonly ComparedScore[];
 }
 
-interface Row {
+interface ScoreRow {
   readonly variant: string | null;
   readonly geography_id: string | null;
   readonly company_id: string | null;
@@ -64,7 +65,7 @@ export async function readScores(
   database: Database,
   id: string,
 ): Promise<PastScore[]> {
-  const rows = await database.query<Row>(
+  const rows = await database.query<ScoreRow>(
     `select r.variant, p.geography_id, p.company_id, p.period::text as period,
        p.churn_probability as score, p.model_name, p.model_version, r.attempt,
        p.scoring_run_id, r.mlflow_run_id, p.row_number, p.prediction_timestamp as scored_at
@@ -232,46 +233,49 @@ async function describeHistory(
     score.scoringRunId !== undefined &&
     score.scoringRunId === scores[index + 1]?.scoringRunId
   );
-  const table = await tableText(
+  const columns: readonly HistoryColumn[] = [
+    ["period", "date", (score) => score.period],
+    [names?.probability ?? "score", "number", ({ score }) => score.toFixed(4)],
+    ["change", "number", (score) => signed(score.change)],
+    ["model", "text", (score) => score.modelName, model === undefined],
+    ["version", "text", (score) => score.modelVersion],
+    ["attempt", "integer", (score) => score.attempt],
+    ["run", "integer", (score) => score.scoringRunId],
+    ["row", "integer", (score) => score.rowNumber, repeats],
     [
-      { name: "period", type: "date" },
-      { name: names?.probability ?? "score", type: "number" },
-      { name: "change", type: "number" },
-      ...model === undefined ? [{ name: "model", type: "text" as const }] : [],
-      { name: "version", type: "text" },
-      { name: "attempt", type: "integer" },
-      { name: "run", type: "integer" },
-      ...repeats ? [{ name: "row", type: "integer" as const }] : [],
-      { name: "scored (UTC)", type: "date" },
-      ...current.length === scores.length
-        ? []
-        : [{ name: "", type: "text" as const }],
+      "scored (UTC)",
+      "date",
+      (score) => score.scoredAt.slice(0, 16).replace("T", " "),
     ],
-    scores.map((score) => [
-      score.period,
-      score.score.toFixed(4),
-      score.change === undefined ? null : signed(score.change),
-      ...model === undefined ? [score.modelName ?? null] : [],
-      score.modelVersion,
-      toCell(score.attempt),
-      toCell(score.scoringRunId),
-      ...repeats ? [toCell(score.rowNumber)] : [],
-      score.scoredAt.slice(0, 16).replace("T", " "),
-      ...current.length === scores.length
-        ? []
-        : [score.isCurrent ? null : "superseded"],
-    ]),
+    [
+      "",
+      "text",
+      (score) => score.isCurrent ? undefined : "superseded",
+      current.length < scores.length,
+    ],
+  ];
+  const shown = columns.filter(([, , , isShown = true]) => isShown);
+  const table = await tableText(
+    shown.map(([name, type]) => ({ name, type })),
+    scores.map((score) =>
+      shown.map(([, , toCell]) => toCell(score)?.toString() ?? null)
+    ),
     { columns: width },
   );
   return `${head}\n\n${table.trimEnd()}`;
 }
 
-function toCell(value: number | undefined): string | null {
-  return value === undefined ? null : String(value);
-}
+/** A column of the table: name, type, cell, and whether it is shown, true by default. */
+type HistoryColumn = readonly [
+  name: string,
+  type: OutputColumn["type"],
+  toCell: (score: ComparedScore) => string | number | undefined,
+  isShown?: boolean,
+];
 
 /** Returns a change with its sign; a change that rounds to zero has none. */
-function signed(change: number): string {
+function signed(change: number | undefined): string | undefined {
+  if (change === undefined) return undefined;
   const text = change.toFixed(4);
   return Number(text) === 0 ? "0.0000" : change > 0 ? `+${text}` : text;
 }
