@@ -1,4 +1,5 @@
 /** Checks Postgres: connection, version, TLS, rights, tables and roles. */
+import { listSome } from "../base/phrases.ts";
 import { shellWord } from "../config/variant.ts";
 import { type Database, quoteIdentifier } from "../database/database.ts";
 import type { PostgresSettings } from "../database/postgres.ts";
@@ -273,12 +274,9 @@ export async function checkRoles(
       if (all.length === 0) {
         return { state: "ok", detail: "churn_writer, churn_reader" };
       }
-      const more = all.length - 2;
       return {
         state: "warning",
-        detail: `missing: ${all.slice(0, 2).join("; ")}${
-          more > 0 ? ` and ${more} more` : ""
-        }`,
+        detail: `missing: ${listSome(all, 2, { separator: "; " })}`,
         remedy: "deno task setup",
         hint: "with a login that may create roles",
       };

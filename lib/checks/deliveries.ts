@@ -11,6 +11,7 @@ import type { Services } from "../services/services.ts";
 import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
 import type { InputsOf } from "./files.ts";
 import { inParallel } from "../base/parallel.ts";
+import { countOf } from "../base/phrases.ts";
 
 /** Compares what each variant's inputs hold with what was scored. @param options `mlflow`: undefined if the registry cannot be used; `why`: the reason if the ledger cannot be read. */
 export async function checkDeliveries(
@@ -145,6 +146,5 @@ async function findStale(
 }
 
 function ageOf(period: string): string {
-  const days = ageInDays(period, new Date());
-  return days === 1 ? "1 day old" : `${days} days old`;
+  return `${countOf(ageInDays(period, new Date()), "day")} old`;
 }

@@ -7,6 +7,7 @@ import { locationOf } from "../services/variant-files.ts";
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
 import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
 import { inParallel } from "../base/parallel.ts";
+import { countOf } from "../base/phrases.ts";
 
 const group = "Files";
 
@@ -131,7 +132,7 @@ async function checkVariant(
       detail: `${wanted.length} files for log-model (${toMegabytes(bytes)}), ${
         periods === 0
           ? `input ${inputs.uri}`
-          : `${periods} ${periods === 1 ? "period" : "periods"} of inputs`
+          : `${countOf(periods, "period")} of inputs`
       }`,
     };
   }

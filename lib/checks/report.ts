@@ -1,5 +1,6 @@
 /** Shows checks as one screen of text and as JSON. */
 import type { Outcome } from "../base/outcome.ts";
+import { countOf } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 import { wrap } from "../base/wrap.ts";
 import { type Check, exitCodeOf, groups, type State } from "./check.ts";
@@ -124,9 +125,7 @@ function summarize(
   const parts = [
     ...wrong > 0 ? [`${wrong} wrong`] : [],
     ...unreachable > 0 ? [`${unreachable} unreachable`] : [],
-    ...warnings > 0
-      ? [`${warnings} ${warnings === 1 ? "warning" : "warnings"}`]
-      : [],
+    ...warnings > 0 ? [countOf(warnings, "warning")] : [],
     `${ok} ok`,
   ];
   return `${parts.join(", ")}. Nothing was changed.`;

@@ -1,5 +1,6 @@
 /** Checks the environment and `variants.yaml`. */
 import { messageOf, UsageError } from "../base/errors.ts";
+import { countOf, listSome } from "../base/phrases.ts";
 import {
   type Config,
   type Environment,
@@ -108,9 +109,9 @@ async function checkVariants(
         ...subject,
         state: titles.length > 0 ? "ok" : "warning",
         detail: titles.length > 0
-          ? `${titles.length} ${
-            titles.length === 1 ? "variant" : "variants"
-          }: ${shorten(titles)}`
+          ? `${countOf(titles.length, "variant")}: ${
+            listSome(titles, shownVariants, { separator: "; " })
+          }`
           : "no variants listed: --all and the schedule score nothing",
       },
     };
@@ -124,9 +125,3 @@ async function checkVariants(
 
 /** Variants that are named; further ones are counted. */
 const shownVariants = 6;
-
-function shorten(titles: readonly string[]): string {
-  const shown = titles.slice(0, shownVariants).join("; ");
-  const more = titles.length - shownVariants;
-  return more > 0 ? `${shown} and ${more} more` : shown;
-}

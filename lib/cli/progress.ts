@@ -1,5 +1,6 @@
 /** Shows how far a long step is: as a bar that is redrawn in a terminal, or as a line now and then in a log. */
 import type { Progress } from "../base/log.ts";
+import { countOf } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 
 /** Where progress is shown. */
@@ -148,7 +149,7 @@ function toLastLine(state: ProgressState): string {
 function countsOf({ rows, seconds }: ProgressState) {
   const perSecond = seconds > 0 ? rows / seconds : 0;
   return {
-    rows: `${toCount(rows)} ${rows === 1 ? "row" : "rows"}`,
+    rows: countOf(rows, "row"),
     rate: `${toCount(toTwoDigits(perSecond))} rows/s`,
   };
 }

@@ -4,6 +4,7 @@ import { abortable } from "../base/abortable.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { toCount } from "../base/flag-value.ts";
 import type { Outcome } from "../base/outcome.ts";
+import { countOf } from "../base/phrases.ts";
 import type { QueryResult } from "../database/read-only.ts";
 import type { ResultSink, TextRow } from "../rows/output.ts";
 import {
@@ -128,9 +129,7 @@ export async function writeResult(
   if (file) {
     return {
       report: { ...toReport(count), format, output },
-      text: `Wrote ${
-        left ?? `${number} ${count === 1 ? "row" : "rows"}`
-      } to ${output}`,
+      text: `Wrote ${left ?? countOf(count, "row")} to ${output}`,
     };
   }
   if (left !== undefined) log.warn(`These are ${left}`);

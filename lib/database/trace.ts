@@ -1,4 +1,5 @@
 /** Reports each statement that a database runs. */
+import { countOf } from "../base/phrases.ts";
 import type { TextRow } from "../rows/output.ts";
 import type { Database, Queryable, Transaction } from "./database.ts";
 
@@ -99,11 +100,7 @@ function report(
   statement: string,
 ): void {
   const time = `${Math.round(performance.now() - startMs)} ms`;
-  const what = rows === undefined
-    ? "failed"
-    : rows === 1
-    ? "1 row"
-    : `${rows} rows`;
+  const what = rows === undefined ? "failed" : countOf(rows, "row");
   trace(`SQL ${time}, ${what}: ${shorten(statement)}`);
 }
 

@@ -1,4 +1,5 @@
 /** Judges whether a batch keeps the contract of its data. A broken delivery is repaired at its source; a new model would learn from it. */
+import { countOf } from "../base/phrases.ts";
 import { type Names, usualNames } from "../config/names.ts";
 import { shareNoise } from "../statistics/drift.ts";
 import {
@@ -202,8 +203,8 @@ function judgeRows(
   return [{
     check: "rows",
     severity,
-    reason: `${rows} rows, ${usual} in the median of ${sorted.length} earlier ${
-      sorted.length === 1 ? "run" : "runs"
+    reason: `${rows} rows, ${usual} in the median of ${
+      countOf(sorted.length, "earlier run")
     } (warns at a factor of ${warn}, fails at ${fail})`,
   }];
 }

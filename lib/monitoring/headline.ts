@@ -1,4 +1,5 @@
 /** Says in one sentence what state a variant is in, why, and what to do. */
+import { listSome } from "../base/phrases.ts";
 import { type ColumnDrift, largestChange } from "./column-drift.ts";
 import { judgedColumns, sortedByConcern } from "./columns.ts";
 import { type MonitoringResult, namesOf, periodOf } from "./result.ts";
@@ -62,10 +63,7 @@ function toSentence(
   const { subject, causes, action } = explanation;
   const period = periodOf(run);
   const most = 2;
-  const more = causes.length - most;
-  const cause = more > 0
-    ? `${causes.slice(0, most).join(", ")} and ${more} more`
-    : listed(causes);
+  const cause = causes.length > most ? listSome(causes, most) : listed(causes);
   // Where nothing failed, such as for an old model, the reason is part of the sentence.
   const todo = !verdict.retrain
     ? action

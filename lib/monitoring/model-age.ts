@@ -1,4 +1,5 @@
 /** How old a run's model is, and whether it is too early to retrain again. */
+import { countOf } from "../base/phrases.ts";
 import { ageInDays, type Period, toDay } from "../config/periods.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { PastVerdict } from "./result.ts";
@@ -48,7 +49,7 @@ export function findCoolDown(
     ageInDays(dayOf(version.createdMs), run.finishedAt);
   if (loggedDays !== undefined && loggedDays < coolDownDays) {
     return `version ${version?.version} was logged ${
-      describeDays(loggedDays)
+      countOf(loggedDays, "day")
     } ago`;
   }
   const advised = history.find(({ retrain, scoring_run_id: id }) =>
@@ -58,14 +59,10 @@ export function findCoolDown(
   const advisedDays = ageInDays(advised.period, new Date(run.period));
   if (advisedDays >= coolDownDays) return undefined;
   return `retraining was advised for ${advised.period}, ${
-    describeDays(advisedDays)
+    countOf(advisedDays, "day")
   } before`;
 }
 
 function dayOf(timeMs: number): Period {
   return toDay(new Date(timeMs));
-}
-
-function describeDays(days: number): string {
-  return `${days} ${days === 1 ? "day" : "days"}`;
 }

@@ -1,4 +1,5 @@
 /** Renders one page over all variants: the state of each, its sentence, its trend, and a link to its own page. */
+import { countOf, listSome } from "../base/phrases.ts";
 import { badge, name, text } from "./html.ts";
 import { toHeadline } from "./headline.ts";
 import { page } from "./page.ts";
@@ -60,12 +61,10 @@ export function toHtmlOverview(entries: readonly OverviewEntry[]): string {
       stated.filter(({ result }) => !result).map(({ title }) => title),
     ],
   ] as const;
-  const total = `${stated.length} ${
-    stated.length === 1 ? "variant" : "variants"
-  }`;
+  const total = countOf(stated.length, "variant");
   const told = parts.filter(([, titles]) => titles.length > 0).map((
     [what, titles],
-  ) => `${titles.length} ${what} (${listed(titles)})`);
+  ) => `${titles.length} ${what} (${listSome(titles, 5)})`);
   const sentence = told.length === 0
     ? `None of ${total} failed or warned.`
     : `Of ${total}, ${told.join(", ")}.`;
@@ -140,8 +139,8 @@ function trends(
       )
     }`;
   const last = periods.at(-1);
-  return `<div class="push"><p class="soft">${cells.length} ${
-    cells.length === 1 ? "period" : "periods"
+  return `<div class="push"><p class="soft">${
+    countOf(cells.length, "period")
   } to ${
     text(last?.label ?? "")
   }</p>${strip}<div class="pair"><div>${auc}</div><div><p class="soft">score PSI ${
@@ -171,11 +170,4 @@ function worstOf({ data, drift, performance }: PeriodPoint): Severity {
     [data, drift, performance === "unknown" ? undefined : performance]
       .includes(severity)
   ) ?? "unknown";
-}
-
-function listed(titles: readonly string[]): string {
-  const most = 5;
-  return titles.length > most
-    ? `${titles.slice(0, most).join(", ")} and ${titles.length - most} more`
-    : titles.join(", ");
 }

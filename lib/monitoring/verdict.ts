@@ -1,4 +1,5 @@
 /** Names the verdicts, and derives the advice to retrain from them. */
+import { listSome } from "../base/phrases.ts";
 import type { Bands } from "../config/monitoring.ts";
 
 /** A verdict. `not-enough-data` and `unknown` are neither good nor bad; a note or reason explains them. */
@@ -120,9 +121,7 @@ function findCause(
   }
   if (data === "fail") return undefined;
   if (drift === "fail" && lasting.length > 0) {
-    const names = lasting.slice(0, 3).join(", ");
-    const more = lasting.length > 3 ? ` and ${lasting.length - 3} more` : "";
-    return `drift of ${names}${more} failed in two adjacent periods`;
+    return `drift of ${listSome(lasting, 3)} failed in two adjacent periods`;
   }
   if (age && age.days > age.maxDays) {
     return `the model was trained ${age.days} days before, the limit is ${age.maxDays}`;

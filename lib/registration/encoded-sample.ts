@@ -1,6 +1,7 @@
 /** Compares a candidate's features with those that pandas made of the same rows for training. */
 import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
+import { listSome } from "../base/phrases.ts";
 import { plainRecipe } from "../rows/recipe.ts";
 import { readFeatures } from "../rows/read.ts";
 import { asData, type InputFile } from "../services/variant-files.ts";
@@ -67,7 +68,9 @@ export async function checkEncoded(
     throw new InputError(
       `Cannot compare ${uri} with ${encoded.sample}: the model has no ${
         extra.length === 1 ? "column" : "columns"
-      } ${listed(extra)}; expected the columns that it was trained on`,
+      } ${
+        listSome(extra.map((name) => `"${name}"`), shownColumns)
+      }; expected the columns that it was trained on`,
     );
   }
   const { ids } = found;
@@ -114,12 +117,6 @@ export async function checkEncoded(
 /** Both are missing, or the same number; 0 and -0 are the same. */
 function isSame(a: number, b: number): boolean {
   return a === b || Number.isNaN(a) && Number.isNaN(b);
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length - shownColumns;
-  return names.slice(0, shownColumns).map((name) => `"${name}"`).join(", ") +
-    (more > 0 ? ` and ${more} more` : "");
 }
 
 function shownId(id: string | null | undefined): string {

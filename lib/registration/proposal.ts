@@ -1,5 +1,6 @@
 /** Proposes which columns of a sample are a model's features, the id and the label, and says why. */
 import { InputError } from "../base/errors.ts";
+import { listSome } from "../base/phrases.ts";
 import { openCategories } from "../rows/categories.ts";
 import type { InputRow } from "../rows/json.ts";
 
@@ -368,8 +369,5 @@ function fold(name: string): string {
 
 /** Returns names in quotes, at most `most` of them. */
 function list(names: readonly string[], most = 8): string {
-  const shown = names.slice(0, most).map((name) => `"${name}"`).join(", ");
-  return names.length > most
-    ? `${shown} and ${names.length - most} more`
-    : shown;
+  return listSome(names.map((name) => `"${name}"`), most);
 }

@@ -2,6 +2,7 @@
 import { InputError, UsageError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import type { Log } from "../base/log.ts";
+import { listSome } from "../base/phrases.ts";
 import type { VariantEntry } from "./variants-text.ts";
 import { dayIn } from "../config/periods.ts";
 import { shellWord, type Variant } from "../config/variant.ts";
@@ -106,7 +107,7 @@ export function toScaffold(
   if (missingValue !== undefined) {
     log.info(`missing value: ${missingValue}, as variants.yaml says`);
   }
-  log.info(`features: ${describe(features.names)}; ${features.reason}`);
+  log.info(`features: ${listSome(features.names, 6)}; ${features.reason}`);
 
   const outcome = decideOutcome(files, { choices, label, givesProbability });
   const paths = toPaths(files, { outcome, choices });
@@ -428,11 +429,6 @@ function fileName(uri: string): string {
 /** Returns the suffix of a file's name with that of its compression: `.csv.gz`. */
 function suffixOf(name: string): string {
   return /(\.[a-z]{1,9})?\.[A-Za-z][A-Za-z0-9]{0,9}$/.exec(name)?.[0] ?? "";
-}
-
-function describe(names: readonly string[]): string {
-  const shown = names.slice(0, 6).join(", ");
-  return names.length > 6 ? `${shown} and ${names.length - 6} more` : shown;
 }
 
 function encode(text: string): Uint8Array {

@@ -1,6 +1,7 @@
 /** Finds out how a CSV file is written: its delimiter, its quote and its header. */
 import { isUtf8 } from "node:buffer";
 import { InputError } from "../base/errors.ts";
+import { countOf } from "../base/phrases.ts";
 import { isMissingText, readBoolean, readDecimal } from "./csv-cells.ts";
 import { RecordScanner } from "./csv-record.ts";
 
@@ -104,11 +105,9 @@ export function readCsvHeader(
     names,
     length: next,
     lines: line - 1 + scanner.lines,
-    sentence: `read as CSV: ${names.length} ${
-      names.length === 1 ? "column" : "columns"
-    }, separated by ${shown(dialect.delimiter)}, quoted by ${
-      shown(dialect.quote)
-    }`,
+    sentence: `read as CSV: ${countOf(names.length, "column")}, separated by ${
+      shown(dialect.delimiter)
+    }, quoted by ${shown(dialect.quote)}`,
   };
 }
 

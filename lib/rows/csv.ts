@@ -3,6 +3,7 @@
  * block as rows, or without an object per row straight into an encoder. Both
  * ways accept the same rows and give the same numbers.
  */
+import { countOf } from "../base/phrases.ts";
 import { isUtf8 } from "node:buffer";
 import { toCode } from "../model/mod.ts";
 import {
@@ -235,7 +236,7 @@ class RecordReader {
     }
     const { count } = scanner;
     if (count !== names.length) {
-      const cells = count === 1 ? "1 cell" : `${count} cells`;
+      const cells = countOf(count, "cell");
       throw new RowError({
         place,
         verb: "use",

@@ -1,5 +1,6 @@
 /** The features of a whole file, and what its rows lack, over the blocks of {@linkcode RowEncoder}. */
 import { InputError } from "../base/errors.ts";
+import { listSome } from "../base/phrases.ts";
 import { isMissing } from "./apply-steps.ts";
 import { cellOf, type Column } from "./cells.ts";
 import {
@@ -248,15 +249,12 @@ export function missingColumns(
   { file, recipe }: Pick<FeatureOptions, "file" | "recipe">,
 ): InputError {
   const [first] = lost;
-  const names = lost.slice(0, 5).map(({ name }) => `"${name}"`).join(", ");
+  const names = listSome(lost.map(({ name }) => `"${name}"`), 5);
   const step = recipe.oneHot.find(({ prefix }) =>
     first!.name.startsWith(prefix)
   );
-  const more = lost.length > 5 ? ` and ${lost.length - 5} more` : "";
   return new InputError(
-    `Cannot use ${file}: ${
-      lost.length === 1 ? "column" : "columns"
-    } ${names}${more} ${
+    `Cannot use ${file}: ${lost.length === 1 ? "column" : "columns"} ${names} ${
       lost.length === 1 ? "is" : "are"
     } missing in all ${rows} rows ` +
       `(a value that is not known is null, but the column must be there)` +

@@ -1,6 +1,7 @@
 /** All scores of one id: read from the predictions, compared with the period before, and shown. */
 import { InputError } from "../base/errors.ts";
 import type { Outcome } from "../base/outcome.ts";
+import { countOf } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 import type { Variants, VariantSettings } from "../config/variants.ts";
 import type { Database } from "../database/database.ts";
@@ -226,7 +227,7 @@ async function describeHistory(
     ? ""
     : `${settings.idColumn} `;
   const head = `${oneLine(`${column}${id}`)}, ${title}: ${
-    current.length === 1 ? "1 period" : `${current.length} periods`
+    countOf(current.length, "period")
   }${model === undefined ? "" : `, ${oneLine(model)}`}`;
   // Rows of one run that repeat the id are told apart by their number.
   const repeats = scores.some((score, index) =>

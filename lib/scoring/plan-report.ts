@@ -1,5 +1,6 @@
 /** Describes what a call of `predict` would do, as JSON and as text. */
 import type { Outcome } from "../base/outcome.ts";
+import { countOf } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 import { wrap } from "../base/wrap.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -20,7 +21,7 @@ import type { FailOn } from "./fail-on.ts";
 import type { InputChoice } from "./inputs.ts";
 import type { ScoringRun } from "./ledger.ts";
 import type { PredictionPlan, Production } from "./plan.ts";
-import { countOf, type Place, toSize, toTable } from "./plan-table.ts";
+import { type Place, toSize, toTable } from "./plan-table.ts";
 import { actionOf, isUsable, type PlannedBatch } from "./planned-batch.ts";
 import { describeCopy, describeProblem } from "./report.ts";
 

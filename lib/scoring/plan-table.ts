@@ -1,4 +1,5 @@
 /** Shows the batches of a plan as a table. */
+import { countOf } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 import { toDay } from "../config/periods.ts";
 import { type InputBatch, sizeOf } from "../services/input-batches.ts";
@@ -12,15 +13,6 @@ import {
 
 /** Returns how a file is shown. */
 export type Place = (uri: string) => string;
-
-/** Returns a number with its noun: `1,200 rows`. */
-export function countOf(
-  count: number,
-  noun: string,
-  plural = `${noun}s`,
-): string {
-  return `${count.toLocaleString("en-US")} ${count === 1 ? noun : plural}`;
-}
 
 /** Returns bytes as people read them: `112 kB`. */
 export function toSize(bytes: number): string {

@@ -13,6 +13,7 @@ import type { Names } from "../config/names.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { Log } from "../base/log.ts";
+import { countOf } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 import { type Period, toDay } from "../config/periods.ts";
 import { isProbability } from "./model-output.ts";
@@ -242,7 +243,9 @@ function describeBatch(
     const isOther = ledger?.modelName !== version.name ||
       ledger.modelVersion !== String(version.version);
     return `Nothing new for ${title}: ${uri} was already scored${ofPeriod}:\n` +
-      `  ${ledger?.rows} rows, with version ${ledger?.modelVersion} on ${
+      `  ${
+        ledger && countOf(ledger.rows, "row")
+      }, with version ${ledger?.modelVersion} on ${
         ledger && toDay(ledger.finishedAt)
       }\n` +
       `  \`${command({ batch, force: true })}\` scores them again${
@@ -253,14 +256,14 @@ function describeBatch(
   }
   const isCorrection = !dryRun && ledger !== undefined && ledger.hasPeriod &&
     ledger.attempt > 1;
-  return `${
-    dryRun ? "Would store" : "Scored"
-  } ${scored.rows} ${settings.names.entities} of ${title} with ${version.name} version ${version.version}${ofPeriod}\n` +
+  return `${dryRun ? "Would store" : "Scored"} ${
+    countOf(scored.rows, settings.names.entity, settings.names.entities)
+  } of ${title} with ${version.name} version ${version.version}${ofPeriod}\n` +
     (isCorrection
       ? `  as attempt ${ledger.attempt} of the period, which replaces the earlier ones in churn_predictions_current\n`
       : "") +
     `  from ${uri}${
-      batch.parts.length > 1 ? ` (${batch.parts.length} files)` : ""
+      batch.parts.length > 1 ? ` (${countOf(batch.parts.length, "file")})` : ""
     }${
       batch.source === "local-fallback"
         ? " (local fallback; the bucket was not used)"
@@ -275,8 +278,7 @@ function describeBatch(
 }
 
 function describeSetAside(rows: number, dryRun: boolean): string {
-  const what = rows === 1 ? "1 row" : `${rows} rows`;
-  return `${what} that cannot be used, with the reasons ${
+  return `${countOf(rows, "row")} that cannot be used, with the reasons ${
     dryRun ? "that would be in" : "in"
   }`;
 }

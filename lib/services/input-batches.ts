@@ -8,6 +8,7 @@ import {
   UsageError,
 } from "../base/errors.ts";
 import { type Log, noLog } from "../base/log.ts";
+import { listSome } from "../base/phrases.ts";
 import {
   dayIn,
   fillPeriod,
@@ -147,8 +148,7 @@ export async function findNamedBatch(
 
 /** Returns the first file, and how many others there are. */
 function describeFiles(files: readonly { uri: string }[]): string {
-  const [first, ...others] = new Set(files.map(({ uri }) => uri));
-  return others.length === 0 ? first! : `${first} and ${others.length} more`;
+  return listSome([...new Set(files.map(({ uri }) => uri))], 1);
 }
 
 async function matchingBatch(
@@ -444,13 +444,11 @@ function warnOfUnmatched(
     if (isHidden || path.split("/").length > depth + 1) return false;
     return (dayIn(below) ?? "") > newest && !matchPath(own, path);
   });
-  const [first, ...others] = missed.map(({ path }) => uriOf(store, path));
-  if (first === undefined) return;
-  const shown = [first, ...others.slice(0, shownFiles - 1)];
-  const more = missed.length - shown.length;
+  if (missed.length === 0) return;
+  const shown = missed.map(({ path }) => uriOf(store, path));
   log.warn(
-    `Not scored: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}: ${
-      others.length === 0 ? "the name has" : "the names have"
+    `Not scored: ${listSome(shown, shownFiles)}: ${
+      missed.length === 1 ? "the name has" : "the names have"
     } a period${
       newest === "" ? "" : ` after ${newest}`
     }, but inputs are ${own.text}, and {period} is a day or an ISO week that exists; rename the files, or correct "inputs" in variants.yaml`,

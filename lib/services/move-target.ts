@@ -11,6 +11,7 @@ import {
   type Table,
 } from "../database/tables.ts";
 import { InputError } from "../base/errors.ts";
+import { countOf, listSome } from "../base/phrases.ts";
 
 /** The tables that are moved to one database. */
 export interface TableGroup {
@@ -95,7 +96,7 @@ export async function isMoved(
   if (found.length === 0) return false;
   throw new InputError(
     `Cannot move to ${description}: it is in use, with ${
-      listSome(found)
+      listSome(found, 5)
     }; rows of two stores are not merged, so name an empty database, which \`deno task move\` creates if it does not exist`,
   );
 }
@@ -138,7 +139,7 @@ async function checkComplete(
   if (missing.size === 0) return;
   throw new InputError(
     `Cannot move again: the embedded store was moved to ${description} before, which now lacks ${missing.size} of its entries (${
-      listSome([...missing])
+      listSome([...missing], 5)
     }); either they were deleted there, or the embedded store was used after the move: then score that data again with the services`,
   );
 }
@@ -168,7 +169,7 @@ async function findOthers(
     if (!group.isExclusive && !isOurs) continue;
     if (isOurs && await hasEqualRows(source, target, name)) continue;
     const rows = await countRows(target, name);
-    found.push(`${name} (${rows} ${rows === 1 ? "row" : "rows"})`);
+    found.push(`${name} (${countOf(rows, "row")})`);
   }
   return found;
 }
@@ -261,9 +262,4 @@ export function checkHeads(
   throw new InputError(
     `Cannot move MLflow's tables to ${description}: they have the head ${own} in the embedded store and ${other} there; use an empty database, and upgrade it with \`mlflow db upgrade\` after the move`,
   );
-}
-
-function listSome(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(", ");
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }

@@ -6,6 +6,7 @@
 import { type Database, type Queryable } from "../database/database.ts";
 import { isCode, toOneStatement, underSetupLock } from "../database/admin.ts";
 import { InputError, UsageError } from "../base/errors.ts";
+import { listSome } from "../base/phrases.ts";
 import { releases } from "../mlflow/schema-version.ts";
 
 /** What {@linkcode ensureMlflowSchema} found or created. */
@@ -160,7 +161,7 @@ export async function checkMayExtend(database: Database): Promise<void> {
   if (!first) return;
   throw new UsageError(
     `Cannot extend the prediction tables as ${database.description}: ${
-      listSome(foreign.map(({ name }) => name))
+      listSome(foreign.map(({ name }) => name), 5)
     } belong to ${first.owner}; run setup with that login, or grant its role to this one`,
   );
 }
@@ -281,7 +282,7 @@ async function findHead(
   if (!others.includes("alembic_version")) {
     throw new InputError(
       `Cannot use ${description} for MLflow: it has tables (${
-        listSome(others)
+        listSome(others, 5)
       }) but no alembic_version; use an empty database or one that MLflow created`,
     );
   }
@@ -289,7 +290,7 @@ async function findHead(
   if (heads.length !== 1 || !others.includes("experiments")) {
     throw new InputError(
       `Cannot use ${description} for MLflow: its alembic_version has ${heads.length} rows and its tables are ${
-        listSome(others)
+        listSome(others, 5)
       }, so another program created it or an upgrade failed; use an empty database or one that MLflow created`,
     );
   }
@@ -399,9 +400,4 @@ async function appliedNumbers(
     `select number from ${migrationsTable}`,
   );
   return new Set(rows.map(({ number }) => number));
-}
-
-function listSome(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(", ");
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }

@@ -122,12 +122,13 @@ async function openStore() {
     run: (
       name: string,
       args: readonly string[],
-      { code = 0, more = {} }: {
+      { code = 0, more = {}, json = true }: {
         code?: number;
         more?: Readonly<Record<string, string>>;
+        json?: boolean;
       } = {},
     ): Promise<Ended> =>
-      runCommand(name, args, { env: { ...env, ...more }, code }),
+      runCommand(name, args, { env: { ...env, ...more }, code, json }),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
@@ -279,13 +280,17 @@ Deno.test("predict --bad-rows sets rows of every text format aside", async (t) =
 
   await t.step("a dry run counts, and writes nothing", async () => {
     const badRows = `${folder}/bad/dry.jsonl`;
-    const { report } = await run("predict", [
+    const args = [
       `--input=${folder}/a.jsonl`,
       `--bad-rows=${badRows}`,
       "--dry-run",
       "--force",
-    ]);
+    ];
+    const { report } = await run("predict", args);
     strictEqual(report.rows_set_aside, 1);
+    const { stdout } = await run("predict", args, { json: false });
+    match(stdout, /^Would store 1 player of /m);
+    match(stdout, /^ {2}set aside: 1 row that cannot be used/m);
     await refuses(() => Deno.stat(badRows));
   });
 });

@@ -104,6 +104,7 @@ const pure: readonly string[] = [
   "lib/monitoring/performance-text.ts",
   "lib/monitoring/performance.ts",
   "lib/monitoring/pooled.ts",
+  "lib/base/phrases.ts",
   "lib/base/printable.ts",
   "lib/rows/recipe.ts",
   "lib/base/nearest.ts",

@@ -1,0 +1,41 @@
+/** Numbers and lists as people read them. */
+
+/**
+ * Returns a number with its noun.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(countOf(1, "row"), "1 row");
+ * strictEqual(countOf(1200, "batch", "batches"), "1,200 batches");
+ * ```
+ */
+export function countOf(
+  count: number,
+  noun: string,
+  plural = `${noun}s`,
+): string {
+  return `${count.toLocaleString("en-US")} ${count === 1 ? noun : plural}`;
+}
+
+/**
+ * Returns the first items and how many others there are.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(listSome(["a", "b", "c", "d"], 2), "a, b and 2 more");
+ * strictEqual(listSome(["a", "b"], 2), "a, b");
+ * ```
+ *
+ * @param most How many items are named.
+ */
+export function listSome(
+  items: readonly string[],
+  most: number,
+  { separator = ", " }: { separator?: string } = {},
+): string {
+  const shown = items.slice(0, most).join(separator);
+  const others = items.length - most;
+  return others > 0 ? `${shown} and ${others} more` : shown;
+}
