@@ -3,7 +3,7 @@ import { commandFor } from "../config/variant.ts";
 import { ageInDays, toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import { findProblems, readRuns, worthSaying } from "../scoring/deliveries.ts";
-import { findChanged } from "../scoring/inputs.ts";
+import { describeReplacement, findChanged } from "../scoring/inputs.ts";
 import type { ScoringRun } from "../scoring/ledger.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
@@ -112,6 +112,13 @@ async function checkNewest(
     const detail = `${facts}; ${stale.changed}`;
     return { state: "warning", detail, remedy: predict };
   }
+  if (stale?.replaced) {
+    return {
+      state: "warning",
+      detail: `${facts}; ${stale.replaced.detail}`,
+      remedy: `${predict} --period ${stale.replaced.period} --force`,
+    };
+  }
   if (stale?.sideFile) {
     return {
       state: "warning",
@@ -124,12 +131,20 @@ async function checkNewest(
     : { state: "warning", detail: facts, remedy: predict };
 }
 
-/** Says which scored periods changed since, or why the side file of the newest contradicts it. */
+/** What is wrong with periods that were scored; at most one of the fields is set. */
+interface Stale {
+  readonly changed?: string;
+  /** A period whose content is what an earlier attempt scored. */
+  readonly replaced?: { readonly detail: string; readonly period: string };
+  readonly sideFile?: string | undefined;
+}
+
+/** Says which scored periods changed since, which one has the content of an earlier attempt again, or why the side file of the newest contradicts it. */
 async function findStale(
   services: Services,
   batches: readonly InputBatch[],
   { runs }: { runs: readonly ScoringRun[] },
-): Promise<{ changed?: string; sideFile?: string | undefined }> {
+): Promise<Stale> {
   const { changed, same } = await findChanged(services, batches, { runs });
   const [first] = changed;
   if (first) {
@@ -140,6 +155,11 @@ async function findStale(
           changed.at(-1)?.period
         }`,
     };
+  }
+  for (const each of same) {
+    const detail = describeReplacement(each);
+    if (detail === undefined) continue;
+    return { replaced: { detail, period: each.run.period } };
   }
   const [said] = await worthSaying(services, same, { choice: everything });
   return { sideFile: said?.failure ?? said?.incomplete };

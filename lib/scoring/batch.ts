@@ -77,7 +77,9 @@ export interface StoredBatch {
 }
 
 /** Returns a skipped batch as a result. */
-export function asStored({ batch, run }: SkippedBatch): StoredBatch {
+export function asStored(
+  { batch, run }: Pick<SkippedBatch, "batch" | "run">,
+): StoredBatch {
   return { batch, scored: undefined, ledger: run, mlflowRunId: undefined };
 }
 

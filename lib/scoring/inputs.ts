@@ -149,6 +149,8 @@ function warnOfUnnamedPeriod({ log }: Services, batch: InputBatch): void {
 export interface SkippedBatch {
   readonly batch: InputBatch;
   readonly run: ScoringRun;
+  /** The newest attempt of its period, if that scored other content, so that readers see that content. */
+  readonly replacement: ScoringRun | undefined;
 }
 
 /** A file that has the same content as an earlier one of its batch, and is left out. */
@@ -195,8 +197,8 @@ export async function sortInputs(
       ? undefined
       : await findKnown(services, batch, options.runs);
     if (run) {
-      warnIfReplaced(services, run, options.runs);
-      skipped.push({ batch, run });
+      const replacement = findReplacement(run, options.runs);
+      skipped.push({ batch, run, replacement });
     } else fresh.push(batch);
   }
   return { fresh, skipped, copies };
@@ -238,20 +240,23 @@ export function isExplicit({ named, period, from, to }: InputChoice): boolean {
   return (named ?? period ?? from ?? to) !== undefined;
 }
 
-/** Warns if a period has its earlier content again, but a later attempt with other content is what readers see. */
-function warnIfReplaced(
-  { log }: Services,
+function findReplacement(
   run: ScoringRun,
   runs: readonly ScoringRun[],
-): void {
-  if (!run.hasPeriod) return;
+): ScoringRun | undefined {
+  if (!run.hasPeriod) return undefined;
   const newest = runs.find(({ hasPeriod, period }) =>
     hasPeriod && period === run.period
   );
-  if (!newest || newest.contentSha256 === run.contentSha256) return;
-  log.warn(
-    `${run.inputUri} has the content of attempt ${run.attempt} of ${run.period} again, but churn_predictions_current shows attempt ${newest.attempt}, whose content was another; --period ${run.period} --force scores it again`,
-  );
+  return newest?.contentSha256 === run.contentSha256 ? undefined : newest;
+}
+
+/** Says that a period has the content of an earlier attempt again, which only `--force` scores again; undefined if readers see that content. */
+export function describeReplacement(
+  { run, replacement }: SkippedBatch,
+): string | undefined {
+  return replacement &&
+    `the data of ${run.period} have the content of attempt ${run.attempt} again, but churn_predictions_current shows attempt ${replacement.attempt}, whose content was another`;
 }
 
 /** Bytes of a batch that is hashed before it is scored, because reading it twice costs nothing. */

@@ -315,11 +315,17 @@ function nextCommand(
   const last = skipped.at(-1);
   const isOther = last && (last.run.modelName !== version.name ||
     last.run.modelVersion !== String(version.version));
-  return isOther
-    ? `Nothing was changed. The newest data were scored with ${last.run.modelName} version ${last.run.modelVersion};\n` +
+  if (isOther) {
+    return `Nothing was changed. The newest data were scored with ${last.run.modelName} version ${last.run.modelVersion};\n` +
       `to score them with version ${version.version}: \`${
         command({ batch: last.batch, force: true })
-      }\``
+      }\``;
+  }
+  const returned = skipped.find(({ replacement }) => replacement);
+  return returned
+    ? `Nothing was changed. To score ${returned.run.period} again: \`${
+      command({ batch: returned.batch, force: true })
+    }\``
     : "Nothing was changed, and there is nothing to do";
 }
 

@@ -7,7 +7,9 @@ import type { InputBatch } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
 import { checkNamedFile } from "../services/variant-files.ts";
 import { readRuns } from "./deliveries.ts";
+import type { CommandOptions } from "./command.ts";
 import {
+  describeReplacement,
   type InputChoice,
   openInputs,
   type SortedInputs,
@@ -42,6 +44,8 @@ export interface PlanOptions {
   readonly idempotencyKey: string | undefined;
   /** What the first run would set up on an empty embedded store, which has no ledger; undefined for a store with a model. */
   readonly firstRun: Production | undefined;
+  /** Returns the command line of the call, ready to paste. */
+  readonly command: (options: CommandOptions) => string;
 }
 
 /**
@@ -80,6 +84,12 @@ export async function openPlan(
     again,
     named: choice.named !== undefined,
   });
+  for (const each of sorted.skipped) {
+    const replaced = describeReplacement(each);
+    if (replaced === undefined) continue;
+    const again = options.command({ batch: each.batch, force: true });
+    services.log.warn(`${replaced}; \`${again}\` scores it again`);
+  }
   const owned = stack.move();
   return {
     experiment: production.experiment,

@@ -203,6 +203,22 @@ Deno.test("doctor finds scored data that changed since, and a side file that con
   const done = await project.run("predict");
   strictEqual(done.report.rows, 399);
   strictEqual((await data()).state, "ok");
+  // What was scored before the change comes back: only --force scores it again.
+  const shortened = await Deno.readTextFile(`${weekly}/2026-11-16.jsonl`);
+  await Deno.writeTextFile(`${weekly}/2026-11-16.jsonl`, text);
+  const force = "deno task predict --period 2026-11-16 --force";
+  const returned = await data();
+  deepStrictEqual([returned.state, returned.remedy], ["warning", force]);
+  match(
+    returned.detail,
+    /; the data of 2026-11-16 have the content of attempt 1 again, but churn_predictions_current shows attempt 2, whose content was another$/,
+  );
+  match(
+    (await project.run("plan")).stderr,
+    new RegExp(`whose content was another; \`${force}\` scores it again`),
+  );
+  await Deno.writeTextFile(`${weekly}/2026-11-16.jsonl`, shortened);
+  strictEqual((await data()).state, "ok");
   await Deno.writeTextFile(`${weekly}/2026-11-23.manifest.json`, '{"rows": 5}');
   const side = await data();
   strictEqual(side.state, "warning");

@@ -235,7 +235,7 @@ async function tellStory(place: Place): Promise<void> {
   strictEqual(returned.report.status, "nothing-new");
   match(
     returned.stderr,
-    /content of attempt 1 of 2026-10-12 again, but churn_predictions_current shows attempt 2/,
+    /the data of 2026-10-12 have the content of attempt 1 again, but churn_predictions_current shows attempt 2, whose content was another; `deno task predict --geography US --period 2026-10-12 --force` scores it again/,
   );
   await deliver(pathOf(days[2]!), toLines(corrected));
 
