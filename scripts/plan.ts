@@ -5,6 +5,7 @@ import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
+import { worthSaying } from "../lib/scoring/deliveries.ts";
 import { openPlan } from "../lib/scoring/plan.ts";
 import { describePlan } from "../lib/scoring/plan-report.ts";
 import { measureBatches } from "../lib/scoring/planned-batch.ts";
@@ -31,7 +32,8 @@ export async function plan(
   const facts = { ...options, firstRun, columns };
   await using plan = await openPlan(services, settings, facts);
   const planned = await measureBatches(services, plan.fresh, facts);
-  return await describePlan(services, plan, { ...facts, planned });
+  const said = await worthSaying(services, plan.skipped, options);
+  return await describePlan(services, plan, { ...facts, planned, said });
 }
 
 /** Returns what the first run would set up. The module is loaded only here, because configured services do not need it. */

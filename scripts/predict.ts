@@ -64,10 +64,8 @@ export async function predict(
     batches: fresh,
     scorer: rehearsal?.scorer,
   });
-  const stored = inOrder([
-    ...await worthSaying(services, skipped, options),
-    ...scored.stored,
-  ]);
+  const said = await worthSaying(services, skipped, options);
+  const stored = inOrder([...said, ...scored.stored]);
   const problems = findProblems({
     delivered: stored.map(asDelivered),
     settings,
@@ -94,6 +92,7 @@ export async function predict(
       firstRun,
       columns,
       scored: scored.stored,
+      said,
       outcome,
     })
     : outcome;

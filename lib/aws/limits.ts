@@ -1,5 +1,6 @@
 /** Limits on the time of every request to AWS, so that no wait is unbounded. By default the SDK waits for ever. */
 import { Readable } from "node:stream";
+import { startRequest } from "../base/log.ts";
 
 /** When a request to AWS ends without its result. */
 export interface RequestLimits {
@@ -74,13 +75,7 @@ export function limitRequests(
   handler.handle = async (request, options) => {
     const requestTimeout = 2 * silenceMs +
       1000 * sizeOf(request.body) / bytesPerSecond;
-    const startMs = performance.now();
-    const done = (what: string | number) =>
-      trace?.(
-        `${describeRequest(request)}: ${what}, ${
-          Math.round(performance.now() - startMs)
-        } ms`,
-      );
+    const done = startRequest(describeRequest(request), trace);
     const { response } = await unlimited(request, {
       ...options,
       requestTimeout,

@@ -63,6 +63,33 @@ export function toLog(
   };
 }
 
+/**
+ * Begins to measure a request, and returns a function that reports how it ended,
+ * with the milliseconds that it took.
+ *
+ * ```ts
+ * import { match } from "node:assert/strict";
+ *
+ * const lines: string[] = [];
+ * const done = startRequest("GET http://localhost/x", (line) => lines.push(line));
+ * done(200);
+ * match(lines[0] ?? "", /^GET http:..localhost.x: 200, \d+ ms$/);
+ * ```
+ *
+ * @param request Without anything secret.
+ * @param trace Undefined if nobody listens.
+ */
+export function startRequest(
+  request: string,
+  trace: ((message: string) => void) | undefined,
+): (end: string | number) => void {
+  const startMs = performance.now();
+  return (end) => {
+    const ms = Math.round(performance.now() - startMs);
+    trace?.(`${request}: ${end}, ${ms} ms`);
+  };
+}
+
 /** A log that prints nothing. */
 export const noLog: Log = {
   error: () => {},

@@ -17,9 +17,8 @@ import type { VariantSettings } from "../config/variants.ts";
 import {
   checkMayCreateExperiments,
   checkMayExtend,
+  checkPredictionsSchema,
   needsMlflowSchema,
-  needsPredictionsSchema,
-  readPredictionsSchema,
 } from "../services/schema.ts";
 import type { Services } from "../services/services.ts";
 import { checkListing } from "./files.ts";
@@ -171,8 +170,8 @@ async function checkPredictions(services: Services): Promise<Place> {
     "open the predictions database",
     () =>
       checkOpenOrCreate(settings, async (database) => {
-        if (!await needsPredictionsSchema(database)) return false;
-        const { exists } = await readPredictionsSchema(database);
+        const { exists, missing } = await checkPredictionsSchema(database);
+        if (missing.length === 0) return false;
         if (exists) await checkMayExtend(database);
         return true;
       }),

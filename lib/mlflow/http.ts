@@ -6,6 +6,7 @@ import {
   TransientError,
   UsageError,
 } from "../base/errors.ts";
+import { startRequest } from "../base/log.ts";
 import * as v from "../base/schema.ts";
 
 /** Where a server is, and the credentials for it. Credentials never appear in a message. */
@@ -83,13 +84,7 @@ export function openHttp(settings: HttpSettings): MlflowHttp {
     }
     const method = request.method ?? "GET";
     const [pathOnly = ""] = path.split("?");
-    const startMs = performance.now();
-    const done = (what: string | number) =>
-      trace?.(
-        `${method} ${baseUrl}${pathOnly}: ${what}, ${
-          Math.round(performance.now() - startMs)
-        } ms`,
-      );
+    const done = startRequest(`${method} ${baseUrl}${pathOnly}`, trace);
     try {
       const response = await fetch(`${baseUrl}${path}`, {
         ...request,

@@ -15,9 +15,8 @@ import {
   type DeliveredBatch,
   findProblems,
   warnOfHidden,
-  worthSaying,
 } from "./deliveries.ts";
-import type { FailOn } from "./fail-on.ts";
+import { endOf, type FailOn } from "./fail-on.ts";
 import type { InputChoice } from "./inputs.ts";
 import type { ScoringRun } from "./ledger.ts";
 import type { PredictionPlan, Production } from "./plan.ts";
@@ -52,17 +51,21 @@ export interface PlanFacts {
  * Returns a plan as an outcome: `status` is `failed` if a batch is known to be
  * unusable, `incomplete` or `overdue` if a period is, `planned` if a batch would be
  * scored, otherwise `nothing-new`.
+ *
+ * @param facts `planned`: the batches to score; `said`: those of the skipped batches that the result names.
  */
 export async function describePlan(
   services: Services,
   plan: PredictionPlan,
-  { planned, ...facts }: PlanFacts & { planned: readonly PlannedBatch[] },
+  { planned, said, ...facts }: PlanFacts & {
+    planned: readonly PlannedBatch[];
+    said: readonly StoredBatch[];
+  },
 ): Promise<Outcome> {
   const { settings, choice, modelUri, firstRun } = facts;
   const width = Math.min(facts.columns, widest);
   const { variant } = settings;
   const { version, experiment, skipped, copies, runs } = plan;
-  const said = await worthSaying(services, skipped, { choice });
   const problems = findProblems({
     delivered: [...planned.map(toDelivery), ...said.map(asDelivered)],
     settings,
@@ -70,21 +73,15 @@ export async function describePlan(
     runs,
   });
   const failure = [...planned, ...said].find((each) => each.failure)?.failure;
-  const kinds = new Set(problems.map(({ kind }) => kind));
   warnOfHidden(services, {
     scored: facts.output === "postgres" ? planned.filter(isUsable) : [],
     runs,
     names: settings.names,
   });
-  const status = failure !== undefined
-    ? "failed"
-    : kinds.has("incomplete")
-    ? "incomplete"
-    : kinds.has("overdue")
-    ? "overdue"
-    : planned.length > 0
-    ? "planned"
-    : "nothing-new";
+  const { status, exitCode } = endOf(
+    planned.length > 0 ? "planned" : "nothing-new",
+    { ...facts, failed: failure !== undefined, problems },
+  );
   const destination = await toDestination(services, facts);
   const rows = planned.map((each) => each.rows?.rows);
   const reason = toReason(version, facts);
@@ -138,11 +135,7 @@ export async function describePlan(
       ...problems.map((problem) => describeProblem(problem, facts)),
       nextCommand(planned, plan, facts),
     ].join("\n"),
-    exitCode: failure !== undefined
-      ? 1
-      : problems.some(({ kind }) => facts.failOn.has(kind))
-      ? 3
-      : 0,
+    exitCode,
   };
 }
 
@@ -150,13 +143,14 @@ export async function describePlan(
  * Returns the outcome of a dry run: the plan and what scoring its batches without
  * storing them found.
  *
- * @param options `scored`: the batches as they were scored; `outcome`: what `predict` says of them.
+ * @param options `scored`: the batches as they were scored; `said`: as for {@linkcode describePlan}; `outcome`: what `predict` says of them.
  */
 export async function describeRehearsal(
   services: Services,
   plan: PredictionPlan,
   options: PlanFacts & {
     scored: readonly StoredBatch[];
+    said: readonly StoredBatch[];
     outcome: Outcome;
   },
 ): Promise<Outcome> {

@@ -7,7 +7,7 @@ import type { BatchOptions, StoredBatch } from "./batch.ts";
 import type { CommandOptions } from "./command.ts";
 import type { DeliveryProblem } from "./expectations.ts";
 import type { SameContent } from "./inputs.ts";
-import type { FailOn } from "./fail-on.ts";
+import { endOf, type FailOn } from "./fail-on.ts";
 import type { Config } from "../config/environment.ts";
 import type { Names } from "../config/names.ts";
 import type { ModelVersion } from "../mlflow/store.ts";
@@ -54,19 +54,11 @@ export function describePrediction(
     (sum, batch) => sum + (batch.scored?.rowsSetAside ?? 0),
     0,
   );
-  const kinds = new Set(problems.map(({ kind }) => kind));
   const failed = stored.find(({ failure }) => failure !== undefined);
-  const status = failed
-    ? "failed"
-    : kinds.has("incomplete")
-    ? "incomplete"
-    : kinds.has("overdue")
-    ? "overdue"
-    : scored.length === 0
-    ? "nothing-new"
-    : dryRun
-    ? "dry-run"
-    : "scored";
+  const { status, exitCode } = endOf(
+    scored.length === 0 ? "nothing-new" : dryRun ? "dry-run" : "scored",
+    { ...facts, failed: failed !== undefined },
+  );
   // The newest period's.
   const main = scored.at(-1) ?? stored.at(-1);
   return {
@@ -104,11 +96,7 @@ export function describePrediction(
       ...problems.map((problem) => describeProblem(problem, facts)),
       ...whereTheyAre(config, facts, main),
     ].join("\n"),
-    exitCode: failed
-      ? 1
-      : problems.some(({ kind }) => facts.failOn.has(kind))
-      ? 3
-      : 0,
+    exitCode,
   };
 }
 

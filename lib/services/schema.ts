@@ -128,17 +128,16 @@ export async function needsMlflowSchema(database: Database): Promise<boolean> {
 }
 
 /**
- * Tells whether {@linkcode ensurePredictionsSchema} would create or extend the
- * tables. Changes nothing.
+ * Returns what a database has of this release's schema, before
+ * {@linkcode ensurePredictionsSchema} creates or extends it. Changes nothing.
  *
  * @throws {UsageError} If the database is MLflow's.
  */
-export async function needsPredictionsSchema(
+export async function checkPredictionsSchema(
   database: Database,
-): Promise<boolean> {
+): Promise<PredictionsSchemaState> {
   refuseMlflowDatabase(await listTables(database), database);
-  const { missing } = await readPredictionsSchema(database);
-  return missing.length > 0;
+  return await readPredictionsSchema(database);
 }
 
 /**

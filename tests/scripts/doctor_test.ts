@@ -225,6 +225,14 @@ Deno.test("doctor finds scored data that changed since, and a side file that con
   match(side.detail, /2026-11-23\.manifest\.json promises 5$/);
   await Deno.writeTextFile(`${weekly}/2026-11-23.manifest.json`, "{");
   match((await data()).detail, /2026-11-23\.manifest\.json/);
+  // A dry run says it once, too.
+  const dry = await project.run("predict", ["--dry-run"], 1);
+  const said = dry.stderr.trim().split("\n");
+  strictEqual(
+    said.filter((line) => line.includes("2026-11-23.manifest.json")).length,
+    1,
+    dry.stderr,
+  );
 });
 
 Deno.test("doctor names what is wrong in variants.yaml, and still checks the rest", async () => {
