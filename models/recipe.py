@@ -14,10 +14,16 @@ UNKNOWN_LIMIT = 0.5
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.(0|\d*[1-9]))?|-?[1-9](\.\d*[1-9])?e[+-]\d{2,3}")
 
 
-def apply_recipe(rows: pd.DataFrame, settings: Settings, names: list[str] | None) -> pd.DataFrame:
+def apply_recipe(
+    rows: pd.DataFrame,
+    settings: Settings,
+    names: list[str] | None,
+    known: frozenset[str] = frozenset(),
+) -> pd.DataFrame:
     """The rows with the columns that steps and one_hot make; the others stay.
 
     `names` are the model's features; without them, each category that occurs becomes one.
+    Those in `known` are categories of other rows, which these rows need not have.
     """
     defaults: set[str] = set()
     for step in settings.steps:
@@ -25,7 +31,7 @@ def apply_recipe(rows: pd.DataFrame, settings: Settings, names: list[str] | None
         if kind == "default":
             defaults |= {name for name in own if name not in rows}
         rows = apply_step(rows, kind, own)
-    return encode(rows, settings.one_hot, names, defaults)
+    return encode(rows, settings.one_hot, names, defaults=defaults, known=known)
 
 
 def labels_of(settings: Settings, names: list[str] | None) -> dict[str, set[str]]:
@@ -168,7 +174,12 @@ def refuse_unknown(source: pd.Series, unknown: pd.Series, own: dict[str, Any]) -
 
 
 def encode(
-    rows: pd.DataFrame, steps: list[dict[str, Any]], names: list[str] | None, defaults: set[str]
+    rows: pd.DataFrame,
+    steps: list[dict[str, Any]],
+    names: list[str] | None,
+    *,
+    defaults: set[str],
+    known: frozenset[str],
 ) -> pd.DataFrame:
     """The rows with a column per category, as by `pandas.get_dummies` and a reindex.
 
@@ -188,7 +199,8 @@ def encode(
             name = f"{prefix}{category}"
             is_category = found == category
             is_encoded = name in rows and name not in defaults
-            if is_category.any() or category in declared:
+            is_known = category in declared or (name in known and name not in rows)
+            if is_category.any() or is_known:
                 if is_encoded and (rows[name].astype(bool) != is_category)[column.notna()].any():
                     raise SystemExit(f'Cannot use "{name}": it contradicts "{column.name}" in some row')
                 made[name] = rows[name] if is_encoded else is_category

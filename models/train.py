@@ -173,7 +173,8 @@ def retrain(options: argparse.Namespace) -> None:
     names_path = options.features or settings.features
     names = json.loads(names_path.read_text()) if names_path.exists() or options.features else None
     kinds = {"id_column": settings.id_column, "labels": labels_of(settings, names)}
-    rows = apply_recipe(read_rows(options.training, **kinds), settings, names)
+    raw = read_rows(options.training, **kinds)
+    rows = apply_recipe(raw, settings, names)
     labels = to_labels(rows, label)
     options.output.mkdir(parents=True, exist_ok=True)
     if names is None:
@@ -191,8 +192,10 @@ def retrain(options: argparse.Namespace) -> None:
     manifest["training"] = {"label": label} | summary(labels) | source
     if options.evaluation is not None:
         files["evaluation"] = options.evaluation
+        known = frozenset(name for name in names if name not in raw)
         held_out = read_rows(options.evaluation, **kinds)
-        manifest["metrics"] = evaluate(model, apply_recipe(held_out, settings, names), label)
+        rows = apply_recipe(held_out, settings, names, known)
+        manifest["metrics"] = evaluate(model, rows, label)
     manifest["files"] = {role: describe_file(path) for role, path in files.items()}
     write_json(options.output / MANIFEST_NAME, manifest)
 

@@ -149,7 +149,8 @@ export function toScaffold(
       id_column: idColumn ?? "none",
       names: toOwnNames({ choices, idColumn, outcome, givesProbability }),
       recipe: toRecipe(features),
-      ...choices.positiveClass === undefined
+      // An ONNX graph was opened with the class of the entry; trees have none to choose.
+      ...choices.positiveClass === undefined && model.kind === "onnx"
         ? {}
         : { positive_class: choices.positiveClass },
     },

@@ -22,7 +22,7 @@ export interface VariantEntry {
   readonly id_column: string;
   readonly names: Readonly<Record<string, string>> | undefined;
   readonly recipe: Readonly<Record<string, unknown>>;
-  readonly positive_class?: string;
+  readonly positive_class?: string | undefined;
 }
 
 /** The text of `variants.yaml` with an entry, and the settings that it gives the variant. */

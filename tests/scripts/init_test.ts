@@ -1,5 +1,11 @@
 /** `init` with models and data of another domain: what it proposes, writes and refuses, and that the commands it prints work as they are. */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  doesNotMatch,
+  match,
+  ok,
+  strictEqual,
+} from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { getObject, makeBucket } from "../support/aws.ts";
 import { copyProject } from "../support/checkout.ts";
@@ -500,6 +506,20 @@ Deno.test("init --replace keeps names and output of the entry, and refuses an en
   );
   strictEqual(await read(), text);
   await replace("net-sigmoid", ["--company=Delta"]);
+  const trees = fileURLToPath(
+    new URL("../../models/churn/xgb_churn_model_2.bin", import.meta.url),
+  );
+  const sample = fileURLToPath(
+    new URL("../../data/churn/X_test_sample_2.json", import.meta.url),
+  );
+  await run("init", [
+    `--model=${trees}`,
+    `--sample=${sample}`,
+    "--company=Beta",
+    "--replace",
+  ]);
+  // With it, predict refuses trees.
+  doesNotMatch(await read(), /positive_class/);
   match(await read(), /files: &shared \{ model: a\.onnx \}/);
 });
 

@@ -125,6 +125,22 @@ testWithPython(
       },
     );
 
+    await t.step(
+      "rows for evaluation need not have every category",
+      async () => {
+        const rows = (await Deno.readTextFile(`${files}/machines.csv`))
+          .split("\n").filter((line) => !line.includes(",H,"));
+        await Deno.writeTextFile(`${files}/no-h.csv`, rows.join("\n"));
+        const { code, stderr, output } = await train("machines.jsonl", [
+          `--evaluation=${files}/no-h.csv`,
+        ]);
+        strictEqual(code, 0, stderr);
+        const { manifest } = await read(output);
+        strictEqual(manifest.metrics.rows, rows.length - 2); // header, end
+        ok(manifest.metrics.rows < 500);
+      },
+    );
+
     await t.step("flags change the training, and are recorded", async () => {
       const { output } = await train("machines.jsonl", [
         "--n-estimators=7",
