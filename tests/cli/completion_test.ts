@@ -2,6 +2,7 @@
 /** Completion in the shells themselves; those that are not installed are skipped with a message. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { shellWord } from "../../lib/config/variant.ts";
 import { commands } from "../../lib/cli/commands.ts";
 import { type Shell, shells } from "../../lib/cli/completion/task.ts";
 import { developmentTasks } from "../../lib/cli/development.ts";
@@ -41,7 +42,7 @@ function toCandidates(text: string): string[][] {
   );
 }
 
-/** Calls the function that `complete -F` registered, with the variables that bash sets. */
+/** Calls the function that `complete -F` registered, with the variables that bash sets. It returns no files: bash itself completes those. */
 const inBash: Complete = async (script, lines) =>
   toCandidates(
     await run("bash", [
@@ -102,8 +103,13 @@ const inFish: Complete = async (script, lines) => {
 };
 
 async function isInstalled(shell: Shell): Promise<boolean> {
-  return await new Deno.Command(shell, { args: ["-c", "true"] }).output()
-    .then(({ success }) => success, () => false);
+  try {
+    const { success } = await new Deno.Command(shell, { args: ["-c", "true"] })
+      .output();
+    return success;
+  } catch {
+    return false;
+  }
 }
 
 /** Writes the script of a shell to a file, as a user does. */
@@ -163,15 +169,117 @@ for (const shell of shells) {
         }
         return;
       }
-      const complete = shell === "bash" ? inBash : inFish;
-      const found = await complete(script, lines);
+      if (shell === "bash") {
+        const isFile = (line: string | undefined) => line?.includes("--input");
+        deepStrictEqual(
+          await inBash(script, lines),
+          expected.map((words, index) => isFile(lines[index]) ? [] : words),
+        );
+        return;
+      }
       deepStrictEqual(
         // fish completes the whole word.
-        found.map((words) =>
+        (await inFish(script, lines)).map((words) =>
           words.map((word) => word.replace(/^--engine=/, ""))
         ),
         expected,
       );
+    },
+  });
+}
+
+/** What a person types, with a tab where the shell is to complete, and the arguments that `deno` then gets. FOLDER stands for a folder of the test. */
+const typed: readonly (readonly [line: string, args: string])[] = [
+  ["deno task predict --input READ\t", "<task><predict><--input><README.md>"],
+  [
+    "deno task predict --input ~/own\t",
+    "<task><predict><--input><FOLDER/own.csv>",
+  ],
+  [
+    "deno task predict --input=FOLDER/sub\\ dir/week\t",
+    "<task><predict><--input=FOLDER/sub dir/week one.jsonl>",
+  ],
+  ["deno task predict --output pos\t", "<task><predict><--output><postgres>"],
+  [
+    "deno task predict --output FOLDER/pos\t",
+    "<task><predict><--output><FOLDER/postcards.csv>",
+  ],
+  [
+    "deno task predict --geography READ\t",
+    "<task><predict><--geography><READ>",
+  ],
+  ["deno task summary READ\t", "<task><summary><README.md>"],
+  // Not ours: as it was before.
+  ["deno run READ\t", "<run><README.md>"],
+];
+
+for (const shell of ["bash", "zsh"] as const) {
+  Deno.test({
+    name:
+      `completion in a terminal with ${shell} completes files as ${shell} does`,
+    ignore: !await isInstalled(shell),
+    async fn() {
+      await using folder = await tempFolder();
+      const { path } = folder;
+      const script = await writeScript(shell, path);
+      await Deno.mkdir(`${path}/sub dir`);
+      for (
+        const file of ["own.csv", "postcards.csv", "sub dir/week one.jsonl"]
+      ) {
+        await Deno.writeTextFile(`${path}/${file}`, "");
+      }
+      const source = `source ${shellWord(script)}`;
+      // In bash, as clap's completion for deno is registered.
+      const start = shell === "bash"
+        ? [
+          "_deno() { COMPREPLY=(); }",
+          "complete -F _deno -o nosort -o bashdefault -o default deno",
+          source,
+        ]
+        : [
+          "autoload -Uz compinit; compinit -u -D",
+          "zstyle ':completion:*' insert-tab false",
+          source,
+        ];
+      await Deno.writeTextFile(
+        `${path}/.${shell}rc`,
+        ["deno() { printf '<%s>' \"$@\"; echo; }", ...start].join("\n"),
+      );
+      const command = shell === "bash"
+        ? `bash --rcfile ${path}/.bashrc -i`
+        : "zsh -i";
+      const child = new Deno.Command("script", {
+        args: ["--quiet", "--return", "--command", command, "/dev/null"],
+        cwd: root,
+        env: { TERM: "xterm", HOME: path, ZDOTDIR: path },
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn();
+      const keyboard = child.stdin.getWriter();
+      const screen = child.stdout.pipeThrough(new TextDecoderStream())
+        .getReader();
+      /** Types a line and returns what the screen shows until the shell has printed a mark after it. */
+      const type = async (line: string) => {
+        await keyboard.write(
+          new TextEncoder().encode(`${line}\necho END''END\n`),
+        );
+        for (let shown = "";;) {
+          const { value, done } = await screen.read();
+          ok(!done, shown);
+          shown += value;
+          if (shown.includes("ENDEND")) return shown;
+        }
+      };
+      await type(""); // a shell that still starts takes a tab for a character
+      for (const [line, args] of typed) {
+        const shown = await type(line.replaceAll("FOLDER", path));
+        const expected = args.replaceAll("FOLDER", path);
+        ok(shown.includes(`${expected}\r\n`), `${line}: ${shown}`);
+      }
+      await keyboard.write(new TextEncoder().encode("exit\n"));
+      await keyboard.close();
+      while (!(await screen.read()).done);
+      await child.status;
     },
   });
 }

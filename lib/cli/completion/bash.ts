@@ -57,7 +57,7 @@ export function toBash(
     '  local line="${COMP_LINE:0:COMP_POINT}" cur= task= before= word found stem',
     "  local -a words",
     "  local _churn_found= _churn_files=",
-    '  read -ra words <<< "$line"',
+    '  read -a words <<< "$line"', // without -r, so that a space after a backslash is part of its word
     "  if [[ $line != *[[:space:]] ]]; then",
     "    cur=${words[${#words[@]} - 1]}", // bash 3.2 has no negative index
     '    unset "words[${#words[@]} - 1]"',
@@ -67,6 +67,8 @@ export function toBash(
     '    if [[ -n $_churn_before ]]; then "$_churn_before" "$@"; fi',
     "    return",
     "  fi",
+    "  # Files are completed only where one is meant; bash 3.2 has no compopt, and completes them everywhere.",
+    "  compopt +o bashdefault +o default 2>/dev/null",
     '  for word in "${words[@]:2}"; do',
     "    if [[ -n $task ]]; then before=$word",
     "    elif [[ $found == skip ]]; then found=",
@@ -91,6 +93,11 @@ export function toBash(
     "  while IFS= read -r word; do",
     '    if [[ -n $word && $word == "$cur"* ]]; then COMPREPLY+=("$word"); fi',
     '  done <<< "$_churn_found"',
+    "  # bash itself completes files best, with ~, variables and spaces, but only if nothing else fits.",
+    "  if [[ -n $_churn_files && ${#COMPREPLY[@]} == 0 ]]; then",
+    "    compopt -o bashdefault -o default 2>/dev/null",
+    "    return",
+    "  fi",
     "  if [[ -n $_churn_files ]]; then",
     "    compopt -o filenames 2>/dev/null",
     "    while IFS= read -r word; do",
@@ -101,6 +108,6 @@ export function toBash(
     '  stem=${cur%"${cur##*[=:]}"}',
     '  if [[ -n $stem ]]; then COMPREPLY=("${COMPREPLY[@]#"$stem"}"); fi',
     "}",
-    "complete -F _churn deno",
+    "complete -o bashdefault -o default -F _churn deno",
   ].join("\n");
 }

@@ -52,7 +52,7 @@ export function toZsh(
     `  if [[ \${words[2]} != task ]] || ! ${
       isHere(options, '"${words[*]}"')
     }; then`,
-    '    [[ -n $_churn_before ]] && $_churn_before "$@"',
+    '    if [[ -n $_churn_before ]]; then $_churn_before "$@"; else _default; fi',
     "    return",
     "  fi",
     "  while (( at < CURRENT )) && [[ ${words[at]} == -* ]]; do",
