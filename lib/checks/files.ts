@@ -1,5 +1,5 @@
 /** Checks that models and data are where `variants.yaml` says: in the bucket, or in the project. */
-import { localPath } from "../config/variant.ts";
+import { localPath, shellWord } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import type { FoundInputs } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
@@ -152,9 +152,11 @@ async function checkVariant(
   return {
     state: "warning",
     detail: problems.join("; "),
-    ...stores.embedded
-      ? {}
-      : { remedy: `aws s3 cp FILE ${uriOf(store, wantedFirst)}` },
+    ...stores.embedded ? {} : {
+      remedy: `aws s3 cp ${shellWord(localPath(variant, wantedFirst))} ${
+        shellWord(uriOf(store, wantedFirst))
+      }`,
+    },
     hint: "put the files there, or name others in variants.yaml",
   };
 }

@@ -1,6 +1,6 @@
 /** Checks MLflow's server, and the registered models: alias and stage agree, and the files are those that were logged. */
 import type { VariantSettings } from "../config/variants.ts";
-import { commandFor } from "../config/variant.ts";
+import { commandFor, shellWord } from "../config/variant.ts";
 import { parseModelUri, resolveModel } from "../mlflow/model-uri.ts";
 import { readModelFolder } from "../mlflow/model-folder/read.ts";
 import type { MlflowStore, ModelVersion } from "../mlflow/store.ts";
@@ -29,7 +29,7 @@ export async function checkServer(
       return { state: "ok", detail: mlflow.description };
     },
     {
-      remedy: `curl ${tracking.uri}/health`,
+      remedy: `curl ${shellWord(`${tracking.uri}/health`)}`,
       hint: "must answer OK; MLFLOW_TRACKING_URI sets the address",
     },
   );

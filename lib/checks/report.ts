@@ -95,7 +95,7 @@ function toLines(
   ];
 }
 
-/** Returns the lines of a remedy, which is one line so that it can be pasted, and of a hint. */
+/** Returns the lines of a remedy, which is one line with an arrow so that it can be pasted, and of a hint. */
 function toAdvice(
   { remedy, hint }: Pick<Check, "remedy" | "hint">,
   { indent, width }: { indent: number; width: number },
@@ -107,10 +107,10 @@ function toAdvice(
     lines.push(`${" ".repeat(room)}→ ${command}`);
   }
   if (hint !== undefined) {
-    const [first = "", ...more] = wrap(oneLine(hint), width - indent - 2);
-    const sign = remedy === undefined ? "→" : " ";
-    lines.push(`${" ".repeat(indent)}${sign} ${first}`);
-    lines.push(...more.map((line) => `${" ".repeat(indent + 2)}${line}`));
+    const words = wrap(oneLine(hint), width - indent - 2);
+    lines.push(
+      ...words.map((line) => `${" ".repeat(indent + 2)}${line}`),
+    );
   }
   return lines;
 }

@@ -33,7 +33,7 @@ export function chosenVariants(
   if (!all) return [variants.settings(partsOf(flags))];
   if (!namesVariant(flags)) return variants.listed;
   throw new UsageError(
-    "Cannot use --all together with --geography or --company: choose one",
+    "Cannot use --all together with --geography, --company or --dimension: choose one",
   );
 }
 

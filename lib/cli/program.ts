@@ -265,7 +265,9 @@ export async function runEach(
       exit_code: code,
       variants: outcomes.map(({ report }) => report),
     },
-    text: outcomes.map(({ text }) => text).join("\n\n"),
+    text: outcomes.length === 0
+      ? "Nothing to do: variants.yaml lists no variant"
+      : outcomes.map(({ text }) => text).join("\n\n"),
     exitCode: code,
   };
 }

@@ -3,6 +3,7 @@ import { InputError } from "../base/errors.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { countOf } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
+import { commandFor } from "../config/variant.ts";
 import type { Variants, VariantSettings } from "../config/variants.ts";
 import type { Database } from "../database/database.ts";
 import type { OutputColumn } from "../rows/output.ts";
@@ -312,8 +313,8 @@ export async function explainUnknownId(
   );
   if (!newest) {
     return new InputError(
-      `${subject}: nothing was scored yet; \`deno task ${
-        ["predict", chosen?.variant.flags].filter((part) => part).join(" ")
+      `${subject}: nothing was scored yet; \`${
+        chosen ? commandFor("predict", chosen.variant) : "deno task predict"
       }\` scores the first data`,
     );
   }

@@ -27,6 +27,13 @@ const checks: readonly Check[] = [
     detail: "no version yet",
     remedy: "deno task log-model",
   },
+  {
+    group: "Models",
+    title: "company A",
+    state: "warning",
+    detail: "no digests",
+    hint: "log it again",
+  },
 ];
 
 Deno.test("checks are grouped, details wrap, and a command is one line to paste", () => {
@@ -42,10 +49,13 @@ Deno.test("checks are grouped, details wrap, and a command is one line to paste"
   ]);
   ok(lines.includes(`      → ${long}`));
   ok(lines.includes("                  → deno task log-model"));
+  // An arrow means a command to paste.
+  ok(lines.includes("                    moves both"));
+  ok(lines.includes("                    log it again"));
   ok(lines.every((line) => line.length <= 80 || line.includes(long)), text);
   strictEqual(
     lines.at(-1),
-    "1 wrong, 1 warning, 1 ok. Nothing was changed.",
+    "1 wrong, 2 warnings, 1 ok. Nothing was changed.",
   );
   // A wide window does not make the lines longer than 100 characters.
   const wide = describeChecks(checks, { columns: 300 }).text.split("\n");

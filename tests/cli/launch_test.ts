@@ -16,6 +16,7 @@ import { version } from "../../lib/cli/version.ts";
 import { toLocalPath } from "../../lib/config/paths.ts";
 import { UsageError } from "../../lib/base/errors.ts";
 import { runCommand } from "../support/commands.ts";
+import { openProject } from "../support/project.ts";
 import { tempFolder } from "../support/servers.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -381,6 +382,19 @@ Deno.test("a file on the command line that does not exist ends with exit code 2"
   for (const [name, ...args] of calls) {
     const { report } = await runCommand(name, args, { env, code: 2 });
     match(report.error, /there is no such file|the project ships none/);
+  }
+});
+
+Deno.test("--all without listed variants says that there is nothing to do", async () => {
+  await using project = await openProject("variants: []\n");
+  const env = { CHURN_HOME: `${project.files}/home` };
+  for (const name of ["predict", "plan"]) {
+    const { stdout } = await runCommand(name, ["--all"], {
+      env,
+      json: false,
+      folder: project.path,
+    });
+    strictEqual(stdout, "Nothing to do: variants.yaml lists no variant\n");
   }
 });
 

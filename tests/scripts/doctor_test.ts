@@ -361,6 +361,10 @@ testWithPython(
         find(empty, "Files: geography US").detail,
         /missing in s3:\/\/empty-bucket\/geography-us: models\/churn\/xgb_churn_model_2\.bin, /,
       );
+      strictEqual(
+        find(empty, "Files: geography US").remedy,
+        "aws s3 cp models/geography-us/churn/xgb_churn_model_2.bin s3://empty-bucket/geography-us/models/churn/xgb_churn_model_2.bin",
+      );
     });
 
     await t.step("secrets: a key is missing, no JSON, absent", async () => {
