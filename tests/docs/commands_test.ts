@@ -1,9 +1,9 @@
 /** Every block of commands in README and docs is run as it is printed, by bash, in a copy of the project. */
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { openPostgres } from "../../lib/database/postgres.ts";
 import { makeBucket } from "../support/aws.ts";
 import { copyProject } from "../support/checkout.ts";
 import { inherited } from "../support/commands.ts";
+import { openDatabase } from "../support/mlflow_stores.ts";
 import { peerPrograms, runPython, testWithPython } from "../support/python.ts";
 import { startMoto, startPostgres } from "../support/servers.ts";
 import { run } from "../support/tools.ts";
@@ -148,14 +148,8 @@ async function startServices() {
   const moto = stack.use(await startMoto());
   const project = stack.use(await copyProject());
   await makeBucket(moto, "acme-churn");
-  const { host, port, user, password } = postgres;
-  await using admin = await openPostgres({
-    host,
-    port,
-    user,
-    password,
-    database: "postgres",
-  });
+  const { host, port } = postgres;
+  await using admin = await openDatabase(postgres, "postgres");
   for (const login of ["mlflow", "churn"]) {
     await admin.query(
       `create role ${login} login createdb password 'pa$$${login}'`,
@@ -174,13 +168,7 @@ async function startServices() {
       .replaceAll(/("username": "(\w+)", "password": )"…"/g, '$1"pa$$$$$2"')
       .replaceAll("export MLFLOW", `export MLFLOW_DB_PORT=${port} MLFLOW`);
   const countScores = async () => {
-    await using predictions = await openPostgres({
-      host,
-      port,
-      user,
-      password,
-      database: "predictions",
-    });
+    await using predictions = await openDatabase(postgres, "predictions");
     return await predictions.query<{ period: string; rows: number }>(
       "select period::text, count(*)::int as rows from churn_predictions group by 1 order by 1",
     );

@@ -1,9 +1,9 @@
 /** Real MLflow, three generations of it, reads what our scripts wrote; our scripts score what it logged. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { openPostgres } from "../../lib/database/postgres.ts";
 import { runCommand } from "../support/commands.ts";
 import { mlflowReleases } from "../support/mlflow.ts";
+import { openDatabase } from "../support/mlflow_stores.ts";
 import {
   type PeerName,
   runPeer,
@@ -233,14 +233,7 @@ async function storedScores(
   { postgres }: World,
   runId: string,
 ): Promise<number[]> {
-  const { host, port, user, password } = postgres;
-  await using database = await openPostgres({
-    host,
-    port,
-    user,
-    password,
-    database: "predictions",
-  });
+  await using database = await openDatabase(postgres, "predictions");
   const rows = await database.query<{ score: number }>(
     `select churn_probability as score
      from churn_predictions p join scoring_runs r on r.id = p.scoring_run_id

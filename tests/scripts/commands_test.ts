@@ -9,6 +9,7 @@ import {
 } from "../support/aws.ts";
 import { copyProject } from "../support/checkout.ts";
 import { runCommand } from "../support/commands.ts";
+import { openDatabase } from "../support/mlflow_stores.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import {
   hasSeed,
@@ -323,10 +324,7 @@ testWithPython(
       /Cannot find version 9 of .*: it has version 1/,
     );
 
-    await using database = await openPostgres({
-      ...postgres,
-      database: "predictions",
-    });
+    await using database = await openDatabase(postgres, "predictions");
     const stored = async () =>
       (await database.query<{ score: number }>(
         "select churn_probability as score from churn_predictions order by id",

@@ -1,7 +1,7 @@
 /** Many processes of one script at once, as a matrix of jobs or two schedulers start them. */
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { openPostgres } from "../../lib/database/postgres.ts";
 import { runCommand } from "../support/commands.ts";
+import { openDatabase } from "../support/mlflow_stores.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import { startWorld } from "../support/world.ts";
 
@@ -43,10 +43,7 @@ testWithPython(
     );
     const logged = await many(20, "log-model", [...us, "--force"]);
     await python;
-    await using database = await openPostgres({
-      ...postgres,
-      database: "mlflow_db",
-    });
+    await using database = await openDatabase(postgres, "mlflow_db");
     const versions = await database.query<{ version: number }>(
       "select version from model_versions order by version",
     );
@@ -65,10 +62,7 @@ testWithPython(
       predictions.filter(({ report }) => report.status === "scored").length,
       1,
     );
-    await using scores = await openPostgres({
-      ...postgres,
-      database: "predictions",
-    });
+    await using scores = await openDatabase(postgres, "predictions");
     deepStrictEqual(
       await scores.query("select count(*) as rows from churn_predictions"),
       [{ rows: 500 }],

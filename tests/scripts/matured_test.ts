@@ -2,13 +2,13 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openPglite } from "../../lib/database/pglite.ts";
-import { openPostgres } from "../../lib/database/postgres.ts";
 import type { MonitoringResult } from "../../lib/monitoring/result.ts";
 import type { LedgerRun } from "../../lib/monitoring/runs.ts";
 import { toPeriodRuns } from "../../lib/monitoring/matured.ts";
 import { putObject } from "../support/aws.ts";
 import { copyProject } from "../support/checkout.ts";
 import { type Ended, runCommand } from "../support/commands.ts";
+import { openDatabase } from "../support/mlflow_stores.ts";
 import { openProject, type Project } from "../support/project.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import { randomFrom } from "../support/random.ts";
@@ -448,14 +448,10 @@ testWithPython(
     const absent = await run("monitor", [], 2);
     match(absent.stderr, /there is no table or view "lake"."Outcomes"/);
 
-    const { host, port, user, password } = world.postgres;
-    await using database = await openPostgres({
-      host,
-      port,
-      user,
-      password,
-      database: "predictions",
-    });
+    await using database = await openDatabase(
+      world.postgres,
+      "predictions",
+    );
     await database.query(`create schema lake`);
     await database.query(
       `create table lake."Outcomes" as

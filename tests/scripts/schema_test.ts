@@ -1,9 +1,9 @@
 /** The scripts where MLflow's tables, and the predictions', are in a schema that the URI's `options` name. */
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { openPostgres } from "../../lib/database/postgres.ts";
 import { ensureDatabase } from "../../lib/database/admin.ts";
 import { runCommand } from "../support/commands.ts";
+import { openDatabase } from "../support/mlflow_stores.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import { startPostgres, tempFolder } from "../support/servers.ts";
 
@@ -35,10 +35,7 @@ testWithPython(
   async () => {
     await using postgres = await startPostgres();
     await using folder = await tempFolder();
-    await using admin = await openPostgres({
-      ...postgres,
-      database: "postgres",
-    });
+    await using admin = await openDatabase(postgres, "postgres");
     for (const name of ["shared", "predictions"]) {
       await ensureDatabase(admin, name);
     }
@@ -73,10 +70,7 @@ testWithPython(
     strictEqual((await run("predict", input)).status, "nothing-new");
     strictEqual((await run("monitor")).status, "created");
 
-    await using database = await openPostgres({
-      ...postgres,
-      database: "shared",
-    });
+    await using database = await openDatabase(postgres, "shared");
     const places = await database.query(
       `select n.nspname::text as schema,
               count(*) filter (where relname in ('runs', 'model_versions', 'alembic_version')) as mlflow,

@@ -1,7 +1,7 @@
 /** What `infrastructure/` makes for the workflows: databases with their logins, secrets, and a bucket with the shipped files. */
 import { strictEqual } from "node:assert/strict";
-import { openPostgres } from "../../lib/database/postgres.ts";
 import { makeBucket, putObject, putSecret } from "./aws.ts";
+import { openDatabase } from "./mlflow_stores.ts";
 import type { MotoServer, PostgresServer } from "./servers.ts";
 import { projectFolder, run } from "./tools.ts";
 
@@ -82,7 +82,6 @@ export async function ask(
   database: string,
   sql: string,
 ): Promise<string[]> {
-  const { host, port, user, password } = postgres;
-  await using db = await openPostgres({ host, port, user, password, database });
+  await using db = await openDatabase(postgres, database);
   return (await db.query<{ line: string }>(sql)).map(({ line }) => line);
 }

@@ -1,19 +1,13 @@
 /** What a database holds, to compare it before and after. */
-import { openPostgres } from "../../lib/database/postgres.ts";
+import { openDatabase } from "./mlflow_stores.ts";
 import type { PostgresServer } from "./servers.ts";
 
 /** Returns a digest of the rows of each table, by schema and name, and the roles of the server. */
 export async function readDatabaseState(
-  { host, port, user, password }: PostgresServer,
+  server: PostgresServer,
   database: string,
 ): Promise<Record<string, unknown>> {
-  await using open = await openPostgres({
-    host,
-    port,
-    user,
-    password,
-    database,
-  });
+  await using open = await openDatabase(server, database);
   const tables = await open.query<{ name: string }>(
     `select format('%I.%I', schemaname, tablename) as name from pg_tables
      where schemaname not in ('pg_catalog', 'information_schema') order by 1`,

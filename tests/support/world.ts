@@ -1,8 +1,7 @@
 /** Postgres, S3 and an MLflow database of a chosen release, with one variant's files in the bucket. */
 import { fileURLToPath } from "node:url";
-import { openPostgres } from "../../lib/database/postgres.ts";
-import { ensureDatabase } from "../../lib/database/admin.ts";
 import { makeMlflowDatabase } from "./mlflow.ts";
+import { addDatabase } from "./mlflow_stores.ts";
 import type { PeerName } from "./python.ts";
 import {
   type MotoServer,
@@ -44,17 +43,8 @@ export async function startWorld(
   const bucket = "churn-models";
   await put(`${moto.endpoint}/${bucket}`);
   await upload(`${moto.endpoint}/${bucket}`, prefix);
-  const { host, port, user, password } = postgres;
-  {
-    await using admin = await openPostgres({
-      host,
-      port,
-      user,
-      password,
-      database: "postgres",
-    });
-    await ensureDatabase(admin, "mlflow_db");
-    await ensureDatabase(admin, "predictions");
+  for (const name of ["mlflow_db", "predictions"]) {
+    await addDatabase(postgres, name);
   }
   if (release) await makeMlflowDatabase(release, postgres.url("mlflow_db"));
   const env = {
