@@ -5,6 +5,7 @@ import { abortable } from "../base/abortable.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { countOf } from "../base/phrases.ts";
 import type { Column } from "../rows/cells.ts";
 import {
   columnsRead,
@@ -433,8 +434,8 @@ function remarksOn(
   if (extraColumns.length > 0) {
     remarks.push({
       isWarning: false,
-      text: `ignored ${extraColumns.length} ${
-        extraColumns.length === 1 ? "column" : "columns"
+      text: `ignored ${
+        countOf(extraColumns.length, "column")
       } that the model does not use: ${extraColumns.join(", ")}`,
     });
   }
@@ -470,8 +471,8 @@ function remarksOn(
     const { players, isExact } = duplicatePlayers;
     remarks.push({
       isWarning: true,
-      text: `${isExact ? "" : "about "}${players} ${
-        players === 1 ? `${entity} has` : `${entities} have`
+      text: `${isExact ? "" : "about "}${
+        countOf(players, `${entity} has`, `${entities} have`)
       } more than one row; the last row of each counts`,
     });
   }

@@ -13,6 +13,7 @@ import {
   DatabaseError,
   MissingDatabaseError,
   quoteIdentifier,
+  quoteLiteral,
 } from "../../lib/database/database.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
 import {
@@ -58,6 +59,17 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       yes: true,
       count: 2,
     });
+  },
+
+  "quoteLiteral() is the text in any session": async (database) => {
+    const text = `it's \\' a \\\\ "b"\n; é`;
+    for (const setting of ["on", "off"]) {
+      await database.transaction(async (tx) => {
+        await tx.query(`set local standard_conforming_strings = ${setting}`);
+        const [row] = await tx.query(`select ${quoteLiteral(text)} as text`);
+        deepStrictEqual(row, { text });
+      });
+    }
   },
 
   "query() gives back arrays of numbers as numbers": async (database) => {
