@@ -51,7 +51,7 @@ def labels_of(settings: Settings, names: list[str] | None) -> dict[str, set[str]
 
 
 def origins(column: str, steps: list[dict[str, Any]]) -> set[str]:
-    """The file's columns whose cells are those of the column after the steps; none if one computes it."""
+    """The file's columns whose cells the column has after the steps; none if one computes it."""
     found = {column}
     for step in reversed(steps):
         [(kind, own)] = step.items()
@@ -110,14 +110,16 @@ def result_of(rows: pd.DataFrame, kind: str, own: dict[str, Any]) -> pd.Series:
 
 
 def to_numbers(column: pd.Series, kind: str) -> pd.Series:
-    """The cells in float64, as the commands compute; in the column's own type, uint8 would overflow."""
+    """The cells in float64, as the commands compute; a narrow type such as uint8 would overflow."""
     if pd.api.types.is_numeric_dtype(column):
         return column.astype("float64")
     present = column[column.notna()].astype(object)
     wrong = present[~present.map(lambda cell: isinstance(cell, int | float | Decimal))]
     if not wrong.empty:
         found = wrong.iloc[0]
-        raise SystemExit(f'Cannot use {kind}: column "{column.name}" must hold numbers, found {found!r}')
+        raise SystemExit(
+            f'Cannot use {kind}: column "{column.name}" must hold numbers, found {found!r}'
+        )
     return present.astype("float64").reindex(column.index)
 
 
@@ -144,7 +146,7 @@ def spelled(
 
     def spell(cell: object) -> str | None:
         if isinstance(cell, bool):
-            return next((text for spell in truths if (text := spell(cell)) in texts), None)
+            return next((text for truth in truths if (text := truth(cell)) in texts), None)
         if isinstance(cell, str):
             return cell if cell in texts else None
         if not isinstance(cell, int | float):
@@ -152,7 +154,9 @@ def spelled(
         same = numbers.get(cell, [])
         if len(same) > 1:
             shown = " and ".join(sorted(same))
-            raise SystemExit(f'Cannot tell which label {cell} of "{column.name}" is: {shown} are equal')
+            raise SystemExit(
+                f'Cannot tell which label {cell} of "{column.name}" is: {shown} are equal'
+            )
         return same[0] if same else None
 
     return column.astype(object).map(spell).astype(object)
@@ -202,7 +206,9 @@ def encode(
             is_known = category in declared or (name in known and name not in rows)
             if is_category.any() or is_known:
                 if is_encoded and (rows[name].astype(bool) != is_category)[column.notna()].any():
-                    raise SystemExit(f'Cannot use "{name}": it contradicts "{column.name}" in some row')
+                    raise SystemExit(
+                        f'Cannot use "{name}": it contradicts "{column.name}" in some row'
+                    )
                 made[name] = rows[name] if is_encoded else is_category
             elif name not in rows:
                 raise SystemExit(

@@ -87,9 +87,9 @@ export const initCommand = {
       kind: "text",
       value: "FILE",
       help:
-        "rows as they will come, of any format: CSV, Parquet, JSON Lines, …",
+        "rows like those to score, in any format: CSV, Parquet, JSON Lines, …",
       file: read,
-      ask: "File with rows as they will come (CSV, Parquet, JSON Lines, …):",
+      ask: "File with rows like those to score (CSV, Parquet, JSON Lines, …):",
     },
     evaluation: {
       kind: "text",

@@ -42,7 +42,7 @@ export async function readOwnFiles(
     throw new UsageError(
       `Cannot add a variant without --${
         flags.model === undefined ? "model" : "sample"
-      } FILE; pass --model with an XGBoost, LightGBM or ONNX file, and --sample with rows as they will come`,
+      } FILE; pass --model with an XGBoost, LightGBM or ONNX file, and --sample with rows like those to score`,
     );
   }
   const read = async (uri: string | undefined) =>
