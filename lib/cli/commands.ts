@@ -1,7 +1,12 @@
 /** The command line of every command: its name, its flags and their `--help` texts. */
+import { stages } from "../mlflow/validation.ts";
+import { shells } from "./completion/task.ts";
 import type { Command, Flag } from "./flags.ts";
 
 const read = { use: "read" } as const;
+
+/** The aliases that shells complete; any other is allowed, too. */
+const usualAliases = ["champion", "challenger"] as const;
 
 const variantFlags = {
   geography: {
@@ -216,13 +221,13 @@ export const logModelCommand = {
     alias: {
       kind: "text",
       value: "NAME",
-      values: ["champion", "challenger"],
+      values: usualAliases,
       help: "alias to assign to the version",
     },
     stage: {
       kind: "text",
       value: "NAME",
-      values: ["Production", "Staging", "Archived", "None"],
+      values: stages,
       help: "stage to assign to the version",
     },
     force: {
@@ -245,13 +250,13 @@ export const promoteCommand = {
     alias: {
       kind: "text",
       value: "NAME",
-      values: ["champion", "challenger"],
+      values: usualAliases,
       help: "alias to move (champion; none if only --stage is given)",
     },
     stage: {
       kind: "text",
       value: "NAME",
-      values: ["Production", "Staging", "Archived", "None"],
+      values: stages,
       help: "stage to move (Production; none if only another alias is given)",
     },
     ...serviceFlags,
@@ -568,7 +573,7 @@ export const completionCommand = {
   words: {
     name: "SHELL",
     help: "bash, zsh or fish; the script says how to use it",
-    values: ["bash", "zsh", "fish"],
+    values: shells,
   },
   flags: { ...outputFlags },
 } as const satisfies Command;

@@ -36,7 +36,8 @@ import {
   toHelp,
 } from "./flags.ts";
 import { runMlflow } from "./mlflow-server.ts";
-import { stopSignals } from "./stop.ts";
+import { toPort } from "./port.ts";
+import { signalChild, stopSignals } from "./stop.ts";
 import { messagesHaveColor, outputColumns } from "./terminal.ts";
 import { version } from "./version.ts";
 
@@ -105,11 +106,12 @@ async function runCommand(
   const all = [...translated, ...askMissing(command, translated)];
   const environment = Deno.env.toObject();
   const own = argumentsFor(command, all, environment);
+  const user = foldersOf(environment);
   return command.name === "mlflow"
     ? await runMlflow({
       args: own,
       folder: project,
-      port: portOf(command, args) ?? 0,
+      port: findUses(command, args, user).port ?? 0,
       environment,
       isQuiet: args.includes("--quiet"),
       isVerbose: args.includes("--verbose"),
@@ -245,10 +247,7 @@ export function argumentsFor(
   args: readonly string[],
   environment: Environment,
 ): string[] {
-  const user = {
-    folder: environment.INIT_CWD ?? Deno.cwd(),
-    home: environment.HOME,
-  };
+  const user = foldersOf(environment);
   const { named, uris, port } = findUses(command, args, user);
   const permissions = permissionsFor(environment, {
     named,
@@ -280,6 +279,13 @@ export function argumentsFor(
   ];
 }
 
+function foldersOf(environment: Environment): UserFolders {
+  return {
+    folder: environment.INIT_CWD ?? Deno.cwd(),
+    home: environment.HOME,
+  };
+}
+
 /** What a command line names: files, URIs, and a port to listen on. */
 interface Uses {
   readonly named: readonly NamedFile[];
@@ -305,7 +311,7 @@ function findUses(
     const { values, words } = parseFlags(command, args);
     for (const [name, flag] of Object.entries(command.flags)) {
       const value = values[name] ?? [];
-      if (flag.kind === "text" && flag.listens) port = toPort(value);
+      if (flag.kind === "text" && flag.listens) port = toPort(String(value));
       const file = fileOf(flag);
       if (file === undefined) continue;
       for (const text of [value].flat()) {
@@ -323,21 +329,6 @@ function findUses(
     if (!(error instanceof UsageError)) throw error;
   }
   return { named, uris, port };
-}
-
-/** Returns the port that the command line names; undefined if it is invalid. */
-function portOf(
-  command: Command,
-  args: readonly string[],
-): number | undefined {
-  return findUses(command, args, { folder: project, home: undefined }).port;
-}
-
-function toPort(value: unknown): number | undefined {
-  const port = Number(value);
-  return port >= 1 && port <= 65535 && Number.isInteger(port)
-    ? port
-    : undefined;
 }
 
 /** Expands `~` in file arguments, and makes relative paths absolute if the user's working directory is not the project folder. */
@@ -388,13 +379,7 @@ async function run(
     stderr: "inherit",
   }).spawn();
   for (const signal of stopSignals) {
-    Deno.addSignalListener(signal, () => {
-      try {
-        child.kill(signal);
-      } catch {
-        // The process has already ended.
-      }
-    });
+    Deno.addSignalListener(signal, () => signalChild(child, signal));
   }
   const { code } = await child.status;
   return code;

@@ -15,7 +15,7 @@ import {
   readRequest,
   writeEnd,
 } from "./mlflow-request.ts";
-import { stopSignals } from "./stop.ts";
+import { signalChild, stopSignals } from "./stop.ts";
 
 /** What {@linkcode runMlflow} needs. */
 export interface MlflowOptions {
@@ -63,8 +63,8 @@ except ProcessLookupError:
 sys.exit(code)
 `.trim();
 
-/** The oldest release that ends its processes itself. */
-const endsItself = "3.17.2";
+/** The release that is known to end the processes that it starts. */
+const cleanRelease = "3.17.2";
 
 /** How long the server may take to end, in milliseconds. */
 const graceMs = 10_000;
@@ -88,7 +88,7 @@ export async function runMlflow(options: MlflowOptions): Promise<number> {
   for (const signal of stopSignals) {
     Deno.addSignalListener(signal, () => {
       isStopping = true;
-      kill(child, signal);
+      signalChild(child, signal);
       server?.stop();
     });
   }
@@ -191,8 +191,8 @@ async function start(
   return {
     ended,
     async stop() {
-      kill(child, "SIGTERM");
-      const timer = setTimeout(() => kill(child, "SIGKILL"), graceMs);
+      signalChild(child, "SIGTERM");
+      const timer = setTimeout(() => signalChild(child, "SIGKILL"), graceMs);
       await child.status;
       clearTimeout(timer);
     },
@@ -230,7 +230,7 @@ async function chooseProgram(
       ? "if a module is missing, `pip install psycopg2-binary boto3` adds it"
       : `the database belongs to MLflow ${version}: ${install}`,
   });
-  const isUsual = installed === version && installed === endsItself;
+  const isUsual = installed === version && installed === cleanRelease;
   if (isUsual) return own();
   if (hasUv) {
     return {
@@ -292,12 +292,4 @@ function ownVariables(environment: Environment): Record<string, string> {
         : [[name, value]]
     ),
   );
-}
-
-function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
-  try {
-    child.kill(signal);
-  } catch {
-    // The process has already ended.
-  }
 }

@@ -1,6 +1,11 @@
 /** The port of a command that serves something on this machine. */
 import { UsageError } from "../base/errors.ts";
-import { toCount } from "../base/flag-value.ts";
+
+/** Returns the port that a text names; undefined if it is none. */
+export function toPort(text: string): number | undefined {
+  const port = /^\d+$/.test(text) ? Number(text) : 0;
+  return port >= 1 && port <= 65535 ? port : undefined;
+}
 
 /**
  * Returns the port that `--port` names.
@@ -8,9 +13,9 @@ import { toCount } from "../base/flag-value.ts";
  * @throws {UsageError} If it is no port, or another program listens on it.
  */
 export function toFreePort(text: string): number {
-  const port = toCount(text, { flag: "port", integer: true });
-  if (port < 1 || port > 65535) {
-    throw new UsageError(`Cannot use --port ${port}: expected 1 to 65535`);
+  const port = toPort(text);
+  if (port === undefined) {
+    throw new UsageError(`Cannot use --port ${text}: expected 1 to 65535`);
   }
   try {
     Deno.listen({ hostname: "127.0.0.1", port }).close();

@@ -14,6 +14,18 @@ export interface StopOptions {
 /** The signals with which a terminal, GitHub's runner, systemd or a container asks a process to end. */
 export const stopSignals = ["SIGINT", "SIGTERM"] as const;
 
+/** Sends a signal to a process, unless it has already ended. */
+export function signalChild(
+  child: Deno.ChildProcess,
+  signal: Deno.Signal,
+): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // The process has already ended.
+  }
+}
+
 /** The highest time limit, in minutes: a timer with a longer delay than 2³¹ ms would fire at once. */
 export const longestLimitMinutes = 35_000;
 

@@ -135,7 +135,13 @@ export function checkAlias(alias: string): void {
   checkLength(alias, { limit: maxAliasLength, start });
 }
 
-const stages: readonly Stage[] = ["None", "Staging", "Production", "Archived"];
+/** MLflow's stages. */
+export const stages: readonly Stage[] = [
+  "None",
+  "Staging",
+  "Production",
+  "Archived",
+];
 
 /**
  * Parses a stage, ignoring case.

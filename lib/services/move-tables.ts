@@ -52,17 +52,16 @@ export async function moveTables(
 ): Promise<MovedRows | undefined> {
   const { description } = target;
   const valueOf = valuesWith(root);
-  const isMlflow = group.versionTable === "alembic_version";
   const progress = log.progress(`Copying ${group.title}`);
   try {
     return await target.transaction(async (tx) => {
-      await lockTables(tx, group);
-      if (await isMoved(source, tx, { group, description })) return undefined;
-      if (isMlflow) await replaceExperiments(source, tx);
-      const moved: Record<string, number> = {};
       const present = new Map(
         (await readTables(tx)).map((table) => [table.name, table]),
       );
+      await lockTables(tx, group, present);
+      if (await isMoved(source, tx, { group, description })) return undefined;
+      if (group.kind === "mlflow") await replaceExperiments(source, tx);
+      const moved: Record<string, number> = {};
       let rows = 0;
       for (const [index, from] of group.tables.entries()) {
         signal?.throwIfAborted();
@@ -124,8 +123,11 @@ export async function checkLocations(
 }
 
 /** Waits until nobody writes to the tables, and keeps writers away until the transaction ends; readers go on. */
-async function lockTables(tx: Transaction, group: TableGroup): Promise<void> {
-  const present = new Set((await readTables(tx)).map(({ name }) => name));
+async function lockTables(
+  tx: Transaction,
+  group: TableGroup,
+  present: ReadonlyMap<string, unknown>,
+): Promise<void> {
   const names = group.tables.map(({ name }) => name)
     .filter((name) => present.has(name)).map(quoteIdentifier);
   await tx.query("set local lock_timeout = '10s'");

@@ -15,6 +15,7 @@ import { countOf, listSome } from "../base/phrases.ts";
 
 /** The tables that are moved to one database. */
 export interface TableGroup {
+  readonly kind: "mlflow" | "predictions";
   /** For messages: `MLflow's tables`. */
   readonly title: string;
   /** Each after the tables that it refers to. */
@@ -25,13 +26,12 @@ export interface TableGroup {
   readonly origin: string;
   /** A query for texts `key` that must then all be there. */
   readonly contents: string;
-  /** Whether rows in tables of which this store has no rows belong to somebody else. */
-  readonly isExclusive: boolean;
 }
 
 /** MLflow's tables. Its server may keep rows of its own in tables that the embedded store does not use, such as leases of its jobs. */
 export function mlflowGroup(tables: readonly Table[]): TableGroup {
   return {
+    kind: "mlflow",
     title: "MLflow's tables",
     tables,
     versionTable: "alembic_version",
@@ -40,7 +40,6 @@ export function mlflowGroup(tables: readonly Table[]): TableGroup {
       from experiments where creation_time is not null`,
     contents: `select 'run ' || run_uuid as key from runs
       union all select 'experiment ' || name from experiments`,
-    isExclusive: false,
   };
 }
 
@@ -49,6 +48,7 @@ export function predictionsGroup(tables: readonly Table[]): TableGroup {
   const key =
     "id || ' ' || variant || ' ' || (extract(epoch from started_at) * 1000000)::bigint";
   return {
+    kind: "predictions",
     title: "the prediction tables",
     tables,
     versionTable: "predictions_schema_migrations",
@@ -56,7 +56,6 @@ export function predictionsGroup(tables: readonly Table[]): TableGroup {
     // An open run may be discarded.
     contents:
       `select 'scoring run ' || ${key} as key from scoring_runs where status = 'completed'`,
-    isExclusive: true,
   };
 }
 
@@ -80,11 +79,7 @@ export async function isMoved(
 ): Promise<boolean> {
   const present = new Set((await readTables(target)).map(({ name }) => name));
   // Before setup, or after it failed.
-  if (
-    !present.has(group.versionTable) && group.versionTable === "alembic_version"
-  ) {
-    return false;
-  }
+  if (!present.has(group.versionTable) && group.kind === "mlflow") return false;
   if (
     present.has(group.versionTable) &&
     await sharesKeys(source, target, group.origin)
@@ -151,6 +146,8 @@ async function findOthers(
   { group, present }: { group: TableGroup; present: ReadonlySet<string> },
 ): Promise<string[]> {
   const found: string[] = [];
+  // Rows in prediction tables of which this store has no rows belong to somebody else.
+  const isExclusive = group.kind === "predictions";
   const own = new Set(group.tables.map(({ name }) => name));
   if (own.has("experiments") && present.has("experiments")) {
     found.push(...await findUsedExperiments(target));
@@ -158,7 +155,7 @@ async function findOthers(
   const names = [
     ...own,
     // The table of this name, before setup makes it a view.
-    ...group.isExclusive ? ["churn_predictions"] : [],
+    ...isExclusive ? ["churn_predictions"] : [],
   ].filter((name) =>
     present.has(name) && name !== group.versionTable &&
     !experimentTables.includes(name)
@@ -166,7 +163,7 @@ async function findOthers(
   for (const name of names) {
     if (!await hasRows(target, name)) continue;
     const isOurs = own.has(name) && await hasRows(source, name);
-    if (!group.isExclusive && !isOurs) continue;
+    if (!isExclusive && !isOurs) continue;
     if (isOurs && await hasEqualRows(source, target, name)) continue;
     const rows = await countRows(target, name);
     found.push(`${name} (${countOf(rows, "row")})`);

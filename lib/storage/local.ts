@@ -248,7 +248,7 @@ async function createWhole(path: string): Promise<FileWriter> {
       throw unwritable(error, path);
     }
   };
-  await refuseFolder(path);
+  await refuseSpecial(path);
   const file = await run(createIn(folder, temporary));
   await markAlive(file);
   // What killed processes left.
@@ -270,12 +270,13 @@ function partFolder(path: string): string {
   return `${path}.part`;
 }
 
-/** Refuses a path that is a folder, which a file cannot replace. */
-async function refuseFolder(path: string): Promise<void> {
+/** Refuses a path that is a folder, which a file cannot replace, or a socket, pipe or device, which it must not. */
+async function refuseSpecial(path: string): Promise<void> {
   // What may not be read cannot be looked at; the write then tells.
   const found = await statIfThere(path).catch(() => undefined);
-  if (!found?.isDirectory) return;
-  throw new UsageError(`Cannot write ${path}: it is a folder; name a file`);
+  if (!found || found.isFile) return;
+  const what = found.isDirectory ? "folder" : "socket, pipe or device";
+  throw new UsageError(`Cannot write ${path}: it is a ${what}; name a file`);
 }
 
 function unwritable(error: unknown, path: string): unknown {
@@ -288,7 +289,7 @@ function unwritable(error: unknown, path: string): unknown {
 
 /** Checks that {@linkcode createWhole} can begin: creates its folder and the missing ones above it, and removes them again. */
 async function checkCreate(path: string): Promise<void> {
-  await refuseFolder(path);
+  await refuseSpecial(path);
   const made: string[] = [];
   try {
     await makeFolder(partFolder(path), made);

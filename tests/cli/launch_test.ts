@@ -18,6 +18,7 @@ import { UsageError } from "../../lib/base/errors.ts";
 import { runCommand } from "../support/commands.ts";
 import { openProject } from "../support/project.ts";
 import { tempFolder } from "../support/servers.ts";
+import { run } from "../support/tools.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const config: { version: string; tasks: Record<string, string> } = JSON.parse(
@@ -35,17 +36,15 @@ async function runTask(
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
   });
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "--quiet", "--config", `${root}deno.json`, ...args],
-    cwd,
-    clearEnv: true,
-    env: { ...Object.fromEntries(kept), NO_COLOR: "1", ...env },
-    stdin: "null",
-  }).output();
-  const [out = "", err = ""] = [stdout, stderr].map((bytes) =>
-    new TextDecoder().decode(bytes)
+  return await run(
+    Deno.execPath(),
+    ["task", "--quiet", "--config", `${root}deno.json`, ...args],
+    {
+      cwd,
+      clearEnv: true,
+      env: { ...Object.fromEntries(kept), NO_COLOR: "1", ...env },
+    },
   );
-  return { code, stdout: out, stderr: err };
 }
 
 Deno.test("deno.json has one task per command, in the order of the tables, and one version", () => {
@@ -123,27 +122,9 @@ Deno.test("a misspelled flag of any task ends with exit code 2 before any work",
 });
 
 Deno.test("the launcher lists all tasks with what they do, and suggests a name", async () => {
-  const launch = async (...args: string[]) => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-q",
-        "-ER",
-        "--allow-run=deno",
-        "lib/cli/launch.ts",
-        ...args,
-      ],
-      cwd: root,
-      env: { NO_COLOR: "1" },
-      stdin: "null",
-    }).output();
-    const decoder = new TextDecoder();
-    return {
-      code,
-      stdout: decoder.decode(stdout),
-      stderr: decoder.decode(stderr),
-    };
-  };
+  const start = ["run", "-q", "-ER", "--allow-run=deno", "lib/cli/launch.ts"];
+  const launch = (...args: string[]) =>
+    run(Deno.execPath(), [...start, ...args], { env: { NO_COLOR: "1" } });
   const list = await launch("--help");
   strictEqual(list.code, 0);
   for (const { name } of everything) {

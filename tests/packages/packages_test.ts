@@ -6,6 +6,7 @@ import { readLock, readManifest } from "./lock.ts";
 import { toBillOfMaterials } from "./sbom.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import { freePort, tempFolder } from "../support/servers.ts";
+import { run } from "../support/tools.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const read = (file: string) => Deno.readTextFile(`${root}${file}`);
@@ -16,17 +17,10 @@ async function runDeno(
   args: readonly string[],
   options: { env?: Record<string, string>; cwd?: string } = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { env = {}, cwd = root } = options;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    env: { NO_COLOR: "1", ...env },
-    cwd,
-    stdin: "null",
-  }).output();
-  const [out = "", err = ""] = [stdout, stderr].map((bytes) =>
-    new TextDecoder().decode(bytes)
-  );
-  return { code, stdout: out, stderr: err };
+  return await run(Deno.execPath(), args, {
+    ...options,
+    env: { NO_COLOR: "1", ...options.env },
+  });
 }
 
 Deno.test("no package of a lock file runs a script when it is installed", async () => {

@@ -266,15 +266,11 @@ Deno.test("mlflow without its launcher starts nothing and prints no secret", asy
   const script = [Deno.execPath(), "run", "-A", "scripts/mlflow.ts", "--json"]
     .map(shellWord).join(" ");
   const direct = async (program: string, args: readonly string[]) => {
-    const output = await new Deno.Command(program, {
-      args: [...args],
-      cwd: root,
+    const { code, stdout, stderr } = await run(program, args, {
       clearEnv: true,
       env: { ...inherited(), NO_COLOR: "1", TERM: "xterm", ...env },
-      stdin: "null",
-    }).output();
-    const decoder = new TextDecoder();
-    const said = decoder.decode(output.stdout) + decoder.decode(output.stderr);
+    });
+    const said = stdout + stderr;
     match(
       said,
       /mlflow: Cannot start MLflow from this script; run `deno task mlflow`/,
@@ -283,7 +279,7 @@ Deno.test("mlflow without its launcher starts nothing and prints no secret", asy
     for (const secret of [...secrets, "PGPASSWORD"]) {
       ok(!said.includes(secret), said);
     }
-    strictEqual(output.code, 2);
+    strictEqual(code, 2);
   };
   await direct("sh", ["-c", script]);
   await direct("sh", ["-c", `echo '{"exitCode":1}' | ${script}`]);

@@ -286,6 +286,10 @@ Deno.test("plan, a dry run and predict refuse the same outputs, before anything 
   const env = { CHURN_HOME: `${path}/home` };
   await Deno.writeTextFile(`${path}/file`, "");
   await Deno.mkdir(`${path}/folder.csv`);
+  // In a folder of its own, because readTree() reads every file.
+  await using other = await tempFolder();
+  const socket = `${other.path}/socket.csv`;
+  using _listener = Deno.listen({ transport: "unix", path: socket });
   const lines = (await Deno.readTextFile("data/churn/weekly/2026-11-23.jsonl"))
     .split("\n").slice(0, 3).join("\n");
   await Deno.writeTextFile(`${path}/week.jsonl`, lines);
@@ -293,6 +297,10 @@ Deno.test("plan, a dry run and predict refuse the same outputs, before anything 
   const refused: readonly (readonly [args: string[], message: RegExp])[] = [
     [["--output", `${path}/file/scores.csv`], /file\/scores\.csv: its folder/],
     [["--output", `${path}/folder.csv`], /folder\.csv: it is a folder/],
+    [
+      ["--output", socket],
+      /socket\.csv: it is a socket, pipe or device; name a file/,
+    ],
     [
       ["--input", `${path}/week.jsonl`, "--output", `${path}/week.jsonl`],
       /--output .*week\.jsonl: it is also an input/,

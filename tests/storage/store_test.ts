@@ -230,9 +230,13 @@ Deno.test("openLocal() fulfils the contract of artifact stores", async (t) => {
     await using folder = await tempFolder();
     await Deno.writeTextFile(`${folder.path}/file`, "");
     await Deno.mkdir(`${folder.path}/scores.csv`);
+    using _socket = Deno.listen({
+      transport: "unix",
+      path: `${folder.path}/socket.csv`,
+    });
     const before = [...Deno.readDirSync(folder.path)];
     const store = openLocal(folder.path);
-    for (const path of ["file/scores.csv", "scores.csv"]) {
+    for (const path of ["file/scores.csv", "scores.csv", "socket.csv"]) {
       await rejects(store.checkCreate(path), UsageError);
       await rejects(store.create(path), UsageError);
     }
