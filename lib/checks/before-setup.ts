@@ -117,7 +117,7 @@ async function checkDifferent(
   const [mlflow, ours] = both ?? [];
   if (!mlflow || !ours || mlflow.place !== ours.place) return;
   throw new UsageError(
-    `Cannot store predictions in ${ours.database}: it is also the database for MLflow; use another database for predictions`,
+    `Cannot store predictions in ${ours.database}: it is also MLflow's database; use another database for predictions`,
   );
 }
 

@@ -77,7 +77,7 @@ function remedyFor(
     remedy: `psql ${
       shellWord(`host=${host} port=${port} dbname=${database} user=${user}`)
     }`,
-    hint: "must connect; `deno task setup` creates a missing database",
+    hint: "this must connect; `deno task setup` creates a missing database",
   };
 }
 

@@ -97,13 +97,15 @@ async function checkNewest(
       detail: `${facts}; ${problem.kind}: ${problem.reason}`,
       ...open.length > 0
         ? { remedy: predict }
-        : { hint: `deliver the period, then \`${predict}\`` },
+        : { hint: `deliver the period, then run \`${predict}\`` },
     };
   }
   if (open.length > 0) {
     const what = open.length === 1
       ? `${open[0]} is not scored`
-      : `${open.length} periods are not scored, the newest ${open.at(-1)}`;
+      : `${open.length} periods are not scored, the newest being ${
+        open.at(-1)
+      }`;
     const detail = newest ? `${facts}; ${what}` : what;
     return { state: "warning", detail, remedy: predict };
   }
@@ -150,8 +152,8 @@ async function findStale(
   if (first) {
     return {
       changed: changed.length === 1
-        ? `the data of ${first.period} changed since`
-        : `the data of ${changed.length} periods changed since, the newest ${
+        ? `the data of ${first.period} have changed since then`
+        : `the data of ${changed.length} periods have changed since then, the newest being ${
           changed.at(-1)?.period
         }`,
     };

@@ -30,7 +30,7 @@ export async function checkServer(
     },
     {
       remedy: `curl ${shellWord(`${tracking.uri}/health`)}`,
-      hint: "must answer OK; MLFLOW_TRACKING_URI sets the address",
+      hint: "this must answer OK; MLFLOW_TRACKING_URI sets the address",
     },
   );
   return { check, mlflow };
@@ -88,7 +88,7 @@ async function checkModel(
       remedy: `${commandFor("promote", variant)} --version ${
         (champion ?? production ?? newest).version
       }`,
-      hint: "moves alias and stage",
+      hint: "this moves alias and stage",
     };
   }
   const used = await findUsed(mlflow, { modelUri, production });
@@ -96,7 +96,7 @@ async function checkModel(
     return {
       state: "warning",
       detail:
-        `${name} has version ${newest.version}, but ${modelUri} matches none`,
+        `${name} has version ${newest.version}, but ${modelUri} matches no version`,
       remedy: `${commandFor("promote", variant)} --version ${newest.version}`,
     };
   }

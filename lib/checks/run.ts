@@ -63,7 +63,7 @@ async function checkEmbedded(
       state: "warning",
       detail: `not created yet in ${services.config.home}/database`,
       remedy: "deno task predict",
-      hint: "creates it from the model file",
+      hint: "this creates it from the model file",
     }];
   }
   const { checks, database } = await checkConnection({

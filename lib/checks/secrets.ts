@@ -74,7 +74,7 @@ async function checkLogin(
           shellWord(name)
         }`,
       hint:
-        `expected JSON ${fields}; ${setting} sets its name, MLFLOW_SECRET_REGION its region`,
+        `it must contain JSON ${fields}; ${setting} sets its name, MLFLOW_SECRET_REGION its region`,
     },
   );
   const isShown = name !== undefined || check.state !== "ok";

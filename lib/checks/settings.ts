@@ -52,7 +52,7 @@ export async function checkSettings(
         group,
         title: name,
         state: meant === undefined ? "warning" : "wrong",
-        detail: `not a known setting, ignored${
+        detail: `not a known setting; it is ignored${
           meant === undefined ? "" : `; did you mean ${meant}?`
         }`,
         remedy: meant === undefined

@@ -102,6 +102,6 @@ function refuseOwnFlags<F extends RunnerFlags>(
   const own = names.find((name) => flags[name] !== undefined);
   if (!flags.all || own === undefined) return;
   throw new UsageError(
-    `Cannot use --${own} with --all: select one variant with --geography and --company`,
+    `Cannot use --${own} with --all: it is about one variant; name that with --geography, --company or --dimension`,
   );
 }

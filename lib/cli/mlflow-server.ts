@@ -217,7 +217,7 @@ async function chooseProgram(
   environment: Environment,
 ): Promise<Program | MlflowEnd> {
   const install =
-    `install it with \`pip install mlflow==${version} psycopg2-binary boto3\`, or install uv (https://docs.astral.sh/uv/), which \`mlflow\` then uses`;
+    `install it with \`pip install mlflow==${version} psycopg2-binary boto3\`, or install uv (https://docs.astral.sh/uv/), which \`deno task mlflow\` then uses`;
   const hasUv = isOnPath("uvx", environment);
   const installed = isOnPath("mlflow", environment)
     ? await installedVersion()

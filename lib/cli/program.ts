@@ -189,7 +189,7 @@ function printResult({ name }: Command, text: string): boolean {
       oneLine(
         `${name}: Cannot write the result to standard output: ${
           messageOf(error)
-        }; the command itself has ended`,
+        }; the command itself has completed`,
       ),
     );
     return false;

@@ -51,7 +51,7 @@ export function openStop(
   const stop = (why: string) => {
     if (controller.signal.aborted) return;
     const reason = new TransientError(
-      `Stopped ${why}; what was not complete is not stored: run the command again`,
+      `Stopped ${why}; nothing incomplete was stored; run the command again`,
     );
     later(graceMs, () => exit(reason));
     controller.abort(reason);

@@ -128,7 +128,7 @@ async function checkRelease(
   const { missing, newer } = await readPredictionsSchema(database);
   if (newer.length > 0) {
     throw new UsageError(
-      `Cannot move the embedded database in ${folder}: a newer release of this project made its prediction tables (${
+      `Cannot move the embedded database in ${folder}: a newer release of this project created its prediction tables (${
         newer.join(", ")
       }); use that release`,
     );

@@ -407,7 +407,7 @@ export function groupByPeriod(
     const group = groups.get(key) ?? { match, files: [] };
     if (group.match.spelling !== match.spelling) {
       throw new InputError(
-        `Cannot tell which files are those of ${match.period} at ${
+        `Cannot tell which files belong to ${match.period} at ${
           uriOf(store, pattern)
         }: the period is spelled ${group.match.spelling} and ${match.spelling}; keep one of them`,
       );
@@ -463,7 +463,7 @@ function oneSideFile(
   const [file, second] = group?.files ?? [];
   if (!file || !second) return file;
   throw new InputError(
-    `Cannot tell which side file is that of ${group?.match.period}: ${
+    `Cannot tell which side file belongs to ${group?.match.period}: ${
       uriOf(store, file.path)
     } and ${uriOf(store, second.path)} both match; keep one of them`,
   );
@@ -478,7 +478,9 @@ export function toPart(store: ArtifactStore, file: ListedFile): InputPart {
     async open() {
       const opened = await store.open(file.path, { settled: true });
       if (opened) return opened;
-      throw new TransientError(`Cannot read ${uri}: it was deleted meanwhile`);
+      throw new TransientError(
+        `Cannot read ${uri}: it was deleted in the meantime`,
+      );
     },
   };
 }

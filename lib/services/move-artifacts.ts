@@ -78,7 +78,7 @@ export async function isSameFolder(
   const [old, own] = [await realPath(from.uri), await realPath(to.uri)];
   if (!own.startsWith(`${old}/`)) return own === old;
   throw new UsageError(
-    `Cannot move to MLFLOW_ARTIFACT_ROOT ${to.uri}: it is inside the embedded store's own folder ${from.uri}; choose a place outside`,
+    `Cannot move to MLFLOW_ARTIFACT_ROOT ${to.uri}: it is inside the embedded store's own folder ${from.uri}; choose a place outside it`,
   );
 }
 
@@ -127,7 +127,7 @@ async function copyFile(
   await using file = await from.open(path);
   if (!file) {
     throw new TransientError(
-      `Cannot copy ${uriOf(from, path)}: it was deleted meanwhile`,
+      `Cannot copy ${uriOf(from, path)}: it was deleted in the meantime`,
     );
   }
   await using writer = await to.create(path);
@@ -137,6 +137,6 @@ async function copyFile(
   throw new TransientError(
     `Cannot copy ${uriOf(from, path)}: ${
       uriOf(to, path)
-    } has other bytes than were written`,
+    } does not have the bytes that were written`,
   );
 }

@@ -55,21 +55,23 @@ export function describeMove(
     },
     text: [
       ...lines,
-      "The embedded store was only read and is as it was. When you are satisfied with the new place, delete it:",
+      "The embedded store was only read and is unchanged. When you are satisfied with the new place, delete it:",
       `  rm -r ${folders.map(shellWord).join(" ")}`,
     ].join("\n"),
   };
 }
 
 function describeArtifacts({ artifacts }: Moved): string {
-  if (!artifacts) return "moved before";
+  if (!artifacts) return "already moved";
   const { written, unchanged, bytes } = artifacts;
   const size = `${written + unchanged} files, ${(bytes / 1e6).toFixed(1)} MB`;
-  return unchanged > 0 ? `${size}, of which ${unchanged} were there` : size;
+  return unchanged > 0
+    ? `${size}, of which ${unchanged} were already there`
+    : size;
 }
 
 function describeRows(rows: MovedRows | undefined): string {
-  if (rows === undefined) return "moved before";
+  if (rows === undefined) return "already moved";
   return `${sum(rows).toLocaleString("en")} rows in ${
     Object.keys(rows).length
   } tables`;

@@ -133,9 +133,9 @@ async function checkComplete(
     .difference(await readKeys(target, group.contents));
   if (missing.size === 0) return;
   throw new InputError(
-    `Cannot move again: the embedded store was moved to ${description} before, which now lacks ${missing.size} of its entries (${
+    `Cannot move again: the embedded store was already moved to ${description}, which now lacks ${missing.size} of its entries (${
       listSome([...missing], 5)
-    }); either they were deleted there, or the embedded store was used after the move: then score that data again with the services`,
+    }); either they were deleted there, or the embedded store was used after the move; in that case, score that data again with the services`,
   );
 }
 

@@ -30,12 +30,12 @@ export function checkMayMove(config: Config): string {
   const { embedded, tracking, artifactRoot } = config;
   if (embedded) {
     throw new UsageError(
-      "Cannot move: no services are configured; set MLFLOW_SECRET_NAME and MLFLOW_S3_BUCKET, or MLFLOW_TRACKING_URI, MLFLOW_ARTIFACT_ROOT and PREDICTIONS_DATABASE_URL, to the new place",
+      "Cannot move: no services are configured; set MLFLOW_SECRET_NAME and MLFLOW_S3_BUCKET, or MLFLOW_TRACKING_URI, MLFLOW_ARTIFACT_ROOT and PREDICTIONS_DATABASE_URL, for the new place",
     );
   }
   if (tracking.kind === "server" || artifactRoot === undefined) {
     throw new UsageError(
-      "Cannot move to an MLflow server: its interface cannot take over runs with their ids and times; " +
+      "Cannot move to an MLflow server: its interface cannot import runs with their ids and times; " +
         "for this command, set MLFLOW_TRACKING_URI to the postgresql:// URI of the server's own database, or MLFLOW_SECRET_NAME to its secret, and MLFLOW_S3_BUCKET or MLFLOW_ARTIFACT_ROOT to the server's artifact store",
     );
   }

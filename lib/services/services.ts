@@ -154,7 +154,7 @@ export async function openServices(
     const reads = readOnly || options.existingOnly;
     if (reads && !await isDatabase(embeddedFolder)) {
       throw new InputError(
-        `Nothing is stored yet: there is no embedded database in ${embeddedFolder}. \`deno task predict\` creates it and scores the first data, in about 10 seconds`,
+        `Nothing is stored yet: there is no embedded database in ${embeddedFolder}. \`deno task predict\` creates it and scores the first data in about 10 seconds`,
       );
     }
     // Loaded only if used, because loading a database's client takes a tenth of a short run.

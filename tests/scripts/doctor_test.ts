@@ -199,7 +199,7 @@ Deno.test("doctor finds scored data that changed since, and a side file that con
     "warning",
     "deno task predict",
   ]);
-  match(changed.detail, /; the data of 2026-11-16 changed since$/);
+  match(changed.detail, /; the data of 2026-11-16 have changed since then$/);
   const done = await project.run("predict");
   strictEqual(done.report.rows, 399);
   strictEqual((await data()).state, "ok");

@@ -81,7 +81,7 @@ Deno.test("a result that cannot be printed is one line and exit code 1, without 
   strictEqual(code, 1);
   strictEqual(
     new TextDecoder().decode(stderr).trim(),
-    "matrix: Cannot write the result to standard output: No space left on device (os error 28); the command itself has ended",
+    "matrix: Cannot write the result to standard output: No space left on device (os error 28); the command itself has completed",
   );
 });
 

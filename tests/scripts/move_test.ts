@@ -139,7 +139,7 @@ testWithPython(
         match(stdout, /was already moved to .*nothing was changed/);
         match(
           stdout,
-          /only read and is as it was\..*\n {2}rm -r '.*\/database' '.*\/database.lock' '.*\/artifacts'\n$/,
+          /only read and is unchanged\..*\n {2}rm -r '.*\/database' '.*\/database.lock' '.*\/artifacts'\n$/,
         );
         isUntouched();
       },
@@ -394,7 +394,7 @@ testWithPython(
         strictEqual(ended.code, 75);
         match(
           ended.stderr,
-          /move: Stopped by SIGTERM; what was not complete is not stored/,
+          /move: Stopped by SIGTERM; nothing incomplete was stored/,
         );
         deepStrictEqual([
           await count(mlflow, "runs"),

@@ -175,12 +175,12 @@ testWithPython(
         await rotateSecret(moto, "predictions", same);
         match(
           await refused(2),
-          /Cannot store predictions in shared: it is also the database for MLflow/,
+          /Cannot store predictions in shared: it is also MLflow's database/,
         );
       }
       await admin.query("drop database shared");
       // Neither of the two exists yet.
-      match(await refused(2), /it is also the database for MLflow/);
+      match(await refused(2), /it is also MLflow's database/);
       await rotateSecret(moto, "mlflow", { ...login, dbname: "mlflow_db" });
       await rotateSecret(moto, "predictions", good);
     });

@@ -67,7 +67,7 @@ Deno.test("an interrupted predict rolls back within seconds and says so, and the
       match(
         said,
         new RegExp(
-          `predict: Stopped by ${signal}; what was not complete is not stored`,
+          `predict: Stopped by ${signal}; nothing incomplete was stored`,
         ),
       );
       const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");

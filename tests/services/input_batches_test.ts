@@ -145,7 +145,7 @@ Deno.test("findBatches() finds the side file by its pattern, wherever the period
   strictEqual(await sideOf(), "us/2026-W48.manifest.json");
   strictEqual(await sideOf("sides/{period}.json"), "sides/2026-W48.json");
   await bucket.write("in/eu/2026-W48.manifest.json", encode("{}"));
-  await rejects(sideOf(), /Cannot tell which side file is that of 2026-11-23/);
+  await rejects(sideOf(), /Cannot tell which side file belongs to 2026-11-23/);
 });
 
 Deno.test("findBatches() falls back to the folder if the bucket has no such file or is away, and never to shipped data", async () => {
