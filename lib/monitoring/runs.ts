@@ -431,7 +431,7 @@ export interface ResultKey {
   /** Id of the monitoring run whose performance the advice is based on; 0 when the run has its own, or there is none. */
   readonly earlierId: number;
   readonly settingsSha256: string;
-  /** How many results of the scoring run were stored before, so that settings and outcomes that return are judged again. */
+  /** One more than the highest of the scoring run's earlier results, so that settings and outcomes that return are judged again; the column `outcomes_revision`. */
   readonly revision: number;
 }
 
