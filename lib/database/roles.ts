@@ -50,8 +50,11 @@ const readTables = [
   "predictions_schema_migrations",
 ];
 
-/** The function with which the writer deletes a run that was never published. */
-const discardFunction = "discard_scoring_run(bigint, boolean)";
+/** The functions of the writer: one deletes a run that was never published, the other settles the scores of superseded runs. */
+const writerFunctions = [
+  "discard_scoring_run(bigint, boolean)",
+  "settle_scores(text)",
+];
 
 /** Tables that the writer may change. It adds scores and publishes scoring runs; it never changes a score, a published run or the registry. */
 const writtenTables: readonly (readonly [string, ...string[]])[] = [
@@ -169,7 +172,7 @@ interface Missing {
   readonly mayGrant: boolean;
 }
 
-/** Returns the missing privileges on the schema, its tables and views, and the function that discards runs. */
+/** Returns the missing privileges on the schema, its tables and views, and the functions of the writer. */
 async function findMissing(tx: Queryable): Promise<Missing[]> {
   return await tx.query<Missing>(
     `
@@ -187,7 +190,7 @@ async function findMissing(tx: Queryable): Promise<Missing[]> {
     where not has_table_privilege(role, c.oid, privilege)
     union all
     select role, 'FUNCTION ' || name, 'EXECUTE', pg_has_role(p.proowner, 'USAGE')
-    from (values ($5::text, $6::text)) wanted (role, name)
+    from (select $5::text as role, unnest($6::text[]) as name) wanted
     join pg_proc p on p.oid = to_regprocedure(quote_ident(current_schema()) || '.' || name)
     where not has_function_privilege(role, p.oid, 'EXECUTE')
     order by 2, 1, 3
@@ -198,7 +201,7 @@ async function findMissing(tx: Queryable): Promise<Missing[]> {
       wanted.map(({ privilege }) => privilege),
       roleNames,
       roleNames[0],
-      discardFunction,
+      writerFunctions,
     ],
   );
 }

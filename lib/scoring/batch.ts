@@ -34,6 +34,7 @@ import {
   scoreInto,
 } from "./scoring-run.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
+import { settleScores } from "../services/settled-scores.ts";
 import { sourceTags } from "../mlflow/tags.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
@@ -136,6 +137,11 @@ async function scoreBatches(
   const only = batches.length === 1;
   if (output === "postgres" && !dryRun) {
     await using badRows = openBadRowFile(context);
+    const database = await services.predictions();
+    const settle = () =>
+      settleScores(database, { variant: settings.variant.key, log });
+    // What earlier calls stored, while rows are read and scored.
+    const settling = settle();
     for (const batch of batches) {
       const step = () => storeInPostgres(context, batch, badRows);
       stored.push(
@@ -144,6 +150,9 @@ async function scoreBatches(
         }),
       );
     }
+    const warning = await settling ??
+      (batches.length > 1 ? await settle() : undefined);
+    if (warning !== undefined) log.warn(warning);
     return stored;
   }
   if (dryRun) {

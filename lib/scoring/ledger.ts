@@ -317,15 +317,15 @@ export async function publishScoring(
   const { force = false, contentSha256, idempotencyKey } = publication;
   const { variant, period } = run;
   const own = await findPublished(database, run, publication);
-  if (own) return await settle(database, run, { stored: true, run: own });
+  if (own) return await conclude(database, run, { stored: true, run: own });
   await checkCount(database, run, publication);
   for (let attempt = 0; attempt < publishAttempts; attempt++) {
     const published = await tryPublish(database, run, publication);
     if (published) {
-      return await settle(database, run, { stored: true, run: published });
+      return await conclude(database, run, { stored: true, run: published });
     }
     const own = await findPublished(database, run, publication);
-    if (own) return await settle(database, run, { stored: true, run: own });
+    if (own) return await conclude(database, run, { stored: true, run: own });
     if (!await renewLease(database, run.id)) throw lostRun(run);
     if (force && idempotencyKey === undefined) continue;
     const input = { variant, period, contentSha256 };
@@ -334,7 +334,7 @@ export async function publishScoring(
       idempotencyKey: force ? idempotencyKey : undefined,
     });
     if (existing) {
-      return await settle(database, run, { stored: false, run: existing });
+      return await conclude(database, run, { stored: false, run: existing });
     }
   }
   throw new TransientError(
@@ -345,7 +345,7 @@ export async function publishScoring(
 }
 
 /** Discards the run unless it is the published one; on the embedded database, brings the indexes up to date. */
-async function settle(
+async function conclude(
   database: Database,
   { id }: OpenScoringRun,
   result: StoreResult,

@@ -17,6 +17,10 @@ const ours: readonly (readonly [string, string])[] = [
   ["monitoring_states", "the last known severity of each verdict"],
   ["scores", "the stored scores behind churn_predictions"],
   [
+    "settled_scores",
+    "scores of earlier runs that churn_predictions_current still shows",
+  ],
+  [
     "churn_predictions_before",
     "rows from before the ledger, and of other programs",
   ],

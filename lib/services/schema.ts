@@ -30,6 +30,7 @@ const ownTables = [
   "churn_predictions",
   "churn_predictions_before",
   "scores",
+  "settled_scores",
   "scoring_runs",
   "monitoring_runs",
   "drift_metrics",
@@ -84,7 +85,7 @@ export async function mlflowRevisions(): Promise<string[]> {
 
 /**
  * Creates or extends the predictions schema: the ledger `scoring_runs`, the
- * table `scores`, the views `churn_predictions` and `churn_predictions_current`
+ * tables `scores` and `settled_scores`, the views `churn_predictions` and `churn_predictions_current`
  * over it, and the tables of `monitor`. An existing table `churn_predictions`
  * becomes `churn_predictions_before`; the view shows its rows, and views,
  * functions and grants on the table are moved to the view. All of it is one

@@ -1,11 +1,13 @@
 /** Creates the tables and roles that the commands expect, in MLflow's database and the predictions database. */
 import { ensureRoles } from "../database/roles.ts";
 import { ensureMlflowSchema, ensurePredictionsSchema } from "./schema.ts";
+import { settleScores } from "./settled-scores.ts";
 import type { Services } from "./services.ts";
 
 /**
  * Creates the missing tables and roles in both databases, and reports what it
- * created and what already existed; with `onlyNews`, only what it created.
+ * created and what already existed; with `onlyNews`, only what it created. Settles
+ * the scores of superseded runs, which takes a while once after an upgrade.
  */
 export async function setupDatabases(
   services: Services,
@@ -49,4 +51,6 @@ export async function setupDatabases(
     );
     for (const note of notes) log.warn(note);
   }
+  const warning = await settleScores(predictions, { log });
+  if (warning !== undefined) log.warn(warning);
 }

@@ -1,5 +1,11 @@
 /** The roles that setup makes are enough for the scripts that they are for, and for no other. */
-import { match, ok, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  doesNotMatch,
+  match,
+  ok,
+  strictEqual,
+} from "node:assert/strict";
 import { openPostgres } from "../../lib/database/postgres.ts";
 import { runCommand } from "../support/commands.ts";
 import { testWithPython } from "../support/python.ts";
@@ -36,6 +42,7 @@ testWithPython(
       (await runCommand("monitor", flags, { env: asWriter })).report.variant,
       "geography-us",
     );
+    await checkSettling(world, asWriter);
     for (
       const [name, ...more] of [["log-model", "--force"], [
         "promote",
@@ -86,6 +93,53 @@ testWithPython(
     match(stderr, /permission denied for table/);
   },
 );
+
+/** A forced run of the writer settles those before its predecessor; without the right to, predict warns, and setup grants it and makes up for it. */
+async function checkSettling(
+  { postgres, env }: World,
+  asWriter: Record<string, string>,
+): Promise<void> {
+  await using predictions = await openPostgres({
+    ...postgres,
+    database: "predictions",
+  });
+  const countUnsettled = async () =>
+    (await predictions.query(
+      "select id from scoring_runs where settled_at is null",
+    )).length;
+  const list = () =>
+    predictions.query(
+      "select player_id, scoring_run_id, row_number, churn_probability from churn_predictions_current order by 1, 2, 3",
+    );
+  const force = async () => {
+    const { report, stderr } = await runCommand(
+      "predict",
+      [...flags, "--force"],
+      { env: asWriter },
+    );
+    strictEqual(report.status, "scored");
+    return stderr;
+  };
+  for (let round = 0; round < 2; round++) {
+    doesNotMatch(await force(), /Cannot settle/);
+    strictEqual(await countUnsettled(), 2);
+  }
+  await predictions.query(
+    "revoke execute on function settle_scores from churn_writer",
+  );
+  match(
+    await force(),
+    /WARNING: Cannot settle the scores of earlier scoring runs: .*permission denied for function settle_scores.*`deno task setup`/,
+  );
+  strictEqual(await countUnsettled(), 3);
+  const before = await list();
+  ok(before.length > 0);
+  await runCommand("setup", flags, { env });
+  strictEqual(await countUnsettled(), 1);
+  deepStrictEqual(await list(), before);
+  doesNotMatch(await force(), /Cannot settle/);
+  strictEqual(await countUnsettled(), 2);
+}
 
 /** The scripts' environment with a new login that is a member of one role and nothing else. */
 async function loginAs(

@@ -314,6 +314,17 @@ async function tellStory(place: Place): Promise<void> {
     [days[4], 11],
   );
 
+  // Of all runs, the list reads the last two, and of the others who left.
+  const { report: settled } = await run("query", [
+    `select (select count(*) from scoring_runs where settled_at is null) as unsettled,
+       (select count(*) from settled_scores s where not exists (
+         select from scores n where n.player_id = s.player_id and n.scoring_run_id = (
+           select id from scoring_runs where period = '${days[7]}'))) as left`,
+  ]);
+  deepStrictEqual(settled.result, [
+    { unsettled: 2, left: expected.size - eighth.length + 2 },
+  ]);
+
   // Whatever runs again finds nothing new.
   const again = await run("predict");
   strictEqual(again.report.status, "nothing-new");

@@ -12,9 +12,11 @@ import { openPglite } from "../../lib/database/pglite.ts";
 import { openPostgres } from "../../lib/database/postgres.ts";
 import { InputError, TransientError } from "../../lib/base/errors.ts";
 import { sha256 } from "../../lib/base/digest.ts";
+import { noLog } from "../../lib/base/log.ts";
 import { toVariant } from "../../lib/config/variant.ts";
 import { type ScoredInput, storePredictions } from "../support/predictions.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
+import { settleScores } from "../../lib/services/settled-scores.ts";
 import { startPostgres, tempFolder } from "../support/servers.ts";
 
 /** Opens an empty database. */
@@ -323,6 +325,74 @@ const contract: Record<string, (open: Open) => Promise<void>> = {
       );
     }
   },
+
+  "settled scores come to a database of the release before: the list, its grants and options and what is built on it stay":
+    async (open) => {
+      await using database = await open();
+      await createReleased(database, 10);
+      const [reader, owner] = [`reads_${++roles}`, `owns_${roles}`];
+      await database.query(
+        toOneStatement(`
+          create role ${reader}; create role ${owner};
+          grant select on churn_predictions_current to ${reader};
+          grant select (player_id) on churn_predictions_current to public;
+          alter view churn_predictions_current set (security_barrier = true);
+          comment on view churn_predictions_current is 'the list';
+          grant select on scores, scoring_runs, churn_predictions_before, churn_predictions to ${owner};
+          create view at_risk as select player_id, period from churn_predictions_current where churn_probability > 0.5;
+          alter view churn_predictions_current owner to ${owner}`),
+      );
+      const weeks = [["A", "B", "C"], ["A", "B"], ["B", "D", null]];
+      for (const [index, ids] of weeks.entries()) {
+        await store(database, {
+          ids,
+          probabilities: Float32Array.from(
+            ids,
+            (_, row) => (4 * index + row) / 16,
+          ),
+          contentSha256: sha256(`${ids}`),
+          mlflowRunId: `${index}`,
+        });
+      }
+      const list = () =>
+        database.query(
+          "select * from churn_predictions_current order by player_id",
+        );
+      const about = () =>
+        database.query(
+          `select c.relname::text as name, pg_get_userbyid(relowner)::text as owner, reloptions::text as options,
+             relacl::text as grants, obj_description(c.oid, 'pg_class') as comment,
+             (select json_agg(json_build_array(attname, format_type(atttypid, atttypmod), attacl::text) order by attnum)
+              from pg_attribute where attrelid = c.oid and attnum > 0) as columns
+           from pg_class c where relname in ('churn_predictions_current', 'at_risk') order by 1`,
+        );
+      const before = [await list(), await about()];
+      strictEqual(before[0]?.length, 5);
+      deepStrictEqual((await ensurePredictionsSchema(database)).applied, [
+        "011_settled_scores.sql",
+      ]);
+      deepStrictEqual(await ensurePredictionsSchema(database), {
+        status: "unchanged",
+        applied: [],
+      });
+      deepStrictEqual([await list(), await about()], before);
+      strictEqual(await settleScores(database, { log: noLog }), undefined);
+      deepStrictEqual(await list(), before[0]);
+      deepStrictEqual(
+        await database.query(
+          "select player_id, scoring_run_id as run from settled_scores order by 1",
+        ),
+        [{ player_id: "A", run: 2 }, { player_id: "C", run: 1 }],
+      );
+      // The view's owner reads with its own rights.
+      await database.transaction(async (tx) => {
+        await tx.query(`set local role ${reader}`);
+        strictEqual(
+          (await tx.query("select * from churn_predictions_current")).length,
+          5,
+        );
+      });
+    },
 
   "the period comes to views with options, and is refused by name where there is one":
     async (

@@ -289,7 +289,7 @@ Deno.test("ensureMlflowSchema() and ensurePredictionsSchema() share the embedded
   strictEqual((await ensurePredictionsSchema(database)).status, "unchanged");
   const { columns = [] } = await readCatalog(database);
   const ours =
-    /^(churn_predictions|churn_predictions_before|churn_predictions_current|scores|scoring_runs|monitoring_runs|drift_metrics|monitoring_states|monitoring_alerts|predictions_schema_migrations) /;
+    /^(churn_predictions|churn_predictions_before|churn_predictions_current|scores|settled_scores|scoring_runs|monitoring_runs|drift_metrics|monitoring_states|monitoring_alerts|predictions_schema_migrations) /;
   deepStrictEqual(columns.filter((line) => !ours.test(line)), expected);
 });
 
@@ -308,6 +308,7 @@ Deno.test("ensurePredictionsSchema() creates the ledger, the table and the view"
       "008_monitoring_verdicts.sql",
       "009_alerts.sql",
       "010_monitoring_settings.sql",
+      "011_settled_scores.sql",
     ],
   });
   deepStrictEqual(await ensurePredictionsSchema(database), {
@@ -421,6 +422,7 @@ Deno.test("ensurePredictionsSchema() replaces churn_predictions_current and keep
     "008_monitoring_verdicts.sql",
     "009_alerts.sql",
     "010_monitoring_settings.sql",
+    "011_settled_scores.sql",
   ]);
   deepStrictEqual(await columns(), [
     ...before,
@@ -601,6 +603,8 @@ Deno.test("ensureRoles() lets only the writer add scores and the reader read the
         "delete from churn_predictions_before",
         "delete from scoring_runs",
         "update scoring_runs set status = 'failed'",
+        "insert into settled_scores values ('base', 'P', now(), 1, 1, 0)",
+        "select unsettle_scores('base')",
       ]
     ) await rejects(writer.query(statement), refused, statement);
     // It may publish and discard what is not published.
@@ -614,6 +618,17 @@ Deno.test("ensureRoles() lets only the writer add scores and the reader read the
       (await writer.query(`select discard_scoring_run(${id}) as done`))[0];
     deepStrictEqual(await discard(unpublished), { done: true });
     deepStrictEqual(await discard(run), { done: false });
+    const second = await insertScoringRun(writer, { version: "2", attempt: 2 });
+    deepStrictEqual(
+      await writer.query("select settle_scores('base') as runs"),
+      [{ runs: 1 }],
+    );
+    deepStrictEqual(
+      await writer.query(
+        "select id from scoring_runs where settled_at is null",
+      ),
+      [{ id: second }],
+    );
     deepStrictEqual(
       await writer.query("select scoring_run_id as run from scores"),
       [{ run }],
@@ -651,6 +666,7 @@ Deno.test("ensureRoles() lets only the writer add scores and the reader read the
       refused,
     );
     await rejects(reader.query("select discard_scoring_run(1)"), refused);
+    await rejects(reader.query("select settle_scores('base')"), refused);
     await rejects(reader.query("select from scores"), refused);
     await using runs = await open(forMlflow, "dashboard");
     strictEqual((await runs.query("select * from runs")).length, 1);
