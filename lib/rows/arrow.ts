@@ -7,6 +7,7 @@
 import { toIsoTexts } from "./dates.ts";
 import { zstdDecompressSync } from "node:zlib";
 import { InputError, messageOf } from "../base/errors.ts";
+import { free } from "../base/free.ts";
 import {
   type ArrowBatch,
   type ArrowBuffer,
@@ -27,7 +28,6 @@ import {
   damagedBy,
   defaultBlockRows,
   type FileColumn,
-  free,
   freePieces,
   isPandasIndex,
   type Piece,

@@ -1,5 +1,6 @@
 /** Columns of a file: what the readers of Parquet and Arrow give. */
 import { InputError } from "../base/errors.ts";
+import { free } from "../base/free.ts";
 import { textOf, type Texts } from "./texts.ts";
 
 /** One cell of a column; null is missing. An integer beyond ±(2^53 - 1) is a bigint, every other number a number. */
@@ -215,25 +216,6 @@ export function checkNames(
     );
   }
 }
-
-/**
- * Frees the memory of arrays at once. Collecting it later takes much more memory,
- * because the collector hardly notices buffers outside of its heap. The arrays
- * are empty afterwards.
- */
-export function free(
-  ...arrays: readonly (ArrayBufferView | undefined)[]
-): void {
-  for (const array of arrays) {
-    const buffer = array?.buffer;
-    // Small buffers of Node are parts of a shared one.
-    if (buffer instanceof ArrayBuffer && buffer.byteLength > smallBytes) {
-      buffer.transfer(0);
-    }
-  }
-}
-
-const smallBytes = 2 ** 14;
 
 /** Frees the memory of a column that is not needed any more. */
 export function freeColumn(column: ColumnData): void {

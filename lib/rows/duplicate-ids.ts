@@ -1,11 +1,15 @@
 /** Counts the players that occur more than once in a batch, and the rows that repeat one, in bounded memory. */
+import { free } from "../base/free.ts";
 import type { PackedTexts } from "./packed.ts";
 
-/** Slots of the largest table: 36 MB. */
-const mostSlots = 1 << 22;
+/** Slots of the largest table: 25 MB. */
+const mostSlots = 3 << 20;
 
 /** A table that is fuller becomes larger, or forgets half of its players. */
 const fullShare = 0.7;
+
+/** The bit of a hash's first part that says whether the player has occurred again. */
+const again = 1 << 31;
 
 /** What {@linkcode DuplicateIds} has counted. */
 export interface DuplicateCounts {
@@ -17,17 +21,15 @@ export interface DuplicateCounts {
 }
 
 /**
- * Counts players that occur more than once, by a hash of 64 bits. Up to about 2.9
+ * Counts players that occur more than once, by a hash of 63 bits. Up to about 2.2
  * million players the count is exact, apart from one chance in a million that two
  * players share a hash. With more, only the players whose hash ends in k zeros
  * are counted, and the count is an estimate: 2^k times theirs.
  */
 export class DuplicateIds {
   #slots = 1 << 12;
-  /** Two halves of a hash per slot; 0 and 0 is an empty slot. */
+  /** Two parts of a hash per slot, and whether the player has occurred again; 0 in the second part is an empty slot. */
   #table = new Uint32Array(2 * this.#slots);
-  /** Whether the player of a slot has occurred again. */
-  #again = new Uint8Array(this.#slots);
   #used = 0;
   #players = 0;
   #rows = 0;
@@ -48,7 +50,7 @@ export class DuplicateIds {
         low = Math.imul(low ^ bytes[at]!, 0x5bd1e995);
         low ^= low >>> 15;
       }
-      this.#insert(mixed(high), mixed(low ^ length) || 1);
+      this.#insert(mixed(high) & ~again, mixed(low ^ length) || 1);
     }
   }
 
@@ -64,46 +66,51 @@ export class DuplicateIds {
 
   #insert(high: number, low: number): void {
     if ((high & this.#sample) !== 0) return;
-    const mask = this.#slots - 1;
-    let slot = low & mask;
-    for (;; slot = (slot + 1) & mask) {
-      const found = this.#table[2 * slot + 1]!;
-      if (found === 0) break;
-      if (found === low && this.#table[2 * slot] === high) {
-        if (this.#again[slot] === 0) this.#players++;
-        this.#again[slot] = 1;
-        return;
+    const table = this.#table;
+    for (let at = this.#placeOf(low);; at = this.#next(at)) {
+      if (table[at + 1] === 0) {
+        table[at] = high;
+        table[at + 1] = low;
+        break;
       }
+      if (table[at + 1] !== low || (table[at]! & ~again) !== high) continue;
+      if ((table[at]! & again) === 0) this.#players++;
+      table[at]! |= again;
+      return;
     }
-    this.#table[2 * slot] = high;
-    this.#table[2 * slot + 1] = low;
     if (++this.#used > this.#slots * fullShare) this.#rebuild();
   }
 
-  /** Doubles the table; if it is as large as it may be, forgets half of the players instead. */
+  /** Returns the place in the table where the search for a hash begins. */
+  #placeOf(low: number): number {
+    return 2 * Math.floor(low / 2 ** 32 * this.#slots);
+  }
+
+  #next(at: number): number {
+    return at + 2 < 2 * this.#slots ? at + 2 : 0;
+  }
+
+  /** Enlarges the table; if it is as large as it may be, forgets half of the players instead. */
   #rebuild(): void {
-    const table = this.#table;
-    const again = this.#again;
-    const before = this.#slots;
-    if (before < mostSlots) this.#slots = before * 2;
-    else this.#sample = this.#sample * 2 + 1;
-    this.#table = new Uint32Array(2 * this.#slots);
-    this.#again = new Uint8Array(this.#slots);
+    const before = this.#table;
+    if (this.#slots === mostSlots) this.#sample = this.#sample * 2 + 1;
+    this.#slots = Math.min(2 * this.#slots, mostSlots);
+    const table = new Uint32Array(2 * this.#slots);
+    this.#table = table;
     this.#used = 0;
     this.#players = 0;
-    const mask = this.#slots - 1;
-    for (let from = 0; from < before; from++) {
-      const high = table[2 * from]!;
-      const low = table[2 * from + 1]!;
+    for (let from = 0; from < before.length; from += 2) {
+      const high = before[from]!;
+      const low = before[from + 1]!;
       if (low === 0 || (high & this.#sample) !== 0) continue;
-      let slot = low & mask;
-      while (this.#table[2 * slot + 1] !== 0) slot = (slot + 1) & mask;
-      this.#table[2 * slot] = high;
-      this.#table[2 * slot + 1] = low;
-      this.#again[slot] = again[from]!;
-      this.#players += again[from]!;
+      let at = this.#placeOf(low);
+      while (table[at + 1] !== 0) at = this.#next(at);
+      table[at] = high;
+      table[at + 1] = low;
+      if ((high & again) !== 0) this.#players++;
       this.#used++;
     }
+    free(before);
   }
 }
 

@@ -20,6 +20,7 @@ import type {
   SchemaTree,
 } from "hyparquet";
 import { InputError, messageOf } from "../base/errors.ts";
+import { free } from "../base/free.ts";
 import { readMessage } from "./arrow-schema.ts";
 import {
   checkNames,
@@ -29,7 +30,6 @@ import {
   damagedBy,
   defaultBlockRows,
   type FileColumn,
-  free,
   freePieces,
   isPandasIndex,
   isTexts,

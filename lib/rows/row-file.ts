@@ -139,9 +139,10 @@ export async function openRowFile(
           columns,
           dates: [...options.dates ?? []],
         } as const;
-        for await (const found of columnBlocks(source, columnFormat)) {
-          share = (found.block.index + 1) / found.count;
-          yield found.block;
+        const count = await countBlocks(source, columnFormat);
+        for (let index = 0; index < count; index++) {
+          share = (index + 1) / count;
+          yield { format: columnFormat, index };
         }
       },
       [Symbol.asyncDispose]: async () => await copy?.[Symbol.asyncDispose](),
@@ -164,16 +165,14 @@ export async function openRowFile(
   };
 }
 
-async function* columnBlocks(
+/** Returns the number of a file's blocks. Nothing of the file is kept: of a large one, the footer alone takes 20 MB. */
+async function countBlocks(
   source: RowSource,
   format: ColumnFormat,
-): AsyncGenerator<{ block: ColumnsBlock; count: number }> {
+): Promise<number> {
   await using files = new ColumnFiles(source.uri);
   const { blocks } = await files.open(format);
-  const count = blocks.length;
-  for (let index = 0; index < count; index++) {
-    yield { block: { format, index }, count };
-  }
+  return blocks.length;
 }
 
 /** The bytes of a source, hashed and counted as they are read. */

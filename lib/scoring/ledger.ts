@@ -13,6 +13,7 @@ import {
 } from "../database/database.ts";
 import { abortable } from "../base/abortable.ts";
 import { sha256 } from "../base/digest.ts";
+import { free } from "../base/free.ts";
 import { InputError, TransientError } from "../base/errors.ts";
 import type { DataSource } from "../services/variant-files.ts";
 import { explainMissingTables } from "../services/schema.ts";
@@ -127,7 +128,7 @@ const leaseMinutes = 10;
 const renewEveryMs = 60_000;
 
 /** Bytes per COPY and commit: a short statement and transaction, and bounded memory on the embedded database. */
-const bytesPerCommit = 8 << 20;
+const bytesPerCommit = 4 << 20;
 
 /** How often a forced publication that collided with another one is tried. */
 const publishAttempts = 20;
@@ -284,7 +285,7 @@ async function commitPart(
   run: OpenScoringRun,
   options: { part: readonly Uint8Array[]; signal?: AbortSignal | undefined },
 ): Promise<number> {
-  return await database.transaction(async (tx) => {
+  const rows = await database.transaction(async (tx) => {
     // At repeatable read, two commits for one run at once would collide on its lease.
     await tx.query("set transaction isolation level read committed");
     const rows = await tx.copyRows(
@@ -296,6 +297,8 @@ async function commitPart(
     if (!await renewLease(tx, run.id)) throw lostRun(run);
     return rows;
   });
+  free(...options.part);
+  return rows;
 }
 
 /**

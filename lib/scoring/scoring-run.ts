@@ -4,6 +4,7 @@ import { ScoreCollector } from "../statistics/distribution.ts";
 import { abortable } from "../base/abortable.ts";
 import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
+import { free } from "../base/free.ts";
 import type { Log } from "../base/log.ts";
 import { countOf } from "../base/phrases.ts";
 import type { Column } from "../rows/cells.ts";
@@ -74,7 +75,7 @@ export interface ScoredBatch {
   readonly startedAt: Date;
 }
 
-/** The scores of one block of a batch; numbers of rows are those in its file. */
+/** The scores of one block of a batch, valid until the next one is asked for; numbers of rows are those in its file. */
 export interface BatchScores extends PlacedScores {
   /** The file that the block is from. */
   readonly uri: string;
@@ -282,6 +283,7 @@ async function scoreOnce(
       const share = rowFile.share() * file.size + bytesBefore;
       progress.update(share / allBytes, rowsBefore + rows);
       yield { ...block, uri: part.uri, rowsBefore };
+      free(block.scores, block.ids?.bytes, block.ids?.lengths);
     }
     parts.push({
       uri: part.uri,

@@ -24,6 +24,7 @@ import {
   withCredentials,
 } from "../aws/client.ts";
 import { TransientError, UsageError } from "../base/errors.ts";
+import { free } from "../base/free.ts";
 import { openCrc32, openCrc32c, openCrc64nvme } from "./crc.ts";
 import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
 import {
@@ -167,7 +168,7 @@ async function checkedBody(
   response: GetObjectCommandOutput,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { ContentLength: length, ETag: etag, $metadata } = response;
-  const { bytes, md5 } = await readBody(response);
+  const bytes = await readBody(response);
   if (length !== undefined && bytes.length !== length) {
     throw new TransientError(
       `the response is truncated: expected ${length} bytes, found ${bytes.length}`,
@@ -183,10 +184,13 @@ async function checkedBody(
     );
   }
   const expected = md5Of(response);
-  if (expected !== undefined && expected !== md5) {
-    throw new TransientError(
-      `the content does not match the object: expected the MD5 ${expected} of its ETag, found ${md5}`,
-    );
+  if (expected !== undefined) {
+    const found = createHash("md5").update(bytes).digest("hex");
+    if (found !== expected) {
+      throw new TransientError(
+        `the content does not match the object: expected the MD5 ${expected} of its ETag, found ${found}`,
+      );
+    }
   }
   if (expected === undefined && !hasChecksum(response)) {
     await compareWithHead(client, object, { length: bytes.length, etag });
@@ -234,6 +238,7 @@ async function openObject(
         }
         for (const check of checks) check.update(bytes);
         yield bytes;
+        free(bytes);
         if (end >= size) break;
       }
       for (const { name, expected, digest } of checks) {
@@ -310,7 +315,7 @@ async function readRange(
   ).catch((error) => {
     throw asReplaced(error);
   });
-  const { bytes } = await readBody(response);
+  const bytes = await readBody(response);
   const isRange = bytes.length === last + 1 - start &&
     response.$metadata.httpStatusCode === 206 && response.ETag === etag &&
     response.ContentRange === `bytes ${start}-${last}/${size}`;
@@ -436,32 +441,27 @@ function openChecks(head: HeadObjectCommandOutput): Check[] {
   return checks;
 }
 
-/** Reads the body and its MD5. If the length is known, reads into one array so that the body is in memory only once. */
+/** Reads the body. If the length is known, reads into one array so that the body is in memory only once. */
 async function readBody(
   { Body: body, ContentLength: length }: GetObjectCommandOutput,
-): Promise<{ bytes: Uint8Array<ArrayBuffer>; md5: string }> {
-  const hash = createHash("md5");
+): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const whole = new Uint8Array(length ?? 0);
   let received = 0;
   const stream: ReadableStream<Uint8Array> | undefined = body
     ?.transformToWebStream();
   for await (const chunk of stream ?? []) {
-    hash.update(chunk);
     if (length === undefined) chunks.push(new Uint8Array(chunk));
     else if (received + chunk.length <= length) whole.set(chunk, received);
     received += chunk.length;
   }
-  const md5 = hash.digest("hex");
-  if (length === undefined) {
-    return { bytes: await new Blob(chunks).bytes(), md5 };
-  }
+  if (length === undefined) return await new Blob(chunks).bytes();
   if (received > length) {
     throw new TransientError(
       `the response is too long: expected ${length} bytes, found ${received}`,
     );
   }
-  return { bytes: whole.subarray(0, received), md5 };
+  return whole.subarray(0, received);
 }
 
 /**
