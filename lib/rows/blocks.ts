@@ -75,20 +75,17 @@ export async function* cutBlocks(
       if (done) break;
       const isInPlace = piece.buffer === buffer.buffer &&
         piece.byteOffset === buffer.byteOffset + used;
-      if (!isInPlace) {
-        if (used > 0 && used + piece.length > buffer.length) {
-          const block = cut(piece.length, false);
+      if (isInPlace) used += piece.length;
+      for (let at = isInPlace ? piece.length : 0; at < piece.length;) {
+        const part = piece.subarray(at, at + buffer.length - used);
+        buffer.set(part, used);
+        used += part.length;
+        at += part.length;
+        if (at < piece.length) {
+          const block = cut(leastRoom, false);
           if (block) yield block;
         }
-        if (used + piece.length > buffer.length) {
-          const larger = pool.take(used + piece.length);
-          larger.set(buffer.subarray(0, used));
-          pool.give(buffer);
-          buffer = larger;
-        }
-        buffer.set(piece, used);
       }
-      used += piece.length;
     }
   } finally {
     if (target) target.next = undefined;

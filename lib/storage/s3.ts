@@ -454,6 +454,8 @@ async function readBody(
     if (length === undefined) chunks.push(new Uint8Array(chunk));
     else if (received + chunk.length <= length) whole.set(chunk, received);
     received += chunk.length;
+    // The collector would keep 20 MB more of them. A part of a buffer may not be freed.
+    if (chunk.length === chunk.buffer.byteLength) free(chunk);
   }
   if (length === undefined) return await new Blob(chunks).bytes();
   if (received > length) {
