@@ -70,11 +70,8 @@ export async function* scoreFile(
       if (reply.buffer) pool.give(reply.buffer);
     }
   } else {
-    // A thread that reads a file of columns keeps its footer, 20 MB of a file of 20 million rows.
-    const fewer = "buffer" in second ? 0 : 1;
     using workers = openWorkers(scorer.trees, {
       ...options,
-      threads: Math.max(1, options.threads - fewer),
       share: () => file.share(),
     });
     const pending = [workers.send(first!)];

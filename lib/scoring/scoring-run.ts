@@ -259,7 +259,9 @@ async function scoreOnce(
       features: { ...features, file: part.uri },
       setAside: badRows !== undefined,
       bins: scorer.bins,
-      threads: navigator.hardwareConcurrency,
+      // This thread reads, hashes and stores meanwhile. On two processors, a second
+      // scoring thread would take 40 MB and no time off.
+      threads: Math.max(1, navigator.hardwareConcurrency - 1),
     });
     let rows = 0;
     let counts: RowCounts | undefined;
