@@ -23,7 +23,7 @@ const names: Readonly<Record<string, string>> = {
 const width = 880;
 const margin = 24;
 const gap = 32;
-const headHeight = 66;
+const headHeight = 84;
 const titleHeight = 34;
 const barStep = 25;
 const barHeight = 15;
@@ -153,7 +153,7 @@ function headlineOf(result: CaseResult): string {
     .map(({ contender }) => median(ratios(result, contender)))
     .filter((ratio) => !Number.isNaN(ratio));
   if (found.length === 0) return "";
-  return `${Math.min(...found).toFixed(1)} × the fastest of the others`;
+  return `${Math.min(...found).toFixed(1)} × as fast as the fastest other`;
 }
 
 function secondsOf({ runs }: Measured): number | undefined {
