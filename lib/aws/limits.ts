@@ -19,7 +19,7 @@ export interface RequestLimits {
  * connection, so only a broken path is slower, and it bounds a request for
  * 8 MiB at nine minutes.
  */
-export const minimumBytesPerSecond = 16 << 10;
+const minimumBytesPerSecond = 16 << 10;
 
 /** Returns the longest time without data, in milliseconds. */
 export function silenceOf({ silenceMs = 30_000 }: RequestLimits): number {

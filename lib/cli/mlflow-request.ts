@@ -4,7 +4,7 @@
  */
 
 /** Variables that a request may set for MLflow; all others are the user's. */
-export const mlflowVariables = [
+const mlflowVariables = [
   "AWS_DEFAULT_REGION",
   "MLFLOW_ARTIFACTS_DESTINATION",
   "MLFLOW_BACKEND_STORE_URI",

@@ -149,7 +149,7 @@ const tableName = new RegExp(String.raw`^(?:(?:${part})\.)?(?:${part})$`);
  *
  * @throws {UsageError} If it is neither.
  */
-export function parseTable(setting: string): OutcomeTable {
+function parseTable(setting: string): OutcomeTable {
   const found = tableName.exec(setting);
   if (!found) {
     throw new UsageError(

@@ -13,9 +13,9 @@ import type { DatasetInput, Metric } from "./store.ts";
 export const batchLimits = { metrics: 1000, params: 100, tags: 100 } as const;
 
 /** Maximum length of a param value, in characters; longer values are truncated. */
-export const maxParamLength = 6000;
+const maxParamLength = 6000;
 /** Maximum length of a run tag's value, in characters; longer values are truncated. */
-export const maxTagLength = 8000;
+const maxTagLength = 8000;
 
 const maxRegistryTagLength = 100_000;
 const maxExperimentTagLength = 20_000;

@@ -282,6 +282,6 @@ export function lastingColumns(
 }
 
 /** Returns the stability index by which columns are sorted; one without values comes first. */
-export function toPsi({ psi = Infinity }: Pick<ColumnDrift, "psi">): number {
+function toPsi({ psi = Infinity }: Pick<ColumnDrift, "psi">): number {
   return psi;
 }

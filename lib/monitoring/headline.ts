@@ -245,7 +245,7 @@ function explainUnknown(
  * of a group, the category that changed most; of a number, its missing share or
  * its mean; otherwise the stability index.
  */
-export function describeChange(column: ColumnDrift): string {
+function describeChange(column: ColumnDrift): string {
   const { kind, missing_ref, missing_cur, mean_ref, mean_cur, psi } = column;
   const title = columnTitle(column);
   if (kind === "group") {

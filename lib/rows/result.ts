@@ -13,7 +13,7 @@ import { openTable, type TableOptions } from "./table.ts";
 import { openRowWriter } from "./write.ts";
 
 /** Formats of a result. */
-export const resultFormats = [
+const resultFormats = [
   "table",
   "csv",
   "json",

@@ -90,7 +90,7 @@ const plainBatch = {
 };
 
 /** Returns a file that is open already as a batch without a period; disposal closes it. */
-export function toBatch({ file, source }: InputData): InputBatch {
+function toBatch({ file, source }: InputData): InputBatch {
   const { uri, size } = file;
   const open = () => Promise.resolve(keptOpen(file));
   return {

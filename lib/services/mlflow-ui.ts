@@ -25,7 +25,7 @@ const newest = "3.17.2";
 const mostClients = 100;
 
 /** Returns the path of the socket on which a copy is served. Postgres's clients find the port in its name. */
-export function socketPath(home: string, port: number): string {
+function socketPath(home: string, port: number): string {
   return resolve(home, `tmp/mlflow/.s.PGSQL.${port}`);
 }
 

@@ -97,20 +97,10 @@ export function areaUnderCurve({ probabilities, outcomes }: Scored): number {
 export const normalQuantile975 = 1.959963984540054;
 
 /**
- * Returns the standard error of AUC by DeLong, DeLong and Clarke-Pearson (1988,
- * https://doi.org/10.2307/2531595), computed from ranks as in Sun and Xu (2014,
- * https://doi.org/10.1109/LSP.2014.2337313). Undefined if either outcome has
- * fewer than two rows.
- */
-export function areaError(scored: Scored): number | undefined {
-  const influence = areaInfluence(scored);
-  return influence &&
-    Math.sqrt(sum(influence.length, (row) => influence[row]! ** 2));
-}
-
-/**
  * Returns how far each row moves AUC, scaled so that the sum of squares is
- * DeLong's variance: for a positive row, the share of negative rows that it
+ * the variance of DeLong, DeLong and Clarke-Pearson (1988,
+ * https://doi.org/10.2307/2531595), computed from ranks as in Sun and Xu (2014,
+ * https://doi.org/10.1109/LSP.2014.2337313): for a positive row, the share of negative rows that it
  * outranks, less the mean of this share; for a negative row, likewise the share of
  * positive rows that outrank it. Sums over rows of one player, or differences of
  * two scores of a row, have the variances of correlated AUCs. Undefined if either

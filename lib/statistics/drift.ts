@@ -319,7 +319,7 @@ export function chiSquareTest(
  *
  * @param freedom Degrees of freedom, a whole number; 0 gives 1.
  */
-export function chiSquareTail(x: number, freedom: number): number {
+function chiSquareTail(x: number, freedom: number): number {
   if (freedom <= 0 || x <= 0) return 1;
   const a = freedom / 2;
   const z = x / 2;

@@ -124,7 +124,7 @@ export function toAssociations(
 }
 
 /** Returns the values of the column at `index`, in row order. */
-export function columnOf(
+function columnOf(
   { names, matrix, rows }: Pick<ProfiledRows, "names" | "matrix" | "rows">,
   index: number,
 ): Float32Array {

@@ -6,7 +6,7 @@ import {
   type ScoredPlayers,
 } from "../../lib/statistics/area-comparison.ts";
 import {
-  areaError,
+  areaInfluence,
   areaUnderCurve,
 } from "../../lib/statistics/classification.ts";
 import {
@@ -218,13 +218,18 @@ function drawPeriods(
   }));
 }
 
+/** DeLong's standard error of one AUC. */
+function areaError(period: Parameters<typeof areaInfluence>[0]): number {
+  return Math.hypot(...areaInfluence(period)!);
+}
+
 Deno.test("pooledArea()'s error is that of repeated draws, also if the same players occur in every period", () => {
   const random = randomFrom(4);
   const found = Array.from({ length: 400 }, () => {
     const periods = drawPeriods(random, { players: 250, hidden: 2 });
     const { value, standardError } = pooledArea(periods)!;
     const apart = Math.sqrt(
-      periods.reduce((sum, each) => sum + areaError(each)! ** 2, 0),
+      periods.reduce((sum, each) => sum + areaError(each) ** 2, 0),
     ) / periods.length;
     return { value, standardError, apart };
   });
@@ -247,7 +252,7 @@ Deno.test("pooledArea() of one period is AUC with DeLong's error, and of other p
   });
   const one = pooledArea([first!])!;
   ok(Math.abs(one.value - areaUnderCurve(first!)) < 1e-12);
-  ok(Math.abs(one.standardError - areaError(first!)!) < 1e-12);
+  ok(Math.abs(one.standardError - areaError(first!)) < 1e-12);
   const apart = [first!, ...more].map((period, index) => ({
     ...period,
     players: period.players.map((player) => `${index} ${player}`),
@@ -258,7 +263,7 @@ Deno.test("pooledArea() of one period is AUC with DeLong's error, and of other p
   });
   const all = weights.reduce((sum, each) => sum + each, 0);
   const variance = apart.reduce(
-    (sum, each, index) => sum + (weights[index]! / all * areaError(each)!) ** 2,
+    (sum, each, index) => sum + (weights[index]! / all * areaError(each)) ** 2,
     0,
   );
   ok(

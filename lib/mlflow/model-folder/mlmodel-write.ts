@@ -196,7 +196,7 @@ export function toModelHistory(
  * strictEqual(toPythonTime(Date.UTC(2026, 10, 23, 12, 2, 2, 368)), "2026-11-23 12:02:02.368000");
  * ```
  */
-export function toPythonTime(timeMs: number): string {
+function toPythonTime(timeMs: number): string {
   const iso = new Date(timeMs).toISOString();
   return iso.replace("T", " ").replace("Z", "000");
 }

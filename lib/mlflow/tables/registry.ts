@@ -104,7 +104,7 @@ export async function lockRegisteredModel(
 }
 
 /** Returns the error for a registered model that does not exist, with the command that creates it. */
-export function missingRegisteredModel(name: string): InputError {
+function missingRegisteredModel(name: string): InputError {
   return new InputError(
     `Cannot find the registered model "${name}": log one with \`deno task log-model\``,
   );
