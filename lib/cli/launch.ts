@@ -272,8 +272,7 @@ export function argumentsFor(
     "run",
     "--quiet",
     "--no-prompt",
-    // In MiB. By default, scoring takes up to 80 MB more, and the same time.
-    "--v8-flags=--max-semi-space-size=4",
+    `--v8-flags=${heapFlags({ environment, uris })}`,
     ...toFlags(permissions, {
       sys: command.sys,
       variables: findUnknownSettings(Object.keys(environment)).map(({ name }) =>
@@ -291,6 +290,24 @@ function foldersOf(environment: Environment): UserFolders {
     folder: environment.INIT_CWD ?? Deno.cwd(),
     home: environment.HOME,
   };
+}
+
+/**
+ * Returns V8's flags that limit memory; sizes in MiB. By default, scoring takes up
+ * to 80 MB more, and the same time. S3's answers leave many small buffers, which
+ * are collected earlier: 60 MB less for a tenth more CPU time.
+ */
+function heapFlags(
+  { environment, uris }: {
+    environment: Environment;
+    uris: readonly string[];
+  },
+): string {
+  const readsS3 = environment.MLFLOW_S3_BUCKET !== undefined ||
+    uris.some((uri) => uri.startsWith("s3:"));
+  return readsS3
+    ? "--max-semi-space-size=2,--heap-growing-percent=30"
+    : "--max-semi-space-size=4";
 }
 
 /** What a command line names: files, URIs, and a port to listen on. */

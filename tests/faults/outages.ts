@@ -118,8 +118,10 @@ async function readOnce(
   const read = () =>
     retry(`read ${path}`, policy, async () => {
       await using file = await store.open(path);
-      return file && await new Blob(await Array.fromAsync(file.stream()))
-        .bytes();
+      if (!file) return undefined;
+      // Copies, because a piece is only valid until the next one is asked for.
+      const copy = (piece: Uint8Array<ArrayBuffer>) => piece.slice();
+      return await new Blob(await Array.fromAsync(file.stream(), copy)).bytes();
     });
   const check = (bytes: Uint8Array | undefined) => {
     if (versions.some((version) => isSame(version, bytes))) return;

@@ -65,7 +65,7 @@ async function stop(
     const isEarly = by !== null || code === 130 || code === 143; // 128 + signal, from the launcher
     if (isEarly && stderr === "" && !isThere) return undefined;
     if (code !== 75) return `code ${code}, expected 75`;
-    const says = isThere ? /stored before: / : /not stored/;
+    const says = isThere ? /stored before: / : /nothing incomplete was stored/;
     return says.test(stderr)
       ? undefined
       : `the batch is ${
