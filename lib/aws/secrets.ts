@@ -108,7 +108,7 @@ export function parseDatabaseSecret(
   };
 }
 
-const text = v.pipe(v.string(), v.minLength(1, "a text that is not empty"));
+const text = v.pipe(v.string(), v.minLength(1, "a string that is not empty"));
 const port = "a number from 1 to 65535";
 
 const databaseSecret = v.object({

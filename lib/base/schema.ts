@@ -3,7 +3,7 @@
  * turns the first mismatch into an error of one line. The only module that
  * imports `npm:valibot`.
  *
- * The message of a schema says what is expected, as a noun: "a text", "a share
+ * The message of a schema says what is expected, as a noun: "a string", "a share
  * from 0 to 1".
  */
 import {
@@ -302,7 +302,7 @@ const nouns: Readonly<Record<string, string>> = {
   boolean: "true or false",
   number: "a number",
   record: "an object",
-  string: "a text",
+  string: "a string",
 };
 
 /** Returns what a schema without a message expects. */

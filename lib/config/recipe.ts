@@ -3,7 +3,7 @@ import * as v from "../base/schema.ts";
 import { defaultUnknownLimit, type OneHot } from "../rows/recipe.ts";
 import { type Step, stepKinds } from "../rows/steps.ts";
 
-const quoted = 'a text (put quotes around words like NO, "007" and numbers)';
+const quoted = 'a string (put quotes around words like NO, "007" and numbers)';
 /** The schema of a text that is not empty. */
 export const text = v.pipe(v.string(quoted), v.minLength(1, quoted));
 const column = "the name of a column";
@@ -65,7 +65,7 @@ function byName<Value extends v.GenericSchema>(value: Value, noun: string) {
 
 const stepValue = v.union(
   [v.pipe(v.number(), v.finite("a number")), v.boolean(), v.string()],
-  "a number, a text, true or false",
+  "a number, a string, true or false",
 );
 
 const target = (words: string) => v.optionalKey(columnName, words);

@@ -97,7 +97,7 @@ export type SelectingParts = Pick<
 
 const file = "variants.yaml";
 
-const label = "a text, a whole number, true or false";
+const label = "a string, a whole number, true or false";
 const shareOfRows = "a share from 0 to 1, such as 0.5 for 50 %";
 
 /** The keys of an entry of `variants`, which are also the keys of the top level. */

@@ -247,7 +247,7 @@ export function takeFeatures(
       list(names)
     })`
     : text
-    ? `its features have no names, and the column "${text.name}" of the sample has texts`
+    ? `its features have no names, and the column "${text.name}" of the sample has strings`
     : disordered !== undefined
     ? `its features have no names, and the order of columns named with digits ("${disordered}") is not known`
     : undefined;

@@ -224,7 +224,7 @@ function toMap(
         column,
         step,
         reason:
-          `expected a label: a text, a boolean, null, or a number that JSON holds exactly and that only one label spells; found ${
+          `expected a label: a string, a boolean, null, or a number that JSON holds exactly and that only one label spells; found ${
             shown(cell)
           }`,
       });

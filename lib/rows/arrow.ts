@@ -522,7 +522,7 @@ function decompressBuffer(
 /** Replaces the indices of a dictionary by codes of its values. */
 function withLabels(piece: Piece, labels: readonly Cell[]): Piece {
   const { values } = piece;
-  if ("starts" in values) throw new RangeError("texts are no indices");
+  if ("starts" in values) throw new RangeError("strings are no indices");
   const codes = new Int32Array(values.length);
   let next = 0;
   for (const code of values) {
@@ -715,7 +715,7 @@ async function readTexts(
     offsets.every((offset, index) =>
       index === 0 || offset >= offsets[index - 1]!
     );
-  if (!isRising) throw new RangeError("the positions of its texts");
+  if (!isRising) throw new RangeError("the positions of its strings");
   const data = await read(2, first, offsets[to - from]!);
   const texts = textsOf(data, { rows: to - from, validity });
   let next = 0;
@@ -757,7 +757,7 @@ async function readViews(
   for (let row = 0; row < to - from; row++) {
     if (validity?.[row] === 0) continue;
     const length = view.getInt32(row * 16, true);
-    if (length < 0) throw new RangeError("the length of a text");
+    if (length < 0) throw new RangeError("the length of a string");
     size += length;
     if (length <= inlineBytes) continue;
     const index = view.getInt32(row * 16 + 8, true);
@@ -771,7 +771,7 @@ async function readViews(
       buffers.set(index, bytes);
     }
     if (!(start >= 0 && start + length <= bytes.length)) {
-      throw new RangeError("the position of a text");
+      throw new RangeError("the position of a string");
     }
   }
   const texts = textsOf(new Uint8Array(size), { rows: to - from, validity });

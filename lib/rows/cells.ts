@@ -109,7 +109,7 @@ export function toId(
   throw wrongType({
     where,
     column: idColumn,
-    wanted: "a text without NUL, or a whole number of at most 15 digits",
+    wanted: "a string without NUL, or a whole number of at most 15 digits",
     found: cell,
   });
 }

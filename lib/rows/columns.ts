@@ -197,7 +197,7 @@ function usableColumn<C extends FileColumn>(
   }
   if (!column.isUsable) {
     throw new InputError(
-      `Cannot use ${file}, column "${name}": expected numbers, booleans or texts, found values of type ${column.type}; write the column as one of these`,
+      `Cannot use ${file}, column "${name}": expected numbers, booleans or strings, found values of type ${column.type}; write the column as one of these`,
     );
   }
   return column;

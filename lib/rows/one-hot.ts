@@ -85,7 +85,7 @@ export function findCategory(
       where,
       column: group.step.column,
       wanted:
-        "a category: a text, a boolean, null, or a number that JSON holds exactly and that only one category spells",
+        "a category: a string, a boolean, null, or a number that JSON holds exactly and that only one category spells",
       found: raw,
     });
   }

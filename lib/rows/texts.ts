@@ -15,7 +15,7 @@ export function checkTexts({ bytes, starts, ends }: Texts): void {
   if (isAscii(bytes.subarray(starts[0]!, ends[count - 1]!))) return;
   for (let index = 0; index < count; index++) {
     if (isUtf8(bytes.subarray(starts[index]!, ends[index]!))) continue;
-    throw new RangeError("a text is not UTF-8");
+    throw new RangeError("a string is not UTF-8");
   }
 }
 

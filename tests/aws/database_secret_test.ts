@@ -27,12 +27,15 @@ Deno.test("parseDatabaseSecret() says what is wrong without quoting the secret",
     const [value, problem] of [
       ["canary", 'expected a JSON object {"username", "password", …}'],
       [["canary"], 'expected a JSON object {"username", "password", …}'],
-      [{ username: "ada" }, "password should be a text, found nothing"],
-      [{ ...login, password: 7 }, "password should be a text, found another"],
-      [{ ...login, password: "" }, "password should be a text that is not"],
+      [{ username: "ada" }, "password should be a string, found nothing"],
+      [{ ...login, password: 7 }, "password should be a string, found another"],
+      [{ ...login, password: "" }, "password should be a string that is not"],
       [{ ...login, port: "canary" }, "port should be a whole number, found an"],
       [{ ...login, port: 70000 }, "port should be a number from 1 to 65535"],
-      [{ ...login, host: ["canary"] }, "host should be a text, found another"],
+      [
+        { ...login, host: ["canary"] },
+        "host should be a string, found another",
+      ],
     ] as const
   ) {
     throws(() => parse(value), (error) => {

@@ -140,7 +140,10 @@ Deno.test("toVariants() names the position of invalid values", () => {
     "variants: [{ expect: { rows_change: 50 } }]",
     /expect\.rows_change should be a share from 0 to 1, such as 0\.5 for 50 %, found 50/,
   );
-  refuses("variants: [{ geography: 7 }]", /\[0\]\.geography should be a text/);
+  refuses(
+    "variants: [{ geography: 7 }]",
+    /\[0\]\.geography should be a string/,
+  );
   refuses("variants: [{ geography: a/b }]", /Cannot use geography "a\/b"/);
   refuses("variants: [{ files: { modle: x } }]", /\[0\]\.files\.modle/);
   refuses("variants: [{ files: { model: 3 } }]", /\[0\]\.files\.model should/);
@@ -207,7 +210,7 @@ Deno.test("toVariants() reads categories, limits, missing values, and id_column:
   ]);
   const bad = (text: string) =>
     `variants: [{ recipe: { one_hot: [{ column: b, ${text} }] } }]`;
-  refuses(bad("categories: [NO, 1]"), /categories\[1\] should be a text/);
+  refuses(bad("categories: [NO, 1]"), /categories\[1\] should be a string/);
   refuses(bad("categories: []"), /categories should be a list/);
   refuses(bad("categories: [a, a]"), /without repeats, found "a"/);
   refuses(bad("unknown: 2"), /unknown should be error, none, or a share/);
@@ -283,7 +286,7 @@ Deno.test("toVariants() names the step that is wrong, and what was expected", ()
       ["{ rename: [a, b] }", `${at}.rename should be a mapping of old names`],
       [
         "{ default: { a: [1] } }",
-        `${at}.default.a should be a number, a text, true or false, found \\[1\\]`,
+        `${at}.default.a should be a number, a string, true or false, found \\[1\\]`,
       ],
       ["{ default: { a: .inf } }", `${at}.default.a should be a number`],
       ["{ default: { a: null } }", `${at}.default.a should be a number`],

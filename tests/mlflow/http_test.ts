@@ -215,7 +215,7 @@ Deno.test("an answer without what was asked for is refused by path", async () =>
     store.createRun("0", { name: "a", startTimeMs: 0, tags: {} }),
     refusal(
       InputError,
-      /Cannot use the answer of the server at http:\/\/127\.0\.0\.1:\d+: run\.info\.artifact_uri should be a text, found nothing/,
+      /Cannot use the answer of the server at http:\/\/127\.0\.0\.1:\d+: run\.info\.artifact_uri should be a string, found nothing/,
     ),
   );
   await rejects(

@@ -308,7 +308,7 @@ Deno.test("parseMLmodel() rejects paths outside the folder, and external models"
   );
   throws(
     parse("flavors: {xgboost: {data: [model.ubj]}}"),
-    /MLmodel, flavor xgboost: data should be a text, found \["model.ubj"\]/,
+    /MLmodel, flavor xgboost: data should be a string, found \["model.ubj"\]/,
   );
   throws(
     parse("flavors: {xgboost: {data: a.ubj, model_class: mine.Booster}}"),

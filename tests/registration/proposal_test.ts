@@ -131,7 +131,7 @@ Deno.test("columns are taken in their order only if their number fits and all ar
   deepStrictEqual(take(2), ["t", "w"]);
   deepStrictEqual(take(undefined), ["t", "w"]);
   throws(() => take(3), /3 features without names, .* 2 columns besides/);
-  throws(() => take(3, []), /the column "id" of the sample has texts/);
+  throws(() => take(3, []), /the column "id" of the sample has strings/);
   // JavaScript orders such keys by their value, not as the file has them.
   const digits = columnsOf({ "10": unique, "9": unique });
   throws(

@@ -175,8 +175,8 @@ Deno.test("toFeatures() keeps the player of each row, null where it has none", (
 Deno.test("toFeatures() refuses an id that it could only store changed", () => {
   const withId = (id: string) => `{"player_id":${id},${good.slice(1)}`;
   // 2^53 + 1 is read as 2^53: another player.
-  refuses(withId("9007199254740993"), /column "player_id": expected a text/);
-  refuses(withId('"P\\u00001"'), /column "player_id": expected a text/);
+  refuses(withId("9007199254740993"), /column "player_id": expected a string/);
+  refuses(withId('"P\\u00001"'), /column "player_id": expected a string/);
   refuses(withId("true"), /column "player_id".*found true/);
   refuses(withId("[1]"), /column "player_id".*found \[1\]/);
   // 0.1234567890123456789 is read as 0.12345678901234568: another player.

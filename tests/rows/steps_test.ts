@@ -158,7 +158,7 @@ Deno.test("a cell that a step cannot use names row, line, column and step", () =
       [
         { map: { column: "x", values: { a: 1 } } },
         { x: {} },
-        '"x", .*\\(map\\): expected a label: a text, .*; found {}',
+        '"x", .*\\(map\\): expected a label: a string, .*; found {}',
       ],
       [
         { map: { column: "x", values: { 1: 1, "1.0": 2 } } },

@@ -201,7 +201,7 @@ Deno.test("variants.yaml can name the positive class as a string, an integer or 
     "true",
     undefined,
   ]);
-  throws(() => read(["churn"]), /positive_class should be a text/);
+  throws(() => read(["churn"]), /positive_class should be a string/);
   throws(
     () => toVariants({ model_output: "score", variants: [{}] }),
     /model_output should be "probability"/,

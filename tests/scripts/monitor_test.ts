@@ -686,7 +686,7 @@ Deno.test("monitor rejects ambiguous outcomes and runs, and reports how many pla
   const inexact = await look(1, [row("1", 0), row("9007199254740993", 1)]);
   match(
     inexact.stderr,
-    /outcomes.jsonl, row 2 \(line 2\), column "player_id": expected a text without NUL, or a whole number of at most 15 digits, found 9007199254740992/,
+    /outcomes.jsonl, row 2 \(line 2\), column "player_id": expected a string without NUL, or a whole number of at most 15 digits, found 9007199254740992/,
   );
   const missing = await look(1, ['{"player": 1, "churned": 1}']);
   match(

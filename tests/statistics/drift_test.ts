@@ -858,7 +858,7 @@ Deno.test("toOutcomes() reads ids as predict does and rejects inexact ones", () 
   ) {
     throws(
       () => read(id),
-      /o\.jsonl, row 2 \(line 2\), column "player_id": expected a text without NUL, or a whole number of at most 15 digits, found/,
+      /o\.jsonl, row 2 \(line 2\), column "player_id": expected a string without NUL, or a whole number of at most 15 digits, found/,
       id,
     );
   }
