@@ -1,5 +1,9 @@
 /** Files that are larger than memory should be: read by ranges, written in parts. */
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
+import { BufferPool } from "../../lib/rows/blocks.ts";
+import { openRowFile } from "../../lib/rows/row-file.ts";
 import { sha256 } from "../../lib/base/digest.ts";
 import { TransientError } from "../../lib/base/errors.ts";
 import { openLocal } from "../../lib/storage/local.ts";
@@ -26,6 +30,35 @@ async function readAll(file: StoredFile): Promise<Uint8Array> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   for await (const bytes of file.stream()) parts.push(bytes.slice());
   return await new Blob(parts).bytes();
+}
+
+/** 20 MB of JSON Lines of random digits: more than one range, also compressed. */
+const rows = new TextEncoder().encode(
+  Array.from(
+    { length: 20_000 },
+    (_, row) =>
+      `{"player_id":"${row}","x":"${
+        crypto.getRandomValues(new Uint8Array(480)).toHex()
+      }"}\n`,
+  ).join(""),
+);
+
+/** Returns the digest of the rows that the blocks of a file hold, together. */
+async function digestOfBlocks(
+  store: ArtifactStore,
+  path: string,
+): Promise<string> {
+  await using source = await store.open(path);
+  await using temporary = await tempFolder();
+  await using file = await openRowFile(source!, { temporary: temporary.path });
+  const pool = new BufferPool();
+  const hash = createHash("sha256");
+  for await (const block of file.blocks(pool)) {
+    if (!("buffer" in block)) throw new TypeError("expected a block of lines");
+    hash.update(block.buffer.subarray(block.start, block.end));
+    pool.give(block.buffer);
+  }
+  return hash.digest("hex");
 }
 
 /** Reads the first piece, lets something happen, and reads on. */
@@ -147,6 +180,13 @@ testWithPython(
       sha256(await getObject(moto, "weeks/out/large")),
       sha256(large),
     );
+
+    for (
+      const [path, stored] of [["rows", rows], ["rows.gz", gzipSync(rows)]]
+    ) {
+      await putObject(moto, `weeks/in/${path}`, new Uint8Array(stored!));
+      strictEqual(await digestOfBlocks(store, `in/${path}`), sha256(rows));
+    }
 
     await using replaced = await store.open("in/large");
     await rejects(
