@@ -31,7 +31,7 @@ export interface ScoreFileOptions extends BlockOptions {
   /**
    * How long this thread waits for replies, in total, until it starts one more
    * worker thread, in milliseconds; 500 by default. It starts one only if it would
-   * wait for twice as long in the rest of the file, because a thread takes 30 MB
+   * wait for twice as long in the rest of the file, because a thread takes 40 MB
    * and 0.3 s of CPU time.
    */
   readonly patienceMs?: number;
@@ -198,7 +198,7 @@ function openWorkers(
     workers.push(openWorker(worker));
   };
   let waitedMs = 0;
-  let startedAt = share();
+  let shareAtStart = share();
   start();
   return {
     get capacity() {
@@ -218,11 +218,11 @@ function openWorkers(
       const result = await reply;
       waitedMs += performance.now() - startMs;
       const read = share();
-      const restMs = waitedMs / (read - startedAt) * (1 - read);
+      const restMs = waitedMs / (read - shareAtStart) * (1 - read);
       if (waitedMs >= patienceMs && !(restMs < 2 * patienceMs)) {
         start();
         waitedMs = 0;
-        startedAt = read;
+        shareAtStart = read;
       }
       return result;
     },
