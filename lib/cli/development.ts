@@ -28,7 +28,7 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     steps: [
       ["fmt", "--check", "--quiet"],
       ["lint", "--quiet"],
-      ["check", "--quiet", lock],
+      ["check", "--doc", "--quiet", lock],
     ],
   },
   {

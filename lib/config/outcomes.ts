@@ -140,13 +140,6 @@ const tableName = new RegExp(String.raw`^(?:(?:${part})\.)?(?:${part})$`);
  * Returns the table that a setting names: `schema.name` or `name`. Names are used
  * as they are spelled; one with a dot, a space or a quote is in double quotes.
  *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * deepStrictEqual(parseTable("warehouse.Outcomes"), { schema: "warehouse", name: "Outcomes" });
- * deepStrictEqual(parseTable('"a.b"'), { schema: undefined, name: "a.b" });
- * ```
- *
  * @throws {UsageError} If it is neither.
  */
 function parseTable(setting: string): OutcomeTable {

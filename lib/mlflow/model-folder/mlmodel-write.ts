@@ -189,12 +189,6 @@ export function toModelHistory(
 
 /**
  * Formats a time as Python prints a naive UTC `datetime`.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(toPythonTime(Date.UTC(2026, 10, 23, 12, 2, 2, 368)), "2026-11-23 12:02:02.368000");
- * ```
  */
 function toPythonTime(timeMs: number): string {
   const iso = new Date(timeMs).toISOString();
