@@ -31,6 +31,7 @@ export {
   isOnnx,
   type OnnxFile,
   readOnnxFile,
+  treesIgnoreMissing,
 } from "./onnx/file.ts";
 export {
   feedsFrames,
@@ -38,7 +39,6 @@ export {
   toFrameGraph,
 } from "./onnx/frame-graph.ts";
 export type { GraphInputs, StringLabels } from "./onnx/inputs.ts";
-export { treesIgnoreMissing } from "./onnx/missing.ts";
 export type { OutputFacts } from "./onnx/output.ts";
 export { toOnnx } from "./onnx/write.ts";
 export { checkParity, checkScores, type ParityReport } from "./parity/check.ts";

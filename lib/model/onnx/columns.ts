@@ -6,20 +6,19 @@
 import { InputError } from "../../base/errors.ts";
 import type { Model } from "../ensemble.ts";
 import { type Label, typeOfLabels, unseenCategory } from "../labels.ts";
+import { addModel, describeModel } from "./write.ts";
 import {
   add,
   addCast,
+  addCodes,
+  addColumnOf,
   addConstant,
-  addModel,
-  describeModel,
+  addMissing,
   type Draft,
-} from "./write.ts";
-import {
   elementType,
   encodeModel,
+  freeName,
   integerAttribute,
-  integersAttribute,
-  stringsAttribute,
   tensorAttribute,
   type TensorInfo,
 } from "./graph.ts";
@@ -83,7 +82,7 @@ export function toColumnGraph(
     model.predictionKind,
     (name) => taken.includes(name),
   );
-  const read = isString ? matrixReader(draft, "input") : columnReader(draft);
+  const read = columnReader(draft, isString);
   const encoded = columns.map((column, feature) =>
     addColumn(draft, {
       column,
@@ -98,32 +97,17 @@ export function toColumnGraph(
     attributes: [integerAttribute("axis", 1)],
   });
   addModel(draft, model, {
-    matrix: addMissing(draft, matrix, missingValue),
+    matrix: missingValue === undefined
+      ? matrix
+      : addMissing(draft, matrix, { missingValue, type: "float32" }),
     output,
   });
   return encodeModel({
     ...describeModel(model),
     ...draft,
     inputs,
-    output: { name: output, type: elementType.float, columns: outputs },
+    output: { name: output, type: elementType.float32, columns: outputs },
   }, "labels");
-}
-
-/** Replaces the number that means missing by NaN. */
-function addMissing(
-  draft: Draft,
-  matrix: string,
-  missingValue: number | undefined,
-): string {
-  if (missingValue === undefined) return matrix;
-  const scalar = (name: string, value: number) =>
-    addConstant(draft, name, { values: Float32Array.of(value), dims: [] });
-  const isMissing = add(draft, "Equal", {
-    inputs: [matrix, scalar("missing_value", missingValue)],
-  });
-  return add(draft, "Where", {
-    inputs: [isMissing, scalar("missing", NaN), matrix],
-  });
 }
 
 /**
@@ -155,19 +139,14 @@ export function toGraphRows(
   );
 }
 
-/** Returns the wanted name, followed by as many `_` as make it unique. */
-function freeName(wanted: string, isTaken: (name: string) => boolean): string {
-  return isTaken(wanted) ? freeName(`${wanted}_`, isTaken) : wanted;
-}
-
 /** Returns the input of a column. MLflow casts doubles to float32 only for a float32 input; numeric labels need doubles. */
 function toInput(
   { name, type }: GraphColumn,
   labels: readonly Label[] | undefined,
 ): TensorInfo {
   const types: Readonly<Record<string, number>> = {
-    double: labels ? elementType.double : elementType.float,
-    float: elementType.float,
+    double: labels ? elementType.float64 : elementType.float32,
+    float: elementType.float32,
     long: elementType.int64,
     integer: elementType.int32,
     boolean: elementType.bool,
@@ -179,32 +158,14 @@ function toInput(
   );
 }
 
-/** Returns a function that adds a node for a column, rows × 1, from the input of its name. */
+/** Returns a function that adds a node for a column, rows × 1: from the matrix of strings, or from the input of its name. */
 function columnReader(
   draft: Draft,
+  isString: boolean,
 ): (column: GraphColumn, feature: number) => string {
-  const shape = addConstant(draft, "column", {
-    values: BigInt64Array.of(-1n, 1n),
-    dims: [2],
-  });
+  if (isString) return (_, feature) => addColumnOf(draft, "input", feature);
+  const shape = addConstant(draft, "column", BigInt64Array.of(-1n, 1n));
   return ({ name }) => add(draft, "Reshape", { inputs: [name, shape] });
-}
-
-/** Returns a function that adds a node for a column, rows × 1, from the matrix of strings. */
-function matrixReader(
-  draft: Draft,
-  matrix: string,
-): (column: GraphColumn, feature: number) => string {
-  return (_, feature) => {
-    const index = addConstant(draft, `column_${feature}`, {
-      values: BigInt64Array.of(BigInt(feature)),
-      dims: [1],
-    });
-    return add(draft, "Gather", {
-      inputs: [matrix, index],
-      attributes: [integerAttribute("axis", 1)],
-    });
-  };
 }
 
 interface ColumnOptions {
@@ -221,7 +182,7 @@ function addColumn(draft: Draft, options: ColumnOptions): string {
   const { column: { name, type }, values, isString, labels, unseen } = options;
   if (labels) checkLabelType(options.column, labels);
   if (type === "boolean") {
-    if (!isString && !labels) return addCast(draft, values, "float");
+    if (!isString && !labels) return addCast(draft, values, "float32");
     const booleans = labels ?? [false, true];
     return isString
       ? addStringCodes(draft, values, {
@@ -241,14 +202,14 @@ function addColumn(draft: Draft, options: ColumnOptions): string {
     );
   }
   const isWhole = type === "long" || type === "integer";
-  const wide = isWhole ? "int64" : "double";
+  const wide = isWhole ? "int64" : "float64";
   if (labels) {
     const numbers = addCast(draft, values, wide);
     return addNumberCodes(draft, numbers, { labels, type: wide, unseen });
   }
   // Strings become doubles first, as in NumPy: rounding them directly to float32 may differ.
   const numbers = isString ? addCast(draft, values, wide) : values;
-  return addCast(draft, numbers, "float");
+  return addCast(draft, numbers, "float32");
 }
 
 /** Checks that a column's type fits its labels; booleans may be in a column of doubles, which allows missing values. */
@@ -283,14 +244,10 @@ function addStringCodes(
   const known = labels.map(String);
   const missing = missingStrings.filter((text) => !known.includes(text));
   const codes = [...known.keys(), ...missing.map(() => known.length)];
-  const indices = add(draft, "LabelEncoder", {
-    inputs: [values],
-    attributes: [
-      stringsAttribute("keys_strings", [...known, ...missing]),
-      integersAttribute("values_int64s", codes),
-      integerAttribute("default_int64", defaultCode(known.length, unseen)),
-    ],
-    domain: "ai.onnx.ml",
+  const indices = addCodes(draft, values, {
+    strings: [...known, ...missing],
+    codes,
+    others: defaultCode(known.length, unseen),
   });
   return addLookup(draft, indices, known.length);
 }
@@ -301,12 +258,12 @@ function addNumberCodes(
   values: string,
   { labels, type, unseen }: {
     labels: readonly Label[];
-    type: "int64" | "double";
+    type: "int64" | "float64";
     unseen: "missing" | "error";
   },
 ): string {
   const isKey = (label: Label) =>
-    type === "double" || Number.isInteger(Number(label));
+    type === "float64" || Number.isInteger(Number(label));
   const codes = [...labels.keys()].filter((code) => isKey(labels[code] ?? 0));
   const keys = codes.map((code) => Number(labels[code]));
   const size = labels.length;
@@ -315,7 +272,7 @@ function addNumberCodes(
     attributes: [
       tensorAttribute(
         "keys_tensor",
-        type === "double"
+        type === "float64"
           ? Float64Array.from(keys)
           : BigInt64Array.from(keys, BigInt),
       ),
@@ -328,10 +285,12 @@ function addNumberCodes(
     domain: "ai.onnx.ml",
   });
   if (type === "int64") return addLookup(draft, found, size);
-  const missing = addConstant(draft, `missing_${draft.constants.length}`, {
-    values: BigInt64Array.of(BigInt(size)),
-    dims: [],
-  });
+  const missing = addConstant(
+    draft,
+    `missing_${draft.constants.length}`,
+    BigInt64Array.of(BigInt(size)),
+    { dims: [] },
+  );
   const isMissing = add(draft, "IsNaN", { inputs: [values] });
   const indices = add(draft, "Where", { inputs: [isMissing, missing, found] });
   return addLookup(draft, indices, size);
@@ -348,9 +307,7 @@ function addLookup(draft: Draft, indices: string, size: number): string {
     { length: size + 1 },
     (_, code) => code < size ? code : NaN,
   );
-  const table = addConstant(draft, `codes_${draft.constants.length}`, {
-    values,
-    dims: [size + 1],
-  });
+  const name = `codes_${draft.constants.length}`;
+  const table = addConstant(draft, name, values);
   return add(draft, "Gather", { inputs: [table, indices] });
 }

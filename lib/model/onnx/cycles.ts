@@ -5,14 +5,8 @@
  * of ai.onnx.ml 1 to 5.
  */
 import { modelError } from "../formats/document.ts";
-import { fieldNumbers } from "./nodes.ts";
-import {
-  type Field,
-  fieldsOf,
-  findString,
-  scanField,
-  scanIntegers,
-} from "./protobuf.ts";
+import { fieldNumbers, scanGraphs, toNode } from "./nodes.ts";
+import { fieldsOf, scanField, scanIntegers } from "./protobuf.ts";
 
 /** The encoded attributes of a node, by name. */
 type Attributes = ReadonlyMap<string, Uint8Array>;
@@ -26,36 +20,27 @@ type Attributes = ReadonlyMap<string, Uint8Array>;
  */
 export function rejectCycles(bytes: Uint8Array): void {
   const { model, graph, functions } = fieldNumbers;
-  for (const field of fieldsOf(bytes) ?? []) {
-    if (field.number === model.graph) visitNodes(field, graph.node);
-    if (field.number === model.functions) visitNodes(field, functions.node);
+  for (const { number, content } of fieldsOf(bytes) ?? []) {
+    if (number === model.graph) visitNodes(content, graph.node);
+    if (number === model.functions) visitNodes(content, functions.node);
   }
 }
 
-function visitNodes(graph: Pick<Field, "content">, number: number): void {
-  for (const field of fieldsOf(graph.content) ?? []) {
-    if (field.number === number) visitNode(field);
-  }
-}
-
-function visitNode(field: Field): void {
-  const { node, attribute, graph } = fieldNumbers;
-  const attributes = new Map<string, Uint8Array>();
-  for (const { number, content } of fieldsOf(field.content) ?? []) {
-    if (number !== node.attribute) continue;
-    attributes.set(findString(content, attribute.name) ?? "", content);
-    for (const nested of [attribute.graph, attribute.graphs]) {
-      scanField(
+/** Checks the nodes of a graph or function, whose field has the given number. */
+function visitNodes(graph: Uint8Array, number: number): void {
+  for (const field of fieldsOf(graph) ?? []) {
+    if (field.number !== number) continue;
+    const { op, attributes } = toNode(field);
+    for (const [, content] of attributes) {
+      scanGraphs(
         content,
-        nested,
-        (start, end) =>
-          visitNodes({ content: content.subarray(start, end) }, graph.node),
+        (nested) => visitNodes(nested, fieldNumbers.graph.node),
       );
     }
+    if (!op.startsWith("TreeEnsemble")) continue;
+    const lists = new Map(attributes);
+    checkAcyclic(op === "TreeEnsemble" ? byPosition(lists) : byId(lists), op);
   }
-  const op = findString(field.content, node.op) ?? "";
-  if (op === "TreeEnsemble") checkAcyclic(byPosition(attributes), op);
-  else if (op.startsWith("TreeEnsemble")) checkAcyclic(byId(attributes), op);
 }
 
 /** Per node, the positions of its two children; -1 for none. */

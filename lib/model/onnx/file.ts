@@ -1,7 +1,13 @@
 /** Reads what an ONNX file says about itself, before any runtime opens it. */
 import { InputError } from "../../base/errors.ts";
-import { fieldNumbers } from "./nodes.ts";
-import { type Field, fieldsOf, findString, integersOf } from "./protobuf.ts";
+import { fieldNumbers, readGraph } from "./nodes.ts";
+import {
+  type Field,
+  fieldsOf,
+  findString,
+  integersOf,
+  scanIntegers,
+} from "./protobuf.ts";
 
 /** The facts in an ONNX file. */
 export interface OnnxFile {
@@ -130,4 +136,26 @@ function toNames(text: string | undefined): string[] {
   } catch {
     return [];
   }
+}
+
+/** Operators with which a graph replaces missing values itself. */
+const replacing = new Set(["Imputer", "IsNaN"]);
+
+/**
+ * Returns true if a graph has trees, and none of their nodes sends missing
+ * values to its true branch, and nothing replaces them before. Some libraries
+ * learn no other direction (CatBoost); skl2onnx 1.20 writes such a graph for a
+ * forest that was trained with missing values, whatever its trees have learned.
+ */
+export function treesIgnoreMissing(bytes: Uint8Array): boolean {
+  const nodes = readGraph(bytes)?.nodes ?? [];
+  const trees = nodes.filter(({ op }) => op.startsWith("TreeEnsemble"));
+  const knows = trees.some(({ attributes }) =>
+    attributes.some(([name, content]) =>
+      name === "nodes_missing_value_tracks_true" &&
+      scanIntegers(content, fieldNumbers.attribute.integers).some(Boolean)
+    )
+  );
+  return trees.length > 0 && !knows &&
+    !nodes.some(({ op }) => replacing.has(op));
 }

@@ -4,18 +4,24 @@
  * vector, and one output with one value per row. The nodes of the graph stay as
  * they are; nodes are added before and after them.
  */
-import { add, addCast, addConstant, type Draft } from "./write.ts";
 import {
+  add,
+  addCast,
+  addCodes,
+  addColumnOf,
+  addConstant,
+  addMissing,
+  addNumber,
+  type Draft,
+  type ElementType,
   elementType,
   encodeNode,
   encodeOpset,
   encodeTensor,
-  integerAttribute,
-  integersAttribute,
-  stringsAttribute,
+  freeName,
   type TensorInfo,
 } from "./graph.ts";
-import type { ColumnInput, ElementType, GraphInputs } from "./inputs.ts";
+import type { ColumnInput, GraphInputs } from "./inputs.ts";
 import { fieldNumbers, hasGraph, readGraph } from "./nodes.ts";
 import {
   bytesField,
@@ -99,7 +105,10 @@ export function toFrameGraph(
   );
   const hasLabels = opsets.some(({ domain }) => domain === "ai.onnx.ml");
   const taken = takenNames(unzipped, inputs);
-  const prefix = freePrefix(taken);
+  const prefix = freeName(
+    "frame_",
+    (prefix) => [...taken].some((name) => name.startsWith(prefix)),
+  );
   const before: Draft = { nodes: [], constants: [], prefix: `${prefix}in_` };
   const after: Draft = { nodes: [], constants: [], prefix: `${prefix}out_` };
   const front = addFront(before, { inputs, missingValue, prefix, taken });
@@ -143,13 +152,6 @@ function inputNames(inputs: GraphInputs): string[] {
     : inputs.columns.map(({ name }) => name);
 }
 
-/** Returns a prefix with which no name begins. */
-function freePrefix(taken: ReadonlySet<string>): string {
-  let prefix = "frame_";
-  while ([...taken].some((name) => name.startsWith(prefix))) prefix += "_";
-  return prefix;
-}
-
 /** Returns the names of the graph's inputs and of all tensors that its nodes compute. */
 function takenNames(
   bytes: Uint8Array,
@@ -160,11 +162,6 @@ function takenNames(
     ...inputNames(inputs),
     ...nodes.flatMap((node) => [...node.inputs, ...node.outputs]),
   ]);
-}
-
-/** Returns the wanted name, followed by as many `_` as make it unique. */
-function freeName(wanted: string, taken: ReadonlySet<string>): string {
-  return taken.has(wanted) ? freeName(`${wanted}_`, taken) : wanted;
 }
 
 /** The added inputs, and the new names of the tensors that the graph's own nodes read. */
@@ -191,7 +188,7 @@ function addFront(
     const { name, type, features } = inputs;
     const info = {
       name,
-      type: typeNumbers[type],
+      type: elementType[type],
       columns: features ?? "columns",
     } as const;
     if (missingValue !== undefined && isFloat(type)) {
@@ -201,9 +198,9 @@ function addFront(
   }
   const { columns } = inputs;
   const hasStrings = columns.some(({ type }) => type === "string");
-  const matrix = freeName("input", taken);
+  const matrix = freeName("input", (name) => taken.has(name));
   columns.forEach((column, index) => {
-    const values = hasStrings ? addGather(draft, matrix, index) : column.name;
+    const values = hasStrings ? addColumnOf(draft, matrix, index) : column.name;
     addColumn(draft, values, {
       column,
       isString: hasStrings,
@@ -214,51 +211,18 @@ function addFront(
   return {
     inputs: hasStrings
       ? [{ name: matrix, type: elementType.string, columns: columns.length }]
+      // The signature calls both integers `long`.
       : columns.map(({ name, type }) => ({
         name,
-        type: typeNumbers[wideType(type)],
+        type: elementType[type === "int32" ? "int64" : type],
         columns: columns.length === 1 ? 1 : undefined,
       })),
     renamed,
   };
 }
 
-const typeNumbers: Readonly<Record<ElementType, number>> = {
-  float32: elementType.float,
-  float64: elementType.double,
-  int32: elementType.int32,
-  int64: elementType.int64,
-  bool: elementType.bool,
-  string: elementType.string,
-};
-
-/** The type of a frame's column: the signature calls both integers `long`. */
-function wideType(type: ElementType): ElementType {
-  return type === "int32" ? "int64" : type;
-}
-
-function isFloat(type: ElementType): boolean {
+function isFloat(type: ElementType): type is "float32" | "float64" {
   return type === "float32" || type === "float64";
-}
-
-const castNames: Readonly<Record<ElementType, keyof typeof elementType>> = {
-  float32: "float",
-  float64: "double",
-  int32: "int32",
-  int64: "int64",
-  bool: "bool",
-  string: "string",
-};
-
-function addGather(draft: Draft, matrix: string, index: number): string {
-  const position = addConstant(draft, `column_${index}`, {
-    values: BigInt64Array.of(BigInt(index)),
-    dims: [1],
-  });
-  return add(draft, "Gather", {
-    inputs: [matrix, position],
-    attributes: [integerAttribute("axis", 1)],
-  });
 }
 
 /** Appends the nodes from a frame's column to the input that the graph declares. */
@@ -275,57 +239,28 @@ function addColumn(
   const { type, rank } = column;
   let typed = values;
   if (isString && type === "bool") {
-    const truth = add(draft, "LabelEncoder", {
-      inputs: [values],
-      attributes: [
-        stringsAttribute("keys_strings", ["True", "False"]),
-        integersAttribute("values_int64s", [1, 0]),
-        integerAttribute("default_int64", 0),
-      ],
-      domain: "ai.onnx.ml",
+    const truth = addCodes(draft, values, {
+      strings: ["True", "False"],
+      codes: [1, 0],
+      others: 0,
     });
     typed = addCast(draft, truth, "bool");
   } else if (isString && type !== "string") {
     // Strings become doubles first, as in NumPy: rounding them directly to float32 may differ.
-    const wide = addCast(draft, values, isFloat(type) ? "double" : "int64");
-    typed = addCast(draft, wide, castNames[type]);
+    const wide = addCast(draft, values, isFloat(type) ? "float64" : "int64");
+    typed = addCast(draft, wide, type);
   } else if (type === "int32") {
     typed = addCast(draft, values, "int32");
   }
   if (missingValue !== undefined && isFloat(type)) {
     typed = addMissing(draft, typed, { missingValue, type });
   }
-  const shape = addConstant(draft, `shape_${draft.constants.length}`, {
-    values: BigInt64Array.from(rank === 1 ? [-1n] : [-1n, 1n]),
-    dims: [rank],
-  });
+  const shape = addConstant(
+    draft,
+    `shape_${draft.constants.length}`,
+    BigInt64Array.from(rank === 1 ? [-1n] : [-1n, 1n]),
+  );
   add(draft, "Reshape", { inputs: [typed, shape], output });
-}
-
-/** Replaces the number that means missing by NaN. */
-function addMissing(
-  draft: Draft,
-  values: string,
-  { missingValue, type, output }: {
-    missingValue: number;
-    type: ElementType;
-    output?: string;
-  },
-): string {
-  const scalar = (name: string, value: number) =>
-    addConstant(draft, `${name}_${draft.constants.length}`, {
-      values: type === "float64"
-        ? Float64Array.of(value)
-        : Float32Array.of(value),
-      dims: [],
-    });
-  const isMissing = add(draft, "Equal", {
-    inputs: [values, scalar("missing_value", missingValue)],
-  });
-  return add(draft, "Where", {
-    inputs: [isMissing, scalar("missing", NaN), values],
-    ...(output === undefined ? {} : { output }),
-  });
 }
 
 /** Appends the nodes from the predictions to the only output. */
@@ -334,14 +269,12 @@ function addOutput(
   { name, columns, take, as }: FrameGraphOptions["output"],
   { clips, taken }: { clips: boolean; taken: ReadonlySet<string> },
 ): TensorInfo {
-  const shape = addConstant(draft, "shape", {
-    values: BigInt64Array.of(-1n, BigInt(columns)),
-    dims: [2],
-  });
+  const size = BigInt64Array.of(-1n, BigInt(columns));
+  const shape = addConstant(draft, "shape", size);
   const matrix = add(draft, "Reshape", { inputs: [name, shape] });
-  const column = take === undefined ? matrix : addGather(draft, matrix, take);
-  const output = freeName(as, taken);
-  const numbers = addCast(draft, column, "float");
+  const column = take === undefined ? matrix : addColumnOf(draft, matrix, take);
+  const output = freeName(as, (name) => taken.has(name));
+  const numbers = addCast(draft, column, "float32");
   const isClipped = clips && take !== undefined;
   const bounded = isClipped
     ? add(draft, "Max", {
@@ -354,16 +287,9 @@ function addOutput(
   add(draft, "Identity", { inputs: [bounded], output });
   return {
     name: output,
-    type: elementType.float,
+    type: elementType.float32,
     columns: take === undefined ? columns : 1,
   };
-}
-
-function addNumber(draft: Draft, value: number): string {
-  return addConstant(draft, `number_${draft.constants.length}`, {
-    values: Float32Array.of(value),
-    dims: [],
-  });
 }
 
 /** Renames tensors in the inputs of all nodes, in graphs inside nodes too. */

@@ -1,14 +1,13 @@
 /**
- * Encodes ONNX graphs. Field numbers are those of
+ * Builds and encodes ONNX graphs. Field numbers are those of
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
 import {
   bytesField,
+  bytesOf,
   concat,
-  floatsField,
   integerField,
   integersField,
-  littleEndian,
   stringField,
 } from "./protobuf.ts";
 
@@ -120,20 +119,23 @@ export function encodeTensor({ name, type, columns }: TensorInfo): Uint8Array {
   return concat([stringField(1, name), bytesField(2, bytesField(1, tensor))]);
 }
 
-/** The values of `TensorProto.DataType` that graphs use. */
+/** The element types that graphs use, by the names of ONNX's runtime: their values in `TensorProto.DataType`. */
 export const elementType = {
-  float: 1,
+  float32: 1,
   int32: 6,
   int64: 7,
   string: 8,
   bool: 9,
-  double: 11,
+  float64: 11,
 } as const;
+
+/** The name of an element type. */
+export type ElementType = keyof typeof elementType;
 
 type Numbers = Float32Array | Float64Array | BigInt64Array | Uint8Array;
 
-/** Returns a constant tensor: float32, double, int64 or bool, by the type of the array. */
-export function constant(
+/** Returns a constant tensor: float32, float64, int64 or bool, by the type of the array. */
+function constant(
   name: string,
   values: Numbers,
   dims: readonly number[],
@@ -142,22 +144,14 @@ export function constant(
     integersField(1, dims),
     integerField(2, typeOf(values)),
     stringField(8, name),
-    bytesField(9, rawBytes(values)),
+    bytesField(9, bytesOf(values)),
   ]);
 }
 
 function typeOf(values: Numbers): number {
-  if (values instanceof Float32Array) return elementType.float;
-  if (values instanceof Float64Array) return elementType.double;
+  if (values instanceof Float32Array) return elementType.float32;
+  if (values instanceof Float64Array) return elementType.float64;
   return values instanceof Uint8Array ? elementType.bool : elementType.int64;
-}
-
-function rawBytes(values: Numbers): Uint8Array {
-  if (values instanceof Uint8Array) return values;
-  if (!(values instanceof BigInt64Array)) return littleEndian(values);
-  const view = new DataView(new ArrayBuffer(values.length * 8));
-  values.forEach((value, i) => view.setBigInt64(i * 8, value, true));
-  return new Uint8Array(view.buffer);
 }
 
 /** Values of `AttributeProto.type`. */
@@ -185,7 +179,7 @@ export function floatsAttribute(
   name: string,
   values: Float32Array,
 ): Uint8Array {
-  return attribute(name, "floats", [floatsField(7, values)]);
+  return attribute(name, "floats", [bytesField(7, bytesOf(values))]);
 }
 
 /** Returns an attribute with a list of integers. */
@@ -226,4 +220,122 @@ function attribute(
 ): Uint8Array {
   const kind = integerField(20, attributeType[type]);
   return concat([stringField(1, name), concat(values), kind]);
+}
+
+/** A graph under construction. */
+export interface Draft {
+  readonly nodes: GraphNode[];
+  readonly constants: Uint8Array[];
+  /** The prefix of all names of results and constants, so that none equals an input's name. */
+  readonly prefix: string;
+}
+
+/** Appends a node and returns the name of its result. */
+export function add(
+  draft: Draft,
+  op: string,
+  options: Omit<GraphNode, "op" | "output"> & {
+    /** The name of the result; made up if absent. */
+    readonly output?: string | undefined;
+  },
+): string {
+  const output = options.output ??
+    `${draft.prefix}${op.toLowerCase()}_${draft.nodes.length}`;
+  draft.nodes.push({ ...options, op, output });
+  return output;
+}
+
+/** Appends a cast to another element type and returns the name of its result. */
+export function addCast(
+  draft: Draft,
+  from: string,
+  to: ElementType,
+  output?: string,
+): string {
+  const attributes = [integerAttribute("to", elementType[to])];
+  return add(draft, "Cast", { inputs: [from], output, attributes });
+}
+
+/** Adds a constant tensor, a vector unless `dims` says otherwise, and returns its name. */
+export function addConstant(
+  draft: Draft,
+  name: string,
+  values: Numbers,
+  { dims = [values.length] }: { dims?: readonly number[] } = {},
+): string {
+  const full = `${draft.prefix}${name}`;
+  draft.constants.push(constant(full, values, dims));
+  return full;
+}
+
+/** Adds a float scalar, which operators broadcast, and returns its name. */
+export function addNumber(
+  draft: Draft,
+  value: number,
+  type: "float32" | "float64" = "float32",
+): string {
+  const Values = type === "float64" ? Float64Array : Float32Array;
+  const name = `constant_${draft.constants.length}`;
+  return addConstant(draft, name, Values.of(value), { dims: [] });
+}
+
+/** Appends a node that takes one column of a matrix, rows × 1, and returns the name of its result. */
+export function addColumnOf(
+  draft: Draft,
+  matrix: string,
+  index: number,
+): string {
+  const position = BigInt64Array.of(BigInt(index));
+  return add(draft, "Gather", {
+    inputs: [matrix, addConstant(draft, `column_${index}`, position)],
+    attributes: [integerAttribute("axis", 1)],
+  });
+}
+
+/** Appends nodes that replace a number that means missing by NaN, and returns the name of the result. */
+export function addMissing(
+  draft: Draft,
+  values: string,
+  { missingValue, type, output }: {
+    missingValue: number;
+    type: "float32" | "float64";
+    output?: string | undefined;
+  },
+): string {
+  const isMissing = add(draft, "Equal", {
+    inputs: [values, addNumber(draft, missingValue, type)],
+  });
+  return add(draft, "Where", {
+    inputs: [isMissing, addNumber(draft, NaN, type), values],
+    output,
+  });
+}
+
+/** Appends a node that replaces strings by codes, and any other string by `others`; returns the name of the result. */
+export function addCodes(
+  draft: Draft,
+  values: string,
+  { strings, codes, others }: {
+    strings: readonly string[];
+    codes: readonly number[];
+    others: number;
+  },
+): string {
+  return add(draft, "LabelEncoder", {
+    inputs: [values],
+    attributes: [
+      stringsAttribute("keys_strings", strings),
+      integersAttribute("values_int64s", codes),
+      integerAttribute("default_int64", others),
+    ],
+    domain: "ai.onnx.ml",
+  });
+}
+
+/** Returns the wanted name, followed by as many `_` as it takes until it is free. */
+export function freeName(
+  wanted: string,
+  isTaken: (name: string) => boolean,
+): string {
+  return isTaken(wanted) ? freeName(`${wanted}_`, isTaken) : wanted;
 }

@@ -5,20 +5,9 @@
  */
 import { InputError } from "../../base/errors.ts";
 import type { Label } from "../labels.ts";
+import { type ElementType, elementType } from "./graph.ts";
 import type { OnnxGraph } from "./nodes.ts";
 import { traceStrings } from "./strings.ts";
-
-const elementTypes = [
-  "float32",
-  "float64",
-  "int32",
-  "int64",
-  "bool",
-  "string",
-] as const;
-
-/** The element types that are read. */
-export type ElementType = typeof elementTypes[number];
 
 /** An input as the runtime declares it; an open dimension is a name or not fixed. */
 export interface DeclaredInput {
@@ -116,7 +105,7 @@ export function readInputs(
 }
 
 function isElementType(type: string): type is ElementType {
-  return elementTypes.some((known) => known === type);
+  return Object.hasOwn(elementType, type);
 }
 
 function toColumn(

@@ -16,16 +16,14 @@ import {
 /** A node of a graph. */
 export interface OnnxNode {
   readonly op: string;
-  /** The operator's domain; empty for ONNX's own. */
-  readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** The encoded node. */
   readonly field: Field;
-  /** Returns the fields of an attribute; undefined if the node does not have it. */
-  attribute(name: string): readonly Field[] | undefined;
-  /** Returns an encoded attribute, for lists with an entry per tree node; undefined if the node does not have it. */
-  attributeBytes(name: string): Uint8Array | undefined;
+  /** The names and the encodings of its attributes. */
+  readonly attributes: readonly (readonly [string, Uint8Array])[];
+  /** Returns the fields of an attribute; none if the node does not have it. */
+  attribute(name: string): readonly Field[];
   /** Whether an attribute is a graph, which may read any tensor. */
   hasSubgraph(): boolean;
 }
@@ -48,8 +46,8 @@ export const fieldNumbers = {
   entry: { key: 1, value: 2 },
   graph: { node: 1, initializer: 5, input: 11, output: 12 },
   functions: { node: 7 },
-  node: { input: 1, output: 2, op: 4, attribute: 5, domain: 7 },
-  value: { name: 1, type: 2 },
+  node: { input: 1, output: 2, op: 4, attribute: 5 },
+  value: { name: 1 },
   attribute: {
     name: 1,
     integer: 3,
@@ -61,7 +59,6 @@ export const fieldNumbers = {
     graphs: 11,
   },
   tensor: {
-    dims: 1,
     type: 2,
     floats: 4,
     int32s: 5,
@@ -100,7 +97,7 @@ export function readGraph(bytes: Uint8Array): OnnxGraph | undefined {
       const stored = constants.get(name);
       if (stored) return fieldsOf(stored);
       const node = producers.get(name);
-      const inside = node?.op === "Constant" && node.attribute("value")?.find(
+      const inside = node?.op === "Constant" && node.attribute("value").find(
         (field) => field.number === fieldNumbers.attribute.tensor,
       );
       return inside ? fieldsOf(inside.content) : undefined;
@@ -108,62 +105,48 @@ export function readGraph(bytes: Uint8Array): OnnxGraph | undefined {
   };
 }
 
-function toNode(field: Field): OnnxNode {
+/** Decodes a node. */
+export function toNode(field: Field): OnnxNode {
   const { node, attribute } = fieldNumbers;
   const fields = fieldsOf(field.content) ?? [];
   const attributes = fields.filter(({ number }) => number === node.attribute)
-    .map(({ content }) => content);
-  const attributeBytes = (name: string) =>
-    attributes.find((content) => findString(content, attribute.name) === name);
+    .map(({ content }) =>
+      [findString(content, attribute.name) ?? "", content] as const
+    );
   return {
     op: findString(field.content, node.op) ?? "",
-    domain: findString(field.content, node.domain) ?? "",
     inputs: stringsOf(fields, node.input),
     outputs: stringsOf(fields, node.output),
     field,
+    attributes,
     attribute(name) {
-      const found = attributeBytes(name);
-      return found && fieldsOf(found);
+      const found = attributes.find(([own]) => own === name);
+      return found && fieldsOf(found[1]) || [];
     },
-    attributeBytes,
-    hasSubgraph: () => attributes.some(hasGraph),
+    hasSubgraph: () => attributes.some(([, content]) => hasGraph(content)),
   };
 }
 
 /** Returns whether an encoded attribute holds a graph. */
 export function hasGraph(content: Uint8Array): boolean {
   let found = false;
-  for (
-    const number of [
-      fieldNumbers.attribute.graph,
-      fieldNumbers.attribute.graphs,
-    ]
-  ) {
-    scanField(content, number, () => found = true);
-  }
+  scanGraphs(content, () => found = true);
   return found;
 }
 
-/** Returns the integer of an attribute; undefined if the node does not have it. */
-export function integerAttributeOf(
-  node: OnnxNode,
-  name: string,
-): bigint | undefined {
-  return integersOf(
-    node.attribute(name) ?? [],
-    fieldNumbers.attribute.integer,
-  )[0];
-}
-
-/** Returns the string of an attribute; undefined if the node does not have it. */
-export function stringAttributeOf(
-  node: OnnxNode,
-  name: string,
-): string | undefined {
-  return stringsOf(
-    node.attribute(name) ?? [],
-    fieldNumbers.attribute.string,
-  )[0];
+/** Calls a function with each encoded graph in an encoded attribute. */
+export function scanGraphs(
+  content: Uint8Array,
+  visit: (graph: Uint8Array) => void,
+): void {
+  const { graph, graphs } = fieldNumbers.attribute;
+  for (const number of [graph, graphs]) {
+    scanField(
+      content,
+      number,
+      (start, end) => visit(content.subarray(start, end)),
+    );
+  }
 }
 
 /** Returns the class labels in a node's attributes, integers as decimal strings; undefined if there are none. */
@@ -175,7 +158,7 @@ export function labelsOf(node: OnnxNode): string[] | undefined {
     "classlabels_ints",
   ];
   for (const name of names) {
-    const fields = node.attribute(name) ?? [];
+    const fields = node.attribute(name);
     const labels = [
       ...stringsOf(fields, strings),
       ...integersOf(fields, integers).map(String),

@@ -6,11 +6,12 @@
 import {
   constantLabels,
   constantNumber,
+  fieldNumbers,
   labelsOf,
   type OnnxGraph,
   type OnnxNode,
-  stringAttributeOf,
 } from "./nodes.ts";
+import { stringsOf } from "./protobuf.ts";
 
 /** The properties of an output, known before anything is scored. */
 export interface OutputFacts {
@@ -112,7 +113,10 @@ type Kind = "probability" | "score" | "undetermined";
 const toProbability = new Set(["LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"]);
 
 function kindOf(graph: OnnxGraph, node: OnnxNode): Kind {
-  const transform = stringAttributeOf(node, "post_transform") ?? "NONE";
+  const [transform = "NONE"] = stringsOf(
+    node.attribute("post_transform"),
+    fieldNumbers.attribute.string,
+  );
   switch (node.op) {
     case "Sigmoid":
     case "Softmax":
@@ -125,7 +129,7 @@ function kindOf(graph: OnnxGraph, node: OnnxNode): Kind {
       return toProbability.has(transform) ? "probability" : "score";
     // Without Platt's coefficients it returns its decision function.
     case "SVMClassifier":
-      return node.attribute("prob_a") ? "probability" : "score";
+      return node.attribute("prob_a").length > 0 ? "probability" : "score";
     case "SVMRegressor":
       return "score";
     case "Normalizer": {

@@ -70,23 +70,11 @@ export function integersField(
   return bytesField(field, bytes.subarray(0, at));
 }
 
-/** Encodes float32 numbers as one packed field. */
-export function floatsField(field: number, values: Float32Array): Uint8Array {
-  return bytesField(field, littleEndian(values));
-}
-
-/** Returns the little-endian bytes of numbers. */
-export function littleEndian(
-  values: Float32Array | Float64Array,
+/** Returns the bytes of numbers, without copying them: every platform of Deno is little-endian, as protobuf is. */
+export function bytesOf(
+  { buffer, byteOffset, byteLength }: ArrayBufferView,
 ): Uint8Array {
-  const size = values.BYTES_PER_ELEMENT;
-  const bytes = new Uint8Array(values.length * size);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < values.length; i++) {
-    if (size === 4) view.setFloat32(i * 4, values[i] ?? 0, true);
-    else view.setFloat64(i * 8, values[i] ?? 0, true);
-  }
-  return bytes;
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** An encoded field of a message. */
@@ -119,20 +107,18 @@ export function fieldsOf(bytes: Uint8Array): Field[] | undefined {
 
 /** Yields the fields of a message, and undefined at the first invalid one. */
 function* eachField(bytes: Uint8Array): Generator<Field | undefined> {
-  let at = 0;
-  while (at < bytes.length) {
-    const tag = readVarint(bytes, at);
-    const inside = tag && contentAt(bytes, tag.end, tag.value & 7);
-    if (!tag || !inside || inside.end > bytes.length) {
+  const cursor: Cursor = { at: 0, number: 0, start: 0 };
+  while (cursor.at < bytes.length) {
+    const { at } = cursor;
+    if (!nextField(bytes, cursor)) {
       yield undefined;
       return;
     }
     yield {
-      number: Math.floor(tag.value / 8),
-      bytes: bytes.subarray(at, inside.end),
-      content: bytes.subarray(inside.start, inside.end),
+      number: cursor.number,
+      bytes: bytes.subarray(at, cursor.at),
+      content: bytes.subarray(cursor.start, cursor.at),
     };
-    at = inside.end;
   }
 }
 
@@ -146,26 +132,33 @@ export function scanField(
   number: number,
   visit: (start: number, end: number) => void,
 ): void {
-  const cursor = { at: 0 };
-  while (cursor.at < bytes.length) {
-    const tag = nextVarint(bytes, cursor);
-    const wireType = tag % 8;
-    if (wireType === 2) {
-      const length = nextVarint(bytes, cursor);
-      const start = cursor.at;
-      cursor.at += length;
-      if (!(cursor.at <= bytes.length)) return;
-      if (Math.floor(tag / 8) === number) visit(start, cursor.at);
-      continue;
-    }
-    const start = cursor.at;
-    if (wireType === 0) nextVarint(bytes, cursor);
-    else if (wireType === 1) cursor.at += 8;
-    else if (wireType === 5) cursor.at += 4;
-    else return;
-    if (!(cursor.at <= bytes.length)) return;
-    if (Math.floor(tag / 8) === number) visit(start, cursor.at);
+  const cursor: Cursor = { at: 0, number: 0, start: 0 };
+  while (cursor.at < bytes.length && nextField(bytes, cursor)) {
+    if (cursor.number === number) visit(cursor.start, cursor.at);
   }
+}
+
+/** A position in a message, and the field that ends there. */
+interface Cursor {
+  at: number;
+  number: number;
+  /** Where the field's value starts. */
+  start: number;
+}
+
+/** Moves the cursor behind the next field; returns false if that is invalid. */
+function nextField(bytes: Uint8Array, cursor: Cursor): boolean {
+  const tag = nextVarint(bytes, cursor);
+  const wireType = tag % 8;
+  cursor.number = Math.floor(tag / 8);
+  const length = wireType === 2 ? nextVarint(bytes, cursor) : 0;
+  cursor.start = cursor.at;
+  if (wireType === 0) nextVarint(bytes, cursor);
+  else if (wireType === 1) cursor.at += 8;
+  else if (wireType === 2) cursor.at += length;
+  else if (wireType === 5) cursor.at += 4;
+  else return false;
+  return cursor.at <= bytes.length;
 }
 
 /**
@@ -201,30 +194,6 @@ function nextVarint(bytes: Uint8Array, cursor: { at: number }): number {
   }
   cursor.at = Infinity;
   return NaN;
-}
-
-/** Returns where the value of a field starts and ends. */
-function contentAt(
-  bytes: Uint8Array,
-  start: number,
-  wireType: number,
-): { start: number; end: number } | undefined {
-  switch (wireType) {
-    case 0: {
-      const number = readVarint(bytes, start);
-      return number && { start, end: number.end };
-    }
-    case 1:
-      return { start, end: start + 8 };
-    case 2: {
-      const length = readVarint(bytes, start);
-      return length && { start: length.end, end: length.end + length.value };
-    }
-    case 5:
-      return { start, end: start + 4 };
-    default:
-      return undefined;
-  }
 }
 
 /**
@@ -285,20 +254,6 @@ export function integersOf(
     }
   }
   return result;
-}
-
-function readVarint(
-  bytes: Uint8Array,
-  start: number,
-): { value: number; end: number } | undefined {
-  let value = 0;
-  for (let i = 0; i < 10; i++) {
-    const byte = bytes[start + i];
-    if (byte === undefined) return undefined;
-    value += (byte & 0x7f) * 2 ** (7 * i);
-    if (byte < 0x80) return { value, end: start + i + 1 };
-  }
-  return undefined;
 }
 
 function varint(value: number): number[] {

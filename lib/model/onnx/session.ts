@@ -74,7 +74,8 @@ export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
     const features = inputs.kind === "matrix"
       ? inputs.features
       : inputs.columns.length;
-    const outputs = await measureWidth(session, { inputs, output: name }) ??
+    const read = { inputs, features, output: name };
+    const outputs = await measureWidth(session, read) ??
       widthOf(session, name) ?? facts.classes?.length ?? 1;
     return {
       inputs,
@@ -121,11 +122,12 @@ function widthOf(
 /** Returns the number of columns of the output for a row of zeros, or of first labels; undefined if the number of features is open, or the graph fails for that row. */
 async function measureWidth(
   session: ort.InferenceSession,
-  { inputs, output }: { inputs: GraphInputs; output: string },
+  { inputs, features, output }: {
+    inputs: GraphInputs;
+    features: number | undefined;
+    output: string;
+  },
 ): Promise<number | undefined> {
-  const features = inputs.kind === "matrix"
-    ? inputs.features
-    : inputs.columns.length;
   if (features === undefined) return undefined;
   const matrix = new Float32Array(features);
   try {
@@ -291,28 +293,10 @@ function runFeeds(
   feeds: readonly Feed[],
   output: string,
 ): Promise<Float32Array> {
-  const tensors = feeds.map(({ name, data, dims }) =>
-    [name, toOrtTensor(data, dims)] as const
+  const tensors = feeds.map(({ name, type, data, dims }) =>
+    [name, new ort.Tensor(type, data, dims)] as const
   );
   return run(session, Object.fromEntries(tensors), output);
-}
-
-function toOrtTensor(
-  data: Feed["data"],
-  dims: readonly number[],
-): ort.Tensor {
-  if (Array.isArray(data)) return new ort.Tensor("string", data, dims);
-  if (data instanceof Float32Array) {
-    return new ort.Tensor("float32", data, dims);
-  }
-  if (data instanceof Float64Array) {
-    return new ort.Tensor("float64", data, dims);
-  }
-  if (data instanceof Int32Array) return new ort.Tensor("int32", data, dims);
-  if (data instanceof BigInt64Array) {
-    return new ort.Tensor("int64", data, dims);
-  }
-  return new ort.Tensor("bool", data, dims);
 }
 
 async function run(

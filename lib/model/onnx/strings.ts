@@ -4,13 +4,8 @@
  * as any other such string, and rows can hold codes instead of strings.
  */
 import { InputError } from "../../base/errors.ts";
-import {
-  fieldNumbers,
-  integerAttributeOf,
-  type OnnxGraph,
-  type OnnxNode,
-} from "./nodes.ts";
-import { fieldsOf, stringsOf } from "./protobuf.ts";
+import { fieldNumbers, type OnnxGraph, type OnnxNode } from "./nodes.ts";
+import { fieldsOf, integersOf, stringsOf } from "./protobuf.ts";
 
 /** The strings that an input is compared with. */
 export interface TracedStrings {
@@ -50,6 +45,7 @@ const comparing: Readonly<Record<string, readonly string[]>> = {
  * @throws {InputError} If a node does anything else with them, such as splitting a text into words.
  */
 export function traceStrings(graph: OnnxGraph, input: string): TracedStrings {
+  const { integer } = fieldNumbers.attribute;
   const labels = new Set<string>();
   let rejectsOthers = false;
   const tensors = [input];
@@ -68,7 +64,7 @@ export function traceStrings(graph: OnnxGraph, input: string): TracedStrings {
           labels.add(label);
         }
         rejectsOthers ||= node.op === "OneHotEncoder" &&
-          integerAttributeOf(node, "zeros") === 0n;
+          integersOf(node.attribute("zeros"), integer)[0] === 0n;
         continue;
       }
       if (!moving.has(node.op)) throw unsupported(input, node);
@@ -97,7 +93,7 @@ function labelsOf(
   return [
     ...constants,
     ...attributes.flatMap((name) => {
-      const fields = node.attribute(name) ?? [];
+      const fields = node.attribute(name);
       const tensors = fields.filter(({ number }) => number === tensor);
       return [
         ...stringsOf(fields, strings),

@@ -8,22 +8,17 @@ import {
   zeroThreshold,
 } from "../ensemble.ts";
 import {
-  constant,
+  add,
+  addCast,
+  addConstant,
+  addNumber,
+  type Draft,
   elementType,
   encodeModel,
   type Graph,
-  type GraphNode,
   integerAttribute,
 } from "./graph.ts";
 import { treeAttributes } from "./tree-ensemble.ts";
-
-/** A graph under construction. */
-export interface Draft {
-  readonly nodes: GraphNode[];
-  readonly constants: Uint8Array[];
-  /** The prefix of all names of results and constants, so that none equals an input's name. */
-  readonly prefix: string;
-}
 
 /** The name of the graph's input. */
 const input = "input";
@@ -43,7 +38,7 @@ const depthLimit = 1000;
  */
 export function toOnnx(model: Model): Uint8Array {
   const draft: Draft = { nodes: [], constants: [], prefix: "" };
-  const { float: type } = elementType;
+  const { float32: type } = elementType;
   const output = model.predictionKind;
   addModel(draft, model, { matrix: input, output });
   return encodeModel({
@@ -92,61 +87,6 @@ export function addModel(
   addTransform(draft, model.transform, { margins, output, model });
 }
 
-/** Appends a node and returns the name of its result. */
-export function add(
-  draft: Draft,
-  op: string,
-  options: {
-    inputs: readonly string[];
-    output?: string;
-    unused?: string;
-    attributes?: readonly Uint8Array[];
-    domain?: string;
-  },
-): string {
-  const output = options.output ??
-    `${draft.prefix}${op.toLowerCase()}_${draft.nodes.length}`;
-  draft.nodes.push({ ...options, op, output });
-  return output;
-}
-
-/** Appends a cast to another element type and returns the name of its result. */
-export function addCast(
-  draft: Draft,
-  from: string,
-  to: keyof typeof elementType,
-  output?: string,
-): string {
-  return add(draft, "Cast", {
-    inputs: [from],
-    ...(output === undefined ? {} : { output }),
-    attributes: [integerAttribute("to", elementType[to])],
-  });
-}
-
-/** Adds a float32 scalar, which operators broadcast, and returns its name. */
-function number(draft: Draft, value: number): string {
-  return addConstant(
-    draft,
-    `constant_${draft.constants.length}`,
-    { values: Float32Array.of(value), dims: [] },
-  );
-}
-
-/** Adds a constant tensor and returns its name. */
-export function addConstant(
-  draft: Draft,
-  name: string,
-  { values, dims }: {
-    values: Parameters<typeof constant>[1];
-    dims: readonly number[];
-  },
-): string {
-  const full = `${draft.prefix}${name}`;
-  draft.constants.push(constant(full, values, dims));
-  return full;
-}
-
 function addTrees(
   draft: Draft,
   model: TreeEnsemble,
@@ -156,14 +96,14 @@ function addTrees(
   const { columns, categoryColumn } = addCategories(draft, model, present);
   const matrix = model.precision === "float32"
     ? columns
-    : addCast(draft, columns, "double");
+    : addCast(draft, columns, "float64");
   const sum = add(draft, "TreeEnsembleRegressor", {
     inputs: [matrix],
     attributes: treeAttributes(model, { categoryColumn }),
     domain: "ai.onnx.ml",
   });
   if (model.divisor === 1) return sum;
-  return add(draft, "Div", { inputs: [sum, number(draft, model.divisor)] });
+  return add(draft, "Div", { inputs: [sum, addNumber(draft, model.divisor)] });
 }
 
 /** Replaces zeros by NaN in the columns where zero means missing. */
@@ -174,17 +114,16 @@ function addZeroIsMissing(
 ): string {
   const { zeroIsMissing } = model;
   if (zeroIsMissing === undefined) return input;
-  const columns = addConstant(draft, "zero_is_missing", {
-    values: zeroIsMissing,
+  const columns = addConstant(draft, "zero_is_missing", zeroIsMissing, {
     dims: [1, zeroIsMissing.length],
   });
   const size = add(draft, "Abs", { inputs: [input] });
   const isZero = add(draft, "LessOrEqual", {
-    inputs: [size, number(draft, zeroThreshold)],
+    inputs: [size, addNumber(draft, zeroThreshold)],
   });
   const isMissing = add(draft, "And", { inputs: [isZero, columns] });
   return add(draft, "Where", {
-    inputs: [isMissing, number(draft, NaN), input],
+    inputs: [isMissing, addNumber(draft, NaN), input],
   });
 }
 
@@ -203,19 +142,15 @@ function addCategories(
   });
   if (categoryColumn.size === 0) return { columns: matrix, categoryColumn };
   const indices = BigInt64Array.from([...categoryColumn.keys()], BigInt);
-  const categorical = addConstant(draft, "categorical", {
-    values: indices,
-    dims: [indices.length],
-  });
   const values = add(draft, "Gather", {
-    inputs: [matrix, categorical],
+    inputs: [matrix, addConstant(draft, "categorical", indices)],
     attributes: [integerAttribute("axis", 1)],
   });
   const floor = add(draft, "Floor", { inputs: [values] });
   const whole = model.categories?.rounding === "trunc"
     ? add(draft, "Where", {
       inputs: [
-        add(draft, "Less", { inputs: [values, number(draft, 0)] }),
+        add(draft, "Less", { inputs: [values, addNumber(draft, 0)] }),
         add(draft, "Ceil", { inputs: [values] }),
         floor,
       ],
@@ -234,17 +169,14 @@ function addWeights(
   input: string,
 ): string {
   const { features: { count }, groups, bias, baseMargins } = model;
-  const weights = addConstant(draft, "weights", {
-    values: model.weights,
+  const weights = addConstant(draft, "weights", model.weights, {
     dims: [count, groups],
   });
-  const start = addConstant(draft, "start", {
-    values: bias.map((value, g) => value + (baseMargins[g] ?? 0)),
-    dims: [1, groups],
-  });
+  const sums = bias.map((value, g) => value + (baseMargins[g] ?? 0));
+  const start = addConstant(draft, "start", sums, { dims: [1, groups] });
   const isMissing = add(draft, "IsNaN", { inputs: [input] });
   const present = add(draft, "Where", {
-    inputs: [isMissing, number(draft, 0), input],
+    inputs: [isMissing, addNumber(draft, 0), input],
   });
   const product = add(draft, "MatMul", { inputs: [present, weights] });
   return add(draft, "Add", { inputs: [product, start] });
@@ -258,8 +190,8 @@ function addTransform(
 ): void {
   const { margins, output, model } = options;
   const one = (op: string, into?: string) =>
-    add(draft, op, { inputs: [margins], ...(into ? { output: into } : {}) });
-  const toFloat = (from: string) => addCast(draft, from, "float", output);
+    add(draft, op, { inputs: [margins], output: into });
+  const toFloat = (from: string) => addCast(draft, from, "float32", output);
   switch (transform.kind) {
     case "identity":
       return void one("Identity", output);
@@ -271,7 +203,7 @@ function addTransform(
       return addLogistic(draft, { margins, output, slope: transform.slope });
     case "step":
       return void toFloat(
-        add(draft, "Greater", { inputs: [margins, number(draft, 0)] }),
+        add(draft, "Greater", { inputs: [margins, addNumber(draft, 0)] }),
       );
     case "signed-square":
       return void add(draft, "Mul", { inputs: [margins, one("Abs")], output });
@@ -301,14 +233,14 @@ function addLogistic(
 ): void {
   const { margins, output, slope } = options;
   const scaled = add(draft, "Mul", {
-    inputs: [margins, number(draft, -slope)],
+    inputs: [margins, addNumber(draft, -slope)],
   });
   const exponent = add(draft, "Min", {
-    inputs: [scaled, number(draft, 88.7)],
+    inputs: [scaled, addNumber(draft, 88.7)],
   });
   const power = add(draft, "Exp", { inputs: [exponent] });
   const denominator = add(draft, "Add", {
-    inputs: [power, number(draft, 1)],
+    inputs: [power, addNumber(draft, 1)],
   });
   add(draft, "Reciprocal", { inputs: [denominator], output });
 }
@@ -318,12 +250,9 @@ function addSort(
   options: { margins: string; output: string; groups: number },
 ): void {
   const { margins, output, groups } = options;
-  const all = addConstant(draft, "all", {
-    values: BigInt64Array.of(BigInt(groups)),
-    dims: [1],
-  });
+  const all = BigInt64Array.of(BigInt(groups));
   add(draft, "TopK", {
-    inputs: [margins, all],
+    inputs: [margins, addConstant(draft, "all", all)],
     output,
     unused: `${draft.prefix}order`,
     attributes: [integerAttribute("axis", 1), integerAttribute("largest", 0)],
