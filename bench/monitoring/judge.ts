@@ -3,7 +3,6 @@ import { fileURLToPath } from "node:url";
 import { openKernel, parseModel } from "../../lib/model/mod.ts";
 import {
   compareWith,
-  type CurrentRows,
   type DriftComparison,
   failedColumns,
   lastingColumns,
@@ -29,6 +28,7 @@ import type { RecordedRecipe } from "../../lib/rows/recipe.ts";
 import {
   type BatchBins,
   countBatch,
+  type CountedRows,
   toBins,
   toUnknownShares,
 } from "../../lib/statistics/batch-profile.ts";
@@ -173,7 +173,7 @@ export async function logVersion(
 
 /** A week as `predict` leaves it: its counts, its scores and its players. */
 export interface ScoredWeek {
-  readonly counts: CurrentRows;
+  readonly counts: CountedRows;
   readonly unknownCategories: Readonly<Record<string, number>>;
   readonly ids: readonly string[];
   readonly scores: Float32Array;
@@ -206,7 +206,7 @@ export interface JudgedWeek {
 /** What `monitor` knows of the weeks before. */
 export interface Past {
   readonly rows: readonly number[];
-  readonly profiles: readonly CurrentRows[];
+  readonly profiles: readonly CountedRows[];
   readonly last: JudgedWeek | undefined;
 }
 

@@ -59,6 +59,7 @@ export {
   optional,
   picklist,
   pipe,
+  readonly,
   regex,
   safeInteger,
   string,

@@ -1,6 +1,6 @@
 /** The comparison of a version that scored a run with a challenger. */
 import { type Names, usualNames } from "../config/names.ts";
-import type { Interval } from "../statistics/intervals.ts";
+import type { Interval } from "../statistics/estimate.ts";
 
 /** The challenger's metrics beside those of the run's version, with the fields of the JSON report. */
 export interface ChallengerComparison {

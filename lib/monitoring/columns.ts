@@ -1,7 +1,6 @@
 /** Compares all columns, groups and scores of two samples and derives the verdict on the comparison. */
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
-import type { AssociationSums } from "../statistics/associations.ts";
-import type { ColumnCounts } from "../statistics/column-counts.ts";
+import type { CountedRows } from "../statistics/batch-profile.ts";
 import type { Profile, ReferenceProfile } from "../statistics/profile.ts";
 import { type AssociationDrift, judgeAssociations } from "./associations.ts";
 import { areImportant, type ColumnDrift } from "./column-drift.ts";
@@ -35,27 +34,12 @@ export interface DriftComparison {
   readonly above_half?: { readonly ref: number; readonly cur: number };
 }
 
-/** The monitored scoring run, counted in the bins of the profile that it is compared with. */
-export interface CurrentRows {
-  readonly rows: number;
-  /** In the order of the profile's features; undefined when the run has no profile and its rows cannot be read again. */
-  readonly features: readonly ColumnCounts[] | undefined;
-  /** Undefined if the profile has no scores. */
-  readonly score: ColumnCounts | undefined;
-  /** Scores above 0.5. */
-  readonly aboveHalf: number;
-  /** Absent if none were summed. */
-  readonly associations?: AssociationSums;
-}
-
-/** The counts of an earlier period. */
-export type PastRows = Pick<CurrentRows, "features" | "score">;
-
 /**
  * Compares the current rows with another sample's profile. P-values are adjusted
  * over all columns and groups, including the score. The columns of a group are
  * not judged themselves.
  *
+ * @param current Rows counted in the bins of the reference.
  * @param reference The profile; it must have the features of `current`, in the same order.
  * @param options `groups`: the one-hot groups of the recipe, none by default; `past`: earlier periods in the same bins, oldest first, of which a sustained shift is found;
  * `importance`: that of each feature, see {@linkcode areImportant}; by default all are important;
@@ -66,11 +50,11 @@ export function compareWith(
     readonly features?: Profile["features"] | undefined;
     readonly associations?: ReferenceProfile["associations"];
   },
-  current: CurrentRows,
+  current: CountedRows,
   { comparison, groups = [], past = [], importance, limits = thresholds }: {
     comparison: DriftComparison["comparison"];
     groups?: readonly Group[];
-    past?: readonly PastRows[];
+    past?: readonly Pick<CountedRows, "features" | "score">[];
     importance?: readonly number[] | undefined;
     limits?: Thresholds;
   },
@@ -121,7 +105,7 @@ export function compareWith(
         ...measure(reference.score, current.score),
         cusum: cusumOf(
           reference.score,
-          [...past, current].map(scoreOf),
+          [...past, current].map(({ score }) => score),
           limits.cusum,
         ),
       }]
@@ -159,10 +143,6 @@ export function compareWith(
       }
       : {}),
   };
-}
-
-function scoreOf({ score }: PastRows): ColumnCounts | undefined {
-  return score;
 }
 
 function conclude(

@@ -7,15 +7,12 @@ import {
   type BatchBins,
   type BatchProfile,
   countBatch,
+  type CountedRows,
   toBins,
   toComparable,
 } from "../statistics/batch-profile.ts";
 import { type Profile, toProfile } from "../statistics/profile.ts";
-import {
-  compareWith,
-  type CurrentRows,
-  type DriftComparison,
-} from "./columns.ts";
+import { compareWith, type DriftComparison } from "./columns.ts";
 import { type JudgedBatch, toJudgedColumns } from "./data.ts";
 import { toGroups } from "./groups.ts";
 import { readRows, type RecordedModel } from "./rows.ts";
@@ -117,7 +114,7 @@ async function countRun(
   { run, model, reference, notes }: Omit<ComparedWith, "previous"> & {
     reference: NonNullable<RecordedModel["reference"]>;
   },
-): Promise<CurrentRows & Pick<BatchProfile, "unknownCategories">> {
+): Promise<CountedRows & Pick<BatchProfile, "unknownCategories">> {
   const database = await services.predictions();
   const profile = await readProfile(database, run);
   if (profile?.reference === reference.sha256) return profile;
@@ -201,7 +198,7 @@ function profileOf(
 function toCounts(
   bins: BatchBins,
   { rows, features, scores }: ReadRun,
-): CurrentRows {
+): CountedRows {
   const matrix = features?.matrix ?? [];
   const counts = countBatch(bins, { rows, matrix, scores });
   return { ...counts, features: features && counts.features };

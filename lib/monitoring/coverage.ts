@@ -1,7 +1,9 @@
 /** Joins outcomes to scored players and describes how representative they are. */
 import { type Names, usualNames } from "../config/names.ts";
 import { percent } from "./reason.ts";
-import { chiSquareLimit } from "../statistics/drift.ts";
+import { tenthsOf } from "../statistics/calibration.ts";
+import { total } from "../statistics/column-counts.ts";
+import { chiSquareTest } from "../statistics/drift.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 
 /** Scores and the outcomes of their players. */
@@ -68,24 +70,11 @@ export function joinOutcomes(
     found,
     players: players.length + unnamed,
     unnamed,
-    tenths: countTenths(players),
+    tenths: tenthsOf(players.map(({ score }) => score)).map((rows) => ({
+      players: rows.length,
+      matured: rows.filter((row) => players[row]!.outcome !== undefined).length,
+    })),
   };
-}
-
-/** Counts players per tenth of the scores. Equal scores belong to the tenth of the first of them, so the order of rows does not matter. */
-function countTenths(
-  players: readonly { score: number; outcome: number | undefined }[],
-): Tenth[] {
-  const sorted = players.toSorted((a, b) => a.score - b.score);
-  const tenths = Array.from({ length: 10 }, () => ({ players: 0, matured: 0 }));
-  let first = 0;
-  for (const [rank, { score, outcome }] of sorted.entries()) {
-    if (score !== sorted[first]!.score) first = rank;
-    const tenth = tenths[Math.floor(10 * first / sorted.length)]!;
-    tenth.players++;
-    if (outcome !== undefined) tenth.matured++;
-  }
-  return tenths.filter(({ players }) => players > 0);
 }
 
 /**
@@ -173,19 +162,15 @@ function scoreSpread(
   tenths: readonly Tenth[],
   limits: Thresholds,
 ): { low: number; high: number } | undefined {
-  const players = tenths.reduce((sum, each) => sum + each.players, 0);
-  const matured = tenths.reduce((sum, each) => sum + each.matured, 0);
-  const share = matured / players;
-  if (players < limits.min_rows || share === 1) return undefined;
+  const players = total(tenths.map((each) => each.players));
+  const matured = total(tenths.map((each) => each.matured));
+  if (players < limits.min_rows || matured === players) return undefined;
   const shares = tenths.map((each) => each.matured / each.players);
-  const statistic = tenths.reduce(
-    (sum, each, index) =>
-      sum +
-      each.players * (shares[index]! - share) ** 2 / (share * (1 - share)),
-    0,
-  );
   const [low, high] = [Math.min(...shares), Math.max(...shares)];
-  const isLarge = high - low >= limits.coverage.score_spread;
-  const isCertain = statistic > chiSquareLimit(tenths.length - 1);
-  return isLarge && isCertain ? { low, high } : undefined;
+  if (high - low < limits.coverage.score_spread) return undefined;
+  const { pValue } = chiSquareTest(
+    tenths.map((each) => each.matured),
+    tenths.map((each) => each.players - each.matured),
+  );
+  return pValue < 0.0001 ? { low, high } : undefined;
 }

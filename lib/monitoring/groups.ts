@@ -46,9 +46,9 @@ export function toGroups(
 /** The rows of each category of a group, in two samples. */
 export interface GroupCounts {
   /** Those of the group, "none of them", and "missing" if any row has no value. */
-  readonly labels: readonly string[];
-  readonly reference: readonly number[];
-  readonly current: readonly number[];
+  readonly labels: string[];
+  readonly reference: number[];
+  readonly current: number[];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Judges a measured AUC and calibration against those of the model when it was logged. */
 import { logOddsShift } from "../statistics/calibration.ts";
 import { loggedAreaError } from "../statistics/classification.ts";
-import type { Estimate } from "../statistics/area-comparison.ts";
+import type { Estimate } from "../statistics/estimate.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import type { Thresholds } from "../config/monitoring.ts";
 import { points } from "./reason.ts";

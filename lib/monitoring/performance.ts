@@ -13,13 +13,10 @@ import {
   evaluationMetrics,
   type Scored,
 } from "../statistics/classification.ts";
-import { type Interval, metricIntervals } from "../statistics/intervals.ts";
-import { type Estimate, pooledArea } from "../statistics/area-comparison.ts";
-import {
-  type Concordance,
-  concordance,
-  topDecile,
-} from "../statistics/ranking.ts";
+import { metricIntervals } from "../statistics/intervals.ts";
+import { pooledArea } from "../statistics/area-comparison.ts";
+import type { Estimate, Interval } from "../statistics/estimate.ts";
+import { concordance, topDecile } from "../statistics/ranking.ts";
 import {
   coverageFault,
   describeCoverage,
@@ -74,7 +71,7 @@ export interface Performance {
   /** Scores above it count as predicted churn, for precision, recall and accuracy; absent in results stored before 2026-12. */
   readonly threshold?: number;
   /** 95 % interval of AUC. */
-  readonly auc_interval?: readonly [number, number];
+  readonly auc_interval?: Interval;
   /** AUC on the labelled set when the model was logged. */
   readonly auc_reference?: number;
   /** Expected and observed rate per tenth of the scores; absent in results stored before 2026-12. */
@@ -165,7 +162,7 @@ export function measurePerformance(
     metrics: {
       ...evaluationMetrics(sample, { threshold }),
       ...furtherMetrics(sample, { large, calibration }),
-      ...(ranked ? { c_index: ranked.index } : {}),
+      ...(ranked ? { c_index: ranked.value } : {}),
     },
     intervals: {
       ...(interval ? { auc: interval } : {}),
@@ -192,7 +189,7 @@ export function toSample(
 function concordanceOf(
   { ids, probabilities, found }: JoinedOutcomes,
   durations: ReadonlyMap<string, number> | undefined,
-): Concordance | undefined {
+): Estimate | undefined {
   if (!durations) return undefined;
   const known = ids.flatMap((id, row) => durations.has(id) ? [row] : []);
   return concordance({

@@ -2,22 +2,9 @@
 import {
   areaInfluence,
   areaUnderCurve,
-  normalQuantile975,
   type Scored,
 } from "./classification.ts";
-
-/** A number that was estimated, and its uncertainty. */
-export interface Estimate {
-  readonly value: number;
-  readonly standardError: number;
-  /** 95 % interval, by the normal distribution. */
-  readonly interval: readonly [number, number];
-}
-
-function toEstimate(value: number, standardError: number): Estimate {
-  const half = normalQuantile975 * standardError;
-  return { value, standardError, interval: [value - half, value + half] };
-}
+import { type Estimate, toEstimate } from "./estimate.ts";
 
 /**
  * Returns by how much the AUC of other scores of the same rows is higher, with the
@@ -108,9 +95,5 @@ export function pooledArea(
   }
   let variance = 0;
   for (const influence of byPlayer.values()) variance += influence ** 2;
-  const { interval: [low, high], ...estimate } = toEstimate(
-    value,
-    Math.sqrt(variance),
-  );
-  return { ...estimate, interval: [Math.max(0, low), Math.min(1, high)] };
+  return toEstimate(value, Math.sqrt(variance), [0, 1]);
 }

@@ -19,21 +19,17 @@ export interface RankedColumn {
   readonly ranks: readonly number[];
 }
 
-/** Sums over rows, from which the correlations follow; plain data. A missing value has rank 0, the mean. */
-export interface AssociationSums {
-  readonly rows: number;
-  /** Sum of the ranks, by column. */
-  readonly sums: readonly number[];
-  /** Sum of the products of two ranks: 0 and 0, 1 and 0, 1 and 1, 2 and 0, … */
-  readonly products: readonly number[];
-}
-
 /** The schema of {@linkcode AssociationSums}. */
 export const associationSums = v.object({
   rows: v.number(),
+  /** Sum of the ranks, by column. */
   sums: v.array(v.number()),
+  /** Sum of the products of two ranks: 0 and 0, 1 and 0, 1 and 1, 2 and 0, … */
   products: v.array(v.number()),
 });
+
+/** Sums over rows, from which the correlations follow; plain data. A missing value has rank 0, the mean. */
+export type AssociationSums = v.InferOutput<typeof associationSums>;
 
 /**
  * Returns the features whose correlations are watched: those that the scores

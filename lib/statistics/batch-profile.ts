@@ -6,11 +6,10 @@ import {
   type ColumnCounts,
   columnCounts,
   meanOf,
-  mergeColumns,
+  mergeColumn,
 } from "./column-counts.ts";
 import {
   addAssociations,
-  type AssociationSums,
   associationSums,
   type RankedColumn,
   sumAssociations,
@@ -29,26 +28,37 @@ export interface BatchBins {
   readonly ranked: readonly RankedColumn[];
 }
 
-/** Counts of a part of a batch, or of all of it; plain data. */
-export interface BatchCounts {
-  readonly rows: number;
-  readonly features: readonly ColumnCounts[];
+const batchCounts = {
+  rows: v.number(),
+  features: v.array(columnCounts),
   /** Undefined if the reference has no scores. */
-  readonly score: ColumnCounts | undefined;
+  score: v.optional(columnCounts),
   /** Scores above 0.5, which predict churn. */
-  readonly aboveHalf: number;
+  aboveHalf: v.number(),
   /** Absent if the reference has none. */
-  readonly associations?: AssociationSums;
-}
+  associations: v.exactOptional(associationSums),
+};
+
+const batchProfile = v.object({
+  version: v.literal(1),
+  /** SHA-256 of the reference profile whose bins these are. */
+  reference: v.string(),
+  ...batchCounts,
+  /** Rows whose category the model does not know, by raw column. */
+  unknownCategories: v.record(v.number()),
+});
 
 /** The profile of a batch, as the ledger stores it. */
-export interface BatchProfile extends BatchCounts {
-  readonly version: 1;
-  /** SHA-256 of the reference profile whose bins these are. */
-  readonly reference: string;
-  /** Rows whose category the model does not know, by raw column. */
-  readonly unknownCategories: Readonly<Record<string, number>>;
-}
+export type BatchProfile = v.InferOutput<typeof batchProfile>;
+
+/** Counts of a part of a batch, or of all of it; plain data. */
+export type BatchCounts = Pick<BatchProfile, keyof typeof batchCounts>;
+
+/** Counts of a batch whose features may be unknown. */
+export type CountedRows = Omit<BatchCounts, "features"> & {
+  /** In the order of the reference's features; undefined when the run has no profile and its rows cannot be read again. */
+  readonly features: BatchCounts["features"] | undefined;
+};
 
 /**
  * Returns the share of rows whose category the model does not know, by raw column.
@@ -67,11 +77,7 @@ export function toBins(
   profile: Pick<ReferenceProfile, "features" | "score" | "associations">,
   { sha256 }: { sha256: string },
 ): BatchBins {
-  const binsOf = ({ edges, min, max }: ColumnBins): ColumnBins => ({
-    edges,
-    ...min === undefined ? {} : { min },
-    ...max === undefined ? {} : { max },
-  });
+  const binsOf = ({ edges, min, max }: ColumnBins) => ({ edges, min, max });
   return {
     reference: sha256,
     features: profile.features.map(binsOf),
@@ -122,8 +128,10 @@ export function countBatch(
 export function mergeBatches(a: BatchCounts, b: BatchCounts): BatchCounts {
   return {
     rows: a.rows + b.rows,
-    features: mergeColumns(a.features, b.features),
-    score: a.score && b.score && mergeColumns([a.score], [b.score])[0],
+    features: a.features.map((column, index) =>
+      mergeColumn(column, b.features[index]!)
+    ),
+    score: a.score && b.score && mergeColumn(a.score, b.score),
     aboveHalf: a.aboveHalf + b.aboveHalf,
     ...(a.associations && b.associations
       ? { associations: addAssociations(a.associations, b.associations) }
@@ -138,9 +146,7 @@ export function mergeBatches(a: BatchCounts, b: BatchCounts): BatchCounts {
  */
 export function toComparable(
   reference: Pick<ReferenceProfile, "features" | "score">,
-  batch: Omit<BatchCounts, "features"> & {
-    readonly features: BatchCounts["features"] | undefined;
-  },
+  batch: CountedRows,
 ): Omit<Profile, "features"> & { features: Profile["features"] | undefined } {
   const profileOf = (
     { name, kind, edges }: ColumnProfile,
@@ -171,17 +177,6 @@ export function toComparable(
   };
 }
 
-const batchProfile = v.object({
-  version: v.literal(1),
-  reference: v.string(),
-  rows: v.number(),
-  features: v.array(columnCounts),
-  score: v.optional(columnCounts),
-  aboveHalf: v.number(),
-  associations: v.exactOptional(associationSums),
-  unknownCategories: v.record(v.number()),
-});
-
 /**
  * Returns the profile in a ledger row; undefined if it has none.
  *
@@ -193,6 +188,5 @@ export function parseBatchProfile(
   options: { file: string },
 ): BatchProfile | undefined {
   if (value === null || value === undefined) return undefined;
-  const profile = v.validate(batchProfile, value, options);
-  return { ...profile, score: profile.score };
+  return v.validate(batchProfile, value, options);
 }

@@ -1,5 +1,6 @@
 /** Measures whether probabilities agree with the outcomes that followed: calibration in the large, its slope, and reliability bins. */
-import { normalQuantile975, type Scored } from "./classification.ts";
+import { clipped, type Scored, tiedRows } from "./classification.ts";
+import { type Interval, toEstimate } from "./estimate.ts";
 
 /** The observed rate minus the expected one, and its uncertainty. */
 export interface CalibrationInTheLarge {
@@ -14,7 +15,7 @@ export interface CalibrationInTheLarge {
   /** The difference in standard errors. */
   readonly z: number;
   /** 95 % interval of the difference. */
-  readonly interval: readonly [number, number];
+  readonly interval: Interval;
 }
 
 /** The slope of the logistic recalibration, and its standard error. */
@@ -64,14 +65,13 @@ export function calibrationInTheLarge(
   if (!(variance > 0)) return undefined;
   const difference = (observedSum - expectedSum) / rows;
   const standardError = Math.sqrt(variance) / rows;
-  const half = normalQuantile975 * standardError;
   return {
     observed: observedSum / rows,
     expected: expectedSum / rows,
     difference,
     standardError,
     z: difference / standardError,
-    interval: [difference - half, difference + half],
+    interval: toEstimate(difference, standardError).interval,
   };
 }
 
@@ -178,23 +178,27 @@ export function logOddsShift(
 export function reliabilityBins(
   { probabilities, outcomes }: Scored,
 ): ReliabilityBin[] {
-  const order = Array.from(probabilities, (_, row) => row)
-    .sort((a, b) => probabilities[a]! - probabilities[b]!);
-  const tenths = Array.from(
-    { length: 10 },
-    () => ({ rows: 0, expected: 0, observed: 0 }),
-  );
-  let first = 0;
-  for (const [rank, row] of order.entries()) {
-    if (probabilities[row] !== probabilities[order[first]!]) first = rank;
-    const tenth = tenths[Math.floor(10 * first / order.length)]!;
-    tenth.rows++;
-    tenth.expected += probabilities[row]!;
-    tenth.observed += outcomes[row]!;
+  return tenthsOf(probabilities).map((tenth) => {
+    const mean = (values: ArrayLike<number>) =>
+      tenth.reduce((sum, row) => sum + values[row]!, 0) / tenth.length;
+    return {
+      rows: tenth.length,
+      expected: mean(probabilities),
+      observed: mean(outcomes),
+    };
+  });
+}
+
+/** Returns the rows in each tenth of the scores, lowest first; equal scores belong to the tenth of the first of them, and no tenth is empty. */
+export function tenthsOf(scores: ArrayLike<number>): number[][] {
+  const tenths = Array.from({ length: 10 }, (): number[] => []);
+  let below = 0;
+  for (const tied of tiedRows(scores)) {
+    const tenth = tenths[Math.floor(10 * below / scores.length)]!;
+    for (const row of tied) tenth.push(row);
+    below += tied.length;
   }
-  return tenths.filter(({ rows }) => rows > 0).map((
-    { rows, expected, observed },
-  ) => ({ rows, expected: expected / rows, observed: observed / rows }));
+  return tenths.filter(({ length }) => length > 0);
 }
 
 /** Returns the log likelihood at intercept and slope, its gradient, and the information matrix. */
@@ -241,11 +245,8 @@ function doOverlap(
 }
 
 function toLogit(probability: number): number {
-  const clipped = Math.min(
-    Math.max(probability, Number.EPSILON),
-    1 - Number.EPSILON,
-  );
-  return Math.log(clipped) - Math.log1p(-clipped);
+  const share = clipped(probability);
+  return Math.log(share) - Math.log1p(-share);
 }
 
 function logistic(logit: number): number {

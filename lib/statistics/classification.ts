@@ -30,7 +30,6 @@ export function evaluationMetrics(
   scored: Scored,
   { threshold = 0.5 } = {},
 ): EvaluationMetrics {
-  const isPositive = (probability: number) => probability > threshold;
   const { probabilities, outcomes } = scored;
   const rows = probabilities.length;
   if (rows === 0 || rows !== outcomes.length) {
@@ -39,23 +38,23 @@ export function evaluationMetrics(
     );
   }
   const losses = logLosses(scored);
-  const positives = sum(rows, (row) => outcomes[row]!);
-  const predicted = sum(rows, (row) => Number(isPositive(probabilities[row]!)));
-  const hits = sum(
-    rows,
-    (row) => Number(isPositive(probabilities[row]!) && outcomes[row] === 1),
-  );
-  const correct = sum(
-    rows,
-    (row) => Number(isPositive(probabilities[row]!) === (outcomes[row] === 1)),
-  );
+  let [positives, predicted, hits, correct, loss, squares] = [0, 0, 0, 0, 0, 0];
+  for (let row = 0; row < rows; row++) {
+    const outcome = outcomes[row]!;
+    const isPredicted = Number(probabilities[row]! > threshold);
+    positives += outcome;
+    predicted += isPredicted;
+    hits += isPredicted * outcome;
+    correct += Number(isPredicted === outcome);
+    loss += losses[row]!;
+    squares += (probabilities[row]! - outcome) ** 2;
+  }
   return {
     ...(positives === 0 || positives === rows
       ? {}
       : { auc: areaUnderCurve(scored) }),
-    log_loss: sum(rows, (row) => losses[row]!) / rows,
-    brier: sum(rows, (row) => (probabilities[row]! - outcomes[row]!) ** 2) /
-      rows,
+    log_loss: loss / rows,
+    brier: squares / rows,
     accuracy: correct / rows,
     ...(predicted === 0 ? {} : { precision: hits / predicted }),
     ...(positives === 0 ? {} : { recall: hits / positives }),
@@ -79,12 +78,12 @@ export function evaluationMetrics(
  */
 export function areaUnderCurve({ probabilities, outcomes }: Scored): number {
   const ranks = midranks(probabilities);
-  const isPositiveRow = (row: number) => Number(outcomes[row] === 1);
-  const positives = sum(ranks.length, isPositiveRow);
-  const positiveRanks = sum(
-    ranks.length,
-    (row) => isPositiveRow(row) * ranks[row]!,
-  );
+  let [positives, positiveRanks] = [0, 0];
+  for (const [row, rank] of ranks.entries()) {
+    if (outcomes[row] !== 1) continue;
+    positives++;
+    positiveRanks += rank;
+  }
   const negatives = ranks.length - positives;
   if (positives === 0 || negatives === 0) {
     throw new RangeError("Cannot compute AUC: it needs rows of both outcomes");
@@ -92,9 +91,6 @@ export function areaUnderCurve({ probabilities, outcomes }: Scored): number {
   return (positiveRanks - positives * (positives + 1) / 2) /
     (positives * negatives);
 }
-
-/** The 97.5 % quantile of the standard normal distribution: a 95 % interval extends so many standard errors to both sides. */
-export const normalQuantile975 = 1.959963984540054;
 
 /**
  * Returns how far each row moves AUC, scaled so that the sum of squares is
@@ -120,7 +116,7 @@ export function areaInfluence(
     const shares = own.map((row, index) =>
       (ranks[row]! - within[index]!) / others
     );
-    const mean = sum(own.length, (index) => shares[index]!) / own.length;
+    const mean = shares.reduce((sum, share) => sum + share, 0) / own.length;
     const scale = Math.sqrt(own.length * (own.length - 1));
     const sign = outcome === 1 ? 1 : -1;
     for (const [index, row] of own.entries()) {
@@ -161,35 +157,39 @@ export function loggedAreaError(
 
 /** Returns ranks, which count from 1; equal values share the mean of their ranks. */
 function midranks(values: ArrayLike<number>): Float64Array {
-  const order = Array.from(values, (_, index) => index)
-    .sort((a, b) => values[a]! - values[b]!);
   const ranks = new Float64Array(values.length);
-  for (let start = 0; start < order.length;) {
-    let end = start;
-    while (
-      end < order.length && values[order[end]!] === values[order[start]!]
-    ) end++;
-    for (const index of order.slice(start, end)) {
-      ranks[index] = (start + 1 + end) / 2;
-    }
-    start = end;
+  let below = 0;
+  for (const tied of tiedRows(values)) {
+    for (const row of tied) ranks[row] = below + (1 + tied.length) / 2;
+    below += tied.length;
   }
   return ranks;
 }
 
-/** Returns the negative log likelihood of each row in nats; probabilities are clipped to double's epsilon from 0 and 1, as in scikit-learn. */
-export function logLosses({ probabilities, outcomes }: Scored): Float64Array {
-  return Float64Array.from(probabilities, (each, row) => {
-    const probability = Math.min(
-      Math.max(each, Number.EPSILON),
-      1 - Number.EPSILON,
-    );
-    return -Math.log(outcomes[row] === 1 ? probability : 1 - probability);
-  });
+/** Yields the rows of each distinct value, smallest value first. */
+export function* tiedRows(
+  values: ArrayLike<number>,
+): Generator<readonly number[]> {
+  const order = Array.from(values, (_, row) => row)
+    .sort((a, b) => values[a]! - values[b]!);
+  for (let start = 0; start < order.length;) {
+    const value = values[order[start]!];
+    let end = start;
+    while (end < order.length && values[order[end]!] === value) end++;
+    yield order.slice(start, end);
+    start = end;
+  }
 }
 
-function sum(rows: number, term: (row: number) => number): number {
-  let total = 0;
-  for (let row = 0; row < rows; row++) total += term(row);
-  return total;
+/** Returns a probability at least double's epsilon from 0 and 1, as in scikit-learn. */
+export function clipped(probability: number): number {
+  return Math.min(Math.max(probability, Number.EPSILON), 1 - Number.EPSILON);
+}
+
+/** Returns the negative log likelihood of each row in nats, of {@linkcode clipped} probabilities. */
+export function logLosses({ probabilities, outcomes }: Scored): Float64Array {
+  return Float64Array.from(probabilities, (each, row) => {
+    const probability = clipped(each);
+    return -Math.log(outcomes[row] === 1 ? probability : 1 - probability);
+  });
 }

@@ -13,22 +13,25 @@ export interface ColumnBins {
   readonly max?: number | undefined;
 }
 
-/** Counts of one column in given bins; plain data. */
-export interface ColumnCounts {
+/** The schema of {@linkcode ColumnCounts}. */
+export const columnCounts = v.object({
   /** Rows per bin; one more entry than the bins have edges. */
-  readonly counts: readonly number[];
+  counts: v.array(v.number()),
   /** Rows without a value. */
-  readonly missing: number;
+  missing: v.number(),
   /** Rows whose value is 0. */
-  readonly zeros: number;
+  zeros: v.number(),
   /** Number of values below the bins' `min` or above their `max`; the outer bins count them too. */
-  readonly outOfRange: number;
+  outOfRange: v.number(),
   /** Sum of all values. */
-  readonly sum: number;
+  sum: v.number(),
   /** Smallest and largest value; absent when all are missing. */
-  readonly min?: number | undefined;
-  readonly max?: number | undefined;
-}
+  min: v.exactOptional(v.number()),
+  max: v.exactOptional(v.number()),
+});
+
+/** Counts of one column in given bins; plain data. */
+export type ColumnCounts = v.InferOutput<typeof columnCounts>;
 
 /**
  * Returns the counts of one column's values.
@@ -257,15 +260,8 @@ export class ColumnCounter {
   }
 }
 
-/** Returns the counts of two sets of rows together, by column. */
-export function mergeColumns(
-  a: readonly ColumnCounts[],
-  b: readonly ColumnCounts[],
-): ColumnCounts[] {
-  return a.map((column, index) => mergeColumn(column, b[index]!));
-}
-
-function mergeColumn(a: ColumnCounts, b: ColumnCounts): ColumnCounts {
+/** Returns the counts of one column in two sets of rows together. */
+export function mergeColumn(a: ColumnCounts, b: ColumnCounts): ColumnCounts {
   const min = Math.min(a.min ?? Infinity, b.min ?? Infinity);
   const max = Math.max(a.max ?? -Infinity, b.max ?? -Infinity);
   return {
@@ -277,14 +273,3 @@ function mergeColumn(a: ColumnCounts, b: ColumnCounts): ColumnCounts {
     ...min === Infinity ? {} : { min, max },
   };
 }
-
-/** The schema of {@linkcode ColumnCounts}. */
-export const columnCounts = v.object({
-  counts: v.array(v.number()),
-  missing: v.number(),
-  zeros: v.number(),
-  outOfRange: v.number(),
-  sum: v.number(),
-  min: v.exactOptional(v.number()),
-  max: v.exactOptional(v.number()),
-});

@@ -1,9 +1,6 @@
 /** Cumulative sums over periods: they find a shift that is too small to be seen in a single one. */
 import { total } from "./column-counts.ts";
 
-/** Counts per bin of one period; the bins are those of the reference. */
-export type PeriodCounts = readonly number[];
-
 /** How a cumulative sum is formed; `docs/monitoring.md` explains the values. */
 export interface CusumOptions {
   /** Shift of the mean rank that is tolerated, a share from 0 to 0.5. */
@@ -47,8 +44,8 @@ export interface Cusum {
  * @returns The shift, and the standard deviation of a single row's rank without drift.
  */
 export function rankShift(
-  reference: PeriodCounts,
-  current: PeriodCounts,
+  reference: readonly number[],
+  current: readonly number[],
 ): { shift: number; deviation: number } {
   const before = total(reference);
   const now = total(current);
@@ -88,11 +85,11 @@ export function rankShift(
  * strictEqual(periods, 2);
  * ```
  *
- * @param periods Oldest first; a period without rows is passed over.
+ * @param periods Counts per bin of each period, oldest first; a period without rows is passed over.
  */
 export function cumulativeShift(
-  reference: PeriodCounts,
-  periods: readonly PeriodCounts[],
+  reference: readonly number[],
+  periods: readonly (readonly number[])[],
   { tolerance, errors, most, limit }: CusumOptions,
 ): Cusum {
   const all = total(reference);

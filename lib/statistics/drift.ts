@@ -3,6 +3,7 @@
  * distance that is expected by chance, and the correction for multiple tests.
  * All functions take counts per bin; `docs/monitoring.md` describes their use.
  */
+import { total } from "./column-counts.ts";
 
 /**
  * Returns the population stability index between two binned samples: 0 when the
@@ -23,17 +24,16 @@
  *
  * @param expected Counts per bin of the reference, not shares.
  * @param actual Counts per bin of the current sample, bins in the same order.
- * @param options `floor`: the minimum share per bin, so that an empty bin gives
- * a large number and not infinity; 0.0001 by default, as in Evidently.
+ * A share counts as at least 0.0001, as in Evidently, so that an empty bin gives
+ * a large number and not infinity.
  * @returns Nats, never negative.
  * @throws {RangeError} If the numbers of bins differ or a sample is empty.
  */
 export function stabilityIndex(
   expected: readonly number[],
   actual: readonly number[],
-  options: { floor?: number } = {},
 ): number {
-  const { floor = 0.0001 } = options;
+  const floor = 0.0001;
   const [before, after] = toShares(expected, actual);
   return before.reduce((sum, share, bin) => {
     const reference = Math.max(share, floor);
@@ -76,17 +76,8 @@ export function stabilityNoise(
   return { expected: freedom * scale, limit: chiSquareLimit(freedom) * scale };
 }
 
-/**
- * Returns the 99.99 % quantile of the chi-square distribution, 0 for zero
- * degrees of freedom; `scipy.stats.chi2.isf(1e-4, freedom)`.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(chiSquareLimit(9).toFixed(2), "33.72");
- * ```
- */
-export function chiSquareLimit(freedom: number): number {
+/** Returns the 99.99 % quantile of the chi-square distribution, 0 for zero degrees of freedom; `scipy.stats.chi2.isf(1e-4, freedom)`. */
+function chiSquareLimit(freedom: number): number {
   if (freedom <= 0) return 0;
   let [low, high] = [0, freedom + 50 + 10 * Math.sqrt(freedom)];
   for (let step = 0; step < 60; step++) {
@@ -165,35 +156,25 @@ export function mergeSmallBins(
   options: { isOrdered: boolean },
 ): [number[], number[]] {
   const least = 10;
-  const [n1, n2] = [sum(before), sum(after)];
-  const isSmall = ([a, b]: readonly [number, number]) =>
+  const [n1, n2] = [total(before), total(after)];
+  const isSmall = (a: number, b: number) =>
     (a + b) / (n1 + n2) * Math.min(n1, n2) < least;
   const bins = before.map((count, bin) => [count, after[bin]!] as const);
-  const merged: (readonly [number, number])[] = [];
-  let open: readonly [number, number] = [0, 0];
-  for (const bin of options.isOrdered ? bins : bySize(bins)) {
-    open = sumPairs([open, bin]);
-    if (isSmall(open)) continue;
-    merged.push(open);
-    open = [0, 0];
+  if (!options.isOrdered) bins.sort(([a, b], [c, d]) => a + b - c - d);
+  const merged: [number[], number[]] = [[], []];
+  let [openBefore, openAfter] = [0, 0];
+  for (const [a, b] of bins) {
+    [openBefore, openAfter] = [openBefore + a, openAfter + b];
+    if (isSmall(openBefore, openAfter)) continue;
+    merged[0].push(openBefore);
+    merged[1].push(openAfter);
+    [openBefore, openAfter] = [0, 0];
   }
-  if (open[0] + open[1] > 0 || merged.length === 0) {
-    merged.push(sumPairs([merged.pop() ?? [0, 0], open]));
+  if (openBefore + openAfter > 0 || merged[0].length === 0) {
+    merged[0].push((merged[0].pop() ?? 0) + openBefore);
+    merged[1].push((merged[1].pop() ?? 0) + openAfter);
   }
-  return [merged.map(([count]) => count), merged.map(([, count]) => count)];
-}
-
-/** Sorts bins by their rows in both samples, smallest first. */
-function bySize(
-  bins: readonly (readonly [number, number])[],
-): (readonly [number, number])[] {
-  return bins.toSorted(([a, b], [c, d]) => a + b - c - d);
-}
-
-function sumPairs(
-  pairs: readonly (readonly [number, number])[],
-): readonly [number, number] {
-  return [sum(pairs.map(([a]) => a)), sum(pairs.map(([, b]) => b))];
+  return merged;
 }
 
 /** A test statistic, and the probability of an equal or larger one without drift. */
@@ -234,7 +215,7 @@ export function kolmogorovSmirnov(
     gap += after[bin]! - share;
     distance = Math.max(distance, Math.abs(gap));
   }
-  const [n1, n2] = [sum(expected), sum(actual)];
+  const [n1, n2] = [total(expected), total(actual)];
   const statistic = Math.min(1, distance);
   const scaled = statistic * Math.sqrt(n1 * n2 / (n1 + n2));
   return { statistic, pValue: kolmogorovTail(scaled) };
@@ -256,7 +237,7 @@ export function kolmogorovTail(x: number): number {
   if (x <= 0.1) return 1; // the difference from 1 is below double precision
   const terms = Array.from({ length: 100 }, (_, index) => index + 1);
   if (x < 1) {
-    const below = sum(
+    const below = total(
       terms.map((term) =>
         Math.exp(-(((2 * term - 1) * Math.PI) ** 2) / (8 * x * x))
       ),
@@ -266,7 +247,7 @@ export function kolmogorovTail(x: number): number {
   const alternating = terms.map((term) =>
     (term % 2 === 1 ? 1 : -1) * Math.exp(-2 * (term * x) ** 2)
   );
-  return Math.min(1, 2 * sum(alternating));
+  return Math.min(1, 2 * total(alternating));
 }
 
 /**
@@ -293,11 +274,11 @@ export function chiSquareTest(
   actual: readonly number[],
 ): TestResult {
   toShares(expected, actual);
-  const [n1, n2] = [sum(expected), sum(actual)];
+  const [n1, n2] = [total(expected), total(actual)];
   const pairs = expected.map((before, index) =>
     [before, actual[index]!] as const
   ).filter(([before, after]) => before + after > 0);
-  const statistic = sum(pairs.map(([before, after]) => {
+  const statistic = total(pairs.map(([before, after]) => {
     const share = (before + after) / (n1 + n2);
     return (before - n1 * share) ** 2 / (n1 * share) +
       (after - n2 * share) ** 2 / (n2 * share);
@@ -388,7 +369,7 @@ function toShares(
       `Cannot compare ${expected.length} bins with ${actual.length}`,
     );
   }
-  const [before, after] = [sum(expected), sum(actual)];
+  const [before, after] = [total(expected), total(actual)];
   if (!(before > 0 && after > 0)) {
     throw new RangeError(
       `Cannot compare a sample of ${before} rows with one of ${after}: both need at least 1`,
@@ -398,8 +379,4 @@ function toShares(
     expected.map((count) => count / before),
     actual.map((count) => count / after),
   ];
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,9 +1,7 @@
 /** 95 % intervals of the metrics on outcomes. */
-import { logLosses, normalQuantile975, type Scored } from "./classification.ts";
+import { logLosses, type Scored } from "./classification.ts";
+import { type Interval, normalQuantile975, toEstimate } from "./estimate.ts";
 import { topDecile } from "./ranking.ts";
-
-/** The ends of a 95 % interval. */
-export type Interval = readonly [low: number, high: number];
 
 /**
  * Returns Wilson's 95 % interval of a proportion (1927,
@@ -41,8 +39,7 @@ export function meanInterval(values: ArrayLike<number>): Interval | undefined {
   for (let row = 0; row < rows; row++) mean += values[row]! / rows;
   let squares = 0;
   for (let row = 0; row < rows; row++) squares += (values[row]! - mean) ** 2;
-  const half = normalQuantile975 * Math.sqrt(squares / (rows - 1) / rows);
-  return [mean - half, mean + half];
+  return toEstimate(mean, Math.sqrt(squares / (rows - 1) / rows)).interval;
 }
 
 /**
@@ -69,9 +66,8 @@ export function metricIntervals(
     squares[row] = (probabilities[row]! - outcomes[row]!) ** 2;
   }
   const top = topDecile(scored);
-  const half = normalQuantile975 * (captureError(scored) ?? 0);
-  const capture: Interval | undefined = top &&
-    [Math.max(0, top.capture - half), Math.min(1, top.capture + half)];
+  const capture = top &&
+    toEstimate(top.capture, captureError(scored) ?? 0, [0, 1]).interval;
   const found = {
     log_loss: meanInterval(logLosses(scored)),
     brier: meanInterval(squares),

@@ -4,7 +4,6 @@
  */
 import * as v from "../base/schema.ts";
 import {
-  type AssociationSums,
   associationSums,
   chooseRanked,
   sumAssociations,
@@ -12,63 +11,69 @@ import {
 } from "./associations.ts";
 import { countColumn, meanOf } from "./column-counts.ts";
 
-/** One column of a set of rows. */
-export interface ColumnProfile {
-  readonly name: string;
+const columnEntries = {
+  name: v.string(),
   /** `category`: only 0 and 1 occur, as in boolean and one-hot columns. */
-  readonly kind: "numeric" | "category";
+  kind: v.picklist(["numeric", "category"]),
   /**
    * Ascending upper edges of all bins but the last: bin i contains the values
    * above `edges[i - 1]`, up to and including `edges[i]`. The first bin has no
    * lower limit and the last one no upper limit.
    */
-  readonly edges: readonly number[];
+  edges: v.array(v.number()),
   /** Rows per bin; one more entry than `edges`. */
-  readonly counts: readonly number[];
+  counts: v.array(v.number()),
   /** Rows without a value. */
-  readonly missing: number;
+  missing: v.number(),
   /** Rows whose value is 0; absent in profiles of an earlier release. */
-  readonly zeros?: number;
+  zeros: v.exactOptional(v.number()),
   /** Smallest and largest value; absent when all are missing. */
-  readonly min?: number;
-  readonly max?: number;
+  min: v.exactOptional(v.number()),
+  max: v.exactOptional(v.number()),
   /** Absent when all are missing. */
-  readonly mean?: number;
-}
+  mean: v.exactOptional(v.number()),
+};
 
-/** The profile of probabilities; `aboveHalf` counts those above 0.5, which predict churn. */
-export interface ScoreProfile extends ColumnProfile {
-  readonly aboveHalf: number;
-}
+const columnProfile = v.object(columnEntries);
 
-/** The profile of a set of rows: a model's input columns and, if the model returns one probability per row, its score. */
-export interface Profile {
-  readonly rows: number;
-  readonly features: readonly ColumnProfile[];
-  readonly score: ScoreProfile | undefined;
-}
+/** One column of a set of rows. */
+export type ColumnProfile = v.InferOutput<typeof columnProfile>;
+
+const labels = v.pipe(
+  v.array(v.union([v.string(), v.number(), v.boolean()])),
+  v.readonly(),
+);
+
+const referenceProfile = v.object({
+  version: v.literal(1),
+  source: v.object({
+    uri: v.string(),
+    sha256: v.string(),
+    kind: v.picklist(["evaluation", "sample"]),
+  }),
+  rows: v.number(),
+  features: v.array(columnProfile),
+  /** The profile of probabilities; `aboveHalf` counts those above 0.5, which predict churn. */
+  score: v.optional(v.object({ ...columnEntries, aboveHalf: v.number() })),
+  /** Category labels per feature, whose codes the profile counts; null for a feature without categories, absent when no feature has any. */
+  labels: v.exactOptional(v.array(v.nullable(labels))),
+  /** How much the scores depend on each feature, as shares of 1, in the order of the features; absent in profiles of an earlier release. */
+  importance: v.exactOptional(v.array(v.number())),
+  /** The features whose rank correlations are watched, and their sums; absent in profiles of an earlier release. */
+  associations: v.exactOptional(
+    v.object({ ...associationSums.entries, features: v.array(v.number()) }),
+  ),
+  /** Share of rows whose category the model does not know, by raw column; absent in profiles of an earlier release. */
+  unknownShares: v.exactOptional(v.record(v.number())),
+  /** The model's metrics on the labelled set, by `lib/statistics/classification.ts`; absent without a labelled set. */
+  metrics: v.exactOptional(v.record(v.number())),
+});
 
 /** The profile that is logged with a model, as `reference_profile.json`. */
-export interface ReferenceProfile extends Profile {
-  readonly version: 1;
-  readonly source: {
-    readonly uri: string;
-    readonly sha256: string;
-    readonly kind: "evaluation" | "sample";
-  };
-  /** Category labels per feature, whose codes the profile counts; null for a feature without categories, absent when no feature has any. */
-  readonly labels?: readonly (readonly (string | number | boolean)[] | null)[];
-  /** How much the scores depend on each feature, as shares of 1, in the order of the features; absent in profiles of an earlier release. */
-  readonly importance?: readonly number[];
-  /** The features whose rank correlations are watched, and their sums; absent in profiles of an earlier release. */
-  readonly associations?: AssociationSums & {
-    readonly features: readonly number[];
-  };
-  /** Share of rows whose category the model does not know, by raw column; absent in profiles of an earlier release. */
-  readonly unknownShares?: Readonly<Record<string, number>>;
-  /** The model's metrics on the labelled set, by `lib/statistics/classification.ts`; absent without a labelled set. */
-  readonly metrics?: Readonly<Record<string, number>>;
-}
+export type ReferenceProfile = v.InferOutput<typeof referenceProfile>;
+
+/** The profile of a set of rows: a model's input columns and, if the model returns one probability per row, its score. */
+export type Profile = Pick<ReferenceProfile, "rows" | "features" | "score">;
 
 /** A model's input rows and its scores for them. */
 export interface ProfiledRows {
@@ -177,39 +182,6 @@ export function toColumnProfile(
   };
 }
 
-const columnProfile = {
-  name: v.string(),
-  kind: v.picklist(["numeric", "category"]),
-  edges: v.array(v.number()),
-  counts: v.array(v.number()),
-  missing: v.number(),
-  zeros: v.exactOptional(v.number()),
-  min: v.exactOptional(v.number()),
-  max: v.exactOptional(v.number()),
-  mean: v.exactOptional(v.number()),
-};
-
-const label = v.union([v.string(), v.number(), v.boolean()]);
-
-const referenceProfile = v.object({
-  version: v.literal(1),
-  source: v.object({
-    uri: v.string(),
-    sha256: v.string(),
-    kind: v.picklist(["evaluation", "sample"]),
-  }),
-  rows: v.number(),
-  features: v.array(v.object(columnProfile)),
-  score: v.optional(v.object({ ...columnProfile, aboveHalf: v.number() })),
-  labels: v.exactOptional(v.array(v.nullable(v.array(label)))),
-  importance: v.exactOptional(v.array(v.number())),
-  associations: v.exactOptional(
-    v.object({ ...associationSums.entries, features: v.array(v.number()) }),
-  ),
-  unknownShares: v.exactOptional(v.record(v.number())),
-  metrics: v.exactOptional(v.record(v.number())),
-});
-
 /**
  * Parses a `reference_profile.json`.
  *
@@ -220,8 +192,7 @@ export function parseReferenceProfile(
   bytes: Uint8Array,
   options: { file: string },
 ): ReferenceProfile {
-  const profile = v.parseJson(referenceProfile, bytes, options);
-  return { ...profile, score: profile.score };
+  return v.parseJson(referenceProfile, bytes, options);
 }
 
 /** Returns the edges below the largest value; the bin above the largest value would be empty. */

@@ -1,5 +1,6 @@
 /** Measures how well scores rank rows: capture and lift of the top decile, and concordance with censored durations. */
-import { normalQuantile975, type Scored } from "./classification.ts";
+import { type Scored, tiedRows } from "./classification.ts";
+import { type Estimate, toEstimate } from "./estimate.ts";
 
 /** What the tenth of the rows with the highest scores contains. */
 export interface TopDecile {
@@ -27,20 +28,16 @@ export function topDecile(
   { probabilities, outcomes }: Scored,
 ): TopDecile | undefined {
   const rows = probabilities.length;
-  const order = Array.from(probabilities, (_, row) => row)
-    .sort((a, b) => probabilities[b]! - probabilities[a]!);
-  const positives = order.reduce((sum, row) => sum + outcomes[row]!, 0);
-  if (positives === 0) return undefined;
-  let captured = 0;
-  for (let start = 0; start < rows / 10;) {
-    let [end, found] = [start, 0];
-    const score = probabilities[order[start]!];
-    while (end < rows && probabilities[order[end]!] === score) {
-      found += outcomes[order[end++]!]!;
-    }
-    captured += found * Math.min(1, (rows / 10 - start) / (end - start));
-    start = end;
+  let [positives, captured, above] = [0, 0, 0];
+  const descending = Float64Array.from(probabilities, (each) => -each);
+  for (const tied of tiedRows(descending)) {
+    const found = tied.reduce((sum, row) => sum + outcomes[row]!, 0);
+    positives += found;
+    const share = Math.min(1, (rows / 10 - above) / tied.length);
+    if (share > 0) captured += found * share;
+    above += tied.length;
   }
+  if (positives === 0) return undefined;
   const capture = captured / positives;
   return { capture, lift: 10 * capture };
 }
@@ -53,14 +50,6 @@ export interface Durations {
   readonly durations: ArrayLike<number>;
   /** 1: the event ended the duration; 0: censored. */
   readonly events: ArrayLike<number>;
-}
-
-/** Harrell's C-index and its uncertainty. */
-export interface Concordance {
-  readonly index: number;
-  readonly standardError: number;
-  /** 95 % interval. */
-  readonly interval: readonly [number, number];
 }
 
 /**
@@ -81,12 +70,12 @@ export interface Concordance {
  * import { strictEqual } from "node:assert/strict";
  *
  * // Comparable: the event at 1 against both others, the event at 3 against none.
- * strictEqual(concordance({ risks: [0.5, 0.9, 0.2], durations: [1, 2, 3], events: [1, 0, 1] })!.index, 0.5);
+ * strictEqual(concordance({ risks: [0.5, 0.9, 0.2], durations: [1, 2, 3], events: [1, 0, 1] })!.value, 0.5);
  * ```
  *
  * @throws {RangeError} If the lengths differ.
  */
-export function concordance(data: Durations): Concordance | undefined {
+export function concordance(data: Durations): Estimate | undefined {
   const { concordant, comparable } = concordancePairs(data);
   const [agreed, pairs] = [concordant, comparable].map((each) =>
     each.reduce((sum, own) => sum + own, 0) / 2
@@ -97,13 +86,7 @@ export function concordance(data: Durations): Concordance | undefined {
   for (const [row, own] of concordant.entries()) {
     variance += ((own - index * comparable[row]!) / pairs) ** 2;
   }
-  const standardError = Math.sqrt(variance);
-  const half = normalQuantile975 * standardError;
-  return {
-    index,
-    standardError,
-    interval: [Math.max(0, index - half), Math.min(1, index + half)],
-  };
+  return toEstimate(index, Math.sqrt(variance), [0, 1]);
 }
 
 /**
@@ -125,12 +108,10 @@ export function concordancePairs(
   const distinct = [...new Set(Array.from(risks))].sort((a, b) => a - b);
   const rankOf = new Map(distinct.map((risk, rank) => [risk, rank]));
   const ranks = Array.from(risks, (risk) => rankOf.get(risk)!);
-  const order = Array.from(risks, (_, row) => row)
-    .sort((a, b) => durations[a]! - durations[b]!);
   const concordant = new Float64Array(rows);
   const comparable = new Float64Array(rows);
   /** The rows that end at the same time: those with the event, and those without. */
-  const groups = [...groupEqual(order, durations)].map((group) =>
+  const groups = [...tiedRows(durations)].map((group) =>
     [1, 0].map((event) => group.filter((row) => events[row] === event))
   );
   // Each row against the events before it; an event precedes what is censored at its time.
@@ -158,21 +139,6 @@ export function concordancePairs(
     for (const row of died!) longer.add(ranks[row]!);
   }
   return { concordant, comparable };
-}
-
-/** Yields the runs of rows with equal values, in their order. */
-function* groupEqual(
-  order: readonly number[],
-  values: ArrayLike<number>,
-): Generator<readonly number[]> {
-  for (let start = 0; start < order.length;) {
-    let end = start;
-    while (
-      end < order.length && values[order[end]!] === values[order[start]!]
-    ) end++;
-    yield order.slice(start, end);
-    start = end;
-  }
 }
 
 /** Returns counts per rank whose sums below a rank take O(log n) (Fenwick 1994, https://doi.org/10.1002/spe.4380240306). */

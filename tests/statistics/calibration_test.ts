@@ -118,7 +118,7 @@ testWithPython(
         durations,
         events: outcomes,
       })!;
-      close(c.index, expected.concordance, "concordance");
+      close(c.value, expected.concordance, "concordance");
     }
   },
 );

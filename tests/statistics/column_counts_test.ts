@@ -9,7 +9,7 @@ import {
   ColumnCounter,
   type ColumnCounts,
   meanOf,
-  mergeColumns,
+  mergeColumn,
   rowsOf,
 } from "../../lib/statistics/column-counts.ts";
 import { toProfile } from "../../lib/statistics/profile.ts";
@@ -83,7 +83,9 @@ Deno.test("ColumnCounter counts what a plain loop counts, however the rows are c
         return own.columns();
       },
     );
-    const merged = mergeColumns(parts[0]!, parts[1]!);
+    const merged = parts[0]!.map((column, index) =>
+      mergeColumn(column, parts[1]![index]!)
+    );
     for (const [index, bin] of bins.entries()) {
       const values = Array.from(
         { length: rows },
