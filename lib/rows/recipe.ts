@@ -49,17 +49,20 @@ export const plainRecipe: Recipe = {
 /** The share of unknown categories above which a file is rejected, unless `unknown` overrides it. */
 export const defaultUnknownLimit = 0.5;
 
-/** A recipe as JSON, without its limits: what is recorded with a model version. */
-export interface RecordedRecipe {
-  readonly one_hot: readonly {
-    readonly column: string;
-    readonly prefix: string;
-    readonly categories: readonly string[];
-  }[];
-  readonly missing_value?: number;
-  /** Absent if there are none, as in the recipes of earlier releases. */
-  readonly steps?: readonly RecordedStep[];
-}
+const recordedRecipe = v.mapping({
+  one_hot: v.array(
+    v.mapping({
+      column: v.string(),
+      prefix: v.string(),
+      categories: v.array(v.string()),
+    }),
+  ),
+  missing_value: v.exactOptional(v.number()),
+  steps: v.exactOptional(v.array(recordedStep)),
+});
+
+/** A recipe as JSON, without its limits: what is recorded with a model version. Without steps, the key is absent, as in the recipes of earlier releases. */
+export type RecordedRecipe = v.InferOutput<typeof recordedRecipe>;
 
 /** Returns the recorded form of a recipe. A step without categories is recorded with an empty list. */
 export function toRecorded(
@@ -69,7 +72,7 @@ export function toRecorded(
     one_hot: oneHot.map(({ column, prefix, categories = [] }) => ({
       column,
       prefix,
-      categories,
+      categories: [...categories],
     })),
     ...(missingValue === undefined ? {} : { missing_value: missingValue }),
     ...(steps.length === 0 ? {} : { steps: steps.map(toRecordedStep) }),
@@ -85,18 +88,6 @@ export function parseRecorded(value: unknown): RecordedRecipe {
   const file = "the recipe recorded with the model";
   return v.validate(recordedRecipe, value, { file });
 }
-
-const recordedRecipe = v.mapping({
-  one_hot: v.array(
-    v.mapping({
-      column: v.string(),
-      prefix: v.string(),
-      categories: v.array(v.string()),
-    }),
-  ),
-  missing_value: v.exactOptional(v.number()),
-  steps: v.exactOptional(v.array(recordedStep)),
-});
 
 /** Returns the SHA-256 of a recipe's effect on rows; limits are not part of it. */
 export function digestRecipe(recipe: Recipe): string {

@@ -5,70 +5,63 @@
  */
 import * as v from "../base/schema.ts";
 
-/** A value that a step may set. */
-export type StepValue = number | boolean | string;
+const column = v.string();
+const to = column;
+const bound = v.exactOptional(v.number());
+const values = v.record(v.union([v.number(), v.boolean(), v.string()]));
 
-/** One step; plain data. `to` is the column that receives the result, the same as `column` if the step replaces it. */
-export type Step =
-  /** Moves columns, all at once: the new name by the old one. */
-  | {
-    readonly kind: "rename";
-    readonly names: Readonly<Record<string, string>>;
-  }
-  /** Replaces missing and absent cells: the value by column. */
-  | {
-    readonly kind: "default";
-    readonly values: Readonly<Record<string, StepValue>>;
-  }
-  /** Replaces labels; a label that is not listed becomes missing and is counted. */
-  | {
-    readonly kind: "map";
-    readonly column: string;
-    readonly to: string;
-    readonly values: Readonly<Record<string, StepValue>>;
-    /** Largest share of rows, 0 to 1, whose label may be unknown. */
-    readonly unknownLimit: number;
-  }
-  /** Limits a number; at least one of the bounds is there. */
-  | {
-    readonly kind: "clip";
-    readonly column: string;
-    readonly to: string;
-    readonly min?: number;
-    readonly max?: number;
-  }
-  /** The natural logarithm of 1 + x. */
-  | { readonly kind: "log1p"; readonly column: string; readonly to: string }
-  /** A quotient; missing if the denominator is 0. */
-  | {
-    readonly kind: "ratio";
-    readonly numerator: string;
-    readonly denominator: string;
-    readonly to: string;
-  }
-  /** Whole days from one date or time to another, rounded down. */
-  | {
-    readonly kind: "days_between";
-    readonly start: string;
-    readonly end: string;
-    readonly to: string;
-  };
-
-/** The names of the steps, as in `variants.yaml`. */
-export const stepKinds = [
-  "rename",
-  "default",
-  "map",
-  "clip",
-  "log1p",
-  "ratio",
-  "days_between",
-] as const satisfies readonly Step["kind"][];
+/** The schema of a step as it is recorded with a model version. `to` is the column that receives the result, the same as `column` if the step replaces it. */
+export const recordedStep = v.union(
+  [
+    // Moves columns, all at once: the new name by the old one.
+    v.mapping({ kind: v.literal("rename"), names: v.record(column) }),
+    // Replaces missing and absent cells: the value by column.
+    v.mapping({ kind: v.literal("default"), values }),
+    // Replaces labels; a label that is not listed becomes missing and is counted.
+    v.mapping({ kind: v.literal("map"), column, to, values }),
+    // Limits a number; at least one of the bounds is there.
+    v.mapping({
+      kind: v.literal("clip"),
+      column,
+      to,
+      min: bound,
+      max: bound,
+    }),
+    // The natural logarithm of 1 + x.
+    v.mapping({ kind: v.literal("log1p"), column, to }),
+    // A quotient; missing if the denominator is 0.
+    v.mapping({
+      kind: v.literal("ratio"),
+      numerator: column,
+      denominator: column,
+      to,
+    }),
+    // Whole days from one date or time to another, rounded down.
+    v.mapping({
+      kind: v.literal("days_between"),
+      start: column,
+      end: column,
+      to,
+    }),
+  ],
+  "a step that this release knows",
+);
 
 /** A step as it is recorded with a model version: without its limit. */
-export type RecordedStep =
-  | Exclude<Step, { kind: "map" }>
-  | Omit<Extract<Step, { kind: "map" }>, "unknownLimit">;
+export type RecordedStep = v.InferOutput<typeof recordedStep>;
+
+/** One step; plain data. A `map` has the largest share of rows, 0 to 1, whose label may be unknown. */
+export type Step =
+  | Exclude<RecordedStep, { kind: "map" }>
+  | Extract<RecordedStep, { kind: "map" }> & { readonly unknownLimit: number };
+
+/** A value that a step may set. */
+export type StepValue = v.InferOutput<typeof values>[string];
+
+/** The names of the steps, as in `variants.yaml`. */
+export const stepKinds: readonly Step["kind"][] = recordedStep.options.map(
+  ({ entries }) => entries.kind.literal,
+);
 
 /** Returns the recorded form of a step. */
 export function toRecordedStep(step: Step): RecordedStep {
@@ -76,47 +69,6 @@ export function toRecordedStep(step: Step): RecordedStep {
   const { unknownLimit: _, ...recorded } = step;
   return recorded;
 }
-
-const values = v.record(v.union([v.number(), v.boolean(), v.string()]));
-
-/** The schema of a recorded step. */
-export const recordedStep = v.union(
-  [
-    v.mapping({ kind: v.literal("rename"), names: v.record(v.string()) }),
-    v.mapping({ kind: v.literal("default"), values }),
-    v.mapping({
-      kind: v.literal("map"),
-      column: v.string(),
-      to: v.string(),
-      values,
-    }),
-    v.mapping({
-      kind: v.literal("clip"),
-      column: v.string(),
-      to: v.string(),
-      min: v.exactOptional(v.number()),
-      max: v.exactOptional(v.number()),
-    }),
-    v.mapping({
-      kind: v.literal("log1p"),
-      column: v.string(),
-      to: v.string(),
-    }),
-    v.mapping({
-      kind: v.literal("ratio"),
-      numerator: v.string(),
-      denominator: v.string(),
-      to: v.string(),
-    }),
-    v.mapping({
-      kind: v.literal("days_between"),
-      start: v.string(),
-      end: v.string(),
-      to: v.string(),
-    }),
-  ],
-  "a step that this release knows",
-);
 
 /** Returns the columns that a step reads. */
 export function inputsOf(step: Step): readonly string[] {
