@@ -130,8 +130,6 @@ export interface CsvOptions {
   readonly firstRow?: number;
   /** Line of the block's first byte; 1 by default. */
   readonly firstLine?: number;
-  /** Called for a row that cannot be used, which is otherwise thrown. A record of several lines whose quotes are wrong is always thrown. */
-  readonly onBadRow?: ((row: BadRow) => void) | undefined;
 }
 
 /**
@@ -160,23 +158,15 @@ export function* parseCsv(
   bytes: Uint8Array,
   options: CsvOptions,
 ): Generator<InputRow, number, undefined> {
-  const { file, header, roles, firstRow = 1, firstLine = 1, onBadRow } =
-    options;
+  const { file, header, roles, firstRow = 1, firstLine = 1 } = options;
   const reader = new RecordReader(bytes, { header, roles });
   let number = firstRow;
   let line = firstLine;
   for (let at = 0; at < bytes.length;) {
     at = reader.scan(at);
     if (!reader.isBlank) {
-      let value: InputRow["value"] | undefined;
-      try {
-        value = reader.row({ file, row: number, line });
-      } catch (error) {
-        if (!isOneBadRow(error, reader) || !onBadRow) throw error;
-        onBadRow({ error, row: number, text: reader.text() });
-      }
-      if (value) yield { number, line, value };
-      number++;
+      const value = reader.row({ file, row: number, line });
+      yield { number: number++, line, value };
     }
     line += reader.lines;
   }

@@ -8,7 +8,7 @@
 import { isUtf8 } from "node:buffer";
 import { InputError } from "../base/errors.ts";
 import type { RowEncoder } from "./encode.ts";
-import { checkedRow, type InputRow, parseValue } from "./json.ts";
+import { checkedRow, type InputRow, isObject, parseValue } from "./json.ts";
 import { JsonRowReader } from "./json-row.ts";
 import { type BadRow, RowError, type RowPlace } from "./row-error.ts";
 import {
@@ -67,8 +67,6 @@ class ElementScanner {
   elements = 0;
   /** Elements before `comma`. */
   elementsToComma = 0;
-  /** What should not be there, after "fault". */
-  found = "";
   /** Brackets that are open inside the current element. */
   #depth = 0;
   #inString = false;
@@ -79,7 +77,7 @@ class ElementScanner {
     this.at = at;
   }
 
-  /** Scans to the end of the bytes, or to the bracket that closes the array (`at` is its position). */
+  /** Scans to the end of the bytes, to the bracket that closes the array, or to a byte that should not be there; `at` is its position. */
   scan(bytes: Uint8Array): Stop {
     const length = bytes.length;
     let at = this.at;
@@ -113,7 +111,6 @@ class ElementScanner {
         const isEnd = bytes[at] === closeBracket;
         const isEmpty = isEnd && !this.#begun && this.elements === 0;
         if (kind === close && !isEnd || !this.#begun && !isEmpty) {
-          this.found = String.fromCharCode(bytes[at]!);
           this.at = at;
           return "fault";
         }
@@ -308,7 +305,7 @@ class ValueCutter implements ArrayCutter {
     }
     const error = stop === "fault"
       ? this.#rowError(
-        `found ${JSON.stringify(scanner.found)} at byte offset ${
+        `found "${String.fromCharCode(bytes[scanner.at]!)}" at byte offset ${
           this.#absolute(scanner.at)
         }, expected a value`,
       )
@@ -543,10 +540,6 @@ function shownBytes(bytes: Uint8Array, at: number): string {
   return JSON.stringify(text);
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Returns the names of a split's columns. */
 function toNames(value: unknown, file: string): string[] {
   if (!Array.isArray(value)) {
@@ -583,8 +576,6 @@ export interface ElementOptions {
   readonly columns: readonly string[] | undefined;
   /** Number of the block's first row; 1 by default. */
   readonly firstRow?: number;
-  /** Called for a row that cannot be used, which is otherwise thrown. */
-  readonly onBadRow?: ((row: BadRow) => void) | undefined;
 }
 
 /**
@@ -605,29 +596,15 @@ export function* parseElements(
   bytes: Uint8Array,
   options: ElementOptions,
 ): Generator<InputRow, void, undefined> {
-  const { file, columns, firstRow = 1, onBadRow } = options;
-  const values = parseAll(bytes) ?? elementsOf(bytes);
+  const { file, columns, firstRow = 1 } = options;
   let number = firstRow;
-  for (const element of values) {
+  for (const element of parseAll(bytes) ?? elementsOf(bytes)) {
     const place = { file, row: number };
-    let value: InputRow["value"] | undefined;
-    try {
-      const parsed = element instanceof Uint8Array
-        ? parseElement(element, place)
-        : element;
-      value = columns
-        ? rowOfArray(parsed, columns, place)
-        : checkedRow(parsed, place);
-    } catch (error) {
-      if (!(error instanceof RowError) || !onBadRow) throw error;
-      const isText = element instanceof Uint8Array;
-      const text = isText
-        ? new TextDecoder().decode(element).trim()
-        : JSON.stringify(element);
-      onBadRow({ error, row: number, text });
-    }
-    if (value) yield { number, line: undefined, value };
-    number++;
+    const value = element instanceof Uint8Array
+      ? parseElement(element, place)
+      : element;
+    const row = toRow(value, columns, place);
+    yield { number: number++, line: undefined, value: row };
   }
 }
 
@@ -663,8 +640,7 @@ export function encodeElements(
     const place = { file, row: encoder.rows + badRows + 1 };
     try {
       const value = parseElement(element, place);
-      if (columns) encoder.add(rowOfArray(value, columns, place), place);
-      else encoder.add(checkedRow(value, place), place);
+      encoder.add(toRow(value, columns, place), place);
       reader?.learn(start, end);
     } catch (error) {
       if (!(error instanceof RowError) || !onBadRow) throw error;
@@ -723,19 +699,21 @@ function parseElement(bytes: Uint8Array, place: RowPlace): unknown {
   return parseValue(text, place);
 }
 
-function rowOfArray(
-  cells: unknown,
-  columns: readonly string[],
+/** Returns an element as a row: an object, or for a split an array with one value per column. */
+function toRow(
+  value: unknown,
+  columns: readonly string[] | undefined,
   place: RowPlace,
 ): InputRow["value"] {
-  if (Array.isArray(cells) && cells.length === columns.length) {
-    return Object.fromEntries(columns.map((name, at) => [name, cells[at]]));
+  if (columns === undefined) return checkedRow(value, place);
+  if (Array.isArray(value) && value.length === columns.length) {
+    return Object.fromEntries(columns.map((name, at) => [name, value[at]]));
   }
-  const found = Array.isArray(cells)
-    ? `${cells.length} values`
-    : isObject(cells)
+  const found = Array.isArray(value)
+    ? `${value.length} values`
+    : isObject(value)
     ? "an object"
-    : JSON.stringify(cells).slice(0, 60);
+    : JSON.stringify(value).slice(0, 60);
   throw new RowError({
     place,
     verb: "use",

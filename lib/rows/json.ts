@@ -115,6 +115,9 @@ export function checkedRow(
   });
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Tells whether a JSON value is an object, which an array is not. */
+export function isObject(
+  value: unknown,
+): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

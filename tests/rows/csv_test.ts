@@ -350,25 +350,6 @@ Deno.test("A row's errors name row, line, column and what was found", () => {
   );
 });
 
-Deno.test("A bad row can be set aside, and the rows after it keep their numbers and lines", () => {
-  const bytes = encode('a,b\n"x\ny",2\n1\n3,4\n');
-  const header = readHeader(bytes);
-  const bad: string[] = [];
-  const rows = [...parseCsv(bytes.subarray(header.length), {
-    file,
-    header,
-    roles: { columns: [{ name: "a", type: "double" }], recipe: plainRecipe },
-    firstRow: 11,
-    firstLine: 20,
-    onBadRow: ({ error: { message } }) => bad.push(message.slice(0, 38)),
-  })];
-  deepStrictEqual(rows, [{ number: 13, line: 23, value: { a: 3, b: "4" } }]);
-  deepStrictEqual(bad, [
-    "Cannot use week.csv, row 11 (line 20),",
-    "Cannot use week.csv, row 12 (line 22):",
-  ]);
-});
-
 Deno.test("encodeCsv() sets bad rows aside with their text", () => {
   const bytes = encode('a,b\n1,2\n"x\ny",2\r\n\n1\n3,4\n');
   const header = readHeader(bytes);

@@ -572,17 +572,14 @@ Deno.test("rows that are read without objects equal rows that are added as objec
       );
       seen.columnar++;
     }
+    const records = rows.map((row) =>
+      names.map((name) => {
+        const text = String(row[name] ?? "");
+        return text.includes(",") ? `"${text}"` : text;
+      }).join(",")
+    );
     const csv = new TextEncoder().encode(
-      [
-        names.join(","),
-        ...rows.map((row) =>
-          names.map((name) => {
-            const text = String(row[name] ?? "");
-            return text.includes(",") ? `"${text}"` : text;
-          }).join(",")
-        ),
-        "",
-      ].join("\n"),
+      [names.join(","), ...records, ""].join("\n"),
     );
     const header = readCsvHeader(csv, { file: "f", last: true });
     const body = csv.subarray(header.length);
@@ -590,13 +587,23 @@ Deno.test("rows that are read without objects equal rows that are added as objec
       encode((encoder, onBadRow) =>
         void encodeCsv(body, encoder, { header, onBadRow })
       ),
-      encode((encoder, onBadRow) =>
-        addAll(
-          parseCsv(body, { file: "f", header, roles: options, onBadRow }),
-          encoder,
-          onBadRow,
-        )
-      ),
+      encode((encoder, onBadRow) => {
+        let firstRow = 1;
+        for (const [index, record] of records.entries()) {
+          const place = { file: "f", firstRow, firstLine: index + 1 };
+          const bytes = new TextEncoder().encode(record);
+          const found = { ...place, header, roles: options };
+          try {
+            for (const { number: row, line, value } of parseCsv(bytes, found)) {
+              encoder.add(value, { file: "f", row, line });
+              firstRow++;
+            }
+          } catch (error) {
+            if (!(error instanceof RowError)) throw error;
+            onBadRow({ error, row: firstRow++, text: undefined });
+          }
+        }
+      }),
       new TextDecoder().decode(csv),
     );
   }
