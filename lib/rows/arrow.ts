@@ -26,11 +26,11 @@ import {
   type ColumnFile,
   type ColumnFileOptions,
   damagedBy,
-  defaultBlockRows,
   type FileColumn,
   freePieces,
   isPandasIndex,
   type Piece,
+  type RandomAccess,
   toColumn,
   toColumnFile,
   toRanges,
@@ -45,7 +45,6 @@ import {
   numbered,
   toUuids,
 } from "./stored-values.ts";
-import type { RandomAccess } from "./random-access.ts";
 import { checkTexts, type Texts } from "./texts.ts";
 
 /** A message in the file. */
@@ -87,6 +86,9 @@ interface Contents {
   readonly batches: readonly BatchMessage[];
 }
 
+/** Rows per block: most writers begin a batch after a power of two, of which this is a part. */
+const batchRows = 1 << 15;
+
 /**
  * Opens an Arrow file (Feather version 2) or stream, perhaps compressed with LZ4
  * or zstd by buffer. The row index that pandas stores as a column without a name
@@ -99,7 +101,7 @@ export async function openArrow(
   access: RandomAccess,
   options: ColumnFileOptions,
 ): Promise<ColumnFile> {
-  const { file, blockRows = defaultBlockRows } = options;
+  const { file, blockRows = batchRows } = options;
   const contents = await readContents(access, file);
   const { schema: { pandas }, batches } = contents;
   const dates = new Set(options.dates);

@@ -1,6 +1,6 @@
 /** Opens local files of columns, once per thread. */
-import type { ColumnFile } from "./columns.ts";
-import { openRandomAccess, type RandomAccess } from "./random-access.ts";
+import { InputError } from "../base/errors.ts";
+import type { ColumnFile, RandomAccess } from "./columns.ts";
 
 /** A local file of columns; plain data. */
 export interface ColumnFormat {
@@ -16,7 +16,7 @@ export interface ColumnFormat {
 /** The files of columns that a thread has opened; disposal closes them. */
 export class ColumnFiles implements AsyncDisposable {
   readonly #open = new Map<string, Promise<ColumnFile>>();
-  readonly #access: RandomAccess[] = [];
+  readonly #files: Deno.FsFile[] = [];
   readonly #name: string;
 
   /** @param name The name of the file in errors. */
@@ -41,14 +41,16 @@ export class ColumnFiles implements AsyncDisposable {
   async #openFile(
     { library, path, columns, dates }: ColumnFormat,
   ): Promise<ColumnFile> {
-    const access = await openRandomAccess(path);
-    this.#access.push(access);
-    const options = {
-      file: this.#name,
-      blockRows: blockRows[library],
-      dates,
-      ...(columns ? { columns } : {}),
+    const file = await Deno.open(path, { read: true });
+    this.#files.push(file);
+    // Not by stat, which asks for the right to read the target of a symbolic link.
+    const size = await file.seek(0, Deno.SeekMode.End);
+    const access: RandomAccess = {
+      size,
+      read: (start, end) =>
+        Promise.resolve(readBytes(file, { start, end, size, path })),
     };
+    const options = { file: this.#name, dates, ...(columns && { columns }) };
     if (library === "parquet") {
       const { openParquet } = await import("./parquet.ts");
       return await openParquet(access, options);
@@ -57,14 +59,39 @@ export class ColumnFiles implements AsyncDisposable {
     return await openArrow(access, options);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const access of this.#access) await access[Symbol.asyncDispose]();
+  [Symbol.asyncDispose](): Promise<void> {
+    for (const file of this.#files) file.close();
+    return Promise.resolve();
   }
 }
 
-/**
- * Rows per block: a matrix of some megabytes. Most writers of Parquet begin a page
- * after 20,000 rows, and those of Arrow a record batch after a power of two; a page
- * of one block is decoded once.
- */
-const blockRows = { parquet: 20_000, arrow: 1 << 15 } as const;
+/** Reads synchronously: the position belongs to the file, so another read must not come between a seek and its read. */
+function readBytes(
+  file: Deno.FsFile,
+  { start, end, size, path }: {
+    start: number;
+    end: number;
+    size: number;
+    path: string;
+  },
+): Uint8Array<ArrayBuffer> {
+  if (!(start >= 0 && start <= end && end <= size)) {
+    throw new InputError(
+      `Cannot read ${path}: expected bytes ${start} to ${end}, found a file of ${size} bytes; it is damaged or incomplete: copy it again`,
+    );
+  }
+  const bytes = new Uint8Array(end - start);
+  file.seekSync(start, Deno.SeekMode.Start);
+  for (let length = 0; length < bytes.length;) {
+    const count = file.readSync(bytes.subarray(length));
+    if (count === null) {
+      throw new InputError(
+        `Cannot read ${path}: it ends at byte ${
+          start + length
+        }, found ${size} bytes when it was opened; write the file under another name and rename it when it is complete`,
+      );
+    }
+    length += count;
+  }
+  return bytes;
+}

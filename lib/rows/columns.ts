@@ -74,20 +74,30 @@ export interface ColumnFile {
   readColumn(block: number, name: string): Promise<ColumnData>;
 }
 
+/** The bytes of a file of columns. Two reads at once are allowed. */
+export interface RandomAccess {
+  /** Bytes of the file. */
+  readonly size: number;
+  /**
+   * Returns the bytes from `start` up to but not including `end`. They belong to
+   * the caller, who may free their memory.
+   *
+   * @throws {InputError} If the file has no such bytes, because it is damaged or was changed.
+   */
+  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
 /** How a file of columns is opened. With the same options, a file always has the same blocks. */
 export interface ColumnFileOptions {
   /** Name of the file in errors. */
   readonly file: string;
-  /** Rows of a block at most; 131,072 by default. */
+  /** Rows of a block at most; by default so many that a block of usual files is decoded once and encoded in some megabytes. */
   readonly blockRows?: number;
   /** Names of columns whose dates and times are read, as ISO 8601 texts; in any other column they are not usable. */
   readonly dates?: Iterable<string>;
   /** Names of the columns that will be read, if they exist: where these hold long texts, blocks have fewer rows. All usable columns by default. */
   readonly columns?: Iterable<string>;
 }
-
-/** A block has this many rows at most: a row group of DuckDB (122,880) is one block. */
-export const defaultBlockRows = 2 ** 17;
 
 /**
  * Returns the cell of a row, counted from 0 in its block.
@@ -165,12 +175,8 @@ export function toColumnFile<C extends FileColumn>(
   return {
     file,
     rows: blocks.reduce((sum, { rows }) => sum + rows, 0),
-    columns: columns.map(({ name, type, isUsable }) => ({
-      name,
-      type,
-      isUsable,
-    })),
-    blocks: blocks.map(({ start, rows }) => ({ start, rows })),
+    columns,
+    blocks,
     async readColumn(block, name) {
       const column = usableColumn(columns, { file, name });
       const range = blocks[block];

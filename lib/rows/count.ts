@@ -1,7 +1,6 @@
 /** Counts the rows of a file without scoring them, where that is cheap. */
 import { detectCompression, detectFormat } from "./detect.ts";
 import type { UnknownRoles } from "./csv-cells.ts";
-import type { RandomAccess } from "./random-access.ts";
 import { readRows } from "./read.ts";
 import type { RowSource } from "./row-file.ts";
 
@@ -37,13 +36,13 @@ export async function countRows(
   const isSmall = size <= readBytes;
   if (format === "parquet") {
     const { openParquet } = await import("./parquet.ts");
-    const { rows } = await openParquet(accessTo(source), { file });
+    const { rows } = await openParquet(source, { file });
     return { rows, from: "footer" };
   }
   if (format === "arrow") {
     if (source.path === undefined && !isSmall) return undefined;
     const { openArrow } = await import("./arrow.ts");
-    const { rows } = await openArrow(accessTo(source), { file });
+    const { rows } = await openArrow(source, { file });
     return { rows, from: "footer" };
   }
   if (!isSmall) return undefined;
@@ -51,13 +50,4 @@ export async function countRows(
   // A text format needs no temporary copy.
   for await (const _ of readRows(source, { ...options, temporary: "" })) rows++;
   return { rows, from: "counted" };
-}
-
-/** Returns a source as a file that can be read in any order; its owner closes it. */
-function accessTo(source: RowSource): RandomAccess {
-  return {
-    size: source.size,
-    read: (start, end) => source.read(start, end),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
 }

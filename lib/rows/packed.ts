@@ -8,28 +8,9 @@ export interface PackedTexts {
   readonly lengths: Int32Array<ArrayBuffer>;
 }
 
-/**
- * Packs texts.
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * const packed = pack(["P-1", null, "", "é"]);
- * deepStrictEqual([...packed.lengths], [3, -1, 0, 2]);
- * deepStrictEqual(unpack(packed), ["P-1", null, "", "é"]);
- * ```
- *
- * A lone surrogate becomes U+FFFD, as in every UTF-8 encoder.
- */
-export function pack(texts: readonly (string | null)[]): PackedTexts {
-  const packer = new TextPacker();
-  for (const text of texts) packer.add(text);
-  return packer.finish();
-}
-
 const encoder = new TextEncoder();
 
-/** Packs texts one at a time. */
+/** Packs texts one at a time. A lone surrogate becomes U+FFFD, as in every UTF-8 encoder. */
 export class TextPacker {
   #bytes = new Uint8Array(1024);
   #used = 0;
@@ -85,7 +66,19 @@ export class TextPacker {
 /** The characters of a short text, for which a call of the encoder takes longer than a loop. */
 const scratch = new Uint8Array(64);
 
-/** Returns the texts that {@linkcode pack} packed. */
+/**
+ * Returns packed texts as strings.
+ *
+ * ```ts
+ * import { deepStrictEqual } from "node:assert/strict";
+ *
+ * const packer = new TextPacker();
+ * for (const text of ["P-1", null, "", "é"]) packer.add(text);
+ * const packed = packer.finish();
+ * deepStrictEqual([...packed.lengths], [3, -1, 0, 2]);
+ * deepStrictEqual(unpack(packed), ["P-1", null, "", "é"]);
+ * ```
+ */
 export function unpack({ bytes, lengths }: PackedTexts): (string | null)[] {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   let start = 0;

@@ -28,13 +28,13 @@ import {
   type ColumnFile,
   type ColumnFileOptions,
   damagedBy,
-  defaultBlockRows,
   type FileColumn,
   freePieces,
   isPandasIndex,
   isTexts,
   type Numbers,
   type Piece,
+  type RandomAccess,
   toColumn,
   toColumnFile,
   toRanges,
@@ -48,7 +48,6 @@ import {
   type Meaning,
   type ValueType,
 } from "./parquet-values.ts";
-import type { RandomAccess } from "./random-access.ts";
 import { type Texts, toStrings } from "./texts.ts";
 
 /** Loads hyparquet, which JSON and CSV do not need. */
@@ -80,6 +79,9 @@ interface ParquetColumn extends FileColumn {
   readonly isOptional: boolean;
 }
 
+/** Rows of a page, of most writers: pages that one block needs are decoded once. */
+const pageRows = 20_000;
+
 /**
  * Opens a Parquet file. Every codec but LZO is read, data pages of versions 1 and
  * 2 in every encoding, and checksums of pages are verified where they are
@@ -93,7 +95,7 @@ export async function openParquet(
   access: RandomAccess,
   options: ColumnFileOptions,
 ): Promise<ColumnFile> {
-  const { file, blockRows = defaultBlockRows } = options;
+  const { file, blockRows = pageRows } = options;
   const library = await loadLibrary();
   const metadata = await readFooter(access, { file, library });
   const damaged = (reason: string) => damagedBy(reason, file);

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { DuplicateIds } from "../../lib/rows/duplicate-ids.ts";
-import { pack } from "../../lib/rows/packed.ts";
+import { pack } from "../support/predictions.ts";
 
 Deno.test("DuplicateIds counts players with more than one row, across blocks, and no null", () => {
   const ids = new DuplicateIds();

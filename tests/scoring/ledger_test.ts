@@ -15,7 +15,6 @@ import {
   TransientError,
   UsageError,
 } from "../../lib/base/errors.ts";
-import { pack } from "../../lib/rows/packed.ts";
 import {
   appendScores,
   findScoringRun,
@@ -23,7 +22,11 @@ import {
   type ScoreChunk,
   startScoring,
 } from "../../lib/scoring/ledger.ts";
-import { type ScoredInput, storePredictions } from "../support/predictions.ts";
+import {
+  pack,
+  type ScoredInput,
+  storePredictions,
+} from "../support/predictions.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
 import { parsePeriod } from "../../lib/config/periods.ts";
 import { toVariant } from "../../lib/config/variant.ts";

@@ -1,6 +1,6 @@
 /** Stores scores that are in memory, as `predict` stores those of a file. */
 import type { Database } from "../../lib/database/database.ts";
-import { pack } from "../../lib/rows/packed.ts";
+import { type PackedTexts, TextPacker } from "../../lib/rows/packed.ts";
 import {
   appendScores,
   type NewScoringRun,
@@ -17,6 +17,13 @@ export interface ScoredInput extends NewScoringRun {
   readonly probabilities: Float32Array;
   /** The player id of each row; undefined when the input has none. */
   readonly ids: readonly (string | null)[] | undefined;
+}
+
+/** Packs texts, as an encoder packs player ids. */
+export function pack(texts: readonly (string | null)[]): PackedTexts {
+  const packer = new TextPacker();
+  for (const text of texts) packer.add(text);
+  return packer.finish();
 }
 
 /** Starts, fills and publishes a run; see {@linkcode publishScoring}. */
