@@ -14,34 +14,24 @@ import {
   silenceOf,
 } from "./limits.ts";
 
-/** Settings for every AWS client. */
-export interface AwsClientSettings {
+/** Where a service of AWS is, and when a request to it ends without its result. */
+export interface AwsSettings extends RequestLimits {
   readonly region: string;
-  /** Read by the credential chain: rereads credential files, which may have been renewed. */
-  readonly ignoreCache: boolean;
-  readonly maxAttempts: number;
-  readonly requestHandler: {
-    readonly connectionTimeout: number;
-    readonly socketTimeout: number;
-    readonly throwOnRequestTimeout: boolean;
-  };
+  /** Undefined for AWS itself. */
+  readonly endpoint?: string | undefined;
 }
 
-/**
- * Returns the client settings for one region; times are in milliseconds. The
- * SDK makes up to three attempts within each of our own.
- */
-export function awsClientSettings(
-  region: string,
-  limits: RequestLimits,
-): AwsClientSettings {
+/** Returns what every client is created with. The SDK makes up to three attempts within each of our own. */
+function toClientSettings(settings: AwsSettings) {
+  const { region, endpoint } = settings;
   return {
     region,
-    ignoreCache: true,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ignoreCache: true, // of the credential chain: files of credentials may have been renewed
     maxAttempts: 3,
     requestHandler: {
       connectionTimeout: 5_000,
-      socketTimeout: silenceOf(limits),
+      socketTimeout: silenceOf(settings),
       throwOnRequestTimeout: true, // otherwise the SDK only warns
     },
   };
@@ -63,22 +53,22 @@ interface AwsClient {
  * redactor. If the service reports that they expired, it opens a new client,
  * which reads the chain again, and repeats the call once.
  *
- * @param create Creates a client; nothing connects until the first call.
+ * @param create Creates a client with the settings that every client has; nothing connects until the first call.
  * @returns A function that throws whatever the call throws, the signal's reason, {@linkcode UsageError} if there are no usable credentials, and {@linkcode TransientError} if their issuer is unavailable or does not answer.
  */
 export function withCredentials<Client extends AwsClient>(
-  create: () => Client,
-  limits: RequestLimits,
+  create: (settings: ReturnType<typeof toClientSettings>) => Client,
+  settings: AwsSettings,
 ): <T>(call: (client: Client) => Promise<T>) => Promise<T> {
   const open = () => {
-    const client = create();
-    limitRequests(client.config.requestHandler, limits);
+    const client = create(toClientSettings(settings));
+    limitRequests(client.config.requestHandler, settings);
     return client;
   };
   let client = open();
   const run = async <T>(call: (client: Client) => Promise<T>) => {
     const used = client;
-    await announceCredentials(used, limits);
+    await announceCredentials(used, settings);
     try {
       return await call(used);
     } catch (error) {
@@ -86,13 +76,13 @@ export function withCredentials<Client extends AwsClient>(
         throw error;
       }
       if (client === used) client = open();
-      await announceCredentials(client, limits);
+      await announceCredentials(client, settings);
       return await call(client);
     }
   };
   return async (call) => {
-    limits.signal?.throwIfAborted();
-    return await settledOrAborted(run(call), limits.signal);
+    settings.signal?.throwIfAborted();
+    return await settledOrAborted(run(call), settings.signal);
   };
 }
 

@@ -4,11 +4,10 @@ import {
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import {
-  awsClientSettings,
+  type AwsSettings,
   explainAwsError,
   withCredentials,
 } from "./client.ts";
-import type { RequestLimits } from "./limits.ts";
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 import * as v from "../base/schema.ts";
@@ -22,12 +21,6 @@ export interface DatabaseSecret {
   readonly database: string | undefined;
 }
 
-/** Where Secrets Manager is, and when a call ends without an answer. */
-export interface SecretsSettings extends RequestLimits {
-  readonly region: string;
-  readonly endpoint?: string | undefined;
-}
-
 /**
  * Reads the login in the secret `name`, a JSON object with `username` and
  * `password` and optionally `host`, `port` and `dbname`. Registers the password
@@ -38,7 +31,7 @@ export interface SecretsSettings extends RequestLimits {
  */
 export async function readDatabaseSecret(
   name: string,
-  settings: SecretsSettings,
+  settings: AwsSettings,
 ): Promise<DatabaseSecret> {
   const text = await readSecret(name, settings);
   return parseDatabaseSecret(text, { name });
@@ -46,15 +39,12 @@ export async function readDatabaseSecret(
 
 async function readSecret(
   name: string,
-  settings: SecretsSettings,
+  settings: AwsSettings,
 ): Promise<string> {
-  const call = withCredentials(() =>
-    new SecretsManagerClient({
-      ...awsClientSettings(settings.region, settings),
-      ...(settings.endpoint === undefined
-        ? {}
-        : { endpoint: settings.endpoint }),
-    }), settings);
+  const call = withCredentials(
+    (config) => new SecretsManagerClient(config),
+    settings,
+  );
   try {
     const { SecretString } = await call((client) =>
       client.send(new GetSecretValueCommand({ SecretId: name }))

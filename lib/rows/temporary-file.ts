@@ -42,16 +42,22 @@ export async function createTemporary(
   return {
     path,
     file,
-    async write(bytes) {
-      for (let at = 0; at < bytes.length;) {
-        at += await file.write(bytes.subarray(at)).catch(explain);
-      }
-    },
+    write: (bytes) => writeAll(file, bytes).catch(explain),
     async [Symbol.asyncDispose]() {
       file.close();
       await Deno.remove(path).catch(() => {});
     },
   };
+}
+
+/** Writes all bytes at a file's position. */
+export async function writeAll(
+  file: Deno.FsFile,
+  bytes: Uint8Array,
+): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += await file.write(bytes.subarray(at));
+  }
 }
 
 /** Copies a stream to a temporary file, so that it can be read again or in any order. If the stream fails, no file is left. */

@@ -1,8 +1,13 @@
 /** The artifact store in a local folder. */
 import { dirname, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { explainDiskError } from "../base/disk-errors.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
-import { deleteAbandoned, markAlive } from "../rows/temporary-file.ts";
+import {
+  deleteAbandoned,
+  markAlive,
+  writeAll,
+} from "../rows/temporary-file.ts";
 import {
   type ArtifactStore,
   bytesAsFile,
@@ -215,11 +220,6 @@ async function statIfThere(path: string): Promise<Deno.FileInfo | undefined> {
   }
 }
 
-function delay(milliseconds: number): Promise<void> {
-  if (milliseconds <= 0) return Promise.resolve();
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
 /** Writes a whole file; see {@linkcode createWhole}. */
 export async function writeWhole(
   path: string,
@@ -340,15 +340,6 @@ async function createIn(folder: string, path: string): Promise<Deno.FsFile> {
   }
 }
 
-async function writeAll(
-  file: Deno.FsFile,
-  bytes: Uint8Array,
-): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += await file.write(bytes.subarray(written));
-  }
-}
-
 async function filesBelow(folder: string): Promise<ListedFile[]> {
   const files: ListedFile[] = [];
   try {
@@ -397,9 +388,4 @@ function explained(error: unknown, path: string): unknown {
     );
   }
   return explainDiskError(error, path);
-}
-
-/** Returns true if a file or folder exists. */
-export async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -1,5 +1,5 @@
 /** The artifact store behind an MLflow server that proxies artifacts (`mlflow server --serve-artifacts`). */
-import { InputError, TransientError, UsageError } from "../base/errors.ts";
+import { InputError, TransientError } from "../base/errors.ts";
 import * as v from "../base/schema.ts";
 import {
   type ArtifactStore,
@@ -16,7 +16,8 @@ export interface ServerAccess {
   /**
    * Sends one authorized request to a path below the server's root, such as `/api/2.0/mlflow-artifacts/…`.
    *
-   * @throws {TransientError} If the server does not answer.
+   * @throws {UsageError} On 401 and 403.
+   * @throws {TransientError} If the server does not answer, or on 429 and 5xx.
    */
   send(path: string, init?: RequestInit): Promise<Response>;
 }
@@ -145,13 +146,7 @@ async function wholeBody(
 async function refuse(response: Response, what: string): Promise<void> {
   if (response.ok) return;
   const said = (await response.text()).slice(0, 300);
-  const message =
-    `Cannot ${what}: the MLflow server returned ${response.status}: ${said}`;
-  if (response.status === 401 || response.status === 403) {
-    throw new UsageError(message);
-  }
-  if (response.status >= 500 || response.status === 429) {
-    throw new TransientError(message);
-  }
-  throw new InputError(message);
+  throw new InputError(
+    `Cannot ${what}: the MLflow server returned ${response.status}: ${said}`,
+  );
 }

@@ -1,13 +1,14 @@
 /** Opens the artifact store for a URI. */
 import { InputError } from "../base/errors.ts";
 import { openLocal } from "./local.ts";
-import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
+import type { AwsSettings } from "../aws/client.ts";
+import { parseS3Uri } from "./s3-uri.ts";
 import { openServerArtifacts, type ServerAccess } from "./mlflow-proxy.ts";
 import type { ArtifactStore } from "./store.ts";
 
 /** What the stores need besides the URI. */
 export interface ArtifactSettings {
-  readonly s3: S3Settings;
+  readonly s3: AwsSettings;
   /** The MLflow server that proxies `mlflow-artifacts:`; undefined if tracking does not use a server. */
   readonly server?: ServerAccess | undefined;
 }
@@ -46,7 +47,7 @@ export function openArtifacts(
 }
 
 /** Opens S3 on first use. Loading the SDK takes longer than scoring ten rows, so it is loaded only if S3 is used. */
-function openS3WhenUsed(uri: string, settings: S3Settings): ArtifactStore {
+function openS3WhenUsed(uri: string, settings: AwsSettings): ArtifactStore {
   let opened: Promise<ArtifactStore> | undefined;
   const open = () =>
     opened ??= import("./s3.ts").then(({ openS3 }) => openS3(uri, settings));

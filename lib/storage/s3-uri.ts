@@ -1,24 +1,9 @@
 /** Parses `s3://` URIs; separate from the client, so that the SDK is loaded only to read or write. */
-import type { RequestLimits } from "../aws/limits.ts";
 import { InputError } from "../base/errors.ts";
 
-/** The region and endpoint of S3, and when a request ends without its result; a custom endpoint is addressed in path style. */
-export interface S3Settings extends RequestLimits {
-  readonly region: string;
-  readonly endpoint?: string | undefined;
-}
-
-/** The location that an S3 URI names. */
-export interface S3Location {
-  readonly bucket: string;
-  /** Without leading or trailing slashes; empty for the whole bucket. */
-  readonly prefix: string;
-  /** The same location as `s3://BUCKET/PREFIX`. */
-  readonly root: string;
-}
-
 /**
- * Parses the bucket and prefix of an `s3://` URI; the prefix has no leading or trailing slash.
+ * Parses the bucket and prefix of an `s3://` URI. The prefix has no leading or
+ * trailing slash and is empty for the whole bucket; the root is the URI of both.
  *
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
@@ -32,7 +17,9 @@ export interface S3Location {
  *
  * @throws {InputError} If it is not an `s3://` URI or names no bucket.
  */
-export function parseS3Uri(uri: string): S3Location {
+export function parseS3Uri(
+  uri: string,
+): { bucket: string; prefix: string; root: string } {
   const parts = /^s3a?:\/\/([^/]+)(?:\/(.*))?$/.exec(uri);
   if (!parts) {
     throw new InputError(

@@ -19,14 +19,14 @@ import {
 import { createHash } from "node:crypto";
 import {
   AwsAccessError,
-  awsClientSettings,
+  type AwsSettings,
   explainAwsError,
   withCredentials,
 } from "../aws/client.ts";
 import { TransientError, UsageError } from "../base/errors.ts";
 import { free } from "../base/free.ts";
 import { openCrc32, openCrc32c, openCrc64nvme } from "./crc.ts";
-import { parseS3Uri, type S3Settings } from "./s3-uri.ts";
+import { parseS3Uri } from "./s3-uri.ts";
 import {
   type ArtifactStore,
   bytesAsFile,
@@ -45,66 +45,60 @@ import {
  *
  * @throws {InputError} If the URI names no bucket.
  */
-export function openS3(uri: string, settings: S3Settings): ArtifactStore {
+export function openS3(uri: string, settings: AwsSettings): ArtifactStore {
   const { bucket, prefix, root } = parseS3Uri(uri);
-  const call = withCredentials(() =>
+  const call = withCredentials((config) =>
     new S3Client({
-      ...awsClientSettings(settings.region, settings),
+      ...config,
       // The answer to `Expect: 100-continue` would be one more wait, and a new connection for every part.
       expectContinueHeader: false,
-      ...(settings.endpoint === undefined
-        ? {}
-        : { endpoint: settings.endpoint, forcePathStyle: true }),
+      forcePathStyle: settings.endpoint !== undefined,
     }), settings);
+  const at = (path: string) => uriOf({ uri: root }, path);
+  const keyOf = (path: string) =>
+    prefix === "" ? checkedPath(path) : `${prefix}/${checkedPath(path)}`;
+  const objectAt = (path: string) => ({ Bucket: bucket, Key: keyOf(path) });
   const failed = (error: unknown, what: string) => {
     settings.signal?.throwIfAborted();
     return explain(error, what, bucket);
   };
-  const keyOf = (path: string) =>
-    prefix === "" ? checkedPath(path) : `${prefix}/${checkedPath(path)}`;
-  const at = (path: string) => uriOf({ uri: root }, path);
+  const sendTo = (what: string): Send => (step) =>
+    call(step).catch((error) => {
+      throw failed(error, what);
+    });
+  /** Reads an object; undefined if there is none. */
+  const readIfThere = async <T>(
+    path: string,
+    read: (send: Send, object: ObjectAddress) => Promise<T>,
+  ): Promise<T | undefined> => {
+    const send: Send = (step) =>
+      call(step).catch((error) => {
+        throw isAbsent(error) ? error : failed(error, `read ${at(path)}`);
+      });
+    try {
+      return await read(send, objectAt(path));
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  };
   return {
     uri: root,
-    async find(path) {
-      const object = { Bucket: bucket, Key: keyOf(path) };
-      try {
-        return await call((client) => readChecked(client, object));
-      } catch (error) {
-        if (isAbsent(error)) return undefined;
-        throw failed(error, `read ${at(path)}`);
-      }
-    },
-    async open(path) {
-      const object = { Bucket: bucket, Key: keyOf(path) };
-      const send: Send = (step) =>
-        call(step).catch((error) => {
-          throw isAbsent(error) ? error : failed(error, `read ${at(path)}`);
-        });
-      try {
-        return await openObject(send, object, at(path));
-      } catch (error) {
-        if (isAbsent(error)) return undefined;
-        throw error;
-      }
-    },
+    find: (path) =>
+      readIfThere(
+        path,
+        (send, object) => send((client) => readChecked(client, object)),
+      ),
+    open: (path) =>
+      readIfThere(path, (send, object) => openObject(send, object, at(path))),
     async write(path, bytes) {
-      const command = new PutObjectCommand({
-        Bucket: bucket,
-        Key: keyOf(path),
-        Body: bytes,
-      });
-      await call((client) => client.send(command)).catch((error) => {
-        throw failed(error, `write ${at(path)}`);
-      });
+      const command = new PutObjectCommand({ ...objectAt(path), Body: bytes });
+      await sendTo(`write ${at(path)}`)((client) => client.send(command));
     },
-    create(path) {
-      const object = { Bucket: bucket, Key: keyOf(path) };
-      const send: Send = (step) =>
-        call(step).catch((error) => {
-          throw failed(error, `write ${at(path)}`);
-        });
-      return Promise.resolve(new ObjectWriter(object, send));
-    },
+    create: (path) =>
+      Promise.resolve(
+        new ObjectWriter(objectAt(path), sendTo(`write ${at(path)}`)),
+      ),
     async checkCreate(path) {
       // A HEAD request would not say what is wrong: its answer has no body.
       const command = new ListObjectsV2Command({
@@ -112,20 +106,20 @@ export function openS3(uri: string, settings: S3Settings): ArtifactStore {
         Prefix: keyOf(path),
         MaxKeys: 1,
       });
-      await call((client) => client.send(command)).catch((error) => {
-        const explained = failed(error, `write ${at(path)}`);
+      try {
+        await sendTo(`write ${at(path)}`)((client) => client.send(command));
+      } catch (error) {
         // It takes another permission than writing does.
-        if (!(explained instanceof AwsAccessError)) throw explained;
-      });
+        if (!(error instanceof AwsAccessError)) throw error;
+      }
     },
     async list(below) {
       const start = below === ""
         ? (prefix && `${prefix}/`)
         : `${keyOf(below.replace(/\/$/, ""))}/`;
-      const files = await call((client) => listObjects(client, bucket, start))
-        .catch((error) => {
-          throw failed(error, `list ${at(below)}`);
-        });
+      const files = await sendTo(`list ${at(below)}`)((client) =>
+        listObjects(client, bucket, start)
+      );
       const cut = prefix === "" ? 0 : prefix.length + 1;
       return sortedByPath(
         files.map((file) => ({ ...file, path: file.path.slice(cut) })),
