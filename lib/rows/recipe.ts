@@ -7,12 +7,7 @@
 import { digestOf } from "../base/digest.ts";
 import * as v from "../base/schema.ts";
 import { openCategories } from "./categories.ts";
-import {
-  type RecordedStep,
-  recordedStep,
-  type Step,
-  toRecordedStep,
-} from "./steps.ts";
+import { recordedStep, type Step, toRecordedStep } from "./steps.ts";
 
 /** One raw column of categories that `pandas.get_dummies` converted to one column per category. */
 export interface OneHot {
