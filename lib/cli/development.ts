@@ -3,8 +3,8 @@ import type { Command } from "./flags.ts";
 
 /** A task that runs Deno one or more times; the user's arguments are passed to the last step. */
 export interface DevelopmentTask extends Command {
-  /** Arguments of Deno per step. */
-  readonly steps: readonly (readonly string[])[];
+  /** The command line of Deno per step, without quotes. */
+  readonly steps: readonly string[];
   /** Environment variables for the steps. */
   readonly environment?: Readonly<Record<string, string>>;
   /** True if all arguments are the last step's own, as the flags of `deno test` are; otherwise they are checked first. */
@@ -13,10 +13,6 @@ export interface DevelopmentTask extends Command {
 
 /** The lock file for packages that only tests and maintenance need; the production lock file does not contain them. */
 const lock = "--lock=tests/deno.lock";
-const paths = {
-  name: "FILE…",
-  help: "test files or folders to run, or other arguments for deno test",
-};
 
 /** All tasks that the launcher may start, except the commands. */
 export const developmentTasks: readonly DevelopmentTask[] = [
@@ -26,9 +22,9 @@ export const developmentTasks: readonly DevelopmentTask[] = [
       "Checks formatting, lint rules and types; run it before every commit.",
     flags: {},
     steps: [
-      ["fmt", "--check", "--quiet"],
-      ["lint", "--quiet"],
-      ["check", "--doc", "--quiet", lock],
+      "fmt --check --quiet",
+      "lint --quiet",
+      `check --doc --quiet ${lock}`,
     ],
   },
   {
@@ -36,31 +32,14 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Installs what the tests need, then runs them and the examples in the docs.",
     flags: {},
-    words: paths,
+    words: {
+      name: "FILE…",
+      help: "test files or folders to run, or other arguments for deno test",
+    },
     passesFlags: true,
     steps: [
-      [
-        "run",
-        "--quiet",
-        "--allow-read",
-        "--allow-env",
-        "--allow-run",
-        "--allow-sys=uid",
-        "tests/install.ts",
-      ],
-      [
-        "test",
-        "--doc",
-        lock,
-        "--no-prompt",
-        "--quiet",
-        "--allow-read",
-        "--allow-write",
-        "--allow-net",
-        "--allow-env",
-        "--allow-run",
-        "--allow-sys",
-      ],
+      "run --quiet --allow-read --allow-env --allow-run --allow-sys=uid tests/install.ts",
+      `test --doc ${lock} --no-prompt --quiet --allow-read --allow-write --allow-net --allow-env --allow-run --allow-sys`,
     ],
   },
   {
@@ -68,7 +47,7 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Reads corrupted model files; FUZZ_FILES sets how many, FUZZ_SEED which.",
     flags: {},
-    steps: [["test", lock, "--allow-all", "tests/model/fuzz_test.ts"]],
+    steps: [`test ${lock} --allow-all tests/model/fuzz_test.ts`],
   },
   {
     name: "test:faults",
@@ -103,15 +82,15 @@ export const developmentTasks: readonly DevelopmentTask[] = [
         help: "write the table in docs/reliability.md",
       },
     },
-    steps: [["run", "--quiet", lock, "--allow-all", "tests/faults/run.ts"]],
+    steps: [`run --quiet ${lock} --allow-all tests/faults/run.ts`],
   },
   {
     name: "parity-table",
     summary: "Writes docs/parity.md from a run of the parity suite (needs uv).",
     flags: {},
     steps: [
-      ["test", lock, "--allow-all", "tests/model/parity_test.ts"],
-      ["fmt", "--quiet", "docs/parity.md"],
+      `test ${lock} --allow-all tests/model/parity_test.ts`,
+      "fmt --quiet docs/parity.md",
     ],
     environment: { PARITY_TABLE: "docs/parity.md" },
   },
@@ -120,43 +99,26 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Writes sql/mlflow.sql from the pinned MLflow (needs Postgres and uv).",
     flags: {},
-    steps: [[
-      "run",
-      "--allow-read",
-      "--allow-write",
-      "--allow-run",
-      "--allow-env",
-      "--allow-net=127.0.0.1",
-      "--allow-sys=uid",
-      "sql/regenerate.ts",
-    ]],
+    steps: [
+      "run --allow-read --allow-write --allow-run --allow-env --allow-net=127.0.0.1 --allow-sys=uid sql/regenerate.ts",
+    ],
   },
   {
     name: "variants-schema",
     summary:
       "Writes variants.schema.json, with which editors check variants.yaml.",
     flags: {},
-    steps: [[
-      "run",
-      lock,
-      "--allow-read=.",
-      "--allow-env",
-      "--allow-write=variants.schema.json",
-      "lib/config/variants-schema.ts",
-    ]],
+    steps: [
+      `run ${lock} --allow-read=. --allow-env --allow-write=variants.schema.json lib/config/variants-schema.ts`,
+    ],
   },
   {
     name: "reference",
     summary: "Writes the flags of all commands into docs/reference.md.",
     flags: {},
     steps: [
-      [
-        "run",
-        "--allow-read=.",
-        "--allow-write=docs/reference.md",
-        "lib/cli/reference.ts",
-      ],
-      ["fmt", "--quiet", "docs/reference.md"],
+      "run --allow-read=. --allow-write=docs/reference.md lib/cli/reference.ts",
+      "fmt --quiet docs/reference.md",
     ],
   },
   {
@@ -164,41 +126,24 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Lists advisories, age, people and deprecations of every locked package; exit code 75 if the registry is away.",
     flags: {},
-    steps: [[
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--allow-read",
-      "--allow-env",
-      "--allow-run=deno",
-      "tests/packages/audit.ts",
-    ]],
+    steps: [
+      "run --quiet --no-prompt --allow-read --allow-env --allow-run=deno tests/packages/audit.ts",
+    ],
   },
   {
     name: "sbom",
     summary:
       "Prints the bill of materials of the production packages, CycloneDX 1.6 in JSON.",
     flags: {},
-    steps: [[
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--allow-read=.",
-      "tests/packages/sbom.ts",
-    ]],
+    steps: ["run --quiet --no-prompt --allow-read=. tests/packages/sbom.ts"],
   },
   {
     name: "wasm",
     summary: "Compiles the scoring kernel to WebAssembly.",
     flags: {},
-    steps: [[
-      "run",
-      lock,
-      "--allow-read=.",
-      "--allow-env",
-      "--allow-write=lib/model/kernel/bytes.ts",
-      "lib/model/kernel/build.ts",
-    ]],
+    steps: [
+      `run ${lock} --allow-read=. --allow-env --allow-write=lib/model/kernel/bytes.ts lib/model/kernel/build.ts`,
+    ],
   },
   {
     name: "bench-rows",
@@ -232,18 +177,9 @@ export const developmentTasks: readonly DevelopmentTask[] = [
         help: "write docs/benchmarks.md and docs/images/rows.svg",
       },
     },
-    steps: [[
-      "run",
-      "--no-prompt",
-      "--quiet",
-      "--allow-read",
-      "--allow-write",
-      "--allow-run",
-      "--allow-env",
-      "--allow-net=127.0.0.1",
-      "--allow-sys=uid,cpus,loadavg",
-      "bench/rows.ts",
-    ]],
+    steps: [
+      "run --no-prompt --quiet --allow-read --allow-write --allow-run --allow-env --allow-net=127.0.0.1 --allow-sys=uid,cpus,loadavg bench/rows.ts",
+    ],
   },
   {
     name: "bench-score",
@@ -272,21 +208,15 @@ export const developmentTasks: readonly DevelopmentTask[] = [
         help: "write the section in docs/benchmarks.md",
       },
     },
-    steps: [[
-      "run",
-      "--allow-read",
-      "--allow-write=.cache,docs/benchmarks.md",
-      "--allow-run",
-      "--allow-env",
-      "--allow-sys=loadavg",
-      "bench/score.ts",
-    ]],
+    steps: [
+      "run --allow-read --allow-write=.cache,docs/benchmarks.md --allow-run --allow-env --allow-sys=loadavg bench/score.ts",
+    ],
   },
   {
     name: "bench-profile",
     summary: "Measures what the profile for monitor costs predict.",
     flags: {},
-    steps: [["run", "--allow-read", "--allow-sys=loadavg", "bench/profile.ts"]],
+    steps: ["run --allow-read --allow-sys=loadavg bench/profile.ts"],
   },
   {
     name: "bench-monitoring",
@@ -323,17 +253,9 @@ export const developmentTasks: readonly DevelopmentTask[] = [
         help: "write the tables in docs/monitoring.md",
       },
     },
-    steps: [[
-      "run",
-      "--no-prompt",
-      "--quiet",
-      lock,
-      "--allow-read",
-      "--allow-write",
-      "--allow-run",
-      "--allow-env",
-      "bench/monitoring.ts",
-    ]],
+    steps: [
+      `run --no-prompt --quiet ${lock} --allow-read --allow-write --allow-run --allow-env bench/monitoring.ts`,
+    ],
   },
   {
     name: "demo-history",
@@ -353,17 +275,9 @@ export const developmentTasks: readonly DevelopmentTask[] = [
         help: "draws other players",
       },
     },
-    steps: [[
-      "run",
-      "--no-prompt",
-      "--quiet",
-      lock,
-      "--allow-read",
-      "--allow-write",
-      "--allow-run=uv",
-      "--allow-env",
-      "bench/demo_history.ts",
-    ]],
+    steps: [
+      `run --no-prompt --quiet ${lock} --allow-read --allow-write --allow-run=uv --allow-env bench/demo_history.ts`,
+    ],
   },
 ];
 
@@ -379,7 +293,7 @@ export function toSteps(
   args: readonly string[],
 ): Step[] {
   return steps.map((step, index) => ({
-    args: index === steps.length - 1 ? [...step, ...args] : step,
+    args: [...step.split(" "), ...index === steps.length - 1 ? args : []],
     environment,
   }));
 }
