@@ -8,60 +8,17 @@ export interface Bands {
   readonly fail: number;
 }
 
-/** Thresholds for warnings and failures; `docs/monitoring.md` explains the values. */
-export interface Thresholds {
+/** The thresholds of a variant that sets none; `docs/monitoring.md` explains the values. */
+export const thresholds = {
   /** Fewest rows that are judged. */
-  readonly min_rows: number;
-  /** Share of the scores' dependence on the features from which a failing column fails its verdict. */
-  readonly importance: number;
-  readonly psi: Bands;
-  readonly ks: { readonly distance: number };
-  readonly group: { readonly distance: number };
-  readonly p_adjusted: Bands;
-  /** `periods`: number of earlier ones; the others as in {@linkcode CusumOptions} of `lib/statistics/cusum.ts`. */
-  readonly cusum: Bands & {
-    readonly periods: number;
-    readonly tolerance: number;
-    readonly errors: number;
-    readonly most: number;
-    readonly limit: number;
-  };
-  readonly missing_share_change: Bands;
-  readonly out_of_range_share: Bands;
-  readonly drifted_share: {
-    readonly fail: number;
-    readonly min_rows_for_one: number;
-  };
-  readonly auc_drop: Bands & {
-    readonly warn_errors: number;
-    readonly fail_errors: number;
-  };
-  readonly calibration_shift: Bands & { readonly errors: number };
-  /** The most periods of a model version whose outcomes are judged together; 1: each alone. */
-  readonly pooled_periods: number;
-  readonly coverage: {
-    readonly warn: number;
-    readonly unknown: number;
-    readonly score_spread: number;
-  };
-  /** Change of a rank correlation, and the standard errors that it must exceed. */
-  readonly association: Bands & { readonly errors: number };
-  readonly rows_ratio: Bands;
-  readonly unseen_share_rise: Bands;
-  readonly duplicate_share: Bands;
-  readonly zero_share_rise: Bands;
-  readonly scale: { readonly factor: number; readonly values: number };
-  readonly constant_chance: number;
-}
-
-/** The thresholds of a variant that sets none. */
-export const thresholds: Thresholds = {
   min_rows: 100,
+  /** Share of the scores' dependence on the features from which a failing column fails its verdict. */
   importance: 0.01,
   psi: { warn: 0.1, fail: 0.25 },
   ks: { distance: 0.1 },
   group: { distance: 0.1 },
   p_adjusted: { warn: 0.01, fail: 0.001 },
+  /** `periods`: number of earlier ones; the others as in {@linkcode CusumOptions} of `lib/statistics/cusum.ts`. */
   cusum: {
     warn: 5,
     fail: 8,
@@ -76,8 +33,10 @@ export const thresholds: Thresholds = {
   drifted_share: { fail: 0.5, min_rows_for_one: 300 },
   auc_drop: { warn: 0.02, fail: 0.05, warn_errors: 1.96, fail_errors: 3.09 },
   calibration_shift: { warn: 0.2, fail: 0.5, errors: 3 },
+  /** The most periods of a model version whose outcomes are judged together; 1: each alone. */
   pooled_periods: 4,
   coverage: { warn: 0.8, unknown: 0.5, score_spread: 0.2 },
+  /** Change of a rank correlation, and the standard errors that it must exceed. */
   association: { warn: 0.15, fail: 0.3, errors: 5 },
   rows_ratio: { warn: 1.8, fail: 5 },
   unseen_share_rise: { warn: 0.02, fail: 0.1 },
@@ -85,6 +44,14 @@ export const thresholds: Thresholds = {
   zero_share_rise: { warn: 0.1, fail: 0.25 },
   scale: { factor: 10, values: 30 },
   constant_chance: 1e-6,
+};
+
+/** Thresholds for warnings and failures. */
+export type Thresholds = Numbers<typeof thresholds>;
+
+type Numbers<T> = {
+  readonly [Name in keyof T]: T[Name] extends number ? number
+    : Numbers<T[Name]>;
 };
 
 /** How a variant is monitored. */
@@ -221,70 +188,40 @@ export const monitoringSchema = v.mapping({
 export function toMonitoring(
   input: v.InferOutput<typeof monitoringSchema> | undefined,
 ): MonitoringSettings {
-  const given = input?.thresholds;
-  const merged = {
-    psi: merge("psi", given?.psi),
-    cusum: {
-      ...merge("cusum", given?.cusum),
-      periods: given?.cusum?.periods ?? thresholds.cusum.periods,
-      tolerance: given?.cusum?.tolerance ?? thresholds.cusum.tolerance,
-    },
-    missing_share_change: merge(
-      "missing_share_change",
-      given?.missing_share_change,
-    ),
-    out_of_range_share: merge("out_of_range_share", given?.out_of_range_share),
-    auc_drop: merge("auc_drop", given?.auc_drop),
-    calibration_shift: merge("calibration_shift", given?.calibration_shift),
-    association: merge("association", given?.association),
-    rows_ratio: merge("rows_ratio", given?.rows_ratio),
-    unseen_share_rise: merge("unseen_share_rise", given?.unseen_share_rise),
-    duplicate_share: merge("duplicate_share", given?.duplicate_share),
-    zero_share_rise: merge("zero_share_rise", given?.zero_share_rise),
+  const { ks_distance, group_distance, ...same } = input?.thresholds ?? {};
+  const given: Readonly<Record<string, number | Group | undefined>> = {
+    ...same,
+    ks: { distance: ks_distance },
+    group: { distance: group_distance },
   };
+  const merged = Object.entries(thresholds).map(([name, usual]) => [
+    name,
+    merge(name, usual, given[name]),
+  ]);
   return {
-    thresholds: {
-      ...thresholds,
-      ...merged,
-      min_rows: given?.min_rows ?? thresholds.min_rows,
-      importance: given?.importance ?? thresholds.importance,
-      pooled_periods: given?.pooled_periods ?? thresholds.pooled_periods,
-      ks: { distance: given?.ks_distance ?? thresholds.ks.distance },
-      group: { distance: given?.group_distance ?? thresholds.group.distance },
-      coverage: {
-        ...thresholds.coverage,
-        warn: given?.coverage?.warn ?? thresholds.coverage.warn,
-        unknown: given?.coverage?.unknown ?? thresholds.coverage.unknown,
-      },
-    },
+    thresholds: Object.fromEntries(merged) as Thresholds, // the names are those of the defaults
     maxModelAgeDays: input?.max_model_age_days,
     coolDownDays: input?.cool_down_days ?? 0,
   };
 }
 
-type BandName =
-  | "psi"
-  | "cusum"
-  | "missing_share_change"
-  | "out_of_range_share"
-  | "auc_drop"
-  | "calibration_shift"
-  | "association"
-  | "rows_ratio"
-  | "unseen_share_rise"
-  | "duplicate_share"
-  | "zero_share_rise";
+type Group = Readonly<Record<string, number | undefined>>;
 
-function merge<Name extends BandName>(
-  name: Name,
-  given: { warn?: number | undefined; fail?: number | undefined } | undefined,
-): Thresholds[Name] {
-  const known = thresholds[name];
-  const { warn = known.warn, fail = known.fail } = given ?? {};
-  if (warn > fail) {
-    throw new UsageError(
-      `Cannot use monitoring.thresholds.${name} in variants.yaml: it warns at ${warn} and fails at ${fail}; expected warn to be at most fail`,
-    );
-  }
-  return { ...known, warn, fail };
+/** Returns a number, or a group of them, with what is given in its place. */
+function merge(
+  name: string,
+  usual: number | Group,
+  given: number | Group | undefined,
+): number | Group {
+  if (typeof given !== "object") return given ?? usual;
+  const own = Object.entries(given).filter(([, each]) => each !== undefined);
+  const all: Group = {
+    ...(typeof usual === "object" ? usual : {}),
+    ...Object.fromEntries(own),
+  };
+  const { warn = -Infinity, fail = Infinity } = all;
+  if (warn <= fail) return all;
+  throw new UsageError(
+    `Cannot use monitoring.thresholds.${name} in variants.yaml: it warns at ${warn} and fails at ${fail}; expected warn to be at most fail`,
+  );
 }

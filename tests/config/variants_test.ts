@@ -1,10 +1,12 @@
 import {
   deepStrictEqual,
   match,
+  ok,
   strictEqual,
   throws,
 } from "node:assert/strict";
 import { UsageError } from "../../lib/base/errors.ts";
+import { thresholds } from "../../lib/config/monitoring.ts";
 import { toVariants } from "../../lib/config/variants.ts";
 import { parseYaml } from "../../lib/base/yaml.ts";
 
@@ -175,6 +177,30 @@ Deno.test("toVariants() names the position of invalid values", () => {
     "variants: [{ recipe: { onehot: [] } }]",
     /\[0\]\.recipe\.onehot/,
   );
+});
+
+Deno.test("every threshold that editors offer is applied, and all others stay", async () => {
+  const file = new URL("../../variants.schema.json", import.meta.url);
+  const { properties } = JSON.parse(await Deno.readTextFile(file))
+    .properties.monitoring.properties.thresholds;
+  const names = Object.keys(properties);
+  ok(names.length > 15);
+  for (const name of names) {
+    const parts = properties[name].properties;
+    const given = parts === undefined
+      ? 7
+      : Object.fromEntries(Object.keys(parts).map((part) => [part, 7]));
+    const { listed } = toVariants({
+      monitoring: { thresholds: { [name]: given } },
+      variants: [{}],
+    });
+    const own = /^(.+)_distance$/.exec(name)?.[1];
+    const expected: Record<string, unknown> = { ...thresholds };
+    if (own !== undefined) expected[own] = { distance: 7 };
+    else if (typeof given === "number") expected[name] = given;
+    else expected[name] = { ...Object(expected[name]), ...given };
+    deepStrictEqual(listed[0]!.monitoring.thresholds, expected, name);
+  }
 });
 
 Deno.test("toVariants() uses the column and an underscore if a recipe has no prefix", () => {
