@@ -45,7 +45,10 @@ export async function checkConnection(
         ? { state: "ok", detail: opened.description }
         : await checkServer(opened);
     },
-    login ? remedyFor(login) : {},
+    login && {
+      remedy: psql(login, ` user=${login.user}`),
+      hint: "this must connect; `deno task setup` creates a missing database",
+    },
   );
   if (!database || database.embedded) {
     return { checks: [inUse(connection)], database };
@@ -70,15 +73,14 @@ function inUse(check: Check): Check {
     : check;
 }
 
-function remedyFor(
-  { user, host, port, database }: PostgresSettings,
-): Pick<Finding, "remedy" | "hint"> {
-  return {
-    remedy: `psql ${
-      shellWord(`host=${host} port=${port} dbname=${database} user=${user}`)
-    }`,
-    hint: "this must connect; `deno task setup` creates a missing database",
-  };
+/** Returns the command line that connects to a database. @param more Other parameters of the connection. */
+function psql(
+  { host, port, database }: PostgresSettings,
+  more = "",
+): string {
+  return `psql ${
+    shellWord(`host=${host} port=${port} dbname=${database}${more}`)
+  }`;
 }
 
 async function checkServer(database: Database): Promise<Finding> {
@@ -100,49 +102,52 @@ async function checkTls(
   login: PostgresSettings | undefined,
 ): Promise<Finding> {
   const [row] = await database.query<
-    { ssl: boolean; version: string | null; cipher: string | null }
-  >("select ssl, version, cipher from pg_stat_ssl where pid = pg_backend_pid()");
+    { ssl: boolean; version: string | null }
+  >("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()");
   const mode = login?.sslMode ?? "prefer";
   const isLocal = /^(localhost|127\.[\d.]+|::1)$/.test(login?.host ?? "");
-  if (!row?.ssl) {
-    const detail = `not encrypted (sslmode=${mode})`;
-    return isLocal
-      ? { state: "ok", detail: `${detail}; the server is local` }
-      : { state: "warning", detail, ...strict };
+  const isVerified = row?.ssl && /^verify-/.test(mode);
+  const what = !row?.ssl
+    ? "not encrypted"
+    : `${row.version}, certificate ${isVerified ? "" : "not "}verified`;
+  const detail = `${what} (sslmode=${mode})`;
+  if (isVerified || isLocal) {
+    const remark = row?.ssl ? "" : "; the server is local";
+    return { state: "ok", detail: detail + remark };
   }
-  const isVerified = /^verify-/.test(mode);
-  const detail = `${row.version}, ${
-    isVerified ? "certificate verified" : "certificate not verified"
-  } (sslmode=${mode})`;
-  return isVerified || isLocal
-    ? { state: "ok", detail }
-    : { state: "warning", detail, ...strict };
+  const remedy = "export PGSSLMODE=verify-full";
+  return login?.sslRootCertificate !== undefined
+    ? { state: "warning", detail, remedy }
+    : {
+      state: "warning",
+      detail,
+      remedy: `${remedy} PGSSLROOTCERT=system`,
+      hint:
+        "system trusts public authorities; for a private one, give the path of its certificate in PEM format instead",
+    };
 }
 
-const strict = {
-  remedy: "export PGSSLMODE=verify-full PGSSLROOTCERT=FILE",
-  hint: "FILE is the certificate of the server's authority, in PEM format",
-};
-
-/** Checks MLflow's tables by their `alembic_version` and columns. */
+/** Checks MLflow's tables by their `alembic_version` and columns, and what the login may do with them. */
 export async function checkMlflowTables(
   database: Database | undefined,
-): Promise<Check> {
+  login?: PostgresSettings,
+): Promise<Check[]> {
   const subject = { group, title: "MLflow's tables" } as const;
-  if (!database) return skip(subject, "MLflow's database cannot be used");
-  return await runCheck(subject, async () => {
+  if (!database) return [skip(subject, "MLflow's database cannot be used")];
+  const tables = await runCheck(subject, async () => {
     const schema = await detectSchemaVersion(database);
     const detail = `${describeSchemaVersion(schema)}, head ${schema.head}`;
-    return schema.warning === undefined ? { state: "ok", detail } : {
-      state: "warning",
-      detail: schema.warning,
-    };
+    return schema.warning === undefined
+      ? { state: "ok", detail }
+      : { state: "warning", detail: schema.warning };
   }, { remedy: "deno task setup" });
+  return [tables, ...await checkMlflowRights(database, login)];
 }
 
 /** Checks that all migrations of the prediction tables are applied, and what the login may do with the tables. */
 export async function checkPredictionTables(
   database: Database | undefined,
+  login?: PostgresSettings,
 ): Promise<Check[]> {
   const subject = { group, title: "Prediction tables" } as const;
   if (!database) {
@@ -172,16 +177,17 @@ export async function checkPredictionTables(
   if (database.embedded || tables.state !== "ok") return [tables];
   const rights = await runCheck(
     { group, title: "Login's rights" },
-    () => checkRights(database),
+    () => checkRights(database, login),
   );
   return [tables, rights];
 }
 
 /** Checks what the login may do with MLflow's tables; nothing if there are none. */
-export async function checkMlflowRights(
-  database: Database | undefined,
+async function checkMlflowRights(
+  database: Database,
+  login: PostgresSettings | undefined,
 ): Promise<Check[]> {
-  if (!database || database.embedded) return [];
+  if (database.embedded) return [];
   // The schema check finds a missing table.
   const [found] = await database.query<{ isThere: boolean }>(
     `select bool_and(to_regclass(name) is not null) as "isThere"
@@ -213,23 +219,29 @@ export async function checkMlflowRights(
           detail: `${name} ${
             reads ? "can only read" : "cannot read"
           } MLflow's tables, so predict cannot log its runs`,
-          ...grantWriter(name),
+          ...grantWriter(name, login),
         };
     }),
   ];
 }
 
-/** Returns the command that lets a login store scores. */
-function grantWriter(login: string): Pick<Finding, "remedy" | "hint"> {
+/** Returns the command that lets a user store scores. @param login Undefined if the connection is not known. */
+function grantWriter(
+  user: string,
+  login: PostgresSettings | undefined,
+): Pick<Finding, "remedy" | "hint"> {
   return {
-    remedy: `psql -c ${
-      shellWord(`grant churn_writer to ${quoteIdentifier(login)}`)
+    remedy: `${login ? psql(login) : "psql"} -c ${
+      shellWord(`grant churn_writer to ${quoteIdentifier(user)}`)
     }`,
     hint: "as an administrator of the database",
   };
 }
 
-async function checkRights(database: Database): Promise<Finding> {
+async function checkRights(
+  database: Database,
+  login: PostgresSettings | undefined,
+): Promise<Finding> {
   const [row] = await database.query<
     { name: string; writes: boolean; reads: boolean; creates: boolean }
   >(`
@@ -247,7 +259,7 @@ async function checkRights(database: Database): Promise<Finding> {
       detail: `${name} ${
         reads ? "can only read" : "cannot read"
       } the prediction tables, so predict cannot store scores`,
-      ...grantWriter(name),
+      ...grantWriter(name, login),
     };
   }
   return {
@@ -261,16 +273,13 @@ export async function checkRoles(
   databases: readonly (Database | undefined)[],
 ): Promise<Check[]> {
   const servers = [...new Set(databases)].filter((database) =>
-    database !== undefined && !database.embedded
+    database !== undefined
   );
   if (servers.length === 0) return [];
   return [
     await runCheck({ group, title: "Roles" }, async () => {
-      const missing: string[] = [];
-      for (const database of servers) {
-        missing.push(...await findMissingRoles(database!));
-      }
-      const all = [...new Set(missing)];
+      const missing = await Promise.all(servers.map(findMissingRoles));
+      const all = [...new Set(missing.flat())];
       if (all.length === 0) {
         return { state: "ok", detail: "churn_writer, churn_reader" };
       }

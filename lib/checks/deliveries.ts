@@ -80,7 +80,7 @@ async function checkNewest(
   const open = batches.flatMap(({ period }) =>
     period === undefined || scored.has(period) ? [] : [period]
   );
-  const problems = findProblems({
+  const [problem] = findProblems({
     delivered: open.map((period) => ({
       batch: { period },
       rows: "unknown" as const,
@@ -90,7 +90,6 @@ async function checkNewest(
     choice: everything,
     runs,
   });
-  const [problem] = problems;
   if (problem) {
     return {
       state: "warning",
@@ -109,62 +108,43 @@ async function checkNewest(
     const detail = newest ? `${facts}; ${what}` : what;
     return { state: "warning", detail, remedy: predict };
   }
-  const stale = newest && await findStale(services, batches, { runs });
-  if (stale?.changed) {
-    const detail = `${facts}; ${stale.changed}`;
-    return { state: "warning", detail, remedy: predict };
-  }
-  if (stale?.replaced) {
-    return {
-      state: "warning",
-      detail: `${facts}; ${stale.replaced.detail}`,
-      remedy: `${predict} --period ${stale.replaced.period} --force`,
-    };
-  }
-  if (stale?.sideFile) {
-    return {
-      state: "warning",
-      detail: `${facts}; ${stale.sideFile}`,
-      hint: "correct the side file, or deliver the data again",
-    };
-  }
+  const stale = newest && await findStale(services, batches, { runs, predict });
+  if (stale) return { ...stale, detail: `${facts}; ${stale.detail}` };
   return newest
     ? { state: "ok", detail: facts }
     : { state: "warning", detail: facts, remedy: predict };
 }
 
-/** What is wrong with periods that were scored; at most one of the fields is set. */
-interface Stale {
-  readonly changed?: string;
-  /** A period whose content is what an earlier attempt scored. */
-  readonly replaced?: { readonly detail: string; readonly period: string };
-  readonly sideFile?: string | undefined;
-}
-
-/** Says which scored periods changed since, which one has the content of an earlier attempt again, or why the side file of the newest contradicts it. */
+/** Finds scored periods that changed since, one that has the content of an earlier attempt again, or a side file of the newest that contradicts it; undefined if there are none. */
 async function findStale(
   services: Services,
   batches: readonly InputBatch[],
-  { runs }: { runs: readonly ScoringRun[] },
-): Promise<Stale> {
+  { runs, predict }: { runs: readonly ScoringRun[]; predict: string },
+): Promise<Finding | undefined> {
+  const state = "warning";
   const { changed, same } = await findChanged(services, batches, { runs });
   const [first] = changed;
   if (first) {
-    return {
-      changed: changed.length === 1
-        ? `the data of ${first.period} have changed since then`
-        : `the data of ${changed.length} periods have changed since then, the newest being ${
-          changed.at(-1)?.period
-        }`,
-    };
+    const detail = changed.length === 1
+      ? `the data of ${first.period} have changed since then`
+      : `the data of ${changed.length} periods have changed since then, the newest being ${
+        changed.at(-1)?.period
+      }`;
+    return { state, detail, remedy: predict };
   }
   for (const each of same) {
     const detail = describeReplacement(each);
     if (detail === undefined) continue;
-    return { replaced: { detail, period: each.run.period } };
+    const remedy = `${predict} --period ${each.run.period} --force`;
+    return { state, detail, remedy };
   }
   const [said] = await worthSaying(services, same, { choice: everything });
-  return { sideFile: said?.failure ?? said?.incomplete };
+  const detail = said?.failure ?? said?.incomplete;
+  return detail === undefined ? undefined : {
+    state,
+    detail,
+    hint: "correct the side file, or deliver the data again",
+  };
 }
 
 function ageOf(period: string): string {

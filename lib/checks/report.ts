@@ -31,27 +31,27 @@ export function describeChecks(
   { columns }: { columns: number },
 ): Outcome {
   const code = exitCodeOf(checks);
-  const count = (...states: State[]) =>
-    checks.filter(({ state }) => states.includes(state)).length;
-  const status = code === 2
-    ? "wrong"
-    : code === 75
-    ? "unreachable"
-    : count("warning") > 0
-    ? "warnings"
-    : "ok";
+  const count = (wanted: State) =>
+    checks.filter(({ state }) => state === wanted).length;
+  const counts = {
+    ok: count("ok"),
+    warnings: count("warning"),
+    wrong: count("wrong"),
+    unreachable: count("unreachable"),
+    skipped: count("skipped"),
+  };
+  const { ok, warnings, wrong, unreachable } = counts;
+  const usual = warnings > 0 ? "warnings" : "ok";
+  const status = code === 2 ? "wrong" : code === 75 ? "unreachable" : usual;
+  const summary = [
+    wrong > 0 && `${wrong} wrong`,
+    unreachable > 0 && `${unreachable} unreachable`,
+    warnings > 0 && countOf(warnings, "warning"),
+    `${ok} ok`,
+  ].filter(Boolean).join(", ");
   const width = Math.max(40, Math.min(columns, widest));
   return {
-    report: {
-      status,
-      exit_code: code,
-      ok: count("ok"),
-      warnings: count("warning"),
-      wrong: count("wrong"),
-      unreachable: count("unreachable"),
-      skipped: count("skipped"),
-      checks,
-    },
+    report: { status, exit_code: code, ...counts, checks },
     text: [
       ...groups.flatMap((group) => {
         const own = checks.filter((check) => check.group === group);
@@ -59,12 +59,7 @@ export function describeChecks(
           ? []
           : [group, ...own.flatMap((check) => toLines(check, own, width)), ""];
       }),
-      summarize({
-        wrong: count("wrong"),
-        unreachable: count("unreachable"),
-        warnings: count("warning"),
-        ok: count("ok"),
-      }),
+      `${summary}. Nothing was changed.`,
     ].join("\n"),
     exitCode: code,
   };
@@ -117,16 +112,3 @@ function toAdvice(
 
 /** Indentation of a command that has no room below the title, in characters. */
 const leastIndent = 6;
-
-function summarize(
-  counts: { wrong: number; unreachable: number; warnings: number; ok: number },
-): string {
-  const { wrong, unreachable, warnings, ok } = counts;
-  const parts = [
-    ...wrong > 0 ? [`${wrong} wrong`] : [],
-    ...unreachable > 0 ? [`${unreachable} unreachable`] : [],
-    ...warnings > 0 ? [countOf(warnings, "warning")] : [],
-    `${ok} ok`,
-  ];
-  return `${parts.join(", ")}. Nothing was changed.`;
-}

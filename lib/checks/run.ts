@@ -3,11 +3,9 @@ import type { VariantSettings } from "../config/variants.ts";
 import type { Database } from "../database/database.ts";
 import { findInputs } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
-import type { Check } from "./check.ts";
-import { skip } from "./check.ts";
+import { type Check, skip } from "./check.ts";
 import {
   checkConnection,
-  checkMlflowRights,
   checkMlflowTables,
   checkPredictionTables,
   checkRoles,
@@ -73,7 +71,7 @@ async function checkEmbedded(
   });
   return [
     ...checks,
-    await checkMlflowTables(database),
+    ...await checkMlflowTables(database),
     ...await checkPredictionTables(database),
     ...await checkContents(services, chosen, {
       inputsOf,
@@ -102,8 +100,10 @@ async function checkConfigured(
     }),
   ]);
   const [mlflowTables, predictionTables, roles, contents] = await Promise.all([
-    tracking ? checkMlflow(tracking.database) : [],
-    checkPredictionTables(predictions?.database),
+    tracking
+      ? checkMlflowTables(tracking.database, trackingLogin?.settings)
+      : [],
+    checkPredictionTables(predictions?.database, predictionsLogin?.settings),
     checkRoles([tracking?.database, predictions?.database]),
     checkContents(services, chosen, {
       inputsOf,
@@ -121,14 +121,6 @@ async function checkConfigured(
     ...predictionTables,
     ...roles,
     ...contents,
-  ];
-}
-
-/** Checks MLflow's tables, and what the login may do with them. */
-async function checkMlflow(database: Database | undefined): Promise<Check[]> {
-  return [
-    await checkMlflowTables(database),
-    ...await checkMlflowRights(database),
   ];
 }
 

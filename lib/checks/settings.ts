@@ -1,5 +1,4 @@
 /** Checks the environment and `variants.yaml`. */
-import { messageOf, UsageError } from "../base/errors.ts";
 import { countOf, listSome } from "../base/phrases.ts";
 import {
   type Config,
@@ -12,7 +11,7 @@ import {
   serviceSettings,
 } from "../config/setting-names.ts";
 import { toVariants, type Variants } from "../config/variants.ts";
-import type { Check } from "./check.ts";
+import { type Check, runCheck } from "./check.ts";
 
 const group = "Settings";
 
@@ -41,7 +40,7 @@ export async function checkSettings(
       !unknown.some((each) => each.name === name)
     ),
   );
-  const { config, check } = checkEnvironment(known);
+  const { config, check } = await checkEnvironment(known);
   const { variants, ...listed } = await checkVariants(read);
   return {
     config,
@@ -70,57 +69,46 @@ export async function checkSettings(
   };
 }
 
-function checkEnvironment(
+/** Checks the environment; `config` is undefined if it cannot be used. */
+async function checkEnvironment(
   environment: Environment,
-): { config: Config | undefined; check: Check } {
-  const subject = { group, title: "Environment" } as const;
-  try {
-    const config = loadConfig(environment);
-    parseAlerting(config.alerts);
+): Promise<{ config: Config | undefined; check: Check }> {
+  let config: Config | undefined;
+  const check = await runCheck({ group, title: "Environment" }, () => {
+    const loaded = loadConfig(environment);
+    parseAlerting(loaded.alerts);
+    config = loaded;
     const set = serviceSettings.filter((name) => environment[name]?.trim());
-    const detail = config.embedded
-      ? `no services configured; everything is stored in ${config.home}`
-      : `services configured by ${set.join(", ")}`;
-    return { config, check: { ...subject, state: "ok", detail } };
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    return {
-      config: undefined,
-      check: {
-        ...subject,
-        state: "wrong",
-        detail: messageOf(error),
-        hint: 'docs/reference.md, "Settings", lists all',
-      },
-    };
-  }
+    return Promise.resolve({
+      state: "ok",
+      detail: loaded.embedded
+        ? `no services configured; everything is stored in ${loaded.home}`
+        : `services configured by ${set.join(", ")}`,
+    });
+  }, { hint: 'docs/reference.md, "Settings", lists all' });
+  return { config, check };
 }
 
+/** Checks `variants.yaml`; there are no `variants` if it cannot be used. */
 async function checkVariants(
   read: () => Promise<Variants>,
 ): Promise<{ variants: Variants; check: Check }> {
-  const subject = { group, title: "variants.yaml" } as const;
-  try {
-    const variants = await read();
+  let variants = toVariants({ variants: [] });
+  const check = await runCheck({ group, title: "variants.yaml" }, async () => {
+    variants = await read();
     const titles = variants.listed.map(({ variant }) => variant.title);
-    return {
-      variants,
-      check: {
-        ...subject,
-        state: titles.length > 0 ? "ok" : "warning",
-        detail: titles.length > 0
-          ? `${countOf(titles.length, "variant")}: ${
-            listSome(titles, shownVariants, { separator: "; " })
-          }`
-          : "no variants listed: --all and the schedule score nothing",
-      },
-    };
-  } catch (error) {
-    return {
-      variants: toVariants({ variants: [] }),
-      check: { ...subject, state: "wrong", detail: messageOf(error) },
-    };
-  }
+    const named = listSome(titles, shownVariants, { separator: "; " });
+    return titles.length > 0
+      ? {
+        state: "ok",
+        detail: `${countOf(titles.length, "variant")}: ${named}`,
+      }
+      : {
+        state: "warning",
+        detail: "no variants listed: --all and the schedule score nothing",
+      };
+  });
+  return { variants, check };
 }
 
 /** Variants that are named; further ones are counted. */

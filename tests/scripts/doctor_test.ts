@@ -528,9 +528,12 @@ testWithPython(
         "Databases: Login's rights": "warning",
         "Databases: Roles": "warning",
       });
-      match(
-        find(found, "Databases: Login's rights").detail,
-        /analyst can only read/,
+      const rights = find(found, "Databases: Login's rights");
+      match(rights.detail, /analyst can only read/);
+      const { host, port } = postgres;
+      strictEqual(
+        rights.remedy,
+        `psql 'host=${host} port=${port} dbname=predictions' -c 'grant churn_writer to analyst'`,
       );
       await rotateSecret(moto, "predictions", {
         ...login,
