@@ -2,7 +2,6 @@
 import { toCandidate } from "../lib/registration/candidate.ts";
 import { readCandidateFiles } from "../lib/registration/candidate-files.ts";
 import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
-import { dayOf } from "../lib/base/flag-value.ts";
 import { logModelCommand } from "../lib/cli/commands.ts";
 import { registerCandidate } from "../lib/registration/log.ts";
 import {
@@ -22,6 +21,7 @@ import {
   sourceTags,
   trainingDateTags,
 } from "../lib/mlflow/tags.ts";
+import { parseDay } from "../lib/config/periods.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
 type LogModelFlags = Partial<FlagValues<typeof logModelCommand.flags>>;
@@ -49,7 +49,7 @@ export async function logModel(
   const alias = aliasOf(flags.alias);
   const stage = stageOf(flags.stage);
   const { "training-date": day, force = false } = flags;
-  const trainingDay = day === undefined ? undefined : dayOf(day);
+  const trainingDay = day === undefined ? undefined : parseDay(day);
   const mlflow = await services.mlflow();
   const experiment = await services.withRetry(
     "find the experiment",

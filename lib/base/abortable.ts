@@ -24,15 +24,20 @@ export async function* abortable<T>(
   source: AsyncIterable<T> | Iterable<T>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T, undefined> {
-  const items = toAsyncIterator(source);
+  const items = Symbol.asyncIterator in source
+    ? source[Symbol.asyncIterator]()
+    : source[Symbol.iterator]();
   try {
     for (;;) {
-      const next = await settledOrAborted(items.next(), signal);
+      const next = await settledOrAborted(
+        Promise.resolve(items.next()),
+        signal,
+      );
       if (next.done) return;
       yield next.value;
     }
   } finally {
-    items.return?.()?.catch(() => {});
+    Promise.resolve(items.return?.()).catch(() => {});
   }
 }
 
@@ -70,16 +75,4 @@ export async function withinTime<T>(ms: number, work: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function toAsyncIterator<T>(
-  items: AsyncIterable<T> | Iterable<T>,
-): AsyncIterator<T> {
-  return Symbol.asyncIterator in items
-    ? items[Symbol.asyncIterator]()
-    : toGenerator(items);
-}
-
-async function* toGenerator<T>(items: Iterable<T>): AsyncGenerator<T> {
-  yield* items;
 }

@@ -1,4 +1,4 @@
-/** Parses flag values as numbers, dates and lists of words. */
+/** Parses flag values as numbers and lists of words. */
 import { UsageError } from "./errors.ts";
 
 /**
@@ -20,18 +20,6 @@ export function toCount(
     `Cannot use --${flag} "${text}": expected a ${
       integer ? "whole " : ""
     }number, ${most === Infinity ? "0 or greater" : `0 to ${most}`}`,
-  );
-}
-
-/** Validates a flag value as a date such as 2026-11-16 and returns it. @throws {UsageError} If it is not a calendar date. */
-export function dayOf(text: string): string {
-  const time = new Date(`${text}T00:00:00Z`);
-  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text) &&
-    !Number.isNaN(time.getTime()) &&
-    time.toISOString().startsWith(text);
-  if (isDay) return text;
-  throw new UsageError(
-    `Cannot use the day "${text}": expected a date such as 2026-11-16`,
   );
 }
 

@@ -91,10 +91,4 @@ export function startRequest(
 }
 
 /** A log that prints nothing. */
-export const noLog: Log = {
-  error: () => {},
-  warn: () => {},
-  info: () => {},
-  verbose: () => {},
-  progress: () => noProgress,
-};
+export const noLog: Log = toLog("quiet", () => {});

@@ -60,6 +60,14 @@ export function parsePeriod(text: string, flag: string): Period {
   );
 }
 
+/** Validates the value of a flag as a day such as 2026-11-16 and returns it. @throws {UsageError} If it is none. */
+export function parseDay(text: string): Period {
+  if (toPeriod(text) === text) return text;
+  throw new UsageError(
+    `Cannot use the day "${text}": expected a date such as 2026-11-16`,
+  );
+}
+
 /** Returns the day of a date in UTC. */
 export function toDay(date: Date): Period {
   return date.toISOString().slice(0, 10);
