@@ -7,6 +7,7 @@
 import type { Environment } from "../config/environment.ts";
 import { oneLine } from "../base/printable.ts";
 import { shellWord } from "../config/variant.ts";
+import { testedMlflow } from "../mlflow/tested.ts";
 import {
   greeting,
   linesOf,
@@ -62,9 +63,6 @@ except ProcessLookupError:
     pass
 sys.exit(code)
 `.trim();
-
-/** The release that is known to end the processes that it starts. */
-const cleanRelease = "3.17.2";
 
 /** How long the server may take to end, in milliseconds. */
 const graceMs = 10_000;
@@ -230,8 +228,8 @@ async function chooseProgram(
       ? "if a module is missing, `pip install psycopg2-binary boto3` adds it"
       : `the database belongs to MLflow ${version}: ${install}`,
   });
-  const isUsual = installed === version && installed === cleanRelease;
-  if (isUsual) return own();
+  // The tested release is known to end the processes that it starts.
+  if (installed === version && installed === testedMlflow) return own();
   if (hasUv) {
     return {
       name: "uvx",

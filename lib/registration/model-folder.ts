@@ -18,6 +18,7 @@ import {
 } from "../mlflow/model-folder/read.ts";
 import type { Model } from "../model/mod.ts";
 import { scoreOutput } from "../mlflow/model-folder/signature.ts";
+import { testedMlflow } from "../mlflow/tested.ts";
 import { toRecorded } from "../rows/recipe.ts";
 
 /** Where a model is logged. */
@@ -36,8 +37,6 @@ export interface ModelFolder {
   readonly description: ModelDescription;
 }
 
-/** The MLflow version in `requirements.txt`; the tests load models with it. */
-const mlflowVersion = "3.17.2";
 const onnxVersion = "1.23.2";
 /** LightGBM's files do not record the release that wrote them; this release reads all formats that this project reads. */
 const lightgbmVersion = "4.7.0";
@@ -65,7 +64,7 @@ export function toModelFolder(
     native: graphs.loadsInPython ? native : undefined,
     onnxVersion,
     hasColumnGraph: !graphs.loadsInPython,
-    mlflowVersion,
+    mlflowVersion: testedMlflow,
   };
   const texts = {
     ...toInputExample(names, { rows: example.rows }),

@@ -3,12 +3,13 @@ import { dirname, resolve } from "node:path";
 import { InputError } from "../base/errors.ts";
 import type { TlsSettings } from "../config/postgres-uri.ts";
 import { detectSchemaVersion } from "../mlflow/schema-version.ts";
+import { testedMlflow } from "../mlflow/tested.ts";
 import { trackingSettings } from "./connections.ts";
 import type { Services } from "./services.ts";
 
 /** What MLflow's server needs; disposal closes the copy. */
 export interface MlflowUi extends AsyncDisposable {
-  /** The release of MLflow that the database belongs to. */
+  /** The release of MLflow that the database belongs to; the newest that is tested if its release is not known. */
   readonly version: string;
   /** Environment variables of the server, secrets included. */
   readonly environment: Readonly<Record<string, string>>;
@@ -17,9 +18,6 @@ export interface MlflowUi extends AsyncDisposable {
   /** True if other commands must wait until it is closed. */
   readonly blocks: boolean;
 }
-
-/** The release whose server is used for a database of an unknown one: the newest that is tested. */
-const newest = "3.17.2";
 
 /** Connections that MLflow may open at once: each of its two stores has at most 15. */
 const mostClients = 100;
@@ -55,7 +53,7 @@ export async function prepareMlflowUi(
       "Cannot serve MLflow's UI: an MLflow server is configured, which has its own",
     );
   }
-  const { mlflowVersion = newest, warning } = await detectSchemaVersion(
+  const { mlflowVersion = testedMlflow, warning } = await detectSchemaVersion(
     database,
   );
   if (warning) services.log.warn(warning);
