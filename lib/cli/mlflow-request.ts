@@ -2,6 +2,8 @@
  * What `mlflow` asks of the launcher, and what the launcher answers: the command
  * may start no program, and the launcher opens no service.
  */
+import { InputError, UsageError } from "../base/errors.ts";
+import type { StandardOutput } from "./program.ts";
 
 /** Variables that a request may set for MLflow; all others are the user's. */
 const mlflowVariables = [
@@ -17,15 +19,14 @@ const mlflowVariables = [
   "PGSSLROOTCERT",
 ] as const;
 
-/** A variable of {@linkcode mlflowVariables}. */
-export type MlflowVariable = typeof mlflowVariables[number];
-
 /** Asks for an MLflow server. */
 export interface MlflowRequest {
   /** The release of MLflow that the database belongs to, such as 3.17.2. */
   readonly version: string;
   /** May contain secrets, which therefore appear on no command line. */
-  readonly environment: Readonly<Partial<Record<MlflowVariable, string>>>;
+  readonly environment: Readonly<
+    Partial<Record<typeof mlflowVariables[number], string>>
+  >;
 }
 
 /** Says that the server did not start, or has ended. */
@@ -44,9 +45,41 @@ const mark = "\u0002mlflow ";
  */
 export const greeting = "ready";
 
-/** Returns a request as one line. */
-export function writeRequest(request: MlflowRequest): string {
-  return `${mark}${JSON.stringify(request)}\n`;
+/**
+ * Waits for the launcher's first line, for at most ten seconds, and returns the
+ * function with which the command asks it for a server. That one never returns:
+ * it throws when the server or the launcher has ended, an {@linkcode InputError},
+ * or a {@linkcode UsageError} if no MLflow is installed.
+ *
+ * @throws {UsageError} If the script was started without the launcher, which alone may start MLflow.
+ */
+export async function meetLauncher(
+  stdout: StandardOutput,
+): Promise<(request: MlflowRequest) => Promise<never>> {
+  const refusal = new UsageError(
+    "Cannot start MLflow from this script; run `deno task mlflow`",
+  );
+  if (Deno.stdin.isTerminal() || stdout.isTerminal) throw refusal;
+  const lines = linesOf(Deno.stdin.readable);
+  const first = await Promise.race([
+    lines.next(),
+    new Promise<void>((resolve) => setTimeout(resolve, 10_000)),
+  ]);
+  if (!first || first.value !== greeting) throw refusal;
+  return async ({ version, environment }) => {
+    const request = `${mark}${JSON.stringify({ version, environment })}\n`;
+    // As bytes: it may contain a password, which would be removed from a text.
+    await stdout.write(new TextEncoder().encode(request));
+    const { value } = await lines.next();
+    if (value === undefined) {
+      throw new InputError("Stopped: the launcher has ended");
+    }
+    const { exitCode, message }: { exitCode?: unknown; message?: unknown } =
+      JSON.parse(value);
+    throw exitCode === 2
+      ? new UsageError(String(message))
+      : new InputError(String(message));
+  };
 }
 
 /**
@@ -56,7 +89,7 @@ export function writeRequest(request: MlflowRequest): string {
  * import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
  *
  * const request = { version: "3.17.2", environment: { PGPASSWORD: "x" } };
- * deepStrictEqual(readRequest(writeRequest(request).trimEnd()), request);
+ * deepStrictEqual(readRequest(`\u0002mlflow ${JSON.stringify(request)}`), request);
  * strictEqual(readRequest("done"), undefined);
  * throws(() => readRequest('\u0002mlflow {"version":"3.17.2","environment":{"PATH":"/tmp"}}'), TypeError);
  * ```
@@ -81,13 +114,6 @@ export function readRequest(line: string): MlflowRequest | undefined {
 /** Returns an end as one line. */
 export function writeEnd(end: MlflowEnd): string {
   return `${JSON.stringify(end)}\n`;
-}
-
-/** Returns the end in a line of the launcher's. */
-export function readEnd(line: string): MlflowEnd {
-  const { exitCode, message }: { exitCode?: unknown; message?: unknown } = JSON
-    .parse(line);
-  return { exitCode: exitCode === 2 ? 2 : 1, message: String(message) };
 }
 
 /** Yields the lines of a stream without their line feeds; the last one may have had none. */

@@ -29,3 +29,18 @@ export function toFreePort(text: string): number {
   }
   return port;
 }
+
+/** Waits until a program listens on the port, or the signal aborts. */
+export async function untilListening(
+  port: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
