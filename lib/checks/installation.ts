@@ -1,7 +1,7 @@
 /** Checks the machine: Deno, and the folder of the embedded store and the cache. */
 import { dirname, resolve } from "node:path";
 import { statfs } from "node:fs/promises";
-import { type Check, runCheck } from "./check.ts";
+import { type Check, type Finding, runCheck } from "./check.ts";
 
 const group = "Installation";
 
@@ -39,7 +39,7 @@ export async function checkInstallation(
 }
 
 /** Compares a version of Deno with the tested one. */
-function checkDeno(found: string) {
+function checkDeno(found: string): Finding {
   const [major = 0, minor = 0] = numbersOf(found);
   const [testedMajor = 0, testedMinor = 0] = numbersOf(testedDeno);
   const remedy = `deno upgrade ${testedDeno}`;
@@ -48,36 +48,36 @@ function checkDeno(found: string) {
       state: "wrong",
       detail: `${found} is too old; the tests run with ${testedDeno}`,
       remedy,
-    } as const;
+    };
   }
   const isTested = major === testedMajor && minor >= testedMinor;
-  return isTested ? { state: "ok", detail: found } as const : {
+  return isTested ? { state: "ok", detail: found } : {
     state: "warning",
     detail: `${found} is not tested; the tests run with ${testedDeno}`,
     remedy,
-  } as const;
+  };
 }
 
 function numbersOf(version: string): number[] {
   return version.split(".").map(Number);
 }
 
-async function checkDisk(home: string) {
+async function checkDisk(home: string): Promise<Finding> {
   const folder = await existingAbove(home);
   if (folder === undefined) {
     return {
       state: "skipped",
       detail: `not checked: ${home} (CHURN_HOME) does not exist yet`,
-    } as const;
+    };
   }
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   const detail = `${(free / 1e9).toFixed(1)} GB free for ${home} (CHURN_HOME)`;
-  return free >= fewBytes ? { state: "ok", detail } as const : {
+  return free >= fewBytes ? { state: "ok", detail } : {
     state: "warning",
     detail,
     hint: "free space, or set CHURN_HOME to a folder on another disk",
-  } as const;
+  };
 }
 
 /** Returns the folder, or the nearest one above it that exists; undefined if that may not be read. */

@@ -96,19 +96,17 @@ export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {
 
 function toJob(settings: VariantSettings): MatrixJob {
   const { variant, files } = settings;
-  const given = (["model", "features", "sample", "evaluation"] as const)
-    .map((flag) => [flag, files[flag]] as const)
-    .filter((entry): entry is [typeof entry[0], string] =>
-      entry[1] !== undefined
-    );
+  const { model, features, sample, evaluation } = files;
+  const given = Object.entries({ model, features, sample, evaluation });
   return {
     title: variant.title,
     key: variant.key,
     slug: variant.key.replaceAll("/", "."), // parts of a variant contain no dots
     flags: variant.flags,
-    features: files.features,
-    files: given.map(([flag, path]) => `--${flag} ${localPath(variant, path)}`)
-      .join(" "),
+    features,
+    files: given.flatMap(([flag, path]) =>
+      path === undefined ? [] : [`--${flag} ${localPath(variant, path)}`]
+    ).join(" "),
   };
 }
 

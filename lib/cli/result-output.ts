@@ -14,18 +14,12 @@ import {
   uniqueNames,
 } from "../rows/result.ts";
 import { openLocal } from "../storage/local.ts";
+import type { queryCommand } from "./commands.ts";
+import type { FlagValues } from "./flags.ts";
 import type { Context } from "./program.ts";
 
 /** Rows that a table in a terminal shows unless `--limit` says otherwise. */
 const terminalRows = 1_000;
-
-/** Flags that say how a result is written. */
-export interface ResultFlags {
-  readonly format?: string | undefined;
-  readonly output?: string | undefined;
-  readonly limit?: string | undefined;
-  readonly json?: boolean | undefined;
-}
 
 /** How a result is written. */
 export interface ResultOptions {
@@ -45,7 +39,7 @@ export interface ResultOptions {
  * @throws {UsageError} If a flag has a wrong value, or Parquet would be written to a terminal.
  */
 export function toResultOptions(
-  flags: ResultFlags,
+  flags: FlagValues<typeof queryCommand.flags>,
   { stdout }: Pick<Context, "stdout">,
 ): ResultOptions {
   const { output, json = false } = flags;

@@ -2,7 +2,7 @@
 import { UsageError } from "../base/errors.ts";
 import * as v from "../base/schema.ts";
 import { type PathPattern, toPathPattern } from "./periods.ts";
-import { text } from "./recipe.ts";
+import { columnName, text } from "./recipe.ts";
 
 /** A table or view in the predictions database. */
 export interface OutcomeTable {
@@ -34,14 +34,6 @@ export interface OutcomeSettings {
 
 const wholeDays = "a whole number of days";
 const threshold = "a probability from 0 to 1";
-const column = "the name of a column";
-
-function columnKey(words: string) {
-  return v.optionalKey(
-    v.pipe(v.string(column), v.minLength(1, column)),
-    words,
-  );
-}
 
 /** The schema of the setting. */
 export const outcomesSchema = v.mapping({
@@ -61,19 +53,24 @@ export const outcomesSchema = v.mapping({
       "Days from the first day of a period until its outcomes are known: 28 for no bet in the four weeks from that day on.",
     ),
   ),
-  period_column: columnKey(
+  period_column: v.optionalKey(
+    columnName,
     "Column with the period that an outcome belongs to: a day or an ISO week, as predict names it.",
   ),
-  as_of_column: columnKey(
+  as_of_column: v.optionalKey(
+    columnName,
     "Column with the day on which an outcome was known. Rows from before a period's outcomes are mature are not used for it.",
   ),
-  label: columnKey(
+  label: v.optionalKey(
+    columnName,
     "Column of the outcome: 0, 1, false, true, or null while unknown. By default the variant's label.",
   ),
-  id_column: columnKey(
+  id_column: v.optionalKey(
+    columnName,
     "Column of the player's id. By default the variant's id_column.",
   ),
-  duration_column: columnKey(
+  duration_column: v.optionalKey(
+    columnName,
     "Column with the time until the player churned, or until the observation ended without churn; with it the C-index is measured.",
   ),
   threshold: v.optionalKey(

@@ -11,7 +11,8 @@ const column = "the name of a column";
 export const finiteNumber = v.pipe(v.number(), v.finite("a number"));
 const share = "error, none, or a share from 0 to 1";
 
-const columnName = v.pipe(v.string(column), v.minLength(1, column));
+/** The schema of the name of a column. */
+export const columnName = v.pipe(v.string(column), v.minLength(1, column));
 
 /** Returns the schema of the name of a column. */
 function columnKey(words: string) {
