@@ -1,7 +1,7 @@
 /** The command line of every command: its name, its flags and their `--help` texts. */
 import { stages } from "../mlflow/validation.ts";
 import { shells } from "./completion/task.ts";
-import type { Command, Flag } from "./flags.ts";
+import { type Command, listFlag, switchFlag, textFlag } from "./flags.ts";
 
 const read = { use: "read" } as const;
 
@@ -9,69 +9,50 @@ const read = { use: "read" } as const;
 const usualAliases = ["champion", "challenger"] as const;
 
 const variantFlags = {
-  geography: {
-    kind: "text",
-    value: "G",
+  geography: textFlag("G", "the variant's geography, such as US", {
     values: "geography",
-    help: "the variant's geography, such as US",
-  },
-  company: {
-    kind: "text",
-    value: "C",
+  }),
+  company: textFlag("C", "the variant's company, such as ClientB", {
     values: "company",
-    help: "the variant's company, such as ClientB",
-  },
-  dimension: {
-    kind: "list",
-    value: "NAME=VALUE",
-    help: "a dimension in variants.yaml, such as brand=NJ; also as --brand NJ",
-  },
-} as const satisfies Record<string, Flag>;
+  }),
+  dimension: listFlag(
+    "NAME=VALUE",
+    "a dimension in variants.yaml, such as brand=NJ; also as --brand NJ",
+  ),
+};
 
 const allFlag = {
-  all: { kind: "switch", help: "process every variant in variants.yaml" },
-} as const satisfies Record<string, Flag>;
+  all: switchFlag("process every variant in variants.yaml"),
+};
 
 const retryFlags = {
-  retries: {
-    kind: "text",
-    value: "N",
-    default: "3",
-    watchedDefault: "2",
-    help: "attempts after the first one if a service is unavailable",
-  },
-  "retry-delay": {
-    kind: "text",
-    value: "S",
+  retries: textFlag(
+    "N",
+    "attempts after the first one if a service is unavailable",
+    { default: "3", watchedDefault: "2" },
+  ),
+  "retry-delay": textFlag("S", "mean seconds between attempts", {
     default: "60",
     watchedDefault: "3",
-    help: "mean seconds between attempts",
-  },
-} as const satisfies Record<string, Flag>;
+  }),
+};
 
 const serviceFlags = {
   ...retryFlags,
-  "time-limit": {
-    kind: "text",
-    value: "M",
-    default: "120",
-    help:
-      "minutes after which the command stops and rolls back; 0 for no limit",
-  },
-} as const satisfies Record<string, Flag>;
+  "time-limit": textFlag(
+    "M",
+    "minutes after which the command stops and rolls back; 0 for no limit",
+    { default: "120" },
+  ),
+};
 
 const outputFlags = {
-  json: {
-    kind: "switch",
-    help: "print one JSON object as the last line of stdout",
-  },
-  quiet: { kind: "switch", help: "print only warnings, errors and the result" },
-  verbose: {
-    kind: "switch",
-    help:
-      "also print each step, SQL statement and request with its time; no values, no secrets",
-  },
-} as const satisfies Record<string, Flag>;
+  json: switchFlag("print one JSON object as the last line of stdout"),
+  quiet: switchFlag("print only warnings, errors and the result"),
+  verbose: switchFlag(
+    "also print each step, SQL statement and request with its time; no values, no secrets",
+  ),
+};
 
 /** Flags of `init`. */
 export const initCommand = {
@@ -81,71 +62,52 @@ export const initCommand = {
   changes: ["variants.yaml", "data"],
   flags: {
     ...variantFlags,
-    model: {
-      kind: "text",
-      value: "FILE",
-      help: "your model: XGBoost, LightGBM or ONNX",
+    model: textFlag("FILE", "your model: XGBoost, LightGBM or ONNX", {
       file: { use: "read", beside: ["manifest.json"] },
       ask: "Model file (XGBoost, LightGBM or ONNX):",
-    },
-    sample: {
-      kind: "text",
-      value: "FILE",
-      help:
-        "rows like those to score, in any format: CSV, Parquet, JSON Lines, …",
-      file: read,
-      ask: "File with rows like those to score (CSV, Parquet, JSON Lines, …):",
-    },
-    evaluation: {
-      kind: "text",
-      value: "FILE",
-      help: "labelled rows for metrics (the sample, if it has the label)",
-      file: read,
-    },
-    features: {
-      kind: "text",
-      value: "FILE",
-      help: "feature names, a JSON array, for a model without names",
-      file: read,
-    },
-    "id-column": {
-      kind: "text",
-      value: "COLUMN",
-      help: "column that identifies a row, or none",
-    },
-    label: {
-      kind: "text",
-      value: "COLUMN",
-      help: "column with the outcome, 1 or 0, or none",
-    },
-    inputs: {
-      kind: "text",
-      value: "PATTERN",
-      help: "files to score, below the variant's prefix, usually with {period}",
-    },
-    entity: {
-      kind: "text",
-      value: "NOUN",
-      help: "what a row is about, such as machine (from the id column)",
-    },
-    outcome: {
-      kind: "text",
-      value: "NOUN",
-      help: "what the label 1 means, such as failure (from the label)",
-    },
-    "positive-class": {
-      kind: "text",
-      value: "CLASS",
-      help: "for ONNX: the class whose probability is the score",
-    },
-    replace: {
-      kind: "switch",
-      help: "replace the variant's entry and files if they exist",
-    },
-    yes: { kind: "switch", help: "ask nothing and take the proposals" },
+    }),
+    sample: textFlag(
+      "FILE",
+      "rows like those to score, in any format: CSV, Parquet, JSON Lines, …",
+      {
+        file: read,
+        ask:
+          "File with rows like those to score (CSV, Parquet, JSON Lines, …):",
+      },
+    ),
+    evaluation: textFlag(
+      "FILE",
+      "labelled rows for metrics (the sample, if it has the label)",
+      { file: read },
+    ),
+    features: textFlag(
+      "FILE",
+      "feature names, a JSON array, for a model without names",
+      { file: read },
+    ),
+    "id-column": textFlag("COLUMN", "column that identifies a row, or none"),
+    label: textFlag("COLUMN", "column with the outcome, 1 or 0, or none"),
+    inputs: textFlag(
+      "PATTERN",
+      "files to score, below the variant's prefix, usually with {period}",
+    ),
+    entity: textFlag(
+      "NOUN",
+      "what a row is about, such as machine (from the id column)",
+    ),
+    outcome: textFlag(
+      "NOUN",
+      "what the label 1 means, such as failure (from the label)",
+    ),
+    "positive-class": textFlag(
+      "CLASS",
+      "for ONNX: the class whose probability is the score",
+    ),
+    replace: switchFlag("replace the variant's entry and files if they exist"),
+    yes: switchFlag("ask nothing and take the proposals"),
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `setup`. */
 export const setupCommand = {
@@ -153,7 +115,7 @@ export const setupCommand = {
   summary:
     "Creates MLflow's database, the prediction tables, and a variant's experiment. A second run changes nothing.",
   flags: { ...variantFlags, ...allFlag, ...serviceFlags, ...outputFlags },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `move`. */
 export const moveCommand = {
@@ -161,7 +123,7 @@ export const moveCommand = {
   summary:
     "Copies the embedded store to the configured services: runs, registry, scores and artifacts. The embedded store stays as it is.",
   flags: { ...serviceFlags, ...outputFlags },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `log-model`. */
 export const logModelCommand = {
@@ -171,73 +133,51 @@ export const logModelCommand = {
   flags: {
     ...variantFlags,
     ...allFlag,
-    model: {
-      kind: "text",
-      value: "URI",
-      help: "model file to use instead of the variant's own",
+    model: textFlag("URI", "model file to use instead of the variant's own", {
       file: { use: "read", beside: ["manifest.json"] },
-    },
-    features: {
-      kind: "text",
-      value: "URI",
-      help: "feature names file to use instead of the variant's own",
-      file: read,
-    },
-    sample: {
-      kind: "text",
-      value: "URI",
-      help: "sample of rows to use instead of the variant's own",
-      file: read,
-    },
-    evaluation: {
-      kind: "text",
-      value: "URI",
-      help: "labelled set to use instead of the variant's own",
-      file: read,
-    },
-    encoded: {
-      kind: "text",
-      value: "URI",
-      help:
-        "sample as pandas encoded it for training, which must be equal to ours",
-      file: read,
-    },
-    label: {
-      kind: "text",
-      value: "COLUMN",
-      help: "outcome column in the labelled set",
-    },
-    scores: {
-      kind: "text",
-      value: "COLUMN",
-      help:
-        "column of the sample with the library's scores, which must be ours",
-    },
-    "training-date": {
-      kind: "text",
-      value: "DAY",
-      help: "training date of the model, such as 2026-11-16",
-    },
-    alias: {
-      kind: "text",
-      value: "NAME",
+    }),
+    features: textFlag(
+      "URI",
+      "feature names file to use instead of the variant's own",
+      { file: read },
+    ),
+    sample: textFlag(
+      "URI",
+      "sample of rows to use instead of the variant's own",
+      { file: read },
+    ),
+    evaluation: textFlag(
+      "URI",
+      "labelled set to use instead of the variant's own",
+      { file: read },
+    ),
+    encoded: textFlag(
+      "URI",
+      "sample as pandas encoded it for training, which must be equal to ours",
+      { file: read },
+    ),
+    label: textFlag("COLUMN", "outcome column in the labelled set"),
+    scores: textFlag(
+      "COLUMN",
+      "column of the sample with the library's scores, which must be ours",
+    ),
+    "training-date": textFlag(
+      "DAY",
+      "training date of the model, such as 2026-11-16",
+    ),
+    alias: textFlag("NAME", "alias to assign to the version", {
       values: usualAliases,
-      help: "alias to assign to the version",
-    },
-    stage: {
-      kind: "text",
-      value: "NAME",
+    }),
+    stage: textFlag("NAME", "stage to assign to the version", {
       values: stages,
-      help: "stage to assign to the version",
-    },
-    force: {
-      kind: "switch",
-      help: "log the model even if it is identical to the newest version",
-    },
+    }),
+    force: switchFlag(
+      "log the model even if it is identical to the newest version",
+    ),
     ...serviceFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `promote`. */
 export const promoteCommand = {
@@ -246,100 +186,76 @@ export const promoteCommand = {
     "Moves an alias and a stage to a version, archives other versions in the stage, and records the promotion.",
   flags: {
     ...variantFlags,
-    version: { kind: "text", value: "N", help: "version to promote" },
-    alias: {
-      kind: "text",
-      value: "NAME",
-      values: usualAliases,
-      help: "alias to move (champion; none if only --stage is given)",
-    },
-    stage: {
-      kind: "text",
-      value: "NAME",
-      values: stages,
-      help: "stage to move (Production; none if only another alias is given)",
-    },
+    version: textFlag("N", "version to promote"),
+    alias: textFlag(
+      "NAME",
+      "alias to move (champion; none if only --stage is given)",
+      { values: usualAliases },
+    ),
+    stage: textFlag(
+      "NAME",
+      "stage to move (Production; none if only another alias is given)",
+      { values: stages },
+    ),
     ...serviceFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags that say what `predict` scores, with which model, and where the scores go. */
 const scoringFlags = {
-  "model-uri": {
-    kind: "text",
-    value: "URI",
-    help: "models:/NAME/Production, /3, /latest or models:/NAME@alias",
-  },
-  input: {
-    kind: "list",
-    value: "URI",
-    help:
-      "data to score instead: s3:// or a file, may contain *; several are one batch",
-    file: read,
-  },
-  period: {
-    kind: "text",
-    value: "P",
-    help:
-      "score this period only, or the period of --input: 2026-11-23 or 2026-W48",
-  },
-  from: {
-    kind: "text",
-    value: "P",
-    help: "score the periods from this one on",
-  },
-  to: { kind: "text", value: "P", help: "score the periods up to this one" },
-  output: {
-    kind: "text",
-    value: "PLACE",
-    values: ["postgres"],
-    help: "postgres, or a .csv, .jsonl or .parquet file (postgres)",
-    file: { use: "write", except: "postgres" },
-  },
-  "bad-rows": {
-    kind: "text",
-    value: "FILE",
-    help:
-      "write rows that cannot be used to this JSON Lines file, and score the others",
-    file: { use: "write" },
-  },
-  "max-bad-rows": {
-    kind: "text",
-    value: "N|P%",
-    help: "with --bad-rows, how many rows of an input may be bad (no limit)",
-  },
-  engine: {
-    kind: "text",
-    value: "E",
+  "model-uri": textFlag(
+    "URI",
+    "models:/NAME/Production, /3, /latest or models:/NAME@alias",
+  ),
+  input: listFlag(
+    "URI",
+    "data to score instead: s3:// or a file, may contain *; several are one batch",
+    { file: read },
+  ),
+  period: textFlag(
+    "P",
+    "score this period only, or the period of --input: 2026-11-23 or 2026-W48",
+  ),
+  from: textFlag("P", "score the periods from this one on"),
+  to: textFlag("P", "score the periods up to this one"),
+  output: textFlag(
+    "PLACE",
+    "postgres, or a .csv, .jsonl or .parquet file (postgres)",
+    { values: ["postgres"], file: { use: "write", except: "postgres" } },
+  ),
+  "bad-rows": textFlag(
+    "FILE",
+    "write rows that cannot be used to this JSON Lines file, and score the others",
+    { file: { use: "write" } },
+  ),
+  "max-bad-rows": textFlag(
+    "N|P%",
+    "with --bad-rows, how many rows of an input may be bad (no limit)",
+  ),
+  engine: textFlag("E", "auto, trees or onnxruntime", {
     values: ["auto", "trees", "onnxruntime"],
     default: "auto",
-    help: "auto, trees or onnxruntime",
-  },
-  force: {
-    kind: "switch",
-    help:
-      "score data again that was already scored: the chosen periods, or the newest",
-  },
-  "idempotency-key": {
-    kind: "text",
-    value: "KEY",
-    help:
-      "with --force: score a batch again once per key, such as a workflow run's id",
-  },
-  "fail-on": {
-    kind: "text",
-    value: "STATES",
-    values: ["never", "overdue", "incomplete", "overdue,incomplete"],
-    default: "never",
-    help:
-      "overdue, incomplete, both with a comma, or never: what sets exit code 3",
-  },
-  "no-fallback": {
-    kind: "switch",
-    help: "fail if S3 is unavailable, instead of reading the local folder",
-  },
-} as const satisfies Record<string, Flag>;
+  }),
+  force: switchFlag(
+    "score data again that was already scored: the chosen periods, or the newest",
+  ),
+  "idempotency-key": textFlag(
+    "KEY",
+    "with --force: score a batch again once per key, such as a workflow run's id",
+  ),
+  "fail-on": textFlag(
+    "STATES",
+    "overdue, incomplete, both with a comma, or never: what sets exit code 3",
+    {
+      values: ["never", "overdue", "incomplete", "overdue,incomplete"],
+      default: "never",
+    },
+  ),
+  "no-fallback": switchFlag(
+    "fail if S3 is unavailable, instead of reading the local folder",
+  ),
+};
 
 /** Flags of `predict`. */
 export const predictCommand = {
@@ -350,14 +266,13 @@ export const predictCommand = {
     ...variantFlags,
     ...allFlag,
     ...scoringFlags,
-    "dry-run": {
-      kind: "switch",
-      help: "print the plan and try it: score without storing or logging",
-    },
+    "dry-run": switchFlag(
+      "print the plan and try it: score without storing or logging",
+    ),
     ...serviceFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `plan`: those of `predict`. A person waits for it, so that it is not tried again by default. */
 export const planCommand = {
@@ -372,7 +287,7 @@ export const planCommand = {
     retries: { ...retryFlags.retries, default: "0", watchedDefault: "0" },
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `monitor`. */
 export const monitorCommand = {
@@ -383,52 +298,41 @@ export const monitorCommand = {
   flags: {
     ...variantFlags,
     ...allFlag,
-    outcomes: {
-      kind: "text",
-      value: "URI",
-      help:
-        "rows with id and label: s3:// or a file (outcomes in variants.yaml)",
-      file: read,
-    },
-    challenger: {
-      kind: "text",
-      value: "V",
-      help:
-        "alias or version to measure on the same outcomes (challenger in variants.yaml)",
-    },
-    run: {
-      kind: "text",
-      value: "N",
-      help: "scoring run to monitor, to which the outcomes belong (the newest)",
-    },
-    period: {
-      kind: "text",
-      value: "P",
-      help: "monitor the run of this period, such as 2026-11-16 or 2026-W47",
-    },
-    "as-of": {
-      kind: "text",
-      value: "P",
-      help: "monitor the run of the newest period up to this one",
-    },
-    report: {
-      kind: "text",
-      value: "DIR",
-      help: "folder for the HTML and JSON report (CHURN_HOME/reports/VARIANT)",
-      file: { use: "write" },
-    },
-    "fail-on": {
-      kind: "text",
-      value: "VERDICTS",
-      values: ["never", "data", "drift", "performance"],
-      default: "never",
-      help:
-        "data, drift, performance, several with commas, or never: sets exit code 3",
-    },
+    outcomes: textFlag(
+      "URI",
+      "rows with id and label: s3:// or a file (outcomes in variants.yaml)",
+      { file: read },
+    ),
+    challenger: textFlag(
+      "V",
+      "alias or version to measure on the same outcomes (challenger in variants.yaml)",
+    ),
+    run: textFlag(
+      "N",
+      "scoring run to monitor, to which the outcomes belong (the newest)",
+    ),
+    period: textFlag(
+      "P",
+      "monitor the run of this period, such as 2026-11-16 or 2026-W47",
+    ),
+    "as-of": textFlag(
+      "P",
+      "monitor the run of the newest period up to this one",
+    ),
+    report: textFlag(
+      "DIR",
+      "folder for the HTML and JSON report (CHURN_HOME/reports/VARIANT)",
+      { file: { use: "write" } },
+    ),
+    "fail-on": textFlag(
+      "VERDICTS",
+      "data, drift, performance, several with commas, or never: sets exit code 3",
+      { values: ["never", "data", "drift", "performance"], default: "never" },
+    ),
     ...serviceFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `report`. */
 export const reportCommand = {
@@ -436,16 +340,15 @@ export const reportCommand = {
   summary:
     "Writes one page with the state of every variant, from the stored monitoring results.",
   flags: {
-    output: {
-      kind: "text",
-      value: "FILE",
-      help: "HTML file to write (CHURN_HOME/reports/index.html)",
-      file: { use: "write" },
-    },
+    output: textFlag(
+      "FILE",
+      "HTML file to write (CHURN_HOME/reports/index.html)",
+      { file: { use: "write" } },
+    ),
     ...serviceFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `compare`. */
 export const compareCommand = {
@@ -454,15 +357,11 @@ export const compareCommand = {
     "Compares a candidate with the champion on the labelled set, by the thresholds in variants.yaml; promotes nothing.",
   flags: {
     ...variantFlags,
-    candidate: {
-      kind: "text",
-      value: "URI",
-      help: "candidate version (models:/NAME@challenger)",
-    },
+    candidate: textFlag("URI", "candidate version (models:/NAME@challenger)"),
     ...serviceFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `fetch`. */
 export const fetchCommand = {
@@ -470,43 +369,28 @@ export const fetchCommand = {
   summary: "Downloads a file from the variant's folder in the bucket.",
   flags: {
     ...variantFlags,
-    file: {
-      kind: "text",
-      value: "PATH",
-      help: "path of the file below the variant's prefix",
-    },
-    output: {
-      kind: "text",
-      value: "FILE",
-      help: "local file to write",
-      file: { use: "write" },
-    },
+    file: textFlag("PATH", "path of the file below the variant's prefix"),
+    output: textFlag("FILE", "local file to write", { file: { use: "write" } }),
     ...serviceFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags that say how rows are written. */
 const resultFlags = {
-  format: {
-    kind: "text",
-    value: "F",
-    values: ["table", "csv", "json", "jsonl", "parquet"],
-    help: "table, csv, json, jsonl or parquet (by --output's name, or table)",
-  },
-  output: {
-    kind: "text",
-    value: "FILE",
-    help: "write to this file instead of standard output",
+  format: textFlag(
+    "F",
+    "table, csv, json, jsonl or parquet (by --output's name, or table)",
+    { values: ["table", "csv", "json", "jsonl", "parquet"] },
+  ),
+  output: textFlag("FILE", "write to this file instead of standard output", {
     file: { use: "write" },
-  },
-  limit: {
-    kind: "text",
-    value: "N",
-    help:
-      "most rows; 0 for all (1000 for a table in a terminal, otherwise all)",
-  },
-} as const satisfies Record<string, Flag>;
+  }),
+  limit: textFlag(
+    "N",
+    "most rows; 0 for all (1000 for a table in a terminal, otherwise all)",
+  ),
+};
 
 /** Flags of `query`. */
 export const queryCommand = {
@@ -523,7 +407,7 @@ export const queryCommand = {
     ...serviceFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `history`. */
 export const historyCommand = {
@@ -535,7 +419,7 @@ export const historyCommand = {
     help: "the id as the scored data has it, such as P-ALL-012501",
   },
   flags: { ...variantFlags, ...serviceFlags, ...outputFlags },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `doctor`. */
 export const doctorCommand = {
@@ -544,7 +428,7 @@ export const doctorCommand = {
     "Checks settings, secrets, bucket, databases, registry and data, and says how to correct what is wrong. Changes nothing.",
   flags: { ...variantFlags, ...outputFlags },
   sys: ["statfs"],
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `database`. */
 export const databaseCommand = {
@@ -552,17 +436,14 @@ export const databaseCommand = {
   summary:
     "Serves the embedded database on 127.0.0.1, one client at a time, until Ctrl-C.",
   flags: {
-    port: {
-      kind: "text",
-      value: "N",
+    port: textFlag("N", "port to listen on", {
       default: "5433",
-      help: "port to listen on",
       listens: true,
-    },
+    }),
     ...retryFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `completion`. */
 export const completionCommand = {
@@ -576,7 +457,7 @@ export const completionCommand = {
     values: shells,
   },
   flags: { ...outputFlags },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `mlflow`. */
 export const mlflowCommand = {
@@ -585,17 +466,14 @@ export const mlflowCommand = {
     "Shows MLflow's UI on the configured database, or on a copy of the embedded one, until Ctrl-C.",
   socket: "tmp/mlflow/.s.PGSQL.{port}",
   flags: {
-    port: {
-      kind: "text",
-      value: "N",
+    port: textFlag("N", "port of the UI on 127.0.0.1", {
       default: "5000",
-      help: "port of the UI on 127.0.0.1",
       listens: true,
-    },
+    }),
     ...retryFlags,
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `matrix`. */
 export const matrixCommand = {
@@ -604,31 +482,26 @@ export const matrixCommand = {
     "Prints the GitHub Actions job matrix for the variants in variants.yaml.",
   offline: true,
   flags: {
-    geography: {
-      kind: "text",
-      value: "G",
-      help: 'only variants with this value; "-" for variants without one',
-    },
-    company: {
-      kind: "text",
-      value: "C",
-      help: 'only variants with this value; "-" for variants without one',
-    },
-    dimension: {
-      kind: "list",
-      value: "NAME=VALUE",
-      help:
-        'only variants with this value of a dimension; "-" for those without',
-    },
-    changed: {
-      kind: "text",
-      value: "FILE",
-      help: "only variants whose model file is listed in FILE, one per line",
-      file: read,
-    },
+    geography: textFlag(
+      "G",
+      'only variants with this value; "-" for variants without one',
+    ),
+    company: textFlag(
+      "C",
+      'only variants with this value; "-" for variants without one',
+    ),
+    dimension: listFlag(
+      "NAME=VALUE",
+      'only variants with this value of a dimension; "-" for those without',
+    ),
+    changed: textFlag(
+      "FILE",
+      "only variants whose model file is listed in FILE, one per line",
+      { file: read },
+    ),
     ...outputFlags,
   },
-} as const satisfies Command;
+} satisfies Command;
 
 /** Flags of `summary`. */
 export const summaryCommand = {
@@ -642,7 +515,7 @@ export const summaryCommand = {
     file: read,
   },
   flags: {},
-} as const satisfies Command;
+} satisfies Command;
 
 /** Every command that a launcher may start, in the order of a first use. */
 export const commands: readonly Command[] = [

@@ -1,5 +1,5 @@
 /** Tasks for developers of this project: checks, tests, benchmarks and generated files. */
-import type { Command } from "./flags.ts";
+import { type Command, listFlag, switchFlag, textFlag } from "./flags.ts";
 
 /** A task that runs Deno one or more times; the user's arguments are passed to the last step. */
 export interface DevelopmentTask extends Command {
@@ -54,33 +54,18 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Kills, cuts, stalls and fills what predict depends on; counts lost and doubled rows.",
     flags: {
-      only: {
-        kind: "list",
-        value: "NAME",
-        help: "the families of faults to try, by default all",
-      },
-      scale: {
-        kind: "text",
-        value: "small|full",
+      only: listFlag("NAME", "the families of faults to try, by default all"),
+      scale: textFlag("small|full", "number of tries per family", {
         values: ["small", "full"],
         default: "small",
-        help: "number of tries per family",
-      },
-      tries: {
-        kind: "text",
-        value: "N",
-        help: "the same number of tries for each family",
-      },
-      seed: {
-        kind: "text",
-        value: "N",
-        default: "1",
-        help: "determines the first try; the next one has the next seed",
-      },
-      write: {
-        kind: "switch",
-        help: "write the table in docs/reliability.md",
-      },
+      }),
+      tries: textFlag("N", "the same number of tries for each family"),
+      seed: textFlag(
+        "N",
+        "determines the first try; the next one has the next seed",
+        { default: "1" },
+      ),
+      write: switchFlag("write the table in docs/reliability.md"),
     },
     steps: [`run --quiet ${lock} --allow-all tests/faults/run.ts`],
   },
@@ -150,32 +135,19 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Measures predict beside Python, DuckDB, polars and pyarrow, from file to Postgres (needs uv).",
     flags: {
-      cases: {
-        kind: "text",
-        value: "N[.FORMAT],…",
-        default: "10,100k,1M,1M.csv,1M.parquet,10M",
-        help: "files to score; above 1M by predict alone",
-      },
-      peers: {
-        kind: "text",
-        value: "NAME,…",
+      cases: textFlag(
+        "N[.FORMAT],…",
+        "files to score; above 1M by predict alone",
+        { default: "10,100k,1M,1M.csv,1M.parquet,10M" },
+      ),
+      peers: textFlag("NAME,…", "what to compare with", {
         default: "duckdb,polars,pyarrow,plain",
-        help: "what to compare with",
-      },
-      rounds: {
-        kind: "text",
-        value: "N",
-        default: "5",
-        help: "how often each is measured",
-      },
-      json: {
-        kind: "switch",
-        help: "print all measurements as one JSON object, not as tables",
-      },
-      write: {
-        kind: "switch",
-        help: "write docs/benchmarks.md and docs/images/rows.svg",
-      },
+      }),
+      rounds: textFlag("N", "how often each is measured", { default: "5" }),
+      json: switchFlag(
+        "print all measurements as one JSON object, not as tables",
+      ),
+      write: switchFlag("write docs/benchmarks.md and docs/images/rows.svg"),
     },
     steps: [
       "run --no-prompt --quiet --allow-read --allow-write --allow-run --allow-env --allow-net=127.0.0.1 --allow-sys=uid,cpus,loadavg bench/rows.ts",
@@ -186,27 +158,10 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Benchmarks the kernel against XGBoost, tl2cgen, treelite and onnxruntime (needs uv and gcc).",
     flags: {
-      shape: {
-        kind: "list",
-        value: "NAME",
-        help: "models to score, such as 150x6; by default all",
-      },
-      rounds: {
-        kind: "text",
-        value: "N",
-        default: "7",
-        help: "how often each is measured",
-      },
-      seconds: {
-        kind: "text",
-        value: "S",
-        default: "0.4",
-        help: "length of one measurement",
-      },
-      write: {
-        kind: "switch",
-        help: "write the section in docs/benchmarks.md",
-      },
+      shape: listFlag("NAME", "models to score, such as 150x6; by default all"),
+      rounds: textFlag("N", "how often each is measured", { default: "7" }),
+      seconds: textFlag("S", "length of one measurement", { default: "0.4" }),
+      write: switchFlag("write the section in docs/benchmarks.md"),
     },
     steps: [
       "run --allow-read --allow-write=.cache,docs/benchmarks.md --allow-run --allow-env --allow-sys=loadavg bench/score.ts",
@@ -223,35 +178,18 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Measures which faults and false alarms monitoring finds, beside Evidently and NannyML (needs uv).",
     flags: {
-      only: { kind: "text", value: "TEXT", help: "faults whose name has it" },
-      seeds: {
-        kind: "text",
-        value: "N",
-        default: "24",
-        help: "histories per fault",
-      },
-      weeks: {
-        kind: "text",
-        value: "N",
+      only: textFlag("TEXT", "faults whose name has it"),
+      seeds: textFlag("N", "histories per fault", { default: "24" }),
+      weeks: textFlag("N", "quiet weeks per kind and size; 0 for none", {
         default: "260",
-        help: "quiet weeks per kind and size; 0 for none",
-      },
-      rows: {
-        kind: "text",
-        value: "N,…",
+      }),
+      rows: textFlag("N,…", "sizes of a quiet week", {
         default: "300,1000,10000",
-        help: "sizes of a quiet week",
-      },
-      peers: {
-        kind: "text",
-        value: "NAME,…",
+      }),
+      peers: textFlag("NAME,…", "what to compare with", {
         default: "evidently,nannyml",
-        help: "what to compare with",
-      },
-      write: {
-        kind: "switch",
-        help: "write the tables in docs/monitoring.md",
-      },
+      }),
+      write: switchFlag("write the tables in docs/monitoring.md"),
     },
     steps: [
       `run --no-prompt --quiet ${lock} --allow-read --allow-write --allow-run --allow-env bench/monitoring.ts`,
@@ -262,18 +200,12 @@ export const developmentTasks: readonly DevelopmentTask[] = [
     summary:
       "Makes 26 weeks of scores and monitoring in a folder of their own (needs uv).",
     flags: {
-      folder: {
-        kind: "text",
-        value: "DIR",
-        default: ".cache/demo-history",
-        help: "an empty folder; the default one is made again",
-      },
-      seed: {
-        kind: "text",
-        value: "N",
-        default: "1",
-        help: "draws other players",
-      },
+      folder: textFlag(
+        "DIR",
+        "an empty folder; the default one is made again",
+        { default: ".cache/demo-history" },
+      ),
+      seed: textFlag("N", "draws other players", { default: "1" }),
     },
     steps: [
       `run --no-prompt --quiet ${lock} --allow-read --allow-write --allow-run=uv --allow-env bench/demo_history.ts`,

@@ -16,31 +16,65 @@ export interface FileUse {
   readonly except?: string;
 }
 
-/** One flag: a switch, one text, or a list of texts. */
-export type Flag =
-  | { readonly kind: "switch"; readonly help: string }
-  | {
-    readonly kind: "text";
-    /** The placeholder for the value in the help, such as `URI`. */
-    readonly value: string;
-    readonly help: string;
-    readonly default?: string;
-    /** The default where somebody watches: messages go to a terminal. */
-    readonly watchedDefault?: string;
-    /** The values to choose from, for completion; a name stands for those in `variants.yaml`. */
-    readonly values?: readonly string[] | "geography" | "company";
-    readonly file?: FileUse;
-    /** True if the value is a port that the command listens on. */
-    readonly listens?: boolean;
-    /** The question with which the launcher asks for the value in a terminal, because the command may read only files that it knows. */
-    readonly ask?: string;
-  }
-  | {
-    readonly kind: "list";
-    readonly value: string;
-    readonly help: string;
-    readonly file?: FileUse;
-  };
+/** A flag without a value. */
+interface SwitchFlag {
+  readonly kind: "switch";
+  readonly help: string;
+}
+
+/** A flag with one text. */
+interface TextFlag {
+  readonly kind: "text";
+  /** The placeholder for the value in the help, such as `URI`. */
+  readonly value: string;
+  readonly help: string;
+  readonly default?: string;
+  /** The default where somebody watches: messages go to a terminal. */
+  readonly watchedDefault?: string;
+  /** The values to choose from, for completion; a name stands for those in `variants.yaml`. */
+  readonly values?: readonly string[] | "geography" | "company";
+  readonly file?: FileUse;
+  /** True if the value is a port that the command listens on. */
+  readonly listens?: boolean;
+  /** The question with which the launcher asks for the value in a terminal, because the command may read only files that it knows. */
+  readonly ask?: string;
+}
+
+/** A flag that may be repeated: a list of texts. */
+interface ListFlag {
+  readonly kind: "list";
+  readonly value: string;
+  readonly help: string;
+  readonly file?: FileUse;
+}
+
+/** One flag. */
+export type Flag = SwitchFlag | TextFlag | ListFlag;
+
+/** Returns a flag without a value. */
+export function switchFlag(help: string): SwitchFlag {
+  return { kind: "switch", help };
+}
+
+type Required = "kind" | "value" | "help";
+
+/** Returns a flag with one text. @param value The placeholder for it in the help, such as `URI`. */
+export function textFlag<const Details extends Omit<TextFlag, Required>>(
+  value: string,
+  help: string,
+  details: Details = {} as Details,
+): Pick<TextFlag, Required> & Details {
+  return { kind: "text", value, help, ...details };
+}
+
+/** Returns a flag that may be repeated. @param value The placeholder for a value in the help. */
+export function listFlag(
+  value: string,
+  help: string,
+  details: Pick<ListFlag, "file"> = {},
+): ListFlag {
+  return { kind: "list", value, help, ...details };
+}
 
 /** Flags by name, without dashes. */
 export type FlagTable = Readonly<Record<string, Flag>>;
