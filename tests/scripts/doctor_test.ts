@@ -533,7 +533,7 @@ testWithPython(
       const { host, port } = postgres;
       strictEqual(
         rights.remedy,
-        `psql 'host=${host} port=${port} dbname=predictions' -c 'grant churn_writer to analyst'`,
+        `psql 'host=${host} port=${port} dbname=predictions' -c 'grant churn_writer to "analyst"'`,
       );
       await rotateSecret(moto, "predictions", {
         ...login,
