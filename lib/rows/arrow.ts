@@ -47,26 +47,23 @@ import {
 } from "./stored-values.ts";
 import { checkTexts, type Texts } from "./texts.ts";
 
-/** A message in the file. */
-interface Message {
-  /** Position of its metadata. */
-  readonly offset: number;
-  readonly metadataBytes: number;
-  /** Position of its body. */
+/** A batch of rows, or of values of a dictionary, and where the file has its buffers. */
+interface StoredBatch {
+  readonly batch: ArrowBatch;
+  /** Position of the message's body. */
   readonly body: number;
 }
 
 /** Some values of a dictionary. */
-interface DictionaryMessage extends Message {
+interface DictionaryBatch extends StoredBatch {
   readonly id: number;
   /** Whether they are added to those before, or replace them. */
   readonly isDelta: boolean;
 }
 
 /** A batch of rows. */
-interface BatchMessage extends Message {
-  readonly batch: ArrowBatch;
-  /** Dictionary messages that it can refer to. */
+interface RowBatch extends StoredBatch {
+  /** Dictionary batches that it can refer to. */
   readonly dictionaries: number;
 }
 
@@ -82,8 +79,8 @@ interface ArrowColumn extends FileColumn {
 /** What a file holds. */
 interface Contents {
   readonly schema: ArrowSchema;
-  readonly dictionaries: readonly DictionaryMessage[];
-  readonly batches: readonly BatchMessage[];
+  readonly dictionaries: DictionaryBatch[];
+  readonly batches: RowBatch[];
 }
 
 /** Rows per block: most writers begin a batch after a power of two, of which this is a part. */
@@ -211,59 +208,57 @@ async function readFile(access: RandomAccess): Promise<Contents> {
   if (length <= 0 || length > end) {
     throw new RangeError("the size of its footer");
   }
-  const footer = readFooter(await access.read(end - length, end));
-  const dictionaries: DictionaryMessage[] = [];
-  for (const { offset, metadataBytes } of footer.dictionaries) {
-    const { place, message } = await readAt(access, { offset, metadataBytes });
-    if (message.kind !== "dictionary") {
-      throw new RangeError("its footer does not point to a dictionary");
-    }
-    const { id, isDelta } = message;
-    dictionaries.push({ ...place, id, isDelta });
+  const { schema, dictionaries, batches } = readFooter(
+    await access.read(end - length, end),
+  );
+  const contents: Contents = { schema, dictionaries: [], batches: [] };
+  // A file's dictionaries only grow, so all of them may be read first.
+  for (const place of [...dictionaries, ...batches]) {
+    addBatch(contents, await readAt(access, place));
   }
-  const batches: BatchMessage[] = [];
-  for (const { offset, metadataBytes } of footer.batches) {
-    const { place, message } = await readAt(access, { offset, metadataBytes });
-    if (message.kind !== "rows") {
-      throw new RangeError("its footer does not point to a batch");
-    }
-    const { batch } = message;
-    // A file's dictionaries only grow, so all of them may be read first.
-    batches.push({ ...place, batch, dictionaries: dictionaries.length });
-  }
-  return { schema: footer.schema, dictionaries, batches };
+  if (
+    contents.dictionaries.length !== dictionaries.length ||
+    contents.batches.length !== batches.length
+  ) throw new RangeError("its footer does not point to its batches");
+  return contents;
 }
 
 /** Reads the metadata of all messages of a stream. */
 async function readStream(access: RandomAccess): Promise<Contents> {
-  let schema: ArrowSchema | undefined;
-  const dictionaries: DictionaryMessage[] = [];
-  const batches: BatchMessage[] = [];
+  let contents: Contents | undefined;
   let offset = 0;
   for (;;) {
     const found = await readNext(access, offset);
-    if (found === undefined) break;
-    const { place, message } = found;
-    if (message.kind === "schema") {
-      if (schema !== undefined) throw new RangeError("it has two schemas");
-      schema = message.schema;
-    } else if (message.kind === "dictionary") {
-      const { id, isDelta } = message;
-      dictionaries.push({ ...place, id, isDelta });
-    } else if (message.kind === "rows") {
-      const { batch } = message;
-      batches.push({ ...place, batch, dictionaries: dictionaries.length });
+    if (found?.message.kind === "schema") {
+      if (contents) throw new RangeError("it has two schemas");
+      const { schema } = found.message;
+      contents = { schema, dictionaries: [], batches: [] };
     }
-    offset = place.body + message.bodyBytes;
-    if (schema === undefined) throw new RangeError("it has no schema");
+    if (!contents) throw new RangeError("it has no schema");
+    if (!found) return contents;
+    addBatch(contents, found);
+    offset = found.body + found.message.bodyBytes;
   }
-  if (schema === undefined) throw new RangeError("it has no schema");
-  return { schema, dictionaries, batches };
+}
+
+/** Adds the batch of a message, if it has one. */
+function addBatch(
+  { dictionaries, batches }: Contents,
+  { message, body }: FoundMessage,
+): void {
+  if (message.kind === "dictionary") {
+    const { id, isDelta, batch } = message;
+    dictionaries.push({ id, isDelta, batch, body });
+  } else if (message.kind === "rows") {
+    const { batch } = message;
+    batches.push({ batch, body, dictionaries: dictionaries.length });
+  }
 }
 
 interface FoundMessage {
-  readonly place: Message;
   readonly message: ArrowMessage;
+  /** Position of its body. */
+  readonly body: number;
 }
 
 /** Returns the message of a stream at a position; undefined at the end of the stream. */
@@ -305,15 +300,11 @@ async function readAt(
   if (body + message.bodyBytes > access.size) {
     throw new RangeError(`the message at byte ${offset} ends early`);
   }
-  return {
-    place: { offset, metadataBytes, body },
-    message,
-  };
+  return { message, body };
 }
 
-/** Which rows of a batch are read, and what for. */
+/** Which rows of a batch are read. */
 interface PieceOptions {
-  readonly message: Message;
   readonly column: ArrowColumn;
   readonly from: number;
   readonly to: number;
@@ -328,10 +319,10 @@ const booleans = [false, true] as const;
 class ArrowReader {
   readonly #contents: Contents;
   readonly #options: { readonly access: RandomAccess; readonly file: string };
-  /** Values of dictionaries, by id, after a number of messages for it. */
+  /** Values of dictionaries, by id, after a number of batches for it. */
   readonly #labels = new Map<
     number,
-    { readonly messages: number; readonly labels: Promise<readonly Cell[]> }
+    { readonly batches: number; readonly labels: Promise<readonly Cell[]> }
   >();
 
   constructor(
@@ -348,11 +339,11 @@ class ArrowReader {
   ): Promise<ColumnData> {
     const { name, field } = column;
     try {
-      const message = this.#contents.batches[index]!;
+      const stored = this.#contents.batches[index]!;
       const others: Uint8Array[] = [];
-      const options = { message, column, from, to, others };
-      const piece = await this.#readPiece(message.batch, options);
-      const labels = field.dictionary && await this.#dictionary(field, message);
+      const options = { column, from, to, others };
+      const piece = await this.#readPiece(stored, options);
+      const labels = field.dictionary && await this.#dictionary(field, stored);
       const pieces = [labels ? withLabels(piece, labels) : piece];
       const data = toColumn(name, pieces);
       freePieces(pieces, { column: data, others });
@@ -367,35 +358,27 @@ class ArrowReader {
     }
   }
 
-  async #readBatch(place: Message): Promise<ArrowBatch> {
-    const { message } = await readAt(this.#options.access, place);
-    if (message.kind === "rows" || message.kind === "dictionary") {
-      return message.batch;
-    }
-    throw new RangeError("the file was changed while it was read");
-  }
-
   /** Returns the values of a column's dictionary as they are for a batch. */
   #dictionary(
     field: ArrowField,
-    batch: BatchMessage,
+    { dictionaries }: RowBatch,
   ): Promise<readonly Cell[]> {
     const id = field.dictionary!.id;
-    const messages = this.#contents.dictionaries
-      .slice(0, batch.dictionaries).filter((message) => message.id === id);
+    const own = this.#contents.dictionaries.slice(0, dictionaries)
+      .filter((batch) => batch.id === id);
     const known = this.#labels.get(id);
-    if (known?.messages === messages.length) return known.labels;
-    const labels = this.#readDictionary(field, messages);
+    if (known?.batches === own.length) return known.labels;
+    const labels = this.#readDictionary(field, own);
     labels.catch(() => this.#labels.delete(id));
-    this.#labels.set(id, { messages: messages.length, labels });
+    this.#labels.set(id, { batches: own.length, labels });
     return labels;
   }
 
   async #readDictionary(
     field: ArrowField,
-    messages: readonly DictionaryMessage[],
+    batches: readonly DictionaryBatch[],
   ): Promise<readonly Cell[]> {
-    const first = messages.findLastIndex(({ isDelta }) => !isDelta);
+    const first = batches.findLastIndex(({ isDelta }) => !isDelta);
     if (first < 0) throw new RangeError("it has no dictionary");
     const column = {
       name: field.name,
@@ -407,12 +390,11 @@ class ArrowReader {
       variadic: 0,
     };
     const cells: Cell[] = [];
-    for (const message of messages.slice(first)) {
-      const batch = await this.#readBatch(message);
-      const { rows } = batch;
+    for (const stored of batches.slice(first)) {
+      const { rows } = stored.batch;
       const others: Uint8Array[] = [];
-      const options = { message, column, from: 0, to: rows, others };
-      const piece = await this.#readPiece(batch, options);
+      const options = { column, from: 0, to: rows, others };
+      const piece = await this.#readPiece(stored, options);
       const data = toColumn(field.name, [piece]);
       for (let row = 0; row < rows; row++) cells.push(cellAt(data, row));
       freePieces([piece], { column: data, others });
@@ -422,8 +404,8 @@ class ArrowReader {
 
   /** Reads rows of a batch; of a column with a dictionary, its indices. */
   async #readPiece(
-    batch: ArrowBatch,
-    { message, column, from, to, others }: PieceOptions,
+    { batch, body }: StoredBatch,
+    { column, from, to, others }: PieceOptions,
   ): Promise<Piece> {
     const { field, node: index } = column;
     const type = field.dictionary?.index ?? field.type;
@@ -441,8 +423,9 @@ class ArrowReader {
     const first = firstBuffer(batch, column);
     const read: ReadBuffer = async (offset, start, end) => {
       const buffer = batch.buffers[first + offset];
-      const range = { message, buffer, start, end };
-      const bytes = await this.#readBuffer(batch, range);
+      if (!buffer) throw new RangeError("it has too few buffers");
+      const place = { ...buffer, offset: body + buffer.offset };
+      const bytes = await this.#readBuffer(place, { ...batch, start, end });
       others.push(bytes);
       return bytes;
     };
@@ -458,26 +441,23 @@ class ArrowReader {
 
   /** Returns bytes of a buffer without its compression. */
   async #readBuffer(
-    { codec }: ArrowBatch,
-    { message: { body }, buffer, start, end = -1 }: {
-      message: Message;
-      buffer: ArrowBuffer | undefined;
+    { offset, length }: ArrowBuffer,
+    { codec, start, end }: {
+      codec: ArrowBatch["codec"];
       start: number;
-      end?: number | undefined;
+      end: number | undefined;
     },
   ): Promise<Uint8Array> {
     const { access } = this.#options;
-    if (buffer === undefined) throw new RangeError("it has too few buffers");
-    const { offset, length } = buffer;
     if (codec === undefined || length === 0) {
-      const last = end < 0 ? length : end;
+      const last = end ?? length;
       if (last > length) throw new RangeError("its buffers end early");
-      return await access.read(body + offset + start, body + offset + last);
+      return await access.read(offset + start, offset + last);
     }
-    const stored = await access.read(body + offset, body + offset + length);
+    const stored = await access.read(offset, offset + length);
     const bytes = decompressBuffer(stored, codec);
     if (bytes.buffer !== stored.buffer) free(stored);
-    const last = end < 0 ? bytes.length : end;
+    const last = end ?? bytes.length;
     if (last > bytes.length) throw new RangeError("its buffers end early");
     return bytes.subarray(start, last);
   }
@@ -646,10 +626,8 @@ function toValues(
     case "integer": {
       const { bits, isSigned } = type;
       if (bits === 64) {
-        return fromInt64(
-          new BigInt64Array(buffer, byteOffset, length / 8),
-          isSigned,
-        );
+        const integers = new BigInt64Array(buffer, byteOffset, length / 8);
+        return fromInt64(integers, isSigned);
       }
       if (bits === 32) {
         return isSigned
