@@ -21,19 +21,16 @@ import {
 import {
   type Cell,
   cellAt,
-  checkNames,
   type ColumnData,
   type ColumnFile,
   type ColumnFileOptions,
   damagedBy,
   type FileColumn,
   freePieces,
-  isPandasIndex,
   type Piece,
   type RandomAccess,
   toColumn,
   toColumnFile,
-  toRanges,
   type Validity,
   type Values,
 } from "./columns.ts";
@@ -100,30 +97,13 @@ export async function openArrow(
 ): Promise<ColumnFile> {
   const { file, blockRows = batchRows } = options;
   const contents = await readContents(access, file);
-  const { schema: { pandas }, batches } = contents;
-  const dates = new Set(options.dates);
-  const columns = toColumns(contents.schema, { dates }).filter(({ name }) =>
-    !isPandasIndex(name, pandas)
-  );
-  checkNames(columns, { file });
-  const wanted = options.columns && new Set(options.columns);
-  const texts = columns.filter(({ field: { dictionary, type }, name }) =>
-    dictionary === undefined &&
-    (type.kind === "text" || type.kind === "view") &&
-    (wanted?.has(name) ?? true)
-  );
-  const groups = batches.map(({ batch }) => ({
-    rows: batch.rows,
-    textBytes: texts.reduce(
-      (sum, column) => sum + textBytesOf(batch, column),
-      0,
-    ),
-  }));
+  const { schema, batches } = contents;
   const reader = new ArrowReader(contents, { access, file });
-  return toColumnFile({
-    file,
-    columns,
-    blocks: toRanges(groups, blockRows),
+  return toColumnFile({ ...options, blockRows }, {
+    columns: toColumns(schema, { dates: new Set(options.dates) }),
+    pandas: schema.pandas,
+    groupRows: batches.map(({ batch }) => batch.rows),
+    textBytes: (column, group) => textBytesOf(batches[group]!.batch, column),
     read: (column, { group, from, rows }) =>
       reader.read(column, { batch: group, from, to: from + rows }),
   });
@@ -152,12 +132,12 @@ function toColumns(
 /** Zstd and LZ4 rarely make texts smaller than a fourth. */
 const textRatio = 4;
 
-/** Bytes of the texts of a column in a batch; an estimate if they are compressed. */
+/** Bytes of the texts of a column in a batch, 0 for other columns and those with a dictionary; an estimate if they are compressed. */
 function textBytesOf(batch: ArrowBatch, column: ArrowColumn): number {
+  const { dictionary, type: { kind } } = column.field;
+  if (dictionary || kind !== "text" && kind !== "view") return 0;
   const first = firstBuffer(batch, column);
-  const count = column.field.type.kind === "view"
-    ? batch.variadic[column.variadic] ?? 0
-    : 1;
+  const count = kind === "view" ? batch.variadic[column.variadic] ?? 0 : 1;
   const stored = batch.buffers.slice(first + 2, first + 2 + count)
     .reduce((sum, { length }) => sum + length, 0);
   return batch.codec ? stored * textRatio : stored;

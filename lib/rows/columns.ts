@@ -127,19 +127,24 @@ export function cellAt(column: ColumnData, row: number): Cell {
 /** Texts of a block at most, in bytes. */
 const blockTextBytes = 2 ** 24;
 
-/**
- * Splits consecutive groups of rows into blocks of `blockRows`, or of fewer rows
- * if these would have too many texts. The last block of a group has the rest.
- *
- * @param groups `textBytes`: bytes of the texts of the wanted columns.
- */
-export function toRanges(
-  groups: readonly { readonly rows: number; readonly textBytes: number }[],
-  blockRows: number,
+/** A block and its place in a group of rows: a row group of Parquet, a batch of Arrow. */
+interface GroupRange extends RowRange {
+  readonly group: number;
+  /** Rows of the group before the first one. */
+  readonly from: number;
+}
+
+/** Splits consecutive groups of rows into blocks of `blockRows`, or of fewer rows if these would have too many texts. The last block of a group has the rest. */
+function toRanges(
+  groupRows: readonly number[],
+  { blockRows, textBytes }: {
+    blockRows: number;
+    textBytes: (group: number) => number;
+  },
 ): GroupRange[] {
   let start = 0;
-  return groups.flatMap(({ rows, textBytes }, group) => {
-    const parts = Math.max(1, Math.ceil(textBytes / blockTextBytes));
+  return groupRows.flatMap((rows, group) => {
+    const parts = Math.max(1, Math.ceil(textBytes(group) / blockTextBytes));
     const step = Math.min(blockRows, Math.max(1, Math.ceil(rows / parts)));
     const first = start;
     start += rows;
@@ -152,26 +157,42 @@ export function toRanges(
   });
 }
 
-/** A block and its place in a group of rows: a row group of Parquet, a batch of Arrow. */
-export interface GroupRange extends RowRange {
-  readonly group: number;
-  /** Rows of the group before the first one. */
-  readonly from: number;
-}
-
 /**
- * Returns an open file of columns.
+ * Returns an open file of columns, without the row index that pandas stores as a
+ * column without a name of its own.
  *
- * @param parts `read`: reads some rows of a column that is usable.
+ * @param parts `pandas`: the metadata that pandas writes. `groupRows`: rows that the file stores together. `textBytes`: bytes of a column's texts in a group, 0 for other columns. `read`: reads some rows of a group of a usable column.
+ * @throws {InputError} If two columns have the same name.
  */
 export function toColumnFile<C extends FileColumn>(
-  { file, columns, blocks, read }: {
-    file: string;
+  options: ColumnFileOptions & { readonly blockRows: number },
+  { pandas, groupRows, textBytes, read, ...parts }: {
     columns: readonly C[];
-    blocks: readonly GroupRange[];
+    pandas: string | undefined;
+    groupRows: readonly number[];
+    textBytes: (column: C, group: number) => number;
     read: (column: C, range: GroupRange) => Promise<ColumnData>;
   },
 ): ColumnFile {
+  const { file } = options;
+  const columns = parts.columns.filter(({ name }) =>
+    !/^__index_level_\d+__$/.test(name) ||
+    !pandas?.includes(JSON.stringify(name))
+  );
+  const names = columns.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new InputError(
+      `Cannot use ${file}: two columns are named "${twice}"`,
+    );
+  }
+  const wanted = new Set(options.columns ?? names);
+  const texts = columns.filter(({ name }) => wanted.has(name));
+  const blocks = toRanges(groupRows, {
+    blockRows: options.blockRows,
+    textBytes: (group) =>
+      texts.reduce((sum, column) => sum + textBytes(column, group), 0),
+  });
   return {
     file,
     rows: blocks.reduce((sum, { rows }) => sum + rows, 0),
@@ -209,20 +230,6 @@ function usableColumn<C extends FileColumn>(
   return column;
 }
 
-/** @throws {InputError} If two columns have the same name. */
-export function checkNames(
-  columns: readonly FileColumn[],
-  { file }: { file: string },
-): void {
-  const names = columns.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) {
-    throw new InputError(
-      `Cannot use ${file}: two columns are named "${twice}"`,
-    );
-  }
-}
-
 /** Frees the memory of a column that is not needed any more. */
 export function freeColumn(column: ColumnData): void {
   if (column.kind === "numbers") free(column.values);
@@ -254,15 +261,6 @@ export function freePieces(
   for (const array of arrays) {
     if (ArrayBuffer.isView(array) && array.buffer !== kept) free(array);
   }
-}
-
-/** Tells whether a column is the index of a pandas frame without a name, which is no column of the frame. */
-export function isPandasIndex(
-  name: string,
-  pandas: string | undefined,
-): boolean {
-  return /^__index_level_\d+__$/.test(name) &&
-    pandas?.includes(JSON.stringify(name)) === true;
 }
 
 /** Returns the error for a file that is not what its format wants. */

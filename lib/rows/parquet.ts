@@ -23,21 +23,18 @@ import { InputError, messageOf } from "../base/errors.ts";
 import { free } from "../base/free.ts";
 import { readMessage } from "./arrow-schema.ts";
 import {
-  checkNames,
   type ColumnData,
   type ColumnFile,
   type ColumnFileOptions,
   damagedBy,
   type FileColumn,
   freePieces,
-  isPandasIndex,
   isTexts,
   type Numbers,
   type Piece,
   type RandomAccess,
   toColumn,
   toColumnFile,
-  toRanges,
   type Values,
 } from "./columns.ts";
 import { decodeLz4Block } from "./lz4.ts";
@@ -45,6 +42,7 @@ import {
   decodeHybrid,
   decodeValidity,
   decodeValues,
+  type EncodedValues,
   type Meaning,
   type ValueType,
 } from "./parquet-values.ts";
@@ -99,7 +97,8 @@ export async function openParquet(
   const library = await loadLibrary();
   const metadata = await readFooter(access, { file, library });
   const damaged = (reason: string) => damagedBy(reason, file);
-  const groupRows = metadata.row_groups.map(({ num_rows }) => Number(num_rows));
+  const { row_groups: groups } = metadata;
+  const groupRows = groups.map(({ num_rows }) => Number(num_rows));
   const sum = groupRows.reduce((total, rows) => total + rows, 0);
   if (
     Number(metadata.num_rows) !== sum ||
@@ -112,41 +111,13 @@ export async function openParquet(
   const { columns, chunks } = toColumns(library.parquetSchema(metadata), {
     dates: new Set(options.dates),
   });
-  checkNames(columns, { file });
-  const odd = metadata.row_groups.findIndex((group) =>
-    group.columns.length !== chunks
-  );
-  if (odd >= 0) {
+  for (const [index, { columns: { length } }] of groups.entries()) {
+    if (length === chunks) continue;
     throw damaged(
-      `row group ${odd + 1} has ${
-        metadata.row_groups[odd]!.columns.length
-      } columns, its schema ${chunks}`,
+      `row group ${index + 1} has ${length} columns, its schema ${chunks}`,
     );
   }
-  const pandas = textOf(metadata, "pandas");
   const durations = durationsOf(metadata);
-  const shown = columns.filter(({ name }) => !isPandasIndex(name, pandas))
-    .map((column) =>
-      durations.includes(column.name)
-        ? { ...column, type: "duration", isUsable: false }
-        : column
-    );
-  const wanted = options.columns && new Set(options.columns);
-  const texts = shown.filter(({ name, values }) =>
-    values?.meaning === "text" && (wanted?.has(name) ?? true)
-  );
-  const blocks = toRanges(
-    metadata.row_groups.map((group, index) => ({
-      rows: groupRows[index]!,
-      textBytes: texts.reduce(
-        (sum, { chunk }) =>
-          sum +
-          Number(group.columns[chunk]?.meta_data?.total_uncompressed_size ?? 0),
-        0,
-      ),
-    })),
-    blockRows,
-  );
   /** The column chunks of the row group that was read last. */
   let current: { group: number; readers: Map<string, ChunkReader> } | undefined;
 
@@ -155,7 +126,6 @@ export async function openParquet(
     const { name, chunk } = column;
     const known = current.readers.get(name);
     if (known) return known;
-    const { row_groups: groups } = metadata;
     const reader = new ChunkReader(groups[group]!.columns[chunk]!, {
       access,
       library,
@@ -166,10 +136,19 @@ export async function openParquet(
     current.readers.set(name, reader);
     return reader;
   };
-  return toColumnFile({
-    file,
-    columns: shown,
-    blocks,
+  return toColumnFile({ ...options, blockRows }, {
+    columns: columns.map((column) =>
+      durations.includes(column.name)
+        ? { ...column, type: "duration", isUsable: false }
+        : column
+    ),
+    pandas: textOf(metadata, "pandas"),
+    groupRows,
+    textBytes: ({ values, chunk }, group) => {
+      if (values?.meaning !== "text") return 0;
+      const { meta_data: data } = groups[group]!.columns[chunk]!;
+      return Number(data?.total_uncompressed_size ?? 0);
+    },
     read: (column, { group, from, rows }) =>
       readerOf(column, group).read(from, from + rows),
   });
@@ -396,16 +375,20 @@ const fewTexts = 4;
 /** The values of a boolean column. */
 const booleans = [false, true] as const;
 
+/** What a {@linkcode ChunkReader} reads. */
+interface ChunkOptions {
+  readonly access: RandomAccess;
+  readonly library: Library;
+  readonly column: ParquetColumn;
+  /** Rows of the row group. */
+  readonly rows: number;
+  /** The column and its row group, in errors. */
+  readonly where: string;
+}
+
 /** Reads the rows of one column in one row group. Finds its pages as they are needed, and keeps their positions and the dictionary. */
 class ChunkReader {
-  readonly #options: {
-    readonly access: RandomAccess;
-    readonly library: Library;
-    readonly column: ParquetColumn;
-    /** Rows of the row group. */
-    readonly rows: number;
-    readonly where: string;
-  };
+  readonly #options: ChunkOptions;
   readonly #codec: string;
   readonly #end: number;
   readonly #pages: Page[] = [];
@@ -419,16 +402,7 @@ class ChunkReader {
   /** The read before. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    chunk: ColumnChunk,
-    options: {
-      access: RandomAccess;
-      library: Library;
-      column: ParquetColumn;
-      rows: number;
-      where: string;
-    },
-  ) {
+  constructor(chunk: ColumnChunk, options: ChunkOptions) {
     this.#options = options;
     const { access, rows, where } = options;
     if (chunk.crypto_metadata || chunk.encrypted_column_metadata) {
@@ -590,12 +564,13 @@ class ChunkReader {
     return bytes;
   }
 
+  /** Returns the bytes of a page without its compression. */
   #decompress(bytes: Uint8Array, size: number): Uint8Array {
-    return decompressPage(bytes, {
-      codec: this.#codec,
-      size,
-      snappyUncompress: this.#options.library.snappyUncompress,
-    });
+    const { snappyUncompress } = this.#options.library;
+    const options = { codec: this.#codec, size, snappyUncompress };
+    const page = decompressPage(bytes, options);
+    if (page.length === size) return page;
+    throw new RangeError(`expected ${size} bytes, found ${page.length}`);
   }
 
   #toDictionary(header: PageHeader, stored: Uint8Array): Dictionary {
@@ -604,19 +579,13 @@ class ChunkReader {
     const bytes = page.buffer === stored.buffer ? new Uint8Array(page) : page;
     const size = header.dictionary_page_header?.num_values ?? -1;
     if (size < 0) throw new RangeError("it has no header");
-    const values = {
-      encoding: "PLAIN",
-      bytes,
-      total: size,
-      from: 0,
-      count: size,
-    };
-    const all = this.#toValues(values);
+    const place = { total: size, from: 0, count: size };
+    const all = this.#toValues({ encoding: "PLAIN", bytes, ...place });
     const isFew = size * fewTexts <= this.#options.rows;
     return { values: isTexts(all) && isFew ? toStrings(all) : all, size };
   }
 
-  #toValues(values: Parameters<typeof decodeValues>[0]): Values {
+  #toValues(values: EncodedValues): Values {
     const { column, library: { unpackDeltas } } = this.#options;
     return decodeValues(values, { type: column.values!, unpackDeltas });
   }
@@ -712,7 +681,7 @@ class ChunkReader {
 
   /** Returns values, those of a dictionary as numbers or as its indices. */
   #lookUp(
-    values: Parameters<typeof decodeValues>[0],
+    values: EncodedValues,
   ): Pick<Piece, "values" | "labels"> {
     const labels = this.#options.column.values?.meaning === "boolean"
       ? booleans
@@ -806,27 +775,8 @@ function countValues(
   return count;
 }
 
-/**
- * Returns the bytes of a page without its compression.
- *
- * @throws {RangeError} If they are not `size` bytes, and the errors of the codecs.
- */
+/** Returns the bytes of a page without its compression; perhaps not `size` bytes if it is damaged. */
 function decompressPage(
-  bytes: Uint8Array,
-  { codec, size, snappyUncompress }: {
-    codec: string;
-    size: number;
-    snappyUncompress: Library["snappyUncompress"];
-  },
-): Uint8Array {
-  const page = decompressBytes(bytes, { codec, size, snappyUncompress });
-  if (page.length !== size) {
-    throw new RangeError(`expected ${size} bytes, found ${page.length}`);
-  }
-  return page;
-}
-
-function decompressBytes(
   bytes: Uint8Array,
   { codec, size, snappyUncompress }: {
     codec: string;
