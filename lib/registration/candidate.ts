@@ -28,8 +28,12 @@ import { isProbability, type OutputSettings } from "../scoring/model-output.ts";
 import { toUnknownShares } from "../statistics/batch-profile.ts";
 import { type ReferenceProfile, toProfile } from "../statistics/profile.ts";
 import { prepareRows } from "../rows/apply-steps.ts";
-import { checkSteps } from "../rows/check-steps.ts";
-import { digestRecipe, type Recipe, resolveRecipe } from "../rows/recipe.ts";
+import {
+  checkSteps,
+  digestRecipe,
+  type Recipe,
+  resolveRecipe,
+} from "../rows/recipe.ts";
 import type { InputRow } from "../rows/json.ts";
 
 /** A file's location and contents. */

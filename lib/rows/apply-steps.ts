@@ -3,7 +3,7 @@ import { cellOf, shown } from "./cells.ts";
 import { type CategoryFinder, openCategories } from "./categories.ts";
 import { type DateTime, daysBetween, parseDateTime } from "./dates.ts";
 import type { InputRow } from "./json.ts";
-import type { Recipe } from "./recipe.ts";
+import { isOneHotColumn, type Recipe } from "./recipe.ts";
 import { RowError, type RowPlace } from "./row-error.ts";
 import type { Step, StepValue } from "./steps.ts";
 
@@ -107,27 +107,6 @@ export function prepareRows(
   }));
 }
 
-/** Tells whether a column is a category's; before the categories are known, whether it may be one. */
-export function isOneHotColumn({ oneHot }: Recipe, name: string): boolean {
-  return oneHot.some(({ prefix, categories }) =>
-    name.startsWith(prefix) &&
-    (categories?.includes(name.slice(prefix.length)) ?? true)
-  );
-}
-
-/** Returns the default of a column; undefined if it has none. */
-export function defaultOf(
-  { steps }: Recipe,
-  column: string,
-): StepValue | undefined {
-  for (const step of steps) {
-    if (step.kind === "default" && Object.hasOwn(step.values, column)) {
-      return step.values[column];
-    }
-  }
-  return undefined;
-}
-
 /** Tells whether a cell is missing or absent. */
 export function isMissing(cell: unknown): cell is null | undefined {
   return cell === undefined || cell === null || Number.isNaN(cell);
@@ -145,10 +124,14 @@ function setCell(cells: Cells, column: string, cell: unknown): void {
   }
 }
 
-function refuse(
-  where: RowPlace,
-  { column, step, reason }: { column: string; step: string; reason: string },
-): never {
+/** The cell that a step works on, for errors. */
+interface StepPlace {
+  readonly where: RowPlace;
+  readonly column: string;
+  readonly step: string;
+}
+
+function refuse({ where, column, step }: StepPlace, reason: string): never {
   throw new RowError({
     place: where,
     verb: "use",
@@ -169,12 +152,10 @@ function toRename(
     pairs.forEach(([from, to], index) => {
       if (moved[index] === undefined) return;
       if (cellOf(cells, to) !== undefined) {
-        refuse(where, {
-          column: from,
-          step,
-          reason:
-            `the row has "${to}", too; expected one of the two, because they would become one column`,
-        });
+        refuse(
+          { where, column: from, step },
+          `the row has "${to}", too; expected one of the two, because they would become one column`,
+        );
       }
       setCell(cells, to, moved[index]);
     });
@@ -220,14 +201,12 @@ function toMap(
   return (cell, where) => {
     const found = find(cell);
     if (found === undefined) {
-      refuse(where, {
-        column,
-        step,
-        reason:
-          `expected a label: a string, a boolean, null, or a number that JSON holds exactly and that only one label spells; found ${
-            shown(cell)
-          }`,
-      });
+      refuse(
+        { where, column, step },
+        `expected a label: a string, a boolean, null, or a number that JSON holds exactly and that only one label spells; found ${
+          shown(cell)
+        }`,
+      );
     }
     if (found >= 0) return results[found];
     onUnknown(cell);
@@ -255,30 +234,22 @@ function toNumeric(
     const result = compute(toNumber(cell, { where, column, step }));
     if (Number.isNaN(result)) return null;
     if (Number.isFinite(result)) return result;
-    refuse(where, {
-      column,
-      step,
-      reason: `expected a number with a finite result, found ${
+    refuse(
+      { where, column, step },
+      `expected a number with a finite result, found ${
         shown(cell)
       } (${result})`,
-    });
+    );
   };
 }
 
 /** Returns a cell that is not missing as a number; true and false are 1 and 0. */
-function toNumber(
-  cell: unknown,
-  { where, column, step }: { where: RowPlace; column: string; step: string },
-): number {
+function toNumber(cell: unknown, place: StepPlace): number {
   if (typeof cell === "boolean" || typeof cell === "bigint") {
     return Number(cell);
   }
   if (typeof cell === "number" && Number.isFinite(cell)) return cell;
-  refuse(where, {
-    column,
-    step,
-    reason: `expected a number or null, found ${shown(cell)}`,
-  });
+  refuse(place, `expected a number or null, found ${shown(cell)}`);
 }
 
 function toRatio(
@@ -297,11 +268,10 @@ function toRatio(
       : toNumber(below, { where, column: denominator, step });
     const quotient = y === 0 ? NaN : x / y;
     if (!Number.isFinite(quotient) && !Number.isNaN(quotient)) {
-      refuse(where, {
-        column: denominator,
-        step,
-        reason: `expected a finite quotient, found ${x} / ${y} (${quotient})`,
-      });
+      refuse(
+        { where, column: denominator, step },
+        `expected a finite quotient, found ${x} / ${y} (${quotient})`,
+      );
     }
     const result = Number.isNaN(quotient) ? null : quotient;
     setCell(cells, to, isAbsent ? undefined : result);
@@ -318,15 +288,14 @@ function toDays(
     const from = toDateTime(first, { where, column: start, step });
     const until = toDateTime(last, { where, column: end, step });
     if (from && until && from.hasZone !== until.hasZone) {
-      refuse(where, {
-        column: end,
-        step,
-        reason: `expected a time ${
+      refuse(
+        { where, column: end, step },
+        `expected a time ${
           from.hasZone ? "with" : "without"
         } a time zone, as in "${start}" (${shown(first)}), found ${
           shown(last)
         }`,
-      });
+      );
     }
     const result = from && until ? daysBetween(from, until) : null;
     const isAbsent = first === undefined || last === undefined;
@@ -335,22 +304,17 @@ function toDays(
 }
 
 /** Returns the point in time in a cell; undefined for a missing one. */
-function toDateTime(
-  cell: unknown,
-  { where, column, step }: { where: RowPlace; column: string; step: string },
-): DateTime | undefined {
+function toDateTime(cell: unknown, place: StepPlace): DateTime | undefined {
   if (isMissing(cell)) return undefined;
   const found = typeof cell === "string" ? parseDateTime(cell) : undefined;
   if (found) return found;
   const advice = typeof cell === "number"
     ? '; pandas writes dates as such texts with to_json(date_format="iso")'
     : "";
-  refuse(where, {
-    column,
-    step,
-    reason:
-      `expected a date or time such as 2026-11-25 or 2026-11-25T08:30:00Z, or null, found ${
-        shown(cell)
-      }${advice}`,
-  });
+  refuse(
+    place,
+    `expected a date or time such as 2026-11-25 or 2026-11-25T08:30:00Z, or null, found ${
+      shown(cell)
+    }${advice}`,
+  );
 }

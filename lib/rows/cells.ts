@@ -34,14 +34,11 @@ export function toCategoryCode(
   const code = isLabel ? toCode(labels, cell) : undefined;
   if (code !== undefined) return code;
   if (isLabel && isKind && unseen === "missing") return undefined;
-  throw wrongType({
-    where,
-    column: name,
-    wanted: `one of the ${labels.length} categories of the training data (${
+  const wanted =
+    `one of the ${labels.length} categories of the training data (${
       JSON.stringify(labels.slice(0, 8)).slice(1, -1)
-    }${labels.length > 8 ? ", …" : ""}) or null`,
-    found: cell,
-  });
+    }${labels.length > 8 ? ", …" : ""}) or null`;
+  throw wrongType({ where, column: name, wanted, found: cell });
 }
 
 /** Returns a cell as a number that float32 can hold; NaN for null. A boolean is 1 or 0, and the column's type restricts the other values. */
@@ -53,40 +50,18 @@ export function toFeature(
   if (cell === null || Number.isNaN(cell)) return NaN;
   if (typeof cell === "boolean") return cell ? 1 : 0;
   if (typeof cell === "bigint") return toFeature(Number(cell), column, where);
-  if (typeof cell !== "number") {
-    throw wrongType({
-      where,
-      column: column.name,
-      wanted: `a number (${column.type}) or null`,
-      found: cell,
-    });
-  }
-  const isWhole = Number.isInteger(cell);
-  if ((column.type === "long" || column.type === "integer") && !isWhole) {
-    throw wrongType({
-      where,
-      column: column.name,
-      wanted: `a whole number (${column.type})`,
-      found: cell,
-    });
-  }
-  if (column.type === "boolean" && cell !== 0 && cell !== 1) {
-    throw wrongType({
-      where,
-      column: column.name,
-      wanted: "true, false, 0 or 1 (boolean)",
-      found: cell,
-    });
-  }
-  if (!Number.isFinite(Math.fround(cell))) {
-    throw wrongType({
-      where,
-      column: column.name,
-      wanted: "a number that float32 can hold",
-      found: cell,
-    });
-  }
-  return cell;
+  const { name, type } = column;
+  let wanted: string;
+  if (typeof cell !== "number") wanted = `a number (${type}) or null`;
+  else if (
+    (type === "long" || type === "integer") && !Number.isInteger(cell)
+  ) wanted = `a whole number (${type})`;
+  else if (type === "boolean" && cell !== 0 && cell !== 1) {
+    wanted = "true, false, 0 or 1 (boolean)";
+  } else if (!Number.isFinite(Math.fround(cell))) {
+    wanted = "a number that float32 can hold";
+  } else return cell;
+  throw wrongType({ where, column: name, wanted, found: cell });
 }
 
 /**

@@ -62,9 +62,16 @@ export function detectFormat(
   const start = latin1(head.subarray(0, 512));
   if (start.startsWith("PAR1") || start.startsWith("PARE")) return "parquet";
   if (start.startsWith("ARROW1") || isArrowStream(head)) return "arrow";
-  const other = otherKinds.find(({ test }) => test(start));
-  if (other) {
-    throw new InputError(`Cannot read ${file}: this is ${other.what}`);
+  const [, other] =
+    otherKinds.find(([test]) =>
+      typeof test === "string"
+        ? start.startsWith(test)
+        : typeof test === "function"
+        ? test(start)
+        : test.test(start)
+    ) ?? [];
+  if (other !== undefined) {
+    throw new InputError(`Cannot read ${file}: this is ${other}`);
   }
   const fault = faultOfText(head);
   if (fault !== undefined) {
@@ -89,153 +96,133 @@ export function detectFormat(
 /** What MLflow's scoring server accepts as the keys of a request with a table. */
 const servingRequest = /^\{\s*"(dataframe_split|dataframe_records)"\s*:/;
 
-/** A kind of file that is not read. */
-interface OtherKind {
-  /** Tests the first 512 bytes, as Latin-1. */
-  readonly test: (start: string) => boolean;
-  /** What it is, and what to do. */
-  readonly what: string;
-}
+/** A kind of file that is not read: how its first 512 bytes begin as Latin-1, or a test of them; then what it is, and what to do. */
+type OtherKind = readonly [
+  test: string | RegExp | ((start: string) => boolean),
+  what: string,
+];
 
 const toParquet = (reader: string) =>
   `convert it to Parquet, for example in Python: pandas.${reader}('FILE').to_parquet('rows.parquet')`;
 
 /** Sorted by kind: tables, compressions, archives, databases, models, texts. */
 const otherKinds: readonly OtherKind[] = [
-  begins("FEA1", `a Feather file of version 1; ${toParquet("read_feather")}`),
-  begins("ORC", `an ORC file; ${toParquet("read_orc")}`),
-  begins(
+  ["FEA1", `a Feather file of version 1; ${toParquet("read_feather")}`],
+  ["ORC", `an ORC file; ${toParquet("read_orc")}`],
+  [
     "Obj\u0001",
     "an Avro file; convert it to Parquet, for example in Python: polars.read_avro('FILE').write_parquet('rows.parquet')",
-  ),
-  {
-    test: (start) => isZip(start) && start.includes("[Content_Types].xml"),
-    what:
-      "an Office document, perhaps an Excel workbook; save the sheet as CSV UTF-8",
-  },
-  {
-    test: (start) => isZip(start) && start.includes("vnd.oasis.opendocument"),
-    what: "an OpenDocument file; save the sheet as CSV in UTF-8",
-  },
-  begins(
+  ],
+  [
+    (start) => isZip(start) && start.includes("[Content_Types].xml"),
+    "an Office document, perhaps an Excel workbook; save the sheet as CSV UTF-8",
+  ],
+  [
+    (start) => isZip(start) && start.includes("vnd.oasis.opendocument"),
+    "an OpenDocument file; save the sheet as CSV in UTF-8",
+  ],
+  [
     "\u00d0\u00cf\u0011\u00e0",
     "a Microsoft Office file of the old kind, perhaps an Excel workbook (.xls); save the sheet as CSV UTF-8",
-  ),
-  begins("\u0089HDF\r\n", `an HDF5 file; ${toParquet("read_hdf")}`),
-  begins(
+  ],
+  ["\u0089HDF\r\n", `an HDF5 file; ${toParquet("read_hdf")}`],
+  [
     "\u0093NUMPY",
     "a NumPy array, which has no column names; give it some and write Parquet, for example in Python: pandas.DataFrame(numpy.load('FILE'), columns=[…]).to_parquet('rows.parquet')",
-  ),
-  {
-    test: (start) => isZip(start) && /\.npy/.test(start),
-    what:
-      "a NumPy archive (.npz), whose arrays have no column names; give them some and write Parquet with pandas.DataFrame.to_parquet",
-  },
-  begins("$FL", `an SPSS file; ${toParquet("read_spss")}`),
-  begins("<stata_dta>", `a Stata file; ${toParquet("read_stata")}`),
-  {
-    test: (start) => start.startsWith("SAS FILE", 84),
-    what: `a SAS file; ${toParquet("read_sas")}`,
-  },
-  {
-    test: (start) => /^(RDX[23]|[XA])\n/.test(start) && !/^A\n.*,/.test(start),
-    what:
-      "an R data file; write it as CSV, for example in R: write.csv(readRDS('FILE'), 'rows.csv', row.names=FALSE)",
-  },
-  begins(
+  ],
+  [
+    (start) => isZip(start) && /\.npy/.test(start),
+    "a NumPy archive (.npz), whose arrays have no column names; give them some and write Parquet with pandas.DataFrame.to_parquet",
+  ],
+  ["$FL", `an SPSS file; ${toParquet("read_spss")}`],
+  ["<stata_dta>", `a Stata file; ${toParquet("read_stata")}`],
+  [
+    (start) => start.startsWith("SAS FILE", 84),
+    `a SAS file; ${toParquet("read_sas")}`,
+  ],
+  [
+    (start) => /^(RDX[23]|[XA])\n/.test(start) && !/^A\n.*,/.test(start),
+    "an R data file; write it as CSV, for example in R: write.csv(readRDS('FILE'), 'rows.csv', row.names=FALSE)",
+  ],
+  [
     "MATLAB 5.0 MAT-file",
     "a MATLAB file; write it as CSV: writetable(table, 'rows.csv')",
-  ),
-  {
-    test: isPickle,
-    what:
-      `a Python pickle, which is never loaded because it can run code; if you trust it, ${
-        toParquet("read_pickle")
-      }`,
-  },
+  ],
+  [
+    isPickle,
+    `a Python pickle, which is never loaded because it can run code; if you trust it, ${
+      toParquet("read_pickle")
+    }`,
+  ],
 
-  {
-    test: (start) =>
+  [
+    (start) =>
       /^BZh[1-9]/.test(start) &&
-      (start.startsWith("1AY&SY", 4) ||
-        start.startsWith("\u0017rE8P\u0090", 4)),
-    what: "a bzip2 file; unpack it: bunzip2 FILE",
-  },
-  begins("\u00fd7zXZ\0", "an xz file; unpack it: unxz FILE"),
-  begins('\u0004"M\u0018', "an LZ4 file; unpack it: lz4 -d FILE"),
-  begins("\u0002!L\u0018", "an LZ4 file; unpack it: lz4 -d FILE"),
-  begins(
+      ["1AY&SY", "\u0017rE8P\u0090"].includes(start.slice(4, 10)),
+    "a bzip2 file; unpack it: bunzip2 FILE",
+  ],
+  ["\u00fd7zXZ\0", "an xz file; unpack it: unxz FILE"],
+  ['\u0004"M\u0018', "an LZ4 file; unpack it: lz4 -d FILE"],
+  ["\u0002!L\u0018", "an LZ4 file; unpack it: lz4 -d FILE"],
+  [
     "\u00ff\u0006\0\0sNaPpY",
     "a Snappy file; unpack it, for example: snzip -d FILE",
-  ),
-  begins("LZIP", "an lzip file; unpack it: lzip -d FILE"),
-  begins("\u001f\u009d", "a file of compress (.Z); unpack it: uncompress FILE"),
-  {
-    test: (start) => detectCompression(bytesOf(start)) !== undefined,
-    what: "a file that was compressed twice; undo one compression",
-  },
+  ],
+  ["LZIP", "an lzip file; unpack it: lzip -d FILE"],
+  ["\u001f\u009d", "a file of compress (.Z); unpack it: uncompress FILE"],
+  [
+    (start) => detectCompression(bytesOf(start)) !== undefined,
+    "a file that was compressed twice; undo one compression",
+  ],
 
-  { test: isZip, what: "a zip archive; unpack it: unzip FILE" },
-  {
-    test: (start) => start.startsWith("ustar", 257),
-    what: "a tar archive; unpack it: tar -xf FILE",
-  },
-  begins("7z\u00bc\u00af\u0027\u001c", "a 7-Zip archive; unpack it: 7z x FILE"),
-  begins("Rar!\u001a\u0007", "a RAR archive; unpack it: unrar x FILE"),
+  [isZip, "a zip archive; unpack it: unzip FILE"],
+  [
+    (start) => start.startsWith("ustar", 257),
+    "a tar archive; unpack it: tar -xf FILE",
+  ],
+  ["7z\u00bc\u00af\u0027\u001c", "a 7-Zip archive; unpack it: 7z x FILE"],
+  ["Rar!\u001a\u0007", "a RAR archive; unpack it: unrar x FILE"],
 
-  begins(
+  [
     "SQLite format 3\0",
     'an SQLite database; write a table as CSV: sqlite3 -header -csv FILE "SELECT * FROM …" > rows.csv',
-  ),
-  {
-    test: (start) => start.startsWith("DUCK", 8),
-    what:
-      "a DuckDB database; write a table as Parquet: duckdb FILE -c \"COPY (SELECT * FROM …) TO 'rows.parquet'\"",
-  },
-  begins(
+  ],
+  [
+    (start) => start.startsWith("DUCK", 8),
+    "a DuckDB database; write a table as Parquet: duckdb FILE -c \"COPY (SELECT * FROM …) TO 'rows.parquet'\"",
+  ],
+  [
     "PGDMP",
     "a dump of a Postgres database; restore it, and write a table as CSV with psql: \\copy (SELECT …) TO 'rows.csv' CSV HEADER",
-  ),
-  begins(
+  ],
+  [
     "PGCOPY\n",
     "a binary COPY of Postgres; write CSV: COPY … TO STDOUT (FORMAT csv, HEADER)",
-  ),
+  ],
 
-  {
-    test: (start) =>
-      // UBJSON: a brace and then the type of a key's length.
-      /^\{[LlIiU]/.test(start) || /^\s*\{\s*"learner"\s*:/.test(start) ||
-      start.startsWith("binf"),
-    what: "an XGBoost model, not rows; --model takes models",
-  },
-  {
-    test: (start) => /^tree\r?\nversion=/.test(start),
-    what: "a LightGBM model, not rows; --model takes models",
-  },
-  begins("CBM1", "a CatBoost model, not rows"),
-  { test: isOnnx, what: "an ONNX model, not rows" },
+  // UBJSON: a brace and then the type of a key's length.
+  [
+    /^\{[LlIiU]|^\s*\{\s*"learner"\s*:|^binf/,
+    "an XGBoost model, not rows; --model takes models",
+  ],
+  [/^tree\r?\nversion=/, "a LightGBM model, not rows; --model takes models"],
+  ["CBM1", "a CatBoost model, not rows"],
+  [isOnnx, "an ONNX model, not rows"],
 
-  begins(
+  [
     "version https://git-lfs.github.com/spec/",
     "a Git LFS pointer, not the file itself; fetch it: git lfs pull",
-  ),
-  begins("%PDF-", "a PDF document; export the table as CSV"),
-  {
-    test: (start) =>
-      /^(\u00ef\u00bb\u00bf)?\s*<(!doctype html|html)/i.test(start),
-    what:
-      "a web page, perhaps of a sign-in or an error in place of the file; download the file again",
-  },
-  {
-    test: (start) => /^(\u00ef\u00bb\u00bf)?\s*<(\?xml|Error>)/i.test(start),
-    what:
-      "XML, perhaps an error in place of the file; download the file again, or convert it to CSV",
-  },
+  ],
+  ["%PDF-", "a PDF document; export the table as CSV"],
+  [
+    /^(\u00ef\u00bb\u00bf)?\s*<(!doctype html|html)/i,
+    "a web page, perhaps of a sign-in or an error in place of the file; download the file again",
+  ],
+  [
+    /^(\u00ef\u00bb\u00bf)?\s*<(\?xml|Error>)/i,
+    "XML, perhaps an error in place of the file; download the file again, or convert it to CSV",
+  ],
 ];
-
-function begins(magic: string, what: string): OtherKind {
-  return { test: (start) => start.startsWith(magic), what };
-}
 
 function isZip(start: string): boolean {
   return ["PK\u0003\u0004", "PK\u0005\u0006", "PK\u0007\b"].some((magic) =>

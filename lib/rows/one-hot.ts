@@ -1,9 +1,8 @@
 /** Encodes one raw column of categories as the model's one-hot columns, and counts what the model does not know. */
 import { InputError } from "../base/errors.ts";
 import { type Column, shown, toFeature, wrongType } from "./cells.ts";
-import { defaultOf } from "./apply-steps.ts";
 import { type CategoryFinder, openCategories } from "./categories.ts";
-import type { OneHot, Recipe } from "./recipe.ts";
+import { defaultOf, type OneHot, type Recipe } from "./recipe.ts";
 import type { RowPlace } from "./row-error.ts";
 
 /** A recipe step and its columns in the model. */

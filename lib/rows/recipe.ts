@@ -5,9 +5,17 @@
  * recipe.
  */
 import { digestOf } from "../base/digest.ts";
+import { InputError } from "../base/errors.ts";
 import * as v from "../base/schema.ts";
 import { openCategories } from "./categories.ts";
-import { recordedStep, type Step, toRecordedStep } from "./steps.ts";
+import {
+  inputsOf,
+  outputsOf,
+  recordedStep,
+  type Step,
+  type StepValue,
+  toRecordedStep,
+} from "./steps.ts";
 
 /** One raw column of categories that `pandas.get_dummies` converted to one column per category. */
 export interface OneHot {
@@ -231,4 +239,60 @@ function findCategories(
   return candidates.filter((_, index) =>
     proven.has(index) && !refuted.has(index)
   ).map(({ category }) => category);
+}
+
+/** Tells whether a column is a category's; before the categories are known, whether it may be one. */
+export function isOneHotColumn({ oneHot }: Recipe, name: string): boolean {
+  return oneHot.some(({ prefix, categories }) =>
+    name.startsWith(prefix) &&
+    (categories?.includes(name.slice(prefix.length)) ?? true)
+  );
+}
+
+/** Returns the default of a column; undefined if it has none. */
+export function defaultOf(
+  { steps }: Recipe,
+  column: string,
+): StepValue | undefined {
+  for (const step of steps) {
+    if (step.kind === "default" && Object.hasOwn(step.values, column)) {
+      return step.values[column];
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Checks the steps of a resolved recipe.
+ *
+ * @param wanted The names of the model's columns, the player id and the outcome.
+ * @throws {InputError} If a step sets a column that nothing uses, which is a misspelled name, or works on a column that `one_hot` makes.
+ */
+export function checkSteps(recipe: Recipe, wanted: readonly string[]): void {
+  const { steps, oneHot } = recipe;
+  const used = new Set([...wanted, ...oneHot.map(({ column }) => column)]);
+  // From the last step to the first: a column is used if a later step reads it.
+  steps.toReversed().forEach((step, back) => {
+    const name = `recipe.steps[${steps.length - 1 - back}] (${step.kind})`;
+    const outputs = outputsOf(step);
+    const inputs = inputsOf(step);
+    const unused = outputs.find((column) => !used.has(column));
+    if (unused !== undefined) {
+      throw new InputError(
+        `Cannot use ${name} in variants.yaml: it sets "${unused}", which the model does not have and no later step reads; ` +
+          `correct the name, or remove the step`,
+      );
+    }
+    const made = [...inputs, ...outputs].find((column) =>
+      isOneHotColumn(recipe, column)
+    );
+    if (made !== undefined && step.kind !== "default") {
+      throw new InputError(
+        `Cannot use ${name} in variants.yaml: it works on "${made}", which one_hot makes after all steps; ` +
+          `only a default may name such a column`,
+      );
+    }
+    if (step.kind !== "default") outputs.forEach((to) => used.delete(to));
+    for (const column of inputs) used.add(column);
+  });
 }

@@ -9,7 +9,6 @@ import {
 import { fileURLToPath } from "node:url";
 import { InputError } from "../../lib/base/errors.ts";
 import { toVariants } from "../../lib/config/variants.ts";
-import { checkSteps } from "../../lib/rows/check-steps.ts";
 import { type Cell, cellAt, type ColumnData } from "../../lib/rows/columns.ts";
 import { encodeColumns } from "../../lib/rows/encode-columns.ts";
 import { encodeCsv, parseCsv } from "../../lib/rows/csv.ts";
@@ -22,7 +21,7 @@ import { seededNumbers } from "../support/ensembles.ts";
 import { RowEncoder } from "../../lib/rows/encode.ts";
 import { type Features, toFeatures } from "../../lib/rows/features.ts";
 import { readAllRows, readFeatures } from "../../lib/rows/read.ts";
-import { resolveRecipe } from "../../lib/rows/recipe.ts";
+import { checkSteps, resolveRecipe } from "../../lib/rows/recipe.ts";
 import { bytesAsFile } from "../../lib/storage/store.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import { tempFolder } from "../support/servers.ts";

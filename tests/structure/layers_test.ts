@@ -75,7 +75,6 @@ const pure: readonly string[] = [
   "lib/rows/apply-steps.ts",
   "lib/rows/categories.ts",
   "lib/rows/cells.ts",
-  "lib/rows/check-steps.ts",
   "lib/rows/dates.ts",
   "lib/rows/encode.ts",
   "lib/rows/features.ts",
