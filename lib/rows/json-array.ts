@@ -177,33 +177,27 @@ export function cutSplit(options: CutOptions): ArrayCutter {
   return new ValueCutter(options, "split");
 }
 
-/** Where in the text around the rows the cutter is. */
-type Phase =
-  | "start"
-  | "first member"
-  | "member"
-  | "rows" // inside an array of rows
-  | "skipped" // inside an array of a split that is not read, such as "index"
-  | "after member"
-  | "end";
-
+/**
+ * Reads the value from its first byte to its last one. Each generator of it
+ * yields where a block ends, or 0 where it needs more bytes: `cut` then returns.
+ */
 class ValueCutter implements ArrayCutter {
   span: Span = emptySpan;
   columns: readonly string[] | undefined;
   firstRow = 1;
   readonly #options: { file: string; maxBytes: number };
   readonly #form: "array" | "split";
-  /** Bytes of the file before the current block. */
+  readonly #ends = this.#readFile();
+  /** The bytes of the current call, and whether they reach the end of the file. */
+  #bytes: Uint8Array = new Uint8Array();
+  #last = false;
+  /** Bytes of the file before them. */
   #offset = 0;
-  #phase: Phase = "start";
-  /** Position in the current block of the next byte outside of an array. */
+  /** Position in them of the next byte outside of an array that is cut. */
   #at = 0;
-  /** Position in the current block of the first byte of the array's rows that are not cut yet. */
-  #from = 0;
-  #scanner = new ElementScanner(0);
-  #members = new Set<string>();
-  /** Thrown at the next call, after the rows before it were cut. */
-  #error: InputError | undefined;
+  /** Scans the array that is cut; undefined outside of one. */
+  #scanner: ElementScanner | undefined;
+  readonly #members = new Set<string>();
 
   constructor(options: CutOptions, form: "array" | "split") {
     this.#options = { maxBytes: maxRecordBytes, ...options };
@@ -211,171 +205,151 @@ class ValueCutter implements ArrayCutter {
   }
 
   cut(bytes: Uint8Array, { last }: { last: boolean }): number {
-    if (this.#error) throw this.#error;
+    this.#bytes = bytes;
+    this.#last = last;
     this.span = emptySpan;
-    const end = this.#advance(bytes, last);
+    const end = this.#ends.next().value;
     if (end === 0 && bytes.length > this.#options.maxBytes) {
       throw this.#tooLong();
     }
     this.#at -= end;
-    this.#from -= end;
-    if (end > 0) this.#scanner.rebase(end);
     this.#offset += end;
     return end;
   }
 
-  /** Returns the end of the next block, in which at most one array has rows. */
-  #advance(bytes: Uint8Array, last: boolean): number {
+  *#readFile(): Generator<number, never> {
+    while (this.#bytes.length < 3 && !this.#last) yield 0;
+    if (hasMark(this.#bytes)) this.#at = 3;
+    const isArray = this.#form === "array";
+    const first = yield* this.#next();
+    if (first !== (isArray ? openBracket : openBrace)) {
+      throw this.#unexpected(isArray ? "[" : "{");
+    }
+    this.#at++;
+    if (isArray) yield* this.#cutElements({ areRows: true });
+    else yield* this.#readMembers();
     for (;;) {
-      switch (this.#phase) {
-        case "start": {
-          if (!this.#open(bytes, last)) return 0;
-          break;
-        }
-        case "first member":
-        case "member": {
-          if (!this.#readMember(bytes, last)) return 0;
-          break;
-        }
-        case "rows":
-        case "skipped": {
-          const end = this.#cutElements(bytes, last);
-          if (end !== undefined) return end;
-          break;
-        }
-        case "after member": {
-          const at = this.#skipSpace(bytes, this.#at);
-          if (at === bytes.length) return this.#needMore(bytes, last);
-          if (bytes[at] === closeBrace) this.#phase = "end";
-          else if (bytes[at] === 44) this.#phase = "member";
-          else throw this.#unexpected(bytes, at, "a comma or }");
-          this.#at = at + 1;
-          if (this.#phase === "end") this.#checkMembers();
-          break;
-        }
-        case "end": {
-          const at = this.#skipSpace(bytes, this.#at);
-          if (at < bytes.length) {
-            throw this.#unexpected(bytes, at, "the end of the file");
-          }
-          this.#at = at;
-          return bytes.length;
+      this.#at = skipSpace(this.#bytes, this.#at);
+      if (this.#at < this.#bytes.length) {
+        throw this.#unexpected("the end of the file");
+      }
+      yield this.#at;
+    }
+  }
+
+  /** Returns the next byte that is not whitespace, whose position is then `#at`. */
+  *#next(): Generator<number, number> {
+    for (;;) {
+      this.#at = skipSpace(this.#bytes, this.#at);
+      const byte = this.#bytes[this.#at];
+      if (byte !== undefined) return byte;
+      yield this.#needMore();
+    }
+  }
+
+  /** Reads the value at `#at`, which is then the position after it. Returns the value and its text. */
+  *#readValue(): Generator<number, [value: unknown, text: string]> {
+    for (;;) {
+      const start = this.#at;
+      const end = endOfValue(this.#bytes, start);
+      if (end < this.#bytes.length) {
+        const text = this.#decode(this.#bytes.subarray(start, end), start);
+        this.#at = end;
+        return [this.#parse(text, start), text];
+      }
+      yield this.#needMore();
+    }
+  }
+
+  /** Cuts the array after `#at`. Elements that are no rows, such as those of "index", are checked and left out. */
+  *#cutElements({ areRows }: { areRows: boolean }): Generator<number, void> {
+    const scanner = new ElementScanner(this.#at);
+    this.#scanner = scanner;
+    let start = this.#at;
+    for (;;) {
+      const before = scanner.elementsToComma;
+      const stop = scanner.scan(this.#bytes);
+      const isClosed = stop === "closed";
+      const error = isClosed ? undefined : this.#faultOf(scanner, stop);
+      const end = isClosed ? scanner.at : scanner.comma;
+      if (end < 0) {
+        if (error) throw error;
+        yield 0;
+        continue;
+      }
+      if (skipSpace(this.#bytes.subarray(0, end), start) < end) {
+        if (areRows) {
+          this.firstRow = before + 1;
+          this.span = { start, end };
+        } else {
+          const text = this.#decode(this.#bytes.subarray(start, end), start);
+          this.#parse(`[${text}]`, start);
         }
       }
+      this.#at = end + 1;
+      if (isClosed) {
+        this.#scanner = undefined;
+        // What follows the rows is checked by the next call.
+        const isEnd = this.#at === this.#bytes.length;
+        if (this.span !== emptySpan || isEnd) yield this.#at;
+        return;
+      }
+      yield this.#at;
+      scanner.rebase(end + 1);
+      start = 0;
+      if (error) throw error; // after the rows before it
     }
   }
 
-  /** Reads the first bracket; false if the bytes end before it. */
-  #open(bytes: Uint8Array, last: boolean): boolean {
-    const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-    if (!last && bytes.length < 3) return false;
-    const at = this.#skipSpace(bytes, hasMark ? 3 : 0);
-    if (at === bytes.length) return this.#needMore(bytes, last) > 0;
-    const isArray = this.#form === "array";
-    if (bytes[at] !== (isArray ? openBracket : openBrace)) {
-      throw this.#unexpected(bytes, at, isArray ? "[" : "{");
-    }
-    this.#at = at + 1;
-    if (isArray) this.#beginRows("rows");
-    else this.#phase = "first member";
-    return true;
-  }
-
-  #beginRows(phase: "rows" | "skipped"): void {
-    this.#phase = phase;
-    this.#from = this.#at;
-    this.#scanner = new ElementScanner(this.#at);
-  }
-
-  /** Cuts rows; undefined if the array ended without another row. */
-  #cutElements(bytes: Uint8Array, last: boolean): number | undefined {
-    const scanner = this.#scanner;
-    const before = scanner.elementsToComma;
-    const stop = scanner.scan(bytes);
-    if (stop === "closed") {
-      const { at } = scanner;
-      this.#take(bytes, { end: at, before });
-      this.#at = at + 1;
-      const phase = this.#phase;
-      this.#phase = this.#form === "array" ? "end" : "after member";
-      // The rows of the block are complete; what follows them is checked by the next call.
-      const isDone = phase === "rows" && this.span !== emptySpan &&
-        this.#at < bytes.length;
-      return isDone || this.#at === bytes.length ? this.#at : undefined;
-    }
-    const error = stop === "fault"
-      ? this.#rowError(
-        `found "${String.fromCharCode(bytes[scanner.at]!)}" at byte offset ${
-          this.#absolute(scanner.at)
-        }, expected a value`,
-      )
-      : last
-      ? this.#rowError(
-        `the file ends at byte offset ${
-          this.#absolute(bytes.length)
-        } before the array is closed`,
-      )
+  /** Returns the error for an array that is not closed; undefined if more bytes may close it. */
+  #faultOf(scanner: ElementScanner, stop: Stop): InputError | undefined {
+    const at = this.#offset + scanner.at;
+    const reason = stop === "fault"
+      ? `found "${
+        String.fromCharCode(this.#bytes[scanner.at]!)
+      }" at byte offset ${at}, expected a value`
+      : this.#last
+      ? `the file ends at byte offset ${
+        this.#offset + this.#bytes.length
+      } before the array is closed`
       : undefined;
-    if (scanner.comma < 0) {
-      if (error) throw error;
-      return 0;
-    }
-    const { comma } = scanner;
-    this.#error = error;
-    this.#take(bytes, { end: comma, before });
-    this.#from = comma + 1;
-    return comma + 1;
+    return reason === undefined ? undefined : new InputError(
+      `Cannot parse ${this.#options.file}, row ${
+        scanner.elements + 1
+      }: ${reason}`,
+    );
   }
 
-  /** Makes the elements up to `end` the block's rows. */
-  #take(
-    bytes: Uint8Array,
-    { end, before }: { end: number; before: number },
-  ): void {
-    const start = this.#from;
-    if (this.#skipSpace(bytes.subarray(0, end), start) === end) return;
-    if (this.#phase === "rows") {
-      this.firstRow = before + 1;
-      this.span = { start, end };
-    } else {
-      const text = this.#decode(bytes.subarray(start, end), start);
-      this.#parse(`[${text}]`, start);
+  *#readMembers(): Generator<number, void> {
+    let byte = yield* this.#next();
+    while (byte !== closeBrace) {
+      yield* this.#readMember();
+      byte = yield* this.#next();
+      if (byte === closeBrace) break;
+      if (byte !== 44) throw this.#unexpected("a comma or }");
+      this.#at++;
+    }
+    this.#at++;
+    for (const name of ["columns", "data"]) {
+      if (!this.#members.has(name)) throw this.#missing(name);
     }
   }
 
-  /** Reads one member of a split up to its value, or including it if it is not an array that is streamed; false if the bytes end before that. */
-  #readMember(bytes: Uint8Array, last: boolean): boolean {
-    let at = this.#skipSpace(bytes, this.#at);
-    if (bytes[at] === closeBrace && this.#phase === "first member") {
-      this.#phase = "end";
-      this.#at = at + 1;
-      this.#checkMembers();
-      return true;
-    }
-    if (at < bytes.length && bytes[at] !== 34) {
-      throw this.#unexpected(bytes, at, "a name in quotes");
-    }
-    const keyEnd = endOfValue(bytes, at);
-    const colonAt = this.#skipSpace(bytes, keyEnd);
-    if (colonAt < bytes.length && bytes[colonAt] !== colon) {
-      throw this.#unexpected(bytes, colonAt, "a colon");
-    }
-    const valueAt = this.#skipSpace(bytes, colonAt + 1);
-    if (valueAt >= bytes.length) return this.#needMore(bytes, last) > 0;
-    const key = this.#parse(this.#decode(bytes.subarray(at, keyEnd), at), at);
-    const name = String(key);
-    const isArray = bytes[valueAt] === openBracket;
+  *#readMember(): Generator<number, void> {
+    const start = this.#at;
+    const first = yield* this.#next();
+    if (first !== 34) throw this.#unexpected("a name in quotes");
+    const name = String((yield* this.#readValue())[0]);
+    if ((yield* this.#next()) !== colon) throw this.#unexpected("a colon");
+    this.#at++;
+    const isArray = (yield* this.#next()) === openBracket;
     if (isArray && name !== "columns") {
-      if (name === "data" && !this.#findColumns(bytes, last)) return false;
+      if (name === "data" && !this.columns) yield* this.#findColumns(start);
       this.#addMember(name);
-      this.#at = valueAt + 1;
-      this.#beginRows(name === "data" ? "rows" : "skipped");
-      return true;
+      this.#at++;
+      return yield* this.#cutElements({ areRows: name === "data" });
     }
-    at = endOfValue(bytes, valueAt);
-    if (at >= bytes.length) return this.#needMore(bytes, last) > 0;
-    const text = this.#decode(bytes.subarray(valueAt, at), valueAt);
-    const value = this.#parse(text, valueAt);
+    const [value, text] = yield* this.#readValue();
     this.#addMember(name);
     if (name === "columns") this.columns = toNames(value, this.#options.file);
     if (name === "data") {
@@ -385,30 +359,27 @@ class ValueCutter implements ArrayCutter {
         }`,
       );
     }
-    this.#phase = "after member";
-    this.#at = at;
-    return true;
   }
 
-  /** Finds the columns when `data` comes first, which needs the whole file; false if it is not there yet. */
-  #findColumns(bytes: Uint8Array, last: boolean): boolean {
-    if (this.columns) return true;
-    const { file } = this.#options;
-    if (!last) {
-      if (bytes.length <= this.#options.maxBytes) return false;
-      throw new InputError(
-        `Cannot read ${file}: "data" comes before "columns", and the file is larger than ${
-          this.#options.maxBytes / 2 ** 20
-        } MiB; write "columns" first, as pandas does`,
-      );
+  /** Finds the columns when `data` comes first, for which the rest of the file from that member on is needed. */
+  *#findColumns(start: number): Generator<number, void> {
+    const { file, maxBytes } = this.#options;
+    while (!this.#last) {
+      if (this.#bytes.length > maxBytes) {
+        throw new InputError(
+          `Cannot read ${file}: "data" comes before "columns", and the file is larger than ${
+            maxBytes / 2 ** 20
+          } MiB; write "columns" first, as pandas does`,
+        );
+      }
+      yield 0;
     }
-    const text = this.#decode(bytes.subarray(this.#at), this.#at);
-    const value = this.#parse(`{${text}`, this.#at);
-    if (isObject(value) && Object.hasOwn(value, "columns")) {
-      this.columns = toNames(value["columns"], file);
-      return true;
+    const text = this.#decode(this.#bytes.subarray(start), start);
+    const value = this.#parse(`{${text}`, start);
+    if (!isObject(value) || !Object.hasOwn(value, "columns")) {
+      throw this.#missing("columns");
     }
-    throw this.#missing("columns");
+    this.columns = toNames(value["columns"], file);
   }
 
   #addMember(name: string): void {
@@ -418,13 +389,7 @@ class ValueCutter implements ArrayCutter {
         `Cannot use ${this.#options.file}: it has "${name}" twice`,
       );
     }
-    if (isKnown) this.#members.add(name);
-  }
-
-  #checkMembers(): void {
-    for (const name of ["columns", "data"]) {
-      if (!this.#members.has(name)) throw this.#missing(name);
-    }
+    this.#members.add(name);
   }
 
   #missing(name: string): InputError {
@@ -434,11 +399,11 @@ class ValueCutter implements ArrayCutter {
   }
 
   /** Returns 0, or throws if there is no more. */
-  #needMore(bytes: Uint8Array, last: boolean): 0 {
-    if (!last) return 0;
+  #needMore(): 0 {
+    if (!this.#last) return 0;
     throw new InputError(
       `Cannot parse ${this.#options.file}: the file ends at byte offset ${
-        this.#absolute(bytes.length)
+        this.#offset + this.#bytes.length
       } before its JSON value is complete`,
     );
   }
@@ -449,7 +414,7 @@ class ValueCutter implements ArrayCutter {
     } catch {
       throw new InputError(
         `Cannot read ${this.#options.file}, byte offset ${
-          this.#absolute(at)
+          this.#offset + at
         }: it is not UTF-8 text`,
       );
     }
@@ -461,43 +426,26 @@ class ValueCutter implements ArrayCutter {
     } catch (error) {
       throw new InputError(
         `Cannot parse ${this.#options.file}, byte offset ${
-          this.#absolute(at)
+          this.#offset + at
         }: ${(error as Error).message}`,
       );
     }
   }
 
-  #unexpected(bytes: Uint8Array, at: number, wanted: string): InputError {
+  #unexpected(wanted: string): InputError {
+    const found = this.#bytes.subarray(this.#at, this.#at + 20);
     return new InputError(
       `Cannot parse ${this.#options.file}: expected ${wanted} at byte offset ${
-        this.#absolute(at)
-      }, found ${shownBytes(bytes, at)}`,
-    );
-  }
-
-  #rowError(reason: string): InputError {
-    return new InputError(
-      `Cannot parse ${this.#options.file}, row ${
-        this.#scanner.elements + 1
-      }: ${reason}`,
+        this.#offset + this.#at
+      }, found ${JSON.stringify(new TextDecoder().decode(found))}`,
     );
   }
 
   #tooLong(): InputError {
-    const isRow = this.#phase === "rows" || this.#phase === "skipped";
-    const record = isRow
+    const record = this.#scanner
       ? `row ${this.#scanner.elementsToComma + 1}`
       : `what begins at byte offset ${this.#offset}`;
     return tooLong(record, { ...this.#options, hint: "" });
-  }
-
-  #absolute(at: number): number {
-    return this.#offset + Math.max(at, 0);
-  }
-
-  #skipSpace(bytes: Uint8Array, at: number): number {
-    while (at < bytes.length && kinds[bytes[at]!] === space) at++;
-    return at;
   }
 }
 
@@ -535,9 +483,15 @@ function endOfWord(bytes: Uint8Array, at: number): number {
   return at;
 }
 
-function shownBytes(bytes: Uint8Array, at: number): string {
-  const text = new TextDecoder().decode(bytes.subarray(at, at + 20));
-  return JSON.stringify(text);
+/** Returns the position of the next byte that is not whitespace; the length of the bytes if there is none. */
+function skipSpace(bytes: Uint8Array, at: number): number {
+  while (at < bytes.length && kinds[bytes[at]!] === space) at++;
+  return at;
+}
+
+/** Tells whether a text begins with a byte order mark. */
+function hasMark(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }
 
 /** Returns the names of a split's columns. */
@@ -751,13 +705,10 @@ export function detectJson(
   head: Uint8Array,
   options: { file: string; last: boolean },
 ): JsonForm {
-  let start = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
-  while (kinds[head[start] ?? 0] === space) start++;
+  const start = skipSpace(head, hasMark(head) ? 3 : 0);
   const text = new TextDecoder().decode(head.subarray(start, start + 4096));
   if (head[start] === openBracket) {
-    let next = start + 1;
-    while (kinds[head[next] ?? 0] === space) next++;
-    const byte = head[next];
+    const byte = head[skipSpace(head, start + 1)];
     const isPlain = byte !== undefined && kinds[byte] !== open &&
       byte !== closeBracket;
     return isPlain ? "lines" : "array";
