@@ -1,7 +1,11 @@
 /** Prints a script with which a shell completes the tasks, their flags and the values of flags. */
-import { commands, completionCommand } from "../lib/cli/commands.ts";
+import {
+  commands,
+  completionCommand,
+  type Shell,
+  shells,
+} from "../lib/cli/commands.ts";
 import { toCompletion } from "../lib/cli/completion.ts";
-import { type Shell, shells } from "../lib/cli/completion/task.ts";
 import { developmentTasks } from "../lib/cli/development.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { UsageError } from "../lib/base/errors.ts";

@@ -18,6 +18,8 @@ export function nearest(
 ): string | undefined {
   const limit = word.length > 4 ? 2 : 1;
   const ranked = candidates
+    // Each letter more or less is one edit; comparing all of them takes milliseconds.
+    .filter(({ length }) => Math.abs(length - word.length) <= limit)
     .map((candidate) => ({
       candidate,
       distance: editDistance(word, candidate),

@@ -11,7 +11,7 @@ import type { Services } from "../services/services.ts";
 import { type Check, type Finding, runCheck, skipVariants } from "./check.ts";
 import type { InputsOf } from "./files.ts";
 import { inParallel } from "../base/parallel.ts";
-import { countOf } from "../base/phrases.ts";
+import { countOf, groupDigits } from "../base/phrases.ts";
 
 /** Compares what each variant's inputs hold with what was scored. @param options `mlflow`: undefined if the registry cannot be used; `why`: the reason if the ledger cannot be read. */
 export async function checkDeliveries(
@@ -61,7 +61,7 @@ async function checkNewest(
   const [newest] = runs;
   const facts = newest
     ? `${newest.period} (${ageOf(newest.period)}): ${
-      newest.rows.toLocaleString("en-US")
+      groupDigits(newest.rows)
     } rows scored ${toDay(newest.finishedAt)}, version ${newest.modelVersion}`
     : "nothing scored yet";
   const batches = await inputsOf(settings).then(

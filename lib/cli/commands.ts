@@ -1,9 +1,14 @@
 /** The command line of every command: its name, its flags and their `--help` texts. */
 import { stages } from "../mlflow/validation.ts";
-import { shells } from "./completion/task.ts";
 import { type Command, listFlag, switchFlag, textFlag } from "./flags.ts";
 
 const read = { use: "read" } as const;
+
+/** The shells that can be completed. */
+export const shells = ["bash", "zsh", "fish"] as const;
+
+/** A shell that can be completed. */
+export type Shell = typeof shells[number];
 
 /** The aliases that shells complete; any other is allowed, too. */
 const usualAliases = ["champion", "challenger"] as const;

@@ -1,4 +1,5 @@
 /** Converts the JSON results of commands to Markdown for GitHub's step summaries. */
+import { groupDigits } from "../base/phrases.ts";
 import { escapeControls, escapeMarkdown } from "../base/printable.ts";
 
 /** The JSON object of one command; every field is optional. */
@@ -176,7 +177,7 @@ function toCell(value: unknown): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "number") {
     return Number.isInteger(value)
-      ? value.toLocaleString("en-US")
+      ? groupDigits(value)
       : String(Number(value.toPrecision(5)));
   }
   return escapeMarkdown(

@@ -1,6 +1,6 @@
 /** Shows how far a long step is: as a bar that is redrawn in a terminal, or as a line now and then in a log. */
 import type { Progress } from "../base/log.ts";
-import { countOf } from "../base/phrases.ts";
+import { countOf, groupDigits } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 
 /** Where progress is shown. */
@@ -150,17 +150,13 @@ function countsOf({ rows, seconds }: ProgressState) {
   const perSecond = seconds > 0 ? rows / seconds : 0;
   return {
     rows: countOf(rows, "row"),
-    rate: `${toCount(toTwoDigits(perSecond))} rows/s`,
+    rate: `${groupDigits(toTwoDigits(perSecond))} rows/s`,
   };
 }
 
 /** Returns a rate as precise as it is. */
 function toTwoDigits(value: number): number {
   return value < 100 ? Math.round(value) : Number(value.toPrecision(3));
-}
-
-function toCount(value: number): string {
-  return value.toLocaleString("en-US");
 }
 
 function timeLeft({ share, seconds }: ProgressState): string {

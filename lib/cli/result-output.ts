@@ -4,7 +4,7 @@ import { abortable } from "../base/abortable.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import { toCount } from "../base/flag-value.ts";
 import type { Outcome } from "../base/outcome.ts";
-import { countOf } from "../base/phrases.ts";
+import { countOf, groupDigits } from "../base/phrases.ts";
 import type { QueryResult } from "../database/read-only.ts";
 import type { ResultSink, TextRow } from "../rows/output.ts";
 import {
@@ -114,7 +114,7 @@ export async function writeResult(
   }
   await writer.finish();
   await file?.finish();
-  const number = count.toLocaleString("en-US");
+  const number = groupDigits(count);
   const left = limited.isCut()
     ? `the first ${number} rows; there are more${
       options.limit === terminalRows ? ", --limit 0 shows all" : ""

@@ -34,7 +34,7 @@ import {
   scoreInto,
 } from "./scoring-run.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
-import { settleScores } from "../services/settled-scores.ts";
+import { settleScores, startSettling } from "../services/settled-scores.ts";
 import { sourceTags } from "../mlflow/tags.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
@@ -138,10 +138,9 @@ async function scoreBatches(
   if (output === "postgres" && !dryRun) {
     await using badRows = openBadRowFile(context);
     const database = await services.predictions();
-    const settle = () =>
-      settleScores(database, { variant: settings.variant.key, log });
-    // What earlier calls stored, while rows are read and scored.
-    const settling = settle();
+    const unsettled = { variant: settings.variant.key, log };
+    // What earlier calls stored; if it is much, while rows are read and scored.
+    const settling = await startSettling(database, unsettled);
     for (const batch of batches) {
       const step = () => storeInPostgres(context, batch, badRows);
       stored.push(
@@ -150,8 +149,10 @@ async function scoreBatches(
         }),
       );
     }
-    const warning = await settling ??
-      (batches.length > 1 ? await settle() : undefined);
+    const warning = await settling.warning ??
+      (batches.length > 1
+        ? await settleScores(database, unsettled)
+        : undefined);
     if (warning !== undefined) log.warn(warning);
     return stored;
   }

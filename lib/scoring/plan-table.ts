@@ -1,5 +1,5 @@
 /** Shows the batches of a plan as a table. */
-import { countOf } from "../base/phrases.ts";
+import { countOf, groupDigits } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 import { toDay } from "../config/periods.ts";
 import { type InputBatch, sizeOf } from "../services/input-batches.ts";
@@ -43,12 +43,12 @@ export function toTable(
   const rows = [
     ...shown.map(({ batch, run }) => ({
       batch,
-      rows: run.rows.toLocaleString("en-US"),
+      rows: groupDigits(run.rows),
       action: `scored ${toDay(run.finishedAt)}, version ${run.modelVersion}`,
     })),
     ...planned.map((each) => ({
       batch: each.batch,
-      rows: each.rows?.rows.toLocaleString("en-US") ?? "?",
+      rows: each.rows ? groupDigits(each.rows.rows) : "?",
       action: actionWords[actionOf(each, { again, runs })],
     })),
   ];

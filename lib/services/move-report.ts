@@ -1,5 +1,6 @@
 /** Says what `move` did, and what may be deleted afterwards. */
 import type { Outcome } from "../base/outcome.ts";
+import { countOf } from "../base/phrases.ts";
 import { shellWord } from "../config/variant.ts";
 import type { Moved } from "./move.ts";
 import type { MovedRows } from "./move-tables.ts";
@@ -72,9 +73,9 @@ function describeArtifacts({ artifacts }: Moved): string {
 
 function describeRows(rows: MovedRows | undefined): string {
   if (rows === undefined) return "already moved";
-  return `${sum(rows).toLocaleString("en")} rows in ${
-    Object.keys(rows).length
-  } tables`;
+  return `${countOf(sum(rows), "row")} in ${
+    countOf(Object.keys(rows).length, "table")
+  }`;
 }
 
 function sum(rows: MovedRows | undefined): number {

@@ -1,12 +1,7 @@
 /** What shells complete: tasks, flags and values, from the tables of the commands. */
 import { shellWord } from "../../config/variant.ts";
+import type { Shell } from "../commands.ts";
 import type { Command, Flag } from "../flags.ts";
-
-/** The shells that can be completed. */
-export const shells = ["bash", "zsh", "fish"] as const;
-
-/** A shell that can be completed. */
-export type Shell = typeof shells[number];
 
 /** What a script is written for. */
 export interface CompletionOptions {
