@@ -11,12 +11,13 @@ const shownCharacters = 200;
  * number of rows: `SQL 3 ms, 1 row: select …`. Parameters are never reported,
  * because they are data or secrets.
  *
- * @param trace Receives one line per statement.
+ * @param trace Receives one line per statement; undefined if nobody listens.
  */
 export function withTrace<Traced extends Database>(
   database: Traced,
-  trace: (message: string) => void,
+  trace: ((message: string) => void) | undefined,
 ): Traced {
+  if (!trace) return database;
   return {
     ...database,
     query: tracedQuery(database, trace),

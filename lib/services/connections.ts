@@ -15,7 +15,7 @@ import type { DatabaseSecret } from "../aws/secrets.ts";
 /** What a login needs besides where it is. */
 interface LoginConfig extends Pick<Config, "aws" | "tls"> {
   /** Receives one line per request to Secrets Manager. */
-  readonly trace?: (message: string) => void;
+  readonly trace?: ((message: string) => void) | undefined;
 }
 
 /**

@@ -127,7 +127,7 @@ export async function openServices(
     log.verbose(`${what}: ${seconds.toFixed(2)} s`);
     return result;
   };
-  const trace = log.verbose;
+  const trace = log.isVerbose ? log.verbose : undefined;
   const login = { ...config, trace };
   const stack = new AsyncDisposableStack();
   const server = config.tracking.kind === "server"
