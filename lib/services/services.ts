@@ -21,7 +21,6 @@ import type { PostgresSettings } from "../database/postgres.ts";
 import { InputError, TransientError } from "../base/errors.ts";
 import type { VariantFiles } from "./variant-files.ts";
 import { openHttp } from "../mlflow/http.ts";
-import { openRest } from "../mlflow/rest.ts";
 import type { MlflowStore } from "../mlflow/store.ts";
 import { openTables } from "../mlflow/tables.ts";
 import type { Log } from "../base/log.ts";
@@ -210,7 +209,10 @@ export async function openServices(
           store: once(() =>
             withRetry(
               `open the MLflow server ${tracking.uri}`,
-              () => openRest({ ...tracking, log, trace }),
+              async () => {
+                const { openRest } = await import("../mlflow/rest.ts");
+                return await openRest({ ...tracking, log, trace });
+              },
             )
           ),
         };
