@@ -36,32 +36,82 @@ export interface JsonValue {
 export const maxDepth = 64;
 
 /** Maximum number of distinct keys: more than any model has. */
-export const maxKeys = 4096;
+const maxKeys = 4096;
+
+/** A position in a document that is being parsed, and what the document may still contain. */
+export interface Cursor {
+  readonly format: "JSON" | "UBJSON";
+  readonly bytes: Uint8Array;
+  /** All distinct keys so far. */
+  readonly keys: Set<string>;
+  at: number;
+  depth: number;
+  containersLeft: number;
+}
 
 /**
- * Returns how many objects and arrays a document of a given size may contain.
- * Each takes about 100 bytes of memory but as few as two bytes of the file, so
- * without a limit a small file could exhaust the memory. A real tree has 20 in
- * over 500 bytes.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(maxContainers(0), 1000);
- * ```
+ * Returns a cursor at the start of a document, which may contain an object or
+ * array per 8 bytes. Each takes about 100 bytes of memory but as few as two
+ * bytes of the file, so without a limit a small file could exhaust the memory. A
+ * real tree has 20 in over 500 bytes.
  */
-export function maxContainers(bytes: number): number {
-  return 1000 + Math.floor(bytes / 8);
+export function startCursor(
+  format: Cursor["format"],
+  bytes: Uint8Array,
+): Cursor {
+  return {
+    format,
+    bytes,
+    keys: new Set(),
+    at: 0,
+    depth: 0,
+    containersLeft: 1000 + Math.floor(bytes.length / 8),
+  };
+}
+
+/** Returns the error about a byte of a document, the cursor's by default. */
+export function syntaxError(
+  cursor: Cursor,
+  problem: string,
+  at = cursor.at,
+): InputError {
+  return new InputError(`Cannot read ${cursor.format}: byte ${at}: ${problem}`);
+}
+
+/** Counts an object or array, whose opening byte precedes the cursor. @throws {InputError} If there are too many, or it is nested too deep. */
+export function enter<C extends Cursor>(cursor: C): C {
+  if (++cursor.depth > maxDepth) {
+    const problem = `nested deeper than ${maxDepth}`;
+    throw syntaxError(cursor, problem, cursor.at - 1);
+  }
+  if (--cursor.containersLeft < 0) {
+    const problem = "more objects and arrays than any model has";
+    throw syntaxError(cursor, problem, cursor.at - 1);
+  }
+  return cursor;
+}
+
+/** Ends an object or array and returns its value. */
+export function leave(cursor: Cursor, value: ParsedValue): ParsedValue {
+  cursor.depth--;
+  return value;
+}
+
+/** Counts a key and returns it. @throws {InputError} If there are too many distinct keys. */
+export function countKey(cursor: Cursor, key: string): string {
+  if (cursor.keys.add(key).size <= maxKeys) return key;
+  throw syntaxError(cursor, `more than ${maxKeys} distinct keys`);
+}
+
+/** Returns the whole document. @throws {InputError} If bytes follow its value. */
+export function endDocument(cursor: Cursor, value: ParsedValue): JsonValue {
+  const left = cursor.bytes.length - cursor.at;
+  if (left === 0) return { value, path: "" };
+  throw syntaxError(cursor, `${left} bytes after the end of the value`);
 }
 
 /**
  * Returns an {@linkcode InputError} about one location in a model file.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(modelError("tree 3", "no nodes").message, "Cannot read model: tree 3: no nodes");
- * ```
  */
 export function modelError(where: string, problem: string): InputError {
   return new InputError(`Cannot read model: ${where}: ${problem}`);

@@ -4,25 +4,20 @@
  * writes for node statistics, and rounds decimals to doubles, which may then
  * round to a different float32 than `strtof` returns.
  */
-import { InputError } from "../../base/errors.ts";
+import type { InputError } from "../../base/errors.ts";
 import { isHalfway, toDouble } from "./float32.ts";
 import {
   asciiString,
+  countKey,
+  type Cursor,
+  endDocument,
+  enter,
   type JsonValue,
-  maxContainers,
-  maxDepth,
-  maxKeys,
+  leave,
   type ParsedValue,
+  startCursor,
+  syntaxError,
 } from "./document.ts";
-
-interface Cursor {
-  readonly bytes: Uint8Array;
-  /** All distinct keys so far. */
-  readonly keys: Set<string>;
-  at: number;
-  depth: number;
-  containersLeft: number;
-}
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder("latin1");
@@ -43,28 +38,20 @@ const latin1 = new TextDecoder("latin1");
  * @throws {InputError} If the bytes are not valid JSON, with the offset of the first invalid one, or if a key appears twice.
  */
 export function openJson(bytes: Uint8Array): JsonValue {
-  const cursor: Cursor = {
-    bytes,
-    keys: new Set(),
-    at: 0,
-    depth: 0,
-    containersLeft: maxContainers(bytes.length),
-  };
+  const cursor = startCursor("JSON", bytes);
   const value = readValue(cursor);
   skipSpace(cursor);
-  if (cursor.at === bytes.length) return { value, path: "" };
-  throw syntaxError(
-    cursor,
-    `${bytes.length - cursor.at} bytes after the end of the value`,
-  );
+  return endDocument(cursor, value);
 }
 
 function readValue(cursor: Cursor): ParsedValue {
   skipSpace(cursor);
   switch (cursor.bytes[cursor.at]) {
     case 0x7b: // {
+      cursor.at++;
       return readObject(enter(cursor));
     case 0x5b: // [
+      cursor.at++;
       return readArray(enter(cursor));
     case 0x22: // "
       return readString(cursor);
@@ -79,7 +66,7 @@ function readObject(cursor: Cursor): ParsedValue {
   for (;;) {
     const key = readKey(cursor);
     if (members.has(key)) {
-      throw syntaxError(cursor, `duplicate key ${JSON.stringify(key)}`);
+      throw problemAt(cursor, `duplicate key ${JSON.stringify(key)}`);
     }
     expect(cursor, 0x3a);
     members.set(key, readValue(cursor));
@@ -91,13 +78,9 @@ function readObject(cursor: Cursor): ParsedValue {
 function readKey(cursor: Cursor): string {
   skipSpace(cursor);
   if (cursor.bytes[cursor.at] !== 0x22) {
-    throw syntaxError(cursor, "expected a key");
+    throw problemAt(cursor, "expected a key");
   }
-  const key = readString(cursor);
-  if (cursor.keys.add(key).size > maxKeys) {
-    throw syntaxError(cursor, `more than ${maxKeys} distinct keys`);
-  }
-  return key;
+  return countKey(cursor, readString(cursor));
 }
 
 function readArray(cursor: Cursor): ParsedValue {
@@ -174,7 +157,7 @@ function readLiteral(cursor: Cursor): ParsedValue {
   const isNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/.test(text);
   if (literal === undefined && !isNumber) {
     const found = JSON.stringify(text.slice(0, 100));
-    throw syntaxError(cursor, `expected a value, found ${found}`);
+    throw problemAt(cursor, `expected a value, found ${found}`);
   }
   cursor.at = end;
   return literal === undefined ? toDouble(text) : literal;
@@ -192,7 +175,7 @@ function readString(cursor: Cursor): string {
   while (end < bytes.length && bytes[end] !== 0x22) {
     end += bytes[end] === 0x5c ? 2 : 1;
   }
-  if (end >= bytes.length) throw syntaxError(cursor, "unterminated string");
+  if (end >= bytes.length) throw problemAt(cursor, "unterminated string");
   const text = asciiString(bytes, at + 1, end) ?? decodeString(cursor, end + 1);
   cursor.at = end + 1;
   return text;
@@ -204,7 +187,7 @@ function decodeString(cursor: Cursor, end: number): string {
     const text: string = JSON.parse(utf8.decode(bytes.subarray(at, end)));
     return text.toWellFormed();
   } catch {
-    throw syntaxError(cursor, "invalid string");
+    throw problemAt(cursor, "invalid string");
   }
 }
 
@@ -218,7 +201,7 @@ function accept(cursor: Cursor, bracket: number): boolean {
 function expect(cursor: Cursor, byte: number): void {
   skipSpace(cursor);
   if (cursor.bytes[cursor.at] !== byte) {
-    throw syntaxError(cursor, `expected ${String.fromCharCode(byte)}`);
+    throw problemAt(cursor, `expected ${String.fromCharCode(byte)}`);
   }
   cursor.at++;
 }
@@ -233,23 +216,7 @@ function skipSpace(cursor: Cursor): void {
   }
 }
 
-function enter(cursor: Cursor): Cursor {
-  if (++cursor.depth > maxDepth) {
-    throw syntaxError(cursor, `nested deeper than ${maxDepth}`);
-  }
-  if (--cursor.containersLeft < 0) {
-    throw syntaxError(cursor, "more objects and arrays than any model has");
-  }
-  cursor.at++;
-  return cursor;
-}
-
-function leave(cursor: Cursor, value: ParsedValue): ParsedValue {
-  cursor.depth--;
-  return value;
-}
-
-function syntaxError({ at, bytes }: Cursor, problem: string): InputError {
-  const message = at >= bytes.length ? "unexpected end of file" : problem;
-  return new InputError(`Cannot read JSON: byte ${at}: ${message}`);
+function problemAt(cursor: Cursor, problem: string): InputError {
+  const isEnd = cursor.at >= cursor.bytes.length;
+  return syntaxError(cursor, isEnd ? "unexpected end of file" : problem);
 }

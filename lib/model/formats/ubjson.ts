@@ -3,15 +3,19 @@
  * number types and with counted and typed containers; big-endian, as specified.
  * XGBoost supports it since 1.6.
  */
-import { InputError } from "../../base/errors.ts";
+import type { InputError } from "../../base/errors.ts";
 import { toDouble } from "./float32.ts";
 import {
   asciiString,
+  countKey,
+  type Cursor as DocumentCursor,
+  endDocument,
+  enter,
   type JsonValue,
-  maxContainers,
-  maxDepth,
-  maxKeys,
+  leave,
   type ParsedValue,
+  startCursor,
+  syntaxError,
 } from "./document.ts";
 import {
   isInteger,
@@ -20,16 +24,10 @@ import {
   widthOf,
 } from "./ubjson-numbers.ts";
 
-interface Cursor {
-  readonly bytes: Uint8Array;
+interface Cursor extends DocumentCursor {
   readonly view: DataView;
-  /** All distinct keys so far. */
-  readonly keys: Set<string>;
   /** Per depth, the keys of the last object, in order. */
   readonly lastKeys: string[][];
-  at: number;
-  depth: number;
-  containersLeft: number;
 }
 
 /** Markers other than those of the number types. */
@@ -67,20 +65,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export function openUbjson(bytes: Uint8Array): JsonValue {
   const cursor: Cursor = {
-    bytes,
+    ...startCursor("UBJSON", bytes),
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-    keys: new Set(),
     lastKeys: [],
-    at: 0,
-    depth: 0,
-    containersLeft: maxContainers(bytes.length),
   };
-  const value = readValue(cursor, readMarker(cursor));
-  if (cursor.at === bytes.length) return { value, path: "" };
-  throw syntaxError(
-    cursor,
-    `${bytes.length - cursor.at} bytes after the end of the value`,
-  );
+  return endDocument(cursor, readValue(cursor, readMarker(cursor)));
 }
 
 function readValue(cursor: Cursor, marker: number): ParsedValue {
@@ -116,10 +105,8 @@ function readHighPrecision(cursor: Cursor): number {
   const start = cursor.at;
   const text = readString(cursor, readCount(cursor, readMarker(cursor)));
   if (/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text)) return toDouble(text);
-  throw syntaxError(
-    { at: start },
-    `invalid number ${JSON.stringify(text.slice(0, 40))}`,
-  );
+  const shown = JSON.stringify(text.slice(0, 40));
+  throw syntaxError(cursor, `invalid number ${shown}`, start);
 }
 
 /** The header of a container. */
@@ -132,13 +119,33 @@ interface Header {
 
 const emptyHeader: Header = {};
 
+/** Types of values that take no bytes, so that a few bytes could declare any number of them, and containers. */
+const unsupportedTypes: readonly number[] = [
+  markers.null,
+  markers.true,
+  markers.false,
+  markers.array,
+  markers.object,
+];
+const textTypes: readonly number[] = [
+  markers.text,
+  markers.character,
+  markers.highPrecision,
+];
+
 function readHeader(cursor: Cursor): Header {
   const { bytes } = cursor;
   let type: number | undefined;
   if (bytes[cursor.at] === markers.type) {
     cursor.at++;
     type = readMarker(cursor);
-    if (!isType(type)) throw unknownType(cursor, type);
+    if (unsupportedTypes.includes(type)) {
+      const name = String.fromCharCode(type);
+      throw syntaxError(cursor, `containers of type ${name} are not supported`);
+    }
+    if (widthOf(type) === 0 && !textTypes.includes(type)) {
+      throw unknownType(cursor, type);
+    }
     if (bytes[cursor.at] !== markers.count) {
       throw syntaxError(cursor, "type without a count");
     }
@@ -146,31 +153,9 @@ function readHeader(cursor: Cursor): Header {
   if (bytes[cursor.at] !== markers.count) return emptyHeader;
   cursor.at++;
   const count = readCount(cursor, readMarker(cursor));
-  if (type === undefined) {
-    checkRemaining(cursor, count);
-    return { count };
-  }
-  // Values of these types take no bytes, so a few bytes could declare any number of them.
-  if (hasNoPayload(type) || type === markers.array || type === markers.object) {
-    throw syntaxError(
-      cursor,
-      `containers of type ${String.fromCharCode(type)} are not supported`,
-    );
-  }
-  checkRemaining(cursor, count * Math.max(1, widthOf(type)));
-  return { type, count };
-}
-
-function isType(marker: number): boolean {
-  return widthOf(marker) > 0 || hasNoPayload(marker) ||
-    marker === markers.text || marker === markers.character ||
-    marker === markers.highPrecision || marker === markers.array ||
-    marker === markers.object;
-}
-
-function hasNoPayload(marker: number): boolean {
-  return marker === markers.null || marker === markers.true ||
-    marker === markers.false;
+  const width = type === undefined ? 1 : Math.max(1, widthOf(type));
+  checkRemaining(cursor, count * width);
+  return type === undefined ? { count } : { type, count };
 }
 
 function readArray(cursor: Cursor): ParsedValue {
@@ -211,9 +196,7 @@ function readKey(cursor: Cursor, length: number, expected?: string): string {
     cursor.at += length;
     return expected;
   }
-  const key = readString(cursor, length);
-  if (cursor.keys.add(key).size <= maxKeys) return key;
-  throw syntaxError(cursor, `more than ${maxKeys} distinct keys`);
+  return countKey(cursor, readString(cursor, length));
 }
 
 /** Returns whether an ASCII string is next. */
@@ -233,10 +216,8 @@ function matchesNext(
 /** Reads a length or count. */
 function readCount(cursor: Cursor, marker: number): number {
   if (!isInteger(marker)) {
-    throw syntaxError(
-      { at: cursor.at - 1 },
-      `length of type ${quote(marker)}`,
-    );
+    const problem = `length of type ${quote(marker)}`;
+    throw syntaxError(cursor, problem, cursor.at - 1);
   }
   const count = readNumber(cursor, marker);
   if (count >= 0 && Number.isSafeInteger(count)) return count;
@@ -250,7 +231,7 @@ function readString(cursor: Cursor, length: number): string {
   try {
     return utf8.decode(cursor.bytes.subarray(at, at + length));
   } catch {
-    throw syntaxError({ at }, "string is not UTF-8");
+    throw syntaxError(cursor, "string is not UTF-8", at);
   }
 }
 
@@ -275,31 +256,12 @@ function checkRemaining(cursor: Cursor, length: number): void {
   throw syntaxError(cursor, `expected ${length} more bytes, found ${left}`);
 }
 
-function enter(cursor: Cursor): Cursor {
-  const start = { at: cursor.at - 1 };
-  if (++cursor.depth > maxDepth) {
-    throw syntaxError(start, `nested deeper than ${maxDepth}`);
-  }
-  if (--cursor.containersLeft < 0) {
-    throw syntaxError(start, "more objects and arrays than any model has");
-  }
-  return cursor;
-}
-
-function leave(cursor: Cursor, value: ParsedValue): ParsedValue {
-  cursor.depth--;
-  return value;
-}
-
 /** Returns the error about the marker before the cursor. */
-function unknownType({ at }: Cursor, marker: number): InputError {
-  return syntaxError({ at: at - 1 }, `unknown type ${quote(marker)}`);
+function unknownType(cursor: Cursor, marker: number): InputError {
+  const problem = `unknown type ${quote(marker)}`;
+  return syntaxError(cursor, problem, cursor.at - 1);
 }
 
 function quote(marker: number): string {
   return JSON.stringify(String.fromCharCode(marker));
-}
-
-function syntaxError({ at }: { at: number }, problem: string): InputError {
-  return new InputError(`Cannot read UBJSON: byte ${at}: ${problem}`);
 }
