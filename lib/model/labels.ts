@@ -55,11 +55,9 @@ export function unseenCategory(library: Library): "missing" | "error" {
   return library === "xgboost" ? "error" : "missing";
 }
 
-/** The type of a column's labels: `mixed` if there are several types, `string` if there are no labels. */
-export type LabelType = "string" | "number" | "boolean" | "mixed";
-
 /**
- * Returns the type of a column's labels.
+ * Returns the type of a column's labels: `mixed` if there are several types,
+ * `string` if there are no labels.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -68,7 +66,9 @@ export type LabelType = "string" | "number" | "boolean" | "mixed";
  * strictEqual(typeOfLabels([1, "a"]), "mixed");
  * ```
  */
-export function typeOfLabels(labels: readonly Label[]): LabelType {
+export function typeOfLabels(
+  labels: readonly Label[],
+): "string" | "number" | "boolean" | "mixed" {
   const types = new Set(labels.map((label) => typeof label));
   if (types.size > 1) return "mixed";
   if (types.has("number")) return "number";

@@ -14,7 +14,7 @@ import { readXgboost } from "./xgboost/model.ts";
  * @throws {InputError} If the file has another format (with what to do about it), is corrupt, or contains an unsupported feature.
  */
 export function parseModel(bytes: Uint8Array): Model {
-  const start = latin1(bytes.subarray(0, 64));
+  const start = String.fromCharCode(...bytes.subarray(0, 64));
   if (/^\{(?![\s"}])/.test(start)) return readXgboost(openUbjson(bytes));
   const isOtherJson =
     /^\s*\{\s*"(name|oblivious_trees|features_info|model_info)"/
@@ -23,13 +23,7 @@ export function parseModel(bytes: Uint8Array): Model {
     return readXgboost(openJson(bytes));
   }
   if (/^tree\r?\n/.test(start)) return parseLightgbm(bytes);
-  throw new InputError(
-    `Cannot read model: ${describeFile(start, bytes)}`,
-  );
-}
-
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  throw new InputError(`Cannot read model: ${describeFile(start, bytes)}`);
 }
 
 function describeFile(start: string, bytes: Uint8Array): string {

@@ -56,7 +56,9 @@ interface Builder {
   /** Empty if no node is categorical. */
   readonly setStart: Int32Array;
   readonly setSize: Int32Array;
-  words: Uint32Array;
+  /** The words of each category set. */
+  readonly sets: Uint32Array[];
+  /** The number of words of all sets. */
   wordCount: number;
   nodes: number;
   maxDepth: number;
@@ -83,50 +85,13 @@ export function flattenTrees(
     rounding: CategorySets["rounding"];
   },
 ): FlatTrees {
-  const { leafSize, rounding } = options;
-  const builder = startTrees(trees, options);
-  const roots = new Int32Array(trees.length);
-  const reached = new Int32Array(trees.length);
-  trees.forEach((tree, t) => {
-    roots[t] = builder.nodes;
-    reached[t] = appendTree(builder, tree, t);
-  });
-  const { nodes, setStart, setSize, words, wordCount } = builder;
-  const categories = {
-    start: setStart.subarray(0, nodes),
-    size: setSize.subarray(0, nodes),
-    words: words.slice(0, wordCount),
-    rounding,
-  };
-  return {
-    roots,
-    reached,
-    left: builder.left.subarray(0, nodes),
-    feature: builder.feature.subarray(0, nodes),
-    threshold: builder.threshold.subarray(0, nodes),
-    defaultLeft: builder.defaultLeft.subarray(0, nodes),
-    leafSize,
-    leaf: builder.leaf.subarray(0, nodes * leafSize),
-    maxDepth: builder.maxDepth,
-    ...(categories.start.some((first) => first >= 0) ? { categories } : {}),
-  };
-}
-
-function startTrees(
-  trees: readonly TreeArrays[],
-  options: {
-    featureCount: number;
-    leafSize: number;
-    precision: TreeEnsemble["precision"];
-  },
-): Builder {
-  const { featureCount, leafSize, precision } = options;
+  const { featureCount, leafSize, precision, rounding } = options;
   const sizes = trees.map(({ left }) => left.length);
   const capacity = sizes.reduce((sum, size) => sum + size, 0);
   const largest = sizes.reduce((max, size) => Math.max(max, size), 0);
   const setCapacity = trees.some(({ sets }) => sets.size > 0) ? capacity : 0;
   const Leaves = precision === "float32" ? Float32Array : Float64Array;
-  return {
+  const builder: Builder = {
     featureCount,
     leafSize,
     left: new Int32Array(capacity),
@@ -138,11 +103,47 @@ function startTrees(
     visited: new Uint8Array(largest),
     setStart: new Int32Array(setCapacity).fill(-1),
     setSize: new Int32Array(setCapacity),
-    words: new Uint32Array(64),
+    sets: [],
     wordCount: 0,
     nodes: 0,
     maxDepth: 0,
   };
+  const roots = new Int32Array(trees.length);
+  const reached = new Int32Array(trees.length);
+  trees.forEach((tree, t) => {
+    roots[t] = builder.nodes;
+    reached[t] = appendTree(builder, tree, t);
+  });
+  const { nodes, setStart, setSize, sets } = builder;
+  return {
+    roots,
+    reached,
+    left: builder.left.subarray(0, nodes),
+    feature: builder.feature.subarray(0, nodes),
+    threshold: builder.threshold.subarray(0, nodes),
+    defaultLeft: builder.defaultLeft.subarray(0, nodes),
+    leafSize,
+    leaf: builder.leaf.subarray(0, nodes * leafSize),
+    maxDepth: builder.maxDepth,
+    ...(sets.length === 0 ? {} : {
+      categories: {
+        start: setStart.subarray(0, nodes),
+        size: setSize.subarray(0, nodes),
+        words: joined(sets, builder.wordCount),
+        rounding,
+      },
+    }),
+  };
+}
+
+function joined(sets: readonly Uint32Array[], length: number): Uint32Array {
+  const words = new Uint32Array(length);
+  let at = 0;
+  for (const set of sets) {
+    words.set(set, at);
+    at += set.length;
+  }
+  return words;
 }
 
 /** Appends tree `t` and returns the number of reachable nodes. */
@@ -263,30 +264,17 @@ function appendSet(
     }
     largest = Math.max(largest, category);
   }
+  const words = new Uint32Array((largest >> 5) + 1);
   const start = builder.wordCount;
-  const size = (largest >> 5) + 1;
-  if (start + size > wordLimit) {
+  if (start + words.length > wordLimit) {
     throw nodeError({ t, node }, "category sets exceed 64 MiB");
   }
-  const words = reserveWords(builder, size);
   for (let i = 0; i < set.length; i++) {
     const category = set[i] ?? 0;
-    const word = start + (category >> 5);
-    words[word] = (words[word] ?? 0) | 1 << (category & 31);
+    words[category >> 5] = (words[category >> 5] ?? 0) | 1 << (category & 31);
   }
+  builder.sets.push(words);
   builder.setStart[at] = start;
-  builder.setSize[at] = size;
-}
-
-/** Reserves `size` more words and returns the words of all sets. */
-function reserveWords(builder: Builder, size: number): Uint32Array {
-  builder.wordCount += size;
-  if (builder.wordCount > builder.words.length) {
-    const larger = new Uint32Array(
-      Math.max(builder.wordCount, 2 * builder.words.length),
-    );
-    larger.set(builder.words);
-    builder.words = larger;
-  }
-  return builder.words;
+  builder.setSize[at] = words.length;
+  builder.wordCount += words.length;
 }

@@ -26,8 +26,8 @@ export interface ParityReport {
  * Checks that engines agree with the reference evaluator and returns how far
  * they differ.
  *
- * @param options `sample`: rows of real data, row-major. `engines`: by the name used in messages. `sampleEngines`: engines that score only the sample, in its order. `tolerance`: largest allowed difference, absolute up to 1 and relative beyond; 1e-6 by default. `limit`: maximum number of generated rows; 20,000 by default.
- * @throws {InputError} If an engine differs by more, with the engine, the row and both values.
+ * @param options `sample`: rows of real data, row-major. `engines`: by the name used in messages. `sampleEngines`: engines that score only the sample, in its order.
+ * @throws {InputError} If an engine differs by more than 1e-6, absolute up to 1 and relative beyond; names the engine, the row and both values.
  */
 export async function checkParity(
   model: Model,
@@ -35,39 +35,32 @@ export async function checkParity(
     sample: { matrix: Float32Array; rows: number };
     engines: Readonly<Record<string, ScoreMatrix>>;
     sampleEngines?: Readonly<Record<string, () => Promise<Float32Array>>>;
-    tolerance?: number;
-    limit?: number;
   },
 ): Promise<ParityReport> {
-  const { sample, engines, sampleEngines = {}, tolerance = defaultTolerance } =
-    options;
-  const generated = boundaryRows(model, {
-    sample: sample.matrix,
-    ...(options.limit === undefined ? {} : { limit: options.limit }),
-  });
-  const parts = [
-    { ...sample, describe: (row: number) => `row ${row + 1} of the sample` },
-    generated,
-  ].map((part) => ({
-    ...part,
-    expected: evaluate(model, part.matrix, { rows: part.rows }).predictions,
-  }));
+  const { sample, engines, sampleEngines = {} } = options;
+  const { outputs } = model;
+  const expect = (matrix: Float32Array, rows: number) =>
+    evaluate(model, matrix, { rows }).predictions;
+  const generated = boundaryRows(model, { sample: sample.matrix });
+  const expected = expect(sample.matrix, sample.rows);
+  const generatedExpected = expect(generated.matrix, generated.rows);
   const maxAbsoluteError: Record<string, number> = {};
   for (const [engine, score] of Object.entries(engines)) {
-    let largest = 0;
-    for (const { matrix, rows, expected, describe } of parts) {
-      const found = await score(matrix, rows);
-      const where = { engine, tolerance, outputs: model.outputs, describe };
-      largest = Math.max(largest, compare(expected, found, where));
-    }
-    maxAbsoluteError[engine] = largest;
+    const found = await score(sample.matrix, sample.rows);
+    const error = checkScores(expected, found, { engine, outputs });
+    const generatedError = checkScores(
+      generatedExpected,
+      await score(generated.matrix, generated.rows),
+      { engine, outputs, describe: generated.describe },
+    );
+    maxAbsoluteError[engine] = Math.max(error, generatedError);
   }
-  const [samplePart] = parts;
   for (const [engine, score] of Object.entries(sampleEngines)) {
-    if (!samplePart) break;
-    const { expected, describe } = samplePart;
-    const where = { engine, tolerance, outputs: model.outputs, describe };
-    maxAbsoluteError[engine] = compare(expected, await score(), where);
+    const found = await score();
+    maxAbsoluteError[engine] = checkScores(expected, found, {
+      engine,
+      outputs,
+    });
   }
   return {
     sampleRows: sample.rows,
@@ -76,40 +69,25 @@ export async function checkParity(
   };
 }
 
+/** The largest accepted difference. */
+const tolerance = 1e-6;
+
 /**
- * Checks that an engine's predictions of the sample equal the expected ones, by
- * the same rule as {@linkcode checkParity}, and returns how far they differ.
+ * Checks that an engine's predictions equal the expected ones, by the same rule
+ * as {@linkcode checkParity}, and returns how far they differ.
  *
- * @throws {InputError} If they differ by more than 1e-6; names the engine and the row.
+ * @param options `describe`: says which row it is; a row of the sample by default.
+ * @throws {InputError} If they differ by more; names the engine and the row.
  */
 export function checkScores(
   expected: Float32Array,
   found: Float32Array,
-  { engine, outputs }: { engine: string; outputs: number },
-): number {
-  const describe = (row: number) => `row ${row + 1} of the sample`;
-  return compare(expected, found, {
-    engine,
-    outputs,
-    describe,
-    tolerance: defaultTolerance,
-  });
-}
-
-/** The largest accepted difference. */
-const defaultTolerance = 1e-6;
-
-function compare(
-  expected: Float32Array,
-  found: Float32Array,
-  where: {
+  { engine, outputs, describe = (row) => `row ${row + 1} of the sample` }: {
     engine: string;
-    tolerance: number;
     outputs: number;
-    describe: (row: number) => string;
+    describe?: (row: number) => string;
   },
 ): number {
-  const { engine, tolerance, outputs, describe } = where;
   if (expected.length !== found.length) {
     throw new InputError(
       `Cannot accept model: ${engine} returns ${found.length} values, expected ${expected.length}`,

@@ -188,14 +188,19 @@ function readFeatures(learner: Learner): Features {
 
 function readFacts(
   learner: Learner,
-  options: { booster: string; rounds: Rounds; more: Record<string, string> },
+  { booster, rounds, more }: {
+    booster: string;
+    rounds: Rounds;
+    more: Record<string, string>;
+  },
 ): ModelFacts {
   const { version, groups, objective, objectiveName, baseScores } = learner;
-  const { rounds } = options;
   const margins = Array.from(
     baseScores,
     (value) => toMargin(value, { objective, version }),
   );
+  const isOne = baseScores.every((value) => value === baseScores[0]);
+  const param = member(learner.json, "learner_model_param");
   return {
     library: "xgboost",
     libraryVersion: version.join("."),
@@ -207,32 +212,21 @@ function readFacts(
     baseMargins: Float32Array.from(margins),
     features: readFeatures(learner),
     rounds,
-    parameters: readParameters(learner, options),
-  };
-}
-
-/** Returns the parameters by XGBoost's names, with the values of the file. */
-function readParameters(
-  learner: Learner,
-  options: { booster: string; rounds: Rounds; more: Record<string, string> },
-): Record<string, string> {
-  const { booster, rounds, more } = options;
-  const { baseScores } = learner;
-  const isOne = baseScores.every((value) => value === baseScores[0]);
-  const param = member(learner.json, "learner_model_param");
-  return {
-    objective: learner.objectiveName,
-    booster,
-    num_boost_round: String(rounds.total),
-    ...(rounds.used === rounds.total ? {} : {
-      used_boost_round: String(rounds.used),
-    }),
-    ...more,
-    base_score: shortest(isOne ? baseScores.subarray(0, 1) : baseScores),
-    num_class: String(valueOf(member(param, "num_class"))),
-    num_feature: String(learner.featureCount),
-    ...objectiveParameters(learner),
-    xgboost_version: learner.version.join("."),
+    // By XGBoost's names, with the values of the file.
+    parameters: {
+      objective: objectiveName,
+      booster,
+      num_boost_round: String(rounds.total),
+      ...(rounds.used === rounds.total ? {} : {
+        used_boost_round: String(rounds.used),
+      }),
+      ...more,
+      base_score: shortest(isOne ? baseScores.subarray(0, 1) : baseScores),
+      num_class: String(valueOf(member(param, "num_class"))),
+      num_feature: String(learner.featureCount),
+      ...objectiveParameters(learner),
+      xgboost_version: version.join("."),
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-/** Reads and validates the trees of an XGBoost model. */
+/** Reads and validates the trees of an XGBoost model, with the categorical splits that it supports since 1.3. */
 import {
   checkNumbers,
   flagsOf,
@@ -13,7 +13,6 @@ import {
 } from "../document.ts";
 import { isBefore, type Objective } from "./objective.ts";
 import type { TreeArrays } from "../flatten.ts";
-import { readSets } from "./categories.ts";
 
 /** The properties of a model that its readers share. */
 export interface Learner {
@@ -27,15 +26,9 @@ export interface Learner {
   readonly objective: Objective;
 }
 
-/** The part of a tree that is read before its leaves. */
-interface Nodes {
-  readonly size: number;
-  readonly left: Int32Array;
-  readonly right: Int32Array;
-  readonly conditions: Float32Array;
-}
-
 const int32Max = 2 ** 31 - 1;
+
+const statistics = ["base_weights", "loss_changes", "sum_hessian"];
 
 /**
  * Reads one tree of a `gbtree` booster.
@@ -54,15 +47,24 @@ export function readXgboostTree(
 ): TreeArrays {
   const { learner, leafSize, weight, isTyped } = options;
   const size = lengthOf(member(tree, "left_children"));
-  checkParameters(member(tree, "tree_param"), { size, learner });
+  const param = member(tree, "tree_param");
+  const { featureCount } = learner;
+  integerOf(member(param, "num_nodes"), { min: size, max: size });
+  integerOf(member(param, "num_feature"), {
+    min: featureCount,
+    max: featureCount,
+  });
   const int32s = (key: string) => int32sOf(member(tree, key), size);
   const left = int32s("left_children");
   const right = int32s("right_children");
   const defaultLeft = flagsOf(member(tree, "default_left"), size);
   checkNodes(tree, { left, right, defaultLeft, parents: int32s("parents") });
   const conditions = float32sOf(member(tree, "split_conditions"), size);
-  const nodes: Nodes = { size, left, right, conditions };
-  checkStatistics(tree, { size, leafSize });
+  // Lengths of arrays that scoring does not use: a file with wrong lengths is corrupt.
+  // Trees with vector leaves have statistics of splits, which may have fewer targets.
+  for (const key of leafSize > 1 ? [] : statistics) {
+    checkNumbers(member(tree, key), size);
+  }
   return {
     left,
     right,
@@ -71,24 +73,11 @@ export function readXgboostTree(
     defaultLeft,
     sets: isTyped ? readSets(tree, size) : new Map(),
     leaf: leafSize > 1
-      ? vectorLeaves(tree, { learner, leafSize, nodes })
+      ? vectorLeaves(tree, { learner, leafSize, left, right })
       : weight === undefined
       ? conditions
       : conditions.map((value) => value * weight),
   };
-}
-
-/** Checks the declared number of nodes and features. */
-function checkParameters(
-  param: JsonValue,
-  { size, learner }: { size: number; learner: Learner },
-): void {
-  const { featureCount } = learner;
-  integerOf(member(param, "num_nodes"), { min: size, max: size });
-  integerOf(member(param, "num_feature"), {
-    min: featureCount,
-    max: featureCount,
-  });
 }
 
 /**
@@ -130,23 +119,18 @@ function checkNodes(
   }
 }
 
-/** Checks the lengths of arrays that scoring does not use: a file with wrong lengths is corrupt. */
-function checkStatistics(
-  tree: JsonValue,
-  { size, leafSize }: { size: number; leafSize: number },
-): void {
-  if (leafSize > 1) return; // statistics of splits, which may have fewer targets
-  for (const key of ["base_weights", "loss_changes", "sum_hessian"]) {
-    checkNumbers(member(tree, key), size);
-  }
-}
-
 /** Reads vector leaves: since 3.2 from `leaf_weights`, at the index in a leaf's right child; before, from `base_weights`, which has one vector per node. */
 function vectorLeaves(
   tree: JsonValue,
-  options: { learner: Learner; leafSize: number; nodes: Nodes },
+  options: {
+    learner: Learner;
+    leafSize: number;
+    left: Int32Array;
+    right: Int32Array;
+  },
 ): Float32Array {
-  const { learner, leafSize, nodes: { size, left, right } } = options;
+  const { learner, leafSize, left, right } = options;
+  const size = left.length;
   const listed = member(tree, "leaf_weights");
   if (isBefore(learner.version, 3, 2) && !isPresent(listed)) {
     return float32sOf(member(tree, "base_weights"), size * leafSize);
@@ -165,6 +149,50 @@ function vectorLeaves(
     }
   }
   return leaf;
+}
+
+/**
+ * Returns the categories that go right, per categorical node of a tree.
+ *
+ * @throws {InputError} If a set belongs to no node or to two, is out of range, or contradicts the node's type.
+ */
+function readSets(
+  tree: JsonValue,
+  size: number,
+): ReadonlyMap<number, Int32Array> {
+  const types = flagsOf(member(tree, "split_type"), size);
+  const nodes = int32sOf(member(tree, "categories_nodes"));
+  const starts = int32sOf(member(tree, "categories_segments"), nodes.length);
+  const counts = int32sOf(member(tree, "categories_sizes"), nodes.length);
+  const categories = int32sOf(member(tree, "categories"));
+  const sets = new Map<number, Int32Array>();
+  let left = categories.length; // sets do not overlap, so together they are at most all categories
+  nodes.forEach((node, s) => {
+    const start = starts[s] ?? -1;
+    const end = start + (counts[s] ?? 0);
+    const isNew = node >= 0 && node < size && !sets.has(node);
+    left -= end - start;
+    if (
+      !isNew || start < 0 || end <= start || end > categories.length || left < 0
+    ) {
+      throw modelError(
+        `${tree.path} node ${node}`,
+        `category set ${start}..${end} is invalid for ${categories.length} categories`,
+      );
+    }
+    sets.set(node, categories.subarray(start, end));
+  });
+  const isCategorical = sets.size > 0;
+  for (let node = 0; node < size; node++) {
+    const type = types[node];
+    const hasSet = isCategorical && sets.has(node);
+    if (type === (hasSet ? 1 : 0)) continue;
+    throw modelError(
+      `${tree.path} node ${node}`,
+      `split type ${type}, ${hasSet ? "with" : "without"} categories`,
+    );
+  }
+  return sets;
 }
 
 /**
