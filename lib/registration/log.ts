@@ -49,11 +49,6 @@ export interface RegistrationOptions {
   readonly stage: Stage | undefined;
 }
 
-interface LoggingOptions extends RegistrationOptions {
-  readonly artifacts: Services["artifacts"];
-  readonly withRetry: Services["withRetry"];
-}
-
 /** The version of a candidate. */
 export interface Registration {
   readonly version: ModelVersion;
@@ -75,19 +70,26 @@ export async function registerCandidate(
   request: RegistrationOptions,
 ): Promise<Registration> {
   const { artifacts, withRetry } = services;
-  const options = { ...request, artifacts, withRetry };
-  const { variant, force } = request;
   const mlflow = await services.mlflow();
+  const logging = { ...request, mlflow, artifacts, withRetry, candidate };
   const same = await withRetry(
     "compare with the newest version",
-    () => findSameVersion(mlflow, candidate, variant),
+    () => findSameVersion(logging),
   );
-  const version = same === undefined || force
-    ? await logCandidate(mlflow, candidate, options)
+  const version = same === undefined || request.force
+    ? await logCandidate(logging)
     : same;
-  await markVersion(mlflow, version, options);
+  await markVersion(version, logging);
   const { stage = version.stage } = request;
   return { version: { ...version, stage }, isNew: version !== same };
+}
+
+/** A candidate, where it is logged, and with what. */
+interface Logging extends RegistrationOptions {
+  readonly candidate: Candidate;
+  readonly mlflow: MlflowStore;
+  readonly artifacts: Services["artifacts"];
+  readonly withRetry: Services["withRetry"];
 }
 
 /**
@@ -95,9 +97,7 @@ export async function registerCandidate(
  * recipe, signature and input example; undefined if it differs or there is none.
  */
 async function findSameVersion(
-  mlflow: MlflowStore,
-  candidate: Candidate,
-  variant: Variant,
+  { mlflow, candidate, variant }: Logging,
 ): Promise<ModelVersion | undefined> {
   const registered = await mlflow.findRegisteredModel(variant.modelName);
   if (!registered) return undefined;
@@ -110,52 +110,44 @@ async function findSameVersion(
   return isSame ? newest : undefined;
 }
 
-async function logCandidate(
-  mlflow: MlflowStore,
-  candidate: Candidate,
-  options: LoggingOptions,
-): Promise<ModelVersion> {
-  const { variant, experiment, withRetry } = options;
-  const startTimeMs = Date.now();
-  const tags = { ...options.tags, ...toDigestTags(candidate) };
+async function logCandidate(logging: Logging): Promise<ModelVersion> {
+  const { mlflow, candidate, variant, experiment, withRetry } = logging;
+  const createdMs = Date.now();
+  const tags = { ...logging.tags, ...toDigestTags(candidate) };
   const run = await withRetry(
     "create the run",
     () =>
       mlflow.createRun(experiment.experimentId, {
         name: variant.runName,
-        startTimeMs,
+        startTimeMs: createdMs,
         tags,
       }),
   );
+  const finish = (status: "FINISHED" | "FAILED") =>
+    mlflow.finishRun(run.runId, { status, endTimeMs: Date.now() });
   try {
-    const version = await fillRun(mlflow, candidate, {
-      ...options,
-      run,
-      createdMs: startTimeMs,
-    });
+    const params = { ...candidate.model.parameters };
     await withRetry(
-      "finish the run",
-      () =>
-        mlflow.finishRun(run.runId, {
-          status: "FINISHED",
-          endTimeMs: Date.now(),
-        }),
+      "log the parameters",
+      () => mlflow.logBatch(run.runId, { params }),
     );
+    const open = { ...logging, run, createdMs };
+    const location = await locateModel(open);
+    await logMetrics(open, location);
+    const mlmodelSha256 = await writeFolder(open, location);
+    const version = await register(open, { ...location, mlmodelSha256 });
+    await withRetry("finish the run", () => finish("FINISHED"));
     return version;
   } catch (error) {
-    await mlflow.finishRun(run.runId, {
-      status: "FAILED",
-      endTimeMs: Date.now(),
-    }).catch(() => {});
+    await finish("FAILED").catch(() => {});
     throw error;
   }
 }
 
 /** Sets the given tags, alias and stage on a version; a second call changes nothing. */
 async function markVersion(
-  mlflow: MlflowStore,
   { name, version }: ModelVersion,
-  { alias, stage, withRetry, versionTags: tags }: LoggingOptions,
+  { mlflow, alias, stage, withRetry, versionTags: tags }: Logging,
 ): Promise<void> {
   if (Object.keys(tags).length > 0) {
     await withRetry(
@@ -177,45 +169,10 @@ async function markVersion(
   }
 }
 
-interface RunOptions extends LoggingOptions {
+/** A candidate whose run is open. */
+interface OpenRun extends Logging {
   readonly run: Run;
   readonly createdMs: number;
-}
-
-async function fillRun(
-  mlflow: MlflowStore,
-  candidate: Candidate,
-  options: RunOptions,
-): Promise<ModelVersion> {
-  const { run, withRetry, variant } = options;
-  const params = { ...candidate.model.parameters };
-  await withRetry(
-    "log the parameters",
-    () => mlflow.logBatch(run.runId, { params }),
-  );
-  const location = await locateModel(mlflow, candidate, options);
-  await logMetrics(mlflow, candidate, {
-    ...options,
-    modelId: location.modelId,
-  });
-  const mlmodelSha256 = await writeFolder(mlflow, candidate, {
-    ...options,
-    location,
-  });
-  const { training_date: trained } = options.tags;
-  const versionTags = {
-    ...variant.tags,
-    // `monitor` counts the model's age from it.
-    ...trained === undefined ? {} : { training_date: trained },
-    ...toDigestTags(candidate),
-    [digestTags.mlmodel]: mlmodelSha256,
-  };
-  return await register(mlflow, {
-    ...options,
-    candidate,
-    location,
-    tags: versionTags,
-  });
 }
 
 interface ModelLocation {
@@ -226,11 +183,8 @@ interface ModelLocation {
 
 /** Returns where the model is stored: a logged model of its own in MLflow 3, a folder of the run in earlier versions. */
 async function locateModel(
-  mlflow: MlflowStore,
-  candidate: Candidate,
-  options: RunOptions,
+  { mlflow, candidate, run, withRetry, artifacts }: OpenRun,
 ): Promise<ModelLocation> {
-  const { run, withRetry, artifacts } = options;
   if (!mlflow.hasLoggedModels) {
     const source = uriOf({ uri: run.artifactUri }, artifactPath);
     return { store: artifacts(source), modelId: undefined, source };
@@ -252,13 +206,11 @@ async function locateModel(
 }
 
 async function logMetrics(
-  mlflow: MlflowStore,
-  candidate: Candidate,
-  options: RunOptions & { modelId: string | undefined },
+  { mlflow, candidate, run, withRetry, createdMs: timestampMs }: OpenRun,
+  { modelId }: ModelLocation,
 ): Promise<void> {
   const { metrics, evaluation, digests } = candidate;
   if (!metrics || !evaluation || digests.evaluation === undefined) return;
-  const { run, modelId, withRetry, createdMs: timestampMs } = options;
   const dataset = toDataset(evaluation.uri, {
     digest: digests.evaluation,
     rows: metrics["rows"] ?? 0,
@@ -284,20 +236,16 @@ async function logMetrics(
 
 /** Writes all files, MLmodel last, so that a folder with an MLmodel is complete. Returns the digest of MLmodel. */
 async function writeFolder(
-  mlflow: MlflowStore,
-  candidate: Candidate,
-  options: RunOptions & { location: ModelLocation },
+  { mlflow, candidate, run, withRetry, createdMs }: OpenRun,
+  { store, modelId }: ModelLocation,
 ): Promise<string> {
-  const { run, location, withRetry, createdMs } = options;
-  const { store, modelId } = location;
-  const described = {
+  const { files, description } = toModelFolder(candidate, {
     artifactPath: modelId === undefined ? artifactPath : store.uri,
     modelId,
     runId: run.runId,
     createdMs,
     writesRequired: mlflow.writesRequired,
-  };
-  const { files, description } = toModelFolder(candidate, described);
+  });
   try {
     for (const [path, bytes] of files) {
       await withRetry(
@@ -329,14 +277,9 @@ async function writeFolder(
 }
 
 async function register(
-  mlflow: MlflowStore,
-  options: RunOptions & {
-    candidate: Candidate;
-    location: ModelLocation;
-    tags: Record<string, string>;
-  },
+  { mlflow, candidate, variant, run, withRetry, ...logging }: OpenRun,
+  { source, modelId, mlmodelSha256 }: ModelLocation & { mlmodelSha256: string },
 ): Promise<ModelVersion> {
-  const { variant, run, location, withRetry, tags } = options;
   const name = variant.modelName;
   const registered = await withRetry(
     `find the registered model ${name}`,
@@ -346,6 +289,14 @@ async function register(
       }),
   );
   refuseForeign(registered.tags, variant);
+  const { training_date: trained } = logging.tags;
+  const tags = {
+    ...variant.tags,
+    // `monitor` counts the model's age from it.
+    ...trained === undefined ? {} : { training_date: trained },
+    ...toDigestTags(candidate),
+    [digestTags.mlmodel]: mlmodelSha256,
+  };
   // After a broken connection it is unknown whether the version was created, so a retry searches for it first.
   let asked = false;
   return await withRetry(`register a version of ${name}`, async () => {
@@ -356,11 +307,11 @@ async function register(
       : undefined;
     asked = true;
     return made ?? await mlflow.createModelVersion(name, {
-      source: location.source,
+      source,
       runId: run.runId,
-      ...(location.modelId === undefined ? {} : { modelId: location.modelId }),
+      ...(modelId === undefined ? {} : { modelId }),
       tags,
-      description: describeInputs(options.candidate),
+      description: describeInputs(candidate),
     });
   });
 }

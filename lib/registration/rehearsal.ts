@@ -1,5 +1,5 @@
 /** Simulates the first run for `plan` and `predict --dry-run`: says what it would set up, and builds the model that it would log, in memory only. */
-import { type ArtifactStore, bytesAsFile } from "../storage/store.ts";
+import type { ArtifactStore } from "../storage/store.ts";
 import { type Candidate, toCandidate } from "./candidate.ts";
 import { readCandidateFiles } from "./candidate-files.ts";
 import { InputError, UsageError } from "../base/errors.ts";
@@ -139,30 +139,21 @@ function isFirst(reference: ModelReference, variant: Variant): boolean {
     (reference.kind === "alias" && reference.alias === "champion");
 }
 
+/** Returns a store of which only {@linkcode readModelFolder} reads. */
 function inMemory(files: ReadonlyMap<string, Uint8Array>): ArtifactStore {
-  const find = (path: string) => {
-    const bytes = files.get(path);
-    return Promise.resolve(bytes && new Uint8Array(bytes));
-  };
+  const refuse = () =>
+    Promise.reject(new TypeError("a dry run only finds files in memory"));
   return {
     uri: memory,
-    find,
-    async open(path) {
-      const bytes = await find(path);
-      return bytes && bytesAsFile(`${memory}${path}`, bytes);
+    find: (path) => {
+      const bytes = files.get(path);
+      return Promise.resolve(bytes && new Uint8Array(bytes));
     },
-    write: () => Promise.reject(new TypeError("a dry run writes nothing")),
-    create: () => Promise.reject(new TypeError("a dry run writes nothing")),
-    checkCreate: () =>
-      Promise.reject(new TypeError("a dry run writes nothing")),
-    list: () =>
-      Promise.resolve(
-        [...files.keys()].sort().map((path) => ({
-          path,
-          size: files.get(path)?.length,
-          version: undefined,
-        })),
-      ),
+    open: refuse,
+    write: refuse,
+    create: refuse,
+    checkCreate: refuse,
+    list: refuse,
   };
 }
 
