@@ -6,7 +6,8 @@ import { type Context, runScript } from "../lib/cli/program.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import { withVariant } from "../lib/registration/variants-text.ts";
-import { openOwnModel, readOwnFiles } from "../lib/registration/own-files.ts";
+import { readOwnFiles } from "../lib/registration/candidate-files.ts";
+import { openOwnModel } from "../lib/registration/candidate-model.ts";
 import {
   chooseVariant,
   describeScaffold,

@@ -1,16 +1,13 @@
-/** Reads the files of a candidate: the variant's own, or those that flags name. */
-import { InputError } from "../base/errors.ts";
+/** Reads the files of a candidate: the variant's own, or those that flags name; for `init`, those of a user without a variant. */
+import { InputError, UsageError } from "../base/errors.ts";
 import { checkOnnxSize, describeFolder, isOnnx } from "../model/mod.ts";
-import { type ArtifactStore, uriOf } from "../storage/store.ts";
-import type { CandidateFiles } from "./candidate.ts";
-import type { InputRow } from "../rows/json.ts";
+import { type ArtifactStore, bytesAsFile, uriOf } from "../storage/store.ts";
 import type { Recipe } from "../rows/recipe.ts";
+import type { CandidateFiles, SourceFile, SourceRows } from "./candidate.ts";
 import { readAllRows } from "../rows/read.ts";
 import {
-  asData,
   findVariantFile,
   type InputData,
-  type InputFile,
   openNamedFiles,
   openVariantFile,
   readNamedFile,
@@ -19,6 +16,11 @@ import {
 } from "../services/variant-files.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import type { VariantSettings } from "../config/variants.ts";
+
+/** The files that a user brings; features undefined if the model's own are used. */
+export type OwnFiles = Omit<CandidateFiles, "features"> & {
+  readonly features: SourceFile | undefined;
+};
 
 /** Files that flags name, which replace the variant's own. */
 export interface NamedFiles {
@@ -75,16 +77,45 @@ export async function readCandidateFiles(
   };
 }
 
-/** Returns the model file that a flag names; the errors are those of {@linkcode readCandidateFiles}. */
-export async function readNamedModel(
-  services: Pick<Services, "artifacts">,
-  uri: string,
-): Promise<InputFile> {
-  return await readModel(await openNamedModel(uri, services.artifacts));
+/**
+ * Reads the files that flags name, of a user who has no variant yet.
+ *
+ * @throws {UsageError} If a flag for the model or the sample is missing.
+ * @throws {InputError} If a file does not exist or cannot be read.
+ */
+export async function readOwnFiles(
+  services: Services,
+  named: NamedFiles,
+): Promise<OwnFiles> {
+  const { sample, evaluation, features } = named;
+  if (named.model === undefined || sample === undefined) {
+    throw new UsageError(
+      `Cannot add a variant without --${
+        named.model === undefined ? "model" : "sample"
+      } FILE; pass --model with an XGBoost, LightGBM or ONNX file, and --sample with rows like those to score`,
+    );
+  }
+  const read = (uri: string) => readNamedFile(uri, services.artifacts);
+  const options = {
+    idColumn: undefined,
+    temporary: temporaryFolder(services.config),
+  };
+  const model = await readModel(
+    await openNamedModel(named.model, services.artifacts),
+  );
+  return {
+    model,
+    sample: await withRows(await read(sample), options),
+    evaluation: evaluation === undefined
+      ? undefined
+      : await withRows(await read(evaluation), options),
+    features: features === undefined ? undefined : await read(features),
+    manifest: await findManifest(services, model),
+  };
 }
 
 /** Returns a model file. @throws {InputError} If it is too large for its format, before it is read. */
-async function readModel(data: InputData): Promise<InputFile> {
+async function readModel(data: InputData): Promise<SourceFile> {
   const { file } = data;
   try {
     if (isOnnx(await file.read(0, Math.min(file.size, 64)))) {
@@ -117,27 +148,27 @@ async function openNamedModel(
 }
 
 /** Returns a file with its rows; the errors are those of {@linkcode readAllRows}. */
-export async function withRows<File extends InputFile>(
-  file: File,
+export async function withRows(
+  { uri, bytes }: SourceFile,
   options: {
     idColumn: string | undefined;
     recipe?: Recipe;
     temporary: string;
   },
-): Promise<File & { rows: InputRow[] }> {
-  return { ...file, rows: await readAllRows(asData(file).file, options) };
+): Promise<SourceRows> {
+  const rows = await readAllRows(bytesAsFile(uri, bytes), options);
+  return { uri, bytes, rows };
 }
 
 /** Returns the manifest that a training script wrote next to the model; undefined if there is none. */
-export async function findManifest(
+async function findManifest(
   services: Pick<Services, "artifacts" | "withRetry">,
-  model: InputFile,
-): Promise<InputFile | undefined> {
+  model: SourceFile,
+): Promise<SourceFile | undefined> {
   const store = services.artifacts(model.uri.replace(/\/[^/]*$/, ""));
   const bytes = await services.withRetry(
     "find the manifest",
     () => store.find("manifest.json"),
   );
-  return bytes &&
-    { uri: uriOf(store, "manifest.json"), bytes, source: model.source };
+  return bytes && { uri: uriOf(store, "manifest.json"), bytes };
 }

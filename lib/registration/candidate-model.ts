@@ -1,5 +1,5 @@
 /** Opens a candidate's model file of any format: its features, its output, and a function that scores rows. */
-import { InputError, messageOf } from "../base/errors.ts";
+import { InputError, messageOf, UsageError } from "../base/errors.ts";
 import type { RecordedOutput } from "../mlflow/model-folder/recorded-output.ts";
 import {
   evaluate,
@@ -121,6 +121,35 @@ export async function openCandidateModel(
       Promise.resolve(evaluate(model, matrix, { rows }).predictions),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+/**
+ * Opens the model as `log-model` will.
+ *
+ * @param options `usual`: what `variants.yaml` says of the variant; `positiveClass`: the class of an ONNX classifier whose probability is the score, instead of the one there; `outcome`: what that class is, for messages.
+ * @throws {InputError} If the model cannot be scored.
+ * @throws {UsageError} If the positive class is unknown; lists the classes and names the flag.
+ */
+export async function openOwnModel(
+  { bytes, uri: file }: { bytes: Uint8Array<ArrayBuffer>; uri: string },
+  options: {
+    usual: Omit<OutputSettings, "names">;
+    positiveClass: string | undefined;
+    outcome: string | undefined;
+  },
+): Promise<OpenModel> {
+  const { usual, outcome = "the outcome" } = options;
+  const settings = {
+    positiveClass: options.positiveClass ?? usual.positiveClass,
+    modelOutput: usual.modelOutput,
+    names: { outcome },
+  };
+  try {
+    return await openCandidateModel(bytes, { settings, file });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${error.message}; or pass --positive-class CLASS`);
+  }
 }
 
 /** Runs a step whose errors do not name the model file, and names it. */

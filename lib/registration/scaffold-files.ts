@@ -10,11 +10,15 @@ import type {
   VariantSettings,
 } from "../config/variants.ts";
 import { findInputs } from "../services/input-batches.ts";
-import { readVariantsText, type Services } from "../services/services.ts";
+import {
+  readVariantsText,
+  type Services,
+  temporaryFolder,
+} from "../services/services.ts";
 import { locationOf, needBucket } from "../services/variant-files.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
 import { toCandidate } from "./candidate.ts";
-import { type OwnFiles, withOwnRows } from "./own-files.ts";
+import { type OwnFiles, withRows } from "./candidate-files.ts";
 import type { Scaffold } from "./scaffold.ts";
 
 /** The variant of a scaffold. */
@@ -75,14 +79,19 @@ export async function tryScaffold(
   const labelled = evaluation === undefined
     ? undefined
     : own.evaluation ?? own.sample;
+  const options = {
+    idColumn: settings.idColumn,
+    recipe: settings.recipe,
+    temporary: temporaryFolder(services.config),
+  };
   const candidate = await toCandidate({
     model: own.model,
     features: {
       uri: own.features?.uri ?? own.model.uri,
       bytes: new Uint8Array(files.get(entry.files.features) ?? []),
     },
-    sample: await withOwnRows(services, own.sample, settings),
-    evaluation: labelled && await withOwnRows(services, labelled, settings),
+    sample: await withRows(own.sample, options),
+    evaluation: labelled && await withRows(labelled, options),
     manifest: undefined,
   }, settings);
   for (const warning of candidate.warnings) services.log.warn(warning);

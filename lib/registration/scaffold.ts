@@ -10,7 +10,7 @@ import type { VariantSettings } from "../config/variants.ts";
 import { isProbability } from "../scoring/model-output.ts";
 import { parseFeatureNames } from "../rows/feature-names.ts";
 import { type CandidateModel, ownNames } from "./candidate-model.ts";
-import type { OwnFiles } from "./own-files.ts";
+import type { OwnFiles } from "./candidate-files.ts";
 import {
   type ColumnProposal,
   type FeatureProposal,
