@@ -193,7 +193,13 @@ export async function toCandidate(
       }),
     );
   const profiled = labelled ?? sample;
-  const profile = toProfile({ names, ...toProfiled(profiled, model) });
+  const profile = toProfile({
+    names,
+    matrix: profiled.matrix,
+    rows: profiled.rows,
+    scores: isProbability(model) ? profiled.scores : undefined,
+  });
+  const { uri, bytes } = labelled && files.evaluation || files.sample;
   const metrics = labelled && evaluationMetrics({
     probabilities: labelled.scores,
     outcomes: labelled.labels ?? new Uint8Array(),
@@ -217,7 +223,11 @@ export async function toCandidate(
     evaluation: files.evaluation,
     reference: {
       version: 1,
-      source: toSource(files, labelled ? "evaluation" : "sample"),
+      source: {
+        uri,
+        sha256: sha256(bytes),
+        kind: labelled ? "evaluation" : "sample",
+      },
       ...profile,
       ...await profileImportance(opened.predict, profile, profiled),
       unknownShares: toUnknownShares(profiled),
@@ -274,20 +284,15 @@ function readNames(features: SourceFile, model: CandidateModel): string[] {
   // Named inputs are bound by name, so that the order of the file does not matter.
   const isBound = model.kind === "onnx" &&
     model.frame.inputs.kind === "columns";
-  const ordered = isBound && hasSame(names, modelNames)
-    ? [...modelNames]
-    : names;
+  const isSame = names.length === modelNames.length &&
+    modelNames.every((name) => names.includes(name));
+  const ordered = isBound && isSame ? [...modelNames] : names;
   checkFeatureNames(ordered, {
     modelNames,
     modelCount: model.features.count ?? names.length,
     file: features.uri,
   });
   return ordered;
-}
-
-function hasSame(names: readonly string[], others: readonly string[]): boolean {
-  return names.length === others.length &&
-    others.every((name) => names.includes(name));
 }
 
 /** Returns the signature's columns and the recipe's categories, which depend on each other: types identify categories, and categories are booleans. */
@@ -360,25 +365,6 @@ async function scored(
 ): Promise<ScoredRows> {
   const scores = await predict(features.matrix, features.rows);
   return { ...features, scores };
-}
-
-/** Returns what the reference profile describes: the rows, and the scores if they are probabilities. */
-function toProfiled(
-  { matrix, rows, scores }: ScoredRows,
-  model: CandidateModel,
-): Pick<Features, "matrix" | "rows"> & { scores: Float32Array | undefined } {
-  return { matrix, rows, scores: isProbability(model) ? scores : undefined };
-}
-
-/** Returns the source of the reference profile. */
-function toSource(
-  { evaluation, sample }: CandidateFiles,
-  kind: "evaluation" | "sample",
-): ReferenceProfile["source"] {
-  const { uri, bytes } = kind === "evaluation" && evaluation
-    ? evaluation
-    : sample;
-  return { uri, sha256: sha256(bytes), kind };
 }
 
 /** What a manifest may say; the training script writes more. */

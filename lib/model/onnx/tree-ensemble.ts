@@ -13,21 +13,41 @@ import {
   tensorAttribute,
 } from "./graph.ts";
 
-/** The operator's parallel lists: one entry per node, or per target of a leaf. */
-interface Lists {
-  readonly tree: number[];
-  readonly node: number[];
-  readonly feature: number[];
-  readonly mode: string[];
-  readonly value: number[];
-  readonly ifTrue: number[];
-  readonly ifFalse: number[];
-  readonly missingIsTrue: number[];
-  readonly targetTree: number[];
-  readonly targetNode: number[];
-  readonly target: number[];
-  readonly weight: number[];
+/** A node, which the operator stores as one entry in each of its lists. */
+interface Node {
+  readonly tree: number;
+  readonly node: number;
+  readonly mode: string;
+  readonly feature: number;
+  readonly value: number;
+  readonly ifTrue: number;
+  readonly ifFalse: number;
+  readonly missingIsTrue: number;
 }
+
+/** One value of a leaf. */
+interface Target {
+  readonly tree: number;
+  readonly node: number;
+  readonly target: number;
+  readonly weight: number;
+}
+
+/** The entries of the operator's lists. */
+interface Lists {
+  readonly nodes: Node[];
+  readonly targets: Target[];
+}
+
+/** What a leaf has in the lists that only branches use. */
+const leafNode = {
+  mode: "LEAF",
+  feature: 0,
+  value: 0,
+  ifTrue: 0,
+  ifFalse: 0,
+  missingIsTrue: 0,
+} as const;
 
 /** Above this number of nodes, comparisons with single categories make a graph unusable. */
 const nodeLimit = 4_000_000;
@@ -47,23 +67,10 @@ export function treeAttributes(
   model: TreeEnsemble,
   options: { categoryColumn: ReadonlyMap<number, number> },
 ): Uint8Array[] {
-  const lists: Lists = {
-    tree: [],
-    node: [],
-    feature: [],
-    mode: [],
-    value: [],
-    ifTrue: [],
-    ifFalse: [],
-    missingIsTrue: [],
-    targetTree: [],
-    targetNode: [],
-    target: [],
-    weight: [],
-  };
-  addNode(lists, { tree: 0, node: 0, mode: "LEAF" });
+  const lists: Lists = { nodes: [], targets: [] };
+  lists.nodes.push({ tree: 0, node: 0, ...leafNode });
   model.baseMargins.forEach((weight, target) =>
-    addTarget(lists, { tree: 0, node: 0, target, weight })
+    lists.targets.push({ tree: 0, node: 0, target, weight })
   );
   for (let t = 0; t < model.roots.length; t++) {
     addTree(lists, model, { t, categoryColumn: options.categoryColumn });
@@ -86,8 +93,8 @@ function addTree(
     const node = at - first;
     const left = (model.left[at] ?? -1) - first;
     if (left < 0) {
-      addNode(lists, { tree, node, mode: "LEAF" });
-      addLeaf(lists, model, { t, at, node });
+      lists.nodes.push({ tree, node, ...leafNode });
+      addTargets(lists, model, { t, at, node });
       continue;
     }
     const feature = model.feature[at] ?? 0;
@@ -96,7 +103,17 @@ function addTree(
       const column = options.categoryColumn.get(feature) ?? feature;
       const set = categoriesOf(model, at);
       if (set.length === 0) {
-        addNotMissing(lists, { tree, node, feature, left, missing });
+        // Every value goes left, and NaN to its default child.
+        lists.nodes.push({
+          tree,
+          node,
+          feature,
+          mode: "BRANCH_LEQ",
+          value: Infinity,
+          ifTrue: left,
+          ifFalse: left + 1,
+          missingIsTrue: missing,
+        });
         continue;
       }
       const chain = { tree, node, column, set, left, missing, spare };
@@ -105,7 +122,7 @@ function addTree(
       chains.push(chain);
       continue;
     }
-    addNode(lists, {
+    lists.nodes.push({
       tree,
       node,
       feature,
@@ -138,11 +155,11 @@ interface Chain {
 /** Appends comparison i: a member goes right, any other value to the next comparison, and left after the last. NaN is decided by the first comparison. */
 function addComparison(lists: Lists, chain: Chain, i: number): void {
   const { tree, set, left, spare } = chain;
-  if (lists.node.length > nodeLimit) {
+  if (lists.nodes.length > nodeLimit) {
     throw modelError("category sets", "too large for an ONNX graph");
   }
   const isLast = i === set.length - 1;
-  addNode(lists, {
+  lists.nodes.push({
     tree,
     node: i === 0 ? chain.node : spare + i - 1,
     feature: chain.column,
@@ -151,30 +168,6 @@ function addComparison(lists: Lists, chain: Chain, i: number): void {
     ifTrue: left + 1,
     ifFalse: isLast ? left : spare + i,
     missingIsTrue: i === 0 && !chain.missing ? 1 : 0,
-  });
-}
-
-/** Appends the node of an empty set: every value goes left, and NaN to its default child. */
-function addNotMissing(
-  lists: Lists,
-  split: {
-    tree: number;
-    node: number;
-    feature: number;
-    left: number;
-    missing: number;
-  },
-): void {
-  const { tree, node, feature, left, missing } = split;
-  addNode(lists, {
-    tree,
-    node,
-    feature,
-    mode: "BRANCH_LEQ",
-    value: Infinity,
-    ifTrue: left,
-    ifFalse: left + 1,
-    missingIsTrue: missing,
   });
 }
 
@@ -188,7 +181,7 @@ function categoriesOf(model: TreeEnsemble, node: number): number[] {
   return set;
 }
 
-function addLeaf(
+function addTargets(
   lists: Lists,
   model: TreeEnsemble,
   options: { t: number; at: number; node: number },
@@ -198,62 +191,36 @@ function addLeaf(
   const first = Math.max(0, treeGroups[t] ?? 0);
   for (let k = 0; k < leafSize; k++) {
     const weight = leaf[at * leafSize + k] ?? 0;
-    addTarget(lists, { tree: t + 1, node, target: first + k, weight });
+    lists.targets.push({ tree: t + 1, node, target: first + k, weight });
   }
 }
 
-function addNode(
-  lists: Lists,
-  node: {
-    tree: number;
-    node: number;
-    mode: string;
-    feature?: number;
-    value?: number;
-    ifTrue?: number;
-    ifFalse?: number;
-    missingIsTrue?: number;
-  },
-): void {
-  lists.tree.push(node.tree);
-  lists.node.push(node.node);
-  lists.mode.push(node.mode);
-  lists.feature.push(node.feature ?? 0);
-  lists.value.push(node.value ?? 0);
-  lists.ifTrue.push(node.ifTrue ?? 0);
-  lists.ifFalse.push(node.ifFalse ?? 0);
-  lists.missingIsTrue.push(node.missingIsTrue ?? 0);
-}
-
-function addTarget(
-  lists: Lists,
-  leaf: { tree: number; node: number; target: number; weight: number },
-): void {
-  lists.targetTree.push(leaf.tree);
-  lists.targetNode.push(leaf.node);
-  lists.target.push(leaf.target);
-  lists.weight.push(leaf.weight);
-}
-
-function encode(lists: Lists, model: TreeEnsemble): Uint8Array[] {
+function encode(
+  { nodes, targets }: Lists,
+  { precision, groups }: TreeEnsemble,
+): Uint8Array[] {
+  const ofNodes = (name: string, key: Exclude<keyof Node, "mode">) =>
+    integersAttribute(name, nodes.map((node) => node[key]));
+  const ofTargets = (name: string, key: keyof Target) =>
+    integersAttribute(name, targets.map((target) => target[key]));
   const numbers = (name: string, values: number[]) =>
-    model.precision === "float32"
+    precision === "float32"
       ? floatsAttribute(name, Float32Array.from(values))
       : tensorAttribute(`${name}_as_tensor`, Float64Array.from(values));
   return [
-    integersAttribute("nodes_treeids", lists.tree),
-    integersAttribute("nodes_nodeids", lists.node),
-    integersAttribute("nodes_featureids", lists.feature),
-    stringsAttribute("nodes_modes", lists.mode),
-    numbers("nodes_values", lists.value),
-    integersAttribute("nodes_truenodeids", lists.ifTrue),
-    integersAttribute("nodes_falsenodeids", lists.ifFalse),
-    integersAttribute("nodes_missing_value_tracks_true", lists.missingIsTrue),
-    integersAttribute("target_treeids", lists.targetTree),
-    integersAttribute("target_nodeids", lists.targetNode),
-    integersAttribute("target_ids", lists.target),
-    numbers("target_weights", lists.weight),
-    integerAttribute("n_targets", model.groups),
+    ofNodes("nodes_treeids", "tree"),
+    ofNodes("nodes_nodeids", "node"),
+    ofNodes("nodes_featureids", "feature"),
+    stringsAttribute("nodes_modes", nodes.map(({ mode }) => mode)),
+    numbers("nodes_values", nodes.map(({ value }) => value)),
+    ofNodes("nodes_truenodeids", "ifTrue"),
+    ofNodes("nodes_falsenodeids", "ifFalse"),
+    ofNodes("nodes_missing_value_tracks_true", "missingIsTrue"),
+    ofTargets("target_treeids", "tree"),
+    ofTargets("target_nodeids", "node"),
+    ofTargets("target_ids", "target"),
+    numbers("target_weights", targets.map(({ weight }) => weight)),
+    integerAttribute("n_targets", groups),
     stringAttribute("aggregate_function", "SUM"),
     stringAttribute("post_transform", "NONE"),
   ];

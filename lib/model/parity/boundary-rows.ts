@@ -21,9 +21,9 @@ export interface BoundaryRows {
   describe(row: number): string;
 }
 
-/** A float32 value for a column and its description. */
-interface Probe {
-  readonly value: number;
+/** A row and its description. */
+interface Row {
+  readonly values: Float32Array;
   readonly description: string;
 }
 
@@ -51,71 +51,66 @@ export function boundaryRows(
   model: Model,
   options: { sample: Float32Array; limit?: number },
 ): BoundaryRows {
-  const { sample, limit = 20_000 } = options;
+  const { limit = 20_000 } = options;
   const columns = model.features.count;
-  const build = { model, sample, columns, values: [], descriptions: [] };
-  if (model.kind === "linear") addLinear(build, model);
-  else addTrees(build, model, limit);
-  const { values, descriptions } = build as Build;
-  const matrix = new Float32Array(values.length * columns);
-  values.forEach((row, r) => matrix.set(row, r * columns));
+  const sampleRow = rowsOf(options.sample, columns);
+  const rows = model.kind === "linear"
+    ? linearRows(model, sampleRow)
+    : treeRows(model, { sampleRow, limit });
+  const matrix = new Float32Array(rows.length * columns);
+  rows.forEach(({ values }, r) => matrix.set(values, r * columns));
   return {
-    rows: values.length,
+    rows: rows.length,
     matrix,
-    describe: (row) => descriptions[row] ?? `row ${row}`,
+    describe: (row) => rows[row]?.description ?? `row ${row}`,
   };
 }
 
-/** Rows under construction. */
-interface Build {
-  readonly model: Model;
-  readonly sample: Float32Array;
-  readonly columns: number;
-  readonly values: Float32Array[];
-  readonly descriptions: string[];
+/** Returns the row of a sample with a number, repeating the sample; zeros if it has none. */
+type SampleRow = (number: number) => Float32Array;
+
+function rowsOf(sample: Float32Array, columns: number): SampleRow {
+  const rows = Math.floor(sample.length / columns);
+  if (rows === 0) return () => new Float32Array(columns);
+  return (number) => {
+    const row = number % rows;
+    return sample.slice(row * columns, (row + 1) * columns);
+  };
 }
 
-function addTrees(build: Build, model: TreeEnsemble, limit: number): void {
+function treeRows(
+  model: TreeEnsemble,
+  { sampleRow, limit }: { sampleRow: SampleRow; limit: number },
+): Row[] {
   const parents = parentsOf(model);
   const splits = splitsOf(model);
   const maxSplits = Math.max(1, Math.floor(limit / 5));
   const stride = Math.max(1, Math.ceil(splits.length / maxSplits));
-  for (let i = 0; i < splits.length; i += stride) {
-    const split = splits[i];
-    if (split === undefined) continue;
-    const row = rowTo(build, model, { split, parents, number: i });
-    for (const probe of probesOf(model, split.node)) {
-      const own = row.slice();
-      own[split.feature] = probe.value;
-      build.values.push(own);
-      build.descriptions.push(
-        `column ${
-          columnName(model, split.feature)
-        } ${probe.description} (tree ${split.tree})`,
-      );
-    }
-  }
+  return splits.flatMap((split, i) => {
+    if (i % stride !== 0) return [];
+    const { feature, tree } = split;
+    const name = columnName(model, feature);
+    const row = rowTo(model, { split, parents, from: sampleRow(i) });
+    return probesOf(model, split.node).map(([value, description]) => ({
+      values: row.with(feature, value),
+      description: `column ${name} ${description} (tree ${tree})`,
+    }));
+  });
 }
 
-/** Adds a row for each missing column, and one with all columns missing. */
-function addLinear(build: Build, model: LinearModel): void {
-  const { columns } = build;
-  for (let f = 0; f < columns; f++) {
-    const row = sampleRow(build, f);
-    row[f] = NaN;
-    build.values.push(row);
-    build.descriptions.push(`column ${columnName(model, f)} missing`);
-  }
-  build.values.push(new Float32Array(columns).fill(NaN));
-  build.descriptions.push("every column missing");
-}
-
-function sampleRow(build: Build, number: number): Float32Array {
-  const { sample, columns } = build;
-  const rows = Math.floor(sample.length / columns);
-  if (rows === 0) return new Float32Array(columns);
-  const row = number % rows;
-  return sample.slice(row * columns, (row + 1) * columns);
+/** Returns a row for each missing column, and one with all columns missing. */
+function linearRows(model: LinearModel, sampleRow: SampleRow): Row[] {
+  const { count } = model.features;
+  return [
+    ...Array.from({ length: count }, (_, f) => ({
+      values: sampleRow(f).with(f, NaN),
+      description: `column ${columnName(model, f)} missing`,
+    })),
+    {
+      values: new Float32Array(count).fill(NaN),
+      description: "every column missing",
+    },
+  ];
 }
 
 function columnName(model: Model, feature: number): string {
@@ -151,13 +146,12 @@ interface Allowed {
   readonly sets: { readonly node: number; readonly isMember: boolean }[];
 }
 
-/** Returns a row of the sample, changed where it would not reach the split. */
+/** Changes a row where it would not reach the split, and returns it. */
 function rowTo(
-  build: Build,
   model: TreeEnsemble,
-  options: { split: Split; parents: Int32Array; number: number },
+  options: { split: Split; parents: Int32Array; from: Float32Array },
 ): Float32Array {
-  const { split, parents, number } = options;
+  const { split, parents, from: row } = options;
   const allowed = new Map<number, Allowed>();
   let child = split.node;
   for (let step = 0; step < pathLimit; step++) {
@@ -170,7 +164,6 @@ function rowTo(
     narrow(here, model, { node, isLeft: child === model.left[node] });
     child = node;
   }
-  const row = sampleRow(build, number);
   for (const [feature, here] of allowed) {
     row[feature] = here.sets.length > 0
       ? categoryIn(model, here)
@@ -204,28 +197,29 @@ function categoryIn(model: TreeEnsemble, allowed: Allowed): number {
   return 0;
 }
 
-/** Returns the values to test a split with. */
-function probesOf(model: TreeEnsemble, node: number): Probe[] {
-  const missing = { value: NaN, description: "missing" };
+/** Returns the values to test a split with, and their descriptions. */
+function probesOf(
+  model: TreeEnsemble,
+  node: number,
+): (readonly [number, string])[] {
   if (!isCategorical(model, node)) {
     const threshold = model.threshold[node] ?? 0;
     return [
-      { value: threshold, description: `at ${threshold}` },
-      { value: nextBelow(threshold), description: `just below ${threshold}` },
-      { value: nextAbove(threshold), description: `just above ${threshold}` },
-      missing,
+      [threshold, `at ${threshold}`],
+      [nextBelow(threshold), `just below ${threshold}`],
+      [nextAbove(threshold), `just above ${threshold}`],
+      [NaN, "missing"],
     ];
   }
   const end = (model.categories?.size[node] ?? 0) * 32;
   const member = firstCategory(model, node, true);
   const other = firstCategory(model, node, false);
   return [
-    ...[member, other, end].map((value) => ({
-      value,
-      description: `in category ${value}`,
-    })),
-    { value: -1, description: "negative" },
-    missing,
+    ...[member, other, end].map((category) =>
+      [category, `in category ${category}`] as const
+    ),
+    [-1, "negative"],
+    [NaN, "missing"],
   ];
 }
 
