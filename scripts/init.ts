@@ -5,7 +5,6 @@ import type { FlagValues } from "../lib/cli/flags.ts";
 import { type Context, runScript } from "../lib/cli/program.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
-import { withVariant } from "../lib/registration/variants-text.ts";
 import { readOwnFiles } from "../lib/registration/candidate-files.ts";
 import { openOwnModel } from "../lib/registration/candidate-model.ts";
 import {
@@ -13,6 +12,7 @@ import {
   describeScaffold,
   storeScaffold,
   tryScaffold,
+  withVariant,
 } from "../lib/registration/scaffold-files.ts";
 import { toScaffold } from "../lib/registration/scaffold.ts";
 import { isProbability } from "../lib/scoring/model-output.ts";
@@ -53,17 +53,17 @@ async function init(
     outcome: flags.outcome,
   });
   const scaffold = toScaffold(files, opened.model, {
-    choices: {
-      variant: usual.variant,
-      keepsNames: isListed,
-      idColumn: flags["id-column"],
-      label: flags.label,
-      inputs: flags.inputs,
-      entity: flags.entity,
-      outcome: flags.outcome,
-      positiveClass: flags["positive-class"],
-    },
-    deciding: { log, ask, usual },
+    variant: usual.variant,
+    keepsNames: isListed,
+    idColumn: flags["id-column"],
+    label: flags.label,
+    inputs: flags.inputs,
+    entity: flags.entity,
+    outcome: flags.outcome,
+    positiveClass: flags["positive-class"],
+    log,
+    ask,
+    usual,
   });
   const changed = withVariant(text, scaffold.entry);
   const metrics = await tryScaffold(services, scaffold, {

@@ -1,13 +1,19 @@
-/** Chooses the variant of a scaffold, tries the scaffold, stores it and describes it. */
-import { UsageError } from "../base/errors.ts";
+/** Chooses the variant of a scaffold, writes its entry into the text of `variants.yaml`, tries the scaffold, stores it and describes it. */
+import { InputError, UsageError } from "../base/errors.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { sha256 } from "../base/digest.ts";
-import { commandFor, localPath, shellWord } from "../config/variant.ts";
-import type { ChangedVariants } from "./variants-text.ts";
-import type {
-  SelectingParts,
-  Variants,
-  VariantSettings,
+import { parseYaml, setListItem } from "../base/yaml.ts";
+import {
+  commandFor,
+  localPath,
+  shellWord,
+  toVariant,
+} from "../config/variant.ts";
+import {
+  type SelectingParts,
+  toVariants,
+  type Variants,
+  type VariantSettings,
 } from "../config/variants.ts";
 import { findInputs } from "../services/input-batches.ts";
 import {
@@ -19,7 +25,7 @@ import { locationOf, needBucket } from "../services/variant-files.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
 import { toCandidate } from "./candidate.ts";
 import { type OwnFiles, withRows } from "./candidate-files.ts";
-import type { Scaffold } from "./scaffold.ts";
+import type { Scaffold, VariantEntry } from "./scaffold.ts";
 
 /** The variant of a scaffold. */
 export interface ChosenVariant {
@@ -62,6 +68,38 @@ export function chooseVariant(
   throw new UsageError(
     `Cannot add ${variant.title}: variants.yaml has an entry for it; name another variant with --company or --geography, or pass --replace`,
   );
+}
+
+/** The text of `variants.yaml` with an entry, and the settings that it gives the variant. */
+export interface ChangedVariants {
+  readonly text: string;
+  readonly settings: VariantSettings;
+}
+
+const file = "variants.yaml";
+
+/**
+ * Returns the text of `variants.yaml` with the entry, checked as every command
+ * checks the file. Comments are kept. If the variant has an entry, it is changed.
+ *
+ * @throws {UsageError} If the result is not valid; names the key.
+ */
+export function withVariant(
+  text: string,
+  entry: VariantEntry,
+): ChangedVariants {
+  const { key, title } = toVariant(entry);
+  const { listed } = toVariants(parseYaml(text, { file }));
+  const index = listed.findIndex(({ variant }) => variant.key === key);
+  const changed = setListItem(text, {
+    list: "variants",
+    index: index < 0 ? undefined : index,
+    value: { ...entry },
+  }, { file });
+  const settings = toVariants(parseYaml(changed, { file })).listed
+    .find(({ variant }) => variant.key === key);
+  if (settings) return { text: changed, settings };
+  throw new InputError(`Cannot find ${title} in ${file} after its change`);
 }
 
 /**

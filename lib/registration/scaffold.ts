@@ -3,7 +3,6 @@ import { InputError, UsageError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import type { Log } from "../base/log.ts";
 import { listSome } from "../base/phrases.ts";
-import type { VariantEntry } from "./variants-text.ts";
 import { dayIn } from "../config/periods.ts";
 import { shellWord, type Variant } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -22,8 +21,8 @@ import {
   toSampleColumns,
 } from "./proposal.ts";
 
-/** What a user decides; undefined where this module proposes. */
-export interface OwnChoices {
+/** What a user decides, undefined where this module proposes, and how to decide what the files do not show. */
+export interface Decisions {
   readonly variant: Variant;
   /** Whether experiment and registered model keep their names, because the variant has an entry. */
   readonly keepsNames: boolean;
@@ -35,15 +34,32 @@ export interface OwnChoices {
   readonly entity: string | undefined;
   readonly outcome: string | undefined;
   readonly positiveClass: string | undefined;
-}
-
-/** How to decide what the files do not show. */
-export interface Deciding {
   readonly log: Pick<Log, "info" | "warn">;
   /** Asks a person; undefined if there is none. */
   readonly ask: ((question: string) => string) | undefined;
   /** What `variants.yaml` says for all variants. */
   readonly usual: Pick<VariantSettings, "label" | "idColumn" | "recipe">;
+}
+
+/** The keys of an entry that a new model and its data decide. The others of an existing entry are kept, and so are optional ones that are absent here; undefined removes a key. */
+export interface VariantEntry {
+  readonly geography: string | undefined;
+  readonly company: string | undefined;
+  readonly dimensions: Readonly<Record<string, string>> | undefined;
+  readonly experiment?: string;
+  readonly model_name?: string;
+  readonly files: {
+    readonly model: string;
+    readonly features: string;
+    readonly sample: string;
+    readonly evaluation?: string;
+  };
+  readonly inputs: string;
+  readonly label: string | undefined;
+  readonly id_column: string;
+  readonly names: Readonly<Record<string, string>> | undefined;
+  readonly recipe: Readonly<Record<string, unknown>>;
+  readonly positive_class?: string | undefined;
 }
 
 /** An entry, and the files to copy for it. */
@@ -64,11 +80,9 @@ export interface Scaffold {
 export function toScaffold(
   files: OwnFiles,
   model: CandidateModel,
-  options: { choices: OwnChoices; deciding: Deciding },
+  decisions: Decisions,
 ): Scaffold {
-  const { choices, deciding } = options;
-  const { log } = deciding;
-  const { variant } = choices;
+  const { log, variant, positiveClass } = decisions;
   const columns = toSampleColumns(files.sample.rows);
   const givesProbability = isProbability(model);
   const given = files.features && parseFeatureNames(files.features.bytes, {
@@ -86,31 +100,35 @@ export function toScaffold(
     ? toSampleColumns(files.evaluation.rows)
       .filter(({ name }) => !matched?.used.has(name))
     : free;
-  const label = decideLabel(labelled, {
-    choices,
-    deciding,
+  const label = decideLabel(labelled, decisions, {
     givesProbability,
     isPossible: files.evaluation !== undefined || surplus !== 0,
     used: matched?.used,
   });
   const inSample = columns.some(({ name }) => name === label) ? 1 : 0;
-  const idColumn = decideId(free.filter(({ name }) => name !== label), {
-    choices,
-    deciding,
-    isPossible: surplus !== inSample,
-  });
+  const idColumn = decideId(
+    free.filter(({ name }) => name !== label),
+    decisions,
+    { isPossible: surplus !== inSample },
+  );
   const features = matched ?? takeFeatures(columns, {
     count: model.features.count,
     others: [idColumn, label],
   });
-  const { missingValue } = deciding.usual.recipe;
+  const { missingValue } = decisions.usual.recipe;
   if (missingValue !== undefined) {
     log.info(`missing value: ${missingValue}, as variants.yaml says`);
   }
   log.info(`features: ${listSome(features.names, 6)}; ${features.reason}`);
 
-  const outcome = decideOutcome(files, { choices, label, givesProbability });
-  const paths = toPaths(files, { outcome, choices });
+  // What the outcome is called: as the flag says, otherwise as the label, otherwise as the model's file.
+  const outcome = decisions.outcome?.trim() ??
+    (label === undefined || !givesProbability
+      ? toWords(fileName(files.model.uri).replace(/\.[^.]*$/, ""))
+      : label === "churned"
+      ? "churn"
+      : toWords(label));
+  const paths = toPaths(files, { outcome, inputs: decisions.inputs });
   const isLabelled = label !== undefined && givesProbability &&
     (files.evaluation !== undefined || inSample === 1);
   if (label !== undefined && givesProbability && !isLabelled) {
@@ -121,7 +139,7 @@ export function toScaffold(
     : files.evaluation
     ? paths.evaluation
     : paths.sample;
-  if (choices.keepsNames) {
+  if (decisions.keepsNames) {
     log.info(
       `names: experiment ${variant.experiment} and model ${variant.modelName}, as before`,
     );
@@ -137,7 +155,7 @@ export function toScaffold(
       dimensions: Object.keys(variant.dimensions).length === 0
         ? undefined
         : variant.dimensions,
-      ...choices.keepsNames ? {} : toModelNames(variant, outcome),
+      ...decisions.keepsNames ? {} : toModelNames(variant, outcome),
       files: {
         model: paths.model,
         features: paths.features,
@@ -147,12 +165,12 @@ export function toScaffold(
       inputs: paths.inputs,
       label,
       id_column: idColumn ?? "none",
-      names: toOwnNames({ choices, idColumn, outcome, givesProbability }),
+      names: toOwnNames(decisions, { idColumn, outcome, givesProbability }),
       recipe: toRecipe(features),
       // An ONNX graph was opened with the class of the entry; trees have none to choose.
-      ...choices.positiveClass === undefined && model.kind === "onnx"
+      ...positiveClass === undefined && model.kind === "onnx"
         ? {}
-        : { positive_class: choices.positiveClass },
+        : { positive_class: positiveClass },
     },
     files: new Map<string, Uint8Array>([
       [paths.model, files.model.bytes],
@@ -171,96 +189,77 @@ export function toScaffold(
 /** Returns the label, or undefined if there is none. */
 function decideLabel(
   columns: readonly SampleColumn[],
-  { choices, deciding, givesProbability, isPossible, used }: {
-    choices: OwnChoices;
-    deciding: Deciding;
+  decisions: Decisions,
+  { givesProbability, isPossible, used }: {
     givesProbability: boolean;
     isPossible: boolean;
     /** Columns that features are made from; undefined if the model has no names. */
     used: ReadonlySet<string> | undefined;
   },
 ): string | undefined {
-  if (choices.label !== undefined) {
-    if (used?.has(choices.label)) {
+  const { label, log, usual } = decisions;
+  const names = columns.map(({ name }) => name);
+  if (label !== undefined) {
+    if (used?.has(label)) {
       throw new UsageError(
-        `Cannot use --label ${choices.label}: the model reads this column as a feature; the other columns are ${
-          columns.map(({ name }) => name).join(", ") || "none"
+        `Cannot use --label ${label}: the model reads this column as a feature; the other columns are ${
+          names.join(", ") || "none"
         }`,
       );
     }
-    if (choices.label === "none") return undefined;
-    warnOfMisspelling(choices.label, { columns, deciding });
-    return choices.label;
+    if (label === "none") return undefined;
+    // Without the outcome there are no metrics.
+    const meant = names.includes(label) ? undefined : nearest(label, names);
+    if (meant !== undefined) {
+      log.warn(
+        `The rows have no column "${label}"; did you mean --label ${
+          shellWord(meant)
+        }?`,
+      );
+    }
+    return label;
   }
   if (!givesProbability) {
-    deciding.log.info(
+    log.info(
       "label: none, because the model's output is not one probability per row",
     );
     return undefined;
   }
-  return decide(proposeLabel(columns, deciding.usual.label), {
-    what: "label",
-    columns,
-    isPossible,
-    deciding,
-  });
-}
-
-/** Warns of a label that no column is, but almost: without the outcome there are no metrics. */
-function warnOfMisspelling(
-  label: string,
-  { columns, deciding }: {
-    columns: readonly SampleColumn[];
-    deciding: Deciding;
-  },
-): void {
-  const names = columns.map(({ name }) => name);
-  const meant = names.includes(label) ? undefined : nearest(label, names);
-  if (meant === undefined) return;
-  deciding.log.warn(
-    `The rows have no column "${label}"; did you mean --label ${
-      shellWord(meant)
-    }?`,
-  );
+  const proposal = proposeLabel(columns, usual.label);
+  return decide(proposal, decisions, { what: "label", names, isPossible });
 }
 
 /** Returns the id column, or undefined if there is none. */
 function decideId(
   columns: readonly SampleColumn[],
-  { choices, deciding, isPossible }: {
-    choices: OwnChoices;
-    deciding: Deciding;
-    isPossible: boolean;
-  },
+  decisions: Decisions,
+  { isPossible }: { isPossible: boolean },
 ): string | undefined {
-  const { idColumn } = choices;
+  const { idColumn, usual } = decisions;
+  const names = columns.map(({ name }) => name);
   if (idColumn === "none") return undefined;
   if (idColumn !== undefined) {
-    const found = columns.find(({ name }) => name === idColumn);
-    if (found) return idColumn;
+    if (names.includes(idColumn)) return idColumn;
     throw new UsageError(
       `Cannot use --id-column ${idColumn}: the sample has no such column besides features and label; it has ${
-        columns.map(({ name }) => name).join(", ") || "none"
+        names.join(", ") || "none"
       }`,
     );
   }
-  return decide(proposeId(columns, deciding.usual.idColumn), {
-    what: "id column",
-    columns,
-    isPossible,
-    deciding,
-  });
+  const proposal = proposeId(columns, usual.idColumn);
+  return decide(proposal, decisions, { what: "id column", names, isPossible });
 }
 
 /** Returns the column of a proposal, which a person may change; undefined for none. */
 function decide(
   proposal: ColumnProposal,
-  { what, columns, isPossible, deciding: { log, ask } }: {
+  { log, ask }: Decisions,
+  { what, names, isPossible }: {
     what: "label" | "id column";
-    columns: readonly SampleColumn[];
+    /** The columns to choose from. */
+    names: readonly string[];
     /** False if all columns are features. */
     isPossible: boolean;
-    deciding: Deciding;
   },
 ): string | undefined {
   if (!isPossible) {
@@ -282,7 +281,6 @@ function decide(
     log.info(`${what}: ${proposed}, ${reason}`);
     return proposal.column;
   }
-  const names = columns.map(({ name }) => name);
   const question = isOpen
     ? `${what}, one of ${proposal.candidates.join(", ")} (${reason}), or none:`
     : `${what} [${proposed}: ${reason}]:`;
@@ -294,37 +292,11 @@ function decide(
   }
 }
 
-/** Returns what the outcome is called: as the flag says, otherwise as the label, otherwise as the model's file. */
-function decideOutcome(
-  { model }: OwnFiles,
-  { choices, label, givesProbability }: {
-    choices: OwnChoices;
-    label: string | undefined;
-    givesProbability: boolean;
-  },
-): string {
-  const { outcome } = choices;
-  if (outcome !== undefined) return outcome.trim();
-  if (label !== undefined && givesProbability) {
-    return label === "churned" ? "churn" : toWords(label);
-  }
-  return toWords(fileName(model.uri).replace(/\.[^.]*$/, ""));
-}
-
-/** Where an entry's files are, below the variant's prefix. */
-interface EntryPaths {
-  readonly model: string;
-  readonly features: string;
-  readonly sample: string;
-  readonly evaluation: string;
-  readonly manifest: string;
-  readonly inputs: string;
-}
-
+/** Returns where an entry's files are, below the variant's prefix. */
 function toPaths(
   files: OwnFiles,
-  { outcome, choices }: { outcome: string; choices: OwnChoices },
-): EntryPaths {
+  { outcome, inputs }: { outcome: string; inputs: string | undefined },
+) {
   const slug = toSlug(outcome);
   const folder = `data/${slug}`;
   const sample = fileName(files.sample.uri);
@@ -337,7 +309,7 @@ function toPaths(
       suffixOf(fileName(files.evaluation?.uri ?? sample))
     }`,
     manifest: `${folder}/manifest.json`,
-    inputs: choices.inputs ?? `${folder}/weekly/${periodName(sample, suffix)}`,
+    inputs: inputs ?? `${folder}/weekly/${periodName(sample, suffix)}`,
   };
 }
 
@@ -371,8 +343,8 @@ function toModelNames(
 }
 
 function toOwnNames(
-  { choices, idColumn, outcome, givesProbability }: {
-    choices: OwnChoices;
+  decisions: Decisions,
+  { idColumn, outcome, givesProbability }: {
     idColumn: string | undefined;
     outcome: string;
     givesProbability: boolean;
@@ -380,7 +352,7 @@ function toOwnNames(
 ): VariantEntry["names"] {
   const stem = toWords(idColumn ?? "")
     .replace(/(^|\s)(id|uuid|guid|key|identifier)$/i, "").trim();
-  const entity = choices.entity?.trim() ?? (stem || "row");
+  const entity = decisions.entity?.trim() ?? (stem || "row");
   if (outcome === "churn" && entity === "player") return undefined;
   return {
     entity,
