@@ -113,11 +113,7 @@ const formats: readonly (readonly [
     ({ bytes, start }) =>
       describePickle({ start, byJoblib: hasJoblibArrays(bytes) }),
   ],
-  [begins("\x1f\x8b"), ({ bytes }) => describeGzip(bytes)],
-  [
-    begins("x\x01", "x\x5e", "x\x9c", "x\xda"),
-    ({ bytes }) => describeZlib(bytes),
-  ],
+  [begins("\x1f\x8b", "x\x01", "x\x5e", "x\x9c", "x\xda"), describeDeflated],
   [begins("PK\x03", "PK\x05"), ({ bytes }) => describeZip(bytes)],
   [
     begins(
@@ -161,11 +157,7 @@ const formats: readonly (readonly [
     "this is LightGBM's dump_model() as JSON, which LightGBM itself cannot load; save the model: booster.save_model('model.txt'), for LGBMClassifier model.booster_.save_model('model.txt')",
   ],
   [
-    matching(/^\s*\[/),
-    "this is a text dump (dump_model), which has no objective; save the model itself: booster.save_model('model.json')",
-  ],
-  [
-    matching(/^\s*(booster\[\d+\]:|\d+:\[)/),
+    matching(/^\s*(\[|booster\[\d+\]:|\d+:\[)/),
     "this is a text dump (dump_model), which has no objective; save the model itself: booster.save_model('model.json')",
   ],
   [
@@ -201,21 +193,17 @@ const formats: readonly (readonly [
     hasAt('\x00\x00\x00{"', 5),
     `this is safetensors: weights without the model that uses them; load them into the model and ${torchAdvice}`,
   ],
-  [
-    begins(...rObjects),
-    rMessage,
-  ],
+  [begins(...rObjects), rMessage],
   [
     begins("\x93NUMPY"),
     "this is a NumPy array, not a model; if it is data, convert it to Parquet or JSON lines and name it with --sample",
   ],
   [
-    begins("PAR1"),
-    "this is Parquet, which holds rows and not a model; name it with --sample or --evaluation",
-  ],
-  [
-    begins("ARROW1"),
-    "this is Arrow, which holds rows and not a model; name it with --sample or --evaluation",
+    begins("PAR1", "ARROW1"),
+    ({ start }) =>
+      `this is ${
+        start.startsWith("P") ? "Parquet" : "Arrow"
+      }, which holds rows and not a model; name it with --sample or --evaluation`,
   ],
   [
     begins("\xac\xed"),
@@ -229,26 +217,27 @@ function compressionOf(start: string): string {
   return start.startsWith("\x04") ? "lz4" : "xz";
 }
 
-function describeGzip(bytes: Uint8Array): string {
-  const inside = inflateHead(bytes);
-  const start = inside ? latin1(inside.subarray(0, searchedBytes)) : "";
-  if (begins(...rObjects)({ bytes, start })) return rMessage;
-  if (isPickle(start)) return describePickle({ start, byJoblib: true });
+/** Says what a gzip or zlib file holds. */
+function describeDeflated({ bytes, start }: Content): string {
+  const inside = inflateHead(bytes) ?? new Uint8Array();
+  const content = {
+    bytes: inside,
+    start: latin1(inside.subarray(0, searchedBytes)),
+  };
+  if (isPickle(content.start)) {
+    return describePickle({ start: content.start, byJoblib: true });
+  }
+  if (!start.startsWith("\x1f")) {
+    return "this is zlib data, as joblib.dump writes with compress; if it is a model, save it itself: docs/models.md";
+  }
+  if (begins(...rObjects)(content)) return rMessage;
   return `this is a gzip archive${
-    insideOf(inside)
+    modelIn(content)
   }; unpack it first: gunzip -k model.gz`;
 }
 
-function describeZlib(bytes: Uint8Array): string {
-  const inside = inflateHead(bytes);
-  const start = inside ? latin1(inside.subarray(0, searchedBytes)) : "";
-  if (isPickle(start)) return describePickle({ start, byJoblib: true });
-  return "this is zlib data, as joblib.dump writes with compress; if it is a model, save it itself: docs/models.md";
-}
-
 /** Names a readable model inside an archive; empty if it is none. */
-function insideOf(bytes: Uint8Array | undefined): string {
-  const start = bytes ? latin1(bytes.subarray(0, 64)) : "";
+function modelIn({ start }: Content): string {
   if (/^tree\r?\n/.test(start)) return " of a LightGBM model";
   if (/^\s*\{/.test(start)) {
     return " of a JSON or UBJSON file, such as a model of XGBoost";

@@ -62,11 +62,6 @@ export function toColumnGraph(
 ): Uint8Array {
   const { columns, missingValue } = options;
   const { features, outputs, library } = model;
-  if (columns.length !== features.count) {
-    throw new InputError(
-      `Cannot write an ONNX graph: ${columns.length} columns for ${features.count} features`,
-    );
-  }
   const isString = columns.some(({ type }) => type === "string");
   const inputs = isString
     ? [{ name: "input", type: elementType.string, columns: columns.length }]
@@ -82,11 +77,16 @@ export function toColumnGraph(
     model.predictionKind,
     (name) => taken.includes(name),
   );
-  const read = columnReader(draft, isString);
+  // A column as rows × 1: from the matrix of strings, or from the input of its name.
+  const shape = isString
+    ? ""
+    : addConstant(draft, "column", BigInt64Array.of(-1n, 1n));
   const encoded = columns.map((column, feature) =>
     addColumn(draft, {
       column,
-      values: read(column, feature),
+      values: isString
+        ? addColumnOf(draft, "input", feature)
+        : add(draft, "Reshape", { inputs: [column.name, shape] }),
       isString,
       labels: features.labels?.[feature],
       unseen: unseenCategory(library),
@@ -156,16 +156,6 @@ function toInput(
   throw new InputError(
     `Cannot write an ONNX graph: column "${name}" has type ${type}, expected a number, boolean or string`,
   );
-}
-
-/** Returns a function that adds a node for a column, rows × 1: from the matrix of strings, or from the input of its name. */
-function columnReader(
-  draft: Draft,
-  isString: boolean,
-): (column: GraphColumn, feature: number) => string {
-  if (isString) return (_, feature) => addColumnOf(draft, "input", feature);
-  const shape = addConstant(draft, "column", BigInt64Array.of(-1n, 1n));
-  return ({ name }) => add(draft, "Reshape", { inputs: [name, shape] });
 }
 
 interface ColumnOptions {

@@ -1,6 +1,6 @@
 /** Reads what an ONNX file says about itself, before any runtime opens it. */
 import { InputError } from "../../base/errors.ts";
-import { fieldNumbers, readGraph } from "./nodes.ts";
+import { fieldNumbers, opsetsOf, readGraph } from "./nodes.ts";
 import {
   type Field,
   fieldsOf,
@@ -70,14 +70,10 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
         `onnx.save(onnx.load("model.onnx"), "one.onnx", save_as_external_data=False)`,
     );
   }
-  const { model, opset } = fieldNumbers;
   return {
     featureNames: toNames(metadataOf(fields).get("feature_names")),
-    opsets: fields.filter(({ number }) => number === model.opset).map(
-      ({ content }) => {
-        const [version] = integersOf(fieldsOf(content) ?? [], opset.version);
-        return `${findString(content, opset.domain) || "ai.onnx"} ${version}`;
-      },
+    opsets: opsetsOf(fields).map(({ domain, version }) =>
+      `${domain} ${version}`
     ),
     producer: [producerName, producerVersion].map((number) =>
       findString(bytes, number) ?? ""

@@ -22,14 +22,13 @@ import {
   type TensorInfo,
 } from "./graph.ts";
 import type { ColumnInput, GraphInputs } from "./inputs.ts";
-import { fieldNumbers, hasGraph, readGraph } from "./nodes.ts";
+import { fieldNumbers, hasGraph, opsetsOf, readGraph } from "./nodes.ts";
 import {
   bytesField,
   concat,
   type Field,
   fieldsOf,
   findString,
-  integersOf,
   stringField,
 } from "./protobuf.ts";
 import { withoutZipMap } from "./zipmap.ts";
@@ -92,47 +91,48 @@ export function toFrameGraph(
   const graphField = model.find(({ number }) => number === numbers.graph);
   const graph = graphField && fieldsOf(graphField.content);
   if (!graph) throw modelError("ONNX graph", "it has no graph");
-  const opsets = model.filter(({ number }) => number === numbers.opset)
-    .map(({ content }) => ({
-      domain: findString(content, fieldNumbers.opset.domain) ?? "",
-      version: integersOf(
-        fieldsOf(content) ?? [],
-        fieldNumbers.opset.version,
-      )[0] ?? 0n,
-    }));
-  const opset = opsets.find(({ domain }) =>
-    domain === "" || domain === "ai.onnx"
-  );
+  const opsets = opsetsOf(model);
+  const opset = opsets.find(({ domain }) => domain === "ai.onnx");
   const hasLabels = opsets.some(({ domain }) => domain === "ai.onnx.ml");
-  const taken = takenNames(unzipped, inputs);
+  const names = new Set(
+    inputs.kind === "matrix"
+      ? [inputs.name]
+      : inputs.columns.map(({ name }) => name),
+  );
+  const nodes = readGraph(unzipped)?.nodes ?? [];
+  const taken = new Set([
+    ...names,
+    ...nodes.flatMap((node) => [...node.inputs, ...node.outputs]),
+  ]);
   const prefix = freeName(
     "frame_",
     (prefix) => [...taken].some((name) => name.startsWith(prefix)),
   );
   const before: Draft = { nodes: [], constants: [], prefix: `${prefix}in_` };
   const after: Draft = { nodes: [], constants: [], prefix: `${prefix}out_` };
-  const front = addFront(before, { inputs, missingValue, prefix, taken });
+  const read = addFront(before, { inputs, missingValue, prefix, taken });
   const result = addOutput(after, output, {
     clips: (opset?.version ?? BigInt(addedOperators)) >= broadcasting,
     taken,
   });
-  const renamed = renameAll(graph, front.renamed);
+  // The graph's own nodes read what the added nodes make of its inputs.
+  const made = new Set(before.nodes.map((node) => node.output));
+  const rename = (name: string) =>
+    names.has(name) && made.has(prefix + name) ? prefix + name : name;
   const own = fieldNumbers.graph;
   const isOwnInput = ({ number, content }: Field) =>
     number === own.input &&
-    inputNames(inputs).includes(
-      findString(content, fieldNumbers.value.name) ?? "",
-    );
+    names.has(findString(content, fieldNumbers.value.name) ?? "");
   const parts = [
     ...before.nodes.map((node) => bytesField(own.node, encodeNode(node))),
-    ...renamed.filter((field) =>
+    ...graph.filter((field) =>
       !isOwnInput(field) && field.number !== own.output
-    ).map((field) => field.bytes),
+    ).map((field) => renamed(field, rename)),
     ...after.nodes.map((node) => bytesField(own.node, encodeNode(node))),
     ...[...before.constants, ...after.constants].map((tensor) =>
       bytesField(own.initializer, tensor)
     ),
-    ...front.inputs.map((info) => bytesField(own.input, encodeTensor(info))),
+    ...read.map((info) => bytesField(own.input, encodeTensor(info))),
     bytesField(own.output, encodeTensor(result)),
   ];
   return concat([
@@ -146,30 +146,7 @@ export function toFrameGraph(
   ]);
 }
 
-function inputNames(inputs: GraphInputs): string[] {
-  return inputs.kind === "matrix"
-    ? [inputs.name]
-    : inputs.columns.map(({ name }) => name);
-}
-
-/** Returns the names of the graph's inputs and of all tensors that its nodes compute. */
-function takenNames(
-  bytes: Uint8Array,
-  inputs: GraphInputs,
-): ReadonlySet<string> {
-  const nodes = readGraph(bytes)?.nodes ?? [];
-  return new Set([
-    ...inputNames(inputs),
-    ...nodes.flatMap((node) => [...node.inputs, ...node.outputs]),
-  ]);
-}
-
-/** The added inputs, and the new names of the tensors that the graph's own nodes read. */
-interface Front {
-  readonly inputs: readonly TensorInfo[];
-  readonly renamed: ReadonlyMap<string, string>;
-}
-
+/** Appends the nodes before the graph's own and returns the inputs. The results replace the graph's inputs and are named after them, with the prefix. */
 function addFront(
   draft: Draft,
   { inputs, missingValue, prefix, taken }: {
@@ -178,23 +155,15 @@ function addFront(
     prefix: string;
     taken: ReadonlySet<string>;
   },
-): Front {
-  const renamed = new Map<string, string>();
-  const rename = (name: string) => {
-    renamed.set(name, `${prefix}${name}`);
-    return `${prefix}${name}`;
-  };
+): TensorInfo[] {
   if (inputs.kind === "matrix") {
     const { name, type, features } = inputs;
-    const info = {
-      name,
-      type: elementType[type],
-      columns: features ?? "columns",
-    } as const;
     if (missingValue !== undefined && isFloat(type)) {
-      addMissing(draft, name, { missingValue, type, output: rename(name) });
+      const output = `${prefix}${name}`;
+      addMissing(draft, name, { missingValue, type, output });
     }
-    return { inputs: [info], renamed };
+    const columns = features ?? "columns";
+    return [{ name, type: elementType[type], columns }];
   }
   const { columns } = inputs;
   const hasStrings = columns.some(({ type }) => type === "string");
@@ -205,20 +174,19 @@ function addFront(
       column,
       isString: hasStrings,
       missingValue,
-      output: rename(column.name),
+      output: `${prefix}${column.name}`,
     });
   });
-  return {
-    inputs: hasStrings
-      ? [{ name: matrix, type: elementType.string, columns: columns.length }]
-      // The signature calls both integers `long`.
-      : columns.map(({ name, type }) => ({
-        name,
-        type: elementType[type === "int32" ? "int64" : type],
-        columns: columns.length === 1 ? 1 : undefined,
-      })),
-    renamed,
-  };
+  if (hasStrings) {
+    const type = elementType.string;
+    return [{ name: matrix, type, columns: columns.length }];
+  }
+  return columns.map(({ name, type }) => ({
+    name,
+    // The signature calls both integers `long`.
+    type: elementType[type === "int32" ? "int64" : type],
+    columns: columns.length === 1 ? 1 : undefined,
+  }));
 }
 
 function isFloat(type: ElementType): type is "float32" | "float64" {
@@ -292,58 +260,32 @@ function addOutput(
   };
 }
 
-/** Renames tensors in the inputs of all nodes, in graphs inside nodes too. */
-function renameAll(
-  fields: readonly Field[],
-  names: ReadonlyMap<string, string>,
-): Field[] {
-  if (names.size === 0) return [...fields];
-  return fields.map((field) =>
-    field.number === fieldNumbers.graph.node
-      ? replaced(field, renameNode(field, names))
-      : field
-  );
-}
-
-function renameNode(
-  node: Field,
-  names: ReadonlyMap<string, string>,
-): Uint8Array {
+/** Returns a field of a graph; in a node, the tensors that it reads are renamed, by graphs inside it too. */
+function renamed(field: Field, rename: (name: string) => string): Uint8Array {
+  if (field.number !== fieldNumbers.graph.node) return field.bytes;
   const { input, attribute } = fieldNumbers.node;
-  const decoder = new TextDecoder();
-  return concat((fieldsOf(node.content) ?? []).map((field) => {
-    if (field.number === input) {
-      const name = names.get(decoder.decode(field.content));
-      return name === undefined ? field.bytes : stringField(input, name);
+  const parts = (fieldsOf(field.content) ?? []).map((part) => {
+    if (part.number === input) {
+      return stringField(input, rename(new TextDecoder().decode(part.content)));
     }
-    return field.number === attribute
-      ? renameAttribute(field, names)
-      : field.bytes;
-  }));
+    return part.number === attribute && hasGraph(part.content)
+      ? bytesField(attribute, renamedGraphs(part.content, rename))
+      : part.bytes;
+  });
+  return bytesField(field.number, concat(parts));
 }
 
-function renameAttribute(
-  attribute: Field,
-  names: ReadonlyMap<string, string>,
+function renamedGraphs(
+  attribute: Uint8Array,
+  rename: (name: string) => string,
 ): Uint8Array {
   const { graph, graphs } = fieldNumbers.attribute;
-  if (!hasGraph(attribute.content)) return attribute.bytes;
-  const fields = fieldsOf(attribute.content) ?? [];
-  const parts = fields.map((field) =>
-    field.number === graph || field.number === graphs
-      ? bytesField(
-        field.number,
-        concat(
-          renameAll(fieldsOf(field.content) ?? [], names).map(({ bytes }) =>
-            bytes
-          ),
-        ),
-      )
-      : field.bytes
+  return concat(
+    (fieldsOf(attribute) ?? []).map(({ number, content, bytes }) => {
+      if (number !== graph && number !== graphs) return bytes;
+      const fields = fieldsOf(content) ?? [];
+      const parts = fields.map((field) => renamed(field, rename));
+      return bytesField(number, concat(parts));
+    }),
   );
-  return bytesField(attribute.number, concat(parts));
-}
-
-function replaced({ number }: Field, content: Uint8Array): Field {
-  return { number, content, bytes: bytesField(number, content) };
 }

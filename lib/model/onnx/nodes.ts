@@ -70,6 +70,18 @@ export const fieldNumbers = {
   },
 } as const;
 
+/** Returns the operator sets in the fields of a model, with `ai.onnx` for ONNX's own domain. */
+export function opsetsOf(
+  model: readonly Field[],
+): { domain: string; version: bigint | undefined }[] {
+  const { domain, version } = fieldNumbers.opset;
+  return model.filter(({ number }) => number === fieldNumbers.model.opset)
+    .map(({ content }) => ({
+      domain: findString(content, domain) || "ai.onnx",
+      version: integersOf(fieldsOf(content) ?? [], version)[0],
+    }));
+}
+
 /** Decodes the graph of a `.onnx` file; returns undefined if the bytes have none. */
 export function readGraph(bytes: Uint8Array): OnnxGraph | undefined {
   const { model, graph, value, tensor } = fieldNumbers;

@@ -43,12 +43,14 @@ export function readLightgbmTree(
   }
   const inner = leaves - 1;
   const values = doubles("leaf_value", leaves);
-  if (inner === 0) return onlyLeaf(values[0] ?? NaN);
+  const sets = new Map<number, readonly number[]>();
+  if (inner === 0) {
+    return emptyTree({ leaves, values, feature: new Int32Array(), sets });
+  }
   const feature = integers("split_feature", inner);
   const thresholds = doubles("threshold", inner);
   const decisions = integers("decision_type", inner);
   const [setCount = 0] = integers("num_cat", 1);
-  const sets = new Map<number, readonly number[]>();
   const tree = emptyTree({ leaves, values, feature, sets });
   const lefts = integers("left_child", inner);
   const rights = integers("right_child", inner);
@@ -62,16 +64,13 @@ export function readLightgbmTree(
     // LightGBM ignores this bit if the tree has no category sets.
     if (decision & categorical && setCount > 0) {
       const set = all[threshold];
-      if (set === undefined) {
+      if (set === undefined || taken.has(set)) {
+        const problem = set === undefined
+          ? `is outside 0..${all.length - 1}`
+          : "already belongs to another node";
         throw modelError(
           `${name} node ${node}`,
-          `category set ${threshold} is outside 0..${all.length - 1}`,
-        );
-      }
-      if (taken.has(set)) {
-        throw modelError(
-          `${name} node ${node}`,
-          `category set ${threshold} already belongs to another node`,
+          `category set ${threshold} ${problem}`,
         );
       }
       taken.add(set);
@@ -119,15 +118,6 @@ function emptyTree(
     sets,
     leaf,
   };
-}
-
-function onlyLeaf(value: number): TreeArrays {
-  return emptyTree({
-    leaves: 1,
-    values: Float64Array.of(value),
-    feature: new Int32Array(0),
-    sets: new Map(),
-  });
 }
 
 /** Converts a child: a negative one is the bitwise complement of a leaf's index. An invalid child stays invalid. */
@@ -213,7 +203,7 @@ function readSets(
  */
 export function parseIntegers(
   line: string,
-  options: { where: string; length: number },
+  options: ListOptions,
 ): Int32Array {
   const parts = split(line, options);
   return Int32Array.from(parts, (part) => {
@@ -226,10 +216,13 @@ export function parseIntegers(
   });
 }
 
-function parseDoubles(
-  line: string,
-  options: { where: string; length: number },
-): Float64Array {
+/** Where a line is, for messages, and how many numbers it should have. */
+interface ListOptions {
+  readonly where: string;
+  readonly length: number;
+}
+
+function parseDoubles(line: string, options: ListOptions): Float64Array {
   const parts = split(line, options);
   return Float64Array.from(parts, (part) => {
     if (/^-?\d+(\.\d*)?([eE][-+]?\d+)?$/.test(part)) return Number(part);
@@ -239,14 +232,8 @@ function parseDoubles(
   });
 }
 
-function split(
-  line: string,
-  options: { where: string; length: number },
-): string[] {
+function split(line: string, { where, length }: ListOptions): string[] {
   const parts = line === "" ? [] : line.split(" ");
-  if (parts.length === options.length) return parts;
-  throw modelError(
-    options.where,
-    `${parts.length} values, expected ${options.length}`,
-  );
+  if (parts.length === length) return parts;
+  throw modelError(where, `${parts.length} values, expected ${length}`);
 }
