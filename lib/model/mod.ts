@@ -38,7 +38,7 @@ export {
   type FrameGraphOptions,
   toFrameGraph,
 } from "./onnx/frame-graph.ts";
-export type { GraphInputs, StringLabels } from "./onnx/inputs.ts";
+export type { GraphInputs } from "./onnx/inputs.ts";
 export type { OutputFacts } from "./onnx/output.ts";
 export { toOnnx } from "./onnx/write.ts";
 export { checkParity, checkScores, type ParityReport } from "./parity/check.ts";

@@ -13,7 +13,6 @@ import {
   openOnnx,
   parseModel,
   readOnnxFile,
-  type StringLabels,
   toColumnGraph,
   toFrameGraph,
   toOnnx,
@@ -93,13 +92,18 @@ export async function openCandidateModel(
   options: { settings: OutputSettings; file: string },
 ): Promise<OpenModel> {
   const { file } = options;
-  if (isOnnx(bytes)) {
-    return await named(file, () => openOnnxCandidate(bytes, options));
+  try {
+    return isOnnx(bytes)
+      ? await openOnnxCandidate(bytes, options)
+      : openNativeCandidate(parseModel(bytes));
+  } catch (cause) {
+    const isNamed = !(cause instanceof InputError) ||
+      cause.message.startsWith(`Cannot use ${file}`);
+    throw isNamed ? cause : new InputError(`Cannot use ${file}`, { cause });
   }
-  const model = await named(
-    file,
-    () => Promise.resolve().then(() => parseModel(bytes)),
-  );
+}
+
+function openNativeCandidate(model: Model): OpenModel {
   const { names, count, types, labels } = model.features;
   return {
     model: {
@@ -149,17 +153,6 @@ export async function openOwnModel(
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(`${error.message}; or pass --positive-class CLASS`);
-  }
-}
-
-/** Runs a step whose errors do not name the model file, and names it. */
-async function named<T>(file: string, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step();
-  } catch (cause) {
-    const isNamed = !(cause instanceof InputError) ||
-      cause.message.startsWith(`Cannot use ${file}`);
-    throw isNamed ? cause : new InputError(`Cannot use ${file}`, { cause });
   }
 }
 
@@ -307,18 +300,17 @@ function toFeatures(
   { inputs, features }: OnnxSession,
   named: readonly string[],
 ): ModelFeatures {
-  const columns = inputs.kind === "columns" ? inputs.columns : undefined;
-  const matrix = inputs.kind === "matrix" ? inputs : undefined;
   const count = features ?? (named.length > 0 ? named.length : undefined);
-  const all = columns ??
-    Array.from({ length: count ?? 0 }, () => ({ ...matrix! }));
-  const strings: (StringLabels | undefined)[] = all.map(({ strings }) =>
-    strings
-  );
+  const columns = inputs.kind === "columns"
+    ? inputs.columns
+    : Array.from({ length: count ?? 0 }, () => inputs);
+  const strings = columns.map(({ strings }) => strings);
   return {
-    names: columns?.map(({ name }) => name) ?? named,
+    names: inputs.kind === "columns"
+      ? inputs.columns.map(({ name }) => name)
+      : named,
     count,
-    types: all.map(({ type }) => typeNames[type]),
+    types: columns.map(({ type }) => typeNames[type]),
     ...strings.some((found) => found)
       ? { labels: strings.map((found) => found?.labels) }
       : {},

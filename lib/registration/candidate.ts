@@ -141,16 +141,14 @@ export async function toCandidate(
   const names = readNames(files.features, model);
   const sampleRows = files.sample.rows;
   // If the model does not return one probability per row, the labelled set is not used.
-  const labelledRows = isProbability(model)
-    ? files.evaluation?.rows
-    : undefined;
+  const evaluation = isProbability(model) ? files.evaluation : undefined;
+  const { idColumn } = options;
   const { columns, recipe } = toColumns(model, {
     names,
     recipe: options.recipe,
     sample: files.sample,
-    labelled: labelledRows && files.evaluation,
+    labelled: evaluation,
   });
-  const { idColumn } = options;
   checkSteps(recipe, [
     ...names,
     options.label,
@@ -183,15 +181,14 @@ export async function toCandidate(
   const cells = toModelRows(prepared, binding)
     .map((row) => names.map((name) => row[name] ?? null));
   const rows = cells.slice(0, count);
-  const labelled = files.evaluation && labelledRows &&
-    await scored(
-      opened,
-      toFeatures(labelledRows, {
-        ...binding,
-        labelColumn: options.label,
-        file: files.evaluation.uri,
-      }),
-    );
+  const labelled = evaluation && await scored(
+    opened,
+    toFeatures(evaluation.rows, {
+      ...binding,
+      labelColumn: options.label,
+      file: evaluation.uri,
+    }),
+  );
   const profiled = labelled ?? sample;
   const profile = toProfile({
     names,
@@ -199,7 +196,7 @@ export async function toCandidate(
     rows: profiled.rows,
     scores: isProbability(model) ? profiled.scores : undefined,
   });
-  const { uri, bytes } = labelled && files.evaluation || files.sample;
+  const { uri, bytes } = evaluation ?? files.sample;
   const metrics = labelled && evaluationMetrics({
     probabilities: labelled.scores,
     outcomes: labelled.labels ?? new Uint8Array(),

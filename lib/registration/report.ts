@@ -123,7 +123,8 @@ function describeOutput({ output, outputs }: OnnxCandidate): string {
     : `the probability of class ${positive}${known}`;
 }
 
-function describeMetrics(metrics: EvaluationMetrics): string {
+/** Returns metrics in one line, each rounded to four digits. */
+export function describeMetrics(metrics: EvaluationMetrics): string {
   return Object.entries(metrics).map(([key, value]) =>
     `${key} ${Number(value.toFixed(4))}`
   ).join(", ");

@@ -25,6 +25,7 @@ import { locationOf, needBucket } from "../services/variant-files.ts";
 import type { EvaluationMetrics } from "../statistics/classification.ts";
 import { toCandidate } from "./candidate.ts";
 import { type OwnFiles, withRows } from "./candidate-files.ts";
+import { describeMetrics } from "./report.ts";
 import type { Scaffold, VariantEntry } from "./scaffold.ts";
 
 /** The variant of a scaffold. */
@@ -209,9 +210,6 @@ export async function describeScaffold(
       : `${predict} --input ${shellWord(sample)} --output scores.csv`,
   ];
   const where = locationOf(own, entry.inputs);
-  const measured = Object.entries(metrics ?? {}).map(([name, value]) =>
-    `${name} ${Number(value.toFixed(4))}`
-  );
   return {
     report: {
       status: "created",
@@ -229,7 +227,7 @@ export async function describeScaffold(
     text: [
       `Added ${variant.title} to variants.yaml: ${features.length} features, model ${variant.modelName}`,
       ...[...files.keys()].map((path) => `  ${locationOf(own, path)}`),
-      ...measured.length === 0 ? [] : [`  metrics: ${measured.join(", ")}`],
+      ...metrics ? [`  metrics: ${describeMetrics(metrics)}`] : [],
       "Next:",
       ...commands.map((command) => `  ${command}`),
       `Then put each period's rows at ${where} and run \`${predict}${

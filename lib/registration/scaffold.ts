@@ -1,4 +1,5 @@
 /** Builds the entry of `variants.yaml` for a user's own model and data, and the files that belong to it. */
+import { basename } from "node:path";
 import { InputError, UsageError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import type { Log } from "../base/log.ts";
@@ -124,7 +125,7 @@ export function toScaffold(
   // What the outcome is called: as the flag says, otherwise as the label, otherwise as the model's file.
   const outcome = decisions.outcome?.trim() ??
     (label === undefined || !givesProbability
-      ? toWords(fileName(files.model.uri).replace(/\.[^.]*$/, ""))
+      ? toWords(basename(files.model.uri).replace(/\.[^.]*$/, ""))
       : label === "churned"
       ? "churn"
       : toWords(label));
@@ -174,7 +175,10 @@ export function toScaffold(
     },
     files: new Map<string, Uint8Array>([
       [paths.model, files.model.bytes],
-      [paths.features, encode(`${JSON.stringify(features.names)}\n`)],
+      [
+        paths.features,
+        new TextEncoder().encode(`${JSON.stringify(features.names)}\n`),
+      ],
       [paths.sample, files.sample.bytes],
       ...files.evaluation && isLabelled
         ? [[paths.evaluation, files.evaluation.bytes] as const]
@@ -299,14 +303,14 @@ function toPaths(
 ) {
   const slug = toSlug(outcome);
   const folder = `data/${slug}`;
-  const sample = fileName(files.sample.uri);
+  const sample = basename(files.sample.uri);
   const suffix = suffixOf(sample);
   return {
-    model: `${folder}/model${suffixOf(fileName(files.model.uri))}`,
+    model: `${folder}/model${suffixOf(basename(files.model.uri))}`,
     features: `${folder}/features.json`,
     sample: `${folder}/sample${suffix}`,
     evaluation: `${folder}/evaluation${
-      suffixOf(fileName(files.evaluation?.uri ?? sample))
+      suffixOf(basename(files.evaluation?.uri ?? sample))
     }`,
     manifest: `${folder}/manifest.json`,
     inputs: inputs ?? `${folder}/weekly/${periodName(sample, suffix)}`,
@@ -395,15 +399,7 @@ function toSlug(name: string): string {
   );
 }
 
-function fileName(uri: string): string {
-  return uri.slice(uri.lastIndexOf("/") + 1);
-}
-
 /** Returns the suffix of a file's name with that of its compression: `.csv.gz`. */
 function suffixOf(name: string): string {
   return /(\.[a-z]{1,9})?\.[A-Za-z][A-Za-z0-9]{0,9}$/.exec(name)?.[0] ?? "";
-}
-
-function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
 }

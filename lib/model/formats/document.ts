@@ -233,12 +233,9 @@ export function integerOf(
   return number;
 }
 
-const none = new Int32Array(0);
-
 /** Returns an array of 32-bit integers; true and false are 1 and 0. @throws {InputError} If an element is not such a number, or the length is not `length`. */
 export function int32sOf(json: JsonValue, length?: number): Int32Array {
   const array = numbersOf(json, length);
-  if (array.length === 0) return none;
   if (array instanceof Int32Array) return array;
   if (
     array instanceof Uint8Array || array instanceof Int8Array ||

@@ -8,7 +8,6 @@ import { rejectCycles } from "./cycles.ts";
 import { checkOnnxSize } from "./file.ts";
 import {
   type DeclaredInput,
-  type Feed,
   type GraphInputs,
   isFixed,
   readInputs,
@@ -74,9 +73,18 @@ export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
     const features = inputs.kind === "matrix"
       ? inputs.features
       : inputs.columns.length;
-    const read = { inputs, features, output: name };
-    const outputs = await measureWidth(session, read) ??
-      widthOf(session, name) ?? facts.classes?.length ?? 1;
+    const score = async (matrix: Float32Array, rows: number) => {
+      const feeds = toFeeds(inputs, { matrix, rows }).map((feed) =>
+        [feed.name, new ort.Tensor(feed.type, feed.data, feed.dims)] as const
+      );
+      return await run(session, Object.fromEntries(feeds), name);
+    };
+    // The output for a row of zeros, or of first labels, shows its width, unless the graph fails for it.
+    const first = features === undefined
+      ? undefined
+      : await score(new Float32Array(features), 1).catch(() => undefined);
+    const outputs = first?.length ?? widthOf(session, name) ??
+      facts.classes?.length ?? 1;
     return {
       inputs,
       features,
@@ -84,12 +92,7 @@ export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
       outputs,
       facts,
       predict: (matrix, rows) =>
-        predict(session, matrix, {
-          rows,
-          features,
-          inputs,
-          output: { name, outputs },
-        }),
+        predict(score, matrix, { rows, features, output: { name, outputs } }),
       [Symbol.asyncDispose]: () => session.release(),
     };
   } catch (error) {
@@ -117,25 +120,6 @@ function widthOf(
   const columns = shape.slice(1);
   if (columns.length === 0 || !columns.every(isFixed)) return undefined;
   return columns.reduce<number>((product, size) => product * Number(size), 1);
-}
-
-/** Returns the number of columns of the output for a row of zeros, or of first labels; undefined if the number of features is open, or the graph fails for that row. */
-async function measureWidth(
-  session: ort.InferenceSession,
-  { inputs, features, output }: {
-    inputs: GraphInputs;
-    features: number | undefined;
-    output: string;
-  },
-): Promise<number | undefined> {
-  if (features === undefined) return undefined;
-  const matrix = new Float32Array(features);
-  try {
-    const feeds = toFeeds(inputs, { matrix, rows: 1 });
-    return (await runFeeds(session, feeds, output)).length;
-  } catch {
-    return undefined;
-  }
 }
 
 /** An open graph of `toColumnGraph` or `toFrameGraph`; dispose it to free its memory. */
@@ -256,16 +240,14 @@ function findOutput(session: ort.InferenceSession): string {
 }
 
 async function predict(
-  session: ort.InferenceSession,
+  score: (matrix: Float32Array, rows: number) => Promise<Float32Array>,
   matrix: Float32Array,
-  options: {
+  { rows, features, output: { name, outputs } }: {
     rows: number;
     features: number | undefined;
-    inputs: GraphInputs;
     output: { name: string; outputs: number };
   },
 ): Promise<Float32Array> {
-  const { rows, inputs, features, output: { name, outputs } } = options;
   const columns = features ?? (rows > 0 ? matrix.length / rows : 0);
   if (matrix.length !== rows * columns) {
     throw new InputError(
@@ -277,8 +259,7 @@ async function predict(
   return await inBatches(rows, async (start, end) => {
     const size = end - start;
     const part = matrix.subarray(start * columns, end * columns);
-    const feeds = toFeeds(inputs, { matrix: part, rows: size });
-    const values = await runFeeds(session, feeds, name);
+    const values = await score(part, size);
     if (values.length === size * outputs) return values;
     throw new InputError(
       `Cannot score ONNX graph: output ${name} has ${values.length} values for ${size} rows, expected ${
@@ -286,17 +267,6 @@ async function predict(
       } (${size} × ${outputs})`,
     );
   });
-}
-
-function runFeeds(
-  session: ort.InferenceSession,
-  feeds: readonly Feed[],
-  output: string,
-): Promise<Float32Array> {
-  const tensors = feeds.map(({ name, type, data, dims }) =>
-    [name, new ort.Tensor(type, data, dims)] as const
-  );
-  return run(session, Object.fromEntries(tensors), output);
 }
 
 async function run(

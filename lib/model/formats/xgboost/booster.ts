@@ -50,11 +50,18 @@ export function readTrees(
     throw modelError("trees", "the model has no trees; it is not trained");
   }
   const treeGroups = readTreeGroups(model, { trees: count, learner });
-  const { rounds, used } = readRounds(model, {
-    trees: count,
-    treeGroups,
-    best,
-  });
+  const starts = readRounds(model, { trees: count, treeGroups });
+  const total = starts.length - 1;
+  if (best !== undefined && best >= total) {
+    throw modelError(
+      "best_iteration",
+      `round ${best} is outside 0..${total - 1}`,
+    );
+  }
+  const rounds = best === undefined
+    ? { total, used: total }
+    : { total, used: best + 1, best };
+  const used = starts[rounds.used] ?? 0;
   const weights = readWeights(options.weights, { model, count });
   const leafSize = readLeafSize(trees, learner);
   if (leafSize > 1 && weights) {
@@ -157,45 +164,24 @@ function parallelTrees(model: JsonValue): JsonValue {
   return isPresent(found) ? found : { ...found, value: 1 };
 }
 
-/** Reads the rounds from `iteration_indptr`; files before 2.0 do not have it, and their rounds have equal size. */
+/** Returns the first tree of each round and the number of trees, from `iteration_indptr`; files before 2.0 do not have it, and their rounds have equal size. */
 function readRounds(
   model: JsonValue,
-  options: {
-    trees: number;
-    treeGroups: Int32Array;
-    best: number | undefined;
-  },
-): { rounds: Rounds; used: number } {
-  const { trees, treeGroups, best } = options;
+  options: { trees: number; treeGroups: Int32Array },
+): Int32Array {
+  const { trees } = options;
   const listed = member(model, "iteration_indptr");
   const starts = isPresent(listed)
     ? int32sOf(listed)
-    : equalRounds(model, { trees, treeGroups });
-  const total = starts.length - 1;
+    : equalRounds(model, options);
   const isRising = starts.every((start, i) =>
     i === 0 || start >= (starts[i - 1] ?? 0)
   );
-  if (
-    total < 0 || starts[0] !== 0 || starts[total] !== trees || !isRising
-  ) {
-    throw modelError(
-      "iteration_indptr",
-      `does not divide ${trees} trees into rounds`,
-    );
-  }
-  if (best === undefined) {
-    return { rounds: { total, used: total }, used: trees };
-  }
-  if (best >= total) {
-    throw modelError(
-      "best_iteration",
-      `round ${best} is outside 0..${total - 1}`,
-    );
-  }
-  return {
-    rounds: { total, used: best + 1, best },
-    used: starts[best + 1] ?? 0,
-  };
+  if (starts[0] === 0 && starts.at(-1) === trees && isRising) return starts;
+  throw modelError(
+    "iteration_indptr",
+    `does not divide ${trees} trees into rounds`,
+  );
 }
 
 function equalRounds(
