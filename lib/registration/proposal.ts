@@ -159,9 +159,8 @@ function matchCategories(
       .map((name) => name.slice(column.length + 1));
     const find = openCategories(categories);
     const seen = new Set(values.map(find));
-    const dropped = droppedFirst(values.filter((value) => find(value) === -1), {
-      categories,
-    });
+    const others = values.filter((value) => find(value) === -1);
+    const dropped = droppedFirst(others, { categories });
     const isShown = categories.every((_, index) => seen.has(index));
     return {
       column,
@@ -294,30 +293,32 @@ export function proposeId(
     return { column: own.name, reason: "the id column in variants.yaml" };
   }
   const named = able.filter(({ name }) => namesAnId(name));
-  const unique = able.filter(({ isUnique }) => isUnique);
-  const [kind, found] = named.length > 0
-    ? ["has the name of an id", named] as const
-    : ["has a different value in every row", unique] as const;
-  const [first, ...more] = found;
-  if (first === undefined) {
-    return {
-      column: undefined,
-      reason:
-        "no other column has the name of an id or a different value in every row",
-    };
-  }
-  if (more.length > 0) {
-    return {
-      candidates: found.map(({ name }) => name),
-      reason: `each of them ${kind}`,
-    };
-  }
-  return {
-    column: first.name,
-    reason: `the only column besides the features that ${kind}${
-      first.isUnique ? "" : ", although rows share it"
+  const isNamed = named.length > 0;
+  const found = isNamed ? named : able.filter(({ isUnique }) => isUnique);
+  const kind = isNamed
+    ? "has the name of an id"
+    : "has a different value in every row";
+  return proposeOnly(found, {
+    none:
+      "no other column has the name of an id or a different value in every row",
+    several: `each of them ${kind}`,
+    one: `the only column besides the features that ${kind}${
+      found[0]?.isUnique ? "" : ", although rows share it"
     }`,
-  };
+  });
+}
+
+/** Proposes the only column that was found, with the reason for their number. */
+function proposeOnly(
+  found: readonly SampleColumn[],
+  reasons: { none: string; several: string; one: string },
+): ColumnProposal {
+  if (found.length > 1) {
+    const candidates = found.map(({ name }) => name);
+    return { candidates, reason: reasons.several };
+  }
+  const [only] = found;
+  return { column: only?.name, reason: only ? reasons.one : reasons.none };
 }
 
 /**
@@ -343,23 +344,12 @@ export function proposeLabel(
         `"${usual}" is the label in variants.yaml, but not 0 or 1 in every row`,
     };
   }
-  const [first, ...more] = able;
-  if (first === undefined) {
-    return {
-      column: undefined,
-      reason: "no other column has exactly the values 0 and 1",
-    };
-  }
-  return more.length > 0
-    ? {
-      candidates: able.map(({ name }) => name),
-      reason: "each of them has exactly the values 0 and 1",
-    }
-    : {
-      column: first.name,
-      reason:
-        "the only column besides the features with exactly the values 0 and 1",
-    };
+  const kind = "exactly the values 0 and 1";
+  return proposeOnly(able, {
+    none: `no other column has ${kind}`,
+    several: `each of them has ${kind}`,
+    one: `the only column besides the features with ${kind}`,
+  });
 }
 
 /** Returns a name in lower case without anything but letters and digits. */

@@ -31,7 +31,7 @@ const limits = { features: 10_000_000, groups: 100_000 };
 export function parseLightgbm(bytes: Uint8Array): Model {
   const lines = readLines(bytes);
   const head = readKeys(lines, { start: 0, where: "header" });
-  const version = value(head.keys, "version", "header");
+  const version = value(head.keys, "version");
   if (!["v2", "v3", "v4"].includes(version)) {
     throw modelError(
       "version",
@@ -126,8 +126,8 @@ function readFeatures(
     min: 0,
     max: limits.features,
   });
-  const names = value(keys, "feature_names", "header").split(" ");
-  const infos = value(keys, "feature_infos", "header").split(" ");
+  const names = value(keys, "feature_names").split(" ");
+  const infos = value(keys, "feature_infos").split(" ");
   for (const [key, list] of Object.entries({ names, infos })) {
     if (list.length !== featureCount) {
       throw modelError(
@@ -157,7 +157,7 @@ function readTrees(
   lines: readonly string[],
   head: { keys: Keys; end: number },
 ): Keys[] {
-  const declared = value(head.keys, "tree_sizes", "header");
+  const declared = value(head.keys, "tree_sizes");
   const sizes = declared === "" ? [] : declared.split(" ");
   const trees: Keys[] = [];
   let at = skipEmpty(lines, head.end);
@@ -272,7 +272,7 @@ function count(
   key: string,
   range: { min: number; max: number },
 ): number {
-  const [number = NaN] = parseIntegers(value(keys, key, "header"), {
+  const [number = NaN] = parseIntegers(value(keys, key), {
     where: key,
     length: 1,
   });
@@ -280,8 +280,8 @@ function count(
   throw modelError(key, `${number} is outside ${range.min}..${range.max}`);
 }
 
-function value(keys: Keys, key: string, where: string): string {
+function value(keys: Keys, key: string): string {
   const found = keys.get(key);
   if (found !== undefined) return found;
-  throw modelError(where, `${key} is missing`);
+  throw modelError("header", `${key} is missing`);
 }
