@@ -34,7 +34,7 @@ export function evaluate(
   options: { rows: number },
 ): Evaluation {
   const { rows } = options;
-  checkMatrix(model, matrix, rows);
+  checkMatrix(matrix, { rows, features: model.features.count });
   const margins = model.kind === "trees"
     ? sumTrees(model, matrix, rows)
     : sumWeights(model, matrix, rows);
@@ -42,19 +42,18 @@ export function evaluate(
 }
 
 /**
- * Checks that a matrix has `rows` × the model's features.
+ * Checks that a matrix has rows × features values.
  *
  * @throws {InputError} If it does not, with the found and expected number of values.
  */
 export function checkMatrix(
-  model: Model,
   matrix: Float32Array,
-  rows: number,
+  { rows, features }: { rows: number; features: number },
 ): void {
-  const expected = rows * model.features.count;
+  const expected = rows * features;
   if (matrix.length === expected) return;
   throw new InputError(
-    `Cannot score ${rows} rows: the matrix has ${matrix.length} values, expected ${expected} (${rows} × ${model.features.count} features)`,
+    `Cannot score ${rows} rows: the matrix has ${matrix.length} values, expected ${expected} (${rows} × ${features} features)`,
   );
 }
 

@@ -58,13 +58,6 @@ export function unseenCategory(library: Library): "missing" | "error" {
 /**
  * Returns the type of a column's labels: `mixed` if there are several types,
  * `string` if there are no labels.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(typeOfLabels([1.5, 2]), "number");
- * strictEqual(typeOfLabels([1, "a"]), "mixed");
- * ```
  */
 export function typeOfLabels(
   labels: readonly Label[],

@@ -56,19 +56,21 @@ export async function checkEncoded(
     idColumn,
     temporary,
   });
+  const incomparable = (problem: string) =>
+    new InputError(
+      `Cannot compare ${uri} with ${encoded.sample}: ${problem}`,
+    );
   if (found.rows !== sample.rows) {
-    throw new InputError(
-      `Cannot compare ${uri} with ${encoded.sample}: it has ${found.rows} rows, expected the ${sample.rows} rows of the sample in the same order`,
+    throw incomparable(
+      `it has ${found.rows} rows, expected the ${sample.rows} rows of the sample in the same order`,
     );
   }
   const extra = found.extraColumns.filter((name) =>
     !encoded.ignored.includes(name)
   );
   if (extra.length > 0) {
-    throw new InputError(
-      `Cannot compare ${uri} with ${encoded.sample}: the model has no ${
-        extra.length === 1 ? "column" : "columns"
-      } ${
+    throw incomparable(
+      `the model has no ${extra.length === 1 ? "column" : "columns"} ${
         listSome(extra.map((name) => `"${name}"`), shownColumns)
       }; expected the columns that it was trained on`,
     );
@@ -78,10 +80,8 @@ export async function checkEncoded(
     ? sample.ids.findIndex((id, row) => id !== ids[row])
     : -1;
   if (moved >= 0) {
-    throw new InputError(
-      `Cannot compare ${uri} with ${encoded.sample}: row ${moved + 1} is ${
-        shownId(ids?.[moved])
-      } there and ${
+    throw incomparable(
+      `row ${moved + 1} is ${shownId(ids?.[moved])} there and ${
         shownId(sample.ids?.[moved])
       } in the sample; expected the same rows in the same order`,
     );

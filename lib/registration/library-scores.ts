@@ -36,7 +36,7 @@ export function checkLibraryScores(
       `Cannot use --scores ${column} for ${what}: it returns ${outputs} scores per row, and the column holds one`,
     );
   }
-  const found = rows.map(({ number, value }, row) => {
+  const errors = rows.map(({ number, value }, row) => {
     const expected = Object.hasOwn(value, column) ? value[column] : undefined;
     if (typeof expected !== "number") {
       throw new InputError(
@@ -45,22 +45,20 @@ export function checkLibraryScores(
         }`,
       );
     }
-    const score = scores[row] ?? NaN;
     const size = Math.max(1, Math.abs(expected));
-    return {
-      number,
-      expected,
-      score,
-      error: Math.abs(score - expected) / size,
-    };
+    return Math.abs((scores[row] ?? NaN) - expected) / size;
   });
-  const wrong = found.filter(({ error }) => !(error <= tolerance));
-  const [first] = wrong;
-  const largest = found.reduce((max, { error }) => Math.max(max, error), 0);
-  if (!first) return largest;
+  const isWrong = (error: number) => !(error <= tolerance);
+  const first = errors.findIndex(isWrong);
+  const row = rows[first];
+  if (!row) return errors.reduce((max, error) => Math.max(max, error), 0);
   throw new InputError(
-    `Cannot log ${what}: ${wrong.length} of ${rows.length} scores of ${file} differ from column "${column}"; ` +
-      `row ${first.number} scores ${first.score}, expected ${first.expected}; nothing was logged: ` +
+    `Cannot log ${what}: ${
+      errors.filter(isWrong).length
+    } of ${rows.length} scores of ${file} differ from column "${column}"; ` +
+      `row ${row.number} scores ${scores[first] ?? NaN}, expected ${
+        row.value[column]
+      }; nothing was logged: ` +
       `either the file lost something when it was converted, or the rows are encoded differently than for training`,
   );
 }

@@ -22,14 +22,10 @@ import { testedMlflow } from "../mlflow/tested.ts";
 import { toRecorded } from "../rows/recipe.ts";
 
 /** Where a model is logged. */
-export interface ModelOrigin {
-  readonly artifactPath: string;
-  readonly modelId: string | undefined;
-  readonly runId: string;
-  readonly createdMs: number;
-  /** The store's `writesRequired`; true by default. */
-  readonly writesRequired?: boolean | undefined;
-}
+export type ModelOrigin = Pick<
+  ModelDescription,
+  "artifactPath" | "modelId" | "runId" | "createdMs" | "writesRequired"
+>;
 
 /** The contents of a model folder: its files by path, and its description. */
 export interface ModelFolder {

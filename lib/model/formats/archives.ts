@@ -6,14 +6,6 @@ const headBytes = 16 * 1024;
 
 /**
  * Returns the first bytes inside a gzip or zlib file; undefined if it is damaged.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- * import { gzipSync } from "node:zlib";
- *
- * const inside = inflateHead(new Uint8Array(gzipSync("tree\nversion=v4")));
- * strictEqual(new TextDecoder().decode(inside), "tree\nversion=v4");
- * ```
  */
 export function inflateHead(bytes: Uint8Array): Uint8Array | undefined {
   return attempt(() =>

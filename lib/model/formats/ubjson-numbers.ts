@@ -47,14 +47,6 @@ export function isInteger(marker: number): boolean {
 
 /**
  * Decodes the number at an offset; a 64-bit integer becomes the nearest double.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const view = new DataView(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe).buffer);
- * strictEqual(numberAt(view, 0, "L".charCodeAt(0)), -2);
- * strictEqual(numberAt(view, 6, "I".charCodeAt(0)), -2);
- * ```
  */
 export function numberAt(view: DataView, at: number, marker: number): number {
   switch (marker) {

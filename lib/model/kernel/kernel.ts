@@ -53,7 +53,7 @@ export function openKernel(model: TreeEnsemble): Kernel {
       transform: CompiledTransform;
     },
   ) => {
-    checkMatrix(model, matrix, rows);
+    checkMatrix(matrix, { rows, features: count });
     for (let start = 0; start < rows; start += layout.rows) {
       const end = Math.min(rows, start + layout.rows);
       const scored = Math.ceil((end - start) / halfRows) * halfRows;

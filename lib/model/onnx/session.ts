@@ -4,6 +4,7 @@
  */
 import * as ort from "onnxruntime-web/wasm";
 import { InputError } from "../../base/errors.ts";
+import { checkMatrix } from "../evaluate.ts";
 import { rejectCycles } from "./cycles.ts";
 import { checkOnnxSize } from "./file.ts";
 import {
@@ -249,13 +250,7 @@ async function predict(
   },
 ): Promise<Float32Array> {
   const columns = features ?? (rows > 0 ? matrix.length / rows : 0);
-  if (matrix.length !== rows * columns) {
-    throw new InputError(
-      `Cannot score ${rows} rows: the matrix has ${matrix.length} values, expected ${
-        rows * columns
-      } (${rows} × ${columns} features)`,
-    );
-  }
+  checkMatrix(matrix, { rows, features: columns });
   return await inBatches(rows, async (start, end) => {
     const size = end - start;
     const part = matrix.subarray(start * columns, end * columns);

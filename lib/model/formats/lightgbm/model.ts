@@ -4,7 +4,7 @@
  * There is no specification; the sources are LightGBM's
  * `src/boosting/gbdt_model_text.cpp`, `src/io/tree.cpp` and `include/LightGBM/tree.h`.
  */
-import { modelError } from "../document.ts";
+import { limits, modelError } from "../document.ts";
 import { flattenTrees, type FlatTrees } from "../flatten.ts";
 import type { Model, TreeEnsemble } from "../../ensemble.ts";
 import { lightgbmObjective } from "./objective.ts";
@@ -18,9 +18,6 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The only header lines without `=`; LightGBM would continue any other such line up to the next `=`. */
 const flags = ["tree", "average_output"];
-
-/** Upper bounds, above those of any model. */
-const limits = { features: 10_000_000, groups: 100_000 };
 
 /**
  * Reads a text model. All of its trees score, because LightGBM does not save

@@ -129,13 +129,6 @@ function child(written: number, inner: number): number {
  * Returns the float32 `t` for which `x < t` is LightGBM's `x <= threshold` for
  * every float32 `x`, including those that it treats as 0.
  *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(toFloat32Less(1), 1.0000001192092896);
- * strictEqual(toFloat32Less(0.1), Math.fround(0.1));
- * ```
- *
  * @returns NaN for NaN and infinity, for which there is no such float32.
  */
 export function toFloat32Less(threshold: number): number {

@@ -10,6 +10,7 @@ import {
   integerOf,
   isPresent,
   type JsonValue,
+  limits,
   member,
   modelError,
   stringOf,
@@ -21,9 +22,6 @@ import { objectiveOf, toMargin } from "./objective.ts";
 import { readLinear, readTrees } from "./booster.ts";
 import { checkKeys } from "./keys.ts";
 import type { Learner } from "./tree.ts";
-
-/** Upper bounds, above those of any model; they keep products of counts exact and arrays small. */
-const limits = { features: 10_000_000, groups: 100_000 };
 
 /**
  * Reads a model document.
