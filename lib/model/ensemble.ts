@@ -178,3 +178,13 @@ export function hasCategory(
   const word = (categories?.start[node] ?? 0) + (category >> 5);
   return ((categories?.words[word] ?? 0) >>> (category & 31) & 1) === 1;
 }
+
+/** Returns the categories in a node's set, ascending; none for a node without one. */
+export function categoriesOf(model: TreeEnsemble, node: number): number[] {
+  const set: number[] = [];
+  const end = (model.categories?.size[node] ?? 0) * 32;
+  for (let category = 0; category < end; category++) {
+    if (hasCategory(model, node, category)) set.push(category);
+  }
+  return set;
+}

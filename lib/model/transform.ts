@@ -28,7 +28,7 @@ export function toPredictions(
   model: TransformFacts,
   margins: Float32Array | Float64Array,
 ): Float32Array {
-  const { transform, groups } = model;
+  const { transform } = model;
   switch (transform.kind) {
     case "identity":
       return Float32Array.from(margins);
@@ -48,16 +48,18 @@ export function toPredictions(
     case "softplus":
       return Float32Array.from(margins, (m) => Math.log1p(Math.exp(m)));
     case "sort":
-      return byRow(margins, { groups, outputs: groups }, (row, into) => {
+      return byRow(model, margins, (row, into) => {
         into.set(row);
         into.sort();
       });
-    case "softmax": {
-      const softmax = model.library === "xgboost" ? softmax32 : softmax64;
-      return byRow(margins, { groups, outputs: groups }, softmax);
-    }
+    case "softmax":
+      return byRow(
+        model,
+        margins,
+        model.library === "xgboost" ? softmax32 : softmax64,
+      );
     case "argmax":
-      return byRow(margins, { groups, outputs: 1 }, (row, into) => {
+      return byRow(model, margins, (row, into) => {
         into[0] = indexOfLargest(row);
       });
   }
@@ -66,11 +68,10 @@ export function toPredictions(
 type Margins = Float32Array | Float64Array;
 
 function byRow(
+  { groups, outputs }: TransformFacts,
   margins: Margins,
-  shape: { groups: number; outputs: number },
   toRow: (row: Margins, into: Float32Array) => void,
 ): Float32Array {
-  const { groups, outputs } = shape;
   const rows = margins.length / groups;
   const result = new Float32Array(rows * outputs);
   for (let r = 0; r < rows; r++) {

@@ -48,31 +48,19 @@ export function traceStrings(graph: OnnxGraph, input: string): TracedStrings {
   const { integer } = fieldNumbers.attribute;
   const labels = new Set<string>();
   let rejectsOthers = false;
-  const tensors = [input];
-  const seen = new Set(tensors);
-  for (
-    let tensor = tensors.pop();
-    tensor !== undefined;
-    tensor = tensors.pop()
-  ) {
-    const name = tensor;
+  const reached = new Set([input]);
+  for (const name of reached) { // including those that are added below
     for (const node of graph.nodes) {
       if (!node.inputs.includes(name)) continue;
       const attributes = comparing[node.op];
       if (attributes) {
-        for (const label of labelsOf(graph, node, attributes)) {
-          labels.add(label);
-        }
+        labelsOf(graph, node, attributes).forEach((label) => labels.add(label));
         rejectsOthers ||= node.op === "OneHotEncoder" &&
           integersOf(node.attribute("zeros"), integer)[0] === 0n;
         continue;
       }
       if (!moving.has(node.op)) throw unsupported(input, node);
-      for (const output of node.outputs) {
-        if (seen.has(output)) continue;
-        seen.add(output);
-        tensors.push(output);
-      }
+      node.outputs.forEach((output) => reached.add(output));
     }
   }
   const nested = graph.nodes.find((node) => node.hasSubgraph());

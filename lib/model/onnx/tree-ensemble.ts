@@ -3,7 +3,7 @@
  * (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html).
  */
 import { modelError } from "../formats/document.ts";
-import { hasCategory, isCategorical, type TreeEnsemble } from "../ensemble.ts";
+import { categoriesOf, isCategorical, type TreeEnsemble } from "../ensemble.ts";
 import {
   floatsAttribute,
   integerAttribute,
@@ -169,16 +169,6 @@ function addComparison(lists: Lists, chain: Chain, i: number): void {
     ifFalse: isLast ? left : spare + i,
     missingIsTrue: i === 0 && !chain.missing ? 1 : 0,
   });
-}
-
-/** Returns the categories in a node's set, ascending. */
-function categoriesOf(model: TreeEnsemble, node: number): number[] {
-  const set: number[] = [];
-  const end = (model.categories?.size[node] ?? 0) * 32;
-  for (let category = 0; category < end; category++) {
-    if (hasCategory(model, node, category)) set.push(category);
-  }
-  return set;
 }
 
 function addTargets(

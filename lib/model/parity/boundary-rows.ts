@@ -4,6 +4,7 @@
  * it, or missing.
  */
 import {
+  categoriesOf,
   hasCategory,
   isCategorical,
   type LinearModel,
@@ -211,9 +212,11 @@ function probesOf(
       [NaN, "missing"],
     ];
   }
+  const set = categoriesOf(model, node);
   const end = (model.categories?.size[node] ?? 0) * 32;
-  const member = firstCategory(model, node, true);
-  const other = firstCategory(model, node, false);
+  const member = set[0] ?? end;
+  const gap = set.findIndex((category, i) => category !== i);
+  const other = gap < 0 ? set.length : gap;
   return [
     ...[member, other, end].map((category) =>
       [category, `in category ${category}`] as const
@@ -221,18 +224,6 @@ function probesOf(
     [-1, "negative"],
     [NaN, "missing"],
   ];
-}
-
-function firstCategory(
-  model: TreeEnsemble,
-  node: number,
-  isMember: boolean,
-): number {
-  const end = (model.categories?.size[node] ?? 0) * 32;
-  for (let category = 0; category < end; category++) {
-    if (hasCategory(model, node, category) === isMember) return category;
-  }
-  return end;
 }
 
 function orZero(value: number | undefined): number {
