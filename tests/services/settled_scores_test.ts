@@ -7,7 +7,10 @@ import { TransientError } from "../../lib/base/errors.ts";
 import { sha256 } from "../../lib/base/digest.ts";
 import { noLog } from "../../lib/base/log.ts";
 import { ensurePredictionsSchema } from "../../lib/services/schema.ts";
-import { settleScores } from "../../lib/services/settled-scores.ts";
+import {
+  settleScores,
+  startSettling,
+} from "../../lib/services/settled-scores.ts";
 import { randomFrom } from "../support/random.ts";
 import { startPostgres, tempFolder } from "../support/servers.ts";
 
@@ -697,6 +700,51 @@ Deno.test("the current scores of a variant are read without its history: no scan
     ),
     [],
   );
+});
+
+Deno.test("startSettling() settles few rows before it returns, and many while the caller goes on", async () => {
+  await using server = await startPostgres();
+  await using database = await openPostgres({
+    ...server,
+    database: "postgres",
+  });
+  await using other = await openPostgres({ ...server, database: "postgres" });
+  await ensurePredictionsSchema(database);
+  for (
+    const { rowCount, returnsFirst } of [
+      { rowCount: 40_000, returnsFirst: false },
+      { rowCount: 60_000, returnsFirst: true },
+    ]
+  ) {
+    await database.query("delete from scoring_runs");
+    await database.query(
+      `insert into scoring_runs (variant, input_uri, content_sha256, recipe_sha256, model_name, model_version, model_sha256,
+         row_count, data_source, status, started_at, finished_at, period)
+       select 'base', 'x', repeat(to_hex(week), 64), repeat('0', 64), 'm', '1', repeat('0', 64),
+         $1, 's3', 'completed', now(), now(), date '2026-01-05' + 7 * week
+       from generate_series(0, 1) week`,
+      [rowCount],
+    );
+    const order: string[] = [];
+    const started = Promise.withResolvers<{ warning: Promise<unknown> }>();
+    await other.transaction(async (tx) => {
+      await tx.query("select from scoring_runs for update");
+      startSettling(database, { variant: "base", log: noLog }).then(
+        (settling) => {
+          order.push("returned");
+          started.resolve(settling);
+        },
+      );
+      await untilWaiting(database);
+      order.push("waited");
+    });
+    strictEqual(await (await started.promise).warning, undefined);
+    deepStrictEqual(
+      order,
+      returnsFirst ? ["returned", "waited"] : ["waited", "returned"],
+    );
+    strictEqual(await countUnsettled(database), 1);
+  }
 });
 
 /** How the tables are read, and whether the query is compiled. */
