@@ -50,8 +50,8 @@ const missingStrings = ["None", "nan", "<NA>"];
  * `indices element out of data bounds`, as in the library; see
  * {@linkcode unseenCategory}.
  *
- * @param options `columns`: the model's features in order; types are `double`, `float`, `long`, `integer`, `boolean`, `string`. `missingValue`: a number that means missing, like NaN, in any column.
- * @throws {InputError} If a column's type does not match its categories, or as `toOnnx`.
+ * @param options `columns`: the model's features in order; types are `double`, `long`, `boolean`, and `string` for a feature with labels. `missingValue`: a number that means missing, like NaN, in any column.
+ * @throws {InputError} If a column has another type, or labels of several types, or as `toOnnx`.
  */
 export function toColumnGraph(
   model: Model,
@@ -146,15 +146,17 @@ function toInput(
 ): TensorInfo {
   const types: Readonly<Record<string, number>> = {
     double: labels ? elementType.float64 : elementType.float32,
-    float: elementType.float32,
     long: elementType.int64,
-    integer: elementType.int32,
     boolean: elementType.bool,
   };
   const found = types[type];
-  if (found !== undefined) return { name, type: found, columns: undefined };
-  throw new InputError(
-    `Cannot write an ONNX graph: column "${name}" has type ${type}, expected a number, boolean or string`,
+  if (found === undefined) throw wrongType({ name, type });
+  return { name, type: found, columns: undefined };
+}
+
+function wrongType({ name, type }: GraphColumn): InputError {
+  return new InputError(
+    `Cannot write an ONNX graph: column "${name}" has type ${type}, expected a number, a boolean, or a string with the model's labels`,
   );
 }
 
@@ -170,7 +172,11 @@ interface ColumnOptions {
 /** Appends the nodes from a column to its float32 feature. */
 function addColumn(draft: Draft, options: ColumnOptions): string {
   const { column: { name, type }, values, isString, labels, unseen } = options;
-  if (labels) checkLabelType(options.column, labels);
+  if (labels && typeOfLabels(labels) === "mixed") {
+    throw new InputError(
+      `Cannot write an ONNX graph: the categories of column "${name}" mix strings, numbers and booleans, but an MLflow column has one type; train with strings`,
+    );
+  }
   if (type === "boolean") {
     if (!isString && !labels) return addCast(draft, values, "float32");
     const booleans = labels ?? [false, true];
@@ -187,12 +193,9 @@ function addColumn(draft: Draft, options: ColumnOptions): string {
   }
   if (type === "string") {
     if (labels) return addStringCodes(draft, values, { labels, unseen });
-    throw new InputError(
-      `Cannot write an ONNX graph: column "${name}" has type string, but the model has no labels for it`,
-    );
+    throw wrongType(options.column);
   }
-  const isWhole = type === "long" || type === "integer";
-  const wide = isWhole ? "int64" : "float64";
+  const wide = type === "long" ? "int64" : "float64";
   if (labels) {
     const numbers = addCast(draft, values, wide);
     return addNumberCodes(draft, numbers, { labels, type: wide, unseen });
@@ -200,26 +203,6 @@ function addColumn(draft: Draft, options: ColumnOptions): string {
   // Strings become doubles first, as in NumPy: rounding them directly to float32 may differ.
   const numbers = isString ? addCast(draft, values, wide) : values;
   return addCast(draft, numbers, "float32");
-}
-
-/** Checks that a column's type fits its labels; booleans may be in a column of doubles, which allows missing values. */
-function checkLabelType(
-  { name, type }: GraphColumn,
-  labels: readonly Label[],
-): void {
-  const labelType = typeOfLabels(labels);
-  const fitting: Readonly<Record<typeof labelType, readonly string[]>> = {
-    string: ["string"],
-    number: ["double", "float", "long", "integer"],
-    boolean: ["boolean", "double"],
-    mixed: [],
-  };
-  if (labels.length === 0 || fitting[labelType].includes(type)) return;
-  throw new InputError(
-    labelType === "mixed"
-      ? `Cannot write an ONNX graph: the categories of column "${name}" mix strings, numbers and booleans, but an MLflow column has one type; train with strings`
-      : `Cannot write an ONNX graph: column "${name}" has type ${type}, but its categories have type ${labelType}`,
-  );
 }
 
 /** Adds the codes of strings; the strings that mean missing have a code after the last label. */
