@@ -26,70 +26,71 @@ import {
 export async function proveParity(
   candidate: Candidate,
 ): Promise<ParityReport> {
-  const { model, sample, libraryError } = candidate;
+  const { model, libraryError } = candidate;
   const report = model.kind === "native"
-    ? await proveEngines(model, candidate)
-    : { sampleRows: sample.rows, generatedRows: 0, maxAbsoluteError: {} };
+    ? await proveNative(model, candidate)
+    : await proveOnnx(model, candidate);
+  if (libraryError === undefined) return report;
+  const { maxAbsoluteError } = report;
   return {
     ...report,
-    maxAbsoluteError: {
-      ...report.maxAbsoluteError,
-      [asSent]: await proveRows(candidate),
-      ...libraryError === undefined ? {} : { "the library": libraryError },
-    },
+    maxAbsoluteError: { ...maxAbsoluteError, "the library": libraryError },
   };
 }
 
-async function proveEngines(
+async function proveNative(
   { model }: NativeCandidate,
-  { graphs, sample }: Candidate,
+  { graphs, columns, sample }: Candidate,
 ): Promise<ParityReport> {
   await using session = await openOnnx(graphs.onnx ?? new Uint8Array());
+  await using graph = await openColumnGraph(graphs.columnGraph);
+  const sent = toGraphRows(model, {
+    types: columns.map(({ type }) => type),
+    rows: sample.cells,
+  });
   const kernel = model.kind === "trees" ? openKernel(model) : undefined;
+  const engines = {
+    onnxruntime: (matrix: Float32Array, rows: number) =>
+      session.predict(matrix, rows),
+    ...(kernel
+      ? {
+        kernel: (matrix: Float32Array, rows: number) =>
+          kernel.predict(matrix, rows),
+      }
+      : {}),
+  };
   return await checkParity(model, {
     sample,
-    engines: {
-      onnxruntime: (matrix, rows) => session.predict(matrix, rows),
-      ...kernel
-        ? { kernel: (matrix, rows) => kernel.predict(matrix, rows) }
-        : {},
-    },
+    engines,
+    sampleEngines: { [asSent]: () => graph.predict(sent) },
   });
 }
 
 /** The name of the way in which rows are scored as users sent them. */
 const asSent = "onnxruntime on the rows as sent";
 
-/** Returns how far the scores of the rows as users sent them differ from the model's. */
-async function proveRows(
-  { model, graphs, columns, sample }: Candidate,
-): Promise<number> {
-  const sent = model.kind === "native"
-    ? toGraphRows(model.model, {
-      types: columns.map(({ type }) => type),
-      rows: sample.cells,
-    })
-    : withMissingTexts(sample.cells, model);
-  await using graph = await openColumnGraph(graphs.columnGraph);
-  return checkScores(sample.scores, await graph.predict(sent), {
-    engine: asSent,
-    outputs: model.outputs,
-  });
-}
-
-/** Returns the rows with what Python's runtime reads for a missing string. */
-function withMissingTexts(
-  rows: Candidate["sample"]["cells"],
-  { frame: { inputs } }: OnnxCandidate,
-): unknown[][] {
-  return rows.map((row) =>
-    row.map((cell, column) => {
-      const { strings } = inputs.kind === "columns"
-        ? inputs.columns[column] ?? {}
-        : inputs;
-      return cell ?? strings?.missingText ?? null;
-    })
+async function proveOnnx(
+  { frame: { inputs }, outputs }: OnnxCandidate,
+  { graphs, sample }: Candidate,
+): Promise<ParityReport> {
+  const missingTexts =
+    sample.cells[0]?.map((_, column) =>
+      (inputs.kind === "columns"
+        ? inputs.columns[column]?.strings
+        : inputs.strings)?.missingText ?? null
+    ) ?? [];
+  const sent = sample.cells.map((row) =>
+    row.map((cell, column) => cell ?? missingTexts[column] ?? null)
   );
+  await using graph = await openColumnGraph(graphs.columnGraph);
+  const found = await graph.predict(sent);
+  return {
+    sampleRows: sample.rows,
+    generatedRows: 0,
+    maxAbsoluteError: {
+      [asSent]: checkScores(sample.scores, found, { engine: asSent, outputs }),
+    },
+  };
 }
 
 /**

@@ -26,7 +26,7 @@ export interface ParityReport {
  * Checks that engines agree with the reference evaluator and returns how far
  * they differ.
  *
- * @param options `sample`: rows of real data, row-major. `engines`: by the name used in messages.
+ * @param options `sample`: rows of real data, row-major. `engines`: by the name used in messages. `sampleEngines`: engines that score only the sample, in its order.
  * @throws {InputError} If an engine differs by more than 1e-6, absolute up to 1 and relative beyond; names the engine, the row and both values.
  */
 export async function checkParity(
@@ -34,9 +34,10 @@ export async function checkParity(
   options: {
     sample: { matrix: Float32Array; rows: number };
     engines: Readonly<Record<string, ScoreMatrix>>;
+    sampleEngines?: Readonly<Record<string, () => Promise<Float32Array>>>;
   },
 ): Promise<ParityReport> {
-  const { sample, engines } = options;
+  const { sample, engines, sampleEngines = {} } = options;
   const { outputs } = model;
   const expect = (matrix: Float32Array, rows: number) =>
     evaluate(model, matrix, { rows }).predictions;
@@ -53,6 +54,13 @@ export async function checkParity(
       { engine, outputs, describe: generated.describe },
     );
     maxAbsoluteError[engine] = Math.max(error, generatedError);
+  }
+  for (const [engine, score] of Object.entries(sampleEngines)) {
+    const found = await score();
+    maxAbsoluteError[engine] = checkScores(expected, found, {
+      engine,
+      outputs,
+    });
   }
   return {
     sampleRows: sample.rows,
