@@ -3,13 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { InputError } from "../base/errors.ts";
 import { countOf } from "../base/phrases.ts";
 import { isMissingText, readBoolean, readDecimal } from "./csv-cells.ts";
-import { RecordScanner } from "./csv-record.ts";
-
-/** How the cells of a CSV file are separated and quoted; one ASCII byte each. */
-export interface CsvDialect {
-  readonly delimiter: number;
-  readonly quote: number;
-}
+import { type CsvDialect, RecordScanner } from "./csv-record.ts";
 
 /** The header of a CSV file. */
 export interface CsvHeader extends CsvDialect {
@@ -55,7 +49,12 @@ export function readCsvHeader(
   options: { file: string; last: boolean; known?: ReadonlySet<string> },
 ): CsvHeader {
   const { file, last } = options;
-  checkText(head, file);
+  const [first, second] = head;
+  if (first === 0xff && second === 0xfe || first === 0xfe && second === 0xff) {
+    throw new InputError(
+      `Cannot read ${file}: it is UTF-16 text; save it as UTF-8`,
+    );
+  }
   const start = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf
     ? 3
     : 0;
@@ -109,16 +108,6 @@ export function readCsvHeader(
       shown(dialect.delimiter)
     }, quoted by ${shown(dialect.quote)}`,
   };
-}
-
-function checkText(head: Uint8Array, file: string): void {
-  const mark = head[0] === 0xff && head[1] === 0xfe ||
-    head[0] === 0xfe && head[1] === 0xff;
-  if (mark) {
-    throw new InputError(
-      `Cannot read ${file}: it is UTF-16 text; save it as UTF-8`,
-    );
-  }
 }
 
 /** Returns the dialect of the first records. */
@@ -220,9 +209,6 @@ function checkNames(
       }`,
     );
   }
-  const seen = new Set<string>();
-  for (const name of names) {
-    if (seen.has(name)) throw refuse(`two columns are named "${name}"`);
-    seen.add(name);
-  }
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw refuse(`two columns are named "${twice}"`);
 }

@@ -1,7 +1,7 @@
 /** Splits CSV records (RFC 4180) into cells. */
 
-/** What a scan looks for; one ASCII byte each. */
-interface Separators {
+/** How the cells of a CSV file are separated and quoted; one ASCII byte each. */
+export interface CsvDialect {
   readonly delimiter: number;
   readonly quote: number;
 }
@@ -33,7 +33,7 @@ export class RecordScanner {
   readonly #delimiter: number;
   readonly #quote: number;
 
-  constructor({ delimiter, quote }: Separators) {
+  constructor({ delimiter, quote }: CsvDialect) {
     this.#delimiter = delimiter;
     this.#quote = quote;
   }

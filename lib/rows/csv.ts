@@ -164,20 +164,20 @@ export function* parseCsv(
   let line = firstLine;
   for (let at = 0; at < bytes.length;) {
     at = reader.scan(at);
-    if (!reader.isBlank) {
+    if (!reader.scanner.isBlank) {
       const value = reader.row({ file, row: number, line });
       yield { number: number++, line, value };
     }
-    line += reader.lines;
+    line += reader.scanner.lines;
   }
   return line - firstLine;
 }
 
 /** Reads any record, as an object. */
 class RecordReader {
+  readonly scanner: RecordScanner;
   readonly #bytes: Uint8Array;
   readonly #header: CsvHeader;
-  readonly #scanner: RecordScanner;
   readonly #readers: readonly CellReader[];
   #start = 0;
   #end = 0;
@@ -188,34 +188,21 @@ class RecordReader {
   ) {
     this.#bytes = bytes;
     this.#header = header;
-    this.#scanner = new RecordScanner(header);
+    this.scanner = new RecordScanner(header);
     this.#readers = toCellReaders(header.names, roles);
-  }
-
-  get isBlank(): boolean {
-    return this.#scanner.isBlank;
-  }
-
-  get lines(): number {
-    return this.#scanner.lines;
-  }
-
-  /** Whether the quotes or line breaks of the record are wrong. */
-  get hasFault(): boolean {
-    return this.#scanner.fault !== undefined;
   }
 
   /** Finds the record at `start` and returns the start of the next one. */
   scan(start: number): number {
     this.#start = start;
-    return this.#end = this.#scanner.scan(this.#bytes, start);
+    return this.#end = this.scanner.scan(this.#bytes, start);
   }
 
   /** Returns the record that was scanned last. */
   row(place: RowPlace): InputRow["value"] {
     const { names } = this.#header;
     const bytes = this.#bytes;
-    const scanner = this.#scanner;
+    const { scanner } = this;
     if (!isUtf8(bytes.subarray(this.#start, this.#end))) {
       const reason = ": it is not UTF-8 text";
       throw new RowError({ place, verb: "read", reason });
@@ -266,10 +253,7 @@ export function encodeCsv(
 ): number {
   const { file } = encoder.options;
   let badRows = 0;
-  const slow = new RecordReader(bytes, {
-    header,
-    roles: encoder.options,
-  });
+  const slow = new RecordReader(bytes, { header, roles: encoder.options });
   const layout = isUtf8(bytes) ? toLayout(header.names, encoder) : undefined;
   const fast = layout && new FastReader(bytes, { encoder, header, layout });
   let line = 1;
@@ -281,7 +265,7 @@ export function encodeCsv(
       continue;
     }
     const end = slow.scan(start);
-    if (!slow.isBlank) {
+    if (!slow.scanner.isBlank) {
       const place = { file, row: encoder.rows + badRows + 1, line };
       try {
         encoder.add(slow.row(place), place);
@@ -292,7 +276,7 @@ export function encodeCsv(
       }
     }
     start = end;
-    line += slow.lines;
+    line += slow.scanner.lines;
   }
   return line - 1;
 }
@@ -303,7 +287,8 @@ export function encodeCsv(
  * records after it, so that nobody knows where the next row begins.
  */
 function isOneBadRow(error: unknown, reader: RecordReader): error is RowError {
-  return error instanceof RowError && !(reader.hasFault && reader.lines > 1);
+  const { fault, lines } = reader.scanner;
+  return error instanceof RowError && (fault === undefined || lines === 1);
 }
 
 /** A text of a column of categories, as the recipe or the model sees it. */
@@ -387,7 +372,7 @@ class FastReader {
     const first = bytes[start]!;
     // Possibly a blank line.
     if (first <= 32 && first !== this.#delimiter) return -1;
-    const row = this.#encoder.beginRow();
+    const row = this.#encoder.beginRows();
     this.#row = row;
     const template = this.#template;
     let next = -1;
@@ -550,7 +535,7 @@ class FastReader {
     if (encoder.options.labelColumn !== undefined) {
       encoder.addLabel(this.#outcome);
     }
-    encoder.endRow(this.#row);
+    encoder.endRows(this.#row);
   }
 
   /** Stores the number, boolean (1 or 0) or missing value (NaN) at `at` in `#number` and returns the end of its cell; -1 for anything else. */

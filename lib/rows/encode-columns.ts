@@ -16,7 +16,7 @@ import type { Texts } from "./texts.ts";
 /** Some rows of a file of columns. */
 export interface ColumnRows {
   readonly rows: number;
-  /** Names of all columns of the file. */
+  /** Names of the columns. */
   readonly names: readonly string[];
   /** Reads a column; only columns that the encoder needs are read. */
   readonly read: (name: string) => Promise<ColumnData>;
@@ -59,13 +59,12 @@ export async function encodeColumns(
   return true;
 }
 
-/** Yields the rows as objects with the columns that the encoder needs. */
+/** Yields the rows as objects with all columns. */
 export async function* recordsOf(
   { rows, names, read }: ColumnRows,
-  isNeeded: (name: string) => boolean,
 ): AsyncGenerator<Record<string, Cell>> {
   const columns: ColumnData[] = [];
-  for (const name of names) if (isNeeded(name)) columns.push(await read(name));
+  for (const name of names) columns.push(await read(name));
   for (let row = 0; row < rows; row++) {
     yield Object.fromEntries(
       columns.map((column) => [column.name, cellAt(column, row)]),

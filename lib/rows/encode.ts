@@ -146,8 +146,8 @@ interface EncodedCells {
 
 /**
  * Encodes the rows of one block. A reader either passes a row as an object to
- * `add`, or writes the cells of a row into `matrix` from `beginRow` and then
- * calls `addSteps` and `endRow`.
+ * `add`, or writes the cells of a row into `matrix` from `beginRows` and then
+ * calls `addSteps` and `endRows`.
  */
 export class RowEncoder {
   /** Rows × columns; replaced by a larger array when it is full. */
@@ -195,13 +195,8 @@ export class RowEncoder {
     this.matrix = scratch ?? new Float32Array(columns.length * 256);
   }
 
-  /** Returns the position in `matrix` of the next row's first cell. */
-  beginRow(): number {
-    return this.beginRows(1);
-  }
-
-  /** Makes room for more rows and returns the position of the first one's first cell. */
-  beginRows(count: number): number {
+  /** Makes room for more rows, one by default, and returns the position of the first one's first cell in `matrix`. */
+  beginRows(count = 1): number {
     const width = this.options.columns.length;
     const at = this.rows * width;
     const end = at + width * count;
@@ -213,13 +208,8 @@ export class RowEncoder {
     return at;
   }
 
-  /** Completes the row whose cells begin at `at`: applies the recipe's missing value and counts the row. */
-  endRow(at: number): void {
-    this.endRows(at, 1);
-  }
-
-  /** Completes `count` rows, the first of which begins at `at`. */
-  endRows(at: number, count: number): void {
+  /** Completes the rows whose cells begin at `at`, one by default: applies the recipe's missing value and counts them. */
+  endRows(at: number, count = 1): void {
     const missing = this.#missing;
     if (missing !== undefined) {
       const end = at + this.options.columns.length * count;
@@ -240,7 +230,7 @@ export class RowEncoder {
     const prepared: PreparedRow = this.#prepare?.(row, where) ??
       { value: row, unknown: [] };
     const { value } = prepared;
-    const at = this.beginRow();
+    const at = this.beginRows();
     const into = this.matrix.subarray(at, at + columns.length);
     const all = { plain: this.#plain, groups: this.groups };
     const encoded = this.#encode(value, { ...all, where, into });
@@ -258,7 +248,7 @@ export class RowEncoder {
       this.ids.add(name);
     }
     if (label !== undefined) this.addLabel(label);
-    this.endRow(at);
+    this.endRows(at);
   }
 
   /**

@@ -74,7 +74,7 @@ export class JsonRowReader {
     if (template === undefined || layout === undefined) return -1;
     const { bytes } = this;
     const encoder = this.#encoder;
-    const row = encoder.beginRow();
+    const row = encoder.beginRows();
     encoder.matrix.set(template.values, row);
     this.#row = row;
     this.#idEnd = -1;
@@ -101,7 +101,7 @@ export class JsonRowReader {
     if (encoder.options.labelColumn !== undefined) {
       encoder.addLabel(this.#outcome);
     }
-    encoder.endRow(row);
+    encoder.endRows(row);
     return at + 1;
   }
 

@@ -1,4 +1,4 @@
-/** Reads whole files of rows into memory: a sample, a labelled set, outcomes. */
+/** Reads whole files of rows into memory: a sample, a labelled set, outcomes. Counts rows where that is cheap. */
 import { InputError } from "../base/errors.ts";
 import { BufferPool } from "./blocks.ts";
 import { datesRead, type FeatureOptions } from "./encode.ts";
@@ -10,6 +10,7 @@ import {
 } from "./features.ts";
 import { parseCsv } from "./csv.ts";
 import type { UnknownRoles } from "./csv-cells.ts";
+import { detectCompression, detectFormat } from "./detect.ts";
 import { parseElements } from "./json-array.ts";
 import { type InputRow, parseJsonLines } from "./json.ts";
 import { ColumnFiles } from "./column-files.ts";
@@ -19,6 +20,7 @@ import {
   type ColumnsBlock,
   encodeBlock,
   type EncodedRows,
+  headerBytes,
   openRowFile,
   type RowFileOptions,
   type RowSource,
@@ -80,7 +82,7 @@ async function* readRecords(
     rows: columnFile.blocks[index]!.rows,
     names: usable.map(({ name }) => name),
     read: (name) => columnFile.readColumn(index, name),
-  }, () => true);
+  });
 }
 
 function parseBlock(
@@ -201,4 +203,49 @@ function concatenate(parts: readonly Float32Array[]): Float32Array {
 /** Returns the error for a file without rows. */
 export function noRows(uri: string): InputError {
   return new InputError(`Cannot read rows of ${uri}: it has none`);
+}
+
+/** Largest file whose rows are counted by reading them, in bytes. */
+const readBytes = 4 << 20;
+
+/** The number of rows of a file, and how it is known. */
+export interface RowCount {
+  readonly rows: number;
+  /** `footer`: the file states it; `counted`: the rows were read. */
+  readonly from: "footer" | "counted";
+}
+
+/**
+ * Returns the number of rows of a file: from the footer of a Parquet file of any
+ * size and of a local Arrow file, otherwise by reading a file of up to 4 MiB.
+ * Nothing is written. Undefined if counting would mean to read a larger file or
+ * to decompress one.
+ *
+ * @throws {InputError} If the format is not supported, the file is damaged, or a row that was read cannot be used.
+ */
+export async function countRows(
+  source: RowSource,
+  options: UnknownRoles,
+): Promise<RowCount | undefined> {
+  const { uri: file, size } = source;
+  const head = await source.read(0, Math.min(size, headerBytes));
+  if (detectCompression(head)) return undefined;
+  const format = detectFormat(head, { file, last: head.length === size });
+  const isSmall = size <= readBytes;
+  if (format === "parquet") {
+    const { openParquet } = await import("./parquet.ts");
+    const { rows } = await openParquet(source, { file });
+    return { rows, from: "footer" };
+  }
+  if (format === "arrow") {
+    if (source.path === undefined && !isSmall) return undefined;
+    const { openArrow } = await import("./arrow.ts");
+    const { rows } = await openArrow(source, { file });
+    return { rows, from: "footer" };
+  }
+  if (!isSmall) return undefined;
+  let rows = 0;
+  // A text format needs no temporary copy.
+  for await (const _ of readRows(source, { ...options, temporary: "" })) rows++;
+  return { rows, from: "counted" };
 }

@@ -25,11 +25,17 @@ export interface RowSource {
   readonly uri: string;
   /** Bytes. */
   readonly size: number;
-  /** Yields all bytes in order; each call begins again. A piece is only valid until the next one is asked for, and may be written to the target. */
+  /**
+   * Yields all bytes in order; each call begins again. A piece is only valid
+   * until the next one is asked for: its memory is used again.
+   *
+   * @param target Used by sources that can read into given memory; pieces of others are elsewhere.
+   * @throws {TransientError} If the file has changed since it was opened, or the bytes do not match its length or checksum.
+   */
   stream(target?: StreamTarget): AsyncIterable<Uint8Array<ArrayBuffer>>;
-  /** Path of the file, if it is a local one. */
+  /** Path of a local file that can be opened again; undefined for others. */
   readonly path?: string | undefined;
-  /** Returns the bytes from `start` to `end`. @throws {TransientError} If the file has changed. */
+  /** Returns the bytes from `start` to `end`. @throws {TransientError} If the file has changed, or cannot be reached. */
   read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -75,7 +81,7 @@ export interface RowFile extends AsyncDisposable {
 }
 
 /** First bytes of a file that are looked at; a header of CSV must fit. */
-const headerBytes = 256 << 10;
+export const headerBytes = 256 << 10;
 
 /** Options of {@linkcode openRowFile}. */
 export interface RowFileOptions {
@@ -260,23 +266,18 @@ async function peek(
   isWhole: boolean;
 }> {
   const stream = bytes[Symbol.asyncIterator]();
-  const chunks: Uint8Array[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   let isWhole = false;
   while (length < size && !isWhole) {
     const { done, value } = await stream.next();
     if (done) isWhole = true;
     else {
-      chunks.push(value.slice());
+      chunks.push(new Uint8Array(value));
       length += value.length;
     }
   }
-  const head = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    head.set(chunk, at);
-    at += chunk.length;
-  }
+  const head = await new Blob(chunks).bytes();
   return {
     head: head.subarray(0, size),
     isWhole,
@@ -366,8 +367,8 @@ async function encodeColumnsBlock(
     if (!encoder.known.has(name)) encoder.extra.add(name);
   }
   let row = 0;
-  const records = recordsOf(source, (name) => encoder.known.has(name));
-  for await (const value of records) {
+  const names = source.names.filter((name) => encoder.known.has(name));
+  for await (const value of recordsOf({ ...source, names })) {
     row++;
     try {
       encoder.add(value, { file, row });

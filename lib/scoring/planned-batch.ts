@@ -1,7 +1,7 @@
 /** The batches of a plan: their rows as far as they are cheap to know, and what a call would do with each. */
 import { InputError, messageOf } from "../base/errors.ts";
 import type { VariantSettings } from "../config/variants.ts";
-import { countRows, type RowCount } from "../rows/count.ts";
+import { countRows, type RowCount } from "../rows/read.ts";
 import { RowError } from "../rows/row-error.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";

@@ -1,30 +1,9 @@
 /** The interface of an artifact store: a folder, S3, or an MLflow server's proxy. */
 import { InputError } from "../base/errors.ts";
-import type { StreamTarget } from "../base/stream-target.ts";
+import type { RowSource } from "../rows/row-file.ts";
 
-/** A file that is read piece by piece; every piece comes from the same version of the file. */
-export interface StoredFile extends AsyncDisposable {
-  /** Where it is, safe to print and store. */
-  readonly uri: string;
-  /** Path of a local file that can be opened again; undefined for others. */
-  readonly path?: string;
-  /** Bytes. */
-  readonly size: number;
-  /**
-   * Returns the bytes from `start` to `end`.
-   *
-   * @throws {TransientError} If the file has changed since it was opened, or the store cannot be reached.
-   */
-  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
-  /**
-   * Yields all bytes in order. A second call begins again. A piece is only valid
-   * until the next one is asked for: its memory is used again.
-   *
-   * @param target Used by stores that can read into given memory; pieces of others are elsewhere.
-   * @throws {TransientError} If the file has changed since it was opened, or the bytes do not match its length or checksum.
-   */
-  stream(target?: StreamTarget): AsyncIterable<Uint8Array<ArrayBuffer>>;
-}
+/** A file that is read piece by piece. Its `uri` is safe to print and store; every piece comes from the same version of the file. */
+export interface StoredFile extends RowSource, AsyncDisposable {}
 
 /** A file that is written piece by piece. Nobody sees it before it is finished; disposal discards an unfinished one. */
 export interface FileWriter extends AsyncDisposable {
