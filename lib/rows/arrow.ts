@@ -505,17 +505,19 @@ function toBits(bytes: Uint8Array, from: number, count: number): Uint8Array {
   return bits;
 }
 
+/** Which values of a column are read. */
+interface ValueRange {
+  readonly from: number;
+  readonly to: number;
+  readonly validity: Validity;
+  /** Number of data buffers of a column of views. */
+  readonly data: number;
+}
+
 /** Reads the values of those rows that have one. */
 async function readValues(
   read: ReadBuffer,
-  options: {
-    type: ArrowType;
-    from: number;
-    to: number;
-    validity: Validity;
-    /** Number of data buffers of a column of views. */
-    data: number;
-  },
+  options: ValueRange & { readonly type: ArrowType },
 ): Promise<Values> {
   const { type, from, to, validity } = options;
   switch (type.kind) {
@@ -655,11 +657,9 @@ function toDecimals(
 /** Reads texts between offsets. */
 async function readTexts(
   read: ReadBuffer,
-  { bytes: width, from, to, validity }: {
-    bytes: number;
-    from: number;
-    to: number;
-    validity: Validity;
+  { bytes: width, from, to, validity }: ValueRange & {
+    /** Bytes of an offset. */
+    readonly bytes: number;
   },
 ): Promise<Texts> {
   const stored = aligned(await read(1, from * width, (to + 1) * width));
@@ -703,12 +703,7 @@ const inlineBytes = 12;
 /** Reads texts from views: a length, and the text or where it is. */
 async function readViews(
   read: ReadBuffer,
-  { from, to, validity, data }: {
-    from: number;
-    to: number;
-    validity: Validity;
-    data: number;
-  },
+  { from, to, validity, data }: ValueRange,
 ): Promise<Texts> {
   const views = await read(1, from * 16, to * 16);
   const view = new DataView(views.buffer, views.byteOffset, views.byteLength);

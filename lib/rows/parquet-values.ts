@@ -451,89 +451,69 @@ export function decodeValidity(
 
 /** Converts values as they are written to cells and numbers; booleans to 0 and 1. */
 function toValues(physical: Physical, type: ValueType): Values {
-  switch (type.meaning) {
-    case "boolean":
-      return physical instanceof Uint8Array ? physical : mismatch(type);
-    case "float":
-      return physical instanceof Float32Array ||
-          physical instanceof Float64Array
-        ? physical
-        : mismatch(type);
-    case "float16":
-      return physical instanceof Uint8Array
-        ? fromFloat16(physical)
-        : mismatch(type);
-    case "signed":
-    case "unsigned":
-      return toIntegers(physical, type);
-    case "decimal":
-      return toDecimals(physical, type);
-    case "text":
-      if (!("starts" in physical)) return mismatch(type);
+  const { meaning, scale, width, time } = type;
+  if ("starts" in physical) {
+    if (meaning === "decimal") {
+      const { bytes, starts, ends } = physical;
+      return numbered(
+        Array.from(
+          starts,
+          (start, index) =>
+            fromDecimal(bigEndian(bytes.subarray(start, ends[index])), scale),
+        ),
+      );
+    }
+    if (meaning === "text") {
       checkTexts(physical);
       return physical;
-    case "uuid":
-      return physical instanceof Uint8Array
-        ? toUuids(physical)
-        : mismatch(type);
-    case "time":
-      return type.time &&
-          (physical instanceof Int32Array || physical instanceof BigInt64Array)
-        ? toIsoTexts(physical, type.time)
-        : mismatch(type);
-    case "null":
-      return [];
-  }
-}
-
-function mismatch({ physical, meaning }: ValueType): never {
-  throw new RangeError(`${meaning} values cannot be ${physical}`);
-}
-
-function toIntegers(physical: Physical, type: ValueType): Values {
-  const isSigned = type.meaning === "signed";
-  if (physical instanceof Int32Array) {
-    if (isSigned) return physical;
-    const { buffer, byteOffset, length } = physical;
-    return Float64Array.from(new Uint32Array(buffer, byteOffset, length));
-  }
-  if (physical instanceof BigInt64Array) return fromInt64(physical, isSigned);
-  return mismatch(type);
-}
-
-function toDecimals(physical: Physical, type: ValueType): Values {
-  const { scale } = type;
-  if (physical instanceof Int32Array || physical instanceof BigInt64Array) {
-    const numbers = physical instanceof Int32Array
-      ? Float64Array.from(physical)
-      : fromInt64(physical, true);
-    if (scale > 0 && scale <= 22 && numbers instanceof Float64Array) {
-      const power = 10 ** scale;
-      return numbers.map((number) => number / power);
     }
-    if (scale === 0) return numbers;
-    const exact = Array.from<number | bigint>(physical);
-    return numbered(exact.map((value) => fromDecimal(BigInt(value), scale)));
+  } else if (physical instanceof Uint8Array) {
+    if (meaning === "boolean") return physical;
+    if (meaning === "float16") return fromFloat16(physical);
+    if (meaning === "uuid") return toUuids(physical);
+    if (meaning === "decimal") {
+      const length = physical.length / width;
+      return numbered(Array.from({ length }, (_, index) => {
+        const bytes = physical.subarray(index * width, (index + 1) * width);
+        return fromDecimal(bigEndian(bytes), scale);
+      }));
+    }
+  } else if (
+    physical instanceof Float32Array || physical instanceof Float64Array
+  ) {
+    if (meaning === "float") return physical;
+  } else if (meaning === "time" && time) return toIsoTexts(physical, time);
+  else if (meaning === "decimal") return toDecimals(physical, scale);
+  else if (meaning === "signed" || meaning === "unsigned") {
+    return toIntegers(physical, meaning === "signed");
   }
-  if (physical instanceof Uint8Array) {
-    const { width } = type;
-    const count = width === 0 ? 0 : physical.length / width;
-    return numbered(Array.from({ length: count }, (_, index) => {
-      const bytes = physical.subarray(index * width, (index + 1) * width);
-      return fromDecimal(bigEndian(bytes), scale);
-    }));
+  throw new RangeError(`${meaning} values cannot be ${type.physical}`);
+}
+
+function toIntegers(
+  integers: Int32Array | BigInt64Array,
+  isSigned: boolean,
+): Values {
+  if (integers instanceof BigInt64Array) return fromInt64(integers, isSigned);
+  if (isSigned) return integers;
+  const { buffer, byteOffset, length } = integers;
+  return Float64Array.from(new Uint32Array(buffer, byteOffset, length));
+}
+
+function toDecimals(
+  integers: Int32Array | BigInt64Array,
+  scale: number,
+): Values {
+  const numbers = integers instanceof Int32Array
+    ? Float64Array.from(integers)
+    : fromInt64(integers, true);
+  if (scale > 0 && scale <= 22 && numbers instanceof Float64Array) {
+    const power = 10 ** scale;
+    return numbers.map((number) => number / power);
   }
-  if ("starts" in physical) {
-    const { bytes, starts, ends } = physical;
-    return numbered(
-      Array.from(
-        starts,
-        (start, index) =>
-          fromDecimal(bigEndian(bytes.subarray(start, ends[index])), scale),
-      ),
-    );
-  }
-  return mismatch(type);
+  if (scale === 0) return numbers;
+  const exact = Array.from<number | bigint>(integers);
+  return numbered(exact.map((value) => fromDecimal(BigInt(value), scale)));
 }
 
 /** Reads a two's complement number of any width, its highest byte first. */

@@ -243,41 +243,44 @@ function toType(
     precision = 0,
   } = element;
   if (physical === undefined) return ["unknown", undefined];
+  const kind = logical?.type;
   const usable = (
     name: string,
     meaning: Meaning,
+    time?: StoredTime,
   ): [string, ValueType] => [name, {
     physical,
     width: physical === "FIXED_LEN_BYTE_ARRAY" ? width : 0,
     meaning,
     scale: meaning === "decimal" ? scale : 0,
-    time: undefined,
+    time,
   }];
   const isInteger = physical === "INT32" || physical === "INT64";
   const isBytes = physical === "BYTE_ARRAY" ||
     physical === "FIXED_LEN_BYTE_ARRAY" && width > 0;
-  const kind = logical?.type;
+  const isDecimal = kind === "DECIMAL" || converted === "DECIMAL";
   if (kind === "NULL") return usable("null", "null");
-  if (
-    (kind === "DECIMAL" || converted === "DECIMAL") && (isInteger || isBytes)
-  ) {
+  if (isDecimal && (isInteger || isBytes)) {
     return usable(`decimal(${precision},${scale})`, "decimal");
-  }
-  if (physical === "BYTE_ARRAY") {
-    const isText = kind === "STRING" || kind === "ENUM" ||
-      converted === "UTF8" || converted === "ENUM";
-    if (isText) return usable("string", "text");
-    return [(kind ?? converted ?? "binary").toLowerCase(), undefined];
-  }
-  if (physical === "FIXED_LEN_BYTE_ARRAY") {
-    if (kind === "FLOAT16" && width === 2) return usable("float16", "float16");
-    if (kind === "UUID" && width === 16) return usable("uuid", "uuid");
-    return [(kind ?? converted ?? "binary").toLowerCase(), undefined];
   }
   if (physical === "INT96") return ["timestamp", undefined];
   if (physical === "BOOLEAN") return usable("boolean", "boolean");
   if (physical === "FLOAT") return usable("float", "float");
   if (physical === "DOUBLE") return usable("double", "float");
+  if (!isInteger) {
+    const isText = physical === "BYTE_ARRAY" &&
+      (kind === "STRING" || kind === "ENUM" ||
+        converted === "UTF8" || converted === "ENUM");
+    const isFixed = physical === "FIXED_LEN_BYTE_ARRAY";
+    if (isText) return usable("string", "text");
+    if (isFixed && kind === "FLOAT16" && width === 2) {
+      return usable("float16", "float16");
+    }
+    if (isFixed && kind === "UUID" && width === 16) {
+      return usable("uuid", "uuid");
+    }
+    return [(kind ?? converted ?? "binary").toLowerCase(), undefined];
+  }
   const integer = /^(U?)INT_(\d+)$/.exec(converted ?? "");
   const isSigned = logical?.type === "INTEGER"
     ? logical.isSigned
@@ -296,9 +299,7 @@ function toType(
     "",
   );
   const time = toTime(element);
-  return time
-    ? [name, { physical, width: 0, meaning: "time", scale: 0, time }]
-    : [name, undefined];
+  return time ? usable(name, "time", time) : [name, undefined];
 }
 
 /** Nanoseconds of the units of times. */
