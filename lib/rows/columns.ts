@@ -101,15 +101,6 @@ export interface ColumnFileOptions {
 
 /**
  * Returns the cell of a row, counted from 0 in its block.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const codes = Int32Array.of(1, -1);
- * const column = { kind: "codes", name: "vip", codes, labels: [false, true] } as const;
- * strictEqual(cellAt(column, 0), true);
- * strictEqual(cellAt(column, 1), null);
- * ```
  */
 export function cellAt(column: ColumnData, row: number): Cell {
   if (column.kind === "codes") {

@@ -50,13 +50,6 @@ const infinity = /^([+-]?)inf(?:inity)?$/i;
  * Returns the double nearest to a decimal number, as Python's `float()` does:
  * with a sign, a decimal point, an exponent, and spaces around it. Undefined for
  * any other text. Infinity is a number here; it is no value of a feature.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(readDecimal("+1.5e3"), 1500);
- * strictEqual(readDecimal("1,5"), undefined);
- * ```
  */
 export function readDecimal(text: string): number | undefined {
   if (decimal.test(text)) return Number(text);

@@ -45,17 +45,6 @@ const afterQuote = 3;
 /**
  * Returns a cutter for a CSV file. Its blocks end with a line break that is not
  * in quotes; the span of the first block begins after the header.
- *
- * ```ts
- * import { deepStrictEqual, strictEqual } from "node:assert/strict";
- * import { readCsvHeader } from "./csv-dialect.ts";
- *
- * const bytes = new TextEncoder().encode('a,b\n1,"x\ny"\n2,"');
- * const header = readCsvHeader(bytes, { file: "players.csv", last: true });
- * const cutter = cutCsv(header, { file: "players.csv" });
- * strictEqual(cutter.cut(bytes, { last: false }), 12);
- * deepStrictEqual(cutter.span, { start: 4, end: 12 });
- * ```
  */
 export function cutCsv(header: CsvHeader, options: CutOptions): Cutter {
   const { file, maxBytes = maxRecordBytes } = options;
@@ -135,22 +124,6 @@ export interface CsvOptions {
 /**
  * Yields the rows of a block of whole records, and returns the number of its
  * lines. Blank lines are skipped.
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- * import { readCsvHeader } from "./csv-dialect.ts";
- *
- * const file = "players.csv";
- * const bytes = new TextEncoder().encode("id,spend\n007,\n008,1.5\n");
- * const header = readCsvHeader(bytes, { file, last: true });
- * const columns = [{ name: "spend", type: "double" }];
- * const roles = { columns, recipe: { steps: [], oneHot: [], missingValue: undefined }, idColumn: "id" };
- * const rows = parseCsv(bytes.subarray(header.length), { file, header, roles, firstLine: header.lines + 1 });
- * deepStrictEqual([...rows], [
- *   { number: 1, line: 2, value: { id: "007", spend: null } },
- *   { number: 2, line: 3, value: { id: "008", spend: 1.5 } },
- * ]);
- * ```
  *
  * @throws {RowError} If a record does not have one cell per column, is not UTF-8, or has a cell that its column does not allow.
  */

@@ -41,14 +41,6 @@ const newline = 10;
 /**
  * Returns a cutter for records that are lines, such as JSON Lines. The last line
  * needs no line break.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const cutter = cutLines({ file: "players.jsonl" });
- * const bytes = new TextEncoder().encode('{"a":1}\n{"a":');
- * strictEqual(cutter.cut(bytes, { last: false }), 8);
- * ```
  */
 export function cutLines(options: CutOptions): Cutter {
   const { file, maxBytes = maxRecordBytes } = options;

@@ -63,15 +63,6 @@ function toMinutes(zone: string): number | undefined {
 /**
  * Returns the whole days from `start` to `end`, rounded down, as `.dt.days` of
  * pandas: an hour before is -1.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const noon = { day: 10, nanoseconds: 43200e9, hasZone: false };
- * const midnight = { day: 11, nanoseconds: 0, hasZone: false };
- * strictEqual(daysBetween(noon, midnight), 0);
- * strictEqual(daysBetween(midnight, noon), -1);
- * ```
  */
 export function daysBetween(start: DateTime, end: DateTime): number {
   const days = end.day - start.day;

@@ -153,15 +153,6 @@ export interface ArrayCutter extends Cutter {
 /**
  * Returns a cutter for a file that is one JSON array. Its blocks end after a
  * comma between two rows; a comma inside a row is no end.
- *
- * ```ts
- * import { deepStrictEqual, strictEqual } from "node:assert/strict";
- *
- * const cutter = cutArray({ file: "players.json" });
- * const bytes = new TextEncoder().encode('[{"a":1},{"a":[2,3');
- * strictEqual(cutter.cut(bytes, { last: false }), 9);
- * deepStrictEqual(cutter.span, { start: 1, end: 8 });
- * ```
  */
 export function cutArray(options: CutOptions): ArrayCutter {
   return new ValueCutter(options, "array");
@@ -529,14 +520,6 @@ export interface ElementOptions {
  * Yields the rows of a block: elements separated by commas, as in
  * {@linkcode Cutter.span}.
  *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * const bytes = new TextEncoder().encode('[1,"x"],[null,"y"]');
- * const rows = parseElements(bytes, { file: "players.json", columns: ["a", "b"] });
- * deepStrictEqual([...rows].map(({ value }) => value), [{ a: 1, b: "x" }, { a: null, b: "y" }]);
- * ```
- *
  * @throws {RowError} If an element is not JSON, or not a row: an object, or for a split an array with one value per column.
  */
 export function* parseElements(
@@ -682,13 +665,6 @@ const otherOrients: readonly (readonly [string, RegExp])[] = [
  * Returns the form of a JSON file from its first bytes. An array of plain values
  * is a line of JSON Lines, which its parser rejects, and so is an object of
  * `columns` and `data` that is followed by another value.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const bytes = new TextEncoder().encode('{"columns":["a"],"data":[[1]]}');
- * strictEqual(detectJson(bytes, { file: "players.json", last: true }), "split");
- * ```
  *
  * @param head The first bytes of the file; 64 KiB are enough.
  * @param options `last`: true if these are all bytes.
