@@ -1,6 +1,6 @@
 /** Undoes gzip and zstd while a file is read. */
-import { once } from "node:events";
 import type { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { InputError, messageOf } from "../base/errors.ts";
 import { type Compression, detectCompression } from "./detect.ts";
@@ -106,39 +106,26 @@ async function* transformed(
     damaged: (reason: string) => InputError;
   },
 ): AsyncGenerator<Uint8Array> {
-  const feeding = feed(source, transform);
+  let failure: { readonly error: unknown } | undefined;
+  const watched = async function* () {
+    try {
+      yield* source;
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  };
+  const feeding = pipeline(watched, transform).catch(() => {});
   try {
     for await (const chunk of transform) {
       const bytes: Uint8Array = chunk;
       yield bytes;
     }
   } catch (error) {
-    const failure = await feeding;
+    await feeding;
     throw failure ? failure.error : damaged(messageOf(error));
   } finally {
     transform.destroy();
     await feeding;
   }
-}
-
-/** Writes all bytes into a transform. Returns the error of the source, if it has one. */
-async function feed(
-  source: AsyncIterable<Uint8Array>,
-  transform: Transform,
-): Promise<{ readonly error: unknown } | undefined> {
-  const closed = new Promise((resolve) => transform.once("close", resolve));
-  try {
-    for await (const chunk of source) {
-      if (!transform.destroyed && !transform.write(chunk)) {
-        const drained = once(transform, "drain").catch(() => {});
-        await Promise.race([drained, closed]);
-      }
-      if (transform.destroyed) return undefined;
-    }
-    transform.end();
-  } catch (error) {
-    transform.destroy(new Error("the source failed"));
-    return { error };
-  }
-  return undefined;
 }

@@ -357,13 +357,6 @@ interface Page {
   readonly rows: number;
 }
 
-/** The decoded dictionary of a column chunk. */
-interface Dictionary {
-  /** Texts are strings if they are few, because each is then used many times. */
-  readonly values: Values;
-  readonly size: number;
-}
-
 /** Bytes that are read to find the header of a page. */
 const headerBytes = 2 ** 12;
 
@@ -393,7 +386,8 @@ class ChunkReader {
   readonly #codec: string;
   readonly #end: number;
   readonly #pages: Page[] = [];
-  #dictionary: Dictionary | undefined;
+  /** The values of the dictionary. Texts are strings if they are few, because each is then used many times. */
+  #dictionary: Values | undefined;
   /** Position of the header of the next page. */
   #next: number;
   /** Rows of the pages that were found. */
@@ -574,7 +568,7 @@ class ChunkReader {
     throw new RangeError(`expected ${size} bytes, found ${page.length}`);
   }
 
-  #toDictionary(header: PageHeader, stored: Uint8Array): Dictionary {
+  #toDictionary(header: PageHeader, stored: Uint8Array): Values {
     const page = this.#decompress(stored, header.uncompressed_page_size);
     // The dictionary is kept, but not the bytes that were read.
     const bytes = page.buffer === stored.buffer ? new Uint8Array(page) : page;
@@ -583,7 +577,7 @@ class ChunkReader {
     const place = { total: size, from: 0, count: size };
     const all = this.#toValues({ encoding: "PLAIN", bytes, ...place });
     const isFew = size * fewTexts <= this.#options.rows;
-    return { values: isTexts(all) && isFew ? toStrings(all) : all, size };
+    return isTexts(all) && isFew ? toStrings(all) : all;
   }
 
   #toValues(values: EncodedValues): Values {
@@ -691,10 +685,9 @@ class ChunkReader {
       return { values: this.#toValues(values), labels };
     }
     const { bytes, from, count } = values;
-    if (this.#dictionary === undefined) {
-      throw new RangeError("it has no dictionary");
-    }
-    const { values: all, size } = this.#dictionary;
+    const all = this.#dictionary;
+    if (all === undefined) throw new RangeError("it has no dictionary");
+    const size = isTexts(all) ? all.starts.length : all.length;
     const codes = values.total === 0
       ? new Int32Array(0)
       : decodeHybrid(bytes.subarray(1), {
