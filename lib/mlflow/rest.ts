@@ -13,34 +13,11 @@ import {
   openHttp,
 } from "./http.ts";
 import { readsRequired } from "./schema-version.ts";
-import {
-  createLoggedModel,
-  finalizeLoggedModel,
-  findLoggedModel,
-} from "./rest/models.ts";
-import {
-  createModelVersion,
-  ensureRegisteredModel,
-  promote,
-  setAlias,
-  setModelVersionTags,
-  setStage,
-} from "./rest/registry.ts";
-import type { Rest } from "./rest/server.ts";
-import {
-  createExperiment,
-  createRun,
-  findExperiment,
-  findUnfinishedRuns,
-  finishRun,
-  logBatch,
-  logInputs,
-} from "./rest/tracking.ts";
-import {
-  findModelVersion,
-  findRegisteredModel,
-  listModelVersions,
-} from "./rest/versions.ts";
+import { withChecks } from "./checked.ts";
+import { loggedModelsOn } from "./rest/models.ts";
+import { registryOn } from "./rest/registry.ts";
+import { trackingOn } from "./rest/tracking.ts";
+import { versionsOn } from "./rest/versions.ts";
 import type { MlflowStore } from "./store.ts";
 
 /**
@@ -58,37 +35,19 @@ export async function openRest(
   const { log = noLog } = options;
   const hasLoggedModels = await askForLoggedModels(http);
   const mlflowVersion = await askVersion(http);
-  const rest: Rest = { http, hasLoggedModels, log };
-  return {
+  const rest = { http, hasLoggedModels };
+  return withChecks({
     description: `${http.baseUrl} (MLflow ${
       mlflowVersion ?? "of an unknown version"
     })`,
     mlflowVersion,
     hasLoggedModels,
     writesRequired: !mlflowVersion || readsRequired(mlflowVersion),
-    findExperiment: (name) => findExperiment(rest, name),
-    createExperiment: (name, more) => createExperiment(rest, name, more),
-    createRun: (experimentId, more) => createRun(rest, experimentId, more),
-    logBatch: (runId, data) => logBatch(rest, runId, data),
-    logInputs: (runId, inputs) => logInputs(rest, runId, inputs),
-    finishRun: (runId, more) => finishRun(rest, runId, more),
-    findUnfinishedRuns: (experimentId, more) =>
-      findUnfinishedRuns(rest, experimentId, more),
-    createLoggedModel: (run, more) => createLoggedModel(rest, run, more),
-    finalizeLoggedModel: (modelId, status) =>
-      finalizeLoggedModel(rest, modelId, status),
-    findLoggedModel: (modelId) => findLoggedModel(rest, modelId),
-    findRegisteredModel: (name) => findRegisteredModel(rest, name),
-    ensureRegisteredModel: (name, more) =>
-      ensureRegisteredModel(rest, name, more),
-    createModelVersion: (name, more) => createModelVersion(rest, name, more),
-    listModelVersions: (name) => listModelVersions(rest, name),
-    findModelVersion: (name, version) => findModelVersion(rest, name, version),
-    setModelVersionTags: (name, more) => setModelVersionTags(rest, name, more),
-    promote: (name, promotion) => promote(rest, name, promotion),
-    setAlias: (name, more) => setAlias(rest, name, more),
-    setStage: (name, more) => setStage(rest, name, more),
-  };
+    ...trackingOn(rest),
+    ...loggedModelsOn(rest),
+    ...registryOn(rest),
+    ...versionsOn(rest),
+  }, log);
 }
 
 /**

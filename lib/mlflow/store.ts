@@ -203,7 +203,12 @@ export interface VersionStage {
   readonly stage: Stage;
 }
 
-/** Runs, logged models and the registry of one MLflow, reached by either implementation. */
+/**
+ * Runs, logged models and the registry of one MLflow, reached by either
+ * implementation. Calls that write throw an `InputError` for what MLflow
+ * refuses: names, keys and values that break its rules, and experiments, runs,
+ * models and versions that do not exist.
+ */
 export interface MlflowStore {
   /** Where it is and which MLflow created it, safe to print. */
   readonly description: string;
@@ -217,25 +222,15 @@ export interface MlflowStore {
   /** Returns the experiment of that name, deleted or not. */
   findExperiment(name: string): Promise<Experiment | undefined>;
   /** Creates an experiment. @throws {InputError} If the name is taken, even by a deleted experiment. */
-  createExperiment(
-    name: string,
-    options: NewExperiment,
-  ): Promise<Experiment>;
+  createExperiment(name: string, options: NewExperiment): Promise<Experiment>;
 
-  createRun(
-    experimentId: string,
-    options: NewRun,
-  ): Promise<Run>;
+  /** Creates a RUNNING run. */
+  createRun(experimentId: string, options: NewRun): Promise<Run>;
+  /** Logs params, metrics and tags. The same data again change nothing; another value of a param is refused. */
   logBatch(runId: string, data: RunData): Promise<void>;
-  /** Records datasets and models as inputs of a run. */
-  logInputs(
-    runId: string,
-    inputs: RunInputs,
-  ): Promise<void>;
-  finishRun(
-    runId: string,
-    options: RunEnd,
-  ): Promise<void>;
+  /** Records datasets and models as inputs of a run; existing inputs are left unchanged. */
+  logInputs(runId: string, inputs: RunInputs): Promise<void>;
+  finishRun(runId: string, options: RunEnd): Promise<void>;
   /** Returns the runs of an experiment that have the tag and are RUNNING or FAILED, newest first, from at most 1,000. */
   findUnfinishedRuns(
     experimentId: string,
@@ -243,10 +238,8 @@ export interface MlflowStore {
   ): Promise<UnfinishedRun[]>;
 
   /** Creates a PENDING logged model as an output of the run. Requires {@linkcode hasLoggedModels}. */
-  createLoggedModel(
-    run: Run,
-    options: NewLoggedModel,
-  ): Promise<LoggedModel>;
+  createLoggedModel(run: Run, options: NewLoggedModel): Promise<LoggedModel>;
+  /** Sets the final status of a logged model. */
   finalizeLoggedModel(
     modelId: string,
     status: "READY" | "UPLOAD_FAILED",
@@ -272,20 +265,12 @@ export interface MlflowStore {
     name: string,
     key: VersionKey,
   ): Promise<ModelVersion | undefined>;
-  setModelVersionTags(
-    name: string,
-    options: VersionTags,
-  ): Promise<void>;
+  /** Sets tags of a version, replacing those with the same keys. */
+  setModelVersionTags(name: string, options: VersionTags): Promise<void>;
   /** Changes alias and stage together, archives the stage's other versions, and records the change in a tag of the version. */
   promote(name: string, promotion: Promotion): Promise<PromotionResult>;
   /** Points an alias at a version; leaves stages unchanged. */
-  setAlias(
-    name: string,
-    options: VersionAlias,
-  ): Promise<void>;
+  setAlias(name: string, options: VersionAlias): Promise<void>;
   /** Moves a version into a stage and archives the stage's other versions (for Staging and Production); leaves aliases unchanged. */
-  setStage(
-    name: string,
-    options: VersionStage,
-  ): Promise<void>;
+  setStage(name: string, options: VersionStage): Promise<void>;
 }

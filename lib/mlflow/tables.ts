@@ -4,40 +4,20 @@
  * the same database sees our runs and models as its own.
  */
 import type { Database, Queryable } from "../database/database.ts";
-import { createExperiment, findExperiment } from "./tables/experiments.ts";
+import { withChecks } from "./checked.ts";
 import {
   describeSchemaVersion,
   detectSchemaVersion,
 } from "./schema-version.ts";
 import { type Log, noLog } from "../base/log.ts";
-import { logInputs } from "./tables/inputs.ts";
-import {
-  createLoggedModel,
-  finalizeLoggedModel,
-  findLoggedModel,
-} from "./tables/models.ts";
-import {
-  ensureRegisteredModel,
-  findRegisteredModel,
-} from "./tables/registry.ts";
 import { retryRaces } from "./races.ts";
-import { type Tables } from "./tables/rows.ts";
-import {
-  createRun,
-  findUnfinishedRuns,
-  finishRun,
-  logBatch,
-} from "./tables/runs.ts";
 import type { MlflowStore } from "./store.ts";
-import {
-  createModelVersion,
-  findModelVersion,
-  listModelVersions,
-  promote,
-  setAlias,
-  setModelVersionTags,
-  setStage,
-} from "./tables/versions.ts";
+import { experimentsIn } from "./tables/experiments.ts";
+import { inputsIn } from "./tables/inputs.ts";
+import { loggedModelsIn } from "./tables/models.ts";
+import { registeredModelsIn } from "./tables/registry.ts";
+import { runsIn } from "./tables/runs.ts";
+import { versionsIn } from "./tables/versions.ts";
 
 /**
  * Opens the store on the MLflow schema of a database. Every call that writes is
@@ -56,47 +36,44 @@ export async function openTables(
   const { log = noLog } = options;
   const schema = await detectSchemaVersion(database);
   if (schema.warning !== undefined) log.warn(schema.warning);
-  const tables: Tables = { db: database, schema, log };
-  const atomic = <T>(work: (tables: Tables) => Promise<T>): Promise<T> =>
-    retryRaces(() =>
-      database.transaction((db: Queryable) => work({ ...tables, db }))
-    );
-  return {
+  const callsOn = (db: Queryable) => {
+    const tables = { db, schema };
+    return {
+      ...experimentsIn(tables),
+      ...runsIn(tables),
+      ...inputsIn(tables),
+      ...loggedModelsIn(tables),
+      ...registeredModelsIn(tables),
+      ...versionsIn(tables),
+    };
+  };
+  const atomic = <T>(
+    work: (calls: ReturnType<typeof callsOn>) => Promise<T>,
+  ): Promise<T> =>
+    retryRaces(() => database.transaction((tx) => work(callsOn(tx))));
+  return withChecks({
     description: `${database.description} (${describeSchemaVersion(schema)})`,
     mlflowVersion: schema.mlflowVersion,
     hasLoggedModels: schema.hasLoggedModels,
     writesRequired: schema.writesRequired,
-
-    findExperiment: (name) => findExperiment(tables, name),
-    createExperiment: (name, more) =>
-      atomic((tx) => createExperiment(tx, name, more)),
-
-    createRun: (experimentId, more) =>
-      atomic((tx) => createRun(tx, experimentId, more)),
-    logBatch: (runId, data) => atomic((tx) => logBatch(tx, runId, data)),
-    logInputs: (runId, inputs) => atomic((tx) => logInputs(tx, runId, inputs)),
-    finishRun: (runId, more) => atomic((tx) => finishRun(tx, runId, more)),
-    findUnfinishedRuns: (experimentId, more) =>
-      findUnfinishedRuns(tables, experimentId, more),
-
-    createLoggedModel: (run, more) =>
-      atomic((tx) => createLoggedModel(tx, run, more)),
-    finalizeLoggedModel: (modelId, status) =>
-      atomic((tx) => finalizeLoggedModel(tx, modelId, status)),
-    findLoggedModel: (modelId) => findLoggedModel(tables, modelId),
-
-    findRegisteredModel: (name) => findRegisteredModel(tables, name),
-    ensureRegisteredModel: (name, more) =>
-      atomic((tx) => ensureRegisteredModel(tx, name, more)),
-    createModelVersion: (name, more) =>
-      atomic((tx) => createModelVersion(tx, name, more)),
-    listModelVersions: (name) => listModelVersions(tables, name),
-    findModelVersion: (name, version) =>
-      findModelVersion(tables, name, version),
-    setModelVersionTags: (name, more) =>
-      atomic((tx) => setModelVersionTags(tx, name, more)),
-    promote: (name, promotion) => atomic((tx) => promote(tx, name, promotion)),
-    setAlias: (name, more) => atomic((tx) => setAlias(tx, name, more)),
-    setStage: (name, more) => atomic((tx) => setStage(tx, name, more)),
-  };
+    ...callsOn(database),
+    createExperiment: (...args) => atomic((tx) => tx.createExperiment(...args)),
+    createRun: (...args) => atomic((tx) => tx.createRun(...args)),
+    logBatch: (...args) => atomic((tx) => tx.logBatch(...args)),
+    logInputs: (...args) => atomic((tx) => tx.logInputs(...args)),
+    finishRun: (...args) => atomic((tx) => tx.finishRun(...args)),
+    createLoggedModel: (...args) =>
+      atomic((tx) => tx.createLoggedModel(...args)),
+    finalizeLoggedModel: (...args) =>
+      atomic((tx) => tx.finalizeLoggedModel(...args)),
+    ensureRegisteredModel: (...args) =>
+      atomic((tx) => tx.ensureRegisteredModel(...args)),
+    createModelVersion: (...args) =>
+      atomic((tx) => tx.createModelVersion(...args)),
+    setModelVersionTags: (...args) =>
+      atomic((tx) => tx.setModelVersionTags(...args)),
+    promote: (...args) => atomic((tx) => tx.promote(...args)),
+    setAlias: (...args) => atomic((tx) => tx.setAlias(...args)),
+    setStage: (...args) => atomic((tx) => tx.setStage(...args)),
+  }, log);
 }

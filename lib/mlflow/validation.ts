@@ -70,6 +70,13 @@ export function checkExperimentName(name: string): void {
   checkLength(name, { limit: 500, start });
 }
 
+/** Returns the error for the name of a new experiment that is taken. */
+export function takenExperiment(name: string): InputError {
+  return new InputError(
+    `Cannot create the experiment "${name}": the name is taken, perhaps by a deleted experiment; restore it or choose another name`,
+  );
+}
+
 /**
  * Validates a registered model's name: not blank, without `/` and `:`, and not a
  * path that normalizes to another one.

@@ -1,6 +1,6 @@
 /** Opens a candidate's model file of any format: its features, its output, and a function that scores rows. */
 import { InputError, messageOf, UsageError } from "../base/errors.ts";
-import type { RecordedOutput } from "../mlflow/model-folder/recorded-output.ts";
+import type { RecordedOutput } from "../mlflow/model-folder/signature.ts";
 import {
   evaluate,
   feedsFrames,

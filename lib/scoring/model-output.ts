@@ -6,7 +6,7 @@
 import { type Names, usualNames } from "../config/names.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { OutputFacts } from "../model/mod.ts";
-import type { RecordedOutput } from "../mlflow/model-folder/recorded-output.ts";
+import type { RecordedOutput } from "../mlflow/model-folder/signature.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
 /** The settings in `variants.yaml` that describe a model's output. */

@@ -91,7 +91,6 @@ const pure: readonly string[] = [
   "lib/cli/github-matrix.ts",
   "lib/mlflow/json.ts",
   "lib/mlflow/validation.ts",
-  "lib/mlflow/model-folder/recorded-output.ts",
   "lib/mlflow/model-folder/signature.ts",
   "lib/mlflow/store.ts",
   "lib/mlflow/values.ts",

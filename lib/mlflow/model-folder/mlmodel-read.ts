@@ -6,27 +6,16 @@
 import { InputError } from "../../base/errors.ts";
 import { parseYaml } from "../../base/yaml.ts";
 import * as v from "../../base/schema.ts";
-import type { Library } from "../../model/mod.ts";
 import { parseSchema, type Schema, type Signature } from "./signature.ts";
-
-/** A native model file. */
-export interface NativeFile {
-  /** MLflow's flavor, which has the library's name. */
-  readonly flavor: Library;
-  /** Path in the model's folder. */
-  readonly file: string;
-}
 
 /** The part of an `MLmodel` file that scoring needs. */
 export interface ModelFile {
-  readonly native: NativeFile | undefined;
-  /** Path of the ONNX file in the model's folder. */
+  /** Path of the native model file in the model's folder. */
+  readonly nativeFile: string | undefined;
+  /** Path of the ONNX file there. */
   readonly onnxFile: string | undefined;
   readonly signature: Signature;
   readonly metadata: Readonly<Record<string, unknown>>;
-  readonly runId: string | undefined;
-  readonly modelId: string | undefined;
-  readonly mlflowVersion: string | undefined;
 }
 
 const mlmodel = v.object({
@@ -35,10 +24,6 @@ const mlmodel = v.object({
   signature: v.nullish(
     v.object({ inputs: v.nullish(v.string()), outputs: v.nullish(v.string()) }),
   ),
-  // Scoring does not depend on these.
-  run_id: v.fallback(v.optional(v.string()), undefined),
-  model_id: v.fallback(v.optional(v.string()), undefined),
-  mlflow_version: v.fallback(v.optional(v.string()), undefined),
 });
 
 /** Flavors by name; only those that are scored are checked. */
@@ -60,12 +45,10 @@ const defaultClasses = {
  * Parses the parts of an `MLmodel` file that scoring needs.
  *
  * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
+ * import { strictEqual } from "node:assert/strict";
  *
  * const text = "flavors: {xgboost: {data: model.ubj, model_class: xgboost.core.Booster}}";
- * deepStrictEqual(parseMLmodel(text, { file: "MLmodel" }).native, {
- *   flavor: "xgboost", file: "model.ubj",
- * });
+ * strictEqual(parseMLmodel(text, { file: "MLmodel" }).nativeFile, "model.ubj");
  * ```
  *
  * @param options `file`: the file's name, for errors.
@@ -89,16 +72,13 @@ export function parseMLmodel(
   }
   checkFlavors(flavors, file);
   return {
-    native: findNative(flavors, file),
+    nativeFile: findNative(flavors, file),
     onnxFile: findFlavor(flavors, { name: "onnx", file })?.data,
     signature: {
       inputs: toSchema(signature?.inputs),
       outputs: toSchema(signature?.outputs),
     },
     metadata,
-    runId: model.run_id,
-    modelId: model.model_id,
-    mlflowVersion: model.mlflow_version,
   };
 }
 
@@ -120,7 +100,7 @@ function checkFlavors(flavors: Flavors, file: string): void {
   );
 }
 
-function findNative(flavors: Flavors, file: string): NativeFile | undefined {
+function findNative(flavors: Flavors, file: string): string | undefined {
   for (const flavor of ["xgboost", "lightgbm"] as const) {
     const found = findFlavor(flavors, { name: flavor, file });
     if (!found) continue;
@@ -130,7 +110,7 @@ function findNative(flavors: Flavors, file: string): NativeFile | undefined {
         `Cannot score ${file}: its ${flavor} model has the class ${modelClass}, which is not one of ${flavor}'s own classes`,
       );
     }
-    return { flavor, file: found.data };
+    return found.data;
   }
   return undefined;
 }

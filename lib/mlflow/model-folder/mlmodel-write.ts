@@ -8,12 +8,6 @@ import type { Library } from "../../model/mod.ts";
 import { toPythonJson } from "../json.ts";
 import { type Signature, toSchemaJson } from "./signature.ts";
 
-export {
-  type ModelFile,
-  type NativeFile,
-  parseMLmodel,
-} from "./mlmodel-read.ts";
-
 /** A model's native file, which `mlflow.pyfunc` loads. */
 export interface NativeModel {
   /** MLflow's flavor, which has the library's name. */

@@ -16,7 +16,7 @@ import {
 import { parseRecorded, type RecordedRecipe } from "../../rows/recipe.ts";
 import { type ModelFile, parseMLmodel } from "./mlmodel-read.ts";
 import { mlmodelFile } from "./mlmodel-write.ts";
-import { type RecordedOutput, recordedOutput } from "./recorded-output.ts";
+import { type RecordedOutput, recordedOutput } from "./signature.ts";
 
 /** Names of the files that we add to MLflow's in the folder. */
 export const ownFiles = {
@@ -82,18 +82,10 @@ export async function readModelFolder(
   options: FolderOptions,
 ): Promise<LoadedFolder> {
   const { mlmodelSha256, cache } = options;
-  const text = new TextDecoder().decode(
-    await readVerified(store, {
-      path: mlmodelFile,
-      digest: mlmodelSha256,
-      cache,
-    }),
-  );
-  const file = parseMLmodel(text, { file: uriOf(store, mlmodelFile) });
-  const own = ownMetadata(file.metadata);
+  const { file, own } = await readMLmodel(store, options);
   const read = (path: string) =>
     readVerified(store, { path, digest: own?.sha256[path], cache });
-  const nativePath = file.native?.file ?? own?.native;
+  const nativePath = file.nativeFile ?? own?.native;
   const names = own && await read(ownFiles.featureNames);
   const expected = own && await read(ownFiles.expectedScores);
   return {
@@ -109,10 +101,7 @@ export async function readModelFolder(
     }),
     recipe: own?.recipe,
     output: own?.output,
-    reference: await readReference(store, {
-      digest: own?.sha256[ownFiles.referenceProfile],
-      cache,
-    }),
+    reference: await readReference(store, own, cache),
     verified: own !== undefined && mlmodelSha256 !== undefined,
   };
 }
@@ -131,27 +120,34 @@ export interface RecordedRows {
  */
 export async function readRecordedRows(
   store: ArtifactStore,
-  { mlmodelSha256: digest, cache }: FolderOptions,
+  options: FolderOptions,
 ): Promise<RecordedRows> {
-  const bytes = await readVerified(store, { path: mlmodelFile, digest, cache });
-  const text = new TextDecoder().decode(bytes);
-  const file = parseMLmodel(text, { file: uriOf(store, mlmodelFile) });
-  const own = ownMetadata(file.metadata);
+  const { own } = await readMLmodel(store, options);
   return {
     recipe: own?.recipe,
-    reference: await readReference(store, {
-      digest: own?.sha256[ownFiles.referenceProfile],
-      cache,
-    }),
+    reference: await readReference(store, own, options.cache),
   };
+}
+
+async function readMLmodel(
+  store: ArtifactStore,
+  { mlmodelSha256: digest, cache }: FolderOptions,
+): Promise<{ file: ModelFile; own: OwnMetadata }> {
+  const bytes = await readVerified(store, { path: mlmodelFile, digest, cache });
+  const file = parseMLmodel(new TextDecoder().decode(bytes), {
+    file: uriOf(store, mlmodelFile),
+  });
+  return { file, own: ownMetadata(file.metadata) };
 }
 
 async function readReference(
   store: ArtifactStore,
-  { digest, cache }: { digest: string | undefined; cache: FileCache },
+  own: OwnMetadata,
+  cache: FileCache,
 ): Promise<LoadedFolder["reference"]> {
-  if (digest === undefined) return undefined;
   const path = ownFiles.referenceProfile;
+  const digest = own?.sha256[path];
+  if (digest === undefined) return undefined;
   const bytes = await readVerified(store, { path, digest, cache });
   return {
     profile: parseReferenceProfile(bytes, { file: uriOf(store, path) }),
@@ -159,30 +155,21 @@ async function readReference(
   };
 }
 
-interface OwnMetadata {
-  /** Undefined for an ONNX model. */
-  readonly native: string | undefined;
-  readonly output: RecordedOutput | undefined;
-  readonly recipe: RecordedRecipe | undefined;
-  readonly sha256: Readonly<Record<string, string>>;
-}
-
 const ownEntry = v.object({
+  // Absent for an ONNX model.
   native: v.exactOptional(v.string()),
   output: v.exactOptional(recordedOutput),
   sha256: v.record(v.string()),
   recipe: v.optional(v.unknown()),
 });
 
+type OwnMetadata = ReturnType<typeof ownMetadata>;
+
 /** Returns our own entry in MLmodel's metadata; undefined for a model logged by Python. */
-function ownMetadata(
-  metadata: Readonly<Record<string, unknown>>,
-): OwnMetadata | undefined {
+function ownMetadata(metadata: Readonly<Record<string, unknown>>) {
   const own = v.match(ownEntry, metadata[metadataKey]);
   return own && {
-    native: own.native,
-    output: own.output,
-    sha256: own.sha256,
+    ...own,
     recipe: own.recipe === undefined ? undefined : parseRecorded(own.recipe),
   };
 }

@@ -49,6 +49,16 @@ export const scoreOutput: Schema = [
   { kind: "column", name: undefined, type: "float", required: true },
 ];
 
+/** How the output of an ONNX model is read, as recorded in MLmodel's metadata. */
+export const recordedOutput = v.object({
+  kind: v.picklist(["probability", "score"]),
+  positive_class: v.exactOptional(v.string()),
+  classes: v.exactOptional(v.array(v.string())),
+});
+
+/** The kind of the predictions, the class whose probability is used, and the classes that the graph names. */
+export type RecordedOutput = v.InferOutput<typeof recordedOutput>;
+
 /** What determines the type of a column. */
 export interface ColumnFacts {
   readonly name: string;

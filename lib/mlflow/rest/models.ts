@@ -1,13 +1,6 @@
 /** Creates and reads logged models on an MLflow server. */
-import { InputError } from "../../base/errors.ts";
 import * as v from "../../base/schema.ts";
-import { checkLoggedModelName } from "../validation.ts";
-import type {
-  LoggedModel,
-  LoggedModelRecord,
-  NewLoggedModel,
-  Run,
-} from "../store.ts";
+import type { LoggedModelRecord, MlflowStore } from "../store.ts";
 import {
   keyValues,
   optionalText,
@@ -43,61 +36,40 @@ const loggedModel = v.pipe(
   })),
 );
 
-/** Creates a PENDING logged model, linked to its run as an output. @throws {InputError} If the server has no logged models, or the name is invalid. */
-export async function createLoggedModel(
+/** Returns the store's calls on logged models. */
+export function loggedModelsOn(
   rest: Rest,
-  run: Run,
-  options: NewLoggedModel,
-): Promise<LoggedModel> {
-  requireLoggedModels(rest);
-  checkLoggedModelName(options.name);
-  const answer = await rest.http.json("POST", "/mlflow/logged-models", {
-    experiment_id: run.experimentId,
-    name: options.name,
-    source_run_id: run.runId,
-    params: toKeyValues(options.params),
-    tags: toKeyValues(options.tags),
-  });
-  const { modelId, artifactLocation } = toAnswer(rest, loggedModel, answer);
-  await rest.http.json("POST", "/mlflow/runs/outputs", {
-    run_id: run.runId,
-    models: [{ model_id: modelId, step: 0 }],
-  });
-  return { modelId, artifactLocation };
-}
-
-/** Sets the final status of a logged model. */
-export async function finalizeLoggedModel(
-  rest: Rest,
-  modelId: string,
-  status: "READY" | "UPLOAD_FAILED",
-): Promise<void> {
-  requireLoggedModels(rest);
-  await rest.http.json("PATCH", `/mlflow/logged-models/${modelId}`, {
-    model_id: modelId,
-    status: `LOGGED_MODEL_${status}`,
-  });
-}
-
-/** Returns the logged model with that id; undefined if it does not exist, or the server has no logged models. */
-export async function findLoggedModel(
-  rest: Rest,
-  modelId: string,
-): Promise<LoggedModelRecord | undefined> {
-  if (!rest.hasLoggedModels) return undefined;
-  const answer = await unlessMissing(
-    rest.http.json(
-      "GET",
-      `/mlflow/logged-models/${encodeURIComponent(modelId)}`,
-    ),
-  );
-  return answer && toAnswer(rest, loggedModel, answer);
-}
-
-/** Checks that the server has logged models. @throws {InputError} On MLflow 2.x. */
-export function requireLoggedModels(rest: Rest): void {
-  if (rest.hasLoggedModels) return;
-  throw new InputError(
-    `Cannot use logged models: the server at ${rest.http.baseUrl} is MLflow 2.x, where a model is a folder of its run`,
-  );
+): Pick<
+  MlflowStore,
+  "createLoggedModel" | "finalizeLoggedModel" | "findLoggedModel"
+> {
+  const { http } = rest;
+  return {
+    async createLoggedModel(run, options) {
+      const answer = await http.json("POST", "/mlflow/logged-models", {
+        experiment_id: run.experimentId,
+        name: options.name,
+        source_run_id: run.runId,
+        params: toKeyValues(options.params),
+        tags: toKeyValues(options.tags),
+      });
+      const { modelId, artifactLocation } = toAnswer(rest, loggedModel, answer);
+      await http.json("POST", "/mlflow/runs/outputs", {
+        run_id: run.runId,
+        models: [{ model_id: modelId, step: 0 }],
+      });
+      return { modelId, artifactLocation };
+    },
+    async finalizeLoggedModel(modelId, status) {
+      await http.json("PATCH", `/mlflow/logged-models/${modelId}`, {
+        model_id: modelId,
+        status: `LOGGED_MODEL_${status}`,
+      });
+    },
+    async findLoggedModel(modelId) {
+      const path = `/mlflow/logged-models/${encodeURIComponent(modelId)}`;
+      const answer = await unlessMissing(http.json("GET", path));
+      return answer && toAnswer(rest, loggedModel, answer);
+    },
+  };
 }

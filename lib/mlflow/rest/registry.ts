@@ -3,25 +3,8 @@ import { InputError } from "../../base/errors.ts";
 import { ApiError } from "../http.ts";
 import { missingVersion, planPromotion } from "../promotion.ts";
 import { retryRaces } from "../races.ts";
-import {
-  checkAlias,
-  checkModelName,
-  isActiveStage,
-  toModelId,
-} from "../validation.ts";
-import type {
-  ModelVersion,
-  NewModelVersion,
-  NewRegisteredModel,
-  Promotion,
-  PromotionResult,
-  RegisteredModel,
-  Stage,
-  VersionAlias,
-  VersionStage,
-  VersionTags,
-} from "../store.ts";
-import { checkRegistryTag } from "../values.ts";
+import { isActiveStage, toModelId } from "../validation.ts";
+import type { MlflowStore, Stage, VersionStage } from "../store.ts";
 import { type Rest, toAnswer, toKeyValues } from "./server.ts";
 import {
   readRegisteredModel,
@@ -31,102 +14,116 @@ import {
   withArtifactUri,
 } from "./versions.ts";
 
-/** Returns the registered model, creating it with these tags and description if it does not exist. */
-export async function ensureRegisteredModel(
-  rest: Rest,
-  name: string,
-  options: NewRegisteredModel,
-): Promise<RegisteredModel> {
-  checkModelName(name);
-  const { tags, description } = options;
-  for (const [key, value] of Object.entries(tags)) checkRegistryTag(key, value);
-  await rest.http.json("POST", "/mlflow/registered-models/create", {
-    name,
-    tags: toKeyValues(tags),
-    description,
-  }).catch((error) => {
-    const isThere = error instanceof ApiError &&
-      error.code === "RESOURCE_ALREADY_EXISTS";
-    if (!isThere) throw error;
-  });
-  const model = await readRegisteredModel(rest, name);
-  if (model) return model;
-  throw missingModel(rest, name);
-}
+type Calls = Pick<
+  MlflowStore,
+  | "ensureRegisteredModel"
+  | "createModelVersion"
+  | "setModelVersionTags"
+  | "setAlias"
+  | "setStage"
+  | "promote"
+>;
 
-/** Creates a version, numbered by the server. @throws {InputError} If the registered model does not exist, or the server refuses the source. */
-export async function createModelVersion(
+/** Returns the store's calls that write to the registry. */
+export function registryOn(
   rest: Rest,
-  name: string,
-  options: NewModelVersion,
-): Promise<ModelVersion> {
-  checkModelName(name);
-  const { source, runId, tags, description } = options;
-  for (const [key, value] of Object.entries(tags)) checkRegistryTag(key, value);
-  const modelId = options.modelId ?? toModelId(source);
-  const answer = await retryRaces(() =>
-    rest.http.json("POST", "/mlflow/model-versions/create", {
-      name,
-      source,
-      run_id: runId,
-      tags: toKeyValues(tags),
-      description,
-      ...modelId === undefined ? {} : { model_id: modelId },
-    })
-  );
-  const { model_version: created } = toAnswer(rest, versionAnswer, answer);
-  return await withArtifactUri(rest, created);
-}
-
-/** Sets tags of a version, replacing those with the same keys. */
-export async function setModelVersionTags(
-  rest: Rest,
-  name: string,
-  options: VersionTags,
-): Promise<void> {
-  const { version, tags } = options;
-  for (const [key, value] of Object.entries(tags)) checkRegistryTag(key, value);
-  for (const [key, value] of Object.entries(tags)) {
-    await rest.http.json("POST", "/mlflow/model-versions/set-tag", {
-      name,
-      version: String(version),
-      key,
-      value,
-    });
-  }
-}
-
-/** Points an alias at a version. */
-export async function setAlias(
-  rest: Rest,
-  name: string,
-  options: VersionAlias,
-): Promise<void> {
-  const { alias, version } = options;
-  checkAlias(alias);
-  await rest.http.json("POST", "/mlflow/registered-models/alias", {
-    name,
-    alias,
-    version: String(version),
-  });
-}
-
-/**
- * Moves a version into a stage; for Staging and Production, other versions in that
- * stage become Archived. They are archived one by one because a 3.17.2 server on
- * psycopg 3 fails when asked to archive them itself (it compares the version
- * number with a string).
- */
-export async function setStage(
-  rest: Rest,
-  name: string,
-  options: VersionStage,
-): Promise<void> {
-  const { stage, version } = options;
-  await moveToStage(rest, name, options);
-  if (!isActiveStage(stage)) return;
-  const others = await versionsIn(rest, name, stage);
-  await archive(rest, name, others.filter((other) => other !== version));
+): Calls {
+  const { http } = rest;
+  const calls: Calls = {
+    async ensureRegisteredModel(name, { tags, description }) {
+      await http.json("POST", "/mlflow/registered-models/create", {
+        name,
+        tags: toKeyValues(tags),
+        description,
+      }).catch((error) => {
+        const isThere = error instanceof ApiError &&
+          error.code === "RESOURCE_ALREADY_EXISTS";
+        if (!isThere) throw error;
+      });
+      const model = await readRegisteredModel(rest, name);
+      if (model) return model;
+      throw missingModel(rest, name);
+    },
+    async createModelVersion(name, options) {
+      const { source, runId, tags, description } = options;
+      const modelId = options.modelId ?? toModelId(source);
+      const answer = await retryRaces(() =>
+        http.json("POST", "/mlflow/model-versions/create", {
+          name,
+          source,
+          run_id: runId,
+          tags: toKeyValues(tags),
+          description,
+          ...modelId === undefined ? {} : { model_id: modelId },
+        })
+      );
+      const { model_version: created } = toAnswer(rest, versionAnswer, answer);
+      return await withArtifactUri(rest, created);
+    },
+    async setModelVersionTags(name, { version, tags }) {
+      for (const [key, value] of Object.entries(tags)) {
+        await http.json("POST", "/mlflow/model-versions/set-tag", {
+          name,
+          version: String(version),
+          key,
+          value,
+        });
+      }
+    },
+    async setAlias(name, { alias, version }) {
+      await http.json("POST", "/mlflow/registered-models/alias", {
+        name,
+        alias,
+        version: String(version),
+      });
+    },
+    /**
+     * Moves a version into a stage; for Staging and Production, other versions in that
+     * stage become Archived. They are archived one by one because a 3.17.2 server on
+     * psycopg 3 fails when asked to archive them itself (it compares the version
+     * number with a string).
+     */
+    async setStage(name, { stage, version }) {
+      await moveToStage(rest, name, { stage, version });
+      if (!isActiveStage(stage)) return;
+      const others = await versionsIn(rest, name, stage);
+      await archive(rest, name, others.filter((other) => other !== version));
+    },
+    /**
+     * Changes alias and stage. A server has no transactions, so the tag is written
+     * first and no change goes unrecorded. Each step is idempotent: after a failure,
+     * the same call completes the remaining steps.
+     */
+    async promote(name, promotion) {
+      const { version, alias, stage } = promotion;
+      const model = await readRegisteredModel(rest, name);
+      if (!model) throw missingModel(rest, name);
+      const target = await readVersion(rest, name, version);
+      if (!target) {
+        const versions = await searchVersions(rest, name);
+        throw missingVersion(name, { version, versions });
+      }
+      const plan = planPromotion(promotion, {
+        target,
+        from: alias === undefined ? undefined : model.aliases[alias],
+        inStage: stage === undefined ? [] : await versionsIn(rest, name, stage),
+      });
+      const { from, archived, changed } = plan;
+      if (changed) {
+        const tags = { [plan.tag.key]: plan.tag.value };
+        await calls.setModelVersionTags(name, { version, tags });
+      }
+      if (stage && plan.movesStage) {
+        await moveToStage(rest, name, { stage, version });
+        await archive(rest, name, archived);
+      }
+      if (alias && plan.movesAlias) {
+        await calls.setAlias(name, { alias, version });
+      }
+      return { from, archived, changed };
+    },
+  };
+  return calls;
 }
 
 async function versionsIn(
@@ -160,43 +157,6 @@ async function moveToStage(
     stage: options.stage,
     archive_existing_versions: false,
   });
-}
-
-/**
- * Changes alias and stage. A server has no transactions, so the tag is written
- * first and no change goes unrecorded. Each step is idempotent: after a failure,
- * the same call completes the remaining steps.
- */
-export async function promote(
-  rest: Rest,
-  name: string,
-  promotion: Promotion,
-): Promise<PromotionResult> {
-  const { version, alias, stage } = promotion;
-  checkModelName(name);
-  const model = await readRegisteredModel(rest, name);
-  if (!model) throw missingModel(rest, name);
-  const target = await readVersion(rest, name, version);
-  if (!target) {
-    const versions = await searchVersions(rest, name);
-    throw missingVersion(name, { version, versions });
-  }
-  const plan = planPromotion(promotion, {
-    target,
-    from: alias === undefined ? undefined : model.aliases[alias],
-    inStage: stage === undefined ? [] : await versionsIn(rest, name, stage),
-  });
-  const { from, archived, changed } = plan;
-  if (changed) {
-    const tags = { [plan.tag.key]: plan.tag.value };
-    await setModelVersionTags(rest, name, { version, tags });
-  }
-  if (stage && plan.movesStage) {
-    await moveToStage(rest, name, { stage, version });
-    await archive(rest, name, archived);
-  }
-  if (alias && plan.movesAlias) await setAlias(rest, name, { alias, version });
-  return { from, archived, changed };
 }
 
 function missingModel(rest: Rest, name: string): InputError {

@@ -1,5 +1,4 @@
 /** The REST API of one MLflow server, and conversions that its calls share. */
-import type { Log } from "../../base/log.ts";
 import * as v from "../../base/schema.ts";
 import { ApiError, type MlflowHttp } from "../http.ts";
 
@@ -7,8 +6,6 @@ import { ApiError, type MlflowHttp } from "../http.ts";
 export interface Rest {
   readonly http: MlflowHttp;
   readonly hasLoggedModels: boolean;
-  /** Called for each value that was truncated. */
-  readonly log: Pick<Log, "warn">;
 }
 
 /** Returns the result of the call, or undefined if the server answers that the resource does not exist. */

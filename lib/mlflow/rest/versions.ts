@@ -3,7 +3,12 @@ import { InputError } from "../../base/errors.ts";
 import { ForbiddenError } from "../http.ts";
 import * as v from "../../base/schema.ts";
 import { appendToUri, parseStage, toModelId } from "../validation.ts";
-import type { ModelVersion, RegisteredModel, VersionKey } from "../store.ts";
+import type {
+  MlflowStore,
+  ModelVersion,
+  RegisteredModel,
+  VersionKey,
+} from "../store.ts";
 import {
   keyValues,
   optionalText,
@@ -65,21 +70,44 @@ const versionsAnswer = v.object({
 });
 const uriAnswer = v.object({ artifact_uri: optionalText });
 
-/**
- * Returns the registered model with its tags and aliases; undefined if it does not
- * exist or the login may not read it. A server with permissions enabled refuses
- * both in the same way; only creating the model distinguishes them.
- */
-export async function findRegisteredModel(
+/** Returns the store's calls that read the registry. */
+export function versionsOn(
   rest: Rest,
-  name: string,
-): Promise<RegisteredModel | undefined> {
-  try {
-    return await readRegisteredModel(rest, name);
-  } catch (error) {
-    if (error instanceof ForbiddenError) return undefined;
-    throw error;
-  }
+): Pick<
+  MlflowStore,
+  "findRegisteredModel" | "listModelVersions" | "findModelVersion"
+> {
+  return {
+    /**
+     * Returns the registered model with its tags and aliases; undefined if it does not
+     * exist or the login may not read it. A server with permissions enabled refuses
+     * both in the same way; only creating the model distinguishes them.
+     */
+    async findRegisteredModel(name) {
+      try {
+        return await readRegisteredModel(rest, name);
+      } catch (error) {
+        if (error instanceof ForbiddenError) return undefined;
+        throw error;
+      }
+    },
+    async listModelVersions(name) {
+      const model = await readRegisteredModel(rest, name);
+      if (!model) return [];
+      const versions = await searchVersions(rest, name);
+      return await Promise.all(
+        versions.map((version) =>
+          withArtifactUri(rest, withAliases(version, model))
+        ),
+      );
+    },
+    async findModelVersion(name, key) {
+      const version = await findNumber(rest, name, key);
+      if (version === undefined) return undefined;
+      const found = await readVersion(rest, name, version);
+      return found && await withArtifactUri(rest, found);
+    },
+  };
 }
 
 /** Like {@linkcode findRegisteredModel}. @throws {ForbiddenError} If the login may not read it. */
@@ -105,33 +133,6 @@ async function getRegisteredModel(
     rest.http.json("GET", "/mlflow/registered-models/get", { name }),
   );
   return answer && toAnswer(rest, modelAnswer, answer).registered_model;
-}
-
-/** Returns all versions that are not deleted, newest first; none if the model does not exist. */
-export async function listModelVersions(
-  rest: Rest,
-  name: string,
-): Promise<ModelVersion[]> {
-  const model = await readRegisteredModel(rest, name);
-  if (!model) return [];
-  const versions = await searchVersions(rest, name);
-  return await Promise.all(
-    versions.map((version) =>
-      withArtifactUri(rest, withAliases(version, model))
-    ),
-  );
-}
-
-/** Returns the selected version; undefined if it does not exist or is deleted. The calls are as many for any number of versions. */
-export async function findModelVersion(
-  rest: Rest,
-  name: string,
-  key: VersionKey,
-): Promise<ModelVersion | undefined> {
-  const version = await findNumber(rest, name, key);
-  if (version === undefined) return undefined;
-  const found = await readVersion(rest, name, version);
-  return found && await withArtifactUri(rest, found);
 }
 
 /** Returns the number of the selected version; undefined if there is none. A registered model names its aliases and the newest version of each stage. */

@@ -1,27 +1,61 @@
 /** Reads and creates experiments: MLflow's `experiments` and `experiment_tags`. */
 import { resolve } from "node:path";
-import { DatabaseError } from "../../database/database.ts";
 import { InputError } from "../../base/errors.ts";
 import { checkWidths, insertRows, inWorkspace, type Tables } from "./rows.ts";
-import { appendToUri, checkExperimentName } from "../validation.ts";
-import { checkExperimentTag } from "../values.ts";
-import type { Experiment, NewExperiment } from "../store.ts";
+import { appendToUri, takenExperiment } from "../validation.ts";
+import type { Experiment, MlflowStore } from "../store.ts";
 
 const columns = `experiment_id::text as "experimentId", name,
   artifact_location as "artifactLocation", lifecycle_stage as "lifecycleStage"`;
 
-/** Returns the experiment of that name, deleted or not; undefined if there is none. */
-export async function findExperiment(
+type Calls = Pick<MlflowStore, "findExperiment" | "createExperiment">;
+
+/** Returns the store's calls on experiments. */
+export function experimentsIn(
   tables: Tables,
-  name: string,
-): Promise<Experiment | undefined> {
-  const [experiment] = await tables.db.query<Experiment>(
-    `select ${columns} from experiments where name = $1 and ${
-      inWorkspace(tables)
-    }`,
-    [name],
-  );
-  return experiment;
+): Calls {
+  const calls: Calls = {
+    async findExperiment(name) {
+      const [experiment] = await tables.db.query<Experiment>(
+        `select ${columns} from experiments where name = $1 and ${
+          inWorkspace(tables)
+        }`,
+        [name],
+      );
+      return experiment;
+    },
+    async createExperiment(name, options) {
+      const artifactLocation = absoluteLocation(options.artifactLocation);
+      // MLflow itself fails only at the first run of which the URI is too long.
+      const uri = appendToUri(artifactLocation, "0".repeat(32), "artifacts");
+      checkWidths(tables.schema, { table: "runs", row: { artifact_uri: uri } });
+      const now = Date.now();
+      const created = await insertRows(tables, "experiments", {
+        rows: [{
+          name,
+          artifact_location: artifactLocation,
+          lifecycle_stage: "active",
+          creation_time: now,
+          last_update_time: now,
+        }],
+        key: ["name"],
+      });
+      if (created === 0) throw takenExperiment(name);
+      const experiment = await calls.findExperiment(name);
+      if (!experiment) {
+        throw new InputError(`Cannot find the experiment "${name}"`);
+      }
+      await insertRows(tables, "experiment_tags", {
+        rows: Object.entries(options.tags ?? {}).map(([key, value]) => ({
+          key,
+          value,
+          experiment_id: Number(experiment.experimentId),
+        })),
+      });
+      return experiment;
+    },
+  };
+  return calls;
 }
 
 /** Returns the experiment for a new run or model. @throws {InputError} If it does not exist or is deleted. */
@@ -45,64 +79,6 @@ export async function getActiveExperiment(
   );
 }
 
-/**
- * Creates an experiment. A relative folder becomes absolute, as in MLflow.
- *
- * @throws {InputError} If the name is taken (a deleted experiment keeps its
- * name), or name, location or tags are invalid.
- */
-export async function createExperiment(
-  tables: Tables,
-  name: string,
-  options: NewExperiment,
-): Promise<Experiment> {
-  checkExperimentName(name);
-  const tags = Object.entries(options.tags ?? {});
-  for (const [key, value] of tags) checkExperimentTag(key, value);
-  if (options.artifactLocation === undefined) {
-    throw new TypeError(
-      "an experiment in MLflow's own tables needs a location",
-    );
-  }
-  const artifactLocation = absoluteLocation(options.artifactLocation);
-  checkRunLocation(tables, artifactLocation);
-  const row = {
-    name,
-    artifact_location: artifactLocation,
-    lifecycle_stage: "active",
-    creation_time: Date.now(),
-    last_update_time: Date.now(),
-  };
-  await insertExperiment(tables, row);
-  const experiment = await findExperiment(tables, name);
-  if (!experiment) throw new InputError(`Cannot find the experiment "${name}"`);
-  await insertRows(tables, "experiment_tags", {
-    rows: tags.map(([key, value]) => ({
-      key,
-      value,
-      experiment_id: Number(experiment.experimentId),
-    })),
-  });
-  return experiment;
-}
-
-async function insertExperiment(
-  tables: Tables,
-  row: { name: string } & Record<string, string | number>,
-): Promise<void> {
-  try {
-    await insertRows(tables, "experiments", { rows: [row] });
-  } catch (error) {
-    if (!(error instanceof DatabaseError) || error.code !== "23505") {
-      throw error;
-    }
-    throw new InputError(
-      `Cannot create the experiment "${row.name}": the name is taken, perhaps by a deleted experiment; restore it or choose another name`,
-      { cause: error },
-    );
-  }
-}
-
 function absoluteLocation(location: string | undefined): string {
   if (location === undefined || location === "") {
     throw new InputError(
@@ -117,13 +93,4 @@ function absoluteLocation(location: string | undefined): string {
   return /^[A-Za-z][A-Za-z0-9+.-]*:/.test(location)
     ? location
     : resolve(location);
-}
-
-/** Refuses a location that is too long for a run's artifact URI: MLflow itself fails only at the first run. */
-function checkRunLocation(tables: Tables, location: string): void {
-  const example = appendToUri(location, "0".repeat(32), "artifacts");
-  checkWidths(tables.schema, {
-    table: "runs",
-    row: { artifact_uri: example },
-  });
 }

@@ -1,44 +1,62 @@
-/** Logs the datasets of a run: MLflow's `datasets`, `inputs` and `input_tags`. */
+/** Links runs to their datasets and models: MLflow's `datasets`, `inputs` and `input_tags`. */
 import { InputError } from "../../base/errors.ts";
-import type { DatasetInput, RunInputs } from "../store.ts";
-import { checkDataset } from "../values.ts";
-import { requireLoggedModels } from "./models.ts";
-import { linkKey, toLink } from "./links.ts";
-import { insertRows, newId, type Tables } from "./rows.ts";
+import type { DatasetInput, MlflowStore } from "../store.ts";
+import { insertRows, newId, type TableRow, type Tables } from "./rows.ts";
 import { getActiveRun } from "./runs.ts";
 
-/** Records datasets and logged models as inputs of a run; existing inputs are left unchanged. @throws {InputError} If the run does not exist or is deleted, or a dataset is invalid. */
-export async function logInputs(
+/** The primary key of `inputs`. */
+const linkKey = [
+  "source_type",
+  "source_id",
+  "destination_type",
+  "destination_id",
+];
+
+/** Returns a row of `inputs` with a new id. */
+export function toLink(
+  source: readonly [type: string, id: string],
+  destination: readonly [type: string, id: string],
+): TableRow & { input_uuid: string } {
+  return {
+    input_uuid: newId(),
+    source_type: source[0],
+    source_id: source[1],
+    destination_type: destination[0],
+    destination_id: destination[1],
+  };
+}
+
+/** Returns the store's call on inputs of runs. */
+export function inputsIn(
   tables: Tables,
-  runId: string,
-  inputs: RunInputs,
-): Promise<void> {
-  const { datasets = [], modelIds = [] } = inputs;
-  if (modelIds.length > 0) requireLoggedModels(tables);
-  for (const dataset of datasets) checkDataset(dataset);
-  const { experimentId } = await getActiveRun(tables, runId);
-  for (const dataset of datasets) {
-    const datasetId = await ensureDataset(tables, experimentId, dataset);
-    const link = toLink(["DATASET", datasetId], ["RUN", runId]);
-    const isNew = await insertRows(tables, "inputs", {
-      rows: [link],
-      key: linkKey,
-    });
-    if (isNew === 0) continue;
-    await insertRows(tables, "input_tags", {
-      rows: [{
-        input_uuid: link.input_uuid,
-        name: "mlflow.data.context",
-        value: dataset.context,
-      }],
-    });
-  }
-  await insertRows(tables, "inputs", {
-    rows: [...new Set(modelIds)].map((modelId) =>
-      toLink(["RUN_INPUT", runId], ["MODEL_INPUT", modelId])
-    ),
-    key: linkKey,
-  });
+): Pick<MlflowStore, "logInputs"> {
+  return {
+    async logInputs(runId, { datasets = [], modelIds = [] }) {
+      const { experimentId } = await getActiveRun(tables, runId);
+      for (const dataset of datasets) {
+        const datasetId = await ensureDataset(tables, experimentId, dataset);
+        const link = toLink(["DATASET", datasetId], ["RUN", runId]);
+        const isNew = await insertRows(tables, "inputs", {
+          rows: [link],
+          key: linkKey,
+        });
+        if (isNew === 0) continue;
+        await insertRows(tables, "input_tags", {
+          rows: [{
+            input_uuid: link.input_uuid,
+            name: "mlflow.data.context",
+            value: dataset.context,
+          }],
+        });
+      }
+      await insertRows(tables, "inputs", {
+        rows: [...new Set(modelIds)].map((modelId) =>
+          toLink(["RUN_INPUT", runId], ["MODEL_INPUT", modelId])
+        ),
+        key: linkKey,
+      });
+    },
+  };
 }
 
 async function ensureDataset(

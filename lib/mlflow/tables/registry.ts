@@ -1,62 +1,63 @@
 /** Reads, creates and locks registered models: MLflow's `registered_models` and `registered_model_tags`. */
 import { InputError } from "../../base/errors.ts";
 import { insertRows, inWorkspace, type Tables } from "./rows.ts";
-import { checkModelName } from "../validation.ts";
-import { checkRegistryTag } from "../values.ts";
-import type { NewRegisteredModel, RegisteredModel } from "../store.ts";
+import type { MlflowStore } from "../store.ts";
 
-/** Returns the registered model with its tags and aliases; undefined if it does not exist. */
-export async function findRegisteredModel(
+type Calls = Pick<MlflowStore, "findRegisteredModel" | "ensureRegisteredModel">;
+
+/** Returns the store's calls on registered models. */
+export function registeredModelsIn(
   tables: Tables,
-  name: string,
-): Promise<RegisteredModel | undefined> {
-  const where = `where name = $1 and ${inWorkspace(tables)}`;
-  const models = await tables.db.query(
-    `select 1 from registered_models ${where}`,
-    [name],
-  );
-  if (models.length === 0) return undefined;
-  const tags = await tables.db.query<{ key: string; value: string | null }>(
-    `select key, value from registered_model_tags ${where} order by key`,
-    [name],
-  );
-  const aliases = await readAliases(tables, name);
-  return {
-    name,
-    tags: Object.fromEntries(tags.map(({ key, value }) => [key, value ?? ""])),
-    aliases: Object.fromEntries(
-      aliases.map(({ alias, version }) => [alias, version]),
-    ),
+): Calls {
+  const calls: Calls = {
+    async findRegisteredModel(name) {
+      const where = `where name = $1 and ${inWorkspace(tables)}`;
+      const models = await tables.db.query(
+        `select 1 from registered_models ${where}`,
+        [name],
+      );
+      if (models.length === 0) return undefined;
+      const tags = await tables.db.query<{ key: string; value: string | null }>(
+        `select key, value from registered_model_tags ${where} order by key`,
+        [name],
+      );
+      const aliases = await readAliases(tables, name);
+      return {
+        name,
+        tags: Object.fromEntries(
+          tags.map(({ key, value }) => [key, value ?? ""]),
+        ),
+        aliases: Object.fromEntries(
+          aliases.map(({ alias, version }) => [alias, version]),
+        ),
+      };
+    },
+    async ensureRegisteredModel(name, { tags, description }) {
+      const now = Date.now();
+      const created = await insertRows(tables, "registered_models", {
+        rows: [{
+          name,
+          creation_time: now,
+          last_updated_time: now,
+          description: description ?? null,
+        }],
+        key: ["name"],
+      });
+      if (created > 0) {
+        await insertRows(tables, "registered_model_tags", {
+          rows: Object.entries(tags).map(([key, value]) => ({
+            key,
+            value,
+            name,
+          })),
+        });
+      }
+      const model = await calls.findRegisteredModel(name);
+      if (!model) throw missingRegisteredModel(name);
+      return model;
+    },
   };
-}
-
-/** Returns the registered model, creating it with these tags and description if it does not exist. */
-export async function ensureRegisteredModel(
-  tables: Tables,
-  name: string,
-  options: NewRegisteredModel,
-): Promise<RegisteredModel> {
-  checkModelName(name);
-  const tags = Object.entries(options.tags);
-  for (const [key, value] of tags) checkRegistryTag(key, value);
-  const now = Date.now();
-  const created = await insertRows(tables, "registered_models", {
-    rows: [{
-      name,
-      creation_time: now,
-      last_updated_time: now,
-      description: options.description ?? null,
-    }],
-    key: ["name"],
-  });
-  if (created > 0) {
-    await insertRows(tables, "registered_model_tags", {
-      rows: tags.map(([key, value]) => ({ key, value, name })),
-    });
-  }
-  const model = await findRegisteredModel(tables, name);
-  if (!model) throw missingRegisteredModel(name);
-  return model;
+  return calls;
 }
 
 /** Returns the aliases of a model in alphabetical order. */

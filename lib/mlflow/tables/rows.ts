@@ -4,7 +4,6 @@
  */
 import { type Queryable, quoteIdentifier } from "../../database/database.ts";
 import { InputError } from "../../base/errors.ts";
-import type { Log } from "../../base/log.ts";
 import { type SchemaVersion, workspaceTables } from "../schema-version.ts";
 import { countCharacters } from "../validation.ts";
 
@@ -12,8 +11,6 @@ import { countCharacters } from "../validation.ts";
 export interface Tables {
   readonly db: Queryable;
   readonly schema: SchemaVersion;
-  /** Receives a warning for each value that was truncated. */
-  readonly log: Pick<Log, "warn">;
 }
 
 /** One row: column → value. */

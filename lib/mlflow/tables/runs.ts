@@ -3,45 +3,72 @@ import { InputError } from "../../base/errors.ts";
 import { logMetrics, logModelMetrics } from "./metrics.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { insertRows, newId, type Tables } from "./rows.ts";
-import { appendToUri, checkKey } from "../validation.ts";
-import { checkMetric, fitAll, fitParam, fitTag } from "../values.ts";
-import type { NewRun, Run, RunData, RunEnd, UnfinishedRun } from "../store.ts";
+import { appendToUri } from "../validation.ts";
+import type { MlflowStore, UnfinishedRun } from "../store.ts";
 
 const nameTag = "mlflow.runName";
 
-/** Creates a RUNNING run, with its name both in the column and as a tag. @throws {InputError} If the experiment does not exist or is deleted, or a tag is invalid. */
-export async function createRun(
+/** Returns the store's calls on runs. */
+export function runsIn(
   tables: Tables,
-  experimentId: string,
-  options: NewRun,
-): Promise<Run> {
-  const { name, startTimeMs } = options;
-  const experiment = await getActiveExperiment(tables, experimentId);
-  const tags: Record<string, string> = { ...options.tags, [nameTag]: name };
-  for (const key of Object.keys(tags)) checkKey("tag", key);
-  const runId = newId();
-  const artifactUri = appendToUri(
-    experiment.artifactLocation,
-    runId,
-    "artifacts",
-  );
-  const row = {
-    run_uuid: runId,
-    name,
-    source_type: "UNKNOWN",
-    source_name: "",
-    entry_point_name: "",
-    user_id: tags["mlflow.user"] ?? "unknown",
-    status: "RUNNING",
-    start_time: startTimeMs,
-    source_version: "",
-    lifecycle_stage: "active",
-    artifact_uri: artifactUri,
-    experiment_id: Number(experimentId),
+): Pick<
+  MlflowStore,
+  "createRun" | "logBatch" | "finishRun" | "findUnfinishedRuns"
+> {
+  return {
+    async createRun(experimentId, options) {
+      const { name, startTimeMs } = options;
+      const experiment = await getActiveExperiment(tables, experimentId);
+      const tags: Record<string, string> = { ...options.tags, [nameTag]: name };
+      const runId = newId();
+      const artifactUri = appendToUri(
+        experiment.artifactLocation,
+        runId,
+        "artifacts",
+      );
+      const row = {
+        run_uuid: runId,
+        name,
+        source_type: "UNKNOWN",
+        source_name: "",
+        entry_point_name: "",
+        user_id: tags["mlflow.user"] ?? "unknown",
+        status: "RUNNING",
+        start_time: startTimeMs,
+        source_version: "",
+        lifecycle_stage: "active",
+        artifact_uri: artifactUri,
+        experiment_id: Number(experimentId),
+      };
+      await insertRows(tables, "runs", { rows: [row] });
+      await insertRows(tables, "tags", { rows: runRows(runId, tags) });
+      return { runId, experimentId, artifactUri };
+    },
+    async logBatch(runId, { params = {}, metrics = [], tags = {} }) {
+      const { experimentId } = await getActiveRun(tables, runId);
+      await logParams(tables, runId, params);
+      await logMetrics(tables, runId, metrics);
+      await logModelMetrics(tables, { runId, experimentId, metrics });
+      await setTags(tables, runId, tags);
+    },
+    async finishRun(runId, { status, endTimeMs }) {
+      await getActiveRun(tables, runId);
+      await tables.db.query(
+        `update runs set status = $2, end_time = $3 where run_uuid = $1`,
+        [runId, status, endTimeMs],
+      );
+    },
+    async findUnfinishedRuns(experimentId, { tag }) {
+      return await tables.db.query<UnfinishedRun>(
+        `select r.run_uuid as "runId", r.status, t.value
+         from runs r join tags t on t.run_uuid = r.run_uuid
+         where r.experiment_id = $1 and r.status in ('RUNNING', 'FAILED')
+           and r.lifecycle_stage = 'active' and t.key = $2
+         order by r.start_time desc limit 1000`,
+        [Number(experimentId), tag],
+      );
+    },
   };
-  await insertRows(tables, "runs", { rows: [row] });
-  await insertRows(tables, "tags", { rows: runRows(runId, tags) });
-  return { runId, experimentId, artifactUri };
 }
 
 /** Returns the experiment of a run that may be written to. @throws {InputError} If the run does not exist or is deleted. */
@@ -58,52 +85,6 @@ export async function getActiveRun(
     run
       ? `Cannot write to the run ${runId}: it is deleted; restore it with \`mlflow runs restore --run-id ${runId}\``
       : `Cannot find the run ${runId}`,
-  );
-}
-
-/** Logs params (write-once), metrics and tags to a run, in MLflow's order. Logging the same data again changes nothing. @throws {InputError} If a param already has a different value. */
-export async function logBatch(
-  tables: Tables,
-  runId: string,
-  data: RunData,
-): Promise<void> {
-  const { metrics = [] } = data;
-  const params = fitAll(data.params, fitParam, tables.log.warn);
-  const tags = fitAll(data.tags, fitTag, tables.log.warn);
-  for (const metric of metrics) checkMetric(metric);
-  const { experimentId } = await getActiveRun(tables, runId);
-  await logParams(tables, runId, params);
-  await logMetrics(tables, runId, metrics);
-  await logModelMetrics(tables, { runId, experimentId, metrics });
-  await setTags(tables, runId, tags);
-}
-
-/** Ends a run. @throws {InputError} If the run does not exist or is deleted. */
-export async function finishRun(
-  tables: Tables,
-  runId: string,
-  options: RunEnd,
-): Promise<void> {
-  await getActiveRun(tables, runId);
-  await tables.db.query(
-    `update runs set status = $2, end_time = $3 where run_uuid = $1`,
-    [runId, options.status, options.endTimeMs],
-  );
-}
-
-/** Returns the runs of an experiment that have the tag and are RUNNING or FAILED, newest first, at most 1,000. */
-export async function findUnfinishedRuns(
-  tables: Tables,
-  experimentId: string,
-  { tag }: { tag: string },
-): Promise<UnfinishedRun[]> {
-  return await tables.db.query<UnfinishedRun>(
-    `select r.run_uuid as "runId", r.status, t.value
-     from runs r join tags t on t.run_uuid = r.run_uuid
-     where r.experiment_id = $1 and r.status in ('RUNNING', 'FAILED')
-       and r.lifecycle_stage = 'active' and t.key = $2
-     order by r.start_time desc limit 1000`,
-    [Number(experimentId), tag],
   );
 }
 

@@ -8,59 +8,128 @@ import {
   touchRegisteredModel,
 } from "./registry.ts";
 import { insertRows, inWorkspace, type Tables } from "./rows.ts";
-import {
-  appendToUri,
-  checkAlias,
-  checkModelName,
-  isActiveStage,
-  toModelId,
-} from "../validation.ts";
-import { checkRegistryTag } from "../values.ts";
-import type {
-  ModelVersion,
-  NewModelVersion,
-  Promotion,
-  PromotionResult,
-  Stage,
-  VersionAlias,
-  VersionKey,
-  VersionStage,
-  VersionTags,
-} from "../store.ts";
+import { appendToUri, isActiveStage, toModelId } from "../validation.ts";
+import type { MlflowStore, ModelVersion, Stage, VersionKey } from "../store.ts";
 
 /** The stage of a version deleted in MLflow; its row remains so that its number is not reused. */
 const deletedStage = "Deleted_Internal";
 
-/** Returns all versions that are not deleted, newest first; none if the model does not exist. */
-export async function listModelVersions(
+type Calls = Pick<
+  MlflowStore,
+  | "listModelVersions"
+  | "findModelVersion"
+  | "createModelVersion"
+  | "setModelVersionTags"
+  | "setAlias"
+  | "setStage"
+  | "promote"
+>;
+
+/** Returns the store's calls on versions. */
+export function versionsIn(
   tables: Tables,
-  name: string,
-): Promise<ModelVersion[]> {
-  return await readVersions(tables, name, { where: "true", values: [] });
+): Calls {
+  const calls: Calls = {
+    listModelVersions: (name) => readVersions(tables, name),
+    async findModelVersion(name, key) {
+      const [found] = await readVersions(tables, name, key);
+      return found;
+    },
+    async createModelVersion(name, options) {
+      const { source, runId, modelId = toModelId(source), description } =
+        options;
+      const sourceId = toModelId(source);
+      const storageLocation = sourceId === undefined
+        ? source
+        : (await getLoggedModel(tables, sourceId)).artifactLocation;
+      await touchRegisteredModel(tables, name);
+      const version = await nextVersion(tables, name);
+      const now = Date.now();
+      await insertRows(tables, "model_versions", {
+        rows: [{
+          name,
+          version,
+          creation_time: now,
+          last_updated_time: now,
+          description: description ?? null,
+          current_stage: "None",
+          source,
+          storage_location: storageLocation,
+          run_id: runId,
+          status: "READY",
+        }],
+      });
+      await setTags(tables, { name, version, tags: options.tags });
+      if (modelId !== undefined) {
+        await tagModelVersion(tables, modelId, { name, version });
+      }
+      return await getModelVersion(tables, name, version);
+    },
+    async setModelVersionTags(name, options) {
+      await getModelVersion(tables, name, options.version);
+      await setTags(tables, { name, ...options });
+    },
+    async setAlias(name, { alias, version }) {
+      await getModelVersion(tables, name, version);
+      await insertRows(tables, "registered_model_aliases", {
+        rows: [{ alias, version, name }],
+        key: ["name", "alias"],
+        update: ["version"],
+      });
+    },
+    async setStage(name, { stage, version }) {
+      await lockRegisteredModel(tables, name);
+      await getModelVersion(tables, name, version);
+      const now = Date.now();
+      const where = `name = $1 and ${inWorkspace(tables)}`;
+      if (isActiveStage(stage)) {
+        await tables.db.query(
+          `update model_versions
+           set current_stage = 'Archived', last_updated_time = $4
+           where ${where} and version <> $2 and current_stage = $3`,
+          [name, version, stage, now],
+        );
+      }
+      await tables.db.query(
+        `update model_versions set current_stage = $3, last_updated_time = $4
+         where ${where} and version = $2`,
+        [name, version, stage, now],
+      );
+      await touchRegisteredModel(tables, name);
+    },
+    async promote(name, promotion) {
+      const { version, alias, stage } = promotion;
+      await lockRegisteredModel(tables, name);
+      const plan = planPromotion(promotion, {
+        target: await getModelVersion(tables, name, version),
+        from: (await readAliases(tables, name))
+          .find((known) => known.alias === alias)?.version,
+        inStage: stage === undefined
+          ? []
+          : await numbersIn(tables, name, stage),
+      });
+      if (stage && plan.movesStage) {
+        await calls.setStage(name, { stage, version });
+      }
+      if (alias && plan.movesAlias) {
+        await calls.setAlias(name, { alias, version });
+      }
+      if (plan.changed) {
+        const tags = { [plan.tag.key]: plan.tag.value };
+        await setTags(tables, { name, version, tags });
+      }
+      const { from, archived, changed } = plan;
+      return { from, archived, changed };
+    },
+  };
+  return calls;
 }
 
-/** Returns the selected version; undefined if it does not exist or is deleted. */
-export async function findModelVersion(
+/** Returns a condition on `model_versions` and its values, which are numbered from $4. */
+function selectionOf(
   tables: Tables,
-  name: string,
   key: VersionKey,
-): Promise<ModelVersion | undefined> {
-  const [found] = await readVersions(tables, name, {
-    ...selectionOf(tables, key),
-    limit: 1,
-  });
-  return found;
-}
-
-/** A condition on `model_versions`; its values are numbered from $4. */
-interface Selection {
-  readonly where: string;
-  readonly values: readonly (string | number)[];
-  /** Undefined for all. */
-  readonly limit?: number;
-}
-
-function selectionOf(tables: Tables, key: VersionKey): Selection {
+): { where: string; values: readonly (string | number)[] } {
   switch (key.kind) {
     case "version":
       return { where: "version = $4", values: [key.version] };
@@ -91,12 +160,13 @@ interface VersionRow {
   readonly tags: Readonly<Record<string, string>> | null;
 }
 
-/** Returns the selected versions, newest first, in one query. */
+/** Returns the selected version, or all, newest first, in one query. */
 async function readVersions(
   tables: Tables,
   name: string,
-  { where, values, limit }: Selection,
+  key?: VersionKey,
 ): Promise<ModelVersion[]> {
+  const { where, values } = selectionOf(tables, key ?? { kind: "latest" });
   const own = `name = $1 and ${inWorkspace(tables)}`;
   const rows = await tables.db.query<VersionRow>(
     `select version, current_stage as stage, status, source,
@@ -109,7 +179,7 @@ async function readVersions(
      from model_versions as found
      where ${own} and current_stage <> $2 and ${where}
      order by version desc limit $3`,
-    [name, deletedStage, limit ?? null, ...values],
+    [name, deletedStage, key ? 1 : null, ...values],
   );
   return await Promise.all(rows.map(async (row) => ({
     name,
@@ -127,147 +197,21 @@ async function readVersions(
   })));
 }
 
-/**
- * Creates a version, numbered one higher than the highest number ever used.
- *
- * @throws {InputError} If the registered model or logged model does not exist, or a tag is invalid.
- */
-export async function createModelVersion(
-  tables: Tables,
-  name: string,
-  options: NewModelVersion,
-): Promise<ModelVersion> {
-  checkModelName(name);
-  const { source, runId, modelId = toModelId(source), description } = options;
-  const tags = Object.entries(options.tags);
-  for (const [key, value] of tags) checkRegistryTag(key, value);
-  const storageLocation = toModelId(source) === undefined
-    ? source
-    : (await getLoggedModel(tables, toModelId(source) ?? "")).artifactLocation;
-  await touchRegisteredModel(tables, name);
-  const version = await nextVersion(tables, name);
-  const now = Date.now();
-  await insertRows(tables, "model_versions", {
-    rows: [{
-      name,
-      version,
-      creation_time: now,
-      last_updated_time: now,
-      description: description ?? null,
-      current_stage: "None",
-      source,
-      storage_location: storageLocation,
-      run_id: runId,
-      status: "READY",
-    }],
-  });
-  await setTags(tables, { name, version, tags: options.tags });
-  if (modelId !== undefined) {
-    await tagModelVersion(tables, modelId, { name, version });
-  }
-  return await getModelVersion(tables, name, version);
-}
-
-/** Sets tags of a version, replacing those with the same keys. @throws {InputError} If the version does not exist, or a tag is invalid. */
-export async function setModelVersionTags(
-  tables: Tables,
-  name: string,
-  options: VersionTags,
-): Promise<void> {
-  for (const [key, value] of Object.entries(options.tags)) {
-    checkRegistryTag(key, value);
-  }
-  await getModelVersion(tables, name, options.version);
-  await setTags(tables, { name, ...options });
-}
-
-/** Points an alias at a version. @throws {InputError} If the version does not exist, or the alias is invalid. */
-export async function setAlias(
-  tables: Tables,
-  name: string,
-  options: VersionAlias,
-): Promise<void> {
-  const { alias, version } = options;
-  checkAlias(alias);
-  await getModelVersion(tables, name, version);
-  await insertRows(tables, "registered_model_aliases", {
-    rows: [{ alias, version, name }],
-    key: ["name", "alias"],
-    update: ["version"],
-  });
-}
-
-/** Moves a version into a stage; for Staging and Production, other versions in that stage become Archived. @throws {InputError} If the version does not exist. */
-export async function setStage(
-  tables: Tables,
-  name: string,
-  options: VersionStage,
-): Promise<void> {
-  const { stage, version } = options;
-  await lockRegisteredModel(tables, name);
-  await getModelVersion(tables, name, version);
-  const now = Date.now();
-  const where = `name = $1 and ${inWorkspace(tables)}`;
-  if (isActiveStage(stage)) {
-    await tables.db.query(
-      `update model_versions
-       set current_stage = 'Archived', last_updated_time = $4
-       where ${where} and version <> $2 and current_stage = $3`,
-      [name, version, stage, now],
-    );
-  }
-  await tables.db.query(
-    `update model_versions set current_stage = $3, last_updated_time = $4
-     where ${where} and version = $2`,
-    [name, version, stage, now],
-  );
-  await touchRegisteredModel(tables, name);
-}
-
-/** Changes alias and stage together and records the change in a tag of the version; writes nothing if both are already as requested. */
-export async function promote(
-  tables: Tables,
-  name: string,
-  promotion: Promotion,
-): Promise<PromotionResult> {
-  const { version, alias, stage } = promotion;
-  checkModelName(name);
-  await lockRegisteredModel(tables, name);
-  const plan = planPromotion(promotion, {
-    target: await getModelVersion(tables, name, version),
-    from: (await readAliases(tables, name))
-      .find((known) => known.alias === alias)?.version,
-    inStage: stage === undefined ? [] : await versionsIn(tables, name, stage),
-  });
-  if (stage && plan.movesStage) {
-    await setStage(tables, name, { stage, version });
-  }
-  if (alias && plan.movesAlias) {
-    await setAlias(tables, name, { alias, version });
-  }
-  if (plan.changed) {
-    const tags = { [plan.tag.key]: plan.tag.value };
-    await setTags(tables, { name, version, tags });
-  }
-  const { from, archived, changed } = plan;
-  return { from, archived, changed };
-}
-
 async function getModelVersion(
   tables: Tables,
   name: string,
   version: number,
 ): Promise<ModelVersion> {
-  const found = await findModelVersion(tables, name, {
+  const [found] = await readVersions(tables, name, {
     kind: "version",
     version,
   });
   if (found) return found;
-  const versions = await listModelVersions(tables, name);
+  const versions = await readVersions(tables, name);
   throw missingVersion(name, { version, versions });
 }
 
-async function versionsIn(
+async function numbersIn(
   tables: Tables,
   name: string,
   stage: Stage,
