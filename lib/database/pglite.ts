@@ -20,7 +20,7 @@ import {
   syncChanges,
   versionFile,
 } from "./folder.ts";
-import { describeType, type Parser, typeParsers } from "./values.ts";
+import { asText, describeType, type Parser, parsersOf } from "./values.ts";
 
 /** The embedded database, which can also be served to other programs. */
 export interface EmbeddedDatabase extends Database {
@@ -78,7 +78,7 @@ export async function openPglite(
   );
   const before = readFolderState(lock.path);
   const isCopy = readOnly && folderBytes(lock.path) <= mostCopiedBytes;
-  const parsers = parsersOf("value");
+  const parsers = parsersOf("value", arrayParser);
   const start = isCopy
     ? PGlite.create({ parsers, loadDataDir: archiveFolder(lock.path) })
     : PGlite.create(lock.path, { parsers });
@@ -191,20 +191,14 @@ export async function openPglite(
   };
 }
 
-/** Returns the parsers by oid. */
-function parsersOf(kind: "value" | "exact"): Record<number, Parser> {
-  return Object.fromEntries(typeParsers.flatMap((type) => [
-    [type.oid, type[kind]],
-    [
-      type.arrayOid,
-      (text: string) => types.arrayParser(text, type[kind], type.arrayOid),
-    ],
-  ]));
+/** Returns the parser for an array, given the parser for one item. */
+function arrayParser(parse: Parser, arrayOid: number): Parser {
+  return (text) => types.arrayParser(text, parse, arrayOid);
 }
 
 const exactParsers = {
-  ...parsersOf("exact"),
-  [types.BYTEA]: (text: string) => text,
+  ...parsersOf("exact", arrayParser),
+  [types.BYTEA]: asText,
 };
 
 function rethrow(error: unknown): never {

@@ -10,14 +10,13 @@ import {
   refuseSameNames,
 } from "./database.ts";
 import { sendCopy } from "./copy.ts";
-import { describeStatement } from "./describe.ts";
-import { streamRows } from "./row-stream.ts";
+import { describeStatement, streamRows } from "./extended-query.ts";
 import {
   limitSetting,
   longestReadMs,
   usualStatementMs,
 } from "./time-limits.ts";
-import { describeType, type Parser, typeParsers } from "./values.ts";
+import { asText, describeType, type Parser, parsersOf } from "./values.ts";
 import {
   explainDeniedHost,
   InputError,
@@ -82,7 +81,7 @@ export async function openPostgres(
   const renewing = withRenewal(pool, settings);
   const run = (send: Send) => queryWith(send, description);
 
-  const database: Database = {
+  return {
     description,
     embedded: false,
     query: run((query) => renewing(() => pool.query(query))),
@@ -133,7 +132,6 @@ export async function openPostgres(
       ),
     [Symbol.asyncDispose]: () => endPool(pool),
   };
-  return database;
 }
 
 /** How long closing the connections may take; a server that does not answer is not waited for. */
@@ -307,29 +305,18 @@ function sessionSettings(
 
 const oids = { textArray: 1009, bytea: 17, point: 600, circle: 718 };
 
-const valueParsers = parsersOf("value");
+const valueParsers = parsersOf("value", arrayParser);
 
-const exactParsers = new Map<number, Parser>([
-  ...parsersOf("exact"),
+const exactParsers = {
+  ...parsersOf("exact", arrayParser),
   // `pg` would convert these to objects.
-  ...[oids.bytea, oids.point, oids.circle].map((oid): [number, Parser] => [
-    oid,
-    (text) => text,
-  ]),
-]);
+  [oids.bytea]: asText,
+  [oids.point]: asText,
+  [oids.circle]: asText,
+};
 
-function parsersOf(kind: "value" | "exact"): Map<number, Parser> {
-  return new Map(
-    typeParsers.flatMap((type): [number, Parser][] => [
-      [type.oid, type[kind]],
-      [type.arrayOid, arrayParser(type[kind])],
-    ]),
-  );
-}
-
-function parserIn(parsers: ReadonlyMap<number, Parser>) {
-  return (oid: number): Parser =>
-    parsers.get(oid) ?? pg.types.getTypeParser(oid);
+function parserIn(parsers: Readonly<Record<number, Parser>>) {
+  return (oid: number): Parser => parsers[oid] ?? pg.types.getTypeParser(oid);
 }
 
 /** Returns the parser for an array, given the parser for one item. */
@@ -399,39 +386,13 @@ async function inTransaction<T>(
   }
 }
 
-/** Socket errors, and SQLSTATEs after which the same statement may succeed in a minute. */
-const transientCodes = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "08000",
-  "08001",
-  "08003",
-  "08004",
-  "08006",
-  "08007",
-  "40001",
-  "40P01",
-  "53000",
-  "53100",
-  "53200",
-  "53300",
-  "53400",
-  "55006",
-  "55P03",
-  "57014",
-  "57P01",
-  "57P02",
-  "57P03",
-  "57P05",
-  "58030",
-  "25P03",
-]);
+/** Socket errors after which the same statement may succeed in a minute. */
+const transientErrors =
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+
+/** SQLSTATEs of the same kind: lost connections (08, 57P), conflicts (40), exhausted resources (53), locks, time limits and disk errors. */
+const transientStates =
+  /^(08\d{3}|40001|40P01|53\d{3}|55006|55P03|57014|57P0[1235]|58030|25P03)$/;
 
 /** Messages of the transient failures of `pg` that have no code. */
 const transientMessages =
@@ -450,7 +411,7 @@ function translate(error: unknown, description: string): Error {
   };
   // A server error is classified by its code alone: its message may contain any text.
   const isOfServer = "severity" in error;
-  const isAway = transientCodes.has(code) ||
+  const isAway = transientErrors.test(code) || transientStates.test(code) ||
     (!isOfServer && transientMessages.test(error.message));
   if (isAway) {
     return new TransientError(
@@ -458,7 +419,7 @@ function translate(error: unknown, description: string): Error {
         ? `Cannot complete this at ${description}: ${
           explainRefusal(error, code)
         }`
-        : `Cannot reach Postgres at ${description}: ${reason(error, code)}`,
+        : `Cannot reach Postgres at ${description}: ${error.message || code}`,
     );
   }
   if (code === "25006") {
@@ -527,8 +488,4 @@ function isFromDriver(error: Error): boolean {
 function isTlsProblem(error: Error, code: string): boolean {
   return /does not support SSL|certificate|SSL|TLS/i.test(error.message) ||
     code.startsWith("ERR_TLS") || code.startsWith("UNABLE_TO");
-}
-
-function reason(error: Error, code: string): string {
-  return error.message || code;
 }

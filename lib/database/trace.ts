@@ -1,6 +1,5 @@
 /** Reports each statement that a database runs. */
 import { countOf } from "../base/phrases.ts";
-import type { TextRow } from "../rows/output.ts";
 import type { Database, Queryable, Transaction } from "./database.ts";
 
 /** The longest statement that is shown whole, in characters. */
@@ -33,76 +32,53 @@ function tracedTransaction(
   const { streamRows } = tx;
   return {
     query: tracedQuery(tx, trace),
-    streamRows: streamRows && ((text) => tracedRows(text, streamRows, trace)),
-    copyRows: (target, chunks, options) =>
-      timed(
-        `copy ${target}`,
-        { trace, rowsOf: (rows) => rows },
-        () => tx.copyRows(target, chunks, options),
-      ),
+    streamRows: streamRows && (async function* (text) {
+      const startMs = performance.now();
+      let rows = 0;
+      try {
+        for await (const some of streamRows(text)) {
+          rows += some.length;
+          yield some;
+        }
+      } finally {
+        trace(describe(text, { startMs, rows }));
+      }
+    }),
+    async copyRows(target, chunks, options) {
+      const startMs = performance.now();
+      let rows: number | undefined;
+      try {
+        return rows = await tx.copyRows(target, chunks, options);
+      } finally {
+        trace(describe(`copy ${target}`, { startMs, rows }));
+      }
+    },
   };
-}
-
-async function* tracedRows(
-  text: string,
-  streamRows: NonNullable<Transaction["streamRows"]>,
-  trace: (message: string) => void,
-): AsyncGenerator<readonly TextRow[], void, undefined> {
-  const startMs = performance.now();
-  let rows = 0;
-  try {
-    for await (const some of streamRows(text)) {
-      rows += some.length;
-      yield some;
-    }
-  } finally {
-    report({ trace, startMs, rows }, text);
-  }
 }
 
 function tracedQuery(
   queryable: Queryable,
   trace: (message: string) => void,
 ): Queryable["query"] {
-  return (text, values, options) =>
-    timed(
-      text,
-      { trace, rowsOf: (rows) => rows.length },
-      () => queryable.query(text, values, options),
-    );
+  return async <Row>(...args: Parameters<Queryable["query"]>) => {
+    const startMs = performance.now();
+    let found: Row[] | undefined;
+    try {
+      return found = await queryable.query<Row>(...args);
+    } finally {
+      trace(describe(args[0], { startMs, rows: found?.length }));
+    }
+  };
 }
 
-async function timed<T>(
+/** Returns the line on one statement. `rows`: how many it returned; undefined if it failed. */
+function describe(
   statement: string,
-  { trace, rowsOf }: {
-    trace: (message: string) => void;
-    rowsOf: (result: T) => number;
-  },
-  run: () => Promise<T>,
-): Promise<T> {
-  const startMs = performance.now();
-  try {
-    const result = await run();
-    report({ trace, startMs, rows: rowsOf(result) }, statement);
-    return result;
-  } catch (error) {
-    report({ trace, startMs, rows: undefined }, statement);
-    throw error;
-  }
-}
-
-/** Reports one statement. `rows`: how many it returned; undefined if it failed. */
-function report(
-  { trace, startMs, rows }: {
-    trace: (message: string) => void;
-    startMs: number;
-    rows: number | undefined;
-  },
-  statement: string,
-): void {
+  { startMs, rows }: { startMs: number; rows: number | undefined },
+): string {
   const time = `${Math.round(performance.now() - startMs)} ms`;
   const what = rows === undefined ? "failed" : countOf(rows, "row");
-  trace(`SQL ${time}, ${what}: ${shorten(statement)}`);
+  return `SQL ${time}, ${what}: ${shorten(statement)}`;
 }
 
 /** Returns a statement as one line, without what a long one says after its beginning. */

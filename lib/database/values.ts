@@ -8,18 +8,15 @@ import { type OutputColumn, toText } from "../rows/output.ts";
 /** Parses one value; never called for null. */
 export type Parser = (text: string) => unknown;
 
-/** The parsers for a type and its array type, with their oids in `pg_type`. */
-export interface TypeParser {
+/** Every type that we parse ourselves, with its oids in `pg_type`; the drivers agree on the others. */
+const typeParsers: readonly {
   readonly oid: number;
   readonly arrayOid: number;
   /** For the rest of the code. */
   readonly value: Parser;
   /** For `query`: text if a JavaScript value would differ. */
   readonly exact: Parser;
-}
-
-/** Every type that we parse ourselves; the drivers agree on the others. */
-export const typeParsers: readonly TypeParser[] = [
+}[] = [
   { oid: 20, arrayOid: 1016, value: exactNumber, exact: numberOrText }, // int8
   { oid: 1700, arrayOid: 1231, value: Number, exact: numberOrText }, // numeric
   { oid: 700, arrayOid: 1021, value: Number, exact: finiteOrText }, // float4
@@ -38,6 +35,24 @@ export const typeParsers: readonly TypeParser[] = [
     exact: asText,
   })),
 ];
+
+/**
+ * Returns the parsers for our types and their arrays, by oid.
+ *
+ * @param kind `exact`: for `query`, text if a JavaScript value would differ.
+ * @param arrayParser Returns the driver's parser for an array, given the parser for one item.
+ */
+export function parsersOf(
+  kind: "value" | "exact",
+  arrayParser: (parse: Parser, arrayOid: number) => Parser,
+): Record<number, Parser> {
+  return Object.fromEntries(
+    typeParsers.flatMap(({ oid, arrayOid, [kind]: parse }) => [
+      [oid, parse],
+      [arrayOid, arrayParser(parse, arrayOid)],
+    ]),
+  );
+}
 
 /** The types of result columns by oid; any other type is text. */
 const outputTypes: Readonly<Record<number, OutputColumn["type"]>> = {
@@ -67,9 +82,7 @@ export function describeType(
 ): { type: OutputColumn["type"]; show: (text: string) => string } {
   return {
     type: outputTypes[oid] ?? "text",
-    show: shownAsStored.has(oid)
-      ? (text) => text
-      : (text) => toText(parse(text)),
+    show: shownAsStored.has(oid) ? asText : (text) => toText(parse(text)),
   };
 }
 
@@ -161,6 +174,7 @@ function isoText(text: string): string {
     : `${day}T${time}.${fraction.padEnd(3, "0")}Z`;
 }
 
-function asText(text: string): string {
+/** Returns the text itself: a parser for what is used as Postgres prints it. */
+export function asText(text: string): string {
   return text;
 }
