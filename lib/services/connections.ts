@@ -2,7 +2,7 @@
 import type { Config, Predictions, Tracking } from "../config/environment.ts";
 import type { DatabaseLogin, TlsSettings } from "../config/postgres-uri.ts";
 import { type Database, MissingDatabaseError } from "../database/database.ts";
-import type { PostgresLogin, PostgresSettings } from "../database/postgres.ts";
+import type { PostgresSettings } from "../database/postgres.ts";
 import {
   checkMayCreateDatabase,
   checkMayCreateTables,
@@ -31,16 +31,11 @@ export async function trackingSettings(
   if (tracking.kind === "login") {
     return await withTls(tracking.login, config.tls);
   }
-  const read = () => readSecret(tracking.name, config);
-  const secret = await read();
-  const login = {
-    username: secret.username,
-    password: secret.password,
+  return await secretSettings(tracking.name, config, (secret) => ({
     host: secret.host ?? tracking.host,
     port: secret.port ?? tracking.port,
     database: secret.database ?? tracking.database,
-  };
-  return { ...await withTls(login, config.tls), renewLogin: renewal(read) };
+  }));
 }
 
 /**
@@ -62,22 +57,37 @@ export async function predictionsSettings(
     return await withTls(predictions.login, config.tls);
   }
   const { name } = predictions;
-  const read = () => readSecret(name, config);
-  const secret = await read();
   const need = (part: string, value: string | undefined) => {
     if (value !== undefined) return value;
     throw new UsageError(
       `Cannot use the secret "${name}": its "${part}" is missing; expected {username, password, host, port, dbname}`,
     );
   };
-  const login = {
-    username: secret.username,
-    password: secret.password,
+  return await secretSettings(name, config, (secret) => ({
     host: need("host", secret.host),
     port: secret.port ?? 5432,
     database: need("dbname", secret.database),
+  }));
+}
+
+/** Returns the settings of the database of a secret, which is read again if the login is refused: it may be rotated while a script runs. */
+async function secretSettings(
+  name: string,
+  config: LoginConfig,
+  addressOf: (
+    secret: DatabaseSecret,
+  ) => Pick<DatabaseLogin, "host" | "port" | "database">,
+): Promise<PostgresSettings> {
+  const secret = await readSecret(name, config);
+  const { username, password } = secret;
+  const login = { username, password, ...addressOf(secret) };
+  return {
+    ...await withTls(login, config.tls),
+    renewLogin: async () => {
+      const { username, password } = await readSecret(name, config);
+      return { user: username, password };
+    },
   };
-  return { ...await withTls(login, config.tls), renewLogin: renewal(read) };
 }
 
 /**
@@ -90,13 +100,16 @@ export async function openOrCreate(
   settings: PostgresSettings,
   { create }: { create: boolean },
 ): Promise<{ database: Database; created: boolean }> {
-  if (!create) {
-    return { database: await openServer(settings), created: false };
-  }
+  let created = false;
   await using stack = new AsyncDisposableStack();
-  const { database, created } = await openDatabase(settings);
+  const database = await openServer(settings).catch(async (error) => {
+    if (!create || !(error instanceof MissingDatabaseError)) throw error;
+    await using admin = await openServer({ ...settings, database: "postgres" });
+    created = await ensureDatabase(admin, settings.database);
+    return await openServer(settings);
+  });
   stack.use(database);
-  await ensureNamedSchema(database);
+  if (create) await ensureNamedSchema(database);
   stack.move();
   return { database, created };
 }
@@ -143,36 +156,10 @@ async function placeOf(
   return row?.place ?? "";
 }
 
-async function openDatabase(
-  settings: PostgresSettings,
-): Promise<{ database: Database; created: boolean }> {
-  try {
-    return { database: await openServer(settings), created: false };
-  } catch (error) {
-    if (!(error instanceof MissingDatabaseError)) throw error;
-    await using admin = await openServer({
-      ...settings,
-      database: "postgres",
-    });
-    const created = await ensureDatabase(admin, settings.database);
-    return { database: await openServer(settings), created };
-  }
-}
-
 /** Opens a server's database. The client is loaded only if a server is configured. */
 async function openServer(settings: PostgresSettings): Promise<Database> {
   const { openPostgres } = await import("../database/postgres.ts");
   return await openPostgres(settings);
-}
-
-/** Returns a function that reads the login again: a secret may be rotated while a script runs. */
-function renewal(
-  read: () => Promise<DatabaseSecret>,
-): () => Promise<PostgresLogin> {
-  return async () => {
-    const { username, password } = await read();
-    return { user: username, password };
-  };
 }
 
 /** Reads a secret. The Secrets Manager SDK is loaded only if a secret is configured. */

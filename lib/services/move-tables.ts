@@ -9,10 +9,15 @@ import {
 } from "../database/database.ts";
 import { isCode } from "../database/admin.ts";
 import type { EmbeddedDatabase } from "../database/pglite.ts";
-import { hasRows, readTables, type TableColumn } from "../database/tables.ts";
+import { hasRows, type TableColumn } from "../database/tables.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { experimentTables, isMoved, type TableGroup } from "./move-target.ts";
+import {
+  experimentTables,
+  isMoved,
+  type TableGroup,
+  tablesByName,
+} from "./move-target.ts";
 
 /** Where the files of the store were and are now. */
 export interface MovedRoot {
@@ -55,11 +60,11 @@ export async function moveTables(
   const progress = log.progress(`Copying ${group.title}`);
   try {
     return await target.transaction(async (tx) => {
-      const present = new Map(
-        (await readTables(tx)).map((table) => [table.name, table]),
-      );
+      const present = await tablesByName(tx);
       await lockTables(tx, group, present);
-      if (await isMoved(source, tx, { group, description })) return undefined;
+      if (await isMoved(source, tx, { group, description, present })) {
+        return undefined;
+      }
       if (group.kind === "mlflow") await replaceExperiments(source, tx);
       const moved: Record<string, number> = {};
       let rows = 0;

@@ -65,6 +65,22 @@ export const experimentTables: readonly string[] = [
   "experiment_tags",
 ];
 
+/** A group of tables, and the database to move them to. */
+export interface GroupTarget {
+  readonly group: TableGroup;
+  readonly description: string;
+  /** The database's tables, as {@linkcode tablesByName} returns them. */
+  readonly present: ReadonlyMap<string, Table>;
+}
+
+/** Returns the tables of a database by their names. */
+export async function tablesByName(
+  database: Queryable,
+): Promise<ReadonlyMap<string, Table>> {
+  const tables = await readTables(database);
+  return new Map(tables.map((table) => [table.name, table]));
+}
+
 /**
  * Tells whether the embedded store was moved to a database before. Otherwise the
  * database may have experiments to which nothing belongs, and rows that are equal
@@ -75,15 +91,13 @@ export const experimentTables: readonly string[] = [
 export async function isMoved(
   source: Queryable,
   target: Queryable,
-  { group, description }: { group: TableGroup; description: string },
+  { group, description, present }: GroupTarget,
 ): Promise<boolean> {
-  const present = new Set((await readTables(target)).map(({ name }) => name));
   // Before setup, or after it failed.
-  if (!present.has(group.versionTable) && group.kind === "mlflow") return false;
-  if (
-    present.has(group.versionTable) &&
-    await sharesKeys(source, target, group.origin)
-  ) {
+  const isSetUp = present.has(group.versionTable);
+  if (!isSetUp && group.kind === "mlflow") return false;
+  const own = await readKeys(source, group.origin);
+  if (isSetUp && !own.isDisjointFrom(await readKeys(target, group.origin))) {
     await checkComplete(source, target, { group, description });
     return true;
   }
@@ -115,19 +129,10 @@ async function readKeys(
   return new Set(rows.map(({ key }) => key));
 }
 
-async function sharesKeys(
-  source: Queryable,
-  target: Queryable,
-  query: string,
-): Promise<boolean> {
-  const own = await readKeys(source, query);
-  return !own.isDisjointFrom(await readKeys(target, query));
-}
-
 async function checkComplete(
   source: Queryable,
   target: Queryable,
-  { group, description }: { group: TableGroup; description: string },
+  { group, description }: Pick<GroupTarget, "group" | "description">,
 ): Promise<void> {
   const missing = (await readKeys(source, group.contents))
     .difference(await readKeys(target, group.contents));
@@ -143,14 +148,14 @@ async function checkComplete(
 async function findOthers(
   source: Queryable,
   target: Queryable,
-  { group, present }: { group: TableGroup; present: ReadonlySet<string> },
+  { group, present }: Pick<GroupTarget, "group" | "present">,
 ): Promise<string[]> {
   const found: string[] = [];
   // Rows in prediction tables of which this store has no rows belong to somebody else.
   const isExclusive = group.kind === "predictions";
   const own = new Set(group.tables.map(({ name }) => name));
   if (own.has("experiments") && present.has("experiments")) {
-    found.push(...await findUsedExperiments(target));
+    found.push(...await findUsedExperiments(target, present));
   }
   const names = [
     ...own,
@@ -172,8 +177,11 @@ async function findOthers(
 }
 
 /** Returns the experiments to which rows of any table belong. */
-async function findUsedExperiments(target: Queryable): Promise<string[]> {
-  const uses = (await readTables(target)).filter(({ name, columns }) =>
+async function findUsedExperiments(
+  target: Queryable,
+  present: GroupTarget["present"],
+): Promise<string[]> {
+  const uses = [...present.values()].filter(({ name, columns }) =>
     !experimentTables.includes(name) &&
     columns.some((column) => column.name === "experiment_id")
   ).map(({ name }) =>
@@ -217,24 +225,22 @@ async function hasEqualRows(
  */
 export async function checkColumns(
   source: Queryable,
-  target: Queryable,
-  { group, description }: { group: TableGroup; description: string },
+  target: Database,
+  group: TableGroup,
 ): Promise<void> {
-  const found = new Map(
-    (await readTables(target)).map((table) => [table.name, table]),
-  );
-  const typesOf = (table: Table | undefined) =>
-    new Map(table?.columns.map(({ name, type }) => [name, type]));
+  const present = await tablesByName(target);
   for (const table of group.tables) {
     if (!await hasRows(source, table.name)) continue;
-    const types = typesOf(found.get(table.name));
+    const types = new Map(
+      present.get(table.name)?.columns.map(({ name, type }) => [name, type]),
+    );
     const different = table.columns.find(({ name, type }) =>
       types.get(name) !== type
     );
     if (!different) continue;
     const type = types.get(different.name);
     throw new InputError(
-      `Cannot move ${group.title} to ${description}: ${table.name}.${different.name} is ${different.type} in the embedded store and ${
+      `Cannot move ${group.title} to ${target.description}: ${table.name}.${different.name} is ${different.type} in the embedded store and ${
         type ?? "missing"
       } there; use a database that \`deno task setup\` of this release made`,
     );

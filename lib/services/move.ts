@@ -17,6 +17,7 @@ import {
   mlflowGroup,
   predictionsGroup,
   type TableGroup,
+  tablesByName,
 } from "./move-target.ts";
 import { readMlflowHead } from "./schema.ts";
 import type { Services } from "./services.ts";
@@ -71,7 +72,12 @@ export async function checkTargets(
   const own = await readMlflowHead(store.database);
   const check = async (database: Database, group: TableGroup) => {
     const { description } = database;
-    return await isMoved(store.database, database, { group, description });
+    const present = await tablesByName(database);
+    return await isMoved(store.database, database, {
+      group,
+      description,
+      present,
+    });
   };
   const mlflow = await orMissing(services.trackingDatabase, async (target) => {
     checkHeads({ own, other: await readMlflowHead(target) }, target);
@@ -120,50 +126,39 @@ export interface Moved {
 export async function moveStore(
   store: EmbeddedStore,
   services: Services,
-  { root, state }: { root: string; state: MoveState },
+  options: { root: string; state: MoveState },
 ): Promise<Moved> {
+  const { state } = options;
   const { withRetry, log, signal } = services;
-  const target = services.artifacts(root);
-  const groups = {
-    mlflow: mlflowGroup(store.mlflowTables),
-    predictions: predictionsGroup(store.predictionTables),
+  const target = services.artifacts(options.root);
+  const database = await services.trackingDatabase();
+  if (!database) {
+    throw new TypeError("unreachable: checkMayMove refuses servers");
+  }
+  const mlflow = { database, group: mlflowGroup(store.mlflowTables) };
+  const predictions = {
+    database: await services.predictions(),
+    group: predictionsGroup(store.predictionTables),
   };
-  const mlflow = await services.trackingDatabase();
-  if (!mlflow) throw new TypeError("unreachable: checkMayMove refuses servers");
-  const predictions = await services.predictions();
-  const all = [[mlflow, groups.mlflow], [
-    predictions,
-    groups.predictions,
-  ]] as const;
-  for (const [database, group] of all) {
-    const { description } = database;
+  for (const { database, group } of [mlflow, predictions]) {
     await withRetry(
       `compare the columns of ${group.title}`,
-      () => checkColumns(store.database, database, { group, description }),
+      () => checkColumns(store.database, database, group),
     );
   }
   const artifacts = state.mlflow || state.keepsFolder
     ? undefined
     : await moveArtifacts(store.artifacts, target, { log, signal, withRetry });
-  const moveGroup = async (database: Database, group: TableGroup) =>
-    await withRetry(
+  const from = store.artifacts.uri;
+  const root = { from, to: target.uri.replace(/\/+$/, "") };
+  const moveGroup = ({ database, group }: typeof mlflow) =>
+    withRetry(
       `copy ${group.title}`,
-      () =>
-        moveTables(store.database, database, {
-          group,
-          root: {
-            from: store.artifacts.uri,
-            to: target.uri.replace(/\/+$/, ""),
-          },
-          log,
-          signal,
-        }),
+      () => moveTables(store.database, database, { group, root, log, signal }),
     );
   return {
     artifacts,
-    mlflow: state.mlflow ? undefined : await moveGroup(mlflow, groups.mlflow),
-    predictions: state.predictions
-      ? undefined
-      : await moveGroup(predictions, groups.predictions),
+    mlflow: state.mlflow ? undefined : await moveGroup(mlflow),
+    predictions: state.predictions ? undefined : await moveGroup(predictions),
   };
 }

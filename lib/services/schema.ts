@@ -57,7 +57,7 @@ export async function ensureMlflowSchema(
   const script = await Deno.readTextFile(new URL("mlflow.sql", sqlFolder));
   const revisions = await mlflowRevisions();
   return await underSetupLock(database, async (tx) => {
-    const head = await findHead(tx, database);
+    const head = await readMlflowHead(database, tx);
     if (head !== undefined) {
       const note = describeHead(head, revisions);
       return { status: "unchanged", head, note };
@@ -98,12 +98,17 @@ export async function mlflowRevisions(): Promise<string[]> {
 export async function ensurePredictionsSchema(
   database: Database,
 ): Promise<PredictionsSchema> {
-  const files = await readMigrations();
   return await underSetupLock(database, async (tx) => {
     const tables = await listTables(tx);
     refuseMlflowDatabase(tables, database);
-    const known = await appliedNumbers(tx, tables);
-    const missing = files.filter(({ number }) => !known.has(number));
+    const { missing } = await compareMigrations(tx, tables);
+    if (!tables.includes(migrationsTable)) {
+      await tx.query(`create table ${migrationsTable} (
+        number integer primary key,
+        name text not null,
+        applied_at timestamptz not null default now()
+      )`);
+    }
     for (const { number, name, sql } of missing) {
       await tx.query(toOneStatement(sql)).catch(explainRefusal);
       await tx.query(
@@ -213,36 +218,16 @@ export function isPredictionsTable(name: string): boolean {
   return ownTables.includes(name) || name === migrationsTable;
 }
 
-/**
- * Returns the `alembic_version` of a database; undefined if it has no MLflow tables.
- *
- * @throws {InputError} If the database contains tables other than MLflow's.
- */
-export async function readMlflowHead(
-  database: Database,
-): Promise<string | undefined> {
-  return await findHead(database, database);
-}
-
 /** Returns what a predictions database has of this release's schema. Changes nothing. */
 export async function readPredictionsSchema(
   database: Queryable,
 ): Promise<PredictionsSchemaState> {
-  const files = await readMigrations();
   const tables = await listTables(database);
-  const applied = tables.includes(migrationsTable)
-    ? await database.query<{ number: number; name: string }>(
-      `select number, name from ${migrationsTable} order by number`,
-    )
-    : [];
-  const known = new Set(applied.map(({ number }) => number));
+  const { missing, newer } = await compareMigrations(database, tables);
   return {
     exists: tables.some((name) => ownTables.includes(name)),
-    missing: files.filter(({ number }) => !known.has(number))
-      .map(({ name }) => name),
-    newer: applied.filter(({ number }) =>
-      !files.some((file) => file.number === number)
-    ).map(({ name }) => name),
+    missing: missing.map(({ name }) => name),
+    newer,
   };
 }
 
@@ -270,11 +255,17 @@ function explainRefusal(error: unknown): never {
   throw error;
 }
 
-/** Returns the head of the MLflow database; undefined if there are no tables yet. */
-async function findHead(
-  tx: Queryable,
-  { description, embedded }: Database,
+/**
+ * Returns the `alembic_version` of a database; undefined if it has no MLflow tables.
+ *
+ * @param tx A transaction to read it in.
+ * @throws {InputError} If the database contains tables other than MLflow's.
+ */
+export async function readMlflowHead(
+  database: Database,
+  tx: Queryable = database,
 ): Promise<string | undefined> {
+  const { description, embedded } = database;
   const tables = await listTables(tx);
   const own = embedded ? [...ownTables, migrationsTable] : [];
   const others = tables.filter((name) => !own.includes(name));
@@ -385,19 +376,22 @@ async function readMigrations(): Promise<Migration[]> {
   );
 }
 
-async function appliedNumbers(
-  tx: Queryable,
+/** Returns the migrations that a database lacks, and the names of those that only a newer release has. */
+async function compareMigrations(
+  database: Queryable,
   tables: readonly string[],
-): Promise<Set<number>> {
-  if (!tables.includes(migrationsTable)) {
-    await tx.query(`create table ${migrationsTable} (
-      number integer primary key,
-      name text not null,
-      applied_at timestamptz not null default now()
-    )`);
-  }
-  const rows = await tx.query<{ number: number }>(
-    `select number from ${migrationsTable}`,
-  );
-  return new Set(rows.map(({ number }) => number));
+): Promise<{ missing: Migration[]; newer: string[] }> {
+  const files = await readMigrations();
+  const applied = tables.includes(migrationsTable)
+    ? await database.query<{ number: number; name: string }>(
+      `select number, name from ${migrationsTable} order by number`,
+    )
+    : [];
+  const numbers = new Set(applied.map(({ number }) => number));
+  const known = new Set(files.map(({ number }) => number));
+  return {
+    missing: files.filter(({ number }) => !numbers.has(number)),
+    newer: applied.filter(({ number }) => !known.has(number))
+      .map(({ name }) => name),
+  };
 }
