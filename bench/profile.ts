@@ -8,7 +8,7 @@
 import { loadavg } from "node:os";
 import { toCandidate } from "../lib/registration/candidate.ts";
 import { openBlockScorer } from "../lib/scoring/score-block.ts";
-import { openPredict } from "../lib/scoring/predict.ts";
+import { openPredict } from "../lib/scoring/score-block.ts";
 import { toBins } from "../lib/statistics/batch-profile.ts";
 import { withRows } from "../lib/registration/candidate-files.ts";
 import { plainRecipe } from "../lib/rows/recipe.ts";

@@ -9,9 +9,8 @@ import { parseModelUri } from "../mlflow/model-uri.ts";
 import { outputFormat } from "../rows/write.ts";
 import { parseBadRowLimit } from "../scoring/bad-rows.ts";
 import type { BadRowOptions, BatchOptions } from "../scoring/batch.ts";
-import type { CommandOptions } from "../scoring/command.ts";
 import { type FailOn, parseFailOn } from "../scoring/fail-on.ts";
-import type { InputChoice } from "../scoring/inputs.ts";
+import type { CommandOptions, InputChoice } from "../scoring/inputs.ts";
 import { type Engine, parseEngine } from "../scoring/scorer.ts";
 
 /** The values of the flags of `predict`. */

@@ -9,10 +9,7 @@ import { cellOf } from "../rows/cells.ts";
 import type { InputRow } from "../rows/json.ts";
 import { readRows } from "../rows/read.ts";
 import type { RowPlace } from "../rows/row-error.ts";
-import {
-  findOutcomeFiles,
-  type OutcomeFiles,
-} from "../services/outcome-files.ts";
+import { findOutcomeFiles, type InputFiles } from "../services/period-files.ts";
 import { locationOf } from "../services/variant-files.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import { OutcomeCollection, type Outcomes, toDayCell } from "./outcomes.ts";
@@ -85,7 +82,7 @@ export async function openOutcomeSource(
   const found = await findOutcomeFiles(stores, source.pattern);
   const filesOf = (wanted: Period) =>
     found.find(({ period }) => period === undefined || period === wanted);
-  const versionOf = (files: OutcomeFiles | undefined) =>
+  const versionOf = (files: InputFiles | undefined) =>
     files?.version === undefined
       ? undefined
       : sha256(JSON.stringify([files.version, settings]));
@@ -119,7 +116,7 @@ async function readFiles(
   services: Services,
   settings: Joinable,
   { files, windows }: {
-    files: OutcomeFiles;
+    files: InputFiles;
     windows: readonly PeriodWindow[];
   },
 ): Promise<Map<Period, RunOutcomes>> {

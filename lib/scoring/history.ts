@@ -9,22 +9,21 @@ import type { Database } from "../database/database.ts";
 import type { OutputColumn } from "../rows/output.ts";
 import { tableText } from "../rows/table.ts";
 
-/** One score of an id. */
+/** One score of an id; null is what was not recorded, such as the ledger's columns of rows from before the ledger. */
 export interface PastScore {
-  /** The variant's key; undefined for rows without an entry in the ledger. */
-  readonly variant: string | undefined;
-  readonly geography: string | undefined;
-  readonly company: string | undefined;
+  /** The variant's key. */
+  readonly variant: string | null;
+  readonly geography: string | null;
+  readonly company: string | null;
   /** First day of the period; the day of scoring if the input has no period. */
   readonly period: string;
   readonly score: number;
-  readonly modelName: string | undefined;
+  readonly modelName: string | null;
   readonly modelVersion: string;
-  /** Undefined for rows without an entry in the ledger, as the next three. */
-  readonly attempt: number | undefined;
-  readonly scoringRunId: number | undefined;
-  readonly mlflowRunId: string | undefined;
-  readonly rowNumber: number | undefined;
+  readonly attempt: number | null;
+  readonly scoringRunId: number | null;
+  readonly mlflowRunId: string | null;
+  readonly rowNumber: number | null;
   /** ISO 8601, in UTC. */
   readonly scoredAt: string;
 }
@@ -39,27 +38,12 @@ export interface ComparedScore extends PastScore {
 
 /** The scores of an id in one variant, oldest first. */
 export interface VariantHistory {
-  /** The variant's key; undefined for rows that belong to none of ours. */
-  readonly key: string | undefined;
+  /** The variant's key; null for rows that belong to none of ours. */
+  readonly key: string | null;
   /** Display name: `geography US`; of a variant that is no longer declared, its key. */
   readonly title: string;
   readonly settings: VariantSettings | undefined;
   readonly scores: readonly ComparedScore[];
-}
-
-interface ScoreRow {
-  readonly variant: string | null;
-  readonly geography_id: string | null;
-  readonly company_id: string | null;
-  readonly period: string;
-  readonly score: number;
-  readonly model_name: string | null;
-  readonly model_version: string;
-  readonly attempt: number | null;
-  readonly scoring_run_id: number | null;
-  readonly mlflow_run_id: string | null;
-  readonly row_number: number | null;
-  readonly scored_at: Date | string;
 }
 
 /** Returns all scores of an id, those of one variant and period together, in the order in which they were made. */
@@ -67,30 +51,21 @@ export async function readScores(
   database: Database,
   id: string,
 ): Promise<PastScore[]> {
-  const rows = await database.query<ScoreRow>(
-    `select r.variant, p.geography_id, p.company_id, p.period::text as period,
-       p.churn_probability as score, p.model_name, p.model_version, r.attempt,
-       p.scoring_run_id, r.mlflow_run_id, p.row_number, p.prediction_timestamp as scored_at
+  const rows = await database.query<
+    Omit<PastScore, "scoredAt"> & { readonly scoredAt: Date | string }
+  >(
+    `select r.variant, p.geography_id as geography, p.company_id as company, p.period::text as period,
+       p.churn_probability as score, p.model_name as "modelName", p.model_version as "modelVersion",
+       r.attempt, p.scoring_run_id as "scoringRunId", r.mlflow_run_id as "mlflowRunId",
+       p.row_number as "rowNumber", p.prediction_timestamp as "scoredAt"
      from churn_predictions p left join scoring_runs r on r.id = p.scoring_run_id
      where p.player_id = $1
      order by r.variant, p.geography_id, p.company_id, p.period, p.scoring_run_id nulls first, p.prediction_timestamp, p.row_number`,
     [id],
   );
-  return rows.map((row) => ({
-    variant: row.variant ?? undefined,
-    geography: row.geography_id ?? undefined,
-    company: row.company_id ?? undefined,
-    period: row.period,
-    score: row.score,
-    modelName: row.model_name ?? undefined,
-    modelVersion: row.model_version,
-    attempt: row.attempt ?? undefined,
-    scoringRunId: row.scoring_run_id ?? undefined,
-    mlflowRunId: row.mlflow_run_id ?? undefined,
-    rowNumber: row.row_number ?? undefined,
-    scoredAt: row.scored_at instanceof Date
-      ? row.scored_at.toISOString()
-      : row.scored_at,
+  return rows.map(({ scoredAt, ...row }) => ({
+    ...row,
+    scoredAt: scoredAt instanceof Date ? scoredAt.toISOString() : scoredAt,
   }));
 }
 
@@ -124,7 +99,7 @@ export function toHistories(
   });
   // Rows from before the ledger belong to the same variant as those in it.
   const same = Map.groupBy(histories, ({ key, title }) => key ?? title);
-  const place = (key: string | undefined) => {
+  const place = (key: string | null) => {
     const index = variants.listed.findIndex(({ variant }) =>
       variant.key === key
     );
@@ -146,8 +121,11 @@ function settingsOf(
   const listed = variants.listed.find(({ variant }) => variant.key === key);
   if (listed) return listed;
   try {
-    const settings = variants.settings({ geography, company });
-    const isSame = key === undefined || settings.variant.key === key;
+    const settings = variants.settings({
+      geography: geography ?? undefined,
+      company: company ?? undefined,
+    });
+    const isSame = key === null || settings.variant.key === key;
     return isSame ? settings : undefined;
   } catch {
     return undefined;
@@ -191,7 +169,7 @@ export async function describeHistories(
       status: "done",
       id,
       variants: histories.map(({ key, title, settings, scores }) => ({
-        variant: key ?? null,
+        variant: key,
         title,
         entity: settings?.names.entity ?? null,
         id_column: settings?.idColumn ?? null,
@@ -201,12 +179,12 @@ export async function describeHistories(
           score: score.score,
           change: score.change ?? null,
           current: score.isCurrent,
-          model_name: score.modelName ?? null,
+          model_name: score.modelName,
           model_version: score.modelVersion,
-          attempt: score.attempt ?? null,
-          scoring_run_id: score.scoringRunId ?? null,
-          run_id: score.mlflowRunId ?? null,
-          row_number: score.rowNumber ?? null,
+          attempt: score.attempt,
+          scoring_run_id: score.scoringRunId,
+          run_id: score.mlflowRunId,
+          row_number: score.rowNumber,
           scored_at: score.scoredAt,
         })),
       })),
@@ -229,17 +207,17 @@ async function describeHistory(
     : `${settings.idColumn} `;
   const head = `${oneLine(`${column}${id}`)}, ${title}: ${
     countOf(current.length, "period")
-  }${model === undefined ? "" : `, ${oneLine(model)}`}`;
+  }${model ? `, ${oneLine(model)}` : ""}`;
   // Rows of one run that repeat the id are told apart by their number.
   const repeats = scores.some((score, index) =>
-    score.scoringRunId !== undefined &&
+    score.scoringRunId !== null &&
     score.scoringRunId === scores[index + 1]?.scoringRunId
   );
   const columns: readonly HistoryColumn[] = [
     ["period", "date", (score) => score.period],
     [names?.probability ?? "score", "number", ({ score }) => score.toFixed(4)],
     ["change", "number", (score) => signed(score.change)],
-    ["model", "text", (score) => score.modelName, model === undefined],
+    ["model", "text", (score) => score.modelName, !model],
     ["version", "text", (score) => score.modelVersion],
     ["attempt", "integer", (score) => score.attempt],
     ["run", "integer", (score) => score.scoringRunId],
@@ -271,7 +249,7 @@ async function describeHistory(
 type HistoryColumn = readonly [
   name: string,
   type: OutputColumn["type"],
-  toCell: (score: ComparedScore) => string | number | undefined,
+  toCell: (score: ComparedScore) => string | number | null | undefined,
   isShown?: boolean,
 ];
 

@@ -8,9 +8,9 @@ import {
   findDefaultBatches,
   findNamedBatch,
   type InputBatch,
-  type InputPart,
   sizeOf,
 } from "../services/input-batches.ts";
+import type { InputPart } from "../services/period-files.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
 import { openStdin } from "../services/stdin.ts";
 import { dayIn, type Period, toDay, toPeriod } from "../config/periods.ts";
@@ -36,6 +36,14 @@ export interface InputChoice {
   readonly fallback: boolean;
   /** The files that the call writes, and the flags that name them. */
   readonly written: readonly WrittenFile[];
+}
+
+/** What the printed command line of a call does. */
+export interface CommandOptions {
+  /** The one batch that it is for; by default, all that the call is for. */
+  readonly batch?: InputBatch;
+  /** Whether it scores again what was scored before; false by default. */
+  readonly force?: boolean;
 }
 
 /** The batches of a call, which disposal closes. */

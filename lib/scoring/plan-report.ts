@@ -9,7 +9,6 @@ import { type InputBatch, sizeOf } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
 import { placeIn } from "../services/variant-files.ts";
 import type { StoredBatch } from "./batch.ts";
-import type { CommandOptions } from "./command.ts";
 import {
   asDelivered,
   type DeliveredBatch,
@@ -17,7 +16,7 @@ import {
   warnOfHidden,
 } from "./deliveries.ts";
 import { endOf, type FailOn } from "./fail-on.ts";
-import type { InputChoice } from "./inputs.ts";
+import type { CommandOptions, InputChoice } from "./inputs.ts";
 import type { ScoringRun } from "./ledger.ts";
 import type { PredictionPlan, Production } from "./plan.ts";
 import { type Place, toSize, toTable } from "./plan-table.ts";

@@ -7,8 +7,8 @@ import type { InputBatch } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
 import { checkNamedFile } from "../services/variant-files.ts";
 import { readRuns } from "./deliveries.ts";
-import type { CommandOptions } from "./command.ts";
 import {
+  type CommandOptions,
   describeReplacement,
   type InputChoice,
   openInputs,

@@ -4,9 +4,8 @@ import {
   type ScoreDistribution,
 } from "../statistics/distribution.ts";
 import type { BatchOptions, StoredBatch } from "./batch.ts";
-import type { CommandOptions } from "./command.ts";
 import type { DeliveryProblem } from "./expectations.ts";
-import type { SameContent } from "./inputs.ts";
+import type { CommandOptions, SameContent } from "./inputs.ts";
 import { endOf, type FailOn } from "./fail-on.ts";
 import type { Config } from "../config/environment.ts";
 import type { Names } from "../config/names.ts";

@@ -1,5 +1,6 @@
 /** Scores one block of rows: what each thread does, and the messages between threads. */
 import { InputError, messageOf } from "../base/errors.ts";
+import { evaluate, type Model, openKernel, parseModel } from "../model/mod.ts";
 import type { FeatureOptions, RowCounts } from "../rows/encode.ts";
 import { ColumnFiles } from "../rows/column-files.ts";
 import { encodeBlock, type RowBlock } from "../rows/row-file.ts";
@@ -52,6 +53,26 @@ export type Predict = (
   matrix: Float32Array,
   rows: number,
 ) => Float32Array | Promise<Float32Array>;
+
+/**
+ * Returns the scoring function of a native model's bytes.
+ *
+ * @throws {InputError} If the bytes are not a model that can be scored.
+ */
+export function openPredict(bytes: Uint8Array<ArrayBuffer>): Predict {
+  return toPredict(parseModel(bytes));
+}
+
+/** Returns the scoring function of a model: the kernel for trees, the reference implementation for linear models, which need only one pass over a row. */
+export function toPredict(
+  model: Model,
+): (matrix: Float32Array, rows: number) => Float32Array {
+  if (model.kind === "linear") {
+    return (matrix, rows) => evaluate(model, matrix, { rows }).predictions;
+  }
+  const kernel = openKernel(model);
+  return (matrix, rows) => kernel.predict(matrix, rows);
+}
 
 /** Encodes and scores blocks, one at a time, with the same memory for each. */
 export interface BlockScorer extends AsyncDisposable {

@@ -21,7 +21,7 @@ import {
   type RecordedRecipe,
 } from "../rows/recipe.ts";
 import { type BatchBins, toBins } from "../statistics/batch-profile.ts";
-import { toPredict } from "./predict.ts";
+import { toPredict } from "./score-block.ts";
 import {
   checkUnnamed,
   isProbability,

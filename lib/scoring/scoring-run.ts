@@ -25,11 +25,8 @@ import { noRows } from "../rows/read.ts";
 import { openRowFile } from "../rows/row-file.ts";
 import { type PackedTexts, unpack } from "../rows/packed.ts";
 import { type DuplicateCounts, DuplicateIds } from "../rows/duplicate-ids.ts";
-import {
-  type InputBatch,
-  type InputPart,
-  sizeOf,
-} from "../services/input-batches.ts";
+import { type InputBatch, sizeOf } from "../services/input-batches.ts";
+import type { InputPart } from "../services/period-files.ts";
 import { digestParts, type ScoredPart } from "./ledger.ts";
 import { type PlacedScores, scoreFile } from "./score-file.ts";
 import {
@@ -177,10 +174,7 @@ export async function scoreInto(
   const duplicatePlayers = counts.named > 0
     ? pass.duplicates.count()
     : undefined;
-  const remarks = remarksOn(findings, { counts, duplicatePlayers, names });
-  for (const { isWarning, text } of remarks) {
-    (isWarning ? log.warn : log.info)(`${file}: ${text}`);
-  }
+  logRemarks(findings, { file, counts, duplicatePlayers, names, log });
   return {
     batch,
     contentSha256: digestParts(parts),
@@ -413,74 +407,57 @@ function requireValues(
 /** The share of unknown categories above which a remark is a warning. */
 const unknownWarning = 0.05;
 
-/** An observation on a file's rows that does not prevent scoring. */
-interface Remark {
-  readonly isWarning: boolean;
-  readonly text: string;
-}
-
-function remarksOn(
+/** Logs what is odd about the rows of a file and does not prevent scoring. */
+function logRemarks(
   findings: RowFindings,
-  { counts, duplicatePlayers, names: { entity, entities } }: {
+  { file, counts, duplicatePlayers, names: { entity, entities }, log }: {
+    file: string;
     counts: RowCounts;
-    names: Names;
     duplicatePlayers: ScoredBatch["duplicatePlayers"];
+    names: Names;
+    log: Pick<Log, "info" | "warn">;
   },
-): Remark[] {
+): void {
   const { extraColumns, unknownCategories, absentCells, emptyColumns } =
     findings;
   const { rows, withId, named } = counts;
-  // Without the id column, no row is expected to name a player.
-  const withoutPlayer = withId === 0 ? 0 : rows - named;
   const ofRows = (count: number) =>
-    `${count} of ${rows} rows (${(count / rows * 100).toFixed(1)} %)`;
-  const remarks: Remark[] = [];
+    `${file}: ${count} of ${rows} rows (${(count / rows * 100).toFixed(1)} %)`;
   if (extraColumns.length > 0) {
-    remarks.push({
-      isWarning: false,
-      text: `ignored ${
+    log.info(
+      `${file}: ignored ${
         countOf(extraColumns.length, "column")
       } that the model does not use: ${extraColumns.join(", ")}`,
-    });
+    );
   }
   for (const [column, count] of Object.entries(unknownCategories)) {
-    remarks.push({
-      isWarning: count / rows > unknownWarning,
-      text: `${
+    const remark = count / rows > unknownWarning ? log.warn : log.info;
+    remark(
+      `${
         ofRows(count)
       } have a value in "${column}" that the model or its recipe does not know`,
-    });
+    );
   }
   for (const [column, count] of Object.entries(absentCells)) {
-    remarks.push({
-      isWarning: false,
-      text: `${
-        ofRows(count)
-      } lack the column "${column}", which counts as missing`,
-    });
+    log.info(
+      `${ofRows(count)} lack the column "${column}", which counts as missing`,
+    );
   }
   if (emptyColumns.length > 0) {
-    remarks.push({
-      isWarning: true,
-      text: `missing in every row: ${emptyColumns.join(", ")}`,
-    });
+    log.warn(`${file}: missing in every row: ${emptyColumns.join(", ")}`);
   }
-  if (withoutPlayer > 0) {
-    remarks.push({
-      isWarning: true,
-      text: `${ofRows(withoutPlayer)} have no ${entity} id`,
-    });
+  // Without the id column, no row is expected to name a player.
+  if (withId > 0 && named < rows) {
+    log.warn(`${ofRows(rows - named)} have no ${entity} id`);
   }
   if (duplicatePlayers && duplicatePlayers.players > 0) {
     const { players, isExact } = duplicatePlayers;
-    remarks.push({
-      isWarning: true,
-      text: `${isExact ? "" : "about "}${
+    log.warn(
+      `${file}: ${isExact ? "" : "about "}${
         countOf(players, `${entity} has`, `${entities} have`)
       } more than one row; the last row of each counts`,
-    });
+    );
   }
-  return remarks;
 }
 
 /**

@@ -1,13 +1,13 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
 /** A worker thread of `score-file.ts`: opens a model once, then scores blocks in order. */
-import { openPredict } from "./predict.ts";
 import {
   type BlockMessage,
   type BlockReply,
   type BlockScorer,
   openBlockScorer,
   type OpenMessage,
+  openPredict,
   toSent,
 } from "./score-block.ts";
 

@@ -1,5 +1,4 @@
 /** Finds the data of one call: the variant's inputs by period, or the files that a flag names. */
-import { sha256 } from "../base/digest.ts";
 import {
   InputError,
   messageOf,
@@ -11,9 +10,7 @@ import { type Log, noLog } from "../base/log.ts";
 import { listSome } from "../base/phrases.ts";
 import {
   dayIn,
-  fillPeriod,
   matchPath,
-  type PathMatch,
   type PathPattern,
   type Period,
   toPathPattern,
@@ -23,49 +20,34 @@ import type { VariantSettings } from "../config/variants.ts";
 import {
   type ArtifactStore,
   type ListedFile,
-  type StoredFile,
   uriOf,
 } from "../storage/store.ts";
 import {
+  describeGroup,
+  groupByPeriod,
+  type InputFiles,
+  type PeriodFiles,
+  toPart,
+} from "./period-files.ts";
+import {
   type DataSource,
+  findLocalFile,
   findVariantFile,
   type InputData,
-  keptOpen,
   listMatching,
   locationOf,
   needBucket,
   openNamedFiles,
-  openNewData,
+  openVariantFile,
   readNewData,
   sourceOf,
   splitUri,
   type VariantFiles,
 } from "./variant-files.ts";
 
-/** A file of a batch, which is opened when its turn comes. */
-export interface InputPart {
-  readonly uri: string;
-  /** Bytes. */
-  readonly size: number;
-  /**
-   * Opens the file as it is now.
-   *
-   * @throws {TransientError} If it was deleted, is still being written, or cannot be reached.
-   */
-  open(): Promise<StoredFile>;
-}
-
 /** Files that are scored as one: one scoring run with one digest. */
-export interface InputBatch extends AsyncDisposable {
-  /** The file, or the pattern of several. */
-  readonly uri: string;
-  /** In the order in which they are scored; at least one. */
-  readonly parts: readonly InputPart[];
+export interface InputBatch extends InputFiles, AsyncDisposable {
   readonly source: DataSource;
-  /** The period in the path; undefined if the path has none. */
-  readonly period: Period | undefined;
-  /** Changes whenever a file of the batch is written, added or removed; undefined if unknown. */
-  readonly version: string | undefined;
   /** Returns the period's side file; undefined if there is none. */
   readManifest(): Promise<Manifest | undefined>;
 }
@@ -92,7 +74,9 @@ const plainBatch = {
 /** Returns a file that is open already as a batch without a period; disposal closes it. */
 function toBatch({ file, source }: InputData): InputBatch {
   const { uri, size } = file;
-  const open = () => Promise.resolve(keptOpen(file));
+  // Somebody who opens it does not close it.
+  const opened = { ...file, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const open = () => Promise.resolve(opened);
   return {
     ...plainBatch,
     uri,
@@ -174,7 +158,7 @@ export interface BatchSearch {
   readonly inputs: PathPattern;
   /** The pattern of the side files; undefined: `{period}.manifest.json` where the period ends in the path. */
   readonly manifest: PathPattern | undefined;
-  /** Whether the local folder may replace S3, as in {@linkcode openNewData}. */
+  /** Whether the local folder may replace S3, as in {@linkcode readNewData}. */
   readonly fallback: boolean;
   readonly log: Pick<Log, "warn">;
 }
@@ -184,7 +168,7 @@ const weeklyFiles = toPathPattern("data/churn/weekly/{period}.jsonl", "inputs");
 
 /**
  * Returns the inputs of a variant that declares none: its weekly files where there
- * are any, otherwise the sample, with the errors of {@linkcode openNewData}. The
+ * are any, otherwise the sample, with the errors of {@linkcode readNewData}. The
  * local folder never replaces weekly files in S3. If the bucket cannot be listed
  * because S3 is away, its sample is not read either; if the login may not list it,
  * a warning says so.
@@ -213,7 +197,31 @@ export async function findDefaultBatches(
       return undefined;
     });
   if (weekly) return weekly;
-  return [toBatch(await openNewData(files, sample, { ...options, outage }))];
+  return await openNewFile(files, sample, { ...options, outage });
+}
+
+/** Opens the variant's new data in one file, as {@linkcode readNewData}. @param options `outage`: the bucket could not be listed before, so it is not read. */
+async function openNewFile(
+  files: VariantFiles,
+  path: string,
+  options: Pick<BatchSearch, "fallback" | "log"> & {
+    outage?: TransientError | undefined;
+  },
+): Promise<InputBatch[]> {
+  const { outage } = options;
+  if (files.embedded) return [toBatch(await openVariantFile(files, path))];
+  const asBatches = (data: InputData | undefined) => data && [toBatch(data)];
+  return await readNewData(files, {
+    ...options,
+    path,
+    async inBucket() {
+      if (outage) throw outage;
+      return asBatches(await findVariantFile(files, path));
+    },
+    inFolder: async () =>
+      asBatches(await findLocalFile(files, path, "local-fallback")),
+    missing: `Cannot find ${locationOf(files, path)}`,
+  });
 }
 
 /** What the place of a variant's inputs holds. */
@@ -271,7 +279,7 @@ export async function findInputs(
 /**
  * Returns the variant's inputs, one batch per period, oldest first. Nothing is
  * read; a pattern without `{period}` and `*` names one file, which is opened. The
- * local folder replaces S3 in the cases of {@linkcode openNewData}.
+ * local folder replaces S3 in the cases of {@linkcode readNewData}.
  *
  * @throws {InputError} If no file matches, or a period is spelled in two ways.
  * @throws {TransientError} If S3 is unreachable and the local folder is not used.
@@ -282,8 +290,7 @@ export async function findBatches(
 ): Promise<InputBatch[]> {
   const { inputs } = search;
   if (!inputs.hasPeriod && !/\*|\/$/.test(inputs.text)) {
-    const data = await openNewData(files, inputs.text, search);
-    return [toBatch(data)];
+    return await openNewFile(files, inputs.text, search);
   }
   if (files.embedded) {
     const batches = await findLocal(files, search, "local");
@@ -292,12 +299,10 @@ export async function findBatches(
   }
   return await readNewData(files, {
     ...search,
+    path: inputs.text,
     inBucket: () => listBucket(files, search),
     inFolder: () => findLocal(files, search, "local-fallback"),
     missing: nothingFound(files, inputs),
-    local: localPath(files.variant, inputs.text),
-    uriOf: (batches) => batches.map(({ uri }) => uri).join(", "),
-    shippedIn: (batches) => batches.flatMap(({ parts }) => parts),
   });
 }
 
@@ -338,12 +343,6 @@ interface Listing {
   readonly toPath?: (path: string) => string;
 }
 
-/** The files of one period in a store. */
-export interface PeriodFiles {
-  readonly match: PathMatch;
-  readonly files: ListedFile[];
-}
-
 /** Returns the batches in one store; undefined if no file matches. */
 async function listBatches(
   store: ArtifactStore,
@@ -374,13 +373,8 @@ async function listBatches(
       const sideFile = oneSideFile(store, sides.get(match.period ?? ""));
       return {
         ...plainBatch,
-        uri: files.length === 1
-          ? uriOf(store, files[0]!.path)
-          : uriOf(store, fillPeriod(own.text, match.spelling ?? "")),
-        parts: files.map((file) => toPart(store, file)),
+        ...describeGroup(store, own, { match, files }),
         source,
-        period: match.period,
-        version: versionOf(files),
         async readManifest() {
           if (match.period === undefined || !sideFile) return undefined;
           const bytes = await store.find(sideFile.path, { settled: true });
@@ -388,34 +382,6 @@ async function listBatches(
         },
       };
     });
-}
-
-/**
- * Groups the files that match a pattern by their period; "" for a pattern without.
- *
- * @throws {InputError} If a period is spelled in two ways.
- */
-export function groupByPeriod(
-  files: readonly ListedFile[],
-  { store, pattern }: { store: ArtifactStore; pattern: string },
-): Map<string, PeriodFiles> {
-  const groups = new Map<string, PeriodFiles>();
-  for (const file of files) {
-    const match = matchPath({ text: pattern }, file.path);
-    if (!match) continue;
-    const key = match.period ?? "";
-    const group = groups.get(key) ?? { match, files: [] };
-    if (group.match.spelling !== match.spelling) {
-      throw new InputError(
-        `Cannot tell which files belong to ${match.period} at ${
-          uriOf(store, pattern)
-        }: the period is spelled ${group.match.spelling} and ${match.spelling}; keep one of them`,
-      );
-    }
-    group.files.push(file);
-    groups.set(key, group);
-  }
-  return groups;
 }
 
 /** How many files a warning names. */
@@ -469,34 +435,9 @@ function oneSideFile(
   );
 }
 
-/** Returns a listed file as one that is opened when its turn comes. */
-export function toPart(store: ArtifactStore, file: ListedFile): InputPart {
-  const uri = uriOf(store, file.path);
-  return {
-    uri,
-    size: file.size ?? 0,
-    async open() {
-      const opened = await store.open(file.path, { settled: true });
-      if (opened) return opened;
-      throw new TransientError(
-        `Cannot read ${uri}: it was deleted in the meantime`,
-      );
-    },
-  };
-}
-
 /** Returns the side file's pattern for an input pattern: beside the last folder or file that has the period in its name. */
 function manifestOf(text: string): string {
   const end = text.lastIndexOf("{period}") + "{period}".length;
   const begin = text.lastIndexOf("/", end - 1) + 1;
   return `${text.slice(0, begin)}{period}.manifest.json`;
-}
-
-/** Returns a text that changes whenever one of the files is written, added or removed; undefined if the listing does not tell. */
-export function versionOf(files: readonly ListedFile[]): string | undefined {
-  if (files.some(({ version }) => version === undefined)) return undefined;
-  const lines = files.map(({ path, size, version }) =>
-    JSON.stringify([path, size, version])
-  );
-  return sha256(lines.join("\n"));
 }

@@ -74,7 +74,7 @@ export async function findVariantFile(
   files: VariantFiles,
   path: string,
 ): Promise<InputData | undefined> {
-  if (files.embedded) return await findLocal(files, path, "local");
+  if (files.embedded) return await findLocalFile(files, path, "local");
   const bucket = needBucket(files, path);
   const uri = uriOf(bucket, path);
   const file = await files.withRetry(`read ${uri}`, () => bucket.open(path));
@@ -119,66 +119,41 @@ function allowsFallback(error: unknown): error is TransientError {
     fallbackOutages.includes(error.outage);
 }
 
+/** New data in both places, and where they should be. */
+export interface NewData<Batch> {
+  /** Path or pattern below the variant's prefix. */
+  readonly path: string;
+  /** Returns the data in the bucket; undefined if there are none. */
+  readonly inBucket: () => Promise<Batch[] | undefined>;
+  /** Returns the data in the local folder; undefined if there are none. */
+  readonly inFolder: () => Promise<Batch[] | undefined>;
+  /** The error if the bucket has none. */
+  readonly missing: string;
+  /** False disables the local folder. */
+  readonly fallback: boolean;
+  /** Warns of a fallback. */
+  readonly log: Pick<Log, "warn">;
+}
+
 /**
- * Opens the variant's new data. If S3 is unreachable, answers 5xx after all
- * retries, or has no such object, the file is read from the same variant's local
+ * Returns the variant's new data. If S3 is unreachable, answers 5xx after all
+ * retries, or has no such object, the data are read from the same variant's local
  * folder; this is logged and recorded in `source`. Any other failure is thrown
  * unchanged. The sample shipped with this project is never used as a fallback.
  *
- * @param options `fallback`: false disables the local folder; `log`: warns of a fallback; `outage`: the bucket could not be listed before, so it is not read.
  * @throws {TransientError} If S3 is unreachable and the local folder is not used.
  * @throws {InputError} If S3 has no such object and the local folder is not used.
  */
-export async function openNewData(
-  files: VariantFiles,
-  path: string,
-  options: {
-    fallback: boolean;
-    log: Pick<Log, "warn">;
-    outage?: TransientError | undefined;
+export async function readNewData<
+  Batch extends {
+    readonly uri: string;
+    readonly parts: readonly { open(): Promise<StoredFile> }[];
   },
-): Promise<InputData> {
-  const { outage } = options;
-  if (files.embedded) return await openVariantFile(files, path);
-  return await readNewData(files, {
-    ...options,
-    inBucket: () =>
-      outage ? Promise.reject(outage) : findVariantFile(files, path),
-    inFolder: () => findLocal(files, path, "local-fallback"),
-    missing: `Cannot find ${locationOf(files, path)}`,
-    local: localPath(files.variant, path),
-    uriOf: ({ file }) => file.uri,
-    shippedIn: ({ file }) => [{ open: () => Promise.resolve(keptOpen(file)) }],
-  });
-}
-
-/** New data in both places. */
-export interface NewData<T> {
-  /** Returns the data in the bucket; undefined if there are none. */
-  readonly inBucket: () => Promise<T | undefined>;
-  /** Returns the data in the local folder; undefined if there are none. */
-  readonly inFolder: () => Promise<T | undefined>;
-  /** The error if the bucket has none. */
-  readonly missing: string;
-  /** The local path, for messages. */
-  readonly local: string;
-  /** Returns where local data are, for messages. */
-  readonly uriOf: (data: T) => string;
-  /** Returns the files of local data. */
-  readonly shippedIn: (
-    data: T,
-  ) => readonly { open(): Promise<StoredFile> }[];
-}
-
-/** Returns new data from the bucket, or from the local folder; the rules and errors are those of {@linkcode openNewData}. */
-export async function readNewData<T>(
-  files: VariantFiles,
-  options: NewData<T> & { fallback: boolean; log: Pick<Log, "warn"> },
-): Promise<T> {
+>(files: VariantFiles, options: NewData<Batch>): Promise<Batch[]> {
   let problem: Error;
   try {
-    const data = await options.inBucket();
-    if (data) return data;
+    const batches = await options.inBucket();
+    if (batches) return batches;
     problem = new InputError(options.missing);
   } catch (error) {
     if (!allowsFallback(error)) throw error;
@@ -192,13 +167,11 @@ export async function readNewData<T>(
   }
   const local = await options.inFolder();
   if (!local) {
-    throw withReason(
-      problem,
-      `and there is no ${options.local} to fall back to`,
-    );
+    const place = localPath(files.variant, options.path);
+    throw withReason(problem, `and there is no ${place} to fall back to`);
   }
-  for (const file of options.shippedIn(local)) {
-    await using opened = await file.open();
+  for (const part of local.flatMap(({ parts }) => parts)) {
+    await using opened = await part.open();
     if (!await isShipped(files, opened)) continue;
     throw withReason(
       problem,
@@ -207,7 +180,7 @@ export async function readNewData<T>(
   }
   options.log.warn(
     `${messageOf(problem)}. Falling back to ${
-      options.uriOf(local)
+      local.map(({ uri }) => uri).join(", ")
     }; the ledger and the MLflow run record this`,
   );
   return local;
@@ -305,7 +278,8 @@ export function splitUri(uri: string): { folder: string; path: string } {
   return { folder: uri.slice(0, end) || "/", path: uri.slice(end + 1) };
 }
 
-async function findLocal(
+/** Opens a file in the variant's local folder; undefined if it does not exist. */
+export async function findLocalFile(
   { project, variant }: VariantFiles,
   path: string,
   source: DataSource,
@@ -313,11 +287,6 @@ async function findLocal(
   const local = localPath(variant, path);
   const file = await project.open(local, { settled: true });
   return file && { file, source };
-}
-
-/** Returns a file whose disposal does not close it, because somebody else will. */
-export function keptOpen(file: StoredFile): StoredFile {
-  return { ...file, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 /** Tells whether a file is shipped with this project: the manifest beside each shipped model contains the digests of its data. */

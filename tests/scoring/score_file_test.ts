@@ -16,7 +16,7 @@ import { readFeatures } from "../../lib/rows/read.ts";
 import { plainRecipe } from "../../lib/rows/recipe.ts";
 import { openRowFile } from "../../lib/rows/row-file.ts";
 import { openRowWriter } from "../../lib/rows/write.ts";
-import { openPredict } from "../../lib/scoring/predict.ts";
+import { openPredict } from "../../lib/scoring/score-block.ts";
 import { type PlacedScores, scoreFile } from "../../lib/scoring/score-file.ts";
 import { openLocal } from "../../lib/storage/local.ts";
 import { tempFolder } from "../support/servers.ts";

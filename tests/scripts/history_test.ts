@@ -160,22 +160,22 @@ Deno.test("history keeps variants apart that variants.yaml tells apart by a dime
     dimensions: ["brand"],
     variants: [{ dimensions: { brand: "NJ" } }, {}],
   });
-  const scoreOf = (variant: string | undefined): PastScore => ({
+  const scoreOf = (variant: string | null): PastScore => ({
     variant,
-    geography: undefined,
-    company: undefined,
+    geography: null,
+    company: null,
     period: "2026-11-23",
     score: 0.5,
     modelName: "m",
     modelVersion: "1",
     attempt: 1,
     scoringRunId: 1,
-    mlflowRunId: undefined,
+    mlflowRunId: null,
     rowNumber: 1,
     scoredAt: "2026-11-23T06:00:00.000Z",
   });
   const histories = toHistories(
-    ["base", "brand-gone", "brand-nj", undefined].map(scoreOf),
+    ["base", "brand-gone", "brand-nj", null].map(scoreOf),
     variants,
   );
   deepStrictEqual(
@@ -196,15 +196,15 @@ Deno.test("history calls ids and scores as variants.yaml does", async () => {
   });
   const score: PastScore = {
     variant: "base",
-    geography: undefined,
-    company: undefined,
+    geography: null,
+    company: null,
     period: "2026-11-23",
     score: 0.5,
     modelName: "m",
     modelVersion: "3",
     attempt: 1,
     scoringRunId: 1,
-    mlflowRunId: undefined,
+    mlflowRunId: null,
     rowNumber: 1,
     scoredAt: "2026-11-23T06:00:00.000Z",
   };

@@ -19,13 +19,14 @@ import {
   createNamedFile,
   type InputData,
   openNamedFiles,
-  openNewData,
   openVariantFile,
   readVariantFile,
   readWhole,
   type VariantFiles,
 } from "../../lib/services/variant-files.ts";
-import { noLog } from "../../lib/base/log.ts";
+import { findBatches } from "../../lib/services/input-batches.ts";
+import { type Log, noLog } from "../../lib/base/log.ts";
+import { toPathPattern } from "../../lib/config/periods.ts";
 import { retry } from "../../lib/base/retry.ts";
 import { toVariant } from "../../lib/config/variant.ts";
 import { setEnvironment } from "../support/environment.ts";
@@ -68,12 +69,27 @@ function failing(error: Error): ArtifactStore {
 async function read(stores: VariantFiles, fallback = true) {
   const warnings: string[] = [];
   const log = { warn: (text: string) => void warnings.push(text) };
-  const data = await openNewData(stores, sample, { fallback, log });
-  const { source, bytes } = await readWhole(data);
+  const { file, source } = await openNew(stores, { fallback, log });
+  const { bytes } = await readWhole({ file, source });
   return { source, text: new TextDecoder().decode(bytes), warnings };
 }
 
-Deno.test("openNewData() reads the bucket's object even if there is a local file", async () => {
+/** Opens the one file of the variant's inputs. */
+async function openNew(
+  stores: VariantFiles,
+  options: { fallback: boolean; log: Pick<Log, "warn"> },
+): Promise<InputData> {
+  const inputs = toPathPattern(sample, "inputs");
+  const [batch] = await findBatches(stores, {
+    ...options,
+    inputs,
+    manifest: undefined,
+  });
+  const { parts: [part], source } = batch!;
+  return { file: await part!.open(), source };
+}
+
+Deno.test("findBatches() reads the bucket's object even if there is a local file", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.bucket!.write(sample, encode("bucket"));
@@ -85,7 +101,7 @@ Deno.test("openNewData() reads the bucket's object even if there is a local file
   });
 });
 
-Deno.test("openNewData() falls back with a warning only if the object is missing or S3 is unavailable", async () => {
+Deno.test("findBatches() falls back with a warning only if the object is missing or S3 is unavailable", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.project.write(local, encode("local"));
@@ -235,7 +251,7 @@ const keys = {
   AWS_SECRET_ACCESS_KEY: "testing",
 };
 
-Deno.test("openNewData() falls back for a closed list of S3 failures", async (t) => {
+Deno.test("findBatches() falls back for a closed list of S3 failures", async (t) => {
   using _ = setEnvironment(keys);
   for (const [what, fault] of Object.entries(fallbacks)) {
     await t.step(what, async () => {
@@ -255,7 +271,7 @@ Deno.test("openNewData() falls back for a closed list of S3 failures", async (t)
   }
 });
 
-Deno.test("openNewData() does not fall back for other S3 failures", async (t) => {
+Deno.test("findBatches() does not fall back for other S3 failures", async (t) => {
   using _ = setEnvironment(keys);
   for (const [what, [fault, kind]] of Object.entries(refusals)) {
     await t.step(what, async () => {
@@ -269,7 +285,7 @@ Deno.test("openNewData() does not fall back for other S3 failures", async (t) =>
   }
 });
 
-Deno.test("openNewData() never falls back if a login is rejected or missing", async (t) => {
+Deno.test("findBatches() never falls back if a login is rejected or missing", async (t) => {
   await using folder = await tempFolder();
   await Deno.writeTextFile(`${folder.path}/token`, "a.web.identity");
   await using s3 = startFaults({ bytes: s3Error(404, "NoSuchKey") });
@@ -344,7 +360,7 @@ Deno.test("openNewData() never falls back if a login is rejected or missing", as
   strictEqual(s3.requests, 0);
 });
 
-Deno.test("openNewData() without fallback keeps the error's class", async () => {
+Deno.test("findBatches() without fallback keeps the error's class", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await stores.project.write(local, encode("local"));
@@ -361,7 +377,7 @@ Deno.test("openNewData() without fallback keeps the error's class", async () => 
   });
 });
 
-Deno.test("openNewData() never falls back to the shipped sample or to a missing file", async () => {
+Deno.test("findBatches() never falls back to the shipped sample or to a missing file", async () => {
   await using folder = await tempFolder();
   const stores = storesIn(folder.path);
   await rejects(read(stores), {
@@ -465,7 +481,7 @@ Deno.test("files that are still being written are read completely", async () => 
   const own = `${folder.path}/project/${local}`;
   const cases: [string, () => Promise<InputData>][] = [
     [own, () => openVariantFile(stores, sample)],
-    [own, () => openNewData(stores, sample, { fallback: true, log: noLog })],
+    [own, () => openNew(stores, { fallback: true, log: noLog })],
     [
       `${folder.path}/weekly.jsonl`,
       async () =>
