@@ -212,7 +212,12 @@ async function readJson(
   options: { baseUrl: string; call: string },
 ): Promise<Record<string, unknown>> {
   const { baseUrl, call } = options;
-  const body = await readBody(response, options);
+  const body = await response.text().catch((cause) => {
+    throw new TransientError(
+      `Cannot read the response of ${baseUrl} to ${call}`,
+      { cause },
+    );
+  });
   const value = v.matchJson(anyAnswer, body.trim() || "{}");
   if (response.ok && value) return value;
   const { error_code: code, message } = v.match(refusal, value) ?? {};
@@ -237,20 +242,6 @@ async function readJson(
   throw new UsageError(
     `Cannot use ${baseUrl} as an MLflow server: ${call} returned ${response.status} without the JSON of MLflow`,
   );
-}
-
-async function readBody(
-  response: Response,
-  options: { baseUrl: string; call: string },
-): Promise<string> {
-  try {
-    return await response.text();
-  } catch (error) {
-    throw new TransientError(
-      `Cannot read the response of ${options.baseUrl} to ${options.call}`,
-      { cause: error },
-    );
-  }
 }
 
 async function readWords(response: Response): Promise<string> {

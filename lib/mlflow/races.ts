@@ -1,9 +1,7 @@
 /** Retries for concurrent writers: MLflow's Python clients insert without locks, so a writer can lose a race. */
-import { DatabaseError } from "../database/database.ts";
+import { isCode } from "../database/admin.ts";
 import { ApiError } from "./http.ts";
 
-/** SQLSTATEs after which the same transaction may succeed: unique violation, serialization failure, deadlock. */
-const racy = new Set(["23505", "40001", "40P01"]);
 const attempts = 10;
 const pauseMs = 20;
 
@@ -30,7 +28,8 @@ export async function retryRaces<T>(work: () => Promise<T>): Promise<T> {
  * version was created.
  */
 function isLostRace(error: unknown): boolean {
-  if (error instanceof DatabaseError) return racy.has(error.code);
+  // Unique violation, serialization failure, deadlock.
+  if (isCode(error, "23505", "40001", "40P01")) return true;
   return error instanceof ApiError &&
     /"model_version_pk"|UNIQUE constraint failed: model_versions|Model Version creation error/
       .test(error.message);

@@ -1,6 +1,6 @@
 /** Scores the new batches of one variant with one version, and stores each once. */
 import { InputError, messageOf, TransientError } from "../base/errors.ts";
-import { createNamedFile } from "../services/variant-files.ts";
+import { namedPlace } from "../services/variant-files.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import { toDay } from "../config/periods.ts";
 import type { Experiment, ModelVersion } from "../mlflow/store.ts";
@@ -9,7 +9,6 @@ import {
   findScoringRun,
   type OpenScoringRun,
   publishScoring,
-  type ScoreChunk,
   type ScoringRun,
   startScoring,
 } from "./ledger.ts";
@@ -21,6 +20,7 @@ import {
 } from "./expectations.ts";
 import type { SkippedBatch } from "./inputs.ts";
 import { openScoreWriter } from "./score-writer.ts";
+import type { ScoreChunk } from "./scores.ts";
 import { digestRecipe } from "../rows/recipe.ts";
 import type { Engine, Scorer } from "./scorer.ts";
 import { checkStorable, columnsOf, openVersion } from "./version.ts";
@@ -305,9 +305,11 @@ async function fromTheStart<T>(
 function openBadRowFile(
   { services: { artifacts, config }, options: { badRows } }: Context,
 ): BadRowStore | undefined {
-  return badRows && openBadRows({
+  if (!badRows) return undefined;
+  const { store, path } = namedPlace(badRows.file, artifacts);
+  return openBadRows({
     folder: temporaryFolder(config),
-    create: () => createNamedFile(badRows.file, artifacts),
+    create: () => store.create(path),
   });
 }
 
@@ -469,7 +471,8 @@ async function writeOutput(
   const { output } = options;
   return await fromTheStart(context, `write ${output}`, async (rawColumns) => {
     await using badRows = openBadRowFile(context);
-    await using file = await createNamedFile(output, services.artifacts);
+    const { store, path } = namedPlace(output, services.artifacts);
+    await using file = await store.create(path);
     const all: ScoredBatch[] = [];
     const writer = await openScoreWriter(file, { ...options, scorer });
     for (const batch of batches) {

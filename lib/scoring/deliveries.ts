@@ -77,7 +77,6 @@ export function findProblems(options: {
       ledger ? [{ period: ledger.period, ...rowsOf(ledger) }] : []
     ),
   ]);
-  const newest = deliveries[0]?.period;
   const checked = new Set(
     delivered.flatMap(({ batch, rows, ledger }) =>
       rows !== undefined || ledger
@@ -94,26 +93,22 @@ export function findProblems(options: {
   );
   // Files that a flag names for no period may be anything.
   if (choice.named !== undefined && choice.period === undefined) return broken;
-  if (isExplicit(choice)) {
-    return [...broken, ...findIncomplete(deliveries, { checked, expect })];
-  }
-  if (newest !== undefined) checked.add(newest);
-  return [
+  const newest = deliveries[0]?.period;
+  if (!isExplicit(choice) && newest !== undefined) checked.add(newest);
+  const problems = [
     ...broken,
     ...findIncomplete(deliveries, { checked, expect }),
-    ...findOverdue(newestBegun(deliveries, now), { expect, now }),
+  ];
+  return isExplicit(choice) ? problems : [
+    ...problems,
+    ...findOverdue(
+      deliveries.find(({ period }) => !isFarAhead(period, now))?.period,
+      { expect, now },
+    ),
   ];
 }
 
-/** Returns the newest period that has begun, or begins within a week; a later one is a wrong date. */
-function newestBegun(
-  deliveries: readonly Delivery[],
-  now: Date,
-): Period | undefined {
-  return deliveries.find(({ period }) => !isFarAhead(period, now))?.period;
-}
-
-/** Tells whether a period begins in more than a week. */
+/** Tells whether a period begins in more than a week, so that it is a wrong date. */
 function isFarAhead(period: Period, now: Date): boolean {
   return ageInDays(period, now) < -7;
 }

@@ -2,7 +2,7 @@
 import { digestParts, type ScoringRun } from "./ledger.ts";
 import { sha256OfStream } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
-import { namedUri } from "../services/variant-files.ts";
+import { namedPlace } from "../services/variant-files.ts";
 import {
   findBatches,
   findDefaultBatches,
@@ -12,6 +12,7 @@ import {
 } from "../services/input-batches.ts";
 import type { InputPart } from "../services/period-files.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
+import { uriOf } from "../storage/store.ts";
 import { openStdin } from "../services/stdin.ts";
 import { dayIn, type Period, toDay, toPeriod } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -46,15 +47,10 @@ export interface CommandOptions {
   readonly force?: boolean;
 }
 
-/** The batches of a call, which disposal closes. */
-export interface OpenInputs extends AsyncDisposable {
-  /** Those that the call may score, oldest period first. */
-  readonly batches: readonly InputBatch[];
-}
-
 /**
- * Returns the batches of one call: the named files as one batch, or else the
- * variant's inputs of the chosen periods, with their declared fallback.
+ * Returns the batches of one call, oldest period first: the named files as one
+ * batch, or else the variant's inputs of the chosen periods, with their declared
+ * fallback. The caller closes them.
  *
  * @throws {UsageError} If a period is chosen that the inputs do not have, or an input is the file that will be replaced, such as last week's file under a pattern.
  * @throws {InputError} If there is no file, or none of the chosen period.
@@ -63,11 +59,12 @@ export async function openInputs(
   services: Services,
   settings: VariantSettings,
   choice: InputChoice,
-): Promise<OpenInputs> {
+): Promise<InputBatch[]> {
   const { artifacts } = services;
   const batches = await chosenBatches(services, settings, choice);
   for (const { flag, file } of choice.written) {
-    const uri = namedUri(file, artifacts);
+    const { store, path } = namedPlace(file, artifacts);
+    const uri = uriOf(store, path);
     if (!batches.some(({ parts }) => parts.some((part) => part.uri === uri))) {
       continue;
     }
@@ -75,12 +72,7 @@ export async function openInputs(
       `Cannot use --${flag} ${file}: it is also an input, and would be replaced`,
     );
   }
-  return {
-    batches,
-    async [Symbol.asyncDispose]() {
-      for (const batch of batches) await batch[Symbol.asyncDispose]();
-    },
-  };
+  return batches;
 }
 
 async function chosenBatches(

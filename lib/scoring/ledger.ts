@@ -11,7 +11,6 @@ import {
   DatabaseError,
   type Queryable,
 } from "../database/database.ts";
-import { abortable } from "../base/abortable.ts";
 import { sha256 } from "../base/digest.ts";
 import { free } from "../base/free.ts";
 import { InputError, TransientError } from "../base/errors.ts";
@@ -21,8 +20,6 @@ import type { Period } from "../config/periods.ts";
 import type { Variant } from "../config/variant.ts";
 import type { BatchProfile } from "../statistics/batch-profile.ts";
 import { encodeScores, type ScoreChunk } from "./scores.ts";
-
-export type { ScoreChunk };
 
 /** What is known about a run before its rows are read. */
 export interface NewScoringRun {
@@ -260,21 +257,19 @@ export async function startScoring(
  *
  * @throws {InputError} If a score is not between 0 and 1; names the row.
  * @throws {TransientError} If the connection broke, or the run lost its lease.
- * @throws The error of `chunks`, or the reason of `signal`.
+ * @throws The error of `chunks`.
  */
 export async function appendScores(
   database: Database,
   run: OpenScoringRun,
   chunks: AsyncIterable<ScoreChunk> | Iterable<ScoreChunk>,
-  options: { signal?: AbortSignal | undefined } = {},
 ): Promise<number> {
-  const encoded = encodeAll(run, abortable(chunks, options.signal));
   let rows = 0;
   let committing = Promise.resolve(0);
   // One part is committed while the next one is collected. A slow source keeps no transaction open.
-  for await (const part of inParts(encoded, bytesPerCommit)) {
+  for await (const part of inParts(encodeAll(run, chunks), bytesPerCommit)) {
     rows += await committing;
-    committing = commitPart(database, run, { part, ...options });
+    committing = commitPart(database, run, part);
     committing.catch(() => {});
   }
   return rows + await committing;
@@ -283,21 +278,20 @@ export async function appendScores(
 async function commitPart(
   database: Database,
   run: OpenScoringRun,
-  options: { part: readonly Uint8Array[]; signal?: AbortSignal | undefined },
+  part: readonly Uint8Array[],
 ): Promise<number> {
   const rows = await database.transaction(async (tx) => {
     // At repeatable read, two commits for one run at once would collide on its lease.
     await tx.query("set transaction isolation level read committed");
     const rows = await tx.copyRows(
       "scores (scoring_run_id, row_number, churn_probability, player_id)",
-      options.part,
-      options,
+      part,
     );
     // In the same transaction: rows of a run that was discarded meanwhile are not stored.
     if (!await renewLease(tx, run.id)) throw lostRun(run);
     return rows;
   });
-  free(...options.part);
+  free(...part);
   return rows;
 }
 

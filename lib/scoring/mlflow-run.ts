@@ -1,17 +1,17 @@
 /** Logs one scored batch as an MLflow run: its inputs and parameters at first, its score distribution at the end. */
-import type { Experiment, MlflowStore, ModelVersion } from "../mlflow/store.ts";
+import type { MlflowStore } from "../mlflow/store.ts";
 import { toDataset } from "../mlflow/tags.ts";
-import type { VariantSettings } from "../config/variants.ts";
 import type { Services } from "../services/services.ts";
+import type { BatchOptions } from "./batch.ts";
 import { ledgerTag, notInLedger } from "./interrupted.ts";
 import type { ScoredBatch } from "./scoring-run.ts";
 
 /** Options for the MLflow run of one scored input. */
-export interface ScoringRunOptions {
-  readonly experiment: Experiment;
-  readonly settings: VariantSettings;
-  readonly version: ModelVersion;
-  readonly modelUri: string;
+export interface ScoringRunOptions extends
+  Pick<
+    BatchOptions,
+    "experiment" | "settings" | "version" | "modelUri"
+  > {
   readonly engine: string;
   readonly tags: Readonly<Record<string, string>>;
   /** The run's id in the ledger; undefined if its scores do not go there. */
@@ -26,21 +26,13 @@ export async function startScoringRun(
   scored: ScoredBatch,
   options: ScoringRunOptions,
 ): Promise<string> {
-  const {
-    experiment,
-    settings: { variant },
-    version,
-    modelUri,
-    engine,
-    ledgerId,
-    withRetry,
-  } = options;
+  const { settings: { variant }, version, withRetry } = options;
   const { batch: { uri, source, period }, rows, contentSha256 } = scored;
   const ofPeriod = period === undefined ? {} : { period };
   const { runId } = await withRetry(
     "create the scoring run",
     () =>
-      mlflow.createRun(experiment.experimentId, {
+      mlflow.createRun(options.experiment.experimentId, {
         name: variant.runName.replace("Model Logging", "Scoring"),
         startTimeMs: scored.startedAt.getTime(),
         tags: {
@@ -48,28 +40,24 @@ export async function startScoringRun(
           ...variant.tags,
           "churn.data_source": source,
           ...(period === undefined ? {} : { "churn.period": period }),
-          [ledgerTag]: String(ledgerId ?? notInLedger),
+          [ledgerTag]: String(options.ledgerId ?? notInLedger),
         },
       }),
   );
   const inputs = {
     datasets: [
-      toDataset(uri, {
-        digest: contentSha256,
-        rows,
-        context: "scoring",
-      }),
+      toDataset(uri, { digest: contentSha256, rows, context: "scoring" }),
     ],
     ...(version.modelId === undefined ? {} : { modelIds: [version.modelId] }),
   };
   const params = {
-    model_uri: modelUri,
+    model_uri: options.modelUri,
     model_name: version.name,
     model_version: String(version.version),
     input_uri: uri,
     data_source: source,
     ...ofPeriod,
-    engine,
+    engine: options.engine,
   };
   await withRetry(
     "link the scoring run to its inputs",
@@ -91,18 +79,11 @@ export async function finishScoringRun(
   const { scored, withRetry } = options;
   const timestampMs = Date.now();
   const { histogram: _, ...quantiles } = scored.scores.distribution();
-  const unknown = Object.entries(scored.findings.unknownCategories);
   const values = {
     rows: scored.rows,
     ...(scored.rowsSetAside > 0 ? { rows_set_aside: scored.rowsSetAside } : {}),
-    ...Object.fromEntries(
-      Object.entries(quantiles).map((
-        [name, value],
-      ) => [`score_${name}`, value]),
-    ),
-    ...Object.fromEntries(
-      unknown.map(([column, count]) => [`unknown_${column}`, count]),
-    ),
+    ...withPrefix("score_", quantiles),
+    ...withPrefix("unknown_", scored.findings.unknownCategories),
     scoring_seconds: (timestampMs - scored.startedAt.getTime()) / 1000,
   };
   const metrics = Object.entries(values).map(([key, value]) => ({
@@ -120,5 +101,14 @@ export async function finishScoringRun(
     () =>
       mlflow.finishRun(runId, { status: "FINISHED", endTimeMs: timestampMs }),
     { always: true },
+  );
+}
+
+function withPrefix(
+  prefix: string,
+  values: Readonly<Record<string, number>>,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [prefix + name, value]),
   );
 }

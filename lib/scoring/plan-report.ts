@@ -16,9 +16,9 @@ import {
   warnOfHidden,
 } from "./deliveries.ts";
 import { endOf, type FailOn } from "./fail-on.ts";
-import type { CommandOptions, InputChoice } from "./inputs.ts";
+import type { CommandOptions } from "./inputs.ts";
 import type { ScoringRun } from "./ledger.ts";
-import type { PredictionPlan, Production } from "./plan.ts";
+import type { PlanOptions, PredictionPlan, Production } from "./plan.ts";
 import { type Place, toSize, toTable } from "./plan-table.ts";
 import { actionOf, isUsable, type PlannedBatch } from "./planned-batch.ts";
 import { describeCopy, describeProblem } from "./report.ts";
@@ -27,14 +27,11 @@ import { describeCopy, describeProblem } from "./report.ts";
 const widest = 100;
 
 /** What the description of a plan needs to know besides the plan. */
-export interface PlanFacts {
+export interface PlanFacts
+  extends Pick<PlanOptions, "modelUri" | "output" | "choice" | "force"> {
   readonly settings: VariantSettings;
-  readonly modelUri: string;
   /** Whether a flag names the model. */
   readonly modelFlag: boolean;
-  readonly output: string;
-  readonly choice: InputChoice;
-  readonly force: boolean;
   readonly failOn: ReadonlySet<FailOn>;
   /** Rows that cannot be used are set aside, so that they do not refuse an input. */
   readonly badRows: unknown;
@@ -173,9 +170,7 @@ export async function describeRehearsal(
   };
 }
 
-function toDelivery(
-  planned: PlannedBatch,
-): DeliveredBatch {
+function toDelivery(planned: PlannedBatch): DeliveredBatch {
   const { batch, rows, incomplete } = planned;
   return {
     batch,
@@ -322,15 +317,22 @@ function nextCommand(
     : "Nothing was changed, and there is nothing to do";
 }
 
+/** Returns where a batch is read from, as the report has it. */
+function toFiles({ uri, parts, source }: InputBatch): Record<string, unknown> {
+  return {
+    input: uri,
+    files: parts.map(({ uri, size }) => ({ uri, bytes: size })),
+    data_source: source,
+  };
+}
+
 function toInputReport(
   planned: PlannedBatch,
   plan: PredictionPlan,
 ): Record<string, unknown> {
   const { batch, rows, incomplete, failure } = planned;
   return {
-    input: batch.uri,
-    files: batch.parts.map(({ uri, size }) => ({ uri, bytes: size })),
-    data_source: batch.source,
+    ...toFiles(batch),
     period: batch.period ?? null,
     action: actionOf(planned, plan),
     rows: rows?.rows ?? null,
@@ -346,9 +348,7 @@ function toSkippedReport(
   run: ScoringRun,
 ): Record<string, unknown> {
   return {
-    input: batch.uri,
-    files: batch.parts.map(({ uri, size }) => ({ uri, bytes: size })),
-    data_source: batch.source,
+    ...toFiles(batch),
     period: batch.period ?? run.period,
     action: "skip",
     reason: "nothing-new",

@@ -5,7 +5,7 @@ import type { Experiment, ModelVersion } from "../mlflow/store.ts";
 import { commandForModel, type VariantSettings } from "../config/variants.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
-import { checkNamedFile } from "../services/variant-files.ts";
+import { namedPlace } from "../services/variant-files.ts";
 import { readRuns } from "./deliveries.ts";
 import {
   type CommandOptions,
@@ -62,10 +62,8 @@ export async function openPlan(
 ): Promise<PredictionPlan> {
   const { modelUri, output, choice, firstRun } = options;
   for (const { file } of choice.written) {
-    await services.withRetry(
-      `check ${file}`,
-      () => checkNamedFile(file, services.artifacts),
-    );
+    const { store, path } = namedPlace(file, services.artifacts);
+    await services.withRetry(`check ${file}`, () => store.checkCreate(path));
   }
   const hasLedger = output === "postgres" && !firstRun;
   // Both databases are opened at once, and before anything is read, so that a missing setting is reported first.
@@ -76,7 +74,8 @@ export async function openPlan(
   const production = firstRun ??
     await findProduction(services, settings, modelUri);
   await using stack = new AsyncDisposableStack();
-  const { batches } = stack.use(await openInputs(services, settings, choice));
+  const batches = await openInputs(services, settings, choice);
+  for (const batch of batches) stack.use(batch);
   const runs = hasLedger ? await readRuns(services, settings) : [];
   const again = toAgain(batches, { ...options, runs });
   const sorted = await sortInputs(services, batches, {

@@ -5,6 +5,7 @@ import { countRows, type RowCount } from "../rows/read.ts";
 import { RowError } from "../rows/row-error.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
+import type { BatchOptions } from "./batch.ts";
 import {
   checkPromise,
   IncompleteDelivery,
@@ -34,24 +35,16 @@ export type PlannedAction = "score" | "score-again" | "fail" | "wait";
 /** Returns what a call would do with a batch. */
 export function actionOf(
   { batch, incomplete, failure }: PlannedBatch,
-  plan: Pick<PredictionPlan, "again" | "runs">,
+  { again, runs }: Pick<PredictionPlan, "again" | "runs">,
 ): PlannedAction {
   if (failure !== undefined) return "fail";
   if (incomplete !== undefined) return "wait";
-  return isAgain(batch, plan) ? "score-again" : "score";
-}
-
-/** Tells whether a batch of a period that has a completed run is scored again because of `--force`. */
-function isAgain(
-  batch: InputBatch,
-  { again, runs }: Pick<PredictionPlan, "again" | "runs">,
-): boolean {
-  return runs.length > 0 && again(batch) &&
-    runs.some((run) =>
-      batch.period === undefined
-        ? run.inputUri === batch.uri
-        : run.hasPeriod && run.period === batch.period
-    );
+  const isKnown = runs.some((run) =>
+    batch.period === undefined
+      ? run.inputUri === batch.uri
+      : run.hasPeriod && run.period === batch.period
+  );
+  return isKnown && again(batch) ? "score-again" : "score";
 }
 
 /** Tells whether a batch is not known to be unusable or incomplete. */
@@ -59,18 +52,16 @@ export function isUsable({ incomplete, failure }: PlannedBatch): boolean {
   return incomplete === undefined && failure === undefined;
 }
 
-/** What counting depends on. */
-export interface MeasureFacts {
-  readonly settings: VariantSettings;
-  /** Rows that cannot be used are set aside, so that they do not refuse an input. */
-  readonly badRows: unknown;
-}
-
-/** Counts the rows of the batches that would be scored, where that is cheap, and compares them with their side files. Nothing is scored. */
+/**
+ * Counts the rows of the batches that would be scored, where that is cheap, and
+ * compares them with their side files. Nothing is scored.
+ *
+ * @param facts `badRows`: if given, rows that cannot be used are set aside, so that they do not refuse an input.
+ */
 export async function measureBatches(
   services: Services,
   batches: readonly InputBatch[],
-  facts: MeasureFacts,
+  facts: Pick<BatchOptions, "settings" | "badRows">,
 ): Promise<PlannedBatch[]> {
   const planned: PlannedBatch[] = [];
   for (const batch of batches) {
@@ -86,7 +77,7 @@ export async function measureBatches(
 
 async function measureBatch(
   batch: InputBatch,
-  { settings, badRows }: MeasureFacts,
+  { settings, badRows }: Pick<BatchOptions, "settings" | "badRows">,
 ): Promise<PlannedBatch> {
   const { expect, idColumn, recipe } = settings;
   const unknown = { batch, rows: undefined };

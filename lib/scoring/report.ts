@@ -45,14 +45,8 @@ export function describePrediction(
   const { settings: { variant }, version, stored, copies, dryRun, problems } =
     facts;
   const scored = stored.filter((batch) => batch.scored !== undefined);
-  const rows = scored.reduce(
-    (sum, batch) => sum + (batch.scored?.rows ?? 0),
-    0,
-  );
-  const rowsSetAside = scored.reduce(
-    (sum, batch) => sum + (batch.scored?.rowsSetAside ?? 0),
-    0,
-  );
+  const sumOf = (count: "rows" | "rowsSetAside") =>
+    scored.reduce((sum, batch) => sum + (batch.scored?.[count] ?? 0), 0);
   const failed = stored.find(({ failure }) => failure !== undefined);
   const { status, exitCode } = endOf(
     scored.length === 0 ? "nothing-new" : dryRun ? "dry-run" : "scored",
@@ -70,8 +64,8 @@ export function describePrediction(
       ...modelOf(main, version),
       model_uri: facts.modelUri,
       engine: facts.engine ?? null,
-      rows,
-      rows_set_aside: rowsSetAside,
+      rows: sumOf("rows"),
+      rows_set_aside: sumOf("rowsSetAside"),
       bad_rows: facts.badRows?.file ?? null,
       input: main?.batch.uri ?? null,
       data_source: main?.batch.source ?? null,
@@ -259,15 +253,11 @@ function describeBatch(
     `  ${describeScores(scored, settings.names)}` +
     (scored.rowsSetAside === 0
       ? ""
-      : `\n  set aside: ${describeSetAside(scored.rowsSetAside, dryRun)} ${
-        oneLine(badRows?.file ?? "")
-      }`);
-}
-
-function describeSetAside(rows: number, dryRun: boolean): string {
-  return `${countOf(rows, "row")} that cannot be used, with the reasons ${
-    dryRun ? "that would be in" : "in"
-  }`;
+      : `\n  set aside: ${
+        countOf(scored.rowsSetAside, "row")
+      } that cannot be used, with the reasons ${
+        dryRun ? "that would be in" : "in"
+      } ${oneLine(badRows?.file ?? "")}`);
 }
 
 /** Summarizes the scores if there is one per row; several columns are only listed. */

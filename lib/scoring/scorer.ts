@@ -153,22 +153,24 @@ async function openGraph(
   const session = await openOnnx(onnx);
   try {
     const { inputs } = session;
+    // The columns of a matrix have no names.
     const ownNames = model
       ? namesOf(model, folder)
-      : inputNames(inputs) ?? folder.featureNames ?? [];
+      : inputs.kind === "columns"
+      ? inputs.columns.map(({ name }) => name)
+      : folder.featureNames ?? [];
     const columns = withStrings(
       withLabels(toColumns(ownNames, folder.file.signature.inputs), model),
       inputs,
     );
     // This project wrote the graph next to a native model, so all its columns are the model's outputs.
-    const output = model ? { ...model, take: asIs } : toModelOutput(
-      session.facts,
-      {
+    const output = model
+      ? { ...model, take: (values: Float32Array) => values }
+      : toModelOutput(session.facts, {
         columns: session.outputs,
         settings: settingsOf(settings, { recorded: folder.output, what: uri }),
         what: uri,
-      },
-    );
+      });
     return {
       engine: "onnxruntime",
       columns,
@@ -187,10 +189,6 @@ async function openGraph(
     await session[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-function asIs(values: Float32Array): Float32Array {
-  return values;
 }
 
 /** Returns the feature names with which the model was logged; those in its file may be ones that LightGBM made up. */
@@ -235,13 +233,6 @@ function withLabels(
     labels: labels[feature],
     unseen,
   }));
-}
-
-/** Returns the names of the inputs of a graph with one input per column; undefined for a matrix, whose columns have no names. */
-function inputNames(inputs: GraphInputs): string[] | undefined {
-  return inputs.kind === "columns"
-    ? inputs.columns.map(({ name }) => name)
-    : undefined;
 }
 
 /** Adds the strings that an ONNX graph compares with to its columns of strings. */

@@ -36,12 +36,12 @@ import {
   type InputData,
   listMatching,
   locationOf,
+  namedPlace,
   needBucket,
   openNamedFiles,
   openVariantFile,
   readNewData,
   sourceOf,
-  splitUri,
   type VariantFiles,
 } from "./variant-files.ts";
 
@@ -139,8 +139,7 @@ async function matchingBatch(
   uri: string,
   open: (folder: string) => ArtifactStore,
 ): Promise<InputBatch> {
-  const { folder, path } = splitUri(uri);
-  const store = open(folder);
+  const { store, path } = namedPlace(uri, open);
   const files = await listMatching(store, path);
   if (files.length === 0) {
     throw new MissingFileError(uri);

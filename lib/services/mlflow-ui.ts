@@ -1,7 +1,6 @@
 /** Prepares what MLflow's UI reads: a copy of the embedded database, or the configured one. */
 import { dirname, resolve } from "node:path";
 import { InputError } from "../base/errors.ts";
-import type { TlsSettings } from "../config/postgres-uri.ts";
 import { detectSchemaVersion } from "../mlflow/schema-version.ts";
 import { testedMlflow } from "../mlflow/tested.ts";
 import { trackingSettings } from "./connections.ts";
@@ -21,11 +20,6 @@ export interface MlflowUi extends AsyncDisposable {
 
 /** Connections that MLflow may open at once: each of its two stores has at most 15. */
 const mostClients = 100;
-
-/** Returns the path of the socket on which a copy is served. Postgres's clients find the port in its name. */
-function socketPath(home: string, port: number): string {
-  return resolve(home, `tmp/mlflow/.s.PGSQL.${port}`);
-}
 
 /** The longest path of a Unix socket on Linux and macOS, in bytes. */
 const longestSocketPath = 103;
@@ -71,12 +65,11 @@ export async function prepareMlflowUi(
     return await serveCopy(services, { port, shared, version: mlflowVersion });
   }
   const settings = await trackingSettings(tracking, config);
-  const { sslRootCertificate: ownCertificate = undefined } =
-    tracking.kind === "login" ? tracking.login : {};
-  const certificate = certificateOf(ownCertificate, config.tls);
+  const own = tracking.kind === "login" ? tracking.login : undefined;
+  // `system`, or undefined for libpq's default.
+  const certificate = own?.sslRootCertificate ?? config.tls.sslRootCertificate;
   const { user, host, database: name, options } = settings;
-  const isSocket = host.startsWith("/");
-  const address = isSocket
+  const address = host.startsWith("/")
     ? `/${encodeURIComponent(name)}?host=${
       encodeURIComponent(host)
     }&port=${settings.port}`
@@ -95,21 +88,16 @@ export async function prepareMlflowUi(
       PGSSLMODE: settings.sslMode ?? "prefer",
       PGAPPNAME: "churn-mlflow",
       ...options === undefined ? {} : { PGOPTIONS: options },
-      ...certificate === undefined ? {} : { PGSSLROOTCERT: certificate },
+      ...certificate === undefined ? {} : {
+        PGSSLROOTCERT: certificate === "system"
+          ? certificate
+          : resolve(certificate),
+      },
     },
     source: database.description,
     blocks: false,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-}
-
-/** Returns the file with the certificates to trust, or `system`; undefined for libpq's default. */
-function certificateOf(
-  own: string | undefined,
-  tls: TlsSettings,
-): string | undefined {
-  const path = own ?? tls.sslRootCertificate;
-  return path === undefined || path === "system" ? path : resolve(path);
 }
 
 async function serveCopy(
@@ -120,7 +108,8 @@ async function serveCopy(
     version: string;
   },
 ): Promise<MlflowUi> {
-  const path = socketPath(config.home, port);
+  // Postgres's clients find the port in its name.
+  const path = resolve(config.home, `tmp/mlflow/.s.PGSQL.${port}`);
   if (new TextEncoder().encode(path).length > longestSocketPath) {
     throw new InputError(
       `Cannot serve a copy of the embedded database at ${path}: a socket's path has at most ${longestSocketPath} bytes; move the project, or set CHURN_HOME to a folder with a shorter path`,

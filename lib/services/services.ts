@@ -7,7 +7,6 @@ import {
   type Config,
   type Environment,
   loadConfig,
-  type Tracking,
 } from "../config/environment.ts";
 import {
   openOrCreate,
@@ -129,8 +128,9 @@ export async function openServices(
   const trace = log.isVerbose ? log.verbose : undefined;
   const login = { ...config, trace };
   const stack = new AsyncDisposableStack();
-  const server = config.tracking.kind === "server"
-    ? openHttp({ ...config.tracking, trace })
+  const { tracking } = config;
+  const server = tracking.kind === "server"
+    ? openHttp({ ...tracking, trace })
     : undefined;
   const artifactSettings: ArtifactSettings = {
     s3: {
@@ -181,44 +181,35 @@ export async function openServices(
       if (created) log.info(`Created the database ${database.description}`);
       return withTrace(stack.use(database), trace);
     });
-  const tables = (database: () => Promise<Database>): Tracked => ({
-    database,
-    store: once(async () => {
-      const opened = await database();
+  const inTables = (trackingDatabase: () => Promise<Database>) => ({
+    trackingDatabase,
+    mlflow: once(async () => {
+      const database = await trackingDatabase();
       return await withRetry(
         "read the version of MLflow's tables",
-        () => openTables(opened, { log }),
+        () => openTables(database, { log }),
       );
     }),
   });
-  const reach = (tracking: Tracking): Tracked => {
-    switch (tracking.kind) {
-      case "embedded":
-        return tables(embedded);
-      case "login":
-      case "secret":
-        return tables(
-          postgres(
-            "MLflow's database",
-            () => trackingSettings(tracking, login),
-          ),
-        );
-      case "server":
-        return {
-          database: () => Promise.resolve(undefined),
-          store: once(() =>
-            withRetry(
-              `open the MLflow server ${tracking.uri}`,
-              async () => {
-                const { openRest } = await import("../mlflow/rest.ts");
-                return await openRest({ ...tracking, log, trace });
-              },
-            )
-          ),
-        };
+  const tracked = tracking.kind === "server"
+    ? {
+      trackingDatabase: () => Promise.resolve(undefined),
+      mlflow: once(() =>
+        withRetry(
+          `open the MLflow server ${tracking.uri}`,
+          async () => {
+            const { openRest } = await import("../mlflow/rest.ts");
+            return await openRest({ ...tracking, log, trace });
+          },
+        )
+      ),
     }
-  };
-  const tracked = reach(config.tracking);
+    : inTables(
+      tracking.kind === "embedded" ? embedded : postgres(
+        "MLflow's database",
+        () => trackingSettings(tracking, login),
+      ),
+    );
   const stored = config.predictions;
   const predictions = stored.kind === "embedded" ? embedded : postgres(
     "the predictions database",
@@ -231,8 +222,7 @@ export async function openServices(
     log,
     signal,
     withRetry,
-    trackingDatabase: tracked.database,
-    mlflow: tracked.store,
+    ...tracked,
     predictions,
     embeddedDatabase: embedded,
     hasEmbeddedDatabase: () => isDatabase(embeddedFolder),
@@ -248,12 +238,6 @@ export async function openServices(
     }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-/** How MLflow is reached: through a database of its tables, or through a server. */
-interface Tracked {
-  readonly database: Services["trackingDatabase"];
-  readonly store: Services["mlflow"];
 }
 
 /** Returns a function that returns the same promise on every call; a failure is not cached. */

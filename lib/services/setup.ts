@@ -14,7 +14,8 @@ export async function setupDatabases(
   options: { onlyNews?: boolean } = {},
 ): Promise<void> {
   const { withRetry, config, log } = services;
-  const logExisting = options.onlyNews ? log.verbose : log.info;
+  const logWith = (isNew: boolean) =>
+    isNew || !options.onlyNews ? log.info : log.verbose;
   const tracking = await services.trackingDatabase();
   if (tracking) {
     const root = config.artifactRoot === undefined
@@ -25,7 +26,7 @@ export async function setupDatabases(
       () => ensureMlflowSchema(tracking, root),
     );
     const isNew = status === "created";
-    (isNew ? log.info : logExisting)(
+    logWith(isNew)(
       `MLflow's tables in ${tracking.description}: ${
         isNew ? "created" : "already exist"
       } (${head})`,
@@ -38,7 +39,7 @@ export async function setupDatabases(
     () => ensurePredictionsSchema(predictions),
   );
   const isNew = status !== "unchanged";
-  (isNew ? log.info : logExisting)(
+  logWith(isNew)(
     `Prediction tables in ${predictions.description}: ${
       isNew ? status : "already exist"
     }`,

@@ -2,7 +2,6 @@
 import {
   type ArtifactStore,
   bytesAsFile,
-  type FileWriter,
   type ListedFile,
   type StoredFile,
   uriOf,
@@ -198,8 +197,7 @@ export async function openNamedFiles(
   uri: string,
   open: (folder: string) => ArtifactStore,
 ): Promise<InputData[]> {
-  const { folder, path } = splitUri(uri);
-  const store = open(folder);
+  const { store, path } = namedPlace(uri, open);
   const source = sourceOf(uri);
   const paths = path.includes("*")
     ? (await listMatching(store, path)).map((file) => file.path)
@@ -238,44 +236,21 @@ export async function readNamedFile(
   return await readWhole(first!);
 }
 
-/** Starts a file at a URI or path; nobody sees it before it is finished. @param open Opens the store for a folder's URI. */
-export async function createNamedFile(
-  uri: string,
-  open: (folder: string) => ArtifactStore,
-): Promise<FileWriter> {
-  const { folder, path } = splitUri(uri);
-  return await open(folder).create(path);
-}
-
 /**
- * Checks that {@linkcode createNamedFile} can write the file, as far as its store can
- * tell. Leaves nothing.
+ * Returns where the file or the files are that a flag names: the store of the
+ * folder, and the path or pattern below it. They are split at the last slash before
+ * any `*`, because a pattern may span folders.
  *
- * @throws {UsageError} If it cannot be written.
+ * @param open Opens the store for a folder's URI.
  */
-export async function checkNamedFile(
+export function namedPlace(
   uri: string,
   open: (folder: string) => ArtifactStore,
-): Promise<void> {
-  const { folder, path } = splitUri(uri);
-  await open(folder).checkCreate(path);
-}
-
-/** Returns the URI of the file that a flag names, as an open file has it. */
-export function namedUri(
-  uri: string,
-  open: (folder: string) => ArtifactStore,
-): string {
-  const { folder, path } = splitUri(uri);
-  return uriOf(open(folder), path);
-}
-
-/** Splits the URI of a flag into the folder and the path or pattern below it: at the last slash before any `*`, because a pattern may span folders. */
-export function splitUri(uri: string): { folder: string; path: string } {
+): { store: ArtifactStore; path: string } {
   const star = uri.indexOf("*");
   const end = uri.lastIndexOf("/", star < 0 ? undefined : star);
-  if (end < 0) return { folder: ".", path: uri };
-  return { folder: uri.slice(0, end) || "/", path: uri.slice(end + 1) };
+  if (end < 0) return { store: open("."), path: uri };
+  return { store: open(uri.slice(0, end) || "/"), path: uri.slice(end + 1) };
 }
 
 /** Opens a file in the variant's local folder; undefined if it does not exist. */

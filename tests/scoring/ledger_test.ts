@@ -19,9 +19,10 @@ import {
   appendScores,
   findScoringRun,
   publishScoring,
-  type ScoreChunk,
   startScoring,
 } from "../../lib/scoring/ledger.ts";
+import type { ScoreChunk } from "../../lib/scoring/scores.ts";
+import { abortable } from "../../lib/base/abortable.ts";
 import {
   pack,
   type ScoredInput,
@@ -617,7 +618,7 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
     });
   },
 
-  "appendScores() stops at once when its signal aborts, and disposal discards the rows":
+  "appendScores() stops at once when its chunks are aborted, and disposal discards the rows":
     async (database) => {
       const input = newInput();
       const controller = new AbortController();
@@ -632,7 +633,11 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
         id = run.id;
         await appendScores(database, run, threeRows);
         await rejects(
-          appendScores(database, run, hanging(), { signal: controller.signal }),
+          appendScores(
+            database,
+            run,
+            abortable(hanging(), controller.signal),
+          ),
           /too late/,
         );
         strictEqual(await countScores(database, run), 3);

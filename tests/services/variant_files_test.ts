@@ -16,8 +16,8 @@ import {
   UsageError,
 } from "../../lib/base/errors.ts";
 import {
-  createNamedFile,
   type InputData,
+  namedPlace,
   openNamedFiles,
   openVariantFile,
   readVariantFile,
@@ -450,13 +450,14 @@ Deno.test("openNamedFiles() opens one file, or all that match a pattern, sorted 
   }
 });
 
-Deno.test("createNamedFile() writes below any folder", async () => {
+Deno.test("namedPlace() names a file below any folder", async () => {
   await using folder = await tempFolder();
   {
-    await using file = await createNamedFile(
+    const { store, path } = namedPlace(
       `${folder.path}/new/scores.csv`,
       openLocal,
     );
+    await using file = await store.create(path);
     await file.write(encode("x"));
     await file.finish();
   }
