@@ -11,6 +11,7 @@ import type { Database } from "../../lib/database/database.ts";
 import { openPglite } from "../../lib/database/pglite.ts";
 import {
   openPostgres,
+  type PostgresLogin,
   type PostgresSettings,
 } from "../../lib/database/postgres.ts";
 import { parseRecord, queryReadOnly } from "../../lib/database/read-only.ts";
@@ -232,6 +233,12 @@ for (
   });
 }
 
+/** Creates a login without privileges of its own and returns it. */
+async function createReader(admin: Database): Promise<PostgresLogin> {
+  await admin.query("create role reader login password 'of-a-reader'");
+  return { user: "reader", password: "of-a-reader" };
+}
+
 /** Opens the database as the kind of login, and as the superuser; makes the login `owner`. */
 async function openBoth(
   stack: AsyncDisposableStack,
@@ -313,11 +320,7 @@ const values = `select
 Deno.test("queryReadOnly() returns a superuser the same values as any other login", async () => {
   await using server = await startPostgres();
   await using admin = await open(server);
-  await admin.query("create role reader login password 'of-a-reader'");
-  await using reader = await open(server, {
-    user: "reader",
-    password: "of-a-reader",
-  });
+  await using reader = await open(server, await createReader(admin));
   for (
     const sql of [
       values,
@@ -357,11 +360,7 @@ Deno.test("queryReadOnly() returns the values of the embedded database as its ow
 Deno.test("queryReadOnly() ends at once when many rows arrive together with their end", async (t) => {
   await using server = await startPostgres();
   await using admin = await open(server);
-  await admin.query("create role reader login password 'of-a-reader'");
-  await using reader = await open(server, {
-    user: "reader",
-    password: "of-a-reader",
-  });
+  await using reader = await open(server, await createReader(admin));
   const numbers = (count: number) =>
     `select n from generate_series(1, ${count}) n`;
   /** Runs a query and then another on the same connection; rejects if they take 20 seconds, far less than any time limit. */
@@ -396,8 +395,7 @@ Deno.test("queryReadOnly() ends at once when many rows arrive together with thei
 Deno.test("queryReadOnly() gives a reader that pauses, or reads for long, two hours", async () => {
   await using server = await startPostgres();
   await using admin = await open(server);
-  await admin.query("create role reader login password 'of-a-reader'");
-  const login = { user: "reader", password: "of-a-reader" };
+  const login = await createReader(admin);
   const limits =
     `select current_setting('statement_timeout') as statement, current_setting('idle_in_transaction_session_timeout') as idle`;
   await using reader = await open(server, login);

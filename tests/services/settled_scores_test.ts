@@ -571,16 +571,12 @@ async function begunBefore(
       "delete from scores where player_id = 'A' and scoring_run_id = (select max(id) from scoring_runs)",
     );
   });
-  if (isolation === "repeatable read") {
-    await rejects(deleting, {
-      name: "TransientError",
-      message: /could not serialize access due to concurrent update/,
-    });
-    deepStrictEqual(await shownPlayers(database), ["A5", "B5", "C5", "L28"]);
-  } else {
-    await deleting;
-    deepStrictEqual(await shownPlayers(database), ["A28", "B5", "C5", "L28"]);
-  }
+  await endsWith(deleting, {
+    database,
+    isolation,
+    refused: ["A5", "B5", "C5", "L28"],
+    done: ["A28", "B5", "C5", "L28"],
+  });
 }
 
 /** Two deletions of a player at once: of the newest row, and in a transaction that began before, of the row that is then shown. */
@@ -599,16 +595,12 @@ async function deletedTwice(
       `delete from scores where player_id = 'A' and scoring_run_id < ${newestRun}`,
     );
   });
-  if (isolation === "repeatable read") {
-    await rejects(deleting, {
-      name: "TransientError",
-      message: /could not serialize access due to concurrent update/,
-    });
-    deepStrictEqual(await shownPlayers(database), ["A28", "B5", "C5", "L28"]);
-  } else {
-    await deleting;
-    deepStrictEqual(await shownPlayers(database), ["B5", "C5", "L28"]);
-  }
+  await endsWith(deleting, {
+    database,
+    isolation,
+    refused: ["A28", "B5", "C5", "L28"],
+    done: ["B5", "C5", "L28"],
+  });
 }
 
 /** A deletion in a transaction that began before a late week was published and settled. */
@@ -626,16 +618,32 @@ async function lateMeanwhile(
       "delete from scores where player_id = 'A' and scoring_run_id = (select id from scoring_runs where period = '2026-10-05')",
     );
   });
-  if (isolation === "repeatable read") {
+  await endsWith(deleting, {
+    database,
+    isolation,
+    refused: ["A5", "B5", "C5", "L28"],
+    done: ["A30", "B5", "C5", "L28"],
+  });
+}
+
+/** Checks how a deletion ends: at repeatable read it is refused, otherwise it is done; and who is then shown. */
+async function endsWith(
+  deleting: Promise<void>,
+  { database, isolation, refused, done }: {
+    database: Database;
+    isolation: string;
+    refused: readonly string[];
+    done: readonly string[];
+  },
+): Promise<void> {
+  const isRefused = isolation === "repeatable read";
+  if (isRefused) {
     await rejects(deleting, {
       name: "TransientError",
       message: /could not serialize access due to concurrent update/,
     });
-    deepStrictEqual(await shownPlayers(database), ["A5", "B5", "C5", "L28"]);
-  } else {
-    await deleting;
-    deepStrictEqual(await shownPlayers(database), ["A30", "B5", "C5", "L28"]);
-  }
+  } else await deleting;
+  deepStrictEqual(await shownPlayers(database), isRefused ? refused : done);
 }
 
 async function untilWaiting(database: Database): Promise<void> {
