@@ -1,6 +1,6 @@
 /** Scores the new batches of one variant with one version, and stores each once. */
 import { InputError, messageOf, TransientError } from "../base/errors.ts";
-import { namedPlace } from "../services/variant-files.ts";
+import { namedPlace, nameOfInput } from "../services/variant-files.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import { toDay } from "../config/periods.ts";
 import type { Experiment, ModelVersion } from "../mlflow/store.ts";
@@ -102,7 +102,9 @@ export async function openAndScore(
   const [first] = batches;
   services.log.info(
     `Scoring ${
-      batches.length === 1 ? first?.uri : `${batches.length} periods`
+      first && batches.length === 1
+        ? nameOfInput(first.uri)
+        : `${batches.length} periods`
     } with ${version.name} version ${version.version}`,
   );
   for (const { uri } of batches) services.log.verbose(`to score: ${uri}`);
@@ -347,7 +349,7 @@ async function storeInPostgres(
     };
     const scored = await fromTheStart(
       context,
-      `score ${batch.uri}`,
+      `score ${nameOfInput(batch.uri)}`,
       (rawColumns) => score(context, batch, { sink, badRows, rawColumns }),
     );
     const { contentSha256, parts } = scored;
@@ -449,7 +451,9 @@ async function logRun(
   });
   if (!stored) {
     services.log.info(
-      `${batch.uri} was stored by another process in the meantime; nothing was stored again`,
+      `${
+        nameOfInput(batch.uri)
+      } was stored by another process in the meantime; nothing was stored again`,
     );
     await end("KILLED");
     return { batch, scored: undefined, ledger, mlflowRunId: undefined };

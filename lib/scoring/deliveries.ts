@@ -17,6 +17,7 @@ import type { InputBatch } from "../services/input-batches.ts";
 import { ageInDays, type Period, toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import type { Services } from "../services/services.ts";
+import { nameOfInput } from "../services/variant-files.ts";
 
 /** Returns the variant's completed runs, newest period first. */
 export async function readRuns(
@@ -143,15 +144,19 @@ export function warnOfHidden(
     ),
     ...scored.map(({ batch, contentSha256 }) => ({ ...batch, contentSha256 })),
   ];
-  for (const { batch: { uri, period }, contentSha256 } of scored) {
+  for (const { batch, contentSha256 } of scored) {
+    const { period } = batch;
     if (period === undefined) continue;
+    const uri = nameOfInput(batch.uri);
     const same = known.find((other) =>
       contentSha256 !== undefined && other.contentSha256 === contentSha256 &&
       other.period !== undefined && other.period < period
     );
     if (same) {
       log.warn(
-        `${uri} is for ${period}, but has the same content as the data of ${same.period} in ${same.uri}; is it the right file?`,
+        `${uri} is for ${period}, but has the same content as the data of ${same.period} in ${
+          nameOfInput(same.uri)
+        }; is it the right file?`,
       );
     }
     if (isFarAhead(period, now)) {

@@ -2,7 +2,11 @@
 import { digestParts, type ScoringRun } from "./ledger.ts";
 import { sha256OfStream } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
-import { namedPlace } from "../services/variant-files.ts";
+import {
+  namedPlace,
+  nameOfInput,
+  stdinUri,
+} from "../services/variant-files.ts";
 import {
   findBatches,
   findDefaultBatches,
@@ -26,7 +30,7 @@ export interface WrittenFile {
 
 /** Which data a call scores. */
 export interface InputChoice {
-  /** URIs or paths, `*` allowed, `-` for standard input; undefined: the variant's inputs. */
+  /** URIs or paths, `*` allowed, {@linkcode stdinUri} for standard input; undefined: the variant's inputs. */
   readonly named: readonly string[] | undefined;
   /** The one period to score, or the period of the named files. */
   readonly period: Period | undefined;
@@ -84,12 +88,12 @@ async function chosenBatches(
   const { named, period, from, to, fallback } = choice;
   if (named !== undefined) {
     // Read once, whatever is tried again.
-    const stdin = named.includes("-")
+    const stdin = named.includes(stdinUri)
       ? await openStdin(temporaryFolder(config))
       : undefined;
     try {
       const batch = await withRetry(
-        `read ${named.join(", ")}`,
+        `read ${named.map(nameOfInput).join(", ")}`,
         () => findNamedBatch(named, { open: artifacts, stdin, period }),
       );
       warnOfUnnamedPeriod(services, batch);
@@ -352,7 +356,7 @@ async function digestPart(
   { withRetry }: Services,
   part: InputPart,
 ): Promise<string> {
-  return await withRetry(`read ${part.uri}`, async () => {
+  return await withRetry(`read ${nameOfInput(part.uri)}`, async () => {
     await using file = await part.open();
     return await sha256OfStream(file.stream());
   });

@@ -14,8 +14,8 @@ import {
 import { sha256 } from "../base/digest.ts";
 import { free } from "../base/free.ts";
 import { InputError, TransientError } from "../base/errors.ts";
-import type { DataSource } from "../services/variant-files.ts";
 import { explainMissingTables } from "../services/schema.ts";
+import { type DataSource, nameOfInput } from "../services/variant-files.ts";
 import type { Period } from "../config/periods.ts";
 import type { Variant } from "../config/variant.ts";
 import type { BatchProfile } from "../statistics/batch-profile.ts";
@@ -462,7 +462,9 @@ async function discardDeadRuns(
 
 function lostRun({ id, inputUri }: OpenScoringRun): TransientError {
   return new TransientError(
-    `Cannot store the scores of ${inputUri}: scoring run ${id} sent no heartbeat for ${leaseMinutes} minutes and was discarded; run the command again`,
+    `Cannot store the scores of ${
+      nameOfInput(inputUri)
+    }: scoring run ${id} sent no heartbeat for ${leaseMinutes} minutes and was discarded; run the command again`,
   );
 }
 
@@ -483,7 +485,9 @@ async function checkCount(
     (found.last ?? 0) <= rows + rowsSetAside;
   if (isWhole) return;
   throw new InputError(
-    `Cannot publish the scores of ${run.inputUri}: ${found?.rows} rows, numbered ${found?.first} to ${found?.last}, were stored, expected ${rows}`,
+    `Cannot publish the scores of ${
+      nameOfInput(run.inputUri)
+    }: ${found?.rows} rows, numbered ${found?.first} to ${found?.last}, were stored, expected ${rows}`,
   );
 }
 
@@ -495,7 +499,7 @@ async function* encodeAll(
   for await (const chunk of chunks) {
     yield* encodeScores(chunk, {
       scoringRunId: run.id,
-      inputUri: run.inputUri,
+      input: nameOfInput(run.inputUri),
     });
   }
 }

@@ -1,17 +1,17 @@
 /** Logs one scored batch as an MLflow run: its inputs and parameters at first, its score distribution at the end. */
-import type { MlflowStore } from "../mlflow/store.ts";
+import type { Experiment, MlflowStore, ModelVersion } from "../mlflow/store.ts";
+import type { VariantSettings } from "../config/variants.ts";
 import { toDataset } from "../mlflow/tags.ts";
 import type { Services } from "../services/services.ts";
-import type { BatchOptions } from "./batch.ts";
 import { ledgerTag, notInLedger } from "./interrupted.ts";
 import type { ScoredBatch } from "./scoring-run.ts";
 
 /** Options for the MLflow run of one scored input. */
-export interface ScoringRunOptions extends
-  Pick<
-    BatchOptions,
-    "experiment" | "settings" | "version" | "modelUri"
-  > {
+export interface ScoringRunOptions {
+  readonly experiment: Experiment;
+  readonly settings: VariantSettings;
+  readonly version: ModelVersion;
+  readonly modelUri: string;
   readonly engine: string;
   readonly tags: Readonly<Record<string, string>>;
   /** The run's id in the ledger; undefined if its scores do not go there. */

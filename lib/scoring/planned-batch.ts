@@ -5,6 +5,7 @@ import { countRows, type RowCount } from "../rows/read.ts";
 import { RowError } from "../rows/row-error.ts";
 import type { InputBatch } from "../services/input-batches.ts";
 import type { Services } from "../services/services.ts";
+import { nameOfInput } from "../services/variant-files.ts";
 import type { BatchOptions } from "./batch.ts";
 import {
   checkPromise,
@@ -67,7 +68,7 @@ export async function measureBatches(
   for (const batch of batches) {
     planned.push(
       await services.withRetry(
-        `read ${batch.uri}`,
+        `read ${nameOfInput(batch.uri)}`,
         () => measureBatch(batch, facts),
       ),
     );

@@ -15,6 +15,7 @@ import type { Log } from "../base/log.ts";
 import { countOf } from "../base/phrases.ts";
 import { oneLine } from "../base/printable.ts";
 import { type Period, toDay } from "../config/periods.ts";
+import { nameOfInput } from "../services/variant-files.ts";
 import { isProbability } from "./model-output.ts";
 import type { ScoredBatch } from "./scoring-run.ts";
 
@@ -190,10 +191,10 @@ function toInputReport(
 
 /** Says that a file was left out, because it has the content of another. */
 export function describeCopy({ uri, sameAs }: SameContent): string {
-  return `Not scored again: ${oneLine(uri)} ${
+  return `Not scored again: ${oneLine(nameOfInput(uri))} ${
     sameAs === uri
       ? "was named twice"
-      : `has the same content as ${oneLine(sameAs)}`
+      : `has the same content as ${oneLine(nameOfInput(sameAs))}`
   }`;
 }
 
@@ -217,7 +218,7 @@ function describeBatch(
   const ofPeriod = batch.period === undefined ? "" : ` for ${batch.period}`;
   if (!scored && !ledger) {
     return oneLine(
-      `Not scored${ofPeriod}: ${failure ?? batch.uri}`,
+      `Not scored${ofPeriod}: ${failure ?? nameOfInput(batch.uri)}`,
     );
   }
   if (!scored) {

@@ -24,19 +24,20 @@ const bytesPerRow = 18 + 8 + 4 + 4;
  * Yields the rows of a chunk as `(scoring_run_id bigint, row_number integer,
  * churn_probability real, player_id text)`, without header and trailer.
  *
+ * @param options `input`: what messages call the input.
  * @throws {InputError} If a score is not between 0 and 1; names the row.
  * @throws {RangeError} If the chunk has ids for another number of rows.
  */
 export function* encodeScores(
   { firstRow, rowNumbers, scores, ids }: ScoreChunk,
-  options: { scoringRunId: number; inputUri: string },
+  options: { scoringRunId: number; input: string },
 ): Generator<Uint8Array<ArrayBuffer>> {
   if (ids && ids.lengths.length !== scores.length) {
     throw new RangeError(
       `Cannot encode ${scores.length} scores with ${ids.lengths.length} ids`,
     );
   }
-  const { scoringRunId, inputUri } = options;
+  const { scoringRunId, input } = options;
   const runHigh = Math.floor(scoringRunId / 2 ** 32);
   const runLow = scoringRunId % 2 ** 32;
   let textStart = 0;
@@ -53,7 +54,7 @@ export function* encodeScores(
       // Written so that NaN is refused, too.
       if (!(score >= 0 && score <= 1)) {
         throw new InputError(
-          `Cannot store the scores of ${inputUri}: row ${number} has ${score}, expected a probability from 0 to 1`,
+          `Cannot store the scores of ${input}: row ${number} has ${score}, expected a probability from 0 to 1`,
         );
       }
       view.setInt16(at, 4);

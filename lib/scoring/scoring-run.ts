@@ -27,6 +27,7 @@ import { type PackedTexts, unpack } from "../rows/packed.ts";
 import { type DuplicateCounts, DuplicateIds } from "../rows/duplicate-ids.ts";
 import { type InputBatch, sizeOf } from "../services/input-batches.ts";
 import type { InputPart } from "../services/period-files.ts";
+import { nameOfInput } from "../services/variant-files.ts";
 import { digestParts, type ScoredPart } from "./ledger.ts";
 import { type PlacedScores, scoreFile } from "./score-file.ts";
 import {
@@ -134,7 +135,7 @@ export async function scoreInto(
   },
 ): Promise<ScoredBatch> {
   const { settings: { idColumn, names }, columns, recipe, log } = options;
-  const file = batch.uri;
+  const file = nameOfInput(batch.uri);
   const startedAt = new Date();
   const binding = { columns, recipe, idColumn, file };
   const { rawColumns = [] } = options;
@@ -197,6 +198,7 @@ export async function scoreInto(
 
 /** A file of a batch that has rows, and what is counted in it. */
 interface FilledPart {
+  /** As messages name it. */
   readonly uri: string;
   readonly counts: RowCounts;
   /** An id, if all of the first ones are texts such as `100.0`. */
@@ -229,28 +231,28 @@ async function scoreOnce(
   };
   const collector = new ScoreCollector();
   const duplicates = new DuplicateIds();
-  const progress = log.progress(nameOf(batch.uri));
+  const file = nameOfInput(batch.uri);
+  const progress = log.progress(file.slice(file.lastIndexOf("/") + 1));
   const allBytes = sizeOf(batch);
   const parts: ScoredPart[] = [];
   const filled: FilledPart[] = [];
   let bytesBefore = 0;
   let rowsBefore = 0;
   let profile: BatchCounts | undefined;
-  const setAside = new BadRowCount(batch.uri, badRows?.limit);
+  const setAside = new BadRowCount(file, badRows?.limit);
   await badRows?.store?.begin();
   const blocksOf = async function* (part: InputPart) {
-    await using file = await part.open();
-    if (file.size === 0 && batch.parts.length > 1) {
+    await using stored = await part.open();
+    const name = nameOfInput(part.uri);
+    if (stored.size === 0 && batch.parts.length > 1) {
       // An empty partition; a single empty file is an error.
       parts.push({ uri: part.uri, bytes: 0, rows: 0, sha256: sha256("") });
       return;
     }
-    await using rowFile = await openRowFile(file, reading);
-    if (rowFile.remark !== undefined) {
-      log.info(`${part.uri}: ${rowFile.remark}`);
-    }
+    await using rowFile = await openRowFile(stored, reading);
+    if (rowFile.remark !== undefined) log.info(`${name}: ${rowFile.remark}`);
     const all = scoreFile(scorer, rowFile, {
-      features: { ...features, file: part.uri },
+      features: { ...features, file: name },
       setAside: badRows !== undefined,
       bins: scorer.bins,
       // This thread reads, hashes and stores meanwhile. On two processors, a second
@@ -272,25 +274,25 @@ async function scoreOnce(
       await badRows?.store?.add(block.setAside);
       if (block.scores.length !== block.rows * scorer.outputs) {
         throw new InputError(
-          `Cannot use the scores of ${part.uri}: ${block.scores.length} came back for ${block.rows} rows`,
+          `Cannot use the scores of ${name}: ${block.scores.length} came back for ${block.rows} rows`,
         );
       }
       rows += block.rowsRead;
-      const share = rowFile.share() * file.size + bytesBefore;
+      const share = rowFile.share() * stored.size + bytesBefore;
       progress.update(share / allBytes, rowsBefore + rows);
       yield { ...block, uri: part.uri, rowsBefore };
       free(block.scores, block.ids?.bytes, block.ids?.lengths);
     }
     parts.push({
       uri: part.uri,
-      bytes: file.size,
+      bytes: stored.size,
       rows,
       sha256: await rowFile.digest(),
     });
     if (counts && counts.rows > 0) {
-      filled.push({ uri: part.uri, counts, floatId });
+      filled.push({ uri: name, counts, floatId });
     }
-    bytesBefore += file.size;
+    bytesBefore += stored.size;
     rowsBefore += rows;
   };
   const blocks = async function* () {
@@ -302,7 +304,7 @@ async function scoreOnce(
   } finally {
     progress.end();
   }
-  if (filled.length === 0) throw noRows(batch.uri);
+  if (filled.length === 0) throw noRows(file);
   const counts = filled.map((part) => part.counts).reduce(mergeCounts);
   return { counts, filled, collector, duplicates, parts, profile, setAside };
 }
@@ -315,11 +317,6 @@ function findFloatId({ bytes, lengths }: PackedTexts): string | undefined {
   const ids = unpack({ bytes, lengths: lengths.slice(0, shownIds) })
     .filter((id) => id !== null);
   return ids.every((id) => /^\d+\.0$/.test(id)) ? ids[0] : undefined;
-}
-
-/** Returns the last part of a URI. */
-function nameOf(uri: string): string {
-  return uri === "-" ? "standard input" : uri.slice(uri.lastIndexOf("/") + 1);
 }
 
 /** Rejects a file without any id, unless the variant declares that it has none. */

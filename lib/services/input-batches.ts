@@ -42,6 +42,7 @@ import {
   openVariantFile,
   readNewData,
   sourceOf,
+  stdinUri,
   type VariantFiles,
 } from "./variant-files.ts";
 
@@ -72,8 +73,11 @@ const plainBatch = {
 };
 
 /** Returns a file that is open already as a batch without a period; disposal closes it. */
-function toBatch({ file, source }: InputData): InputBatch {
-  const { uri, size } = file;
+function toBatch(
+  { file, source }: InputData,
+  uri: string = file.uri,
+): InputBatch {
+  const { size } = file;
   // Somebody who opens it does not close it.
   const opened = { ...file, [Symbol.asyncDispose]: () => Promise.resolve() };
   const open = () => Promise.resolve(opened);
@@ -110,7 +114,7 @@ export async function findNamedBatch(
       batches.push(await matchingBatch(uri, open));
       continue;
     }
-    if (uri === "-" && stdin) batches.push(toBatch(stdin));
+    if (uri === stdinUri && stdin) batches.push(toBatch(stdin, uri));
     else {
       const [data] = await openNamedFiles(uri, open);
       batches.push(stack.use(toBatch(data!)));

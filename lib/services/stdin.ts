@@ -2,7 +2,7 @@
 import { InputError } from "../base/errors.ts";
 import { copyToTemporary } from "../rows/temporary-file.ts";
 import { openLocal } from "../storage/local.ts";
-import type { InputData } from "./variant-files.ts";
+import { type InputData, nameOfInput, stdinUri } from "./variant-files.ts";
 
 /**
  * Copies standard input to a temporary file below `folder` and opens it. The file
@@ -28,7 +28,7 @@ export async function openStdin(folder: string): Promise<InputData> {
     source: "local",
     file: {
       ...file,
-      uri: "-",
+      uri: nameOfInput(stdinUri),
       async [Symbol.asyncDispose]() {
         await file[Symbol.asyncDispose]();
         await copy[Symbol.asyncDispose]();

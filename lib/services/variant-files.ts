@@ -36,6 +36,14 @@ export interface InputData {
   readonly source: DataSource;
 }
 
+/** What names standard input in flags, in the ledger and in JSON. */
+export const stdinUri = "-";
+
+/** Returns how messages name an input: `standard input`, or its URI. */
+export function nameOfInput(uri: string): string {
+  return uri === stdinUri ? "standard input" : uri;
+}
+
 /** Returns a file's bytes. The file is closed. */
 export async function readWhole(
   { file, source }: InputData,
@@ -302,7 +310,9 @@ export function locationOf(
 export function placeIn({ project }: VariantFiles): (uri: string) => string {
   const folder = `${project.uri}/`;
   return (uri) =>
-    oneLine(uri.startsWith(folder) ? uri.slice(folder.length) : uri);
+    oneLine(
+      uri.startsWith(folder) ? uri.slice(folder.length) : nameOfInput(uri),
+    );
 }
 
 function withReason(problem: Error, reason: string): Error {

@@ -87,6 +87,13 @@ Deno.test("predict gives the same scores for JSON Lines, arrays, CSV and Parquet
     await score("-", new Uint8Array(contents["week.csv.zst"]!)),
     expected,
   );
+  const { report, stderr } = await runCommand(
+    "predict",
+    ["--input", "-", "--output", output],
+    { env, stdin: text },
+  );
+  strictEqual(report.input, "-");
+  match(stderr, /^Scoring standard input with /);
   // A link may be read where only its own name was allowed.
   await using elsewhere = await tempFolder();
   await Deno.writeFile(`${elsewhere.path}/week`, parquet);
@@ -105,7 +112,10 @@ Deno.test("predict refuses what it does not read by name, with exit code 1, and 
       /an ORC file; convert it to Parquet/,
     ],
     [new Uint8Array(5 << 20), /are NUL/],
-    [new Uint8Array(gzipSync(text).subarray(0, 900)), /Cannot read -/],
+    [
+      new Uint8Array(gzipSync(text).subarray(0, 900)),
+      /Cannot read standard input/,
+    ],
     [new Uint8Array(0), /standard input is empty/],
   ];
   for (const [stdin, says] of refused) {
