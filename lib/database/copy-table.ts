@@ -7,13 +7,6 @@ import {
 import type { EmbeddedDatabase } from "./pglite.ts";
 import type { Table, TableColumn } from "./tables.ts";
 
-/** How {@linkcode copyTable} copies. */
-export interface CopyTableOptions {
-  /** Returns the SQL expression of the value to write, of the column's own type. */
-  readonly valueOf: (column: TableColumn) => string;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** What is read at once, in bytes as the table stores them; compressed values may be several times larger in memory. */
 const batchBytes = 4 << 20;
 
@@ -29,7 +22,11 @@ export async function copyTable(
   source: EmbeddedDatabase,
   target: Transaction,
   table: Table,
-  { valueOf, signal }: CopyTableOptions,
+  { valueOf, signal }: {
+    /** Returns the SQL expression of the value to write, of the column's own type. */
+    readonly valueOf: (column: TableColumn) => string;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<number> {
   const name = quoteIdentifier(table.name);
   const columns = table.columns.map((column) => quoteIdentifier(column.name));

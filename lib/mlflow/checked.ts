@@ -16,8 +16,6 @@ import {
   checkMetric,
   checkRegistryTag,
   fitAll,
-  fitParam,
-  fitTag,
 } from "./values.ts";
 
 /**
@@ -51,8 +49,8 @@ export function withChecks(
       for (const metric of data.metrics ?? []) checkMetric(metric);
       await store.logBatch(runId, {
         ...data,
-        params: fitAll(data.params, fitParam, log.warn),
-        tags: fitAll(data.tags, fitTag, log.warn),
+        params: fitAll("param", data.params, log.warn),
+        tags: fitAll("tag", data.tags, log.warn),
       });
     },
     async logInputs(runId, inputs) {

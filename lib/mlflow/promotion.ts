@@ -20,15 +20,6 @@ export interface PromotionPlan extends PromotionResult {
 
 const tagPrefix = "promotion.";
 
-/** What a registry says about a requested promotion. */
-export interface PromotionState {
-  readonly target: ModelVersion;
-  /** The version that the requested alias points at; undefined if none. */
-  readonly from: number | undefined;
-  /** The versions in the requested stage; with or without the target. */
-  readonly inStage: readonly number[];
-}
-
 /**
  * Returns the changes that bring a registered model to the requested state.
  *
@@ -36,7 +27,13 @@ export interface PromotionState {
  */
 export function planPromotion(
   promotion: Promotion,
-  { target, from, inStage }: PromotionState,
+  { target, from, inStage }: {
+    readonly target: ModelVersion;
+    /** The version that the requested alias points at; undefined if none. */
+    readonly from: number | undefined;
+    /** The versions in the requested stage; with or without the target. */
+    readonly inStage: readonly number[];
+  },
 ): PromotionPlan {
   const { version, alias, stage, by } = promotion;
   if (alias !== undefined) checkAlias(alias);

@@ -19,9 +19,6 @@ export interface Run {
   readonly artifactUri: string;
 }
 
-/** How a run can end. */
-export type FinalStatus = "FINISHED" | "FAILED" | "KILLED";
-
 /** A run that is not finished: still open, or ended with an error. */
 export interface UnfinishedRun {
   readonly runId: string;
@@ -40,13 +37,6 @@ export interface Metric {
   readonly modelId?: string;
   readonly datasetName?: string;
   readonly datasetDigest?: string;
-}
-
-/** The data that one call logs to a run, within MLflow's limits (`values.ts`). */
-export interface RunData {
-  readonly params?: Readonly<Record<string, string>>;
-  readonly metrics?: readonly Metric[];
-  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** A dataset that MLflow records as an input of a run (`mlflow.data`). */
@@ -136,73 +126,6 @@ export interface PromotionResult {
   readonly changed: boolean;
 }
 
-/** A new experiment. */
-export interface NewExperiment {
-  /** If absent, an MLflow server chooses one; required for MLflow's tables. */
-  readonly artifactLocation?: string;
-  readonly tags?: Readonly<Record<string, string>>;
-}
-
-/** A new run. */
-export interface NewRun {
-  readonly name: string;
-  readonly startTimeMs: number;
-  readonly tags: Readonly<Record<string, string>>;
-}
-
-/** Datasets and logged models to record as inputs of a run. */
-export interface RunInputs {
-  readonly datasets?: readonly DatasetInput[];
-  readonly modelIds?: readonly string[];
-}
-
-/** How and when a run ended. */
-export interface RunEnd {
-  readonly status: FinalStatus;
-  readonly endTimeMs: number;
-}
-
-/** A new logged model. */
-export interface NewLoggedModel {
-  readonly name: string;
-  readonly params?: Readonly<Record<string, string>>;
-  readonly tags?: Readonly<Record<string, string>>;
-}
-
-/** A new registered model. */
-export interface NewRegisteredModel {
-  readonly tags: Readonly<Record<string, string>>;
-  readonly description?: string;
-}
-
-/** A new version of a registered model. */
-export interface NewModelVersion {
-  readonly source: string;
-  readonly runId: string;
-  /** The logged model; if absent, the one that the source names, if any. */
-  readonly modelId?: string;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly description?: string;
-}
-
-/** Tags to set on a version. */
-export interface VersionTags {
-  readonly version: number;
-  readonly tags: Readonly<Record<string, string>>;
-}
-
-/** An alias and the version to point it at. */
-export interface VersionAlias {
-  readonly version: number;
-  readonly alias: string;
-}
-
-/** A stage and the version to move into it. */
-export interface VersionStage {
-  readonly version: number;
-  readonly stage: Stage;
-}
-
 /**
  * Runs, logged models and the registry of one MLflow, reached by either
  * implementation. Calls that write throw an `InputError` for what MLflow
@@ -222,15 +145,33 @@ export interface MlflowStore {
   /** Returns the experiment of that name, deleted or not. */
   findExperiment(name: string): Promise<Experiment | undefined>;
   /** Creates an experiment. @throws {InputError} If the name is taken, even by a deleted experiment. */
-  createExperiment(name: string, options: NewExperiment): Promise<Experiment>;
+  createExperiment(name: string, options: {
+    /** If absent, an MLflow server chooses one; required for MLflow's tables. */
+    readonly artifactLocation?: string;
+    readonly tags?: Readonly<Record<string, string>>;
+  }): Promise<Experiment>;
 
   /** Creates a RUNNING run. */
-  createRun(experimentId: string, options: NewRun): Promise<Run>;
+  createRun(experimentId: string, options: {
+    readonly name: string;
+    readonly startTimeMs: number;
+    readonly tags: Readonly<Record<string, string>>;
+  }): Promise<Run>;
   /** Logs params, metrics and tags. The same data again change nothing; another value of a param is refused. */
-  logBatch(runId: string, data: RunData): Promise<void>;
+  logBatch(runId: string, data: {
+    readonly params?: Readonly<Record<string, string>>;
+    readonly metrics?: readonly Metric[];
+    readonly tags?: Readonly<Record<string, string>>;
+  }): Promise<void>;
   /** Records datasets and models as inputs of a run; existing inputs are left unchanged. */
-  logInputs(runId: string, inputs: RunInputs): Promise<void>;
-  finishRun(runId: string, options: RunEnd): Promise<void>;
+  logInputs(runId: string, inputs: {
+    readonly datasets?: readonly DatasetInput[];
+    readonly modelIds?: readonly string[];
+  }): Promise<void>;
+  finishRun(runId: string, options: {
+    readonly status: "FINISHED" | "FAILED" | "KILLED";
+    readonly endTimeMs: number;
+  }): Promise<void>;
   /** Returns the runs of an experiment that have the tag and are RUNNING or FAILED, newest first, from at most 1,000. */
   findUnfinishedRuns(
     experimentId: string,
@@ -238,7 +179,11 @@ export interface MlflowStore {
   ): Promise<UnfinishedRun[]>;
 
   /** Creates a PENDING logged model as an output of the run. Requires {@linkcode hasLoggedModels}. */
-  createLoggedModel(run: Run, options: NewLoggedModel): Promise<LoggedModel>;
+  createLoggedModel(run: Run, options: {
+    readonly name: string;
+    readonly params?: Readonly<Record<string, string>>;
+    readonly tags?: Readonly<Record<string, string>>;
+  }): Promise<LoggedModel>;
   /** Sets the final status of a logged model. */
   finalizeLoggedModel(
     modelId: string,
@@ -247,17 +192,22 @@ export interface MlflowStore {
   /** Returns the logged model with that id; undefined if it does not exist, is deleted, or logged models are not supported. */
   findLoggedModel(modelId: string): Promise<LoggedModelRecord | undefined>;
 
+  /** Returns the registered model; undefined if it does not exist, or a server says that the login may not read it. */
   findRegisteredModel(name: string): Promise<RegisteredModel | undefined>;
   /** Creates the registered model unless it exists, and returns it; tags are set only on a new one. */
-  ensureRegisteredModel(
-    name: string,
-    options: NewRegisteredModel,
-  ): Promise<RegisteredModel>;
+  ensureRegisteredModel(name: string, options: {
+    readonly tags: Readonly<Record<string, string>>;
+    readonly description?: string;
+  }): Promise<RegisteredModel>;
   /** Registers a version with the next number; numbers are never reused. */
-  createModelVersion(
-    name: string,
-    options: NewModelVersion,
-  ): Promise<ModelVersion>;
+  createModelVersion(name: string, options: {
+    readonly source: string;
+    readonly runId: string;
+    /** The logged model; if absent, the one that the source names, if any. */
+    readonly modelId?: string;
+    readonly tags: Readonly<Record<string, string>>;
+    readonly description?: string;
+  }): Promise<ModelVersion>;
   /** Returns all versions that are not deleted, newest first. */
   listModelVersions(name: string): Promise<ModelVersion[]>;
   /** Returns the selected version without reading the others; undefined if there is none. */
@@ -266,11 +216,20 @@ export interface MlflowStore {
     key: VersionKey,
   ): Promise<ModelVersion | undefined>;
   /** Sets tags of a version, replacing those with the same keys. */
-  setModelVersionTags(name: string, options: VersionTags): Promise<void>;
+  setModelVersionTags(name: string, options: {
+    readonly version: number;
+    readonly tags: Readonly<Record<string, string>>;
+  }): Promise<void>;
   /** Changes alias and stage together, archives the stage's other versions, and records the change in a tag of the version. */
   promote(name: string, promotion: Promotion): Promise<PromotionResult>;
   /** Points an alias at a version; leaves stages unchanged. */
-  setAlias(name: string, options: VersionAlias): Promise<void>;
+  setAlias(name: string, options: {
+    readonly version: number;
+    readonly alias: string;
+  }): Promise<void>;
   /** Moves a version into a stage and archives the stage's other versions (for Staging and Production); leaves aliases unchanged. */
-  setStage(name: string, options: VersionStage): Promise<void>;
+  setStage(name: string, options: {
+    readonly version: number;
+    readonly stage: Stage;
+  }): Promise<void>;
 }

@@ -2,12 +2,10 @@
 import type { Config } from "../config/environment.ts";
 import type { DatasetInput } from "./store.ts";
 
-/** MLflow's tag for the commit (`mlflow/utils/mlflow_tags.py`). */
-const commitTag = "mlflow.source.git.commit";
-
 /**
  * Returns the tags of every run that we create: user, script and, in GitHub
- * Actions, the commit and the URL of the workflow run.
+ * Actions, the commit and the URL of the workflow run. MLflow's are named in its
+ * `mlflow/utils/mlflow_tags.py`.
  *
  * @param script Name of the script, without its extension.
  */
@@ -20,7 +18,10 @@ export function sourceTags(
     "mlflow.user": user,
     "mlflow.source.name": `scripts/${script}.ts`,
     "mlflow.source.type": job ? "JOB" : "LOCAL",
-    ...(job ? { [commitTag]: job.commit, "churn.job": job.url } : {}),
+    ...job && {
+      "mlflow.source.git.commit": job.commit,
+      "churn.job": job.url,
+    },
   };
 }
 

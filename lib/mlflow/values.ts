@@ -12,60 +12,46 @@ import type { DatasetInput, Metric } from "./store.ts";
 /** Maximum numbers of items in one MLflow batch (`MAX_METRICS_PER_BATCH`, `MAX_PARAMS_TAGS_PER_BATCH`). */
 export const batchLimits = { metrics: 1000, params: 100, tags: 100 } as const;
 
-/** Maximum length of a param value, in characters; longer values are truncated. */
-const maxParamLength = 6000;
-/** Maximum length of a run tag's value, in characters; longer values are truncated. */
-const maxTagLength = 8000;
+/** Maximum lengths of values, in characters; longer ones are truncated. */
+const maxLengths = { param: 6000, tag: 8000 } as const;
 
 const maxRegistryTagLength = 100_000;
 const maxExperimentTagLength = 20_000;
 
-/** A value within MLflow's limit, and a warning if it was truncated. */
-export interface Fitted {
-  readonly value: string;
-  readonly warning: string | undefined;
-}
-
 /**
- * Returns the param's value as MLflow stores it, truncated to 6000 characters.
+ * Returns params or tags of a run as MLflow stores them: a param's value truncated
+ * to 6000 characters, a tag's to 8000.
  *
  * ```ts
- * import { strictEqual } from "node:assert/strict";
+ * import { deepStrictEqual, strictEqual } from "node:assert/strict";
  *
- * strictEqual(fitParam("depth", "6").value, "6");
- * strictEqual(fitParam("long", "x".repeat(6001)).value.length, 6000);
+ * const warnings: string[] = [];
+ * const params = { depth: "6", long: "x".repeat(6001) };
+ * strictEqual(fitAll("param", params, (text) => warnings.push(text)).long?.length, 6000);
+ * deepStrictEqual(warnings, ['The param "long" has 6001 characters; MLflow stores the first 6000']);
  * ```
  *
- * @throws {InputError} If the key breaks {@linkcode checkKey}.
+ * @param warn Called for each truncated value.
+ * @throws {InputError} If a key breaks {@linkcode checkKey}.
  */
-export function fitParam(key: string, value: string): Fitted {
-  checkKey("param", key);
-  return truncate(value, { limit: maxParamLength, what: `param "${key}"` });
-}
-
-/**
- * Returns the run tag's value as MLflow stores it, truncated to 8000 characters.
- *
- * @throws {InputError} If the key breaks {@linkcode checkKey}.
- */
-export function fitTag(key: string, value: string): Fitted {
-  checkKey("tag", key);
-  return truncate(value, { limit: maxTagLength, what: `tag "${key}"` });
-}
-
-/** Returns params or tags as `fit` makes them, and calls `warn` for each truncated value. */
 export function fitAll(
+  kind: "param" | "tag",
   values: Readonly<Record<string, string>> = {},
-  fit: (key: string, value: string) => Fitted,
   warn: (warning: string) => void,
 ): Record<string, string> {
-  const fitted: Record<string, string> = {};
-  for (const [key, text] of Object.entries(values)) {
-    const { value, warning } = fit(key, text);
-    if (warning !== undefined) warn(warning);
-    fitted[key] = value;
-  }
-  return fitted;
+  const limit = maxLengths[kind];
+  const fit = (key: string, value: string) => {
+    checkKey(kind, key);
+    const count = value.length <= limit ? value.length : countCharacters(value);
+    if (count <= limit) return value;
+    warn(
+      `The ${kind} "${key}" has ${count} characters; MLflow stores the first ${limit}`,
+    );
+    return [...value].slice(0, limit).join("");
+  };
+  return Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [key, fit(key, value)]),
+  );
 }
 
 /**
@@ -151,18 +137,4 @@ export function checkDataset(dataset: DatasetInput): void {
   for (const [part, value, limit] of limits) {
     checkLength(value, { limit, start: `${start}: its ${part}` });
   }
-}
-
-function truncate(
-  value: string,
-  options: { limit: number; what: string },
-): Fitted {
-  const { limit, what } = options;
-  const count = value.length <= limit ? value.length : countCharacters(value);
-  if (count <= limit) return { value, warning: undefined };
-  return {
-    value: [...value].slice(0, limit).join(""),
-    warning:
-      `The ${what} has ${count} characters; MLflow stores the first ${limit}`,
-  };
 }

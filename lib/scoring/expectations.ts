@@ -49,12 +49,10 @@ function parseManifest({ uri, bytes }: Manifest): PromisedDelivery {
     new TextDecoder().decode(bytes),
     { file: uri },
   );
-  if (rows === null || rows === undefined) {
-    if (sha256 === null || sha256 === undefined) {
-      throw new InputError(
-        `Cannot use ${uri}: it has neither "rows" nor "sha256", such as {"rows": 400}`,
-      );
-    }
+  if ((rows ?? sha256 ?? undefined) === undefined) {
+    throw new InputError(
+      `Cannot use ${uri}: it has neither "rows" nor "sha256", such as {"rows": 400}`,
+    );
   }
   return { uri, rows: rows ?? undefined, sha256: sha256 ?? undefined };
 }
@@ -172,18 +170,14 @@ export function findOverdue(
   },
 ): DeliveryProblem[] {
   if (maxAgeDays === undefined) return [];
-  const limit = `max_age_days allows ${maxAgeDays}`;
-  if (newest === undefined) {
-    return [{
-      kind: "overdue",
-      period: null,
-      reason: `nothing has been delivered; ${limit}`,
-    }];
-  }
-  const age = ageInDays(newest, now);
-  return age <= maxAgeDays ? [] : [{
+  const age = newest === undefined ? Infinity : ageInDays(newest, now);
+  if (age <= maxAgeDays) return [];
+  const found = newest === undefined
+    ? "nothing has been delivered"
+    : `the newest period began ${age} days ago`;
+  return [{
     kind: "overdue",
-    period: newest,
-    reason: `the newest period began ${age} days ago; ${limit}`,
+    period: newest ?? null,
+    reason: `${found}; max_age_days allows ${maxAgeDays}`,
   }];
 }

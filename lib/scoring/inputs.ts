@@ -21,13 +21,6 @@ import { openStdin } from "../services/stdin.ts";
 import { dayIn, type Period, toDay, toPeriod } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 
-/** A file that a flag names to be written; an existing one is replaced. */
-export interface WrittenFile {
-  readonly flag: "output" | "bad-rows";
-  /** Path or `s3://` URI. */
-  readonly file: string;
-}
-
 /** Which data a call scores. */
 export interface InputChoice {
   /** URIs or paths, `*` allowed, {@linkcode stdinUri} for standard input; undefined: the variant's inputs. */
@@ -40,7 +33,11 @@ export interface InputChoice {
   /** Whether the local folder may replace S3. */
   readonly fallback: boolean;
   /** The files that the call writes, and the flags that name them. */
-  readonly written: readonly WrittenFile[];
+  readonly written: readonly {
+    readonly flag: "output" | "bad-rows";
+    /** Path or `s3://` URI. */
+    readonly file: string;
+  }[];
 }
 
 /** What the printed command line of a call does. */

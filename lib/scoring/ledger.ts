@@ -41,12 +41,12 @@ export interface NewScoringRun {
  * renews its lease in the ledger, so that no other run takes it for dead.
  * Disposal discards its scores unless it was published.
  */
-export interface OpenScoringRun extends AsyncDisposable {
+export interface OpenScoringRun
+  extends
+    AsyncDisposable,
+    Pick<NewScoringRun, "variant" | "period" | "inputUri"> {
   /** Its id in `scoring_runs`. */
   readonly id: number;
-  readonly variant: Variant;
-  readonly period: Period | undefined;
-  readonly inputUri: string;
 }
 
 /** One file of a batch, as it was scored. */

@@ -71,7 +71,7 @@ export async function openPlan(
     services.mlflow().catch(() => {}); // reported when it is used
     await services.predictions();
   }
-  const production = firstRun ??
+  const { experiment, version } = firstRun ??
     await findProduction(services, settings, modelUri);
   await using stack = new AsyncDisposableStack();
   const batches = await openInputs(services, settings, choice);
@@ -91,8 +91,8 @@ export async function openPlan(
   }
   const owned = stack.move();
   return {
-    experiment: production.experiment,
-    version: production.version,
+    experiment,
+    version,
     ...sorted,
     runs,
     again,

@@ -205,16 +205,7 @@ interface FilledPart {
   readonly floatId: string | undefined;
 }
 
-interface Pass {
-  readonly counts: RowCounts;
-  readonly filled: readonly FilledPart[];
-  readonly collector: ScoreCollector;
-  readonly duplicates: DuplicateIds;
-  readonly parts: readonly ScoredPart[];
-  readonly profile: BatchCounts | undefined;
-  readonly setAside: BadRowCount;
-}
-
+/** Passes all blocks of a batch to the sink, and returns what was counted meanwhile. */
 async function scoreOnce(
   scorer: Scorer,
   batch: InputBatch,
@@ -222,7 +213,7 @@ async function scoreOnce(
     features: FeatureOptions;
     sink: (blocks: AsyncIterable<BatchScores>) => Promise<void>;
   },
-): Promise<Pass> {
+) {
   const { features, badRows, log, sink, temporary, signal } = options;
   const reading = {
     temporary,

@@ -126,17 +126,14 @@ export async function findNamedBatch(
   const parts = batches.flatMap((batch) => batch.parts);
   return {
     ...plainBatch,
-    uri: more.length === 0 ? first!.uri : describeFiles(parts),
+    uri: more.length === 0
+      ? first!.uri
+      : listSome([...new Set(parts.map(({ uri }) => uri))], 1),
     parts,
     source: batches.some(({ source }) => source === "s3") ? "s3" : "local",
     period,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** Returns the first file, and how many others there are. */
-function describeFiles(files: readonly { uri: string }[]): string {
-  return listSome([...new Set(files.map(({ uri }) => uri))], 1);
 }
 
 async function matchingBatch(
@@ -340,17 +337,15 @@ async function findLocal(
   });
 }
 
-interface Listing {
-  readonly source: DataSource;
-  /** Returns the path in the store of a path below the variant's prefix; the same by default. */
-  readonly toPath?: (path: string) => string;
-}
-
 /** Returns the batches in one store; undefined if no file matches. */
 async function listBatches(
   store: ArtifactStore,
   { inputs, manifest, log }: BatchSearch,
-  { source, toPath = (path) => path }: Listing,
+  { source, toPath = (path) => path }: {
+    source: DataSource;
+    /** Returns the path in the store of a path below the variant's prefix; the same by default. */
+    toPath?: (path: string) => string;
+  },
 ): Promise<InputBatch[] | undefined> {
   // A local path has the variant's prefix inside, so the folder is that of the whole path.
   const inStore = ({ text }: Pick<PathPattern, "text">) =>

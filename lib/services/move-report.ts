@@ -5,22 +5,19 @@ import { shellWord } from "../config/variant.ts";
 import type { Moved } from "./move.ts";
 import type { MovedRows } from "./move-tables.ts";
 
-/** Where the store was moved to, for messages. */
-export interface MovePlaces {
-  /** `CHURN_HOME`. */
-  readonly home: string;
-  readonly mlflow: string;
-  readonly predictions: string;
-  /** The artifact root. */
-  readonly root: string;
-  /** True if the artifact root is the store's own folder. */
-  readonly keepsFolder: boolean;
-}
-
 /** Returns the outcome of `move`; `moved` is undefined if everything was moved before. */
 export function describeMove(
   moved: Moved | undefined,
-  { home, mlflow, predictions, root, keepsFolder }: MovePlaces,
+  { home, mlflow, predictions, root, keepsFolder }: {
+    /** `CHURN_HOME`. */
+    readonly home: string;
+    readonly mlflow: string;
+    readonly predictions: string;
+    /** The artifact root. */
+    readonly root: string;
+    /** True if the artifact root is the store's own folder. */
+    readonly keepsFolder: boolean;
+  },
 ): Outcome {
   const lines = moved === undefined
     ? [

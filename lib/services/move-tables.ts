@@ -27,14 +27,6 @@ export interface MovedRoot {
   readonly to: string;
 }
 
-/** How {@linkcode moveTables} works. */
-export interface MoveTablesOptions {
-  readonly group: TableGroup;
-  readonly root: MovedRoot;
-  readonly log: Pick<Log, "progress">;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** Rows by table; only tables that have rows. */
 export type MovedRows = Readonly<Record<string, number>>;
 
@@ -53,7 +45,12 @@ export type MovedRows = Readonly<Record<string, number>>;
 export async function moveTables(
   source: EmbeddedDatabase,
   target: Database,
-  { group, root, log, signal }: MoveTablesOptions,
+  { group, root, log, signal }: {
+    readonly group: TableGroup;
+    readonly root: MovedRoot;
+    readonly log: Pick<Log, "progress">;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<MovedRows | undefined> {
   const { description } = target;
   const valueOf = valuesWith(root);

@@ -9,23 +9,6 @@ import { InputError, UsageError } from "../base/errors.ts";
 import { listSome } from "../base/phrases.ts";
 import { releases } from "../mlflow/schema-version.ts";
 
-/** What {@linkcode ensureMlflowSchema} found or created. */
-export interface MlflowSchema {
-  readonly status: "created" | "unchanged";
-  /** The database's `alembic_version`, which identifies the MLflow release of its tables. */
-  readonly head: string;
-  /** A note about the head to print; undefined if it is the pinned MLflow's. */
-  readonly note: string | undefined;
-}
-
-/** What {@linkcode ensurePredictionsSchema} did. */
-export interface PredictionsSchema {
-  /** `extended`: an existing `churn_predictions` was kept with all its rows. */
-  readonly status: "created" | "extended" | "unchanged";
-  /** File names of the migrations that this call applied, in order. */
-  readonly applied: readonly string[];
-}
-
 const ownTables = [
   "churn_predictions",
   "churn_predictions_before",
@@ -53,7 +36,13 @@ const sqlFolder = new URL("../../sql/", import.meta.url);
 export async function ensureMlflowSchema(
   database: Database,
   options: { artifactRoot?: string } = {},
-): Promise<MlflowSchema> {
+): Promise<{
+  readonly status: "created" | "unchanged";
+  /** The database's `alembic_version`, which identifies the MLflow release of its tables. */
+  readonly head: string;
+  /** A note about the head to print; undefined if it is the pinned MLflow's. */
+  readonly note: string | undefined;
+}> {
   const script = await Deno.readTextFile(new URL("mlflow.sql", sqlFolder));
   const revisions = await mlflowRevisions();
   return await underSetupLock(database, async (tx) => {
@@ -97,7 +86,12 @@ export async function mlflowRevisions(): Promise<string[]> {
  */
 export async function ensurePredictionsSchema(
   database: Database,
-): Promise<PredictionsSchema> {
+): Promise<{
+  /** `extended`: an existing `churn_predictions` was kept with all its rows. */
+  readonly status: "created" | "extended" | "unchanged";
+  /** File names of the migrations that this call applied, in order. */
+  readonly applied: readonly string[];
+}> {
   return await underSetupLock(database, async (tx) => {
     const tables = await listTables(tx);
     refuseMlflowDatabase(tables, database);

@@ -24,8 +24,7 @@ import {
   checkExperimentTag,
   checkMetric,
   checkRegistryTag,
-  fitParam,
-  fitTag,
+  fitAll,
   storedMetricValue,
 } from "../../lib/mlflow/values.ts";
 import { runPython, testWithPython } from "../support/python.ts";
@@ -263,8 +262,8 @@ testWithPython(
     const theirs = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
     const checks: Record<string, (text: string) => void> = {
       metric: (key) => checkMetric({ key, value: 1, timestampMs: 1 }),
-      param: (key) => fitParam(key, "x"),
-      tag: (key) => fitTag(key, "x"),
+      param: (key) => fitAll("param", { [key]: "x" }, () => {}),
+      tag: (key) => fitAll("tag", { [key]: "x" }, () => {}),
       registryTag: (key) => checkRegistryTag(key, "x"),
       experimentTag: (key) => checkExperimentTag(key, "x"),
       experiment: checkExperimentName,
@@ -333,15 +332,17 @@ Deno.test("checkKey() rejects a NUL character", () => {
   throws(() => checkKey("tag", "a\u0000b"), InputError);
 });
 
-Deno.test("fitParam() and fitTag() truncate to 6000 and 8000 characters, counted as in Python", () => {
-  const { value, warning } = fitParam("p", "🙂".repeat(6001));
-  strictEqual([...value].length, 6000);
-  strictEqual(
-    warning,
+Deno.test("fitAll() truncates params and tags to 6000 and 8000 characters, counted as in Python", () => {
+  const warnings: string[] = [];
+  const fit = (kind: "param" | "tag", value: string) =>
+    fitAll(kind, { p: value }, (text) => warnings.push(text))["p"] ?? "";
+  strictEqual([...fit("param", "🙂".repeat(6001))].length, 6000);
+  deepStrictEqual(warnings, [
     'The param "p" has 6001 characters; MLflow stores the first 6000',
-  );
-  deepStrictEqual(fitParam("p", "🙂".repeat(6000)).warning, undefined);
-  strictEqual(fitTag("t", "x".repeat(9000)).value.length, 8000);
+  ]);
+  strictEqual([...fit("param", "🙂".repeat(6000))].length, 6000);
+  strictEqual(warnings.length, 1);
+  strictEqual(fit("tag", "x".repeat(9000)).length, 8000);
 });
 
 Deno.test("storedMetricValue() keeps every finite number", () => {

@@ -4,7 +4,6 @@ import type { Queryable } from "../../lib/database/database.ts";
 import { InputError } from "../../lib/base/errors.ts";
 import type {
   DatasetInput,
-  FinalStatus,
   MlflowStore,
   Run,
   Stage,
@@ -50,7 +49,12 @@ export type Call =
       datasets?: DatasetInput[];
       models?: string[];
     }
-    | { do: "finishRun"; run: string; status: FinalStatus; endTimeMs: number }
+    | {
+      do: "finishRun";
+      run: string;
+      status: "FINISHED" | "FAILED" | "KILLED";
+      endTimeMs: number;
+    }
     | {
       do: "createLoggedModel";
       run: string;

@@ -69,10 +69,23 @@ export function toMLmodel(model: ModelDescription): string {
     throw new RangeError("An MLmodel file needs a native or an ONNX model");
   }
   const flavors = {
-    ...native?.flavor === "lightgbm"
-      ? { lightgbm: lightgbmFlavor(native) }
-      : {},
-    ...onnxVersion === undefined ? {} : { onnx: onnxFlavor(onnxVersion) },
+    ...native?.flavor === "lightgbm" && {
+      lightgbm: {
+        code: null,
+        data: native.file,
+        lgb_version: native.version,
+        model_class: "lightgbm.basic.Booster",
+      },
+    },
+    ...onnxVersion !== undefined && {
+      onnx: {
+        code: null,
+        data: onnxFile,
+        onnx_session_options: null,
+        onnx_version: onnxVersion,
+        providers: ["CPUExecutionProvider"],
+      },
+    },
     python_function: {
       data: native?.file ??
         (model.hasColumnGraph ? columnGraphFile : onnxFile),
@@ -80,7 +93,15 @@ export function toMLmodel(model: ModelDescription): string {
       loader_module: `mlflow.${native?.flavor ?? "onnx"}`,
       python_version: pythonVersion,
     },
-    ...native?.flavor === "xgboost" ? { xgboost: xgboostFlavor(native) } : {},
+    ...native?.flavor === "xgboost" && {
+      xgboost: {
+        code: null,
+        data: native.file,
+        model_class: "xgboost.core.Booster",
+        model_format: native.file.split(".").at(-1),
+        xgb_version: native.version,
+      },
+    },
   };
   return toYaml({
     artifact_path: model.artifactPath,
@@ -181,9 +202,7 @@ export function toModelHistory(
   return toPythonJson([...known, entry]);
 }
 
-/**
- * Formats a time as Python prints a naive UTC `datetime`.
- */
+/** Formats a time as Python prints a naive UTC `datetime`. */
 function toPythonTime(timeMs: number): string {
   const iso = new Date(timeMs).toISOString();
   return iso.replace("T", " ").replace("Z", "000");
@@ -195,32 +214,3 @@ const exampleInfo = {
   serving_input_path: servingExampleFile,
   type: "dataframe",
 };
-
-function xgboostFlavor(native: NativeModel) {
-  return {
-    code: null,
-    data: native.file,
-    model_class: "xgboost.core.Booster",
-    model_format: native.file.split(".").at(-1),
-    xgb_version: native.version,
-  };
-}
-
-function lightgbmFlavor(native: NativeModel) {
-  return {
-    code: null,
-    data: native.file,
-    lgb_version: native.version,
-    model_class: "lightgbm.basic.Booster",
-  };
-}
-
-function onnxFlavor(version: string) {
-  return {
-    code: null,
-    data: onnxFile,
-    onnx_session_options: null,
-    onnx_version: version,
-    providers: ["CPUExecutionProvider"],
-  };
-}

@@ -4,7 +4,7 @@ import { ApiError } from "../http.ts";
 import { missingVersion, planPromotion } from "../promotion.ts";
 import { retryRaces } from "../races.ts";
 import { isActiveStage, toModelId } from "../validation.ts";
-import type { MlflowStore, Stage, VersionStage } from "../store.ts";
+import type { MlflowStore, Stage } from "../store.ts";
 import { type Rest, toAnswer, toKeyValues } from "./server.ts";
 import {
   readRegisteredModel,
@@ -149,7 +149,7 @@ async function archive(
 async function moveToStage(
   rest: Rest,
   name: string,
-  options: VersionStage,
+  options: { version: number; stage: Stage },
 ): Promise<void> {
   await rest.http.json("POST", "/mlflow/model-versions/transition-stage", {
     name,
