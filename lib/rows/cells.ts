@@ -81,12 +81,8 @@ export function toId(
     return String(cell);
   }
   if (typeof cell === "bigint") return String(cell);
-  throw wrongType({
-    where,
-    column: idColumn,
-    wanted: "a string without NUL, or a whole number of at most 15 digits",
-    found: cell,
-  });
+  const wanted = "a string without NUL, or a whole number of at most 15 digits";
+  throw wrongType({ where, column: idColumn, wanted, found: cell });
 }
 
 /**
@@ -102,12 +98,8 @@ export function toLabel(
   if (cell === 0 || cell === 1 || typeof cell === "boolean") {
     return Number(cell);
   }
-  throw wrongType({
-    where,
-    column: labelColumn,
-    wanted: "an outcome, 0 or 1",
-    found: cell,
-  });
+  const wanted = "an outcome, 0 or 1";
+  throw wrongType({ where, column: labelColumn, wanted, found: cell });
 }
 
 /** Returns the error for a cell of the wrong type; names file, row, column, and the expected and found values. */

@@ -316,7 +316,7 @@ export function toColumn(name: string, pieces: readonly Piece[]): ColumnData {
   }
   if (
     pieces.length === 1 && first && first.validity === undefined &&
-    isNumbers(first.values) && !(first.values instanceof Uint8Array)
+    ArrayBuffer.isView(first.values) && !(first.values instanceof Uint8Array)
   ) {
     return { kind: "numbers", name, values: first.values };
   }
@@ -380,10 +380,6 @@ function joinTexts(
   return { kind: "texts", name, bytes, starts, ends };
 }
 
-function isNumbers(values: Values): values is Numbers {
-  return ArrayBuffer.isView(values);
-}
-
 /** Writes the values of pieces to their rows, and `missing` to the others. */
 function fill(
   target: Float64Array | Float32Array | Int32Array,
@@ -392,7 +388,7 @@ function fill(
 ): void {
   let start = 0;
   for (const { rows, values, validity } of pieces) {
-    if (isNumbers(values)) {
+    if (ArrayBuffer.isView(values)) {
       if (validity === undefined) target.set(values, start);
       else {
         let next = 0;

@@ -686,10 +686,12 @@ export function detectJson(
   const isOne = !/\S/.test(new TextDecoder().decode(head.subarray(end)));
   if (!isOne) return "lines";
   const isWhole = options.last && end <= head.length;
+  const value = isWhole ? parseObject(head.subarray(start)) : undefined;
+  const members = Object.values(value ?? {});
+  // An object of nothing but objects is no row: each holds a column or a row of a frame.
+  const isNested = members.length > 0 && members.every(isObject);
   const orient = otherOrients.find(([, pattern]) => pattern.test(text))?.[0] ??
-    (isWhole && isNested(head.subarray(start))
-      ? 'columns" or "index'
-      : undefined);
+    (isNested ? 'columns" or "index' : undefined);
   if (orient !== undefined) {
     throw new InputError(
       `Cannot use ${options.file}: it looks like pandas' orient="${orient}"; write it with to_json(orient="records", lines=True)`,
@@ -697,29 +699,21 @@ export function detectJson(
   }
   // The keys that pandas writes first.
   if (!/^\{\s*"(columns|index|data)"\s*:\s*\[/.test(text)) return "lines";
-  if (!isWhole) return "split";
-  return isSplit(head.subarray(start)) ? "split" : "lines";
+  if (value === undefined) return "split"; // whose cutter says where an error is
+  const { columns, data } = value;
+  const isSplit = Array.isArray(columns) && Array.isArray(data) &&
+    data.every((row) => typeof row === "object" && row !== null);
+  return isSplit ? "split" : "lines";
 }
 
-/** Returns true for an object of nothing but objects, which is no row: each holds a column or a row of a frame. */
-function isNested(bytes: Uint8Array): boolean {
+/** Returns the object in a JSON text; undefined if it is something else. */
+function parseObject(
+  bytes: Uint8Array,
+): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(bytes));
-    const members = isObject(value) ? Object.values(value) : [];
-    return members.length > 0 && members.every(isObject);
+    return isObject(value) ? value : undefined;
   } catch {
-    return false;
-  }
-}
-
-function isSplit(bytes: Uint8Array): boolean {
-  try {
-    const value: unknown = JSON.parse(decoder.decode(bytes));
-    if (!isObject(value)) return false;
-    const { columns, data } = value;
-    return Array.isArray(columns) && Array.isArray(data) &&
-      data.every((row) => typeof row === "object" && row !== null);
-  } catch {
-    return true; // The cutter of a split says where the error is.
+    return undefined;
   }
 }

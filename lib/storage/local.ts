@@ -55,8 +55,16 @@ export function openLocal(folder: string): ArtifactStore {
 export async function readIfThere(
   path: string,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  return await ifThere(Deno.readFile(path), path);
+}
+
+/** Waits for a call on a file; returns undefined if there is no such file. */
+async function ifThere<T>(
+  call: Promise<T>,
+  path: string,
+): Promise<T | undefined> {
   try {
-    return await Deno.readFile(path);
+    return await call;
   } catch (error) {
     if (isAbsent(error)) return undefined;
     throw explained(error, path);
@@ -108,13 +116,8 @@ async function openFile(path: string): Promise<StoredFile | undefined> {
   // By path: the opened file may be asked only if the target of a symbolic link is allowed, too.
   const opened = await statIfThere(path);
   if (opened === undefined || opened.isDirectory) return undefined;
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw explained(error, path);
-  }
+  const file = await ifThere(Deno.open(path), path);
+  if (!file) return undefined;
   if (!opened.isFile) return await readPipe(file, path);
   const changed = () =>
     new TransientError(
@@ -211,13 +214,8 @@ function isSame(a: Deno.FileInfo, b: Deno.FileInfo): boolean {
     a.mtime?.getTime() === b.mtime?.getTime();
 }
 
-async function statIfThere(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw explained(error, path);
-  }
+function statIfThere(path: string): Promise<Deno.FileInfo | undefined> {
+  return ifThere(Deno.stat(path), path);
 }
 
 /** Writes a whole file; see {@linkcode createWhole}. */
