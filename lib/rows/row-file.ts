@@ -63,7 +63,6 @@ export interface ColumnsBlock {
 
 /** A file whose format is known. Its blocks can be read once. Disposal removes what was copied. */
 export interface RowFile extends AsyncDisposable {
-  readonly uri: string;
   /** How the file is read, for the log; undefined where nothing had to be decided. */
   readonly remark: string | undefined;
   /** Lines before the first row. */
@@ -105,7 +104,7 @@ export async function openRowFile(
 ): Promise<RowFile> {
   const { uri: file } = source;
   const target: StreamTarget = { next: undefined };
-  const hashed = new HashedStream(source, target);
+  const hashed = hashedStream(source, target);
   let peeked = await peek(hashed, headerBytes);
   const compression = detectCompression(peeked.head);
   if (compression) {
@@ -117,12 +116,9 @@ export async function openRowFile(
   }
   const { head, stream, isWhole } = peeked;
   const format = detectFormat(head, { file, last: isWhole });
-  const same = {
-    uri: file,
-    async digest() {
-      await source.read(0, 0); // throws if the file was changed
-      return hashed.digest();
-    },
+  const digest = async () => {
+    await source.read(0, 0); // throws if the file was changed
+    return hashed.digest();
   };
   if (format === "parquet" || format === "arrow") {
     const copy = compression || source.path === undefined
@@ -132,18 +128,18 @@ export async function openRowFile(
     const path = copy?.path ?? source.path ?? "";
     let share = 0;
     return {
-      ...same,
+      digest,
       remark: undefined,
       headerLines: 0,
       share: () => share,
       async *blocks() {
-        const columns = options.known && [...options.known];
+        const { known, dates = [] } = options;
         const columnFormat = {
           kind: "columns",
           library: format,
           path,
-          columns,
-          dates: [...options.dates ?? []],
+          columns: known && [...known],
+          dates: [...dates],
         } as const;
         const count = await countBlocks(source, columnFormat);
         for (let index = 0; index < count; index++) {
@@ -155,13 +151,13 @@ export async function openRowFile(
     };
   }
   const reader = toReader(head, { ...options, file, format, last: isWhole });
+  const { cutter, header } = reader;
   return {
-    ...same,
-    remark: reader.remark,
-    headerLines: reader.headerLines,
-    share: () => source.size === 0 ? 1 : hashed.bytes / source.size,
+    digest,
+    remark: header?.sentence,
+    headerLines: header?.lines ?? 0,
+    share: () => source.size === 0 ? 1 : hashed.count() / source.size,
     async *blocks(pool) {
-      const { cutter } = reader;
       const options = compression ? { cutter, pool } : { cutter, pool, target };
       for await (const block of cutBlocks(stream, options)) {
         yield { ...block, format: reader.format() };
@@ -181,29 +177,22 @@ async function countBlocks(
   return blocks.length;
 }
 
-/** The bytes of a source, hashed and counted as they are read. */
-class HashedStream {
-  bytes = 0;
-  readonly #source: RowSource;
-  readonly #target: StreamTarget;
-  readonly #hash = createHash("sha256");
-
-  constructor(source: RowSource, target: StreamTarget) {
-    this.#source = source;
-    this.#target = target;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    for await (const bytes of this.#source.stream(this.#target)) {
-      this.#hash.update(bytes);
-      this.bytes += bytes.length;
-      yield bytes;
-    }
-  }
-
-  digest(): string {
-    return this.#hash.copy().digest("hex");
-  }
+/** Returns the bytes of a source, hashed and counted as they are read. */
+function hashedStream(source: RowSource, target: StreamTarget) {
+  const hash = createHash("sha256");
+  let count = 0;
+  return {
+    /** Returns how many bytes were read. */
+    count: () => count,
+    digest: () => hash.copy().digest("hex"),
+    async *[Symbol.asyncIterator]() {
+      for await (const bytes of source.stream(target)) {
+        hash.update(bytes);
+        count += bytes.length;
+        yield bytes;
+      }
+    },
+  };
 }
 
 /** How the blocks of a file are cut and read. */
@@ -211,8 +200,7 @@ interface Reader {
   readonly cutter: Cutter;
   /** Returns the format, which is complete once a block has been cut. */
   readonly format: () => TextFormat;
-  readonly remark: string | undefined;
-  readonly headerLines: number;
+  readonly header?: CsvHeader;
 }
 
 function toReader(
@@ -225,33 +213,23 @@ function toReader(
   },
 ): Reader {
   const { file, format } = options;
-  const none = { remark: undefined, headerLines: 0 };
   switch (format) {
     case "json-lines":
-      return {
-        ...none,
-        cutter: cutLines({ file }),
-        format: () => ({ kind: "json-lines" }),
-      };
+      return { cutter: cutLines({ file }), format: () => ({ kind: format }) };
     case "json-array":
     case "json-split": {
       const cutter = format === "json-array"
         ? cutArray({ file })
         : cutSplit({ file });
       return {
-        ...none,
         cutter,
         format: () => ({ kind: "json-array", columns: cutter.columns }),
       };
     }
     case "csv": {
       const header = readCsvHeader(head, options);
-      return {
-        cutter: cutCsv(header, { file }),
-        format: () => ({ kind: "csv", header }),
-        remark: header.sentence,
-        headerLines: header.lines,
-      };
+      const cutter = cutCsv(header, { file });
+      return { cutter, header, format: () => ({ kind: format, header }) };
     }
   }
 }
