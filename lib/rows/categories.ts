@@ -35,11 +35,15 @@ export function openCategories(
     if (typeof cell === "boolean") {
       return texts.get(cell ? "True" : "False") ?? -1;
     }
-    const isExact = typeof cell === "number" && Number.isFinite(cell) &&
-      (!Number.isInteger(cell) || Number.isSafeInteger(cell));
-    if (!isExact) return undefined;
+    if (!isExactNumber(cell)) return undefined;
     return numbers.has(cell) ? numbers.get(cell) : -1;
   };
+}
+
+/** Tells whether a cell is a number that JSON represents exactly. */
+export function isExactNumber(cell: unknown): cell is number {
+  return Number.isSafeInteger(cell) ||
+    Number.isFinite(cell) && !Number.isInteger(cell);
 }
 
 /** Matches the `repr` of a Python int or float; `01` and `1.50` are texts. */

@@ -4,7 +4,6 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { InputError, messageOf } from "../base/errors.ts";
 import { type Compression, detectCompression } from "./detect.ts";
-import { ZstdFrames } from "./zstd-frames.ts";
 
 /** Bytes of one piece of the result. */
 const chunkSize = 2 ** 17;
@@ -64,7 +63,7 @@ async function* unzstd(
 ): AsyncGenerator<Uint8Array> {
   const damaged = (reason: string) =>
     damagedBy(reason, { compression: "zstd", file });
-  const frames = new ZstdFrames();
+  const frames = new ZstdFrames(damaged);
   const pieces = source[Symbol.asyncIterator]();
   let bytes: Uint8Array = new Uint8Array();
   let isDone = false;
@@ -80,7 +79,6 @@ async function* unzstd(
   const readFrame = async function* () {
     do {
       const count = frames.add(bytes);
-      if (frames.fault !== undefined) throw damaged(frames.fault);
       yield bytes.subarray(0, count);
       bytes = bytes.subarray(count);
       if (frames.isBetween) return;
@@ -127,5 +125,84 @@ async function* transformed(
   } finally {
     transform.destroy();
     await feeding;
+  }
+}
+
+/** Follows the frames of zstd (RFC 8878) in bytes that arrive in pieces, because `node:zlib` reports neither an incomplete frame nor what follows the last one. */
+class ZstdFrames {
+  /** True at the end of a frame, and before the first one. */
+  isBetween = true;
+  readonly #damaged: (reason: string) => InputError;
+  readonly #frames = this.#read();
+  #bytes: Uint8Array = new Uint8Array();
+  #at = 0;
+
+  /** @param damaged Returns the error for bytes that are no frame. */
+  constructor(damaged: (reason: string) => InputError) {
+    this.#damaged = damaged;
+  }
+
+  /** Adds the next bytes, at most to the end of a frame. Returns how many were taken. */
+  add(bytes: Uint8Array): number {
+    this.#bytes = bytes;
+    this.#at = 0;
+    this.#frames.next();
+    return this.#at;
+  }
+
+  /** Yields at the end of each frame, and where it needs more bytes. */
+  *#read(): Generator<void, never> {
+    for (let count = 0;; count++) {
+      const magic = yield* this.#number(4);
+      if (magic === 0xfd2fb528) yield* this.#skipFrame();
+      else if (Math.floor(magic / 16) === 0x184d2a5) {
+        yield* this.#skip(yield* this.#number(4));
+      } else {
+        throw this.#damaged(
+          count > 0
+            ? "other bytes follow its end"
+            : "it does not begin with a frame",
+        );
+      }
+      this.isBetween = true;
+      yield;
+    }
+  }
+
+  *#skipFrame(): Generator<void, void> {
+    const descriptor = yield* this.#number(1);
+    const isSingle = (descriptor & 0x20) !== 0;
+    const sizeBytes = [isSingle ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
+    const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]!;
+    yield* this.#skip((isSingle ? 0 : 1) + dictionaryBytes + sizeBytes);
+    for (let isLast = false; !isLast;) {
+      const block = yield* this.#number(3);
+      isLast = (block & 1) === 1;
+      const type = block >> 1 & 3;
+      if (type === 3) throw this.#damaged("a block of an unknown type");
+      // A block of one repeated byte has only that byte.
+      yield* this.#skip(type === 1 ? 1 : block >> 3);
+    }
+    if ((descriptor & 4) !== 0) yield* this.#skip(4); // the checksum
+  }
+
+  /** Returns the next bytes as a little-endian number. */
+  *#number(length: number): Generator<void, number> {
+    let value = 0;
+    for (let index = 0; index < length; index++) {
+      while (this.#at === this.#bytes.length) yield;
+      this.isBetween = false;
+      value += this.#bytes[this.#at++]! * 2 ** (8 * index);
+    }
+    return value;
+  }
+
+  *#skip(length: number): Generator<void, void> {
+    for (let rest = length; rest > 0;) {
+      while (this.#at === this.#bytes.length) yield;
+      const count = Math.min(rest, this.#bytes.length - this.#at);
+      this.#at += count;
+      rest -= count;
+    }
   }
 }

@@ -2,6 +2,7 @@
 import type { Label } from "../model/mod.ts";
 import { type Column, shown } from "./cells.ts";
 import { openLabels } from "./apply-steps.ts";
+import { isExactNumber } from "./categories.ts";
 import { plainRecipe, type Recipe } from "./recipe.ts";
 import { traceSteps } from "./steps.ts";
 
@@ -194,10 +195,8 @@ function toCategoryReader(categories: readonly string[]): CellReader {
     const cell = readAny(text, place);
     if (cell === null || typeof cell === "string") return cell;
     if (typeof cell === "boolean") return find(cell) === -1 ? text : cell;
-    const isExact = typeof cell === "number" && Number.isFinite(cell) &&
-      (!Number.isInteger(cell) || Number.isSafeInteger(cell));
     // A number that two categories spell is passed on, and the recipe rejects it.
-    return isExact && find(cell) !== -1 ? cell : text;
+    return isExactNumber(cell) && find(cell) !== -1 ? cell : text;
   };
 }
 

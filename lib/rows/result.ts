@@ -66,26 +66,25 @@ export async function openResult(
       return openTable(sink, columns, table);
     case "csv":
       await sink.write(`${toCsvLine(columns.map(({ name }) => name))}\n`);
-      return {
-        write: (rows) =>
-          sink.write(
-            rows.map((row) => `${toCsvLine(showRow(row, columns))}\n`).join(""),
-          ),
-        finish: () => Promise.resolve(),
-      };
+      return toLines(sink, (row) => toCsvLine(showRow(row, columns)));
     case "json":
       return await openJson(sink, columns);
-    case "jsonl": {
-      const toLine = toJsonLine(columns);
-      return {
-        write: (rows) =>
-          sink.write(rows.map((row) => `${toLine(row)}\n`).join("")),
-        finish: () => Promise.resolve(),
-      };
-    }
+    case "jsonl":
+      return toLines(sink, toJsonLine(columns));
     case "parquet":
       return await openParquet(sink, columns);
   }
+}
+
+/** Returns a writer of one line per row. */
+function toLines(
+  sink: ResultSink,
+  toLine: (row: TextRow) => string,
+): ResultWriter {
+  return {
+    write: (rows) => sink.write(rows.map((row) => `${toLine(row)}\n`).join("")),
+    finish: () => Promise.resolve(),
+  };
 }
 
 /**
