@@ -33,38 +33,26 @@ export async function readDatabaseSecret(
   name: string,
   settings: AwsSettings,
 ): Promise<DatabaseSecret> {
-  const text = await readSecret(name, settings);
-  return parseDatabaseSecret(text, { name });
-}
-
-async function readSecret(
-  name: string,
-  settings: AwsSettings,
-): Promise<string> {
   const call = withCredentials(
     (config) => new SecretsManagerClient(config),
     settings,
   );
-  try {
-    const { SecretString } = await call((client) =>
-      client.send(new GetSecretValueCommand({ SecretId: name }))
-    );
-    if (SecretString === undefined) {
-      throw new UsageError(
-        `Cannot use the secret "${name}": it is binary, expected JSON text`,
-      );
-    }
-    return SecretString;
-  } catch (error) {
-    settings.signal?.throwIfAborted();
-    if (error instanceof Error && error.name === "ResourceNotFoundException") {
+  const command = new GetSecretValueCommand({ SecretId: name });
+  const { SecretString: text } = await call((client) => client.send(command))
+    .catch((error) => {
+      settings.signal?.throwIfAborted();
+      if (error.name !== "ResourceNotFoundException") {
+        throw explainAwsError(error, `read the secret "${name}"`);
+      }
       throw new UsageError(
         `Cannot find the secret "${name}" in Secrets Manager of region ${settings.region}; ` +
           `create it, or correct the setting that names it`,
       );
-    }
-    throw explainAwsError(error, `read the secret "${name}"`);
-  }
+    });
+  if (text !== undefined) return parseDatabaseSecret(text, { name });
+  throw new UsageError(
+    `Cannot use the secret "${name}": it is binary, expected JSON text`,
+  );
 }
 
 /**

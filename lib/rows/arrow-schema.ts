@@ -295,15 +295,14 @@ function readField(field: Table, isOld: boolean): ArrowField {
   const name = field.text(0);
   if (encoding) {
     const index = encoding.table(1);
+    const byDefault = { kind: "integer", bits: 32, isSigned: true } as const;
     return {
       name,
       typeName: `dictionary of ${typeName}`,
       type,
       dictionary: {
         id: encoding.long(0),
-        index: index
-          ? toInteger(index)[1]
-          : { kind: "integer", bits: 32, isSigned: true },
+        index: index ? toInteger(index)[1] : byDefault,
       },
       nodes: 1,
       buffers: 2,
@@ -314,17 +313,16 @@ function readField(field: Table, isOld: boolean): ArrowField {
   const own = code === 14
     ? (isDense ? 2 : 1) + (isOld ? 1 : 0)
     : buffersOf[code] ?? 2;
-  const sum = (of: (child: ArrowField) => number) =>
-    children.reduce((total, child) => total + of(child), 0);
+  const sum = (of: "nodes" | "buffers" | "variadic") =>
+    children.reduce((total, child) => total + child[of], 0);
   return {
     name,
     typeName,
     type,
     dictionary: undefined,
-    nodes: 1 + sum(({ nodes }) => nodes),
-    buffers: own + sum(({ buffers }) => buffers),
-    variadic: (code === 23 || code === 24 ? 1 : 0) +
-      sum(({ variadic }) => variadic),
+    nodes: 1 + sum("nodes"),
+    buffers: own + sum("buffers"),
+    variadic: (code === 23 || code === 24 ? 1 : 0) + sum("variadic"),
   };
 }
 

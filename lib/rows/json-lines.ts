@@ -1,14 +1,15 @@
 /**
- * Encodes JSON Lines without an object per row. A row whose keys are those of
+ * Reads JSON Lines as rows, or without an object per row straight into an
+ * encoder. A row whose keys are those of
  * the row before, in the same order, is read straight from its bytes; any other
  * row is read by `JSON.parse`, and both ways accept the same rows and give the
  * same numbers.
  */
 import { isUtf8 } from "node:buffer";
 import type { RowEncoder } from "./encode.ts";
-import { parseLine } from "./json.ts";
+import { checkedRow, type InputRow, parseValue } from "./json.ts";
 import { JsonRowReader } from "./json-row.ts";
-import { type BadRow, RowError } from "./row-error.ts";
+import { type BadRow, RowError, type RowPlace } from "./row-error.ts";
 
 const newline = 10;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -59,4 +60,54 @@ export function encodeJsonLines(
     start = end + 1;
   }
   return line;
+}
+
+/**
+ * Yields the rows of JSON Lines and returns the number of lines. Blank lines,
+ * CRLF and a byte order mark are skipped.
+ *
+ * @param options `firstRow`, `firstLine`: the numbers of the first row and line, 1 by default.
+ * @throws {RowError} If a line is not a JSON object in UTF-8.
+ */
+export function* parseJsonLines(
+  bytes: Uint8Array,
+  options: { file: string; firstRow?: number; firstLine?: number },
+): Generator<InputRow, number, undefined> {
+  const { file, firstRow = 1, firstLine = 1 } = options;
+  let number = firstRow;
+  let line = firstLine;
+  for (let start = 0; start < bytes.length; line++) {
+    const found = bytes.indexOf(newline, start);
+    const end = found < 0 ? bytes.length : found;
+    const value = parseLine(bytes.subarray(start, end), { file, line });
+    start = end + 1;
+    if (value !== undefined) yield { number: number++, line, value };
+  }
+  return line - firstLine;
+}
+
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Returns the row in one line of JSON Lines; undefined when the line is blank.
+ * A bare `NaN`, which Python's `json.dumps` writes, is read as null.
+ *
+ * @throws {RowError} If the line is not one JSON object in UTF-8.
+ */
+function parseLine(
+  bytes: Uint8Array,
+  place: RowPlace,
+): InputRow["value"] | undefined {
+  let text: string;
+  try {
+    text = strictDecoder.decode(bytes);
+  } catch {
+    throw new RowError({
+      place,
+      verb: "read",
+      reason: ": it is not UTF-8 text",
+    });
+  }
+  if (text.trim() === "") return undefined;
+  return checkedRow(parseValue(text, place), place);
 }

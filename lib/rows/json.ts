@@ -1,4 +1,4 @@
-/** Parses JSON Lines, and one row of JSON, by `JSON.parse`. */
+/** Parses one row of JSON by `JSON.parse`. */
 import { RowError, type RowPlace } from "./row-error.ts";
 
 /** One row and its position. */
@@ -9,58 +9,6 @@ export interface InputRow {
   readonly line: number | undefined;
   /** Cells by column name. */
   readonly value: Readonly<Record<string, unknown>>;
-}
-
-const newline = 10;
-
-/**
- * Yields the rows of JSON Lines and returns the number of lines. Blank lines,
- * CRLF and a byte order mark are skipped.
- *
- * @param options `firstRow`, `firstLine`: the numbers of the first row and line, 1 by default.
- * @throws {RowError} If a line is not a JSON object in UTF-8.
- */
-export function* parseJsonLines(
-  bytes: Uint8Array,
-  options: { file: string; firstRow?: number; firstLine?: number },
-): Generator<InputRow, number, undefined> {
-  const { file, firstRow = 1, firstLine = 1 } = options;
-  let number = firstRow;
-  let line = firstLine;
-  for (let start = 0; start < bytes.length; line++) {
-    const found = bytes.indexOf(newline, start);
-    const end = found < 0 ? bytes.length : found;
-    const value = parseLine(bytes.subarray(start, end), { file, line });
-    start = end + 1;
-    if (value !== undefined) yield { number: number++, line, value };
-  }
-  return line - firstLine;
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
-/**
- * Returns the row in one line of JSON Lines; undefined when the line is blank.
- * A bare `NaN`, which Python's `json.dumps` writes, is read as null.
- *
- * @throws {RowError} If the line is not one JSON object in UTF-8.
- */
-export function parseLine(
-  bytes: Uint8Array,
-  place: RowPlace,
-): InputRow["value"] | undefined {
-  let text: string;
-  try {
-    text = decoder.decode(bytes);
-  } catch {
-    throw new RowError({
-      place,
-      verb: "read",
-      reason: ": it is not UTF-8 text",
-    });
-  }
-  if (text.trim() === "") return undefined;
-  return checkedRow(parseValue(text, place), place);
 }
 
 /**

@@ -18,7 +18,7 @@ import { toModelFolder } from "../../lib/registration/model-folder.ts";
 import { proveParity } from "../../lib/registration/parity-gate.ts";
 import { withRows } from "../../lib/registration/candidate-files.ts";
 import { plainRecipe } from "../../lib/rows/recipe.ts";
-import { parseJsonLines } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json-lines.ts";
 import { openScorer } from "../../lib/scoring/scorer.ts";
 import { largestError } from "../parity/compare.ts";
 import { runPython, testWithPython } from "../support/python.ts";

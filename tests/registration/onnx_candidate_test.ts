@@ -17,7 +17,7 @@ import { proveParity } from "../../lib/registration/parity-gate.ts";
 import { toModelFolder } from "../../lib/registration/model-folder.ts";
 import { readModelFolder } from "../../lib/mlflow/model-folder/read.ts";
 import { openScorer, type Scorer } from "../../lib/scoring/scorer.ts";
-import { parseJsonLines } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json-lines.ts";
 import { plainRecipe } from "../../lib/rows/recipe.ts";
 import { toFeatures } from "../../lib/rows/features.ts";
 import {

@@ -18,7 +18,7 @@ import {
   plainRecipe,
   resolveRecipe,
 } from "../../lib/rows/recipe.ts";
-import { parseJsonLines } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json-lines.ts";
 import { toVariants } from "../../lib/config/variants.ts";
 import { parseYaml } from "../../lib/base/yaml.ts";
 

@@ -4,8 +4,7 @@ import {
   type FeatureOptions,
   RowEncoder,
 } from "../../lib/rows/encode.ts";
-import { encodeJsonLines } from "../../lib/rows/json-lines.ts";
-import { parseJsonLines } from "../../lib/rows/json.ts";
+import { encodeJsonLines, parseJsonLines } from "../../lib/rows/json-lines.ts";
 import { notANumber, readNumber } from "../../lib/rows/number.ts";
 import { plainRecipe } from "../../lib/rows/recipe.ts";
 import { messageOf } from "../../lib/base/errors.ts";

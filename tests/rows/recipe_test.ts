@@ -12,7 +12,7 @@ import {
   toRecorded,
 } from "../../lib/rows/recipe.ts";
 import { openCategories } from "../../lib/rows/categories.ts";
-import { parseJsonLines } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json-lines.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 
 interface Case {

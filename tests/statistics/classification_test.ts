@@ -7,7 +7,7 @@ import {
 } from "../../lib/statistics/classification.ts";
 import { evaluate } from "../../lib/model/evaluate.ts";
 import { parseModel } from "../../lib/model/formats/detect.ts";
-import { parseJsonLines } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json-lines.ts";
 import { localPath } from "../../lib/config/variant.ts";
 import { toVariants } from "../../lib/config/variants.ts";
 import { parseYaml } from "../../lib/base/yaml.ts";

@@ -33,7 +33,7 @@ import {
   toProfile,
 } from "../../lib/statistics/profile.ts";
 import { decide, type Severity } from "../../lib/monitoring/verdict.ts";
-import { parseJsonLines } from "../../lib/rows/json.ts";
+import { parseJsonLines } from "../../lib/rows/json-lines.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 import { randomFrom } from "../support/random.ts";
 
