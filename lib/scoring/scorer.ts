@@ -1,7 +1,6 @@
 /** Opens a logged model for scoring and verifies it against its input example. */
 import type { Column } from "../rows/cells.ts";
 import { toFeatures } from "../rows/features.ts";
-import { sha256 } from "../base/digest.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { Schema } from "../mlflow/model-folder/signature.ts";
 import {
@@ -101,7 +100,7 @@ export function parseEngine(text: string): "auto" | Engine {
 
 function openTrees(
   folder: LoadedFolder,
-  bytes: Uint8Array<ArrayBuffer>,
+  { bytes, sha256 }: NonNullable<LoadedFolder["native"]>,
 ): Scorer {
   const model = parseModel(bytes);
   const score = toPredict(model);
@@ -117,7 +116,7 @@ function openTrees(
     predictionKind,
     outputs,
     bins: binsOf(folder, { count, predictionKind, outputs }),
-    modelSha256: sha256(bytes),
+    modelSha256: sha256,
     trees: bytes,
     predict: (matrix, rows) => Promise.resolve(score(matrix, rows)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -149,8 +148,8 @@ async function openGraph(
       } only; use --engine auto`,
     );
   }
-  const model = native && parseModel(native);
-  const session = await openOnnx(onnx);
+  const model = native && parseModel(native.bytes);
+  const session = await openOnnx(onnx.bytes);
   try {
     const { inputs } = session;
     // The columns of a matrix have no names.
@@ -179,7 +178,7 @@ async function openGraph(
       predictionKind: output.predictionKind,
       outputs: output.outputs,
       bins: binsOf(folder, { ...output, count: session.features }),
-      modelSha256: sha256(onnx),
+      modelSha256: onnx.sha256,
       trees: undefined,
       predict: async (matrix, rows) =>
         output.take(await session.predict(matrix, rows)),

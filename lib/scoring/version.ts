@@ -36,6 +36,7 @@ export async function openVersion(
     () =>
       readModelFolder(store, {
         mlmodelSha256: version.tags[digestTags.mlmodel],
+        prefersNative: options.engine !== "onnxruntime",
         cache: options.dryRun && config.embedded
           ? { ...cache, store: () => Promise.resolve() }
           : cache,

@@ -42,13 +42,20 @@ export interface ExpectedScores {
   readonly scores: readonly number[];
 }
 
-/** The contents of a logged model's folder; every file whose digest was recorded has been verified. */
+/** A file and the SHA-256 of its bytes. */
+interface DigestedFile {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly sha256: string;
+}
+
+/** The contents of a logged model's folder; every file of it whose digest was recorded has been verified. */
 export interface LoadedFolder {
   readonly uri: string;
   readonly file: ModelFile;
-  /** The native model's bytes; undefined if there is none. */
-  readonly native: Uint8Array<ArrayBuffer> | undefined;
-  readonly onnx: Uint8Array<ArrayBuffer> | undefined;
+  /** The native model; undefined if there is none. */
+  readonly native: DigestedFile | undefined;
+  /** The ONNX graph; undefined if there is none, or it was left out. */
+  readonly onnx: DigestedFile | undefined;
   readonly expected: ExpectedScores | undefined;
   /** Feature names in the model's order; undefined if the folder does not have them. */
   readonly featureNames: readonly string[] | undefined;
@@ -70,6 +77,8 @@ export interface FolderOptions {
   readonly mlmodelSha256: string | undefined;
   /** The cache to read through, keyed by digest. */
   readonly cache: FileCache;
+  /** Leaves out the ONNX graph if there is a native model, because trees are scored without it; by default both are read. */
+  readonly prefersNative?: boolean;
 }
 
 /**
@@ -81,22 +90,25 @@ export async function readModelFolder(
   store: ArtifactStore,
   options: FolderOptions,
 ): Promise<LoadedFolder> {
-  const { mlmodelSha256, cache } = options;
+  const { mlmodelSha256, cache, prefersNative = false } = options;
   const { file, own } = await readMLmodel(store, options);
   const read = (path: string) =>
     readVerified(store, { path, digest: own?.sha256[path], cache });
   const nativePath = file.nativeFile ?? own?.native;
+  const onnxPath = prefersNative && nativePath !== undefined
+    ? undefined
+    : file.onnxFile;
   const names = own && await read(ownFiles.featureNames);
   const expected = own && await read(ownFiles.expectedScores);
   return {
     uri: store.uri,
     file,
     native: nativePath === undefined ? undefined : await read(nativePath),
-    onnx: file.onnxFile === undefined ? undefined : await read(file.onnxFile),
-    expected: expected && v.parseJson(expectedScores, expected, {
+    onnx: onnxPath === undefined ? undefined : await read(onnxPath),
+    expected: expected && v.parseJson(expectedScores, expected.bytes, {
       file: uriOf(store, ownFiles.expectedScores),
     }),
-    featureNames: names && parseFeatureNames(names, {
+    featureNames: names && parseFeatureNames(names.bytes, {
       file: uriOf(store, ownFiles.featureNames),
     }),
     recipe: own?.recipe,
@@ -133,7 +145,11 @@ async function readMLmodel(
   store: ArtifactStore,
   { mlmodelSha256: digest, cache }: FolderOptions,
 ): Promise<{ file: ModelFile; own: OwnMetadata }> {
-  const bytes = await readVerified(store, { path: mlmodelFile, digest, cache });
+  const { bytes } = await readVerified(store, {
+    path: mlmodelFile,
+    digest,
+    cache,
+  });
   const file = parseMLmodel(new TextDecoder().decode(bytes), {
     file: uriOf(store, mlmodelFile),
   });
@@ -148,7 +164,7 @@ async function readReference(
   const path = ownFiles.referenceProfile;
   const digest = own?.sha256[path];
   if (digest === undefined) return undefined;
-  const bytes = await readVerified(store, { path, digest, cache });
+  const { bytes } = await readVerified(store, { path, digest, cache });
   return {
     profile: parseReferenceProfile(bytes, { file: uriOf(store, path) }),
     sha256: digest,
@@ -181,13 +197,14 @@ async function readVerified(
     digest: string | undefined;
     cache: FileCache;
   },
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (digest === undefined) return await readArtifact(store, path);
-  const cached = await cache.find(digest);
-  if (cached && sha256(cached) === digest) return cached;
+): Promise<DigestedFile> {
+  const cached = digest && await cache.find(digest);
+  if (cached && sha256(cached) === digest) {
+    return { bytes: cached, sha256: digest };
+  }
   const bytes = await readArtifact(store, path);
   const found = sha256(bytes);
-  if (found !== digest) {
+  if (digest !== undefined && found !== digest) {
     throw new InputError(
       `Cannot trust ${
         uriOf(store, path)
@@ -195,6 +212,6 @@ async function readVerified(
         `the file has changed: restore it, or log the model again and promote that version`,
     );
   }
-  await cache.store(digest, bytes);
-  return bytes;
+  if (digest !== undefined) await cache.store(digest, bytes);
+  return { bytes, sha256: found };
 }
