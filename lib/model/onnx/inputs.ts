@@ -75,7 +75,7 @@ export function isFixed(size: number | string): size is number {
  */
 export function readInputs(
   declared: readonly DeclaredInput[],
-  graph: OnnxGraph | undefined,
+  graph: OnnxGraph,
 ): GraphInputs {
   const [first, ...others] = declared;
   if (!first) {
@@ -83,16 +83,16 @@ export function readInputs(
       "Cannot score ONNX graph: it has no inputs, expected one matrix or one input per column",
     );
   }
-  const [rows, columns] = first.shape;
+  const [rows = 0, columns = 0] = first.shape;
   // The name of a single input is not the name of a column.
   const isMatrix = others.length === 0 && first.shape.length === 2 &&
-    rows !== undefined && !isFixed(rows);
+    !isFixed(rows);
   if (isMatrix && isElementType(first.type)) {
     return {
       kind: "matrix",
       name: first.name,
       type: first.type,
-      features: columns !== undefined && isFixed(columns) ? columns : undefined,
+      features: isFixed(columns) ? columns : undefined,
       strings: first.type === "string"
         ? toLabels(graph, first.name)
         : undefined,
@@ -112,13 +112,12 @@ function toColumn(
   { name, type, shape }: DeclaredInput,
   { declared, graph }: {
     declared: readonly DeclaredInput[];
-    graph: OnnxGraph | undefined;
+    graph: OnnxGraph;
   },
 ): ColumnInput {
-  const [rows, columns] = shape;
+  const [rows = 0, columns] = shape;
   const isColumn = shape.length === 1 || shape.length === 2 && columns === 1;
-  const isOpen = rows !== undefined && !isFixed(rows);
-  if (isElementType(type) && isColumn && isOpen) {
+  if (isElementType(type) && isColumn && !isFixed(rows)) {
     return {
       name,
       type,
@@ -149,14 +148,9 @@ function toColumn(
 }
 
 function toLabels(
-  graph: OnnxGraph | undefined,
+  graph: OnnxGraph,
   name: string,
 ): StringLabels {
-  if (!graph) {
-    throw new InputError(
-      `Cannot score ONNX graph: its nodes cannot be read, so the labels of its string input ${name} are unknown`,
-    );
-  }
   const { labels, rejectsOthers } = traceStrings(graph, name);
   // Python formats a missing value as one of these; a graph that was trained with missing values has it as a label.
   const spelled = ["nan", "None", "<NA>"].find((text) => labels.includes(text));

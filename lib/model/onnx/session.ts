@@ -66,11 +66,10 @@ export async function openOnnx(bytes: Uint8Array): Promise<OnnxSession> {
   const session = await create(unzipped);
   try {
     const graph = readGraph(unzipped);
+    if (!graph) throw new InputError("Cannot open ONNX graph: it has no graph");
     const inputs = readInputs(declaredInputs(session), graph);
     const name = zipped?.name ?? findOutput(session);
-    const facts: OutputFacts = graph
-      ? describeOutput(graph, { name, zipped: zipped?.classes })
-      : { kind: "unknown", classes: undefined };
+    const facts = describeOutput(graph, { name, zipped: zipped?.classes });
     const features = inputs.kind === "matrix"
       ? inputs.features
       : inputs.columns.length;
