@@ -46,19 +46,17 @@ export async function readCandidateFiles(
   const readNamed = (uri: string) => readNamedFile(uri, services.artifacts);
   const read = (uri: string | undefined, path: string) =>
     uri === undefined ? readVariantFile(files, path) : readNamed(uri);
-  const openModel = () =>
+  const model = await readModel(
     named.model === undefined
-      ? openVariantFile(files, settings.files.model)
-      : openNamedModel(named.model, services.artifacts);
-  const findOwn = async (path: string | undefined) =>
-    path === undefined || named.model !== undefined
-      ? undefined
-      : await findVariantFile(files, path).then((data) =>
-        data && readWhole(data)
-      );
-  const model = await readModel(await openModel());
+      ? await openVariantFile(files, settings.files.model)
+      : await openNamedModel(named.model, services.artifacts),
+  );
+  const own = named.model === undefined ? settings.files.evaluation : undefined;
+  const found = own === undefined || named.evaluation !== undefined
+    ? undefined
+    : await findVariantFile(files, own);
   const evaluation = named.evaluation === undefined
-    ? await findOwn(settings.files.evaluation)
+    ? found && await readWhole(found)
     : await readNamed(named.evaluation);
   const options = {
     idColumn: settings.idColumn,

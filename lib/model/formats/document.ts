@@ -142,13 +142,14 @@ export function asciiString(
   return text;
 }
 
-/** Returns a member of an object; a missing member has no value ({@linkcode isPresent}). @throws {InputError} If it is not an object. */
-export function member(json: JsonValue, key: string): JsonValue {
-  return { value: mapOf(json).get(key), path: pathTo(json, key) };
-}
-
-function pathTo({ path }: JsonValue, key: string): string {
-  return path === "" ? key : `${path}.${key}`;
+/** Returns a member of an object, or of an object in it; a missing member has no value ({@linkcode isPresent}). @throws {InputError} If it is not an object. */
+export function member(json: JsonValue, ...keys: string[]): JsonValue {
+  let found = json;
+  for (const key of keys) {
+    const path = found.path === "" ? key : `${found.path}.${key}`;
+    found = { value: mapOf(found).get(key), path };
+  }
+  return found;
 }
 
 /** Returns whether the document has this value. */

@@ -13,41 +13,21 @@ import {
   tensorAttribute,
 } from "./graph.ts";
 
-/** A node, which the operator stores as one entry in each of its lists. */
-interface Node {
-  readonly tree: number;
-  readonly node: number;
-  readonly mode: string;
-  readonly feature: number;
-  readonly value: number;
-  readonly ifTrue: number;
-  readonly ifFalse: number;
-  readonly missingIsTrue: number;
-}
-
-/** One value of a leaf. */
-interface Target {
-  readonly tree: number;
-  readonly node: number;
-  readonly target: number;
-  readonly weight: number;
-}
-
-/** The entries of the operator's lists. */
+/** The operator's parallel lists: one entry per node, or per target of a leaf. */
 interface Lists {
-  readonly nodes: Node[];
-  readonly targets: Target[];
+  readonly tree: number[];
+  readonly node: number[];
+  readonly feature: number[];
+  readonly mode: string[];
+  readonly value: number[];
+  readonly ifTrue: number[];
+  readonly ifFalse: number[];
+  readonly missingIsTrue: number[];
+  readonly targetTree: number[];
+  readonly targetNode: number[];
+  readonly target: number[];
+  readonly weight: number[];
 }
-
-/** What a leaf has in the lists that only branches use. */
-const leafNode = {
-  mode: "LEAF",
-  feature: 0,
-  value: 0,
-  ifTrue: 0,
-  ifFalse: 0,
-  missingIsTrue: 0,
-} as const;
 
 /** Above this number of nodes, comparisons with single categories make a graph unusable. */
 const nodeLimit = 4_000_000;
@@ -67,10 +47,23 @@ export function treeAttributes(
   model: TreeEnsemble,
   options: { categoryColumn: ReadonlyMap<number, number> },
 ): Uint8Array[] {
-  const lists: Lists = { nodes: [], targets: [] };
-  lists.nodes.push({ tree: 0, node: 0, ...leafNode });
+  const lists: Lists = {
+    tree: [],
+    node: [],
+    feature: [],
+    mode: [],
+    value: [],
+    ifTrue: [],
+    ifFalse: [],
+    missingIsTrue: [],
+    targetTree: [],
+    targetNode: [],
+    target: [],
+    weight: [],
+  };
+  addNode(lists, { tree: 0, node: 0, mode: "LEAF" });
   model.baseMargins.forEach((weight, target) =>
-    lists.targets.push({ tree: 0, node: 0, target, weight })
+    addTarget(lists, { tree: 0, node: 0, target, weight })
   );
   for (let t = 0; t < model.roots.length; t++) {
     addTree(lists, model, { t, categoryColumn: options.categoryColumn });
@@ -93,8 +86,8 @@ function addTree(
     const node = at - first;
     const left = (model.left[at] ?? -1) - first;
     if (left < 0) {
-      lists.nodes.push({ tree, node, ...leafNode });
-      addTargets(lists, model, { t, at, node });
+      addNode(lists, { tree, node, mode: "LEAF" });
+      addLeaf(lists, model, { t, at, node });
       continue;
     }
     const feature = model.feature[at] ?? 0;
@@ -104,7 +97,7 @@ function addTree(
       const set = categoriesOf(model, at);
       if (set.length === 0) {
         // Every value goes left, and NaN to its default child.
-        lists.nodes.push({
+        addNode(lists, {
           tree,
           node,
           feature,
@@ -122,7 +115,7 @@ function addTree(
       chains.push(chain);
       continue;
     }
-    lists.nodes.push({
+    addNode(lists, {
       tree,
       node,
       feature,
@@ -155,11 +148,11 @@ interface Chain {
 /** Appends comparison i: a member goes right, any other value to the next comparison, and left after the last. NaN is decided by the first comparison. */
 function addComparison(lists: Lists, chain: Chain, i: number): void {
   const { tree, set, left, spare } = chain;
-  if (lists.nodes.length > nodeLimit) {
+  if (lists.node.length > nodeLimit) {
     throw modelError("category sets", "too large for an ONNX graph");
   }
   const isLast = i === set.length - 1;
-  lists.nodes.push({
+  addNode(lists, {
     tree,
     node: i === 0 ? chain.node : spare + i - 1,
     feature: chain.column,
@@ -171,7 +164,7 @@ function addComparison(lists: Lists, chain: Chain, i: number): void {
   });
 }
 
-function addTargets(
+function addLeaf(
   lists: Lists,
   model: TreeEnsemble,
   options: { t: number; at: number; node: number },
@@ -181,36 +174,62 @@ function addTargets(
   const first = Math.max(0, treeGroups[t] ?? 0);
   for (let k = 0; k < leafSize; k++) {
     const weight = leaf[at * leafSize + k] ?? 0;
-    lists.targets.push({ tree: t + 1, node, target: first + k, weight });
+    addTarget(lists, { tree: t + 1, node, target: first + k, weight });
   }
 }
 
-function encode(
-  { nodes, targets }: Lists,
-  { precision, groups }: TreeEnsemble,
-): Uint8Array[] {
-  const ofNodes = (name: string, key: Exclude<keyof Node, "mode">) =>
-    integersAttribute(name, nodes.map((node) => node[key]));
-  const ofTargets = (name: string, key: keyof Target) =>
-    integersAttribute(name, targets.map((target) => target[key]));
+function addNode(
+  lists: Lists,
+  node: {
+    tree: number;
+    node: number;
+    mode: string;
+    feature?: number;
+    value?: number;
+    ifTrue?: number;
+    ifFalse?: number;
+    missingIsTrue?: number;
+  },
+): void {
+  lists.tree.push(node.tree);
+  lists.node.push(node.node);
+  lists.mode.push(node.mode);
+  lists.feature.push(node.feature ?? 0);
+  lists.value.push(node.value ?? 0);
+  lists.ifTrue.push(node.ifTrue ?? 0);
+  lists.ifFalse.push(node.ifFalse ?? 0);
+  lists.missingIsTrue.push(node.missingIsTrue ?? 0);
+}
+
+function addTarget(
+  lists: Lists,
+  leaf: { tree: number; node: number; target: number; weight: number },
+): void {
+  lists.targetTree.push(leaf.tree);
+  lists.targetNode.push(leaf.node);
+  lists.target.push(leaf.target);
+  lists.weight.push(leaf.weight);
+}
+
+function encode(lists: Lists, model: TreeEnsemble): Uint8Array[] {
   const numbers = (name: string, values: number[]) =>
-    precision === "float32"
+    model.precision === "float32"
       ? floatsAttribute(name, Float32Array.from(values))
       : tensorAttribute(`${name}_as_tensor`, Float64Array.from(values));
   return [
-    ofNodes("nodes_treeids", "tree"),
-    ofNodes("nodes_nodeids", "node"),
-    ofNodes("nodes_featureids", "feature"),
-    stringsAttribute("nodes_modes", nodes.map(({ mode }) => mode)),
-    numbers("nodes_values", nodes.map(({ value }) => value)),
-    ofNodes("nodes_truenodeids", "ifTrue"),
-    ofNodes("nodes_falsenodeids", "ifFalse"),
-    ofNodes("nodes_missing_value_tracks_true", "missingIsTrue"),
-    ofTargets("target_treeids", "tree"),
-    ofTargets("target_nodeids", "node"),
-    ofTargets("target_ids", "target"),
-    numbers("target_weights", targets.map(({ weight }) => weight)),
-    integerAttribute("n_targets", groups),
+    integersAttribute("nodes_treeids", lists.tree),
+    integersAttribute("nodes_nodeids", lists.node),
+    integersAttribute("nodes_featureids", lists.feature),
+    stringsAttribute("nodes_modes", lists.mode),
+    numbers("nodes_values", lists.value),
+    integersAttribute("nodes_truenodeids", lists.ifTrue),
+    integersAttribute("nodes_falsenodeids", lists.ifFalse),
+    integersAttribute("nodes_missing_value_tracks_true", lists.missingIsTrue),
+    integersAttribute("target_treeids", lists.targetTree),
+    integersAttribute("target_nodeids", lists.targetNode),
+    integersAttribute("target_ids", lists.target),
+    numbers("target_weights", lists.weight),
+    integerAttribute("n_targets", model.groups),
     stringAttribute("aggregate_function", "SUM"),
     stringAttribute("post_transform", "NONE"),
   ];

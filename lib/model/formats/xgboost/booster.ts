@@ -157,10 +157,7 @@ function readTreeGroups(
 
 /** Returns the number of trees per round and group; absent in some files, then 1. */
 function parallelTrees(model: JsonValue): JsonValue {
-  const found = member(
-    member(model, "gbtree_model_param"),
-    "num_parallel_tree",
-  );
+  const found = member(model, "gbtree_model_param", "num_parallel_tree");
   return isPresent(found) ? found : { ...found, value: 1 };
 }
 
@@ -203,7 +200,7 @@ function equalRounds(
 
 function readLeafSize(trees: readonly JsonValue[], learner: Learner): number {
   const sizes = trees.map((tree) => {
-    const size = member(member(tree, "tree_param"), "size_leaf_vector");
+    const size = member(tree, "tree_param", "size_leaf_vector");
     if (!isPresent(size)) return 1;
     return Math.max(1, integerOf(size, { min: 0, max: learner.groups }));
   });

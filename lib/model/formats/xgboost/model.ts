@@ -89,20 +89,17 @@ function readLearner(root: JsonValue): Learner {
     );
   }
   const groups = Math.max(classes, targets, 1);
-  const objectiveName = stringOf(member(member(json, "objective"), "name"));
+  const objectiveName = stringOf(member(json, "objective", "name"));
   const objective = objectiveOf(objectiveName, { groups, version });
   if (objectiveName.startsWith("multi:")) {
-    const own = member(
-      member(member(json, "objective"), "softmax_multiclass_param"),
-      "num_class",
-    );
     if (classes < 1) {
-      throw modelError(
-        "num_class",
-        `${classes} is invalid for ${objectiveName}`,
-      );
+      const problem = `${classes} is invalid for ${objectiveName}`;
+      throw modelError("num_class", problem);
     }
-    integerOf(own, { min: classes, max: classes });
+    integerOf(
+      member(json, "objective", "softmax_multiclass_param", "num_class"),
+      { min: classes, max: classes },
+    );
   }
   return {
     json,

@@ -206,7 +206,7 @@ export function checkDeleted(
   found: number,
   version: readonly number[],
 ): void {
-  const declared = member(member(tree, "tree_param"), "num_deleted");
+  const declared = member(tree, "tree_param", "num_deleted");
   if (!isPresent(declared) && isBefore(version, 1, 1)) return;
   const count = integerOf(declared, { min: 0, max: int32Max });
   if (count === found) return;
