@@ -65,8 +65,6 @@ export interface Features {
 export interface Rounds {
   readonly total: number;
   readonly used: number;
-  /** The best round of early stopping, zero-based; absent if the file has none. */
-  readonly best?: number;
 }
 
 /** The properties common to tree and linear models. */

@@ -7,8 +7,6 @@ import type { InputRow } from "../rows/json.ts";
 /** What the rows of a sample show of one column. */
 export interface SampleColumn {
   readonly name: string;
-  /** Rows that have a value. */
-  readonly filled: number;
   /** Whether all values differ. */
   readonly isUnique: boolean;
   /** Whether every value is a number, true or false. */
@@ -35,7 +33,6 @@ export function toSampleColumns(rows: readonly InputRow[]): SampleColumn[] {
       cell === 0 || cell === 1 || typeof cell === "boolean";
     return {
       name,
-      filled: filled.length,
       isUnique: distinct.size === filled.length,
       isNumeric: filled.every((cell) =>
         ["number", "boolean", "bigint"].includes(typeof cell)

@@ -58,9 +58,7 @@ export function readTrees(
       `round ${best} is outside 0..${total - 1}`,
     );
   }
-  const rounds = best === undefined
-    ? { total, used: total }
-    : { total, used: best + 1, best };
+  const rounds = { total, used: best === undefined ? total : best + 1 };
   const used = starts[rounds.used] ?? 0;
   const weights = readWeights(options.weights, { model, count });
   const leafSize = readLeafSize(trees, learner);
