@@ -69,24 +69,36 @@ const stepValue = v.union(
   "a number, a string, true or false",
 );
 
-const target = (words: string) => v.optionalKey(columnName, words);
-const inPlace =
-  "The column that receives the result. By default the column itself.";
+const number = columnKey("The column of numbers.");
+const target = v.optionalKey(
+  columnName,
+  "The column that receives the result. By default the column itself.",
+);
 
-/** The steps by name; the value of each, without its name, is a step. */
-const stepEntries = {
-  rename: v.optionalKey(
+/** Returns the schema of a step that is written as its value below its name. */
+function stepKey<Schema extends v.GenericSchema>(
+  schema: Schema,
+  toStep: (value: v.InferOutput<Schema>) => Step,
+  words: string,
+) {
+  return v.optionalKey(v.pipe(schema, v.transform(toStep)), words);
+}
+
+const stepEntries = v.mapping({
+  rename: stepKey(
     byName(columnName, "a mapping of old names to new ones"),
+    (names) => ({ kind: "rename", names }),
     "Renames columns, as DataFrame.rename(columns=…): the new name by the old one.",
   ),
-  default: v.optionalKey(
+  default: stepKey(
     byName(stepValue, "a mapping of columns to values"),
+    (values) => ({ kind: "default", values }),
     "The value of a column where it is missing or the file lacks it, as Series.fillna and DataFrame.reindex. For a one-hot column: in rows that are already encoded.",
   ),
-  map: v.optionalKey(
+  map: stepKey(
     v.mapping({
       column: columnKey("The column of labels."),
-      to: target(inPlace),
+      to: target,
       values: v.pipe(
         byName(stepValue, "a mapping of labels to values"),
         v.description("The number or text for each label."),
@@ -96,13 +108,16 @@ const stepEntries = {
         `Maximum share of rows with a label that is not listed, which is then missing: 0 to 1, error (0) or none (no limit). By default ${defaultUnknownLimit}.`,
       ),
     }),
+    ({ column, to = column, values, unknown = defaultUnknownLimit }) => (
+      { kind: "map", column, to, values, unknownLimit: unknown }
+    ),
     "Replaces labels, as Series.map with a dict: a label that is not listed becomes missing.",
   ),
-  clip: v.optionalKey(
+  clip: stepKey(
     v.pipe(
       v.mapping({
-        column: columnKey("The column of numbers."),
-        to: target(inPlace),
+        column: number,
+        to: target,
         min: v.optionalKey(finiteNumber, "Smaller numbers become this one."),
         max: v.optionalKey(finiteNumber, "Larger numbers become this one."),
       }),
@@ -113,16 +128,21 @@ const stepEntries = {
         "a mapping with min, max or both, min not above max",
       ),
     ),
+    ({ column, to = column, min, max }) => ({
+      kind: "clip",
+      column,
+      to,
+      ...min === undefined ? {} : { min },
+      ...max === undefined ? {} : { max },
+    }),
     "Limits numbers, as Series.clip.",
   ),
-  log1p: v.optionalKey(
-    v.mapping({
-      column: columnKey("The column of numbers."),
-      to: target(inPlace),
-    }),
+  log1p: stepKey(
+    v.mapping({ column: number, to: target }),
+    ({ column, to = column }) => ({ kind: "log1p", column, to }),
     "The natural logarithm of 1 + x, as numpy.log1p.",
   ),
-  ratio: v.optionalKey(
+  ratio: stepKey(
     v.mapping({
       numerator: columnKey("The column that is divided."),
       denominator: columnKey(
@@ -130,66 +150,34 @@ const stepEntries = {
       ),
       to: columnKey("The column that receives the quotient."),
     }),
+    (ratio) => ({ kind: "ratio", ...ratio }),
     "The quotient of two columns, as a / b.where(b != 0).",
   ),
-  days_between: v.optionalKey(
+  days_between: stepKey(
     v.mapping({
       start: columnKey("The column of the earlier dates."),
       end: columnKey("The column of the later dates."),
       to: columnKey("The column that receives the number of days."),
     }),
+    (days) => ({ kind: "days_between", ...days }),
     "Whole days between two ISO dates or times, rounded down, as (end - start).dt.days.",
   ),
-};
+});
 
 const oneStep = `a mapping with exactly one step (${stepKinds.join(", ")})`;
 
-const stepMapping = v.mapping(stepEntries);
-
 const step = v.pipe(
-  stepMapping,
+  stepEntries,
   v.minEntries(1, oneStep),
   v.maxEntries(1, oneStep),
   v.check(
     (entries) => Object.values(entries).every((own) => own !== undefined),
     oneStep,
   ),
-  v.transform(toSteps),
+  v.transform((entries) =>
+    Object.values(entries).filter((own) => own !== undefined)
+  ),
 );
-
-/** Returns the step of an entry, as a list of one. */
-function toSteps(
-  entry: v.InferOutput<typeof stepMapping>,
-): Step[] {
-  const { rename, default: values, map, clip, log1p, ratio, days_between } =
-    entry;
-  if (rename) return [{ kind: "rename", names: rename }];
-  if (values) return [{ kind: "default", values }];
-  if (map) {
-    const { column, to = column, unknown } = map;
-    const unknownLimit = unknown ?? defaultUnknownLimit;
-    return [{ kind: "map", column, to, values: map.values, unknownLimit }];
-  }
-  if (clip) {
-    const { column, to = column, min, max } = clip;
-    return [{
-      kind: "clip",
-      column,
-      to,
-      ...min === undefined ? {} : { min },
-      ...max === undefined ? {} : { max },
-    }];
-  }
-  if (log1p) {
-    return [{
-      kind: "log1p",
-      column: log1p.column,
-      to: log1p.to ?? log1p.column,
-    }];
-  }
-  if (ratio) return [{ kind: "ratio", ...ratio }];
-  return days_between ? [{ kind: "days_between", ...days_between }] : [];
-}
 
 /** The schema of `recipe`. */
 export const recipeSchema = v.mapping({
