@@ -12,12 +12,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Outcome } from "../lib/base/outcome.ts";
 import { toLog } from "../lib/base/log.ts";
-import {
-  logModelCommand,
-  monitorCommand,
-  predictCommand,
-} from "../lib/cli/commands.ts";
-import { parseFlags } from "../lib/cli/flags.ts";
+import { commandTable } from "../lib/config/commands.ts";
+import { parseFlags } from "../lib/config/flags.ts";
 import { openServices } from "../lib/services/services.ts";
 import { setupDatabases } from "../lib/services/setup.ts";
 import { logModel } from "../scripts/log-model.ts";
@@ -131,7 +127,7 @@ async function deliver(
   const day = dayOf(number);
   const file = `${folder}/weekly/${day}.jsonl`;
   await writeLines(file, rows);
-  const { values } = parseFlags(predictCommand, [
+  const { values } = parseFlags(commandTable.predict, [
     ...["--input", file],
     ...["--period", day],
   ]);
@@ -192,7 +188,7 @@ async function retrain(world: World): Promise<void> {
 
 /** Logs a model and promotes its version. */
 async function register(args: readonly string[]): Promise<void> {
-  const { values } = parseFlags(logModelCommand, args);
+  const { values } = parseFlags(commandTable["log-model"], args);
   const { report } = await logModel(services, settings, values);
   const version = Number(report["model_version"]);
   await promote(services, settings.variant, { version });
@@ -202,7 +198,7 @@ async function register(args: readonly string[]): Promise<void> {
 /** Monitors a period and prints the verdicts; returns the path of the page. */
 async function check(args: readonly string[]): Promise<string> {
   const { report }: Outcome = await monitor(services, settings, {
-    ...parseFlags(monitorCommand, args).values,
+    ...parseFlags(commandTable.monitor, args).values,
   });
   const { period, data, drift, performance, retrain } = report;
   await print(

@@ -1,6 +1,6 @@
 /** Evaluates a candidate and the champion on the same labelled set, and reports whether the candidate qualifies for promotion. */
 import { commandForModel } from "../lib/config/variants.ts";
-import { compareCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { compareMetrics, sameModel } from "../lib/registration/compare.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { readVariantFile } from "../lib/services/variant-files.ts";
@@ -14,7 +14,7 @@ import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
 if (import.meta.main) {
-  await runForVariants(compareCommand, { body: compare });
+  await runForVariants(commandTable.compare, { body: compare });
 }
 
 /**

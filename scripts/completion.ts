@@ -1,10 +1,10 @@
 /** Prints a script with which a shell completes the tasks, their flags and the values of flags. */
 import {
   commands,
-  completionCommand,
+  commandTable,
   type Shell,
   shells,
-} from "../lib/cli/commands.ts";
+} from "../lib/config/commands.ts";
 import { toCompletion } from "../lib/cli/completion.ts";
 import { developmentTasks } from "../lib/cli/development.ts";
 import { runScript } from "../lib/cli/program.ts";
@@ -12,7 +12,7 @@ import { UsageError } from "../lib/base/errors.ts";
 import { readVariants } from "../lib/services/services.ts";
 
 if (import.meta.main) {
-  await runScript(completionCommand, async (_flags, { words }) => {
+  await runScript(commandTable.completion, async (_flags, { words }) => {
     const shell = parseShell(words);
     const { listed } = await readVariants();
     const valuesOf = (part: "geography" | "company") => [

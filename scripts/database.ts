@@ -2,13 +2,13 @@
 import { once } from "node:events";
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
-import { databaseCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { toFreePort } from "../lib/cli/port.ts";
 import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
-  await runScript(databaseCommand, async (flags, { log, signal }) => {
+  await runScript(commandTable.database, async (flags, { log, signal }) => {
     const port = toFreePort(flags.port);
     await using services = await openServices({
       log,

@@ -1,5 +1,5 @@
 /** Checks everything that the commands need, and says how to correct what is wrong. Changes nothing. */
-import { doctorCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import {
   chosenVariants,
   namesVariant,
@@ -26,20 +26,23 @@ const unchecked: Check = skip(
 );
 
 if (import.meta.main) {
-  await runScript(doctorCommand, async (flags, { columns, log, signal }) => {
-    const { checks, config, variants } = await checkSettings(
-      readEnvironment(),
-      readVariants,
-    );
-    const all = [
-      ...await checkInstallation({ version, home: config?.home }),
-      ...checks,
-      ...config
-        ? await checkAll(variants, { flags, log, signal })
-        : [unchecked],
-    ];
-    return describeChecks(all, { columns });
-  });
+  await runScript(
+    commandTable.doctor,
+    async (flags, { columns, log, signal }) => {
+      const { checks, config, variants } = await checkSettings(
+        readEnvironment(),
+        readVariants,
+      );
+      const all = [
+        ...await checkInstallation({ version, home: config?.home }),
+        ...checks,
+        ...config
+          ? await checkAll(variants, { flags, log, signal })
+          : [unchecked],
+      ];
+      return describeChecks(all, { columns });
+    },
+  );
 }
 
 /** Checks the services for the variant that the flags name, or for all listed ones. */

@@ -2,12 +2,12 @@
 import { partsOf, retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { readVariantFile } from "../lib/services/variant-files.ts";
-import { fetchCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { writeWhole } from "../lib/storage/local.ts";
 import { openServices } from "../lib/services/services.ts";
 
-await runScript(fetchCommand, async (flags, { log, signal }) => {
+await runScript(commandTable.fetch, async (flags, { log, signal }) => {
   const { file, output } = flags;
   if (file === undefined || output === undefined) {
     throw new UsageError(

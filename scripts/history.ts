@@ -5,7 +5,7 @@ import {
   retryPolicyOf,
 } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
-import { historyCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import {
   describeHistories,
@@ -17,7 +17,7 @@ import { explainMissingTables } from "../lib/services/schema.ts";
 import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
-  await runScript(historyCommand, async (flags, context) => {
+  await runScript(commandTable.history, async (flags, context) => {
     const [id = "", ...more] = context.words;
     if (id === "" || more.length > 0) {
       throw new UsageError(

@@ -1,7 +1,7 @@
 /** Adds a variant for a user's own model and data to `variants.yaml`, with the files that belong to it. */
-import { initCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { namesVariant, partsOf } from "../lib/cli/flag-values.ts";
-import type { FlagValues } from "../lib/cli/flags.ts";
+import type { FlagValues } from "../lib/config/flags.ts";
 import { type Context, runScript } from "../lib/cli/program.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
@@ -18,9 +18,9 @@ import { toScaffold } from "../lib/registration/scaffold.ts";
 import { isProbability } from "../lib/scoring/model-output.ts";
 import { openServices, readVariantsText } from "../lib/services/services.ts";
 
-type InitFlags = FlagValues<typeof initCommand.flags>;
+type InitFlags = FlagValues<typeof commandTable.init.flags>;
 
-if (import.meta.main) await runScript(initCommand, init);
+if (import.meta.main) await runScript(commandTable.init, init);
 
 /**
  * Adds the variant that the flags name, or changes it with `--replace`. Nothing is

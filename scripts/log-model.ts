@@ -2,7 +2,7 @@
 import { toCandidate } from "../lib/registration/candidate.ts";
 import { readCandidateFiles } from "../lib/registration/candidate-files.ts";
 import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
-import { logModelCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { registerCandidate } from "../lib/registration/log.ts";
 import {
   describeParity,
@@ -12,7 +12,7 @@ import { checkEncoded } from "../lib/registration/encoded-sample.ts";
 import { describeLogging } from "../lib/registration/report.ts";
 import { getExperiment } from "../lib/mlflow/experiment.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
-import type { FlagValues } from "../lib/cli/flags.ts";
+import type { FlagValues } from "../lib/config/flags.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import { type Services, temporaryFolder } from "../lib/services/services.ts";
 import { readNamedFile } from "../lib/services/variant-files.ts";
@@ -24,10 +24,12 @@ import {
 import { parseDay } from "../lib/config/periods.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
-type LogModelFlags = Partial<FlagValues<typeof logModelCommand.flags>>;
+type LogModelFlags = Partial<
+  FlagValues<typeof commandTable["log-model"]["flags"]>
+>;
 
 if (import.meta.main) {
-  await runForVariants(logModelCommand, {
+  await runForVariants(commandTable["log-model"], {
     body: logModel,
     ownFlags: ["model", "features", "sample", "evaluation", "encoded"],
   });

@@ -1,12 +1,12 @@
 /** Prints the job matrix of a workflow: the variants that a run processes. It needs no configuration and no services. */
 import { toMatrix } from "../lib/cli/github-matrix.ts";
 import { partsOf } from "../lib/cli/flag-values.ts";
-import { matrixCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { toVariants } from "../lib/config/variants.ts";
 import { parseYaml } from "../lib/base/yaml.ts";
 
-await runScript(matrixCommand, async ({ changed, ...flags }) => {
+await runScript(commandTable.matrix, async ({ changed, ...flags }) => {
   const variants = toVariants(
     parseYaml(
       await Deno.readTextFile(new URL("../variants.yaml", import.meta.url)),

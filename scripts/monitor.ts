@@ -1,5 +1,5 @@
 /** Compares a variant's scores with the model's reference profile, with the previous run, and with matured outcomes. */
-import { monitorCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { readOutcomes } from "../lib/monitoring/monitor.ts";
 import { monitorOnce } from "../lib/monitoring/monitor-once.ts";
 import { raiseAlerts, withAlerts } from "../lib/monitoring/alerts.ts";
@@ -21,15 +21,15 @@ import {
   writeReport,
 } from "../lib/monitoring/report.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
-import type { FlagValues } from "../lib/cli/flags.ts";
+import type { FlagValues } from "../lib/config/flags.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
-type MonitorFlags = FlagValues<typeof monitorCommand.flags>;
+type MonitorFlags = FlagValues<typeof commandTable.monitor.flags>;
 
 if (import.meta.main) {
-  await runForVariants(monitorCommand, {
+  await runForVariants(commandTable.monitor, {
     body: monitor,
     ownFlags: ["outcomes", "run"],
   });

@@ -1,6 +1,6 @@
 /** Copies the embedded store to the configured services: artifacts, then MLflow's tables, then the prediction tables. */
 import { resolve } from "node:path";
-import { moveCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { checkBeforeSetup } from "../lib/checks/before-setup.ts";
@@ -11,7 +11,7 @@ import { openServices } from "../lib/services/services.ts";
 import { setupDatabases } from "../lib/services/setup.ts";
 
 if (import.meta.main) {
-  await runScript(moveCommand, async (flags, { log, signal }) => {
+  await runScript(commandTable.move, async (flags, { log, signal }) => {
     const options = { log, signal, retryPolicy: retryPolicyOf(flags) };
     await using services = await openServices({
       ...options,

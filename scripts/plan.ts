@@ -1,5 +1,5 @@
 /** Shows what `predict` would do, and changes nothing: not even an empty store is created. */
-import { planCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { type PlanFlags, toPredictOptions } from "../lib/cli/predict-flags.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
@@ -11,7 +11,7 @@ import { describePlan } from "../lib/scoring/plan-report.ts";
 import { measureBatches } from "../lib/scoring/planned-batch.ts";
 
 if (import.meta.main) {
-  await runForVariants(planCommand, {
+  await runForVariants(commandTable.plan, {
     body: plan,
     ownFlags: ["input", "model-uri", "output", "bad-rows"],
     readOnly: () => true,

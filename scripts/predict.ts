@@ -1,5 +1,5 @@
 /** Scores a variant's new data with its production model and stores each row once. */
-import { predictCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import {
   type PredictFlags,
   type PredictOptions,
@@ -24,7 +24,7 @@ import { describeRehearsal } from "../lib/scoring/plan-report.ts";
 import { describePrediction } from "../lib/scoring/report.ts";
 
 if (import.meta.main) {
-  await runForVariants(predictCommand, {
+  await runForVariants(commandTable.predict, {
     body: predict,
     ownFlags: ["input", "model-uri", "output", "bad-rows"],
     readOnly: (flags) => flags["dry-run"] ?? false,

@@ -1,7 +1,7 @@
 /** Makes a version the one that `predict` uses, and records who promoted it, when, from which version and to which. */
 import { aliasOf, stageOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
-import { promoteCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import { toCount } from "../lib/base/flag-value.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
@@ -10,7 +10,7 @@ import type { Services } from "../lib/services/services.ts";
 import type { Variant } from "../lib/config/variant.ts";
 
 if (import.meta.main) {
-  await runForVariants(promoteCommand, {
+  await runForVariants(commandTable.promote, {
     body: async (services, { variant }, { version, alias, stage }) => {
       if (version === undefined) {
         throw new UsageError("Cannot promote: --version N is missing");

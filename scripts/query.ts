@@ -2,7 +2,7 @@
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { InputError, UsageError } from "../lib/base/errors.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
-import { queryCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { type Context, runScript } from "../lib/cli/program.ts";
 import {
   type ResultOptions,
@@ -28,7 +28,7 @@ import { describeTables } from "../lib/scoring/tables-text.ts";
 import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
-  await runScript(queryCommand, async (flags, context) => {
+  await runScript(commandTable.query, async (flags, context) => {
     const sql = readSql(context.words);
     const options = toResultOptions(flags, context);
     await using services = await openServices({

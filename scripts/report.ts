@@ -1,7 +1,7 @@
 /** Writes one page with the state of every variant, and each variant's own page beside it, from the stored monitoring results. */
 import { dirname, relative } from "node:path";
 import { retryPolicyOf } from "../lib/cli/flag-values.ts";
-import { reportCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import { commandFor } from "../lib/config/variant.ts";
@@ -16,7 +16,7 @@ import { openServices, type Services } from "../lib/services/services.ts";
 import { writeWhole } from "../lib/storage/local.ts";
 
 if (import.meta.main) {
-  await runScript(reportCommand, async (flags, { log, signal }) => {
+  await runScript(commandTable.report, async (flags, { log, signal }) => {
     await using services = await openServices({
       log,
       retryPolicy: retryPolicyOf(flags),

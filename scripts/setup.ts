@@ -1,5 +1,5 @@
 /** Creates what the other commands need: MLflow's database, the prediction tables, and one experiment per variant. */
-import { setupCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { runForVariants } from "../lib/cli/for-variants.ts";
 import { checkBeforeSetup } from "../lib/checks/before-setup.ts";
 import { ensureExperiment } from "../lib/mlflow/experiment.ts";
@@ -9,7 +9,7 @@ import type { Services } from "../lib/services/services.ts";
 import type { VariantSettings } from "../lib/config/variants.ts";
 
 if (import.meta.main) {
-  await runForVariants(setupCommand, {
+  await runForVariants(commandTable.setup, {
     body: setupExperiment,
     before: checkAndSetup,
     createDatabases: true,

@@ -1,7 +1,7 @@
 /** Prints the Markdown of a workflow's step summary: `deno task summary RESULT.json …`. */
 import { basename } from "node:path";
 import * as v from "../lib/base/schema.ts";
-import { summaryCommand } from "../lib/cli/commands.ts";
+import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import {
   type Result,
@@ -13,7 +13,7 @@ const anyResult = v.record(v.unknown());
 /** The result of `--all`: one result per variant. */
 const ofVariants = v.object({ variants: v.array(anyResult) });
 
-await runScript(summaryCommand, async (_, { words }) => {
+await runScript(commandTable.summary, async (_, { words }) => {
   const results = (await Promise.all(words.map(readResult))).flatMap((result) =>
     v.match(ofVariants, result)?.variants ?? [result]
   );

@@ -1,10 +1,10 @@
 /** Writes the scripts with which a shell completes the tasks, their flags and the values of flags. */
 import { toBash } from "./completion/bash.ts";
 import { toFish } from "./completion/fish.ts";
-import type { Shell } from "./commands.ts";
+import type { Shell } from "../config/commands.ts";
 import { type CompletionOptions, toTask } from "./completion/task.ts";
 import { toZsh } from "./completion/zsh.ts";
-import type { Command } from "./flags.ts";
+import type { Command } from "../config/flags.ts";
 
 /**
  * Returns the script for a shell. It completes `deno task NAME …` for the given

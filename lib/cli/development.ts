@@ -1,5 +1,10 @@
 /** Tasks for developers of this project: checks, tests, benchmarks and generated files. */
-import { type Command, listFlag, switchFlag, textFlag } from "./flags.ts";
+import {
+  type Command,
+  listFlag,
+  switchFlag,
+  textFlag,
+} from "../config/flags.ts";
 
 /** A task that runs Deno one or more times; the user's arguments are passed to the last step. */
 export interface DevelopmentTask extends Command {

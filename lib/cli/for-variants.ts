@@ -9,7 +9,7 @@ import {
   retryPolicyOf,
   type VariantFlags,
 } from "./flag-values.ts";
-import type { Command, FlagTable, FlagValues } from "./flags.ts";
+import type { Command, FlagTable, FlagValues } from "../config/flags.ts";
 import { runEach, runScript } from "./program.ts";
 
 /** Flags of every command that works on variants. */

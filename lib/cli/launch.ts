@@ -21,7 +21,7 @@ import { nearest } from "../base/nearest.ts";
 import { oneLine } from "../base/printable.ts";
 import { wrap } from "../base/wrap.ts";
 import { paintMessage } from "./color.ts";
-import { commands } from "./commands.ts";
+import { commands } from "../config/commands.ts";
 import {
   type DevelopmentTask,
   developmentTasks,
@@ -34,7 +34,7 @@ import {
   type FlagTable,
   parseFlags,
   toHelp,
-} from "./flags.ts";
+} from "../config/flags.ts";
 import { runMlflow } from "./mlflow-server.ts";
 import { toPort } from "./port.ts";
 import { signalChild, stopSignals } from "./stop.ts";

@@ -1,6 +1,6 @@
 /** What the flags of `predict` mean: its options, and its command line ready to paste. */
-import type { planCommand, predictCommand } from "./commands.ts";
-import type { FlagValues } from "./flags.ts";
+import type { commandTable } from "../config/commands.ts";
+import type { FlagValues } from "../config/flags.ts";
 import { parsePeriod } from "../config/periods.ts";
 import { commandFor, shellWord, type Variant } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
@@ -14,10 +14,10 @@ import type { CommandOptions, InputChoice } from "../scoring/inputs.ts";
 import { type Engine, parseEngine } from "../scoring/scorer.ts";
 
 /** The values of the flags of `predict`. */
-export type PredictFlags = FlagValues<typeof predictCommand.flags>;
+export type PredictFlags = FlagValues<typeof commandTable.predict.flags>;
 
 /** The values of the flags of `plan`: those of `predict` but `--dry-run`. */
-export type PlanFlags = FlagValues<typeof planCommand.flags>;
+export type PlanFlags = FlagValues<typeof commandTable.plan.flags>;
 
 /** The options of one call for one variant. */
 export interface PredictOptions

@@ -30,7 +30,7 @@ import {
   type FlagValues,
   parseFlags,
   toHelp,
-} from "./flags.ts";
+} from "../config/flags.ts";
 import { bold, paintMessage, paintText } from "./color.ts";
 import { openProgress } from "./progress.ts";
 import { longestLimitMinutes, openStop } from "./stop.ts";

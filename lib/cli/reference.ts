@@ -1,6 +1,6 @@
 /** Writes the flags of all commands into `docs/reference.md`, from the tables with which command lines are parsed. */
-import { commands } from "./commands.ts";
-import { type Command, type Flag, toDefault } from "./flags.ts";
+import { commands } from "../config/commands.ts";
+import { type Command, type Flag, toDefault } from "../config/flags.ts";
 
 /** A flag that so many commands have in the same form is listed once. */
 const commonFrom = 5;

@@ -14,8 +14,8 @@ import {
   uniqueNames,
 } from "../rows/result.ts";
 import { openLocal } from "../storage/local.ts";
-import type { queryCommand } from "./commands.ts";
-import type { FlagValues } from "./flags.ts";
+import type { commandTable } from "../config/commands.ts";
+import type { FlagValues } from "../config/flags.ts";
 import type { Context } from "./program.ts";
 
 /** Rows that a table in a terminal shows unless `--limit` says otherwise. */
@@ -39,7 +39,7 @@ export interface ResultOptions {
  * @throws {UsageError} If a flag has a wrong value, or Parquet would be written to a terminal.
  */
 export function toResultOptions(
-  flags: FlagValues<typeof queryCommand.flags>,
+  flags: FlagValues<typeof commandTable.query.flags>,
   { stdout }: Pick<Context, "stdout">,
 ): ResultOptions {
   const { output, json = false } = flags;

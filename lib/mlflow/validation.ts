@@ -143,7 +143,7 @@ export function checkAlias(alias: string): void {
 }
 
 /** MLflow's stages. */
-export const stages: readonly Stage[] = [
+const stages: readonly Stage[] = [
   "None",
   "Staging",
   "Production",

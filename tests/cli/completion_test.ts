@@ -3,8 +3,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { shellWord } from "../../lib/config/variant.ts";
-import { commands } from "../../lib/cli/commands.ts";
-import { type Shell, shells } from "../../lib/cli/commands.ts";
+import { commands, type Shell, shells } from "../../lib/config/commands.ts";
 import { developmentTasks } from "../../lib/cli/development.ts";
 import { runCommand } from "../support/commands.ts";
 import { tempFolder } from "../support/servers.ts";

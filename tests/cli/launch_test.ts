@@ -7,10 +7,11 @@ import {
   throws,
 } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { commands } from "../../lib/cli/commands.ts";
+import { commands, commandTable } from "../../lib/config/commands.ts";
+import { parseStage } from "../../lib/mlflow/validation.ts";
 import { argumentsFor } from "../../lib/cli/launch.ts";
 import { developmentTasks, toSteps } from "../../lib/cli/development.ts";
-import { findRequest, parseFlags, toHelp } from "../../lib/cli/flags.ts";
+import { findRequest, parseFlags, toHelp } from "../../lib/config/flags.ts";
 import { nearest } from "../../lib/base/nearest.ts";
 import { version } from "../../lib/cli/version.ts";
 import { toLocalPath } from "../../lib/config/paths.ts";
@@ -171,6 +172,12 @@ Deno.test("every flag is explained, in lines as wide as the terminal", () => {
       toHelp(command, { columns }).split(/\s+/);
     deepStrictEqual(words(80), words(200));
   }
+});
+
+Deno.test("--stage completes MLflow's stages, as MLflow spells them", () => {
+  const { values } = commandTable.promote.flags.stage;
+  deepStrictEqual(values.map(parseStage), values);
+  throws(() => parseStage("no"), new RegExp(`are ${values.join(", ")}`));
 });
 
 Deno.test("findRequest() does not treat promote's --version N as a request", () => {

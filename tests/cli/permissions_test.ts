@@ -2,7 +2,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { argumentsFor } from "../../lib/cli/launch.ts";
-import { commands } from "../../lib/cli/commands.ts";
+import { commands } from "../../lib/config/commands.ts";
 import { runCommand } from "../support/commands.ts";
 import { makeBucket, putSecret } from "../support/aws.ts";
 import { testWithPython } from "../support/python.ts";

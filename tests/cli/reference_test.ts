@@ -2,7 +2,7 @@ import { ok, strictEqual } from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { commands } from "../../lib/cli/commands.ts";
+import { commands } from "../../lib/config/commands.ts";
 import { writeReference } from "../../lib/cli/reference.ts";
 import { tempFolder } from "../support/servers.ts";
 

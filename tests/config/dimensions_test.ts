@@ -7,7 +7,7 @@ import {
   throws,
 } from "node:assert/strict";
 import { UsageError } from "../../lib/base/errors.ts";
-import { commands } from "../../lib/cli/commands.ts";
+import { commands } from "../../lib/config/commands.ts";
 import { toMatrix } from "../../lib/cli/github-matrix.ts";
 import { toVariant } from "../../lib/config/variant.ts";
 import { toVariants } from "../../lib/config/variants.ts";

@@ -12,7 +12,7 @@ const rooms: Readonly<Record<string, string>> = {
   "lib/statistics/": "formulas on numbers: classification, drift, profiles",
   "lib/model/": "any tree model or ONNX graph: bytes to scores",
   "lib/rows/": "files to rows, rows to the matrix of a model, scores to files",
-  "lib/config/": "what the environment and variants.yaml say",
+  "lib/config/": "what users may set: environment, variants.yaml, flags",
   "lib/database/": "Postgres, real or embedded",
   "lib/aws/": "credentials, errors and secrets of AWS",
   "lib/storage/": "artifacts in a folder, in S3 or behind an MLflow server",
@@ -22,7 +22,7 @@ const rooms: Readonly<Record<string, string>> = {
   "lib/registration/": "one model: checked, measured, logged, registered",
   "lib/monitoring/": "one scoring run: compared, judged, reported",
   "lib/checks/": "settings and services: looked at, judged, nothing changed",
-  "lib/cli/": "the command line: flags, permissions, messages",
+  "lib/cli/": "one run of a command: started, reported, ended",
   "scripts/": "the stories",
 };
 
@@ -108,6 +108,7 @@ const pure: readonly string[] = [
   "lib/base/nearest.ts",
   "lib/base/redact.ts",
   "lib/base/schema.ts",
+  "lib/base/wrap.ts",
   "lib/rows/json.ts",
   "lib/cli/github-summary.ts",
   "lib/rows/output.ts",
@@ -133,6 +134,7 @@ const purePackages = [
   "node:crypto",
   "node:path",
   "node:url",
+  "node:util",
   "node:zlib",
   "valibot",
 ];

@@ -1,7 +1,7 @@
 /** What shells complete: tasks, flags and values, from the tables of the commands. */
 import { shellWord } from "../../config/variant.ts";
-import type { Shell } from "../commands.ts";
-import type { Command, Flag } from "../flags.ts";
+import type { Shell } from "../../config/commands.ts";
+import type { Command, Flag } from "../../config/flags.ts";
 
 /** What a script is written for. */
 export interface CompletionOptions {
