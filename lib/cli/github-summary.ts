@@ -1,6 +1,7 @@
 /** Converts the JSON results of commands to Markdown for GitHub's step summaries. */
 import { groupDigits } from "../base/phrases.ts";
 import { escapeControls, escapeMarkdown } from "../base/printable.ts";
+import { isObject } from "../rows/json.ts";
 
 /** The JSON object of one command; every field is optional. */
 export type Result = Readonly<Record<string, unknown>>;
@@ -187,8 +188,4 @@ function toCell(value: unknown): string {
 
 function isPlain(value: unknown): boolean {
   return ["string", "number", "boolean"].includes(typeof value);
-}
-
-function isObject(value: unknown): value is Result {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -288,7 +288,7 @@ function failed(
   const message = withoutSecrets(messageOf(error));
   const code = exitCode(error);
   log.error(`${title}: ${message}`);
-  if (isDefect(error)) { for (const line of stackOf(error)) log.error(line); }
+  if (isDefect(error)) (error.stack ?? "").split("\n").forEach(log.error);
   return {
     report: {
       status: "failed",
@@ -317,10 +317,6 @@ function isDefect(error: unknown): error is Error {
 /** Redacts secrets and URIs in messages. Reports and outcome texts contain data, whose URIs must not be changed. */
 function withoutSecrets(message: string): string {
   return withoutUriSecrets(redact(message));
-}
-
-function stackOf(error: Error): string[] {
-  return (error.stack ?? "").split("\n");
 }
 
 function toText({ text, isData = false }: Outcome): string {

@@ -28,7 +28,9 @@ const variantFlags = {
   ),
 };
 
-const allFlag = {
+/** Flags of every command that can process all variants. */
+const anyVariantFlags = {
+  ...variantFlags,
   all: switchFlag("process every variant in variants.yaml"),
 };
 
@@ -44,6 +46,15 @@ const retryFlags = {
   }),
 };
 
+const outputFlags = {
+  json: switchFlag("print one JSON object as the last line of stdout"),
+  quiet: switchFlag("print only warnings, errors and the result"),
+  verbose: switchFlag(
+    "also print each step, SQL statement and request with its time; no values, no secrets",
+  ),
+};
+
+/** Flags of every command that opens services. */
 const serviceFlags = {
   ...retryFlags,
   "time-limit": textFlag(
@@ -51,14 +62,7 @@ const serviceFlags = {
     "minutes after which the command stops and rolls back; 0 for no limit",
     { default: "120" },
   ),
-};
-
-const outputFlags = {
-  json: switchFlag("print one JSON object as the last line of stdout"),
-  quiet: switchFlag("print only warnings, errors and the result"),
-  verbose: switchFlag(
-    "also print each step, SQL statement and request with its time; no values, no secrets",
-  ),
+  ...outputFlags,
 };
 
 /** Flags that say what `predict` scores, with which model, and where the scores go. */
@@ -200,21 +204,20 @@ export const commandTable = {
     name: "setup",
     summary:
       "Creates MLflow's database, the prediction tables, and a variant's experiment. A second run changes nothing.",
-    flags: { ...variantFlags, ...allFlag, ...serviceFlags, ...outputFlags },
+    flags: { ...anyVariantFlags, ...serviceFlags },
   },
   move: {
     name: "move",
     summary:
       "Copies the embedded store to the configured services: runs, registry, scores and artifacts. The embedded store stays as it is.",
-    flags: { ...serviceFlags, ...outputFlags },
+    flags: { ...serviceFlags },
   },
   "log-model": {
     name: "log-model",
     summary:
       "Logs a variant's model with its parameters, metrics and signature, and registers the next version.",
     flags: {
-      ...variantFlags,
-      ...allFlag,
+      ...anyVariantFlags,
       model: textFlag("URI", "model file to use instead of the variant's own", {
         file: { use: "read", beside: ["manifest.json"] },
       }),
@@ -257,7 +260,6 @@ export const commandTable = {
         "log the model even if it is identical to the newest version",
       ),
       ...serviceFlags,
-      ...outputFlags,
     },
   },
   promote: {
@@ -278,7 +280,6 @@ export const commandTable = {
         { values: stages },
       ),
       ...serviceFlags,
-      ...outputFlags,
     },
   },
   // The flags of `predict`. A person waits for it, so that it is not tried again by default.
@@ -287,12 +288,10 @@ export const commandTable = {
     summary:
       "Shows what predict would do: periods, files, rows, model and destination. Changes nothing and scores nothing.",
     flags: {
-      ...variantFlags,
-      ...allFlag,
+      ...anyVariantFlags,
       ...scoringFlags,
       ...serviceFlags,
       retries: { ...retryFlags.retries, default: "0", watchedDefault: "0" },
-      ...outputFlags,
     },
   },
   predict: {
@@ -300,14 +299,12 @@ export const commandTable = {
     summary:
       "Scores a variant's new data with its production model and stores each row once.",
     flags: {
-      ...variantFlags,
-      ...allFlag,
+      ...anyVariantFlags,
       ...scoringFlags,
       "dry-run": switchFlag(
         "print the plan and try it: score without storing or logging",
       ),
       ...serviceFlags,
-      ...outputFlags,
     },
   },
   monitor: {
@@ -316,8 +313,7 @@ export const commandTable = {
       "Compares a variant's scores with the model's reference, the previous run, and matured outcomes; alerts when a verdict changes.",
     alerts: true,
     flags: {
-      ...variantFlags,
-      ...allFlag,
+      ...anyVariantFlags,
       outcomes: textFlag(
         "URI",
         "rows with id and label: s3:// or a file (outcomes in variants.yaml)",
@@ -350,7 +346,6 @@ export const commandTable = {
         { values: ["never", "data", "drift", "performance"], default: "never" },
       ),
       ...serviceFlags,
-      ...outputFlags,
     },
   },
   report: {
@@ -364,7 +359,6 @@ export const commandTable = {
         { file: { use: "write" } },
       ),
       ...serviceFlags,
-      ...outputFlags,
     },
   },
   compare: {
@@ -375,7 +369,6 @@ export const commandTable = {
       ...variantFlags,
       candidate: textFlag("URI", "candidate version (models:/NAME@challenger)"),
       ...serviceFlags,
-      ...outputFlags,
     },
   },
   fetch: {
@@ -388,7 +381,6 @@ export const commandTable = {
         file: { use: "write" },
       }),
       ...serviceFlags,
-      ...outputFlags,
     },
   },
   history: {
@@ -399,7 +391,7 @@ export const commandTable = {
       name: "ID",
       help: "the id as the scored data has it, such as P-ALL-012501",
     },
-    flags: { ...variantFlags, ...serviceFlags, ...outputFlags },
+    flags: { ...variantFlags, ...serviceFlags },
   },
   query: {
     name: "query",
@@ -413,7 +405,6 @@ export const commandTable = {
     flags: {
       ...resultFlags,
       ...serviceFlags,
-      ...outputFlags,
     },
   },
   database: {

@@ -86,15 +86,15 @@ export interface Command<Table extends FlagTable = FlagTable> {
   readonly summary: string;
   readonly flags: Table;
   /** True if the command uses no service and stores nothing: it then may neither connect to a host nor write a file. */
-  readonly offline?: boolean;
+  readonly offline?: boolean | undefined;
   /** True if the command posts to `CHURN_ALERT_WEBHOOK`: it then may connect to its host. */
-  readonly alerts?: boolean;
+  readonly alerts?: boolean | undefined;
   /** Files and folders of the project that the command writes; any other command never writes there. */
-  readonly changes?: readonly string[];
+  readonly changes?: readonly string[] | undefined;
   /** Path below `CHURN_HOME` of a Unix socket that it listens on; `{port}` stands for the port of its flag. */
   readonly socket?: string;
   /** Information of the system that the command reads, as Deno's `--allow-sys` names it. */
-  readonly sys?: readonly string[];
+  readonly sys?: readonly string[] | undefined;
   /** Meaning of the positional arguments; undefined when none are allowed. */
   readonly words?: {
     readonly name: string;

@@ -1,6 +1,7 @@
 /** Determines what a command may read, write and reach from the environment and its command line. */
 import { isAbsolute, relative, resolve } from "node:path";
 import type { Environment } from "./environment.ts";
+import type { Command } from "./flags.ts";
 import { hostsFor } from "./network.ts";
 import { expandHome } from "./paths.ts";
 import { UsageError } from "../base/errors.ts";
@@ -84,7 +85,8 @@ const variables = [
 ];
 
 /** What permissions depend on besides the environment. */
-export interface PermissionOptions {
+export interface PermissionOptions
+  extends Pick<Command, "offline" | "alerts" | "changes"> {
   /** Files that the command line names. */
   readonly named: readonly NamedFile[];
   /** URIs that the command line names, such as `s3://bucket/week.jsonl`. */
@@ -95,12 +97,6 @@ export interface PermissionOptions {
   readonly port?: number | undefined;
   /** Path below `CHURN_HOME` of a Unix socket that the command listens on. */
   readonly socket?: string | undefined;
-  /** True for a command that uses no service and stores nothing. */
-  readonly offline?: boolean | undefined;
-  /** True for a command that posts to `CHURN_ALERT_WEBHOOK`. */
-  readonly alerts?: boolean | undefined;
-  /** Files and folders of the project that the command writes, although others never do. */
-  readonly changes?: readonly string[] | undefined;
   /** Returns whether a file or folder exists. */
   readonly exists: (path: string) => boolean;
   /** Returns a path without symbolic links, whether it exists or not. */
@@ -161,9 +157,7 @@ export function permissionsFor(
 }
 
 /** What a command needs to know about the machine, and which other variables it sees. */
-export interface FlagOptions {
-  /** Information of the system, as `--allow-sys` names it. */
-  readonly sys?: readonly string[] | undefined;
+export interface FlagOptions extends Pick<Command, "sys"> {
   /** Environment variables besides those that every command may read. */
   readonly variables?: readonly string[];
 }

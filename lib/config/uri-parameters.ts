@@ -2,12 +2,9 @@
 import { UsageError } from "../base/errors.ts";
 import { announceSecret } from "../base/redact.ts";
 
-/** Parameters that override the URI's own host, port, user, password and database. */
-const places = ["host", "port", "user", "password", "dbname"] as const;
-
-/** All parameters that are applied. */
+/** All parameters that are applied; the first five override the parts of the URI before them. */
 const honoured = [
-  ...places,
+  ...["host", "port", "user", "password", "dbname"],
   "sslmode",
   "sslrootcert",
   "options",
