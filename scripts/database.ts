@@ -1,6 +1,5 @@
 /** Serves the embedded database to psql and other clients until it is interrupted. */
 import { once } from "node:events";
-import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
@@ -8,12 +7,10 @@ import { toFreePort } from "../lib/cli/port.ts";
 import { openServices } from "../lib/services/services.ts";
 
 if (import.meta.main) {
-  await runScript(commandTable.database, async (flags, { log, signal }) => {
+  await runScript(commandTable.database, async (flags, context) => {
+    const { log, retryPolicy, signal } = context;
     const port = toFreePort(flags.port);
-    await using services = await openServices({
-      log,
-      retryPolicy: retryPolicyOf(flags),
-    });
+    await using services = await openServices({ log, retryPolicy });
     if (!services.config.embedded) {
       throw new UsageError(
         "Cannot serve the embedded database: services are configured; connect to them directly with psql",

@@ -5,14 +5,14 @@ import {
   namesVariant,
   type VariantFlags,
 } from "../lib/cli/flag-values.ts";
-import { runScript } from "../lib/cli/program.ts";
+import { type Context, runScript } from "../lib/cli/program.ts";
 import { version } from "../lib/cli/version.ts";
 import { type Check, skip } from "../lib/checks/check.ts";
 import { checkInstallation } from "../lib/checks/installation.ts";
 import { describeChecks } from "../lib/checks/report.ts";
 import { checkServices } from "../lib/checks/run.ts";
 import { checkSettings } from "../lib/checks/settings.ts";
-import { type Log, noLog } from "../lib/base/log.ts";
+import { noLog } from "../lib/base/log.ts";
 import {
   openServices,
   readEnvironment,
@@ -28,7 +28,7 @@ const unchecked: Check = skip(
 if (import.meta.main) {
   await runScript(
     commandTable.doctor,
-    async (flags, { columns, log, signal }) => {
+    async (flags, context) => {
       const { checks, config, variants } = await checkSettings(
         readEnvironment(),
         readVariants,
@@ -36,11 +36,9 @@ if (import.meta.main) {
       const all = [
         ...await checkInstallation({ version, home: config?.home }),
         ...checks,
-        ...config
-          ? await checkAll(variants, { flags, log, signal })
-          : [unchecked],
+        ...config ? await checkAll(variants, flags, context) : [unchecked],
       ];
-      return describeChecks(all, { columns });
+      return describeChecks(all, context);
     },
   );
 }
@@ -48,21 +46,17 @@ if (import.meta.main) {
 /** Checks the services for the variant that the flags name, or for all listed ones. */
 async function checkAll(
   variants: Variants,
-  { flags, log, signal }: {
-    flags: VariantFlags;
-    log: Pick<Log, "verbose">;
-    signal: AbortSignal;
-  },
+  flags: VariantFlags,
+  context: Context,
 ): Promise<Check[]> {
   const all = !namesVariant(flags);
   const chosen = chosenVariants(variants, { ...flags, all });
   // What the services would warn of is a finding.
   await using services = await openServices({
-    log: { ...noLog, verbose: log.verbose },
-    retryPolicy: { retries: 0, delaySeconds: 0 },
+    ...context,
+    log: { ...noLog, verbose: context.log.verbose },
     readOnly: true,
     variants,
-    signal,
   });
   return await checkServices(services, chosen);
 }

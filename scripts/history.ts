@@ -1,9 +1,5 @@
 /** Shows all scores of one id, such as one player, over periods and variants. */
-import {
-  namesVariant,
-  partsOf,
-  retryPolicyOf,
-} from "../lib/cli/flag-values.ts";
+import { namesVariant, partsOf } from "../lib/cli/flag-values.ts";
 import { UsageError } from "../lib/base/errors.ts";
 import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
@@ -26,7 +22,6 @@ if (import.meta.main) {
     }
     await using services = await openServices({
       ...context,
-      retryPolicy: retryPolicyOf(flags),
       existingOnly: true,
     });
     const { variants } = services;

@@ -31,15 +31,12 @@ if (import.meta.main) await runScript(commandTable.init, init);
  */
 async function init(
   flags: InitFlags,
-  { log, ask, signal }: Pick<Context, "log" | "ask" | "signal">,
+  context: Context,
 ): Promise<Outcome> {
+  const { log, ask } = context;
   const { replace = false } = flags;
   const text = await readVariantsText();
-  await using services = await openServices({
-    log,
-    retryPolicy: { retries: 0, delaySeconds: 0 },
-    signal,
-  });
+  await using services = await openServices(context);
   const { settings: usual, isListed } = chooseVariant(services.variants, {
     parts: partsOf(flags),
     isNamed: namesVariant(flags),

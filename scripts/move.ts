@@ -1,7 +1,6 @@
 /** Copies the embedded store to the configured services: artifacts, then MLflow's tables, then the prediction tables. */
 import { resolve } from "node:path";
 import { commandTable } from "../lib/config/commands.ts";
-import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { runScript } from "../lib/cli/program.ts";
 import { checkBeforeSetup } from "../lib/checks/before-setup.ts";
 import { openEmbeddedStore } from "../lib/services/embedded-store.ts";
@@ -11,10 +10,9 @@ import { openServices } from "../lib/services/services.ts";
 import { setupDatabases } from "../lib/services/setup.ts";
 
 if (import.meta.main) {
-  await runScript(commandTable.move, async (flags, { log, signal }) => {
-    const options = { log, signal, retryPolicy: retryPolicyOf(flags) };
+  await runScript(commandTable.move, async (_, context) => {
     await using services = await openServices({
-      ...options,
+      ...context,
       createDatabases: true,
     });
     const { config } = services;
@@ -38,8 +36,8 @@ if (import.meta.main) {
     /** Looks at the services in read-only sessions, so that a refusal leaves nothing behind. */
     async function checkBefore() {
       await using readers = await openServices({
-        ...options,
-        log: { ...log, warn: () => {} },
+        ...context,
+        log: { ...context.log, warn: () => {} },
         readOnly: true,
       });
       return await checkTargets(store, readers, root);

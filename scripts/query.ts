@@ -1,5 +1,4 @@
 /** Runs one SQL query on the predictions database, embedded or not, in a read-only transaction; without SQL, lists tables and views. */
-import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { InputError, UsageError } from "../lib/base/errors.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
 import { commandTable } from "../lib/config/commands.ts";
@@ -33,7 +32,6 @@ if (import.meta.main) {
     const options = toResultOptions(flags, context);
     await using services = await openServices({
       ...context,
-      retryPolicy: retryPolicyOf(flags),
       existingOnly: true,
     });
     const database = await services.predictions();

@@ -1,6 +1,5 @@
 /** Writes one page with the state of every variant, and each variant's own page beside it, from the stored monitoring results. */
 import { dirname, relative } from "node:path";
-import { retryPolicyOf } from "../lib/cli/flag-values.ts";
 import { commandTable } from "../lib/config/commands.ts";
 import { runScript } from "../lib/cli/program.ts";
 import type { Outcome } from "../lib/base/outcome.ts";
@@ -16,12 +15,8 @@ import { openServices, type Services } from "../lib/services/services.ts";
 import { writeWhole } from "../lib/storage/local.ts";
 
 if (import.meta.main) {
-  await runScript(commandTable.report, async (flags, { log, signal }) => {
-    await using services = await openServices({
-      log,
-      retryPolicy: retryPolicyOf(flags),
-      signal,
-    });
+  await runScript(commandTable.report, async (flags, context) => {
+    await using services = await openServices(context);
     return await report(services, flags);
   });
 }

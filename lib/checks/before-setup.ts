@@ -56,26 +56,24 @@ export async function checkBeforeSetup(
   const errors = results.flatMap((result) =>
     result.status === "rejected" ? [result.reason] : []
   );
-  const [first] = errors;
   if (errors.length === 0) return;
-  if (errors.length === 1) throw first;
+  if (errors.length === 1) throw errors[0];
   const defect = errors.find((error) => !isExpected(error));
   if (defect) throw defect;
   const reasons = errors.map((error, index) =>
     `(${index + 1}) ${messageOf(error)}`
   );
-  const message =
+  const code = worstExitCode(errors.map(exitCode));
+  const OneError = code === 2
+    ? UsageError
+    : code === 75
+    ? TransientError
+    : InputError;
+  throw new OneError(
     `Cannot set up, and nothing was changed: ${errors.length} checks failed: ${
       reasons.join("; ")
-    }`;
-  switch (worstExitCode(errors.map(exitCode))) {
-    case 2:
-      throw new UsageError(message);
-    case 75:
-      throw new TransientError(message);
-    default:
-      throw new InputError(message);
-  }
+    }`,
+  );
 }
 
 function isExpected(error: unknown): boolean {

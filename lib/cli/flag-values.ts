@@ -1,9 +1,7 @@
-/** Converts flag values to variants, stages, aliases and retry policies. */
+/** Converts flag values to variants, stages and aliases. */
 import { messageOf, UsageError } from "../base/errors.ts";
 import { checkAlias, parseStage } from "../mlflow/validation.ts";
 import type { Stage } from "../mlflow/store.ts";
-import type { RetryPolicy } from "../base/retry.ts";
-import { toCount } from "../base/flag-value.ts";
 import { nearest } from "../base/nearest.ts";
 import type {
   SelectingParts,
@@ -105,17 +103,4 @@ function asUsage<T>(check: () => T): T {
   } catch (error) {
     throw new UsageError(messageOf(error));
   }
-}
-
-/** Returns the retry policy for the flags. @throws {UsageError} If a number is invalid. */
-export function retryPolicyOf(
-  flags: { readonly retries: string; readonly "retry-delay": string },
-): Pick<RetryPolicy, "retries" | "delaySeconds"> {
-  return {
-    retries: toCount(flags.retries, { flag: "retries", integer: true }),
-    delaySeconds: toCount(flags["retry-delay"], {
-      flag: "retry-delay",
-      most: 86_400,
-    }),
-  };
 }

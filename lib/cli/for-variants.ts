@@ -4,19 +4,9 @@ import type { Outcome } from "../base/outcome.ts";
 import { openServices, type Services } from "../services/services.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 import type { VariantSettings } from "../config/variants.ts";
-import {
-  chosenVariants,
-  retryPolicyOf,
-  type VariantFlags,
-} from "./flag-values.ts";
+import { chosenVariants, type VariantFlags } from "./flag-values.ts";
 import type { Command, FlagTable, FlagValues } from "../config/flags.ts";
 import { runEach, runScript } from "./program.ts";
-
-/** Flags of every command that works on variants. */
-type RunnerFlags = VariantFlags & {
-  readonly retries: string;
-  readonly "retry-delay": string;
-};
 
 /** A script that works on variants. */
 export interface VariantScript<F> {
@@ -46,16 +36,14 @@ export interface VariantScript<F> {
  */
 export async function runForVariants<const Table extends FlagTable>(
   command: Command<Table>,
-  script: VariantScript<FlagValues<Table> & RunnerFlags>,
+  script: VariantScript<FlagValues<Table> & VariantFlags>,
 ): Promise<never> {
-  return await runScript(command, async (parsed, { log, columns, signal }) => {
-    const flags = parsed as FlagValues<Table> & RunnerFlags;
+  return await runScript(command, async (parsed, context) => {
+    const flags = parsed as FlagValues<Table> & VariantFlags;
     refuseOwnFlags(flags, script.ownFlags ?? []);
     const { createDatabases = false } = script;
     await using services = await openServices({
-      log,
-      retryPolicy: retryPolicyOf(flags),
-      signal,
+      ...context,
       createDatabases,
       readOnly: script.readOnly?.(flags) ?? false,
     });
@@ -67,10 +55,10 @@ export async function runForVariants<const Table extends FlagTable>(
       run: () =>
         namingVariant(
           settings.variant,
-          () => script.body(services, settings, flags, { columns }),
+          () => script.body(services, settings, flags, context),
         ),
     }));
-    return await runEach(work, { all: flags.all ?? false, log });
+    return await runEach(work, { all: flags.all ?? false, ...context });
   });
 }
 
@@ -95,7 +83,7 @@ async function namingVariant<T>(
   }
 }
 
-function refuseOwnFlags<F extends RunnerFlags>(
+function refuseOwnFlags<F extends VariantFlags>(
   flags: F,
   names: readonly (keyof F & string)[],
 ): void {

@@ -23,6 +23,7 @@ import {
 } from "../base/log.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { redact, withoutUriSecrets } from "../base/redact.ts";
+import type { RetryPolicy } from "../base/retry.ts";
 import {
   type Command,
   findRequest,
@@ -49,6 +50,8 @@ export interface Context {
   readonly words: readonly string[];
   /** Prints on stderr, one line per message, at the level that the flags select. */
   readonly log: Log;
+  /** How often a step is retried, as the flags say; never for a command without such flags. */
+  readonly retryPolicy: Pick<RetryPolicy, "retries" | "delaySeconds">;
   /** Asks a question and returns the answer without spaces around it; undefined if nobody can be asked: there is no terminal, or `--yes` or `--json` is given. @throws {UsageError} If the terminal is closed. */
   readonly ask: ((question: string) => string) | undefined;
   /** Width of the terminal in characters; 100 if stdout is none. */
@@ -116,6 +119,7 @@ export async function runScript<const Table extends FlagTable>(
     const outcome = await body(values, {
       words,
       log,
+      retryPolicy: retryPolicyOf(values),
       ask: askOf(values),
       columns,
       stdout: openStdout(),
@@ -209,11 +213,21 @@ function askOf(
 
 /** Returns the time limit of the flags, in minutes; 0 for commands without one. */
 function limitOf(
-  { "time-limit": limit }: { "time-limit"?: unknown },
+  { "time-limit": limit = "0" }: { "time-limit"?: string },
 ): number {
-  return typeof limit === "string"
-    ? toCount(limit, { flag: "time-limit", most: longestLimitMinutes })
-    : 0;
+  return toCount(limit, { flag: "time-limit", most: longestLimitMinutes });
+}
+
+function retryPolicyOf(
+  { retries = "0", "retry-delay": delay = "0" }: {
+    retries?: string;
+    "retry-delay"?: string;
+  },
+): Context["retryPolicy"] {
+  return {
+    retries: toCount(retries, { flag: "retries", integer: true }),
+    delaySeconds: toCount(delay, { flag: "retry-delay", most: 86_400 }),
+  };
 }
 
 function levelOf(

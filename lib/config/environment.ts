@@ -341,11 +341,9 @@ function toJob(read: Read): Job | undefined {
     "GITHUB_REPOSITORY",
     "GITHUB_RUN_ID",
   ].map(read);
-  if (
-    commit === undefined || server === undefined || repository === undefined ||
-    run === undefined
-  ) return undefined;
-  return { commit, url: `${server}/${repository}/actions/runs/${run}` };
+  return commit && server && repository && run
+    ? { commit, url: `${server}/${repository}/actions/runs/${run}` }
+    : undefined;
 }
 
 function toAws(read: Read): AwsSettings {
