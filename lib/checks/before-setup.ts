@@ -14,6 +14,8 @@ import {
   trackingSettings,
 } from "../services/connections.ts";
 import type { VariantSettings } from "../config/variants.ts";
+import type { Database } from "../database/database.ts";
+import type { PostgresSettings } from "../database/postgres.ts";
 import {
   checkMayCreateExperiments,
   checkMayExtend,
@@ -127,52 +129,51 @@ async function checkTracking(
   services: Services,
   experiments: readonly string[],
 ): Promise<Place> {
-  const { withRetry, config } = services;
+  const { config } = services;
   const { tracking } = config;
-  switch (tracking.kind) {
-    case "embedded":
-      return undefined;
-    case "server":
-      await services.mlflow();
-      return undefined;
-    case "secret":
-    case "login": {
-      const settings = await withRetry(
-        "read the login of MLflow's database",
-        () => trackingSettings(tracking, config),
-      );
-      const place = await withRetry(
-        "open MLflow's database",
-        () =>
-          checkOpenOrCreate(settings, async (database) => {
-            if (await needsMlflowSchema(database)) return true;
-            await checkMayCreateExperiments(database, experiments);
-            return false;
-          }),
-      );
-      return { database: settings.database, place };
-    }
+  if (tracking.kind === "server") await services.mlflow();
+  if (tracking.kind === "server" || tracking.kind === "embedded") {
+    return undefined;
   }
+  return await checkDatabase(services, "MLflow's database", {
+    login: () => trackingSettings(tracking, config),
+    needsTables: async (database) => {
+      if (await needsMlflowSchema(database)) return true;
+      await checkMayCreateExperiments(database, experiments);
+      return false;
+    },
+  });
 }
 
 /** Checks the predictions database, and returns it. */
 async function checkPredictions(services: Services): Promise<Place> {
-  const { withRetry, config } = services;
+  const { config } = services;
   const { predictions } = config;
   if (predictions.kind === "embedded") return undefined;
-  const settings = await withRetry(
-    "read the login of the predictions database",
-    () => predictionsSettings(predictions, config),
-  );
+  return await checkDatabase(services, "the predictions database", {
+    login: () => predictionsSettings(predictions, config),
+    needsTables: async (database) => {
+      const { exists, missing } = await checkPredictionsSchema(database);
+      if (missing.length === 0) return false;
+      if (exists) await checkMayExtend(database);
+      return true;
+    },
+  });
+}
+
+/** Checks that a database can be opened or created, and that tables can be if it needs them. */
+async function checkDatabase(
+  { withRetry }: Services,
+  what: string,
+  { login, needsTables }: {
+    login: () => Promise<PostgresSettings>;
+    needsTables: (database: Database) => Promise<boolean>;
+  },
+): Promise<Place> {
+  const settings = await withRetry(`read the login of ${what}`, login);
   const place = await withRetry(
-    "open the predictions database",
-    () =>
-      checkOpenOrCreate(settings, async (database) => {
-        const { exists, missing } = await checkPredictionsSchema(database);
-        if (missing.length === 0) return false;
-        if (exists) await checkMayExtend(database);
-        return true;
-      }),
+    `open ${what}`,
+    () => checkOpenOrCreate(settings, needsTables),
   );
   return { database: settings.database, place };
 }

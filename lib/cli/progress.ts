@@ -133,7 +133,7 @@ export function toBar(state: ProgressState, columns: number): string {
 }
 
 /** Returns a line for a log. */
-export function toLine(state: ProgressState): string {
+function toLine(state: ProgressState): string {
   const { rows, rate } = countsOf(state);
   return `${state.name}: ${
     Math.floor(state.share * 100)
