@@ -3,13 +3,11 @@ import { countOf, listSome } from "../base/phrases.ts";
 import {
   type Config,
   type Environment,
+  findUnknownSettings,
   loadConfig,
   parseAlerting,
-} from "../config/environment.ts";
-import {
-  findUnknownSettings,
   serviceSettings,
-} from "../config/setting-names.ts";
+} from "../config/environment.ts";
 import { toVariants, type Variants } from "../config/variants.ts";
 import { type Check, runCheck } from "./check.ts";
 

@@ -8,9 +8,11 @@
  */
 import { fileURLToPath } from "node:url";
 import { basename, dirname, resolve } from "node:path";
-import type { Environment } from "../config/environment.ts";
+import {
+  type Environment,
+  findUnknownSettings,
+} from "../config/environment.ts";
 import { toLocalPath } from "../config/paths.ts";
-import { findUnknownSettings } from "../config/setting-names.ts";
 import {
   type NamedFile,
   permissionsFor,

@@ -1,7 +1,9 @@
 /** Which names in the environment are reported as misspelled. */
 import { deepStrictEqual, ok, throws } from "node:assert/strict";
-import { loadConfig } from "../../lib/config/environment.ts";
-import { findUnknownSettings } from "../../lib/config/setting-names.ts";
+import {
+  findUnknownSettings,
+  loadConfig,
+} from "../../lib/config/environment.ts";
 import { mlflowReleases } from "../support/mlflow.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 
