@@ -1,4 +1,5 @@
 /** Retries steps when a service is unavailable, and logs each failed attempt. */
+import { setTimeout } from "node:timers/promises";
 import { settledOrAborted } from "./abortable.ts";
 import { messageOf, TransientError } from "./errors.ts";
 import type { Log } from "./log.ts";
@@ -47,7 +48,10 @@ export async function retry<T>(
   step: () => Promise<T>,
 ): Promise<T> {
   const { retries, delaySeconds, log, signal } = policy;
-  const { sleep = (waitMs) => wait(waitMs, signal) } = policy;
+  const {
+    sleep = (waitMs) =>
+      settledOrAborted(setTimeout(waitMs, undefined, { signal }), signal),
+  } = policy;
   for (let attempt = 1;; attempt++) {
     try {
       return await step();
@@ -76,17 +80,4 @@ function exhausted(
     `Cannot ${what} after ${attempts} attempts: ${messageOf(error)}`,
     { cause: error.cause, outage: error.outage },
   );
-}
-
-async function wait(
-  waitMs: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const elapsed = Promise.withResolvers<void>();
-  const timer = setTimeout(elapsed.resolve, waitMs);
-  try {
-    await settledOrAborted(elapsed.promise, signal);
-  } finally {
-    clearTimeout(timer);
-  }
 }

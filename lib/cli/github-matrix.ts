@@ -7,6 +7,7 @@ import { UsageError } from "../base/errors.ts";
 import { localPath } from "../config/variant.ts";
 import {
   checkDeclared,
+  type SelectingParts,
   type Variants,
   type VariantSettings,
 } from "../config/variants.ts";
@@ -36,18 +37,13 @@ export interface Matrix {
   readonly include: readonly MatrixJob[];
 }
 
-/** Filters of a run; an undefined or empty filter has no effect. */
-export interface Wanted {
-  /** Only variants of this geography, case-insensitive; `-` means those without one. */
-  readonly geography?: string | undefined;
-  /** Only variants of this company, case-insensitive; `-` means those without one. */
-  readonly company?: string | undefined;
-  /**
-   * Only variants with these values of dimensions, `-` for those without. With
-   * filters by both geography and company, only variants that have no other
-   * dimensions, so that one variant at most is selected, as a promotion needs.
-   */
-  readonly dimensions?: Readonly<Record<string, string>> | undefined;
+/**
+ * Filters of a run: only variants with these parts, case-insensitive; `-` means
+ * those without one, and an undefined or empty filter has no effect. With filters
+ * by both geography and company, only variants that have no other dimensions, so
+ * that one variant at most is selected, as a promotion needs.
+ */
+export interface Wanted extends SelectingParts {
   /** Only variants whose model file is one of these paths in the repository. */
   readonly changed?: readonly string[] | undefined;
 }

@@ -41,11 +41,8 @@ interface TextFlag {
 }
 
 /** A flag that may be repeated: a list of texts. */
-interface ListFlag {
+interface ListFlag extends Pick<TextFlag, "value" | "help" | "file"> {
   readonly kind: "list";
-  readonly value: string;
-  readonly help: string;
-  readonly file?: FileUse;
 }
 
 /** One flag. */
@@ -179,11 +176,8 @@ export function parseFlags<const Table extends FlagTable>(
   for (const token of tokens) {
     if (token.kind === "positional") words.push(token.value);
     if (token.kind !== "option") continue;
-    const flag = flagOf(command, token);
-    values.set(
-      token.name,
-      toValue(command, { ...token, flag, before: values.get(token.name) }),
-    );
+    const { name } = token;
+    values.set(name, toValue(command, token, values.get(name)));
   }
   if (words.length > 0 && !command.words) {
     throw wrong(command, `unexpected argument "${words[0]}"`);
@@ -230,11 +224,11 @@ function flagOf(command: Command, { name, rawName }: OptionToken): Flag {
 
 function toValue(
   command: Command,
-  { name, value, inlineValue, flag, before }: OptionToken & {
-    flag: Flag;
-    before: boolean | string | string[] | undefined;
-  },
+  token: OptionToken,
+  before: boolean | string | string[] | undefined,
 ): boolean | string | string[] {
+  const { name, value, inlineValue } = token;
+  const flag = flagOf(command, token);
   if (flag.kind === "switch") {
     if (value === undefined) return true;
     throw wrong(command, `--${name} takes no value, found "${value}"`);
