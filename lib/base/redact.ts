@@ -18,10 +18,12 @@ const forms = new Set<string>();
  * effect. Secrets under four characters cannot be distinguished from ordinary
  * text and are not redacted.
  *
- * @returns The secret, so that it can be announced where it is read.
+ * @returns The secret, so that it can be announced where it is read; undefined if there is none.
  */
-export function announceSecret(secret: string): string {
-  if (secret.length < shortestSecret) return secret;
+export function announceSecret<Secret extends string | undefined>(
+  secret: Secret,
+): Secret {
+  if (secret === undefined || secret.length < shortestSecret) return secret;
   for (const form of formsOf(secret)) forms.add(form);
   return secret;
 }

@@ -205,8 +205,8 @@ function toConfig(
   const home = expandHome(read("CHURN_HOME") ?? ".local", read("HOME"));
   const bucket = checkedBucket(read("MLFLOW_S3_BUCKET"));
   // Only the AWS SDK uses these; they are announced so that they are redacted in output.
-  announced(read("AWS_SECRET_ACCESS_KEY"));
-  announced(read("AWS_SESSION_TOKEN"));
+  announceSecret(read("AWS_SECRET_ACCESS_KEY"));
+  announceSecret(read("AWS_SESSION_TOKEN"));
   checkUnsupported(read);
   if (!embedded) checkSessionOptions(read("PGOPTIONS") ?? "", "PGOPTIONS");
   const tracking = embedded ? { kind: "embedded" } as const : toTracking(read);
@@ -247,9 +247,9 @@ function toConfig(
 function announcedUrl(url: string | undefined): string | undefined {
   const { href, pathname, search } = URL.parse(url ?? "") ?? {};
   for (const part of [href, `${pathname ?? ""}${search ?? ""}`, pathname]) {
-    if (part !== undefined && part !== "/") announceSecret(part);
+    if (part !== "/") announceSecret(part);
   }
-  return announced(url);
+  return announceSecret(url);
 }
 
 /** The webhook and the reminder period of `monitor`. */
@@ -353,13 +353,9 @@ function parseServerUri(uri: string, read: Read): ServerLogin {
     kind: "server",
     uri: `${scheme}${host}${path.replace(/\/+$/, "")}`,
     username: read("MLFLOW_TRACKING_USERNAME") ?? username,
-    password: announced(read("MLFLOW_TRACKING_PASSWORD") ?? password),
-    token: announced(read("MLFLOW_TRACKING_TOKEN")),
+    password: announceSecret(read("MLFLOW_TRACKING_PASSWORD") ?? password),
+    token: announceSecret(read("MLFLOW_TRACKING_TOKEN")),
   };
-}
-
-function announced(secret: string | undefined): string | undefined {
-  return secret === undefined ? undefined : announceSecret(secret);
 }
 
 function toPredictions(read: Read, bucket: string | undefined): Predictions {
