@@ -7,14 +7,6 @@ import type { Environment } from "../config/environment.ts";
  * `dumb`; with `FORCE_COLOR` any stream is, with `FORCE_COLOR=0` none, and
  * `NO_COLOR` has the last word (https://no-color.org). An empty variable counts
  * as unset.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(hasColor(true, { TERM: "xterm-256color" }), true);
- * strictEqual(hasColor(true, { NO_COLOR: "1", FORCE_COLOR: "1" }), false);
- * strictEqual(hasColor(false, { FORCE_COLOR: "1" }), true);
- * ```
  */
 export function hasColor(
   isTerminal: boolean,

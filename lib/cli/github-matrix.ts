@@ -58,16 +58,6 @@ export const mostJobs = 256;
  * Returns the matrix of the listed variants that match the filters, in list
  * order. It is empty when no variant is listed or no model file changed.
  *
- * ```ts
- * import { deepStrictEqual, throws } from "node:assert/strict";
- * import { toVariants } from "../config/variants.ts";
- *
- * const variants = toVariants({ variants: [{}, { geography: "EU", company: "ClientB" }] });
- * const { include } = toMatrix(variants, { company: "clientb" });
- * deepStrictEqual(include.map(({ slug }) => slug), ["geography-eu.company-clientb"]);
- * throws(() => toMatrix(variants, { geography: "US" }), /Cannot find geography US/);
- * ```
- *
  * @throws {UsageError} If a dimension is not declared, no listed variant has the geography, company and dimensions, or there are more than {@linkcode mostJobs} jobs.
  */
 export function toMatrix(variants: Variants, wanted: Wanted = {}): Matrix {

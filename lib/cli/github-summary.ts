@@ -11,16 +11,6 @@ export type Result = Readonly<Record<string, unknown>>;
  * field, two small tables for a score distribution, the objects in `comparison`
  * side by side, one row per batch and per problem, and a separate table for each
  * other object.
- *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const result = { status: "scored", variant: "base", rows: 2000 };
- * strictEqual(
- *   toJobSummary(result),
- *   "### base: scored\n\n|  |  |\n|---|---|\n| rows | 2,000 |\n",
- * );
- * ```
  */
 export function toJobSummary(result: Result): string {
   const {
@@ -52,12 +42,6 @@ export function toJobSummary(result: Result): string {
 /**
  * Returns the results of many commands as one table, one row per result, in the
  * order given.
- *
- * ```ts
- * import { match } from "node:assert/strict";
- *
- * match(toRunSummary([{ variant: "base", status: "scored", rows: 3 }]), /\| base \| scored \|/);
- * ```
  */
 export function toRunSummary(results: readonly Result[]): string {
   const head = [

@@ -174,15 +174,6 @@ export const monitoringSchema = v.mapping({
 /**
  * Returns the settings of the key `monitoring`, completed by the defaults.
  *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const { thresholds, coolDownDays } = toMonitoring({ thresholds: { psi: { warn: 0.2 } } });
- * strictEqual(thresholds.psi.warn, 0.2);
- * strictEqual(thresholds.psi.fail, 0.25);
- * strictEqual(coolDownDays, 0);
- * ```
- *
  * @throws {UsageError} If a threshold warns only where it has failed already.
  */
 export function toMonitoring(

@@ -11,15 +11,6 @@ import { UsageError } from "../base/errors.ts";
  * holds a database's login, only its secret names the host, so that every host
  * is allowed unless `CHURN_HOSTS` is set.
  *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * deepStrictEqual(hostsFor({}, { uris: [] }), []);
- * const settings = { MLFLOW_TRACKING_URI: "https://mlflow.example/x", MLFLOW_ARTIFACT_ROOT: "/a" };
- * const aws = { AWS_ENDPOINT_URL: "http://[::1]:5000", AWS_ACCESS_KEY_ID: "k", AWS_SECRET_ACCESS_KEY: "s" };
- * deepStrictEqual(hostsFor({ ...settings, ...aws }, { uris: [] }), ["mlflow.example:443", "[::1]:5000"]);
- * ```
- *
  * @param options `uris`: the URIs on the command line, which may name S3; `alerts`: whether the command posts to the webhook.
  * @returns An empty list if the configuration is invalid, which the command itself reports.
  * @throws {UsageError} If `CHURN_HOSTS` is not a list of hosts with ports.
