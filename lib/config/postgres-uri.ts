@@ -47,18 +47,6 @@ const sslModes = [
  * password may contain `@:/?#` literally or percent-encoded. The default port is
  * 5432. Parameters override the parts before them, as in libpq.
  *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * const login = parsePostgresUri(
- *   "postgresql+psycopg2://me:p%40s/s:#w@db.example:6543/mlflow?options=-csearch_path%3Dmlflow",
- *   { setting: "X" },
- * );
- * strictEqual(login.password, "p@s/s:#w");
- * strictEqual(login.port, 6543);
- * strictEqual(login.options, "-csearch_path=mlflow");
- * ```
- *
  * @param options `setting`: the variable to name in errors.
  * @throws {UsageError} If it is not such a URI, the user, host or database is missing, or a parameter is not supported; never shows the URI.
  */
