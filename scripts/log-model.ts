@@ -84,27 +84,22 @@ export async function logModel(
   services.log.info(describeParity(parity));
 
   const trained = trainingDateTags(trainingDay, candidate.trainingDate);
-  const tags = {
-    ...sourceTags("log-model", services.config),
-    ...variant.tags,
-    ...trained,
-    "churn.parity": describeParity(parity),
-  };
   const versionTags = encoded ? { [encodedTag]: encoded.sha256 } : {};
-  const request = {
+  const { version, isNew } = await registerCandidate(services, candidate, {
     variant,
     experiment,
-    tags: { ...tags, ...versionTags },
+    tags: {
+      ...sourceTags("log-model", services.config),
+      ...variant.tags,
+      ...trained,
+      "churn.parity": describeParity(parity),
+      ...versionTags,
+    },
     versionTags,
     alias,
     stage,
     force,
-  };
-  const { version, isNew } = await registerCandidate(
-    services,
-    candidate,
-    request,
-  );
+  });
   return describeLogging(candidate, {
     settings,
     files,
