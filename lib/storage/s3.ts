@@ -11,6 +11,7 @@ import {
   ListObjectsV2Command,
   NoSuchKey,
   NotFound,
+  paginateListObjectsV2,
   PutObjectCommand,
   S3Client,
   S3ServiceException,
@@ -512,27 +513,18 @@ async function listObjects(
   prefix: string,
 ): Promise<ListedFile[]> {
   const files: ListedFile[] = [];
-  let token: string | undefined;
-  do {
-    const page = await client.send(
-      new ListObjectsV2Command({
-        Bucket: bucket,
-        Prefix: prefix,
-        ContinuationToken: token,
-      }),
-    );
-    files.push(
-      ...(page.Contents ?? []).flatMap(({ Key, Size: size, ETag: version }) =>
-        Key === undefined || Key.endsWith("/")
-          ? []
-          : [{ path: Key, size, version }]
-      ),
-    );
-    token = page.IsTruncated ? page.NextContinuationToken : undefined;
-    if (page.IsTruncated && token === undefined) {
+  const request = { Bucket: bucket, Prefix: prefix };
+  for await (const page of paginateListObjectsV2({ client }, request)) {
+    for (
+      const { Key: path, Size: size, ETag: version } of page.Contents ?? []
+    ) {
+      if (path === undefined || path.endsWith("/")) continue;
+      files.push({ path, size, version });
+    }
+    if (page.IsTruncated && page.NextContinuationToken === undefined) {
       throw new TransientError("a truncated listing has no continuation token");
     }
-  } while (token !== undefined);
+  }
   return files;
 }
 
