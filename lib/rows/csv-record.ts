@@ -1,4 +1,5 @@
 /** Splits CSV records (RFC 4180) into cells. */
+import { textOf } from "./texts.ts";
 
 /** How the cells of a CSV file are separated and quoted; one ASCII byte each. */
 export interface CsvDialect {
@@ -8,7 +9,6 @@ export interface CsvDialect {
 
 const newline = 10;
 const carriageReturn = 13;
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Finds the cells of one record at a time. A cell in quotes begins with the
@@ -86,9 +86,7 @@ export class RecordScanner {
     this.#add(start, at, quoted);
     const end = this.#endOfPlain(bytes, at + 1);
     if (end > at + 1) {
-      const rest = decoder.decode(
-        bytes.subarray(at + 1, Math.min(end, at + 21)),
-      );
+      const rest = textOf(bytes, at + 1, Math.min(end, at + 21));
       this.fault ??=
         `expected a delimiter or the end of the line after a cell in quotes, found ${
           JSON.stringify(rest)
@@ -122,8 +120,7 @@ export class RecordScanner {
 
   /** Returns the text of a cell of the record that was scanned last. */
   text(bytes: Uint8Array, index: number): string {
-    const cell = bytes.subarray(this.starts[index], this.ends[index]);
-    const text = decoder.decode(cell);
+    const text = textOf(bytes, this.starts[index]!, this.ends[index]!);
     if (this.quoted[index] !== 2) return text;
     const quote = String.fromCharCode(this.#quote);
     return text.replaceAll(quote + quote, quote);

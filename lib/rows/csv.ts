@@ -31,6 +31,7 @@ import { countRow, fits, type Layout, toLayout } from "./layout.ts";
 import { notANumber, readNumber } from "./number.ts";
 import { type BadRow, RowError, type RowPlace } from "./row-error.ts";
 import { readSimilar, type RowTemplate, toTemplate } from "./row-template.ts";
+import { textOf } from "./texts.ts";
 
 const newline = 10;
 const carriageReturn = 13;
@@ -273,8 +274,6 @@ interface Category {
 
 /** Number of texts that are remembered for one column of categories. */
 const rememberedTexts = 4096;
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Reads records whose cells need no second look straight into an encoder's matrix. */
 class FastReader {
@@ -635,16 +634,7 @@ class FastReader {
   }
 
   #text(): string {
-    const { bytes } = this;
-    let text = "";
-    for (let at = this.#start; at < this.#end; at++) {
-      const byte = bytes[at]!;
-      if (byte > 127) {
-        return decoder.decode(bytes.subarray(this.#start, this.#end));
-      }
-      text += String.fromCharCode(byte);
-    }
-    return text;
+    return textOf(this.bytes, this.#start, this.#end);
   }
 }
 

@@ -8,6 +8,7 @@ import type { RowEncoder } from "./encode.ts";
 import { countRow, fits, type Layout, toLayout } from "./layout.ts";
 import { notANumber, readNumber } from "./number.ts";
 import { readSimilar, type RowTemplate, toTemplate } from "./row-template.ts";
+import { textOf } from "./texts.ts";
 
 /** How rows are written. */
 export interface JsonRowSyntax {
@@ -222,8 +223,7 @@ export class JsonRowReader {
       if (!isArray) {
         const keyStart = at;
         at = this.#skipEscapedText(at);
-        const key = decoder.decode(bytes.subarray(keyStart, at));
-        names.push(String(JSON.parse(key)));
+        names.push(String(JSON.parse(textOf(bytes, keyStart, at))));
         at = this.#skipSpace(this.#skipSpace(at) + 1);
       }
       const byte = bytes[at];
@@ -299,24 +299,11 @@ export class JsonRowReader {
   #cellAt(start: number, end: number): string | number | boolean | null {
     const { bytes } = this;
     const byte = bytes[start]!;
-    if (byte === quote) return this.#textAt(start + 1, end - 1);
+    if (byte === quote) return textOf(bytes, start + 1, end - 1);
     if (byte > 57) return byte === 110 ? null : byte === 116;
-    return Number(this.#textAt(start, end));
-  }
-
-  #textAt(start: number, end: number): string {
-    const { bytes } = this;
-    let text = "";
-    for (let at = start; at < end; at++) {
-      const byte = bytes[at]!;
-      if (byte > 127) return decoder.decode(bytes.subarray(start, end));
-      text += String.fromCharCode(byte);
-    }
-    return text;
+    return Number(textOf(bytes, start, end));
   }
 }
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Tells whether a byte ends a value that is not a text. */
 function isEndOfValue(byte: number | undefined, close: number): boolean {
