@@ -1,6 +1,7 @@
 /** Converts cells of rows to numbers, category codes, player ids and outcomes, and validates their types. */
 import { type Label, toCode } from "../model/mod.ts";
 import type { InputRow } from "./json.ts";
+import type { Recipe } from "./recipe.ts";
 import { RowError, type RowPlace } from "./row-error.ts";
 
 /** A column that the model was trained on. */
@@ -12,6 +13,18 @@ export interface Column {
   readonly labels?: readonly Label[] | undefined;
   /** Whether an unknown label counts as missing or is an error; an error by default. */
   readonly unseen?: "missing" | "error";
+}
+
+/** What the columns of a file are for. */
+export interface ColumnRoles {
+  /** The model's columns in the model's order. */
+  readonly columns: readonly Column[];
+  /** A resolved recipe: each step has its categories. */
+  readonly recipe: Recipe;
+  /** Column that identifies the player; not a feature. Undefined when the variant has none. */
+  readonly idColumn?: string | undefined;
+  /** Column of the outcome, 0 or 1, of a labelled set; not a feature. */
+  readonly labelColumn?: string | undefined;
 }
 
 /** Returns the cell of a column; undefined when the row does not have it. Inherited members such as "constructor" are not cells. */

@@ -1,6 +1,6 @@
 /** Gives the texts of a CSV file their types. The rules are those of `pandas.read_csv`; what pandas would leave as text in a column of numbers is an error. */
 import type { Label } from "../model/mod.ts";
-import { type Column, shown } from "./cells.ts";
+import { type Column, type ColumnRoles, shown } from "./cells.ts";
 import { openLabels } from "./apply-steps.ts";
 import { isExactNumber } from "./categories.ts";
 import { plainRecipe, type Recipe } from "./recipe.ts";
@@ -65,14 +65,6 @@ export function readDecimal(text: string): number | undefined {
  * @throws {RowError} If the text cannot be a value of the column.
  */
 export type CellReader = (text: string, place: RowPlace) => unknown;
-
-/** What the columns of a file are for; see `FeatureOptions` in `encode.ts`. */
-export interface ColumnRoles {
-  readonly columns: readonly Column[];
-  readonly recipe: Recipe;
-  readonly idColumn?: string | undefined;
-  readonly labelColumn?: string | undefined;
-}
 
 /** The roles of a file whose model is not known yet: every cell is typed by its text, except player ids, and labels and dates of a recipe's steps. */
 export interface UnknownRoles {

@@ -8,7 +8,6 @@ import { isUtf8 } from "node:buffer";
 import { toCode } from "../model/mod.ts";
 import {
   type CellReader,
-  type ColumnRoles,
   isMissingText,
   missingTexts,
   readBoolean,
@@ -16,6 +15,7 @@ import {
   toCellReaders,
   type UnknownRoles,
 } from "./csv-cells.ts";
+import type { ColumnRoles } from "./cells.ts";
 import type { CsvHeader } from "./csv-dialect.ts";
 import { RecordScanner } from "./csv-record.ts";
 import {

@@ -8,6 +8,7 @@ import {
 import {
   cellOf,
   type Column,
+  type ColumnRoles,
   shown,
   toCategoryCode,
   toFeature,
@@ -27,15 +28,8 @@ import { type PackedTexts, TextPacker } from "./packed.ts";
 import { inputsOf, outputsOf, traceSteps } from "./steps.ts";
 
 /** How rows become features. */
-export interface FeatureOptions {
-  /** The model's columns in the model's order. */
-  readonly columns: readonly Column[];
-  /** A resolved recipe: each step has its categories. */
-  readonly recipe: Recipe;
-  /** Column that identifies the player; not a feature. Undefined when the variant has none. */
+export interface FeatureOptions extends ColumnRoles {
   readonly idColumn: string | undefined;
-  /** Column of the outcome, 0 or 1, of a labelled set; not a feature. */
-  readonly labelColumn?: string | undefined;
   /** The source of the rows, for errors. */
   readonly file: string;
   /** Raw columns that the file is known to have, although a block may lack them; see {@linkcode StepCounts.lacksRaw}. */
@@ -98,10 +92,7 @@ export interface EncodedBlock {
 
 /** Returns the names of a file's columns that are used; any other column is ignored. */
 export function columnsRead(
-  { columns, recipe, idColumn, labelColumn }: Pick<
-    FeatureOptions,
-    "columns" | "recipe" | "idColumn" | "labelColumn"
-  >,
+  { columns, recipe, idColumn, labelColumn }: ColumnRoles,
 ): ReadonlySet<string> {
   const flow = traceSteps(recipe.steps);
   const wanted = [
