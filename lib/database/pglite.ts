@@ -31,7 +31,11 @@ export interface EmbeddedDatabase extends Database {
    * result is disposed. `clients`: how many at once, 1 by default; several share
    * one session and take turns, a transaction at a time.
    */
-  serve(at: ServedAt): Promise<AsyncDisposable>;
+  serve(
+    at: ({ readonly port: number } | { readonly path: string }) & {
+      readonly clients?: number;
+    },
+  ): Promise<AsyncDisposable>;
   /**
    * Runs a select and returns its rows in Postgres's binary format, without header
    * and trailer, as {@linkcode Transaction.copyRows} takes them. All rows are in
@@ -41,11 +45,6 @@ export interface EmbeddedDatabase extends Database {
    */
   readRows(select: string): Promise<Uint8Array<ArrayBuffer>>;
 }
-
-/** Where and to how many clients a database is served. */
-export type ServedAt =
-  & ({ readonly port: number } | { readonly path: string })
-  & { readonly clients?: number };
 
 /** The largest database that is copied to memory to read it, in bytes. */
 const mostCopiedBytes = 256 << 20;

@@ -1,5 +1,6 @@
 /** Postgres over the network: the only importer of `npm:pg`. */
 import pg from "pg";
+import type { TlsSettings } from "../config/postgres-uri.ts";
 import {
   abortedTransaction,
   type Database,
@@ -24,15 +25,6 @@ import {
   UsageError,
 } from "../base/errors.ts";
 
-/** TLS modes with the names and meanings of libpq (`PGSSLMODE`). */
-export type SslMode =
-  | "disable"
-  | "allow"
-  | "prefer"
-  | "require"
-  | "verify-ca"
-  | "verify-full";
-
 /** A database login. The password never appears in a message. */
 export interface PostgresLogin {
   readonly user: string;
@@ -47,7 +39,7 @@ export interface PostgresSettings extends PostgresLogin {
   /** Reads the login again after it was refused, because it may have been rotated. Undefined if the login cannot change. */
   readonly renewLogin?: (() => Promise<PostgresLogin>) | undefined;
   /** `prefer` by default: TLS if the server supports it, without verification. */
-  readonly sslMode?: SslMode | undefined;
+  readonly sslMode?: TlsSettings["sslMode"] | undefined;
   /** PEM text of the certificates to trust, for `verify-ca` and `verify-full`. */
   readonly sslRootCertificate?: string | undefined;
   /** True if every transaction is read-only; the server enforces it. */

@@ -15,9 +15,6 @@ const word = String.raw`\p{L}\p{N}_`; // what `\w` matches in Python's `re` for 
 const keyPattern = new RegExp(String.raw`^[/${word}.\- :]*$`, "u");
 const aliasPattern = new RegExp(String.raw`^[${word}\-]*$`, "u");
 
-/** What a key belongs to, for error messages. */
-export type KeyKind = "metric" | "param" | "tag";
-
 /**
  * Counts characters as Python and Postgres do: in code points.
  *
@@ -46,7 +43,10 @@ export function countCharacters(text: string): number {
  *
  * @throws {InputError} For any other key.
  */
-export function checkKey(kind: KeyKind, key: string): void {
+export function checkKey(
+  kind: "metric" | "param" | "tag",
+  key: string,
+): void {
   const start = `Cannot log the ${kind} ${JSON.stringify(key)}`;
   if (!keyPattern.test(key)) {
     throw new InputError(

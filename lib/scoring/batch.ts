@@ -360,8 +360,13 @@ async function storeInPostgres(
     if (known) return asStored({ batch, run: known });
     const store = async (mlflowRunId: string) => {
       // Written first, so that whoever sees the scores finds the rows without one.
-      badRows?.keep();
-      await publishBadRows(context, badRows);
+      if (badRows) {
+        badRows.keep();
+        await services.withRetry(
+          `write ${options.badRows?.file}`,
+          () => badRows.publish(),
+        );
+      }
       const { stored, run: ledger } = await services.withRetry(
         "store the scores",
         () =>
@@ -386,17 +391,6 @@ async function storeInPostgres(
   } finally {
     await run?.[Symbol.asyncDispose]();
   }
-}
-
-async function publishBadRows(
-  { services, options }: Context,
-  badRows: BadRowStore | undefined,
-): Promise<void> {
-  if (!badRows) return;
-  await services.withRetry(
-    `write ${options.badRows?.file}`,
-    () => badRows.publish(),
-  );
 }
 
 /** Numbers the rows of a batch across its files. */

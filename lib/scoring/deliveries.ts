@@ -114,12 +114,6 @@ function isFarAhead(period: Period, now: Date): boolean {
   return ageInDays(period, now) < -7;
 }
 
-/** A batch that a call stores or would store, with its digest if its content was read. */
-export interface StoredContent {
-  readonly batch: Pick<InputBatch, "uri" | "period">;
-  readonly contentSha256?: string | undefined;
-}
-
 /**
  * Warns of what readers of `churn_predictions_current` would not expect: a period
  * in the future, which hides all others, a period that is older than a run
@@ -131,7 +125,10 @@ export interface StoredContent {
 export function warnOfHidden(
   { log }: Pick<Services, "log">,
   { scored, runs, names }: {
-    scored: readonly StoredContent[];
+    scored: readonly {
+      readonly batch: Pick<InputBatch, "uri" | "period">;
+      readonly contentSha256?: string | undefined;
+    }[];
     runs: readonly ScoringRun[];
     names: Names;
   },

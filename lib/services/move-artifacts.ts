@@ -1,9 +1,9 @@
 /** Copies the files of the embedded store to another artifact store. */
 import { sha256OfStream } from "../base/digest.ts";
 import { InputError, TransientError, UsageError } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
 import { inParallel } from "../base/parallel.ts";
 import { type ArtifactStore, uriOf } from "../storage/store.ts";
+import type { Services } from "./services.ts";
 
 /** What {@linkcode moveArtifacts} did. */
 export interface MovedArtifacts {
@@ -13,14 +13,6 @@ export interface MovedArtifacts {
   readonly unchanged: number;
   /** Bytes of both. */
   readonly bytes: number;
-}
-
-/** How {@linkcode moveArtifacts} works. */
-export interface MoveArtifactsOptions {
-  readonly log: Pick<Log, "info">;
-  readonly signal?: AbortSignal | undefined;
-  /** Runs a step and retries it while a service is unavailable. */
-  readonly withRetry: <T>(what: string, step: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -34,12 +26,13 @@ export interface MoveArtifactsOptions {
 export async function moveArtifacts(
   from: ArtifactStore,
   to: ArtifactStore,
-  options: MoveArtifactsOptions,
+  services: Pick<Services, "log" | "signal" | "withRetry">,
 ): Promise<MovedArtifacts> {
-  const files = await digestsOf(from, options);
+  const { log, withRetry } = services;
+  const files = await digestsOf(from, services);
   const missing: FileDigest[] = [];
   await inParallel(files, async (file) => {
-    const found = await options.withRetry(
+    const found = await withRetry(
       `read ${uriOf(to, file.path)}`,
       () => digestOf(to, file.path, file.size),
     );
@@ -50,15 +43,15 @@ export async function moveArtifacts(
         uriOf(to, file.path)
       } exists with other content; choose another MLFLOW_ARTIFACT_ROOT, such as s3://BUCKET/mlflow, or remove it there`,
     );
-  }, options);
+  }, services);
   if (missing.length > 0) {
-    options.log.info(`Copying ${missing.length} files to ${to.uri}`);
+    log.info(`Copying ${missing.length} files to ${to.uri}`);
   }
   await inParallel(missing, (file) =>
-    options.withRetry(
+    withRetry(
       `write ${uriOf(to, file.path)}`,
       () => copyFile(from, to, file),
-    ), options);
+    ), services);
   return {
     written: missing.length,
     unchanged: files.length - missing.length,
@@ -96,7 +89,7 @@ interface FileDigest {
 
 async function digestsOf(
   store: ArtifactStore,
-  options: MoveArtifactsOptions,
+  services: Pick<Services, "signal">,
 ): Promise<FileDigest[]> {
   const files: FileDigest[] = [];
   await inParallel(await store.list(""), async ({ path }) => {
@@ -104,7 +97,7 @@ async function digestsOf(
     if (!file) return; // deleted since it was listed
     const { size } = file;
     files.push({ path, size, sha256: await sha256OfStream(file.stream()) });
-  }, options);
+  }, services);
   return files;
 }
 

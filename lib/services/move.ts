@@ -148,7 +148,7 @@ export async function moveStore(
   }
   const artifacts = state.mlflow || state.keepsFolder
     ? undefined
-    : await moveArtifacts(store.artifacts, target, { log, signal, withRetry });
+    : await moveArtifacts(store.artifacts, target, services);
   const from = store.artifacts.uri;
   const root = { from, to: target.uri.replace(/\/+$/, "") };
   const moveGroup = ({ database, group }: typeof mlflow) =>

@@ -126,22 +126,6 @@ function allowsFallback(error: unknown): error is TransientError {
     fallbackOutages.includes(error.outage);
 }
 
-/** New data in both places, and where they should be. */
-export interface NewData<Batch> {
-  /** Path or pattern below the variant's prefix. */
-  readonly path: string;
-  /** Returns the data in the bucket; undefined if there are none. */
-  readonly inBucket: () => Promise<Batch[] | undefined>;
-  /** Returns the data in the local folder; undefined if there are none. */
-  readonly inFolder: () => Promise<Batch[] | undefined>;
-  /** The error if the bucket has none. */
-  readonly missing: string;
-  /** False disables the local folder. */
-  readonly fallback: boolean;
-  /** Warns of a fallback. */
-  readonly log: Pick<Log, "warn">;
-}
-
 /**
  * Returns the variant's new data. If S3 is unreachable, answers 5xx after all
  * retries, or has no such object, the data are read from the same variant's local
@@ -156,7 +140,20 @@ export async function readNewData<
     readonly uri: string;
     readonly parts: readonly { open(): Promise<StoredFile> }[];
   },
->(files: VariantFiles, options: NewData<Batch>): Promise<Batch[]> {
+>(files: VariantFiles, options: {
+  /** Path or pattern below the variant's prefix. */
+  readonly path: string;
+  /** Returns the data in the bucket; undefined if there are none. */
+  readonly inBucket: () => Promise<Batch[] | undefined>;
+  /** Returns the data in the local folder; undefined if there are none. */
+  readonly inFolder: () => Promise<Batch[] | undefined>;
+  /** The error if the bucket has none. */
+  readonly missing: string;
+  /** False disables the local folder. */
+  readonly fallback: boolean;
+  /** Warns of a fallback. */
+  readonly log: Pick<Log, "warn">;
+}): Promise<Batch[]> {
   let problem: Error;
   try {
     const batches = await options.inBucket();

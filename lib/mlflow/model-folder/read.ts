@@ -119,10 +119,7 @@ export async function readModelFolder(
 }
 
 /** What was recorded about rows when a model was logged; each part is undefined if the model was logged without it. */
-export interface RecordedRows {
-  readonly reference: LoadedFolder["reference"];
-  readonly recipe: RecordedRecipe | undefined;
-}
+export type RecordedRows = Pick<LoadedFolder, "reference" | "recipe">;
 
 /**
  * Returns the reference profile and the recipe that were recorded with the

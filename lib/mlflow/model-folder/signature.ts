@@ -6,16 +6,19 @@ import { InputError } from "../../base/errors.ts";
 import * as v from "../../base/schema.ts";
 import { toPythonJson } from "../json.ts";
 
+const columnTypes = [
+  "boolean",
+  "integer",
+  "long",
+  "float",
+  "double",
+  "string",
+  "binary",
+  "datetime",
+] as const;
+
 /** MLflow's scalar types of a column. */
-export type ColumnType =
-  | "boolean"
-  | "integer"
-  | "long"
-  | "float"
-  | "double"
-  | "string"
-  | "binary"
-  | "datetime";
+export type ColumnType = (typeof columnTypes)[number];
 
 /** One column of a table of inputs or outputs. */
 export interface ColumnSpec {
@@ -199,17 +202,6 @@ export function parseSchema(text: string): Schema {
   );
 }
 
-const columnTypes: readonly string[] = [
-  "boolean",
-  "integer",
-  "long",
-  "float",
-  "double",
-  "string",
-  "binary",
-  "datetime",
-];
-
 const schemaEntry = v.object({
   type: v.string(),
   name: v.nullish(v.string()),
@@ -227,7 +219,8 @@ function toSpec(
   const { type, optional, "tensor-spec": tensor } = entry;
   const name = entry.name ?? undefined;
   const required = entry.required && !optional;
-  if (isColumnType(type)) return { kind: "column", name, type, required };
+  const known = columnTypes.find((each) => each === type);
+  if (known) return { kind: "column", name, type: known, required };
   if (type === "tensor" && tensor) return { kind: "tensor", name, ...tensor };
   throw new InputError(
     `Cannot use the model's signature: ${
@@ -236,10 +229,6 @@ function toSpec(
       columnTypes.join(", ")
     }`,
   );
-}
-
-function isColumnType(type: string): type is ColumnType {
-  return columnTypes.includes(type);
 }
 
 function isMissing(value: unknown): boolean {

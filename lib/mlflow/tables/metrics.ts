@@ -1,7 +1,7 @@
 /** Logs metrics: MLflow's `metrics`, `latest_metrics` and `logged_model_metrics`. */
 import { insertRows, type Tables } from "./rows.ts";
 import type { Metric } from "../store.ts";
-import { storedMetricValue, toBatches } from "../values.ts";
+import { storedMetricValue } from "../values.ts";
 
 /** Logs metrics to a run and updates `latest_metrics`; logging the same metric again changes nothing. */
 export async function logMetrics(
@@ -14,12 +14,10 @@ export async function logMetrics(
     ...toStored(metric),
     run_uuid: runId,
   })));
-  for (const some of toBatches(rows, 1000)) {
-    await insertRows(tables, "metrics", {
-      rows: some,
-      key: ["key", "timestamp", "step", "run_uuid", "value", "is_nan"],
-    });
-  }
+  await insertRows(tables, "metrics", {
+    rows,
+    key: ["key", "timestamp", "step", "run_uuid", "value", "is_nan"],
+  });
   await updateLatest(tables, runId, rows);
 }
 
@@ -54,13 +52,11 @@ async function updateLatest(
     if (row && !isNewer(row, old)) newest.delete(old.key);
   }
   const changed = [...newest.values()].sort((a, b) => a.key < b.key ? -1 : 1);
-  for (const some of toBatches(changed, 1000)) {
-    await insertRows(tables, "latest_metrics", {
-      rows: some,
-      key: ["key", "run_uuid"],
-      update: ["value", "timestamp", "step", "is_nan"],
-    });
-  }
+  await insertRows(tables, "latest_metrics", {
+    rows: changed,
+    key: ["key", "run_uuid"],
+    update: ["value", "timestamp", "step", "is_nan"],
+  });
 }
 
 /** Compares metrics in MLflow's order: greater step, then later time, then greater value. */
@@ -96,18 +92,16 @@ export async function logModelMetrics(
       dataset_digest: metric.datasetDigest ?? null,
     }];
   });
-  for (const some of toBatches(rows, 1000)) {
-    await insertRows(tables, "logged_model_metrics", {
-      rows: some,
-      key: [
-        "model_id",
-        "metric_name",
-        "metric_timestamp_ms",
-        "metric_step",
-        "run_id",
-      ],
-    });
-  }
+  await insertRows(tables, "logged_model_metrics", {
+    rows,
+    key: [
+      "model_id",
+      "metric_name",
+      "metric_timestamp_ms",
+      "metric_step",
+      "run_id",
+    ],
+  });
 }
 
 function toStored(metric: Metric) {

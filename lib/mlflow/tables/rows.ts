@@ -6,6 +6,7 @@ import { type Queryable, quoteIdentifier } from "../../database/database.ts";
 import { InputError } from "../../base/errors.ts";
 import { type SchemaVersion, workspaceTables } from "../schema-version.ts";
 import { countCharacters } from "../validation.ts";
+import { toBatches } from "../values.ts";
 
 /** MLflow's tables as one connection or one transaction sees them. */
 export interface Tables {
@@ -52,21 +53,28 @@ export async function insertRows(
   const columns = Object.keys(rows[0] ?? {});
   if (columns.length === 0) return 0;
   for (const row of rows) checkWidths(tables.schema, { table, row });
-  const tuples = rows.map((_, index) =>
-    `(${
-      columns.map((_, column) => `$${index * columns.length + column + 1}`)
-        .join(", ")
-    })`
-  );
-  const inserted = await tables.db.query(
-    `insert into ${quoteIdentifier(table)} (${list(columns)})
-     values ${tuples.join(", ")}
-     ${conflict(key && (scoped ? ["workspace", ...key] : key), update)}
-     returning 1`,
-    rows.flatMap((row) => columns.map((column) => row[column])),
-  );
-  return inserted.length;
+  let inserted = 0;
+  for (const some of toBatches(rows, rowsPerStatement)) {
+    const tuples = some.map((_, index) =>
+      `(${
+        columns.map((_, column) => `$${index * columns.length + column + 1}`)
+          .join(", ")
+      })`
+    );
+    const written = await tables.db.query(
+      `insert into ${quoteIdentifier(table)} (${list(columns)})
+       values ${tuples.join(", ")}
+       ${conflict(key && (scoped ? ["workspace", ...key] : key), update)}
+       returning 1`,
+      some.flatMap((row) => columns.map((column) => row[column])),
+    );
+    inserted += written.length;
+  }
+  return inserted;
 }
+
+/** A statement of Postgres has at most 65,535 parameters. */
+const rowsPerStatement = 1000;
 
 /** Validates that every text in a row fits its column. @throws {InputError} If one does not; the message names table, column, length and limit. */
 export function checkWidths(
