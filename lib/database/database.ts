@@ -10,15 +10,6 @@
 import type { ResultColumn, TextRow } from "../rows/output.ts";
 import { TransientError, UsageError } from "../base/errors.ts";
 
-/** How result values are converted. */
-export interface QueryOptions {
-  /**
-   * True for ad-hoc queries: a number over 2^53, NaN, an infinity and a
-   * `timestamptz` (with all its digits, in ISO 8601 and UTC) are returned as text.
-   */
-  readonly exact?: boolean;
-}
-
 /** Runs one statement at a time, inside or outside a transaction. */
 export interface Queryable {
   /**
@@ -31,7 +22,6 @@ export interface Queryable {
   query<Row = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
-    options?: QueryOptions,
   ): Promise<Row[]>;
 }
 
@@ -72,7 +62,9 @@ export interface Database extends Queryable, AsyncDisposable {
   readonly description: string;
   /**
    * Returns the columns of one statement without running it; none if it returns
-   * no rows. They parse values as {@linkcode QueryOptions.exact} does.
+   * no rows. They parse values for ad-hoc queries: a number over 2^53, NaN, an
+   * infinity and a `timestamptz` (with all its digits, in ISO 8601 and UTC) remain
+   * text.
    *
    * @throws {DatabaseError} If there is more than one statement, or it is invalid.
    */

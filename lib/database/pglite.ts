@@ -98,18 +98,10 @@ export async function openPglite(
 
   const run =
     (target: Pick<PGlite, "query">): Queryable["query"] =>
-    async <Row>(
-      text: string,
-      values: readonly unknown[] = [],
-      { exact = false } = {},
-    ) => {
+    async <Row>(text: string, values: readonly unknown[] = []) => {
       wrote ||= !/^\s*select\b/i.test(text);
       try {
-        const { rows, fields } = await target.query<Row>(
-          text,
-          [...values],
-          exact ? { parsers: exactParsers } : {},
-        );
+        const { rows, fields } = await target.query<Row>(text, [...values]);
         refuseSameNames(fields);
         return rows;
       } catch (error) {

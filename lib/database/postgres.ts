@@ -327,18 +327,13 @@ function arrayParser(parse: Parser): Parser {
 type Send = (query: pg.QueryConfig) => Promise<pg.QueryResult>;
 
 function queryWith(send: Send, description: string): Queryable["query"] {
-  return async <Row>(
-    text: string,
-    values: readonly unknown[] = [],
-    { exact = false } = {},
-  ) => {
+  return async <Row>(text: string, values: readonly unknown[] = []) => {
     try {
       const query = {
         text,
         values: [...values],
         // The extended protocol even without values: with the simple one, `commit; …` could escape a read-only transaction.
         queryMode: "extended",
-        ...(exact ? { types: { getTypeParser: parserIn(exactParsers) } } : {}),
       };
       const { rows, fields } = await send(query);
       refuseSameNames(fields);

@@ -30,6 +30,7 @@ import {
   TransientError,
   UsageError,
 } from "../../lib/base/errors.ts";
+import { rowsOf } from "../support/queries.ts";
 import { exactNumber } from "../../lib/database/values.ts";
 import {
   type PostgresServer,
@@ -122,16 +123,11 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
             moment: new Date("2026-11-25T00:30:00.123Z"),
             moments: [new Date("2026-11-25T00:30:00Z")],
           });
-          const [exact] = await database.query<Record<string, unknown>>(
-            sql,
-            [],
-            { exact: true },
-          );
-          deepStrictEqual({ ...exact }, {
+          deepStrictEqual(await rowsOf(database, sql), [{
             ...texts,
             moment: "2026-11-25T00:30:00.123456Z",
             moments: ["2026-11-25T00:30:00.000Z"],
-          });
+          }]);
         }
       } finally {
         if (zone === undefined) Deno.env.delete("TZ");
@@ -139,16 +135,15 @@ const contract: Record<string, (database: Database) => Promise<void>> = {
       }
     },
 
-  "query() with exact changes no number, and has text where JSON has no number":
+  "queryReadOnly() changes no number, and has text where JSON has no number":
     async (database) => {
-      const [row] = await database.query<Record<string, unknown>>(
+      const [row] = await rowsOf(
+        database,
         `select 9007199254740991::int8 as safe, 9007199254740993::int8 as big, '-9223372036854775808'::int8 as least,
            sum(x) as total, 12345678901234567.89::numeric as money, 0.5::numeric as half, 'NaN'::numeric as no,
            'NaN'::float8 as nan, '-Infinity'::float4 as low, 0.1::float8 as tenth,
            array[9007199254740993, null, 1]::int8[] as bigs, '\\x00ff'::bytea as bytes
          from (values (9007199254740993::int8), (2)) as two (x)`,
-        [],
-        { exact: true },
       );
       deepStrictEqual({ ...row }, {
         safe: 9007199254740991,
