@@ -7,21 +7,17 @@ import {
   shellWord,
   type Variant,
 } from "../config/variant.ts";
-import {
-  type DriftComparison,
-  judgedColumns,
-  sortedByConcern,
-} from "./columns.ts";
+import { alarmingColumns } from "./columns.ts";
 import {
   type AlertDecision,
   type AlertVerdict,
-  type JudgedSeverity,
   type StateChange,
   toSource,
   type VerdictState,
 } from "./alert-state.ts";
 import { percent } from "./reason.ts";
 import type { MonitoringResult } from "./result.ts";
+import type { JudgedSeverity } from "./verdict.ts";
 
 /** An alert in the forms in which it is delivered. */
 export interface AlertMessage {
@@ -97,7 +93,7 @@ export function toAlertMessage(
 
 /** A line of a section: a name, which is shown as code, and a text. */
 interface Line {
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly text: string;
 }
 
@@ -185,9 +181,12 @@ function toSections(
         : describeSource(state),
     };
   });
-  const shown = [...results].reverse().map(({ result }) => result)
-    .map(({ comparisons }) => worstFeatures(comparisons[0]))
-    .find((lines) => lines.length > 0);
+  const worst = results.toReversed()
+    .map(({ result }) => alarmingColumns(result.comparisons[0]))
+    .find(({ length }) => length > 0);
+  const shown = worst?.slice(0, mostFeatures).map((
+    { name, severity, reasons },
+  ) => ({ name, text: `${severity}: ${reasons.join("; ")}` }));
   return [
     ...changed,
     ...lasting,
@@ -226,7 +225,7 @@ function detailsOf(verdict: AlertVerdict, result: MonitoringResult): Line[] {
       return (result.data?.findings ?? []).slice(0, mostFeatures).map((
         { column, severity, reason },
       ) => ({
-        ...(column === undefined ? {} : { name: column }),
+        name: column,
         text: `${severity}: ${reason}`,
       }));
     case "drift": {
@@ -263,16 +262,6 @@ function detailsOf(verdict: AlertVerdict, result: MonitoringResult): Line[] {
     case "retrain":
       return [{ text: result.verdict.reason }];
   }
-}
-
-/** Returns the three columns that warn or fail with the largest PSI, failures first. */
-function worstFeatures(comparison: DriftComparison | undefined): Line[] {
-  return sortedByConcern(judgedColumns(comparison ?? {}))
-    .filter(({ severity }) => severity === "warn" || severity === "fail")
-    .slice(0, mostFeatures).map(({ name, severity, reasons }) => ({
-      name,
-      text: `${severity}: ${reasons.join("; ")}`,
-    }));
 }
 
 /** Returns what to do about the worst state, and the command for it. */

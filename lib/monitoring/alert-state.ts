@@ -1,7 +1,12 @@
 /** Decides which monitoring results raise an alert: those that change a verdict, and a reminder while it lasts. */
 import { dayMs } from "../config/periods.ts";
 import { type MonitoringResult, periodOf } from "./result.ts";
-import { isJudged, type Severity, worstSeverity } from "./verdict.ts";
+import {
+  isJudged,
+  type JudgedSeverity,
+  type Severity,
+  worstSeverity,
+} from "./verdict.ts";
 
 /** What has a state of its own; `retrain` is the advice, which warns when it is yes. */
 export const alertVerdicts = [
@@ -13,9 +18,6 @@ export const alertVerdicts = [
 
 /** One of {@linkcode alertVerdicts}. */
 export type AlertVerdict = typeof alertVerdicts[number];
-
-/** A severity that changes a state. */
-export type JudgedSeverity = "ok" | "warn" | "fail";
 
 /** The result that a state is based on. Times are in ISO 8601, UTC. */
 export interface StateSource {
@@ -132,7 +134,7 @@ function nextState(
   const severity = severityOf(result, state.verdict);
   const source = toSource(result);
   const isLater = !state.source || compareSources(source, state.source) > 0;
-  if (!isLater || !isJudgedSeverity(severity)) return state;
+  if (!isLater || !isJudged(severity)) return state;
   const isSame = severity === state.severity && state.since !== undefined;
   return {
     verdict: state.verdict,
@@ -154,10 +156,6 @@ function severityOf(
   const isKnown = data !== "fail" && !heldBack &&
     (isJudged(drift) || isJudged(performance));
   return isKnown ? "ok" : "unknown";
-}
-
-function isJudgedSeverity(severity: Severity): severity is JudgedSeverity {
-  return isJudged(severity);
 }
 
 /** Orders by period, then by attempt, then by the time of the result. */

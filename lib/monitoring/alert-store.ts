@@ -4,10 +4,10 @@ import { explainMissingTables } from "../services/schema.ts";
 import {
   type AlertDecision,
   alertVerdicts,
-  type JudgedSeverity,
   type VerdictState,
 } from "./alert-state.ts";
 import type { SlackMessage } from "./alert-message.ts";
+import type { JudgedSeverity } from "./verdict.ts";
 
 /** An alert as it is stored, printed with `--json` and delivered. */
 export interface Alert
@@ -17,7 +17,7 @@ export interface Alert
   readonly geography: string | null;
   readonly company: string | null;
   /** Its values of dimensions, such as `brand=NJ tier=Gold`; absent if it has none. */
-  readonly dimensions?: string;
+  readonly dimensions?: string | undefined;
   /** When the result was made that raised it: ISO 8601, UTC. */
   readonly raised_at: string;
   /** Whether retraining is advised and was not before. */

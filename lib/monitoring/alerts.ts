@@ -129,9 +129,7 @@ function toAlert(
     variant: variant.key,
     geography: variant.geography ?? null,
     company: variant.company ?? null,
-    ...dimensionInput(variant) === ""
-      ? {}
-      : { dimensions: dimensionInput(variant) },
+    dimensions: dimensionInput(variant) || undefined,
     retrain: changes.some(({ verdict, to }) =>
       verdict === "retrain" && to !== "ok"
     ),

@@ -9,15 +9,15 @@ export interface ChallengerComparison {
   /** The alias or version that was asked for. */
   readonly asked: string;
   /** Id of the stored run whose scores were used; absent if the run's rows were scored again. */
-  readonly scoring_run_id?: number;
+  readonly scoring_run_id?: number | undefined;
   /** Number of players with an outcome and both scores. */
   readonly rows: number;
   /** Metrics of the version that scored the run, and of the challenger, on these players. */
   readonly champion: Readonly<Record<string, number>>;
   readonly challenger: Readonly<Record<string, number>>;
   /** AUC of the challenger minus that of the champion, and its 95 % interval (DeLong, paired); absent with too few rows of an outcome. */
-  readonly auc_difference?: number;
-  readonly auc_difference_interval?: Interval;
+  readonly auc_difference?: number | undefined;
+  readonly auc_difference_interval?: Interval | undefined;
 }
 
 /** Returns one line of text on a comparison. */

@@ -115,19 +115,15 @@ export async function compareChallenger(
     model_name: name,
     model_version: String(number),
     asked,
-    ...(found.runId === undefined ? {} : { scoring_run_id: found.runId }),
+    scoring_run_id: found.runId,
     rows: both.length,
     champion: evaluationMetrics(sample, { threshold }),
     challenger: evaluationMetrics(
       { probabilities, outcomes: sample.outcomes },
       { threshold },
     ),
-    ...(difference
-      ? {
-        auc_difference: difference.value,
-        auc_difference_interval: difference.interval,
-      }
-      : {}),
+    auc_difference: difference?.value,
+    auc_difference_interval: difference?.interval,
   };
 }
 
@@ -156,8 +152,7 @@ export async function withChallenger(
     challenger,
     notes,
   });
-  const { challenger: _, ...rest } = result;
-  return { ...rest, notes, ...(compared ? { challenger: compared } : {}) };
+  return { ...result, notes, challenger: compared };
 }
 
 /** A version's scores of a run's rows; `runId` if they were stored. */

@@ -3,7 +3,12 @@ import type { Thresholds } from "../config/monitoring.ts";
 import { rangeNoise, shareNoise } from "../statistics/drift.ts";
 import type { Cusum } from "../statistics/cusum.ts";
 import { percent, points } from "./reason.ts";
-import { band, type Severity, worstSeverity } from "./verdict.ts";
+import {
+  band,
+  type JudgedSeverity,
+  type Severity,
+  worstSeverity,
+} from "./verdict.ts";
 
 /** One column, or one group of one-hot columns, in both samples, with the fields of the JSON report; unknown numbers are absent. */
 export interface ColumnDrift {
@@ -11,40 +16,40 @@ export interface ColumnDrift {
   /** `group`: the one-hot columns of a step of the recipe, as one column of categories. */
   readonly kind: "numeric" | "category" | "group";
   /** Name of the group that is judged in place of this one-hot column, whose severity is then `unknown`. */
-  readonly group?: string;
+  readonly group?: string | undefined;
   /** The categories of a group, in the order of the counts. */
-  readonly categories?: readonly string[];
+  readonly categories?: readonly string[] | undefined;
   /** Share of the model's scores that depends on it; absent for the score, and if the model was logged without. */
-  readonly importance?: number;
+  readonly importance?: number | undefined;
   readonly severity: Severity;
   /** One sentence per exceeded threshold, with its numbers. */
   readonly reasons: readonly string[];
   readonly n_ref: number;
   readonly n_cur: number;
   /** Of the values that are not missing, without too small bins; absent, like its mean and 99.99 % quantile without drift, when either sample has no values. */
-  readonly psi?: number;
-  readonly psi_noise?: number;
-  readonly psi_noise_limit?: number;
-  readonly ks?: number;
+  readonly psi?: number | undefined;
+  readonly psi_noise?: number | undefined;
+  readonly psi_noise_limit?: number | undefined;
+  readonly ks?: number | undefined;
   /** Of a group: Pearson's statistic, the share of rows that changed category (total variation), and its mean without drift. */
-  readonly chi_square?: number;
-  readonly distance?: number;
-  readonly distance_noise?: number;
-  readonly p_value?: number;
-  readonly p_adjusted?: number;
+  readonly chi_square?: number | undefined;
+  readonly distance?: number | undefined;
+  readonly distance_noise?: number | undefined;
+  readonly p_value?: number | undefined;
+  readonly p_adjusted?: number | undefined;
   /** Cumulative sum of the shifts of the mean rank against the reference over periods, and the shift in this one; of a group, those of the category with the largest sum. */
-  readonly cusum?: number;
-  readonly cusum_periods?: number;
-  readonly rank_shift?: number;
+  readonly cusum?: number | undefined;
+  readonly cusum_periods?: number | undefined;
+  readonly rank_shift?: number | undefined;
   readonly missing_ref: number;
   readonly missing_cur: number;
   /** Share of the current values below the smallest or above the largest of the reference. */
-  readonly out_of_range?: number;
-  readonly mean_ref?: number;
-  readonly mean_cur?: number;
+  readonly out_of_range?: number | undefined;
+  readonly mean_ref?: number | undefined;
+  readonly mean_cur?: number | undefined;
   /** Smallest and largest value of both samples; absent in a result of an earlier release. */
-  readonly min?: number;
-  readonly max?: number;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
   readonly edges: readonly number[];
   readonly counts_ref: readonly number[];
   readonly counts_cur: readonly number[];
@@ -133,7 +138,7 @@ function toGroupSeverity(
 function certainty(
   pAdjusted: number,
   { p_adjusted: { warn, fail } }: Thresholds,
-): "ok" | "warn" | "fail" {
+): JudgedSeverity {
   if (pAdjusted < fail) return "fail";
   return pAdjusted < warn ? "warn" : "ok";
 }

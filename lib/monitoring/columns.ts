@@ -12,7 +12,7 @@ import {
   measure,
   measureGroup,
 } from "./measure-columns.ts";
-import type { Severity } from "./verdict.ts";
+import { isAlarm, type Severity, worstFirst } from "./verdict.ts";
 
 /** The comparison of all columns with one other sample. */
 export interface DriftComparison {
@@ -21,17 +21,19 @@ export interface DriftComparison {
   readonly severity: Severity;
   readonly reasons: readonly string[];
   /** Share of failed features and groups among those that could be judged; absent when there are none. */
-  readonly drifted_share?: number;
+  readonly drifted_share?: number | undefined;
   /** Absent when the rows of either sample are not available. */
-  readonly features?: readonly ColumnDrift[];
+  readonly features?: readonly ColumnDrift[] | undefined;
   /** Absent like the features, and in a result of an earlier release. */
-  readonly groups?: readonly ColumnDrift[];
+  readonly groups?: readonly ColumnDrift[] | undefined;
   /** Pairs of columns whose rank correlation changed; absent when it was not measured. */
-  readonly associations?: readonly AssociationDrift[];
+  readonly associations?: readonly AssociationDrift[] | undefined;
   /** Absent when the reference has no scores. */
-  readonly score?: ColumnDrift;
+  readonly score?: ColumnDrift | undefined;
   /** Share of scores above 0.5, which predict churn, in the reference and now. */
-  readonly above_half?: { readonly ref: number; readonly cur: number };
+  readonly above_half?:
+    | { readonly ref: number; readonly cur: number }
+    | undefined;
 }
 
 /**
@@ -132,16 +134,14 @@ export function compareWith(
     comparison,
     ...conclude({ ...found, score, associations }, limits),
     ...found,
-    ...(associations ? { associations } : {}),
-    ...(score ? { score } : {}),
-    ...(reference.score && current.rows > 0
+    associations,
+    score,
+    above_half: reference.score && current.rows > 0
       ? {
-        above_half: {
-          ref: reference.score.aboveHalf / reference.rows,
-          cur: current.aboveHalf / current.rows,
-        },
+        ref: reference.score.aboveHalf / reference.rows,
+        cur: current.aboveHalf / current.rows,
       }
-      : {}),
+      : undefined,
   };
 }
 
@@ -170,10 +170,7 @@ function conclude(
       : "the reference has no scores",
     ...associations.slice(0, 3).map(({ reason }) => reason),
   ];
-  const found = {
-    reasons,
-    ...(share === undefined ? {} : { drifted_share: share }),
-  };
+  const found = { reasons, drifted_share: share };
   const fails = score?.severity === "fail" ||
     associations.some(({ severity }) => severity === "fail") ||
     (share ?? 0) >= limits.drifted_share.fail ||
@@ -206,23 +203,32 @@ function describeNames(failed: readonly ColumnDrift[]): string {
   return ` (${names}${failed.length > most ? ", …" : ""})`;
 }
 
-/** Returns the groups and the features that are not part of one. */
+/** Returns the groups and the features that are not part of one; none without a comparison. */
 export function judgedColumns(
-  { groups = [], features = [] }: Pick<DriftComparison, "groups" | "features">,
+  comparison: Pick<DriftComparison, "groups" | "features"> | undefined,
 ): ColumnDrift[] {
+  const { groups = [], features = [] } = comparison ?? {};
   return [
     ...groups,
     ...features.filter(({ group }) => group === undefined),
   ];
 }
 
+/** Returns the columns and groups that warn or fail, worst first. */
+export function alarmingColumns(
+  comparison: DriftComparison | undefined,
+): ColumnDrift[] {
+  return sortedByConcern(judgedColumns(comparison))
+    .filter(({ severity }) => isAlarm(severity));
+}
+
 /** Sorts columns by severity, worst first, then by stability index, largest first. */
 export function sortedByConcern(
   columns: readonly ColumnDrift[],
 ): ColumnDrift[] {
-  const order = ["fail", "warn", "unknown", "not-enough-data", "ok"];
-  return [...columns].sort((a, b) =>
-    order.indexOf(a.severity) - order.indexOf(b.severity) || toPsi(b) - toPsi(a)
+  return columns.toSorted((a, b) =>
+    worstFirst.indexOf(a.severity) - worstFirst.indexOf(b.severity) ||
+    toPsi(b) - toPsi(a)
   );
 }
 

@@ -28,9 +28,9 @@ export interface DataFinding {
     | "duplicate"
     | "late";
   /** The model's column, or the raw column for `unseen`; absent for what is true of all columns. */
-  readonly column?: string;
+  readonly column?: string | undefined;
   /** What a finding without a column is about, if the variant has other names for it. */
-  readonly subject?: string;
+  readonly subject?: string | undefined;
   readonly severity: "warn" | "fail";
   /** The numbers and the limits, in one sentence. */
   readonly reason: string;
@@ -229,9 +229,9 @@ function judgeDuplicates(
     } of ${rows} rows ${limitsOf(limits.duplicate_share)}`;
   const { entities } = names;
   const subject = entities === usualNames.entities
-    ? {}
-    : { subject: `duplicate ${entities}` };
-  return [{ check: "duplicate", ...subject, severity, reason }];
+    ? undefined
+    : `duplicate ${entities}`;
+  return [{ check: "duplicate", subject, severity, reason }];
 }
 
 function judgeDelay({ delay }: JudgedBatch): DataFinding[] {

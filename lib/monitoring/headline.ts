@@ -168,12 +168,10 @@ function explainDrift(
   state: "fail" | "warn",
 ): Explanation {
   const [main] = comparisons;
-  const columns = main
-    ? [
-      ...sortedByConcern(judgedColumns(main)),
-      ...main.score ? [main.score] : [],
-    ]
-    : [];
+  const columns = [
+    ...sortedByConcern(judgedColumns(main)),
+    ...main?.score ? [main.score] : [],
+  ];
   const other = main?.comparison === "consecutive"
     ? "those of the previous run"
     : "the model's reference";

@@ -118,6 +118,13 @@ export function compareCalibration(
   };
 }
 
+/** Returns the change in log-odds; undefined if it is unknown, or infinite because all or none of the players churned. */
+export function finiteShift(
+  change: CalibrationChange | undefined,
+): number | undefined {
+  return Number.isFinite(change?.shift) ? change?.shift : undefined;
+}
+
 /**
  * Judges a change of the calibration: `warn` when the outcomes are shifted by 0.2
  * in log-odds, `fail` at 0.5, both beyond three standard errors.

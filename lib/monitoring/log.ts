@@ -1,6 +1,7 @@
 /** Logs a monitoring result as an MLflow run "Monitoring …": numbers as metrics, verdicts as tags, and the report as artifacts. */
 import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
+import { knownFields } from "../base/known.ts";
 import { dayMs } from "../config/periods.ts";
 import { type MonitoringResult, periodOf } from "./result.ts";
 import { getExperiment } from "../mlflow/experiment.ts";
@@ -162,32 +163,30 @@ function toParams(
   { scoring_run: run, reference, outcomes, earlier_performance: earlier }:
     MonitoringResult,
 ): Record<string, string> {
-  return {
+  return knownFields({
     scoring_run_id: String(run.id),
     model_name: run.model_name,
     model_version: run.model_version,
     input_uri: run.input_uri,
-    ...(run.mlflow_run_id === null
-      ? {}
-      : { scoring_mlflow_run_id: run.mlflow_run_id }),
-    ...(reference ? { reference_uri: reference.uri } : {}),
-    ...(outcomes ? { outcomes_uri: outcomes.uri } : {}),
-    ...(earlier
-      ? { earlier_performance_scoring_run_id: String(earlier.scoring_run_id) }
-      : {}),
-  };
+    scoring_mlflow_run_id: run.mlflow_run_id ?? undefined,
+    reference_uri: reference?.uri,
+    outcomes_uri: outcomes?.uri,
+    earlier_performance_scoring_run_id: earlier && String(
+      earlier.scoring_run_id,
+    ),
+  });
 }
 
 function toTags(
   { verdict, earlier_performance: earlier }: MonitoringResult,
 ): Record<string, string> {
-  return {
-    ...(verdict.data === undefined ? {} : { "churn.data": verdict.data }),
+  return knownFields({
+    "churn.data": verdict.data,
     "churn.drift": verdict.drift,
     "churn.performance": verdict.performance,
     "churn.retrain": String(verdict.retrain),
-    ...(earlier ? { "churn.earlier_performance": earlier.severity } : {}),
-  };
+    "churn.earlier_performance": earlier?.severity,
+  });
 }
 
 /** Returns every number of the result as a metric; unknown numbers are omitted. */

@@ -137,40 +137,35 @@ function toDrift(
 ): ColumnDrift {
   const { expectedRows, actualRows } = rows;
   const known = actualRows - counts.missing;
-  const mean = categories ? undefined : meanOf(counts);
   const drift = {
     name: profile.name,
     kind: profile.kind,
-    ...(importance === undefined ? {} : { importance }),
+    importance,
     n_ref: expectedRows,
     n_cur: actualRows,
     ...toStability(profile.counts, counts.counts, { isOrdered: !categories }),
-    ...(test ? { p_value: test.pValue } : {}),
-    ...(test && !categories ? { ks: test.statistic } : {}),
-    ...(test && categories
+    p_value: test?.pValue,
+    ...(categories
       ? {
         categories,
-        chi_square: test.statistic,
+        chi_square: test?.statistic,
         distance: distanceOf(profile.counts, counts.counts),
         distance_noise: distanceNoise(profile.counts, counts.counts),
       }
-      : {}),
-    ...(pAdjusted === undefined ? {} : { p_adjusted: pAdjusted }),
-    ...(cusum
-      ? {
-        cusum: cusum.sum,
-        cusum_periods: cusum.periods,
-        rank_shift: cusum.shift,
-      }
-      : {}),
+      : { ks: test?.statistic }),
+    p_adjusted: pAdjusted,
+    cusum: cusum?.sum,
+    cusum_periods: cusum?.periods,
+    rank_shift: cusum?.shift,
     missing_ref: profile.missing / expectedRows,
     missing_cur: counts.missing / actualRows,
-    ...(known > 0 && profile.min !== undefined
-      ? { out_of_range: counts.outOfRange / known }
-      : {}),
-    ...(profile.mean === undefined ? {} : { mean_ref: profile.mean }),
-    ...(mean === undefined ? {} : { mean_cur: mean }),
-    ...rangeOf(profile, counts),
+    out_of_range: known > 0 && profile.min !== undefined
+      ? counts.outOfRange / known
+      : undefined,
+    mean_ref: profile.mean,
+    mean_cur: categories ? undefined : meanOf(counts),
+    min: extreme(Math.min, profile.min, counts.min),
+    max: extreme(Math.max, profile.max, counts.max),
     edges: profile.edges,
     counts_ref: profile.counts,
     counts_cur: counts.counts,
@@ -202,18 +197,13 @@ function toStability(
   };
 }
 
-function rangeOf(
-  before: {
-    readonly min?: number | undefined;
-    readonly max?: number | undefined;
-  },
-  now: { readonly min?: number | undefined; readonly max?: number | undefined },
-): Pick<ColumnDrift, "min" | "max"> {
-  const { min = now.min, max = now.max } = before;
-  return min === undefined || max === undefined ? {} : {
-    min: Math.min(min, now.min ?? min),
-    max: Math.max(max, now.max ?? max),
-  };
+/** Returns the smaller or the larger of two values, of which either may be unknown. */
+function extreme(
+  choose: (...values: number[]) => number,
+  ...values: readonly (number | undefined)[]
+): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : choose(...known);
 }
 
 /** Returns the total variation distance: half the sum of the differences of the shares. */

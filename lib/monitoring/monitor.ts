@@ -26,10 +26,9 @@ import { ageInDays } from "../config/periods.ts";
 import { toUnknownShares } from "../statistics/batch-profile.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import {
+  alarmingColumns,
   type DriftComparison,
-  judgedColumns,
   lastingColumns,
-  sortedByConcern,
 } from "./columns.ts";
 import { findCoolDown, toAge } from "./model-age.ts";
 import { compareRun } from "./compare-run.ts";
@@ -157,7 +156,8 @@ export async function monitorRun(
   const severity = performance?.severity ?? "unknown";
   const restsOn = isJudged(severity) ? undefined : earlier;
   const history = await readHistory(database, run, {
-    columns: alarmingColumns(comparisons[0]),
+    columns: alarmingColumns(comparisons[0]).slice(0, mostAlarming)
+      .map(({ name }) => name),
   });
   const unseen = toUnknownShares({ rows: run.rows, unknownCategories });
   const data = judgeData({
@@ -179,19 +179,19 @@ export async function monitorRun(
       version: 1,
       variant: settings.variant.key,
       title: settings.variant.title,
-      ...toStoredNames(settings.names),
+      names: toStoredNames(settings.names),
       monitored_at: new Date().toISOString(),
       scoring_run: toFacts(run),
-      ...(previous ? { previous: toFacts(previous) } : {}),
-      ...(reference
-        ? {
-          reference: {
-            ...reference.profile.source,
-            rows: reference.profile.rows,
-          },
-        }
-        : {}),
-      ...(outcomes ? { outcomes: toSource(outcomes) } : {}),
+      previous: previous && toFacts(previous),
+      reference: reference && {
+        ...reference.profile.source,
+        rows: reference.profile.rows,
+      },
+      outcomes: outcomes && {
+        uri: outcomes.uri,
+        sha256: outcomes.sha256,
+        version: outcomes.version,
+      },
       verdict: {
         data: data.severity,
         drift,
@@ -220,9 +220,9 @@ export async function monitorRun(
       },
       data,
       comparisons,
-      ...(performance ? { performance } : {}),
-      ...(compared ? { challenger: compared } : {}),
-      ...(restsOn ? { earlier_performance: restsOn.performance } : {}),
+      performance,
+      challenger: compared,
+      earlier_performance: restsOn?.performance,
       unseen_categories: unseen,
       notes,
       thresholds: limits,
@@ -233,13 +233,6 @@ export async function monitorRun(
 
 /** Most columns whose trend the report shows because they fail or warn now. */
 const mostAlarming = 12;
-
-/** Returns the names of the columns and groups that fail or warn, worst first. */
-function alarmingColumns(comparison: DriftComparison | undefined): string[] {
-  return sortedByConcern(comparison ? judgedColumns(comparison) : [])
-    .filter(({ severity }) => severity === "fail" || severity === "warn")
-    .slice(0, mostAlarming).map(({ name }) => name);
-}
 
 /** Returns what failed in this run and in that of the period before, whose drift failed, which the same model version scored and whose data did not fail; without the columns whose data is broken. */
 function toLasting(
@@ -287,19 +280,13 @@ function toPerformance(
   return { ...performance, warnings: [left, ...performance.warnings ?? []] };
 }
 
-/** Returns the names of a variant as a result has them; nothing for the usual ones. */
+/** Returns the names of a variant as a result has them; undefined for the usual ones. */
 function toStoredNames(
   { entity, entities, outcome }: Names,
-): Pick<MonitoringResult, "names"> {
+): MonitoringResult["names"] {
   const isUsual = entities === usualNames.entities &&
     outcome === usualNames.outcome;
-  return isUsual ? {} : { names: { entity, entities, outcome } };
-}
-
-function toSource(
-  { uri, sha256, version }: RunOutcomes,
-): NonNullable<MonitoringResult["outcomes"]> {
-  return { uri, sha256, ...(version === undefined ? {} : { version }) };
+  return isUsual ? undefined : { entity, entities, outcome };
 }
 
 /** Returns how long after its period's first day a run was scored; undefined without a named period or an expectation. */

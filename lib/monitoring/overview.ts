@@ -7,7 +7,7 @@ import { sparkline, verdictStrip } from "./page/charts.ts";
 import { significant } from "./page/numbers.ts";
 import { type PeriodPoint, toPeriods } from "./page/periods.ts";
 import type { MonitoringResult } from "./result.ts";
-import type { Severity } from "./verdict.ts";
+import { isAlarm, type Severity, worstFirst } from "./verdict.ts";
 
 /** One variant of the page. */
 export interface OverviewEntry {
@@ -38,18 +38,12 @@ export function toState(
   };
 }
 
-const order: readonly Severity[] = [
-  "fail",
-  "warn",
-  "unknown",
-  "not-enough-data",
-  "ok",
-];
-
 /** Returns the page, without scripts and external resources: the worst state first. */
 export function toHtmlOverview(entries: readonly OverviewEntry[]): string {
   const stated = entries.map((entry) => ({ ...entry, ...toState(entry) }))
-    .toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+    .toSorted((a, b) =>
+      worstFirst.indexOf(a.state) - worstFirst.indexOf(b.state)
+    );
   const [first] = stated;
   const count = (state: Severity) =>
     stated.filter((entry) => entry.state === state).map(({ title }) => title);
@@ -107,9 +101,7 @@ function trends(
     label: period.label,
     severity: worstOf(period),
   }));
-  const bad =
-    cells.filter(({ severity }) => severity === "fail" || severity === "warn")
-      .length;
+  const bad = cells.filter(({ severity }) => isAlarm(severity)).length;
   const strip = verdictStrip({
     id: `${id}-verdicts`,
     title: `Verdicts of ${title}`,
@@ -166,7 +158,7 @@ function trends(
 }
 
 function worstOf({ data, drift, performance }: PeriodPoint): Severity {
-  return order.find((severity) =>
+  return worstFirst.find((severity) =>
     [data, drift, performance === "unknown" ? undefined : performance]
       .includes(severity)
   ) ?? "unknown";

@@ -346,7 +346,7 @@ function historyPart(
     });
   const columns = worstColumns(periods, { most: most.trends });
   const titles = new Map(
-    (result.comparisons[0] ? judgedColumns(result.comparisons[0]) : [])
+    judgedColumns(result.comparisons[0])
       .map((column) => [column.name, columnTitle(column)]),
   );
   return `<section><h2>All periods</h2><div class="card"><p class="soft">${periods.length} monitored runs, from ${
@@ -426,12 +426,10 @@ function finePart(
 ): string {
   const [main] = comparisons;
   const alarming = new Set(alarms.map(({ name }) => name));
-  const fine = main
-    ? sortedByConcern([
-      ...main.score ? [main.score] : [],
-      ...judgedColumns(main),
-    ]).filter(({ name }) => !alarming.has(name))
-    : [];
+  const fine = sortedByConcern([
+    ...main?.score ? [main.score] : [],
+    ...judgedColumns(main),
+  ]).filter(({ name }) => !alarming.has(name));
   if (fine.length === 0) return "";
   const encoded = main?.features?.filter(({ group }) => group !== undefined)
     .length ?? 0;

@@ -1,6 +1,7 @@
 /** Measures the performance of stored scores on matured outcomes. */
 import { type Names, usualNames } from "../config/names.ts";
 import { InputError } from "../base/errors.ts";
+import { knownFields } from "../base/known.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 import {
   type CalibrationInTheLarge,
@@ -26,6 +27,7 @@ import {
 import {
   type CalibrationChange,
   compareCalibration,
+  finiteShift,
   judgeArea,
   judgeCalibration,
   type Judgement,
@@ -38,7 +40,7 @@ import {
   type PooledPerformance,
   poolPerformance,
 } from "./pooled.ts";
-import { isJudged, type Severity } from "./verdict.ts";
+import { isJudged, type Severity, worstFirst } from "./verdict.ts";
 
 /** Performance on matured outcomes, with the fields of the JSON report; unknown numbers are absent. */
 export interface Performance {
@@ -47,14 +49,14 @@ export interface Performance {
   /** Number of scored rows. */
   readonly rows: number;
   /** Number of scored players: distinct ids, plus each row without an id. Like `outcomes` and `warnings`, absent in results stored before 2026-12. */
-  readonly players?: number;
+  readonly players?: number | undefined;
   /** Number of scored players with an outcome; `coverage` is their share of the scored players. */
   readonly matured: number;
   readonly coverage: number;
   /** Number of players with an outcome, scored or not. */
-  readonly outcomes?: number;
+  readonly outcomes?: number | undefined;
   /** Reasons why the metrics may not represent all scored players; empty when there are none. */
-  readonly warnings?: readonly string[];
+  readonly warnings?: readonly string[] | undefined;
   /**
    * Metrics on the players with a matured outcome, by
    * `lib/statistics/classification.ts`, `calibration.ts` and `ranking.ts`.
@@ -67,17 +69,17 @@ export interface Performance {
    * `ranking.ts` (`c_index`) and `area-comparison.ts` (`auc`, DeLong); absent in
    * results stored before 2026-12.
    */
-  readonly intervals?: Readonly<Record<string, Interval>>;
+  readonly intervals?: Readonly<Record<string, Interval>> | undefined;
   /** Scores above it count as predicted churn, for precision, recall and accuracy; absent in results stored before 2026-12. */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
   /** 95 % interval of AUC. */
-  readonly auc_interval?: Interval;
+  readonly auc_interval?: Interval | undefined;
   /** AUC on the labelled set when the model was logged. */
-  readonly auc_reference?: number;
+  readonly auc_reference?: number | undefined;
   /** Expected and observed rate per tenth of the scores; absent in results stored before 2026-12. */
-  readonly reliability?: readonly ReliabilityBin[];
+  readonly reliability?: readonly ReliabilityBin[] | undefined;
   /** Over this period and those before it that the same model version scored; absent without any. */
-  readonly pooled?: PooledPerformance;
+  readonly pooled?: PooledPerformance | undefined;
 }
 
 /**
@@ -144,8 +146,6 @@ export function measurePerformance(
     limits,
   });
   const ranked = concordanceOf(joined, options.durations);
-  const referenceAuc = reference?.metrics?.["auc"];
-  const interval = area?.interval;
   return {
     ...withPooled(own, pooled),
     rows: scored.ids.length,
@@ -162,18 +162,18 @@ export function measurePerformance(
     metrics: {
       ...evaluationMetrics(sample, { threshold }),
       ...furtherMetrics(sample, { large, calibration }),
-      ...(ranked ? { c_index: ranked.value } : {}),
+      ...knownFields({ c_index: ranked?.value }),
     },
-    intervals: {
-      ...(interval ? { auc: interval } : {}),
+    intervals: knownFields({
+      auc: area?.interval,
       ...metricIntervals(sample, { threshold }),
-      ...(ranked ? { c_index: ranked.interval } : {}),
-    },
+      c_index: ranked?.interval,
+    }),
     threshold,
-    ...(interval ? { auc_interval: interval } : {}),
-    ...(referenceAuc === undefined ? {} : { auc_reference: referenceAuc }),
+    auc_interval: area?.interval,
+    auc_reference: reference?.metrics?.["auc"],
     reliability: reliabilityBins(sample),
-    ...(pooled ? { pooled } : {}),
+    pooled,
   };
 }
 
@@ -228,9 +228,8 @@ function withPooled(
   pooled: PooledPerformance | undefined,
 ): Judgement {
   if (!pooled || !isJudged(pooled.severity)) return own;
-  const order = ["ok", "warn", "fail"];
   const isWorse = !isJudged(own.severity) ||
-    order.indexOf(pooled.severity) > order.indexOf(own.severity);
+    worstFirst.indexOf(pooled.severity) < worstFirst.indexOf(own.severity);
   if (!isWorse) return own;
   const over = `over ${pooled.periods.length} periods from ${
     pooled.periods[0]
@@ -253,26 +252,15 @@ function furtherMetrics(
 ): Record<string, number> {
   const slope = calibrationSlope(sample);
   const top = topDecile(sample);
-  return {
-    ...(large
-      ? {
-        calibration_difference: large.difference,
-        calibration_difference_low: large.interval[0],
-        calibration_difference_high: large.interval[1],
-      }
-      : {}),
-    ...(change ? { calibration_z: change.z } : {}),
-    ...(change && Number.isFinite(change.shift)
-      ? { calibration_shift: change.shift }
-      : {}),
-    ...(slope
-      ? {
-        calibration_slope: slope.slope,
-        calibration_slope_error: slope.standardError,
-      }
-      : {}),
-    ...(top
-      ? { top_decile_capture: top.capture, top_decile_lift: top.lift }
-      : {}),
-  };
+  return knownFields({
+    calibration_difference: large?.difference,
+    calibration_difference_low: large?.interval[0],
+    calibration_difference_high: large?.interval[1],
+    calibration_z: change?.z,
+    calibration_shift: finiteShift(change),
+    calibration_slope: slope?.slope,
+    calibration_slope_error: slope?.standardError,
+    top_decile_capture: top?.capture,
+    top_decile_lift: top?.lift,
+  });
 }

@@ -6,6 +6,7 @@ import {
 import {
   type CalibrationChange,
   compareCalibration,
+  finiteShift,
   judgeArea,
   judgeCalibration,
   type LoggedPerformance,
@@ -33,12 +34,12 @@ export interface PooledPerformance {
   /** Number of different players among them. */
   readonly players: number;
   /** The mean of the periods' AUCs, and its 95 % interval. */
-  readonly auc?: number;
-  readonly auc_interval?: readonly [number, number];
+  readonly auc?: number | undefined;
+  readonly auc_interval?: readonly [number, number] | undefined;
   /** Observed minus expected rate, its change since the model was logged in standard errors, and in log-odds. */
-  readonly calibration_difference?: number;
-  readonly calibration_z?: number;
-  readonly calibration_shift?: number;
+  readonly calibration_difference?: number | undefined;
+  readonly calibration_z?: number | undefined;
+  readonly calibration_shift?: number | undefined;
 }
 
 /**
@@ -69,16 +70,11 @@ export function poolPerformance(
     periods: samples.map(({ period }) => period),
     matured,
     players,
-    ...(area ? { auc: area.value, auc_interval: area.interval } : {}),
-    ...(change
-      ? {
-        calibration_difference: change.difference,
-        calibration_z: change.z,
-        ...(Number.isFinite(change.shift)
-          ? { calibration_shift: change.shift }
-          : {}),
-      }
-      : {}),
+    auc: area?.value,
+    auc_interval: area?.interval,
+    calibration_difference: change?.difference,
+    calibration_z: change?.z,
+    calibration_shift: finiteShift(change),
   };
 }
 

@@ -13,12 +13,7 @@ import { toHeadline } from "./headline.ts";
 import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
-import type { ColumnDrift } from "./column-drift.ts";
-import {
-  type DriftComparison,
-  judgedColumns,
-  sortedByConcern,
-} from "./columns.ts";
+import { alarmingColumns } from "./columns.ts";
 import { describeChallenger } from "./challenger-comparison.ts";
 import { describeMetrics } from "./performance-text.ts";
 import {
@@ -153,10 +148,10 @@ export function describeMonitoring(
       challenger: result.challenger ?? null,
       report: facts.files.html,
       report_json: facts.files.json,
-      ...(periods ? { periods: periods.map(toPeriodFields) } : {}),
+      periods: periods?.map(toPeriodFields),
       notes: result.notes,
       drifted_psi: Object.fromEntries(
-        drifted(main).slice(0, 10).map(({ name, psi }) => [name, psi]),
+        alarmingColumns(main).slice(0, 10).map(({ name, psi }) => [name, psi]),
       ),
     },
     text: toText(result, facts),
@@ -210,7 +205,7 @@ function toText(result: MonitoringResult, facts: MonitoringFacts): string {
         each.reasons.join("; ")
       }`
     ),
-    ...drifted(comparisons[0]).slice(0, 3).map(({ name, reasons }) =>
+    ...alarmingColumns(comparisons[0]).slice(0, 3).map(({ name, reasons }) =>
       `    ${name}: ${reasons.join("; ")}`
     ),
     ...performanceLines(result, facts.periods),
@@ -263,12 +258,4 @@ function performanceLines(
       earlier.monitored_at.slice(0, 10)
     }`,
   ];
-}
-
-/** Returns the columns that warn or fail, worst first. */
-function drifted(
-  comparison: DriftComparison | undefined,
-): ColumnDrift[] {
-  return sortedByConcern(comparison ? judgedColumns(comparison) : [])
-    .filter(({ severity }) => severity === "warn" || severity === "fail");
 }

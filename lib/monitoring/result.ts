@@ -15,42 +15,42 @@ export interface MonitoringResult {
   readonly variant: string;
   readonly title: string;
   /** What the variant calls its rows and its outcome; absent if players who churn. */
-  readonly names?: ResultNames;
+  readonly names?: ResultNames | undefined;
   /** ISO 8601, UTC. */
   readonly monitored_at: string;
   readonly scoring_run: RunFacts;
-  readonly previous?: RunFacts;
+  readonly previous?: RunFacts | undefined;
   readonly reference?: {
     readonly uri: string;
     readonly sha256: string;
     readonly kind: "evaluation" | "sample";
     readonly rows: number;
-  };
+  } | undefined;
   readonly outcomes?: {
     readonly uri: string;
     readonly sha256: string;
     /** Changes whenever the source or its settings change; undefined for outcomes that a flag named, or if unknown. */
-    readonly version?: string;
-  };
+    readonly version?: string | undefined;
+  } | undefined;
   readonly verdict: {
     /** Absent in a result of an earlier release. */
-    readonly data?: Severity;
+    readonly data?: Severity | undefined;
     readonly drift: Severity;
     readonly performance: Severity;
     readonly retrain: boolean;
     readonly reason: string;
     /** Whether the cool-down holds the advice to retrain back; absent if not, and in a result of an earlier release. */
-    readonly held_back?: true;
+    readonly held_back?: true | undefined;
   };
   /** Absent in a result of an earlier release. */
-  readonly data?: DataVerdict;
+  readonly data?: DataVerdict | undefined;
   /** The comparisons; the first one, the baseline if there is one, determines the verdict. */
   readonly comparisons: readonly DriftComparison[];
-  readonly performance?: Performance;
+  readonly performance?: Performance | undefined;
   /** Another version on the same players and outcomes; absent if none was measured. */
-  readonly challenger?: ChallengerComparison;
+  readonly challenger?: ChallengerComparison | undefined;
   /** The latest judged performance among the earlier runs of this model version; it determines `retrain` while this run has no judged performance. */
-  readonly earlier_performance?: EarlierPerformance;
+  readonly earlier_performance?: EarlierPerformance | undefined;
   /** Share of rows whose category the model does not know, by raw column. */
   readonly unseen_categories: Readonly<Record<string, number>>;
   /** Remarks and warnings, such as what could not be compared, and why. */

@@ -2,13 +2,33 @@
 import { listSome } from "../base/phrases.ts";
 import type { Bands } from "../config/monitoring.ts";
 
+/** A verdict on what could be judged. */
+export type JudgedSeverity = "ok" | "warn" | "fail";
+
 /** A verdict. `not-enough-data` and `unknown` are neither good nor bad; a note or reason explains them. */
-export type Severity = "ok" | "warn" | "fail" | "not-enough-data" | "unknown";
+export type Severity = JudgedSeverity | "not-enough-data" | "unknown";
+
+/** All severities, worst first. */
+export const worstFirst: readonly Severity[] = [
+  "fail",
+  "warn",
+  "unknown",
+  "not-enough-data",
+  "ok",
+];
+
+/** Returns true for what was judged. Only a performance that was judged replaces an earlier one. */
+export function isJudged(severity: Severity): severity is JudgedSeverity {
+  return severity === "ok" || isAlarm(severity);
+}
+
+/** Returns true for a failure or a warning. */
+export function isAlarm(severity: Severity): severity is "warn" | "fail" {
+  return severity === "warn" || severity === "fail";
+}
 
 /** Returns the worst of severities: `ok` unless one fails or warns. */
-export function worstSeverity(
-  severities: readonly Severity[],
-): "ok" | "warn" | "fail" {
+export function worstSeverity(severities: readonly Severity[]): JudgedSeverity {
   return (["fail", "warn"] as const).find((worst) =>
     severities.includes(worst)
   ) ?? "ok";
@@ -23,10 +43,7 @@ export function worstSeverity(
  * strictEqual(band(0.1, { warn: 0.1, fail: 0.25 }), "warn");
  * ```
  */
-export function band(
-  value: number,
-  limits: Bands,
-): "ok" | "warn" | "fail" {
+export function band(value: number, limits: Bands): JudgedSeverity {
   if (value >= limits.fail) return "fail";
   return value >= limits.warn ? "warn" : "ok";
 }
@@ -37,11 +54,6 @@ export interface Decision {
   readonly reason: string;
   /** Whether there is a cause to retrain that the cool-down holds back; absent if not. */
   readonly held_back?: true;
-}
-
-/** Returns true for a performance that was measured and judged; only such a verdict replaces an earlier one. */
-export function isJudged(severity: Severity): boolean {
-  return severity === "ok" || severity === "warn" || severity === "fail";
 }
 
 /** The age of a model that has a largest age. */

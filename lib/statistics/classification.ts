@@ -1,4 +1,5 @@
 /** Metrics of binary classification, by scikit-learn's definitions. */
+import { knownFields } from "../base/known.ts";
 
 /** The probability of outcome 1 and the actual outcome, 0 or 1, per row. */
 export interface Scored {
@@ -49,18 +50,17 @@ export function evaluationMetrics(
     loss += losses[row]!;
     squares += (probabilities[row]! - outcome) ** 2;
   }
-  return {
-    ...(positives === 0 || positives === rows
-      ? {}
-      : { auc: areaUnderCurve(scored) }),
+  const isMixed = positives > 0 && positives < rows;
+  return knownFields({
+    auc: isMixed ? areaUnderCurve(scored) : undefined,
     log_loss: loss / rows,
     brier: squares / rows,
     accuracy: correct / rows,
-    ...(predicted === 0 ? {} : { precision: hits / predicted }),
-    ...(positives === 0 ? {} : { recall: hits / positives }),
+    precision: predicted === 0 ? undefined : hits / predicted,
+    recall: positives === 0 ? undefined : hits / positives,
     rows,
     base_rate: positives / rows,
-  };
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 /** 95 % intervals of the metrics on outcomes. */
+import { knownFields } from "../base/known.ts";
 import { logLosses, type Scored } from "./classification.ts";
 import { type Interval, normalQuantile975, toEstimate } from "./estimate.ts";
 import { topDecile } from "./ranking.ts";
@@ -68,19 +69,14 @@ export function metricIntervals(
   const top = topDecile(scored);
   const capture = top &&
     toEstimate(top.capture, captureError(scored) ?? 0, [0, 1]).interval;
-  const found = {
+  return knownFields({
     log_loss: meanInterval(logLosses(scored)),
     brier: meanInterval(squares),
     precision: proportionInterval(hits, predicted),
     recall: proportionInterval(hits, positives),
     top_decile_capture: capture,
     top_decile_lift: capture && [10 * capture[0], 10 * capture[1]] as const,
-  };
-  return Object.fromEntries(
-    Object.entries(found).flatMap(([name, interval]) =>
-      interval ? [[name, interval]] : []
-    ),
-  );
+  });
 }
 
 /**

@@ -161,8 +161,6 @@ export function toColumnProfile(
   const sorted = Float64Array.from(values).filter((value) =>
     !Number.isNaN(value)
   ).sort();
-  const min = sorted[0];
-  const max = sorted.at(-1);
   const isCategory = sorted.length > 0 &&
     sorted.every((value) => value === 0 || value === 1);
   const edges = isCategory ? [0] : edgesOf(sorted);
@@ -176,9 +174,9 @@ export function toColumnProfile(
     counts,
     missing,
     zeros,
-    ...(min === undefined || max === undefined || mean === undefined
+    ...(mean === undefined
       ? {}
-      : { min, max, mean }),
+      : { min: sorted[0]!, max: sorted.at(-1)!, mean }),
   };
 }
 

@@ -4,7 +4,7 @@ import { subjectOf } from "../data.ts";
 import { judgedColumns, sortedByConcern } from "../columns.ts";
 import type { Performance } from "../performance.ts";
 import type { MonitoringResult } from "../result.ts";
-import { isJudged } from "../verdict.ts";
+import { isAlarm, isJudged } from "../verdict.ts";
 
 /** One thing that failed or warned. */
 export interface Alarm {
@@ -15,7 +15,7 @@ export interface Alarm {
   readonly verdicts: readonly ("data" | "drift" | "performance")[];
   readonly reasons: readonly string[];
   /** Its counts in both samples; absent for what is not a column. */
-  readonly column?: ColumnDrift;
+  readonly column?: ColumnDrift | undefined;
 }
 
 /**
@@ -23,18 +23,14 @@ export interface Alarm {
  * warnings, broken data before drift. What the data and the drift verdict say of
  * one column is one entry.
  */
-export function toAlarms(
-  result: MonitoringResult,
-): Alarm[] {
+export function toAlarms(result: MonitoringResult): Alarm[] {
   const { data, comparisons } = result;
   const shown = shownPerformance(result);
   const [main] = comparisons;
-  const columns = main
-    ? [
-      ...main.score ? [main.score] : [],
-      ...sortedByConcern(judgedColumns(main)),
-    ]
-    : [];
+  const columns = [
+    ...main?.score ? [main.score] : [],
+    ...sortedByConcern(judgedColumns(main)),
+  ];
   const entries = new Map<string, Alarm>();
   const add = (alarm: Alarm) => {
     const known = entries.get(alarm.name);
@@ -79,7 +75,7 @@ export function toAlarms(
       severity,
       verdicts: ["data"],
       reasons: [reason],
-      ...(column ? { column } : {}),
+      column,
     });
   }
   for (const column of columns) {
@@ -112,8 +108,4 @@ export function shownPerformance(
     return { performance: earlier.performance, period: when };
   }
   return performance && { performance, period: undefined };
-}
-
-function isAlarm(severity: string): severity is "warn" | "fail" {
-  return severity === "warn" || severity === "fail";
 }

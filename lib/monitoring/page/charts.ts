@@ -13,7 +13,7 @@ import {
   symbolTriangle,
 } from "d3-shape";
 import { text } from "../html.ts";
-import type { Severity } from "../verdict.ts";
+import { isAlarm, type Severity } from "../verdict.ts";
 import { count, percent, significant } from "./numbers.ts";
 
 /** What every chart has: its id on the page, which must be unique, and the texts that screen readers read. */
@@ -561,7 +561,7 @@ function pointSymbol(
   y: Linear,
 ): string {
   if (value === undefined) return "";
-  const kind = severity === "fail" || severity === "warn" ? severity : "calm";
+  const kind = severity && isAlarm(severity) ? severity : "calm";
   const shape = kind === "fail"
     ? symbol(symbolDiamond, 60)
     : kind === "warn"

@@ -5,6 +5,7 @@ import { name, type Table, table, text, unseen } from "../html.ts";
 import type { ColumnDrift } from "../column-drift.ts";
 import type { Performance } from "../performance.ts";
 import type { MonitoringResult } from "../result.ts";
+import { isAlarm, type Severity } from "../verdict.ts";
 import { proportionInterval } from "../../statistics/intervals.ts";
 import {
   binChart,
@@ -214,7 +215,7 @@ export function driftTrend(
   points: readonly {
     label: string;
     psi: number | undefined;
-    severity: string | undefined;
+    severity: Severity | undefined;
   }[],
   options: { id: string; periods: readonly PeriodPoint[]; limits: Limits },
 ): string | undefined {
@@ -237,9 +238,7 @@ export function driftTrend(
       points.map(({ label, psi, severity }) => ({
         label,
         value: psi,
-        severity: severity === "fail" || severity === "warn"
-          ? severity
-          : undefined,
+        severity: severity && isAlarm(severity) ? severity : undefined,
       })),
       {
         limits: [

@@ -8,7 +8,6 @@ import type { Mark } from "./charts.ts";
 /** One monitored period; what an earlier release did not store is undefined. */
 export interface PeriodPoint {
   readonly label: string;
-  readonly runId: number;
   readonly modelVersion: string;
   readonly rows: number;
   readonly data: Severity | undefined;
@@ -29,7 +28,6 @@ export function toPeriods(result: MonitoringResult): PeriodPoint[] {
   const [main] = comparisons;
   const past = result.history.map((each): PeriodPoint => ({
     label: periodOf(each),
-    runId: each.scoring_run_id,
     modelVersion: each.model_version,
     rows: each.rows,
     data: each.data ?? undefined,
@@ -43,7 +41,6 @@ export function toPeriods(result: MonitoringResult): PeriodPoint[] {
   }));
   const now: PeriodPoint = {
     label: periodOf(run),
-    runId: run.id,
     modelVersion: run.model_version,
     rows: run.rows,
     data: verdict.data,
@@ -54,7 +51,7 @@ export function toPeriods(result: MonitoringResult): PeriodPoint[] {
     aucReference: performance?.auc_reference,
     scorePsi: main?.score?.psi,
     columns: Object.fromEntries(
-      (main ? judgedColumns(main) : []).map((
+      judgedColumns(main).map((
         { name, severity, psi },
       ) => [name, { severity, psi: psi ?? null }]),
     ),
