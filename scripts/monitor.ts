@@ -1,7 +1,7 @@
 /** Compares a variant's scores with the model's reference profile, with the previous run, and with matured outcomes. */
 import { commandTable } from "../lib/config/commands.ts";
-import { readOutcomes } from "../lib/monitoring/monitor.ts";
-import { monitorOnce } from "../lib/monitoring/monitor-once.ts";
+import { readOutcomes } from "../lib/monitoring/outcome-source.ts";
+import { monitorOnce } from "../lib/monitoring/monitor.ts";
 import { raiseAlerts, withAlerts } from "../lib/monitoring/alerts.ts";
 import { parseAlerting } from "../lib/config/environment.ts";
 import {

@@ -7,9 +7,8 @@ import { checkStorable, columnsOf, openVersion } from "../scoring/version.ts";
 import type { Services } from "../services/services.ts";
 import { areaDifference } from "../statistics/area-comparison.ts";
 import { evaluationMetrics } from "../statistics/classification.ts";
-import type { ChallengerComparison } from "./challenger-comparison.ts";
 import { joinOutcomes } from "./coverage.ts";
-import type { MonitoringResult } from "./result.ts";
+import type { ChallengerComparison, MonitoringResult } from "./result.ts";
 import { readRows } from "./rows.ts";
 import { type LedgerRun, listRuns, readScores } from "./runs.ts";
 

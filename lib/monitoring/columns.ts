@@ -2,7 +2,10 @@
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 import type { CountedRows } from "../statistics/batch-profile.ts";
 import type { Profile, ReferenceProfile } from "../statistics/profile.ts";
-import { type AssociationDrift, judgeAssociations } from "./associations.ts";
+import {
+  associationChanges,
+  type AssociationSums,
+} from "../statistics/associations.ts";
 import { areImportant, type ColumnDrift } from "./column-drift.ts";
 import { countGroup, type Group } from "./groups.ts";
 import {
@@ -12,7 +15,7 @@ import {
   measure,
   measureGroup,
 } from "./measure-columns.ts";
-import { isAlarm, type Severity, worstFirst } from "./verdict.ts";
+import { band, isAlarm, type Severity, worstFirst } from "./verdict.ts";
 
 /** The comparison of all columns with one other sample. */
 export interface DriftComparison {
@@ -270,4 +273,57 @@ export function lastingColumns(
 /** Returns the stability index by which columns are sorted; one without values comes first. */
 function toPsi({ psi = Infinity }: Pick<ColumnDrift, "psi">): number {
   return psi;
+}
+
+/** A changed pair of columns, with the fields of the JSON report. */
+export interface AssociationDrift {
+  readonly columns: readonly [string, string];
+  readonly severity: "warn" | "fail";
+  /** Rank correlation in the reference and now. */
+  readonly correlation_ref: number;
+  readonly correlation_cur: number;
+  readonly reason: string;
+}
+
+/**
+ * Returns the pairs whose correlation changed: by at least the limit, and beyond
+ * the standard errors that the number of pairs asks for. The largest change first.
+ *
+ * @param reference `features`: the watched features; `names`: all features'.
+ */
+export function judgeAssociations(
+  reference: AssociationSums & {
+    readonly features: readonly number[];
+    readonly names: readonly string[];
+  },
+  current: AssociationSums,
+  { association, min_rows }: Pick<Thresholds, "association" | "min_rows">,
+): AssociationDrift[] {
+  if (Math.min(reference.rows, current.rows) < min_rows) return [];
+  return associationChanges(reference, current)
+    .filter(({ errors }) => errors > association.errors)
+    .toSorted((a, b) => sizeOf(b) - sizeOf(a))
+    .flatMap((change) => {
+      const severity: Severity = band(sizeOf(change), association);
+      if (severity === "ok") return [];
+      const { pair, before, now } = change;
+      const nameOf = (position: number) =>
+        reference.names[reference.features[position]!]!;
+      const columns = [nameOf(pair[1]), nameOf(pair[0])] as const;
+      return [{
+        columns,
+        severity,
+        correlation_ref: before,
+        correlation_cur: now,
+        reason: `${columns[0]} with ${
+          columns[1]
+        } ${severity}s: rank correlation ${before.toFixed(2)} before, ${
+          now.toFixed(2)
+        } now (warns at a change of ${association.warn}, fails at ${association.fail})`,
+      }];
+    });
+}
+
+function sizeOf({ before, now }: { before: number; now: number }): number {
+  return Math.abs(now - before);
 }

@@ -1,11 +1,15 @@
-/** Judges a measured AUC and calibration against those of the model when it was logged. */
+/** Judges AUC and calibration, of one period and of several together, against those of the model when it was logged. Several show a slow fall that no period shows alone. */
+import {
+  pooledArea,
+  type ScoredPlayers,
+} from "../statistics/area-comparison.ts";
 import { logOddsShift } from "../statistics/calibration.ts";
 import { loggedAreaError } from "../statistics/classification.ts";
-import type { Estimate } from "../statistics/estimate.ts";
+import type { Estimate, Interval } from "../statistics/estimate.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import type { Thresholds } from "../config/monitoring.ts";
 import { points } from "./reason.ts";
-import type { Severity } from "./verdict.ts";
+import { isAlarm, type Severity } from "./verdict.ts";
 
 /** The profile of the labelled set that the model was logged with; only the parts that performance is compared with. */
 export type LoggedPerformance = Pick<ReferenceProfile, "metrics" | "score">;
@@ -16,35 +20,47 @@ export interface Judgement {
   readonly reasons: readonly string[];
 }
 
+/** What performance is judged by. */
+export interface Yardstick {
+  readonly reference: LoggedPerformance | undefined;
+  readonly limits: Thresholds;
+}
+
 /** Returns a verdict for one reason. */
 export function verdict(severity: Severity, reason: string): Judgement {
   return { severity, reasons: [reason] };
 }
 
-/** Returns the first `fail` or `warn` of these, otherwise the first verdict, with the reasons of all. */
-export function worstOf(
-  judged: readonly [Judgement, ...Judgement[]],
+/**
+ * Judges AUC and calibration, see {@linkcode judgeArea} and {@linkcode judgeCalibration}:
+ * a failure or warning of either counts, otherwise AUC decides.
+ *
+ * @param area, change Undefined if they have no value.
+ */
+export function judgePerformance(
+  area: Estimate | undefined,
+  change: CalibrationChange | undefined,
+  yardstick: Yardstick,
 ): Judgement {
-  const severity =
-    (["fail", "warn"] as const).find((worst) =>
-      judged.some((each) => each.severity === worst)
-    ) ?? judged[0].severity;
-  return { severity, reasons: judged.flatMap(({ reasons }) => reasons) };
+  const ranking = judgeArea(area, yardstick);
+  if (!change) return ranking;
+  const calibration = judgeCalibration(change, yardstick.limits);
+  const isWorse = isAlarm(calibration.severity) &&
+    ranking.severity !== "fail";
+  return {
+    severity: isWorse ? calibration.severity : ranking.severity,
+    reasons: [...ranking.reasons, ...calibration.reasons],
+  };
 }
 
 /**
  * Judges an AUC: `warn` when it is at least 0.02 below the logged one and the
  * difference exceeds its 95 % interval, `fail` at 0.05 and the 99.8 % interval; both
  * intervals count the errors of both AUCs. `unknown` without either AUC.
- *
- * @param measured Undefined if it has no value.
  */
-export function judgeArea(
+function judgeArea(
   measured: Estimate | undefined,
-  { reference, limits }: {
-    reference: LoggedPerformance | undefined;
-    limits: Thresholds;
-  },
+  { reference, limits }: Yardstick,
 ): Judgement {
   const { auc: before, rows, base_rate: rate } = reference?.metrics ?? {};
   if (!measured) {
@@ -129,7 +145,7 @@ export function finiteShift(
  * Judges a change of the calibration: `warn` when the outcomes are shifted by 0.2
  * in log-odds, `fail` at 0.5, both beyond three standard errors.
  */
-export function judgeCalibration(
+function judgeCalibration(
   { difference, before, z, shift }: CalibrationChange,
   limits: Thresholds,
 ): Judgement {
@@ -142,4 +158,96 @@ export function judgeCalibration(
   const size = Math.abs(z) > errors ? Math.abs(shift) : 0;
   if (size >= fail) return verdict("fail", numbers);
   return verdict(size >= warn ? "warn" : "ok", numbers);
+}
+
+/** The scored players of a period with an outcome. */
+export interface PeriodSample extends ScoredPlayers {
+  readonly probabilities: readonly number[];
+  readonly outcomes: readonly number[];
+  /** The period, such as 2026-11-23. */
+  readonly period: string;
+}
+
+/** The performance over several periods, with the fields of the JSON report; unknown numbers are absent. */
+export interface PooledPerformance extends Judgement {
+  /** Oldest first; the last one is the period of the monitored run. */
+  readonly periods: readonly string[];
+  /** Number of outcomes in all periods. */
+  readonly matured: number;
+  /** Number of different players among them. */
+  readonly players: number;
+  /** The mean of the periods' AUCs, and its 95 % interval. */
+  readonly auc?: number | undefined;
+  readonly auc_interval?: Interval | undefined;
+  /** Observed minus expected rate, its change since the model was logged in standard errors, and in log-odds. */
+  readonly calibration_difference?: number | undefined;
+  readonly calibration_z?: number | undefined;
+  readonly calibration_shift?: number | undefined;
+}
+
+/**
+ * Returns the performance over several periods, judged as that of one is; undefined
+ * for a single one, or for too few outcomes. AUC is the mean of the periods'
+ * (`pooledArea`), calibration that of all rows. Both errors allow for players who
+ * occur in several periods: what a player contributes is added over the periods
+ * before it is squared.
+ *
+ * @param samples Oldest first.
+ */
+export function poolPerformance(
+  samples: readonly PeriodSample[],
+  { reference, limits }: Yardstick,
+): PooledPerformance | undefined {
+  const matured = samples.reduce((sum, { players }) => sum + players.length, 0);
+  if (samples.length < 2 || matured < limits.min_rows) return undefined;
+  const area = pooledArea(samples);
+  const { players, change } = poolCalibration(samples, reference);
+  return {
+    ...judgePerformance(area, change, { reference, limits }),
+    periods: samples.map(({ period }) => period),
+    matured,
+    players,
+    auc: area?.value,
+    auc_interval: area?.interval,
+    calibration_difference: change?.difference,
+    calibration_z: change?.z,
+    calibration_shift: finiteShift(change),
+  };
+}
+
+/** Returns the number of different players, and the change of their calibration. */
+function poolCalibration(
+  samples: readonly PeriodSample[],
+  reference: LoggedPerformance | undefined,
+): { players: number; change: CalibrationChange | undefined } {
+  const byPlayer = new Map<string, number>();
+  const all: number[] = [];
+  let observed = 0;
+  for (const { players, probabilities, outcomes } of samples) {
+    for (const [row, player] of players.entries()) {
+      const residual = outcomes[row]! - probabilities[row]!;
+      byPlayer.set(player, (byPlayer.get(player) ?? 0) + residual);
+      all.push(probabilities[row]!);
+      observed += outcomes[row]!;
+    }
+  }
+  const rows = all.length;
+  let [sum, squares] = [0, 0];
+  for (const residual of byPlayer.values()) {
+    sum += residual;
+    squares += residual ** 2;
+  }
+  const players = byPlayer.size;
+  const difference = sum / rows;
+  // About the mean, because a shift that is the same for all players is no error.
+  const spread = squares - sum ** 2 / players;
+  const change = compareCalibration(
+    {
+      difference,
+      observed: observed / rows,
+      standardError: Math.sqrt(Math.max(0, spread)) / rows,
+    },
+    { probabilities: all, reference },
+  );
+  return { players, change };
 }

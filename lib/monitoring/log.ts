@@ -6,8 +6,7 @@ import { dayMs } from "../config/periods.ts";
 import { type MonitoringResult, periodOf } from "./result.ts";
 import { getExperiment } from "../mlflow/experiment.ts";
 import { ForbiddenError } from "../mlflow/http.ts";
-import type { MlflowStore } from "../mlflow/store.ts";
-import type { MonitoredRun } from "./monitor.ts";
+import type { MlflowStore, ModelVersion } from "../mlflow/store.ts";
 import { toJsonReport } from "./report.ts";
 import { toHtmlReport } from "./page.ts";
 import {
@@ -22,6 +21,14 @@ import type { ColumnDrift } from "./column-drift.ts";
 import type { DriftComparison } from "./columns.ts";
 import type { Performance } from "./performance.ts";
 import { isJudged } from "./verdict.ts";
+
+/** The result of monitoring a scoring run, and the model version if the registry still has it. */
+export interface MonitoredRun {
+  readonly result: MonitoringResult;
+  /** Id of the monitoring run whose performance the advice is based on; 0 for none. */
+  readonly earlierId: number;
+  readonly version: ModelVersion | undefined;
+}
 
 /**
  * Logs the result to MLflow and stores it in Postgres: first the run's contents

@@ -1,105 +1,167 @@
-/** Monitors one scoring run of a variant: compares it with other data and returns the result. */
+/** Monitors one scoring run of a variant: compares it with other data and stores the result, unless the same result is stored already. */
+import { sha256 } from "../base/digest.ts";
 import { type Names, usualNames } from "../config/names.ts";
-import { UsageError } from "../base/errors.ts";
-import type { MonitoringResult, PastVerdict, RunFacts } from "./result.ts";
-import { openNamedFiles, readWhole } from "../services/variant-files.ts";
-import type { ModelVersion } from "../mlflow/store.ts";
-import {
-  type EarlierRun,
-  findPreviousRun,
-  type LedgerRun,
-  readHistory,
-  readScores,
-} from "./runs.ts";
-import { type Challenger, compareChallenger } from "./challenger.ts";
-import { toOutcomes } from "./outcomes.ts";
-import { digestOutcomes, type RunOutcomes } from "./outcome-source.ts";
-import { measurePerformance, type Performance } from "./performance.ts";
-import type { PeriodSample } from "./pooled.ts";
-import type { ReferenceProfile } from "../statistics/profile.ts";
-import { readAllRows } from "../rows/read.ts";
-import { bytesAsFile } from "../storage/store.ts";
-import { readModel } from "./rows.ts";
-import { type Services, temporaryFolder } from "../services/services.ts";
-import type { Thresholds } from "../config/monitoring.ts";
-import { ageInDays } from "../config/periods.ts";
-import { toUnknownShares } from "../statistics/batch-profile.ts";
+import { ageInDays, toDay } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
+import type { Services } from "../services/services.ts";
+import { toUnknownShares } from "../statistics/batch-profile.ts";
+import {
+  type Challenger,
+  compareChallenger,
+  withChallenger,
+} from "./challenger.ts";
 import {
   alarmingColumns,
   type DriftComparison,
   lastingColumns,
 } from "./columns.ts";
-import { findCoolDown, toAge } from "./model-age.ts";
 import { compareRun } from "./compare-run.ts";
 import { brokenColumns, judgeData } from "./data.ts";
+import type { PeriodSample } from "./judge-performance.ts";
+import { type MonitoredRun, storeResult } from "./log.ts";
+import { findCoolDown, toAge } from "./model-age.ts";
+import type { RunOutcomes } from "./outcome-source.ts";
+import { measurePerformance, type Performance } from "./performance.ts";
+import type { MonitoringResult, PastVerdict, RunFacts } from "./result.ts";
+import { readModel } from "./rows.ts";
+import {
+  type EarlierRun,
+  findEarlierPerformance,
+  findPreviousRun,
+  type LedgerRun,
+  listResults,
+  type MonitoringRun,
+  readHistory,
+  readMonitoringRun,
+  readScores,
+  type StoredResult,
+} from "./runs.ts";
 import { decide, isJudged } from "./verdict.ts";
 
-/**
- * Reads the outcomes file that a flag names, with the columns that `outcomes` in
- * `variants.yaml` sets.
- *
- * @throws {UsageError} If the flag does not name exactly one file, or the variant has no id column.
- * @throws {InputError} If it cannot be read or used.
- */
-export async function readOutcomes(
-  { withRetry, artifacts, config }: Services,
-  settings: VariantSettings,
-  options: { uri: string },
-): Promise<RunOutcomes> {
-  const { uri } = options;
-  const { variant } = settings;
-  const { idColumn, label, durationColumn } = settings.outcomes ??
-    { ...settings, durationColumn: undefined };
-  if (idColumn === undefined) {
-    throw new UsageError(
-      `Cannot use --outcomes for ${variant.title}: variants.yaml sets "id_column: none", so outcomes cannot be joined to scores`,
-    );
-  }
-  const files = await withRetry(
-    `read ${uri}`,
-    () => openNamedFiles(uri, artifacts),
-  );
-  const [file, ...more] = files;
-  if (!file || more.length > 0) {
-    throw new UsageError(
-      `Cannot use --outcomes ${uri}: it matches ${files.length} files, expected one`,
-    );
-  }
-  const { uri: found, bytes } = await readWhole(file);
-  const rows = await readAllRows(bytesAsFile(found, bytes), {
-    idColumn,
-    temporary: temporaryFolder(config),
-  });
-  const outcomes = toOutcomes(rows, {
-    idColumn,
-    label,
-    durationColumn,
-    names: settings.names,
-    file: found,
-  });
-  return { ...outcomes, uri: found, sha256: digestOutcomes(outcomes) };
-}
-
-/** The monitored scoring run and the data to compare it with. */
+/** The scoring run to monitor and the data to compare it with. */
 export interface MonitorOptions {
   readonly run: LedgerRun;
   /** Matured outcomes; undefined when none were given. */
   readonly outcomes: RunOutcomes | undefined;
-  /** The latest judged performance of the same model version; undefined when there is none. */
-  readonly earlier: EarlierRun | undefined;
+  /** The version to measure beside the run's; undefined for none. */
+  readonly challenger: Challenger | undefined;
   /** The outcomes of earlier periods that the same model version scored, oldest first; none by default. */
-  readonly before?: readonly PeriodSample[] | undefined;
-  /** The version to measure beside the run's; none by default. */
-  readonly challenger?: Challenger | undefined;
+  readonly before?: readonly PeriodSample[];
 }
 
-/** The result of monitoring a scoring run, and the model version if the registry still has it. */
-export interface MonitoredRun {
-  readonly result: MonitoringResult;
-  /** Id of the monitoring run whose performance the advice is based on; 0 for none. */
-  readonly earlierId: number;
-  readonly version: ModelVersion | undefined;
+/**
+ * Returns the result for a run, its outcomes and the variant's settings: the
+ * stored one, otherwise the run is monitored, and the result is logged to MLflow
+ * and stored. Outcomes or settings that differ from those of the run's newest result
+ * are judged again, also if they were judged before those.
+ *
+ * Without outcomes, the latest stored result that has some is returned. If other
+ * settings judged it, a note says so, for without its outcomes it cannot be judged
+ * again. A challenger is compared anew each time.
+ *
+ * @returns `saved`: whether this call stored the result.
+ * @throws {InputError} If the outcomes cannot be used, or the model's reference is not the one that was logged.
+ */
+export async function monitorOnce(
+  services: Services,
+  settings: VariantSettings,
+  options: MonitorOptions,
+): Promise<MonitoringRun & { saved: boolean }> {
+  const { run, outcomes, challenger } = options;
+  const database = await services.predictions();
+  const earlier = await findEarlierPerformance(database, run);
+  const settingsSha256 = settingsDigest(settings);
+  const stored = await listResults(database, run);
+  const current = findCurrent(stored, {
+    outcomesSha256: outcomes?.sha256,
+    settingsSha256,
+    earlierId: earlier?.id ?? 0,
+  });
+  if (!current) {
+    const monitored = await monitorRun(services, settings, {
+      ...options,
+      earlier,
+    });
+    return await storeResult(services, monitored, {
+      variant: settings.variant,
+      settingsSha256,
+      revision: Math.max(-1, ...stored.map(({ revision }) => revision)) + 1,
+    });
+  }
+  const known = await readMonitoringRun(database, current);
+  const { result } = known;
+  if (outcomes && challenger) {
+    const compared = await withChallenger(services, settings, result, {
+      run,
+      outcomes: outcomes.byPlayer,
+      challenger,
+    });
+    return { ...known, result: compared, saved: false };
+  }
+  if (known.settingsSha256 === settingsSha256) {
+    return { ...known, saved: false };
+  }
+  const note =
+    `the settings of ${
+      toDay(new Date(result.monitored_at))
+    } or the release of that day judged this run; ` +
+    `name its outcomes again with --outcomes to judge it by today's`;
+  return {
+    ...known,
+    result: { ...result, notes: [...result.notes, note] },
+    saved: false,
+  };
+}
+
+/**
+ * Returns the stored result that is still the answer; undefined if the run is to be
+ * judged.
+ *
+ * Without outcomes, this is the latest result with a judged performance, so that
+ * a monitoring run without outcomes does not hide it, also if other settings
+ * judged it. A result without a judged performance is returned only if it is based
+ * on the same earlier performance; otherwise its advice is out of date.
+ *
+ * @param stored Newest first.
+ * @param key `outcomesSha256`: undefined for none.
+ */
+function findCurrent(
+  stored: readonly StoredResult[],
+  { outcomesSha256, settingsSha256, earlierId }: {
+    outcomesSha256: string | undefined;
+    settingsSha256: string;
+    earlierId: number;
+  },
+): StoredResult | undefined {
+  const [newest] = stored;
+  const candidate = outcomesSha256 === undefined
+    ? stored.find(({ isJudged }) => isJudged) ?? newest
+    : stored.find((result) => result.outcomesSha256 !== "");
+  if (!candidate) return undefined;
+  if (outcomesSha256 === undefined && candidate.isJudged) return candidate;
+  const isSame = newest?.settingsSha256 === settingsSha256 &&
+    candidate.settingsSha256 === settingsSha256 &&
+    candidate.outcomesSha256 === (outcomesSha256 ?? candidate.outcomesSha256) &&
+    (candidate.isJudged || candidate.earlierId === earlierId);
+  return isSame ? candidate : undefined;
+}
+
+/** Changes when the same rows and outcomes are judged differently by a new release. */
+const judgement = 1;
+
+/** Returns the digest of the settings that a monitoring result depends on. */
+export function settingsDigest(
+  { monitoring, expect, outcomes }: Pick<
+    VariantSettings,
+    "monitoring" | "expect" | "outcomes"
+  >,
+): string {
+  return sha256(JSON.stringify([
+    judgement,
+    monitoring,
+    expect.maxAgeDays ?? null,
+    outcomes?.threshold ?? null,
+  ]));
 }
 
 /**
@@ -110,13 +172,16 @@ export interface MonitoredRun {
  *
  * @throws {InputError} If the outcomes cannot be used, or the model's reference is not the one that was logged.
  */
-export async function monitorRun(
+async function monitorRun(
   services: Services,
   settings: VariantSettings,
-  { run, outcomes, earlier, before = [], challenger }: MonitorOptions,
+  { run, outcomes, earlier, before, challenger }: MonitorOptions & {
+    earlier: EarlierRun | undefined;
+  },
 ): Promise<MonitoredRun> {
   const notes: string[] = [];
-  const { thresholds: limits } = settings.monitoring;
+  const { names, monitoring, expect } = settings;
+  const { thresholds: limits } = monitoring;
   const database = await services.predictions();
   const previous = await findPreviousRun(database, run);
   const model = await readModel(services, run, { settings, notes });
@@ -136,15 +201,19 @@ export async function monitorRun(
       `the previous run was scored with ${previous.modelName} version ${previous.modelVersion}, so the scores may differ for that reason alone`,
     );
   }
-  const performance = outcomes && toPerformance(outcomes, {
-    ...await readScores(database, run),
-    reference: reference?.profile,
-    limits,
-    names: settings.names,
-    threshold: settings.outcomes?.threshold,
-    period: run.period,
-    before,
-  });
+  const measured = outcomes &&
+    measurePerformance(await readScores(database, run), {
+      outcomes: outcomes.byPlayer,
+      durations: outcomes.durations,
+      file: outcomes.uri,
+      reference: reference?.profile,
+      limits,
+      names,
+      threshold: settings.outcomes?.threshold,
+      period: run.period,
+      before,
+    });
+  const performance = measured && withUnnamed(measured, outcomes, names);
   notes.push(...performance?.warnings ?? []);
   const compared = outcomes && challenger &&
     await compareChallenger(services, settings, {
@@ -168,8 +237,8 @@ export async function monitorRun(
     earlierRows: history.slice(0, 12).map(({ rows }) => rows),
     duplicatePlayers: run.duplicatePlayers ?? undefined,
     repeatedRows: run.repeatedRows ?? undefined,
-    delay: toDelay(run, settings.expect),
-    names: settings.names,
+    delay: toDelay(run, expect),
+    names,
   }, limits);
   const drift = comparisons[0]?.severity ?? "unknown";
   return {
@@ -179,7 +248,7 @@ export async function monitorRun(
       version: 1,
       variant: settings.variant.key,
       title: settings.variant.title,
-      names: toStoredNames(settings.names),
+      names: toStoredNames(names),
       monitored_at: new Date().toISOString(),
       scoring_run: toFacts(run),
       previous: previous && toFacts(previous),
@@ -201,12 +270,12 @@ export async function monitorRun(
           drift,
           performance: severity,
           earlier: restsOn?.performance,
-          age: toAge(version, { run, ...settings.monitoring }),
+          age: toAge(version, { run, ...monitoring }),
           coolDown: findCoolDown(history, {
             run,
             version,
             basis: restsOn?.performance.scoring_run_id,
-            ...settings.monitoring,
+            ...monitoring,
           }),
           lasting: toLasting(comparisons[0], {
             run,
@@ -237,11 +306,11 @@ const mostAlarming = 12;
 /** Returns what failed in this run and in that of the period before, whose drift failed, which the same model version scored and whose data did not fail; without the columns whose data is broken. */
 function toLasting(
   comparison: DriftComparison | undefined,
-  { run, before, broken, limits }: {
+  { run, before, ...options }: {
     run: LedgerRun;
     before: PastVerdict | undefined;
     broken: readonly string[];
-    limits: Thresholds;
+    limits: MonitoringResult["thresholds"];
   },
 ): string[] {
   if (
@@ -249,35 +318,24 @@ function toLasting(
     before.drift !== "fail"
   ) return [];
   return lastingColumns(comparison, {
+    ...options,
     before: before.failed ?? [],
-    broken,
-    limits,
   });
 }
 
-function toPerformance(
-  { uri, byPlayer, durations, unnamed }: RunOutcomes,
-  { ids, scores, ...options }: {
-    ids: readonly (string | null)[];
-    scores: Float64Array;
-    reference: ReferenceProfile | undefined;
-    threshold: number | undefined;
-    period: string;
-    before: readonly PeriodSample[];
-    limits: Thresholds;
-    names: Names;
-  },
+/** Returns the performance with a warning of the outcomes without an id, if there are any. */
+function withUnnamed(
+  performance: Performance,
+  { uri, unnamed }: RunOutcomes,
+  { entity }: Names,
 ): Performance {
-  const performance = measurePerformance({ ids, scores }, {
-    ...options,
-    outcomes: byPlayer,
-    durations,
-    file: uri,
-  });
   if (unnamed === 0) return performance;
-  const left =
-    `rows of ${uri} without a ${options.names.entity} id, which were ignored: ${unnamed}`;
-  return { ...performance, warnings: [left, ...performance.warnings ?? []] };
+  const warning =
+    `rows of ${uri} without a ${entity} id, which were ignored: ${unnamed}`;
+  return {
+    ...performance,
+    warnings: [warning, ...performance.warnings ?? []],
+  };
 }
 
 /** Returns the names of a variant as a result has them; undefined for the usual ones. */

@@ -7,12 +7,22 @@ import type { Period } from "../config/periods.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import { cellOf } from "../rows/cells.ts";
 import type { InputRow } from "../rows/json.ts";
-import { readRows } from "../rows/read.ts";
+import { readAllRows, readRows } from "../rows/read.ts";
 import type { RowPlace } from "../rows/row-error.ts";
 import { findOutcomeFiles, type InputFiles } from "../services/period-files.ts";
-import { locationOf } from "../services/variant-files.ts";
+import {
+  locationOf,
+  openNamedFiles,
+  readWhole,
+} from "../services/variant-files.ts";
+import { bytesAsFile } from "../storage/store.ts";
 import { type Services, temporaryFolder } from "../services/services.ts";
-import { OutcomeCollection, type Outcomes, toDayCell } from "./outcomes.ts";
+import {
+  OutcomeCollection,
+  type Outcomes,
+  toDayCell,
+  toOutcomes,
+} from "./outcomes.ts";
 import { type PeriodWindow, readOutcomeTable } from "./outcome-table.ts";
 
 /** The outcomes of one scoring run, and where they are from. */
@@ -22,6 +32,50 @@ export interface RunOutcomes extends Outcomes {
   readonly sha256: string;
   /** Changes whenever the source or the settings change; undefined if unknown. */
   readonly version?: string | undefined;
+}
+
+/**
+ * Reads the outcomes file that a flag names, with the columns that `outcomes` in
+ * `variants.yaml` sets.
+ *
+ * @throws {UsageError} If the flag does not name exactly one file, or the variant has no id column.
+ * @throws {InputError} If it cannot be read or used.
+ */
+export async function readOutcomes(
+  { withRetry, artifacts, config }: Services,
+  settings: VariantSettings,
+  options: { uri: string },
+): Promise<RunOutcomes> {
+  const { uri } = options;
+  const { variant, names } = settings;
+  const { idColumn, label, durationColumn } = settings.outcomes ??
+    { ...settings, durationColumn: undefined };
+  if (idColumn === undefined) {
+    throw withoutIds(`--outcomes for ${variant.title}`);
+  }
+  const files = await withRetry(
+    `read ${uri}`,
+    () => openNamedFiles(uri, artifacts),
+  );
+  const [file, ...more] = files;
+  if (!file || more.length > 0) {
+    throw new UsageError(
+      `Cannot use --outcomes ${uri}: it matches ${files.length} files, expected one`,
+    );
+  }
+  const { uri: found, bytes } = await readWhole(file);
+  const rows = await readAllRows(bytesAsFile(found, bytes), {
+    idColumn,
+    temporary: temporaryFolder(config),
+  });
+  const outcomes = toOutcomes(rows, {
+    idColumn,
+    label,
+    durationColumn,
+    names,
+    file: found,
+  });
+  return { ...outcomes, uri: found, sha256: digestOutcomes(outcomes) };
 }
 
 /** Where a variant's outcomes are. */
@@ -64,9 +118,7 @@ export async function openOutcomeSource(
 ): Promise<OutcomeSource> {
   const { idColumn, source } = settings;
   if (idColumn === undefined) {
-    throw new UsageError(
-      `Cannot use the outcomes of ${variant.title}: variants.yaml sets "id_column: none", so outcomes cannot be joined to scores`,
-    );
+    throw withoutIds(`the outcomes of ${variant.title}`);
   }
   const joinable = { ...settings, idColumn, names };
   if (source.kind === "table") {
@@ -109,6 +161,12 @@ export async function openOutcomeSource(
       return all;
     },
   };
+}
+
+function withoutIds(outcomes: string): UsageError {
+  return new UsageError(
+    `Cannot use ${outcomes}: variants.yaml sets "id_column: none", so outcomes cannot be joined to scores`,
+  );
 }
 
 /** Reads files once for all periods that they may have outcomes of. */

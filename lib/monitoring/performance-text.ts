@@ -1,6 +1,7 @@
-/** Describes the metrics of a measured performance in text. */
+/** Describes the metrics of a measured performance, and a challenger's beside them, in text. */
 import { type Names, usualNames } from "../config/names.ts";
 import type { Performance } from "./performance.ts";
+import type { ChallengerComparison } from "./result.ts";
 
 /** The metrics that are shown besides AUC and calibration, which the verdict names. */
 const shown = [
@@ -45,4 +46,31 @@ export function describeMetrics(
       pooled.reasons.join("; ")
     }`,
   ];
+}
+
+/** Returns one line of text on a comparison. */
+export function describeChallenger(
+  {
+    asked,
+    model_version: version,
+    rows,
+    champion,
+    challenger,
+    auc_difference: difference,
+    auc_difference_interval: interval,
+  }: ChallengerComparison,
+  { entities }: Pick<Names, "entities"> = usualNames,
+): string {
+  const metric = (name: string) =>
+    `${champion[name]?.toFixed(4) ?? "–"} and ${
+      challenger[name]?.toFixed(4) ?? "–"
+    }`;
+  const gain = difference === undefined || !interval
+    ? ""
+    : `, difference ${difference.toFixed(4)} (95 % interval ${
+      interval.map((end) => end.toFixed(4)).join(" to ")
+    })`;
+  return `challenger ${asked}, version ${version}, on the same ${rows} ${entities}: AUC ${
+    metric("auc")
+  }${gain}; log loss ${metric("log_loss")}`;
 }

@@ -28,24 +28,18 @@ import {
   type CalibrationChange,
   compareCalibration,
   finiteShift,
-  judgeArea,
-  judgeCalibration,
   type Judgement,
+  judgePerformance,
   type LoggedPerformance,
-  verdict,
-  worstOf,
-} from "./judge-performance.ts";
-import {
   type PeriodSample,
   type PooledPerformance,
   poolPerformance,
-} from "./pooled.ts";
-import { isJudged, type Severity, worstFirst } from "./verdict.ts";
+  verdict,
+} from "./judge-performance.ts";
+import { isJudged, worstFirst } from "./verdict.ts";
 
 /** Performance on matured outcomes, with the fields of the JSON report; unknown numbers are absent. */
-export interface Performance {
-  readonly severity: Severity;
-  readonly reasons: readonly string[];
+export interface Performance extends Judgement {
   /** Number of scored rows. */
   readonly rows: number;
   /** Number of scored players: distinct ids, plus each row without an id. Like `outcomes` and `warnings`, absent in results stored before 2026-12. */
@@ -104,7 +98,7 @@ export function measurePerformance(
     file: string;
     threshold?: number | undefined;
     period?: string;
-    before?: readonly PeriodSample[];
+    before?: readonly PeriodSample[] | undefined;
     limits?: Thresholds;
     names?: Names;
   },
@@ -137,14 +131,14 @@ export function measurePerformance(
       { reference, limits },
     )
     : undefined;
-  const own = judge({
-    rows: found.length,
-    area,
-    calibration,
-    reference,
-    fault,
-    limits,
-  });
+  const own = found.length < limits.min_rows
+    ? verdict(
+      "not-enough-data",
+      `${found.length} outcomes, at least ${limits.min_rows} are needed`,
+    )
+    : fault === undefined
+    ? judgePerformance(area, calibration, { reference, limits })
+    : verdict("unknown", fault);
   const ranked = concordanceOf(joined, options.durations);
   return {
     ...withPooled(own, pooled),
@@ -197,29 +191,6 @@ function concordanceOf(
     durations: known.map((row) => durations.get(ids[row]!)!),
     events: known.map((row) => found[row]!),
   });
-}
-
-function judge(
-  { rows, area, calibration, reference, fault, limits }: {
-    rows: number;
-    area: Estimate | undefined;
-    calibration: CalibrationChange | undefined;
-    reference: LoggedPerformance | undefined;
-    fault: string | undefined;
-    limits: Thresholds;
-  },
-): Judgement {
-  if (rows < limits.min_rows) {
-    return verdict(
-      "not-enough-data",
-      `${rows} outcomes, at least ${limits.min_rows} are needed`,
-    );
-  }
-  if (fault !== undefined) return verdict("unknown", fault);
-  const ranking = judgeArea(area, { reference, limits });
-  return calibration
-    ? worstOf([ranking, judgeCalibration(calibration, limits)])
-    : ranking;
 }
 
 /** Returns a period's verdict, or that of several periods if it is worse or the period alone could not be judged. */

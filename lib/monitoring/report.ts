@@ -14,8 +14,7 @@ import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
 import type { Outcome } from "../base/outcome.ts";
 import { alarmingColumns } from "./columns.ts";
-import { describeChallenger } from "./challenger-comparison.ts";
-import { describeMetrics } from "./performance-text.ts";
+import { describeChallenger, describeMetrics } from "./performance-text.ts";
 import {
   describePeriods,
   type ReportedPeriod,

@@ -1,6 +1,6 @@
 /** The result of monitoring one scoring run: the format of `report.json`, from which all other reports are derived. */
 import { type Names, usualNames } from "../config/names.ts";
-import type { ChallengerComparison } from "./challenger-comparison.ts";
+import type { Interval } from "../statistics/estimate.ts";
 import type { Performance } from "./performance.ts";
 import type { DriftComparison } from "./columns.ts";
 import type { DataVerdict } from "./data.ts";
@@ -89,6 +89,24 @@ export function periodOf(
   { period, finished_at }: Pick<RunFacts, "period" | "finished_at">,
 ): string {
   return period ?? finished_at.slice(0, 10);
+}
+
+/** The challenger's metrics beside those of the run's version, with the fields of the JSON report. */
+export interface ChallengerComparison {
+  readonly model_name: string;
+  readonly model_version: string;
+  /** The alias or version that was asked for. */
+  readonly asked: string;
+  /** Id of the stored run whose scores were used; absent if the run's rows were scored again. */
+  readonly scoring_run_id?: number | undefined;
+  /** Number of players with an outcome and both scores. */
+  readonly rows: number;
+  /** Metrics of the version that scored the run, and of the challenger, on these players. */
+  readonly champion: Readonly<Record<string, number>>;
+  readonly challenger: Readonly<Record<string, number>>;
+  /** AUC of the challenger minus that of the champion, and its 95 % interval (DeLong, paired); absent with too few rows of an outcome. */
+  readonly auc_difference?: number | undefined;
+  readonly auc_difference_interval?: Interval | undefined;
 }
 
 /** The performance of the same model version on an earlier scoring run's outcomes; unknown values are null. */

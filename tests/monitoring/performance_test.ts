@@ -1,6 +1,9 @@
 /** The verdict on performance, on simulated weeks of a model that is right, and of players that changed. */
 import { match, ok, strictEqual, throws } from "node:assert/strict";
-import type { LoggedPerformance } from "../../lib/monitoring/judge-performance.ts";
+import type {
+  LoggedPerformance,
+  PeriodSample,
+} from "../../lib/monitoring/judge-performance.ts";
 import {
   measurePerformance,
   type Performance,
@@ -9,7 +12,6 @@ import {
   areaUnderCurve,
   evaluationMetrics,
 } from "../../lib/statistics/classification.ts";
-import type { PeriodSample } from "../../lib/monitoring/pooled.ts";
 import { toProfile } from "../../lib/statistics/profile.ts";
 import { randomFrom } from "../support/random.ts";
 

@@ -1,7 +1,7 @@
 /** Rank correlations: scipy's Spearman, any cut of the rows, and faults that leave every column as it was. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { thresholds } from "../../lib/config/monitoring.ts";
-import { judgeAssociations } from "../../lib/monitoring/associations.ts";
+import { judgeAssociations } from "../../lib/monitoring/columns.ts";
 import {
   addAssociations,
   associationChanges,
