@@ -154,33 +154,25 @@ function toSections(
       state?.source?.monitoredAt === result.monitored_at &&
       state.source.scoringRunId === result.scoring_run.id
     )?.result;
-  const isChanged = (verdict: AlertVerdict) =>
-    changes.some((change) => change.verdict === verdict);
-  const changed = changes.map(({ verdict, from, to }) => {
-    const result = resultOf(stateOf(verdict));
-    return {
-      heading: `${nameOf(verdict)}: ${wordOf(verdict, from)} → ${
-        wordOf(verdict, to)
-      }`,
-      lines: result
-        ? [{ text: describeRun(result) }, ...detailsOf(verdict, result)]
-        : [],
-    };
-  });
-  const lasting = states.filter(({ verdict, severity }) =>
-    severity !== "ok" && !isChanged(verdict)
-  ).map((state) => {
-    const { verdict, severity, since } = state;
+  const sectionOf = (verdict: AlertVerdict, heading: string): Section => {
+    const state = stateOf(verdict);
     const result = resultOf(state);
-    return {
-      heading: `${nameOf(verdict)}: ${wordOf(verdict, severity)} since ${
-        since?.slice(0, 10)
-      }`,
-      lines: result
-        ? [{ text: describeRun(result) }, ...detailsOf(verdict, result)]
-        : describeSource(state),
-    };
-  });
+    const lines = result
+      ? [{ text: describeRun(result) }, ...detailsOf(verdict, result)]
+      : describeSource(state);
+    return { heading: `${nameOf(verdict)}: ${heading}`, lines };
+  };
+  const changed = changes.map(({ verdict, from, to }) =>
+    sectionOf(verdict, `${wordOf(verdict, from)} → ${wordOf(verdict, to)}`)
+  );
+  const lasting = states.filter(({ verdict, severity }) =>
+    severity !== "ok" && !changes.some((change) => change.verdict === verdict)
+  ).map(({ verdict, severity, since }) =>
+    sectionOf(
+      verdict,
+      `${wordOf(verdict, severity)} since ${since?.slice(0, 10)}`,
+    )
+  );
   const worst = results.toReversed()
     .map(({ result }) => alarmingColumns(result.comparisons[0]))
     .find(({ length }) => length > 0);
@@ -212,7 +204,8 @@ function describeRun(result: MonitoringResult): string {
   }, ${run.model_name} version ${run.model_version}`;
 }
 
-function describeSource({ source }: VerdictState): Line[] {
+function describeSource(state: VerdictState | undefined): Line[] {
+  const source = state?.source;
   return source
     ? [{ text: `period ${source.period}, scoring run ${source.scoringRunId}` }]
     : [];

@@ -94,9 +94,11 @@ export async function compareChallenger(
   const champion = joinOutcomes(await readScores(database, run), outcomes);
   const other = joinOutcomes(found, outcomes);
   const scores = new Map(
-    other.ids.map((id, row) => [id, other.probabilities[row]!]),
+    other.players.map((id, row) => [id, other.probabilities[row]!]),
   );
-  const both = champion.ids.flatMap((id, row) => scores.has(id) ? [row] : []);
+  const both = champion.players.flatMap((id, row) =>
+    scores.has(id) ? [row] : []
+  );
   if (both.length === 0) {
     notes.push(
       `the challenger ${asked} has no score for any ${settings.names.entity} with an outcome`,
@@ -105,9 +107,9 @@ export async function compareChallenger(
   }
   const sample = {
     probabilities: both.map((row) => champion.probabilities[row]!),
-    outcomes: both.map((row) => champion.found[row]!),
+    outcomes: both.map((row) => champion.outcomes[row]!),
   };
-  const probabilities = both.map((row) => scores.get(champion.ids[row]!)!);
+  const probabilities = both.map((row) => scores.get(champion.players[row]!)!);
   const difference = areaDifference(sample, probabilities);
   const threshold = settings.outcomes?.threshold ?? 0.5;
   return {

@@ -1,5 +1,4 @@
 /** Compares the columns and scores of a scoring run with the model's reference and with the previous run. */
-import type { Column } from "../rows/cells.ts";
 import type { Features } from "../rows/features.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import type { Services } from "../services/services.ts";
@@ -11,7 +10,8 @@ import {
   toBins,
   toComparable,
 } from "../statistics/batch-profile.ts";
-import { type Profile, toProfile } from "../statistics/profile.ts";
+import { toProfile } from "../statistics/profile.ts";
+import type { Thresholds } from "../config/monitoring.ts";
 import { compareWith, type DriftComparison } from "./columns.ts";
 import { type JudgedBatch, toJudgedColumns } from "./data.ts";
 import { toGroups } from "./groups.ts";
@@ -52,76 +52,62 @@ export async function compareRun(
   { run, previous, model, notes }: ComparedWith,
 ): Promise<ComparedRun> {
   const { reference, recipe } = model;
-  if (!reference) {
-    return await compareAgain(services, settings, {
-      run,
-      previous,
-      model,
-      notes,
-    });
-  }
-  const { profile } = reference;
-  const { importance } = profile;
   const { thresholds: limits } = settings.monitoring;
+  const database = await services.predictions();
+  const read = async (of: LedgerRun): Promise<ReadRun> => ({
+    rows: of.rows,
+    features: await readRows(services, settings, { run: of, model, notes }),
+    scores: (await readScores(database, of)).scores,
+  });
+  if (!reference) {
+    const current = await read(run);
+    const before = previous && await read(previous);
+    return {
+      ...compareAgain(before, current, { model, limits }),
+      unknownCategories: current.features?.unknownCategories ?? {},
+    };
+  }
+  const { profile, sha256 } = reference;
+  const { importance } = profile;
   const groups = toGroups(
     recipe?.one_hot ?? [],
     profile.features.map(({ name }) => name),
   );
-  const count = (of: LedgerRun) =>
-    countRun(services, settings, { run: of, model, reference, notes });
+  // A run from before counts were made, or of a model with another reference, is read again.
+  const count = async (of: LedgerRun): Promise<
+    CountedRows & Pick<BatchProfile, "unknownCategories">
+  > => {
+    const counted = await readProfile(database, of);
+    if (counted?.reference === sha256) return counted;
+    const rows = await read(of);
+    const { unknownCategories = {} } = rows.features ?? {};
+    return {
+      ...toCounts(toBins(profile, { sha256 }), rows),
+      unknownCategories,
+    };
+  };
   const current = await count(run);
-  const { features, unknownCategories } = current;
-  const past = await readPastProfiles(await services.predictions(), run, {
-    reference: reference.sha256,
+  const past = await readPastProfiles(database, run, {
+    reference: sha256,
     limit: limits.cusum.periods,
   });
+  const options = { groups, importance, limits };
   const comparisons = [
-    compareWith(profile, current, {
-      comparison: "baseline",
-      groups,
-      past,
-      importance,
-      limits,
-    }),
+    compareWith(profile, current, { ...options, comparison: "baseline", past }),
   ];
   if (previous) {
     const before = toComparable(profile, await count(previous));
     comparisons.push(
-      compareWith(before, current, {
-        comparison: "consecutive",
-        groups,
-        importance,
-        limits,
-      }),
+      compareWith(before, current, { ...options, comparison: "consecutive" }),
     );
   }
+  const { features, unknownCategories } = current;
   return {
     comparisons,
     columns: features &&
       toJudgedColumns(profile.features, features, { recipe, importance }),
     unknownCategories,
   };
-}
-
-/**
- * Returns the counts of a run in the bins of the reference: those that were made
- * while it was scored, and for a run from before there were any, or of a model
- * with another reference, those of its rows, which are read again.
- */
-async function countRun(
-  services: Services,
-  settings: VariantSettings,
-  { run, model, reference, notes }: Omit<ComparedWith, "previous"> & {
-    reference: NonNullable<RecordedModel["reference"]>;
-  },
-): Promise<CountedRows & Pick<BatchProfile, "unknownCategories">> {
-  const database = await services.predictions();
-  const profile = await readProfile(database, run);
-  if (profile?.reference === reference.sha256) return profile;
-  const read = await readRun(services, settings, { run, model, notes });
-  const unknownCategories = read.features?.unknownCategories ?? {};
-  const bins = toBins(reference.profile, reference);
-  return { ...toCounts(bins, read), unknownCategories };
 }
 
 /** The rows of a run, as far as they can be read again. */
@@ -131,67 +117,35 @@ interface ReadRun {
   readonly scores: Float64Array;
 }
 
-async function readRun(
-  services: Services,
-  settings: VariantSettings,
-  { run, model, notes }: Omit<ComparedWith, "previous">,
-): Promise<ReadRun> {
-  const features = await readRows(services, settings, { run, model, notes });
-  const { scores } = await readScores(await services.predictions(), run);
-  return { rows: run.rows, features, scores };
-}
-
 /** Compares the rows of two runs in bins of the earlier one; only their scores if the rows of either are not available. */
-async function compareAgain(
-  services: Services,
-  settings: VariantSettings,
-  { run, previous, model, notes }: ComparedWith,
-): Promise<ComparedRun> {
-  const read = (of: LedgerRun) =>
-    readRun(services, settings, { run: of, model, notes });
-  const current = await read(run);
-  const unknownCategories = current.features?.unknownCategories ?? {};
-  if (!previous) {
-    return { comparisons: [], columns: undefined, unknownCategories };
-  }
-  const before = await read(previous);
-  const columns = before.features && current.features ? model.columns : [];
-  const profile = profileOf(before, columns);
-  const counts = toCounts(toBins(profile, { sha256: "" }), {
-    ...current,
-    features: before.features && current.features,
+function compareAgain(
+  before: ReadRun | undefined,
+  current: ReadRun,
+  { model, limits }: { model: RecordedModel; limits: Thresholds },
+): Omit<ComparedRun, "unknownCategories"> {
+  if (!before) return { comparisons: [], columns: undefined };
+  const features = before.features && current.features;
+  const names = (features && model.columns || []).map(({ name }) => name);
+  const profile = toProfile({
+    names,
+    matrix: before.features?.matrix ?? new Float32Array(),
+    rows: before.rows,
+    scores: before.scores,
   });
-  const groups = toGroups(
-    model.recipe?.one_hot ?? [],
-    profile.features.map(({ name }) => name),
-  );
+  const bins = toBins(profile, { sha256: "" });
+  const counts = toCounts(bins, { ...current, features });
+  const groups = toGroups(model.recipe?.one_hot ?? [], names);
   return {
     comparisons: [
       compareWith(profile, counts, {
         comparison: "consecutive",
         groups,
-        limits: settings.monitoring.thresholds,
+        limits,
       }),
     ],
     columns: counts.features &&
       toJudgedColumns(profile.features, counts.features, model),
-    unknownCategories,
   };
-}
-
-/** Returns the profile of a run's scores and of the given columns of its rows. */
-function profileOf(
-  { rows, features, scores }: ReadRun,
-  columns: readonly Column[] = [],
-): Profile {
-  const names = columns.map(({ name }) => name);
-  const matrix = names.length > 0 && features ? features.matrix : undefined;
-  return toProfile({
-    names,
-    matrix: matrix ?? new Float32Array(),
-    rows,
-    scores,
-  });
 }
 
 /** Counts rows; without features if they are not available. */

@@ -1,29 +1,29 @@
 /** Joins outcomes to scored players and describes how representative they are. */
 import { type Names, usualNames } from "../config/names.ts";
 import { percent } from "./reason.ts";
+import type { ScoredPlayers } from "../statistics/area-comparison.ts";
 import { tenthsOf } from "../statistics/calibration.ts";
 import { total } from "../statistics/column-counts.ts";
 import { chiSquareTest } from "../statistics/drift.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 
-/** Scores and the outcomes of their players. */
-export interface JoinedOutcomes {
-  /** Ids of the players with an outcome; `probabilities` and `found` have their scores and outcomes in the same order. */
-  readonly ids: readonly string[];
+/** The scored players with an outcome, and how many others there are. */
+export interface JoinedOutcomes extends ScoredPlayers {
   readonly probabilities: readonly number[];
-  readonly found: readonly number[];
+  readonly outcomes: readonly number[];
+  /** Number of scored rows. */
+  readonly rows: number;
   /** Number of scored players: distinct ids, plus each row without an id. */
-  readonly players: number;
+  readonly scored: number;
   /** Number of scored rows without a player id; they cannot have an outcome. */
   readonly unnamed: number;
-  /** Counts of players in each tenth of the scores, lowest first. */
-  readonly tenths: readonly Tenth[];
-}
-
-/** The number of players with scores in one tenth, and how many of them have an outcome. */
-interface Tenth {
-  readonly players: number;
-  readonly matured: number;
+  /** Number of players with an outcome, scored or not. */
+  readonly known: number;
+  /** Number of scored players per tenth of the scores, lowest first, and how many of them have an outcome. */
+  readonly tenths: readonly {
+    readonly scored: number;
+    readonly matured: number;
+  }[];
 }
 
 /**
@@ -33,9 +33,9 @@ interface Tenth {
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * const scored = { ids: ["a", "b", "a", null], scores: [0.1, 0.2, 0.3, 0.4] };
- * const { probabilities, found, players } = joinOutcomes(scored, new Map([["a", 1]]));
- * deepStrictEqual([probabilities, found, players], [[0.3], [1], 3]);
+ * const rows = { ids: ["a", "b", "a", null], scores: [0.1, 0.2, 0.3, 0.4] };
+ * const { probabilities, outcomes, scored } = joinOutcomes(rows, new Map([["a", 1]]));
+ * deepStrictEqual([probabilities, outcomes, scored], [[0.3], [1], 3]);
  * ```
  *
  * @param scored `ids`: the player id of each score, in row order; null for a score without one.
@@ -50,29 +50,23 @@ export function joinOutcomes(
     if (id === null) unnamed++;
     else lastRow.set(id, row);
   }
-  const players = [...lastRow].map(([id, row]) => ({
+  const all = [...lastRow].map(([id, row]) => ({
     id,
     score: scored.scores[row]!,
     outcome: outcomes.get(id),
   }));
-  const ids: string[] = [];
-  const probabilities: number[] = [];
-  const found: number[] = [];
-  for (const { id, score, outcome } of players) {
-    if (outcome === undefined) continue;
-    ids.push(id);
-    probabilities.push(score);
-    found.push(outcome);
-  }
+  const matured = all.filter(({ outcome }) => outcome !== undefined);
   return {
-    ids,
-    probabilities,
-    found,
-    players: players.length + unnamed,
+    players: matured.map(({ id }) => id),
+    probabilities: matured.map(({ score }) => score),
+    outcomes: matured.map(({ outcome }) => outcome!),
+    rows: scored.ids.length,
+    scored: all.length + unnamed,
     unnamed,
-    tenths: tenthsOf(players.map(({ score }) => score)).map((rows) => ({
-      players: rows.length,
-      matured: rows.filter((row) => players[row]!.outcome !== undefined).length,
+    known: outcomes.size,
+    tenths: tenthsOf(all.map(({ score }) => score)).map((rows) => ({
+      scored: rows.length,
+      matured: rows.filter((row) => all[row]!.outcome !== undefined).length,
     })),
   };
 }
@@ -83,33 +77,31 @@ export function joinOutcomes(
  * the score, and rows with a repeated or missing player id.
  */
 export function describeCoverage(
-  joined: JoinedOutcomes,
-  { limits = thresholds, names = usualNames, ...counts }: {
-    rows: number;
-    outcomes: number;
+  { outcomes, rows, scored, unnamed, known, tenths }: JoinedOutcomes,
+  { limits = thresholds, names = usualNames }: {
     limits?: Thresholds;
     names?: Names;
-  },
+  } = {},
 ): string[] {
   const { entity, entities } = names;
-  const { players, unnamed, found } = joined;
+  const matured = outcomes.length;
   const warnings: string[] = [];
   const { warn } = limits.coverage;
-  if (found.length < warn * players) {
+  if (matured < warn * scored) {
     warnings.push(
-      `only ${found.length} of ${players} scored ${entities} (${
-        percent(found.length / players)
+      `only ${matured} of ${scored} scored ${entities} (${
+        percent(matured / scored)
       }) have an outcome; the metrics cover only those`,
     );
   }
-  if (found.length < warn * counts.outcomes) {
+  if (matured < warn * known) {
     warnings.push(
-      `only ${found.length} of ${counts.outcomes} outcomes (${
-        percent(found.length / counts.outcomes)
+      `only ${matured} of ${known} outcomes (${
+        percent(matured / known)
       }) belong to a ${entity} of this scoring run`,
     );
   }
-  const spread = scoreSpread(joined.tenths, limits);
+  const spread = scoreSpread(tenths, limits);
   if (spread) {
     warnings.push(
       `the share of ${entities} with an outcome depends on the score: ${
@@ -119,7 +111,7 @@ export function describeCoverage(
       } across tenths of the scores, so the metrics describe a biased selection`,
     );
   }
-  const repeated = counts.rows - players;
+  const repeated = rows - scored;
   if (repeated > 0) {
     warnings.push(
       `scored rows that repeat a ${entity}: ${repeated}; each ${entity} counts once, with the score of the last row`,
@@ -137,12 +129,12 @@ export function describeCoverage(
  * Undefined if neither is the case.
  */
 export function coverageFault(
-  { players, found, tenths }: JoinedOutcomes,
+  { outcomes, scored, tenths }: JoinedOutcomes,
   { limits, names = usualNames }: { limits: Thresholds; names?: Names },
 ): string | undefined {
   const { unknown } = limits.coverage;
-  if (found.length < unknown * players) {
-    return `only ${found.length} of ${players} scored ${names.entities} have an outcome, at least ${
+  if (outcomes.length < unknown * scored) {
+    return `only ${outcomes.length} of ${scored} scored ${names.entities} have an outcome, at least ${
       percent(unknown)
     } are needed`;
   }
@@ -159,18 +151,16 @@ export function coverageFault(
  * (chi-square test of equal shares, p 0.0001).
  */
 function scoreSpread(
-  tenths: readonly Tenth[],
+  tenths: JoinedOutcomes["tenths"],
   limits: Thresholds,
 ): { low: number; high: number } | undefined {
-  const players = total(tenths.map((each) => each.players));
-  const matured = total(tenths.map((each) => each.matured));
-  if (players < limits.min_rows || matured === players) return undefined;
-  const shares = tenths.map((each) => each.matured / each.players);
+  const matured = tenths.map((tenth) => tenth.matured);
+  const others = tenths.map((tenth) => tenth.scored - tenth.matured);
+  const rest = total(others);
+  if (total(matured) + rest < limits.min_rows || rest === 0) return undefined;
+  const shares = tenths.map((tenth) => tenth.matured / tenth.scored);
   const [low, high] = [Math.min(...shares), Math.max(...shares)];
   if (high - low < limits.coverage.score_spread) return undefined;
-  const { pValue } = chiSquareTest(
-    tenths.map((each) => each.matured),
-    tenths.map((each) => each.players - each.matured),
-  );
+  const { pValue } = chiSquareTest(matured, others);
   return pValue < 0.0001 ? { low, high } : undefined;
 }

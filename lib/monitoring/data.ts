@@ -55,9 +55,7 @@ export interface JudgedColumn {
 export interface JudgedBatch {
   readonly rows: number;
   /** The columns of the reference that are judged, and what was counted of each; undefined when the rows or a reference are missing. */
-  readonly columns:
-    | readonly JudgedColumn[]
-    | undefined;
+  readonly columns: readonly JudgedColumn[] | undefined;
   /** Share of rows whose category the model does not know, by raw column. */
   readonly unseen: Readonly<Record<string, number>>;
   /** The same share of the reference; a column that it lacks has 0. */
@@ -146,9 +144,7 @@ export function subjectOf(
  * strictEqual(describeFinding(finding), "total_ngr fails: missing 0.0 % before, 40.0 % now");
  * ```
  */
-export function describeFinding(
-  finding: DataFinding,
-): string {
+export function describeFinding(finding: DataFinding): string {
   return `${subjectOf(finding)} ${finding.severity}s: ${finding.reason}`;
 }
 
@@ -276,8 +272,7 @@ function hasEnoughRows(
   { profile, counts }: Pick<JudgedColumn, "profile" | "counts">,
   limits: Thresholds,
 ): boolean {
-  const before = total(profile.counts) + profile.missing;
-  return Math.min(rowsOf(counts), before) >= limits.min_rows;
+  return Math.min(rowsOf(counts), rowsOf(profile)) >= limits.min_rows;
 }
 
 function judgeMissing(
@@ -285,8 +280,7 @@ function judgeMissing(
   counts: ColumnCounts,
   limits: Thresholds,
 ): DataFinding[] {
-  const before = { count: profile.missing, rows: total(profile.counts) };
-  before.rows += before.count;
+  const before = { count: profile.missing, rows: rowsOf(profile) };
   const now = { count: counts.missing, rows: rowsOf(counts) };
   const shares = [before.count / before.rows, now.count / now.rows] as const;
   const change = Math.abs(shares[1] - shares[0]);

@@ -68,13 +68,8 @@ export function facts(pairs: readonly (readonly [string, string])[]): string {
 }
 
 /** Returns a part that is folded until a reader opens it; `content` must already be HTML. */
-export function folded(
-  summary: string,
-  content: string,
-  options: { kind?: string } = {},
-): string {
-  const { kind = "part" } = options;
-  return `<details class="${kind}"><summary>${summary}</summary>${content}</details>`;
+export function folded(summary: string, content: string): string {
+  return `<details class="part"><summary>${summary}</summary>${content}</details>`;
 }
 
 /** Returns a text that only screen readers read. */

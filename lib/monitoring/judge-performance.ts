@@ -110,7 +110,7 @@ export interface CalibrationChange {
 export function compareCalibration(
   now: { difference: number; standardError: number; observed: number },
   { probabilities, reference }: {
-    probabilities: readonly number[];
+    probabilities: ArrayLike<number>;
     reference: LoggedPerformance | undefined;
   },
 ): CalibrationChange | undefined {
@@ -162,8 +162,6 @@ function judgeCalibration(
 
 /** The scored players of a period with an outcome. */
 export interface PeriodSample extends ScoredPlayers {
-  readonly probabilities: readonly number[];
-  readonly outcomes: readonly number[];
   /** The period, such as 2026-11-23. */
   readonly period: string;
 }

@@ -16,7 +16,6 @@ import {
   type RunOutcomes,
 } from "./outcome-source.ts";
 import type { PeriodWindow } from "./outcome-table.ts";
-import { toSample } from "./performance.ts";
 import {
   notMeasured,
   type PeriodOutcome,
@@ -315,9 +314,10 @@ async function readSample(
   );
   const joined = joinOutcomes(scored, outcomes);
   if (
-    joined.found.length === 0 || coverageFault(joined, { limits }) !== undefined
+    joined.outcomes.length === 0 ||
+    coverageFault(joined, { limits }) !== undefined
   ) {
     return undefined;
   }
-  return toSample(joined, { period });
+  return { ...joined, period };
 }

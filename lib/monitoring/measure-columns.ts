@@ -33,7 +33,6 @@ import type { Group, GroupCounts } from "./groups.ts";
 export interface Measured {
   readonly profile: Omit<ColumnProfile, "kind"> & Pick<ColumnDrift, "kind">;
   readonly counts: Omit<ColumnCounts, "zeros">;
-  readonly rows: { readonly expectedRows: number; readonly actualRows: number };
   /** Kolmogorov and Smirnov's; of a group, the chi-square test. */
   readonly test: TestResult | undefined;
   /** Set for a group only. */
@@ -50,14 +49,11 @@ export function measure(
   profile: ColumnProfile,
   counts: ColumnCounts,
 ): Measured {
-  const actualRows = rowsOf(counts);
-  const known = actualRows - counts.missing;
-  const expectedRows = total(profile.counts) + profile.missing;
+  const hasValues = total(profile.counts) > 0 && total(counts.counts) > 0;
   return {
     profile,
     counts,
-    rows: { expectedRows, actualRows },
-    test: known > 0 && expectedRows > profile.missing
+    test: hasValues
       ? kolmogorovSmirnov(profile.counts, counts.counts)
       : undefined,
   };
@@ -70,7 +66,6 @@ export function measureGroup(
   return {
     profile: { name, kind: "group", edges: [], counts: reference, missing: 0 },
     counts: { counts: current, missing: 0, outOfRange: 0, sum: NaN },
-    rows: { expectedRows: total(reference), actualRows: total(current) },
     test: chiSquareTest(
       ...mergeSmallBins(reference, current, { isOrdered: false }),
     ),
@@ -128,15 +123,14 @@ export function judge(
 }
 
 function toDrift(
-  { profile, counts, rows, test, categories, group, cusum, importance }:
-    Measured,
+  { profile, counts, test, categories, group, cusum, importance }: Measured,
   { pAdjusted, limits }: {
     pAdjusted: number | undefined;
     limits: Thresholds;
   },
 ): ColumnDrift {
-  const { expectedRows, actualRows } = rows;
-  const known = actualRows - counts.missing;
+  const [expectedRows, actualRows] = [rowsOf(profile), rowsOf(counts)];
+  const known = total(counts.counts);
   const drift = {
     name: profile.name,
     kind: profile.kind,

@@ -106,8 +106,8 @@ export function measurePerformance(
   const { outcomes, reference, file, threshold = 0.5 } = options;
   const { limits = thresholds, names = usualNames } = options;
   const joined = joinOutcomes(scored, outcomes);
-  const { probabilities, found } = joined;
-  if (found.length === 0) {
+  const matured = joined.outcomes.length;
+  if (matured === 0) {
     const [wanted] = outcomes.keys();
     const there = scored.ids.find((id) => id !== null);
     throw new InputError(
@@ -116,25 +116,23 @@ export function measurePerformance(
       }", the run has ${there === undefined ? "no ids" : `"${there}"`}`,
     );
   }
-  const sample = { probabilities, outcomes: found };
-  const area = pooledArea([{ ...sample, players: joined.ids }]);
-  const large = calibrationInTheLarge(sample);
-  const calibration = large &&
-    compareCalibration(large, { probabilities, reference });
+  const area = pooledArea([joined]);
+  const large = calibrationInTheLarge(joined);
+  const calibration = large && compareCalibration(large, {
+    probabilities: joined.probabilities,
+    reference,
+  });
   const fault = coverageFault(joined, { limits, names });
   const pooled = fault === undefined
     ? poolPerformance(
-      [
-        ...options.before ?? [],
-        toSample(joined, { period: options.period ?? "" }),
-      ],
+      [...options.before ?? [], { ...joined, period: options.period ?? "" }],
       { reference, limits },
     )
     : undefined;
-  const own = found.length < limits.min_rows
+  const own = matured < limits.min_rows
     ? verdict(
       "not-enough-data",
-      `${found.length} outcomes, at least ${limits.min_rows} are needed`,
+      `${matured} outcomes, at least ${limits.min_rows} are needed`,
     )
     : fault === undefined
     ? judgePerformance(area, calibration, { reference, limits })
@@ -142,54 +140,41 @@ export function measurePerformance(
   const ranked = concordanceOf(joined, options.durations);
   return {
     ...withPooled(own, pooled),
-    rows: scored.ids.length,
-    players: joined.players,
-    matured: found.length,
-    coverage: found.length / joined.players,
-    outcomes: outcomes.size,
-    warnings: describeCoverage(joined, {
-      rows: scored.ids.length,
-      outcomes: outcomes.size,
-      limits,
-      names,
-    }),
+    rows: joined.rows,
+    players: joined.scored,
+    matured,
+    coverage: matured / joined.scored,
+    outcomes: joined.known,
+    warnings: describeCoverage(joined, { limits, names }),
     metrics: {
-      ...evaluationMetrics(sample, { threshold }),
-      ...furtherMetrics(sample, { large, calibration }),
+      ...evaluationMetrics(joined, { threshold }),
+      ...furtherMetrics(joined, { large, calibration }),
       ...knownFields({ c_index: ranked?.value }),
     },
     intervals: knownFields({
       auc: area?.interval,
-      ...metricIntervals(sample, { threshold }),
+      ...metricIntervals(joined, { threshold }),
       c_index: ranked?.interval,
     }),
     threshold,
     auc_interval: area?.interval,
     auc_reference: reference?.metrics?.["auc"],
-    reliability: reliabilityBins(sample),
+    reliability: reliabilityBins(joined),
     pooled,
   };
 }
 
-/** Returns the scores and outcomes of a period to be pooled with others. */
-export function toSample(
-  { ids, probabilities, found }: JoinedOutcomes,
-  { period }: { period: string },
-): PeriodSample {
-  return { period, players: ids, probabilities, outcomes: found };
-}
-
 /** Returns the C-index of the players whose duration is known; undefined without any. */
 function concordanceOf(
-  { ids, probabilities, found }: JoinedOutcomes,
+  { players, probabilities, outcomes }: JoinedOutcomes,
   durations: ReadonlyMap<string, number> | undefined,
 ): Estimate | undefined {
   if (!durations) return undefined;
-  const known = ids.flatMap((id, row) => durations.has(id) ? [row] : []);
+  const known = players.flatMap((id, row) => durations.has(id) ? [row] : []);
   return concordance({
     risks: known.map((row) => probabilities[row]!),
-    durations: known.map((row) => durations.get(ids[row]!)!),
-    events: known.map((row) => found[row]!),
+    durations: known.map((row) => durations.get(players[row]!)!),
+    events: known.map((row) => outcomes[row]!),
   });
 }
 

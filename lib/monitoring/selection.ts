@@ -2,11 +2,12 @@
 import type { Names } from "../config/names.ts";
 import type { VariantSettings } from "../config/variants.ts";
 import { InputError, UsageError } from "../base/errors.ts";
+import type { RunOutcomes } from "./outcome-source.ts";
 import { countPlayers, type LedgerRun, listRuns } from "./runs.ts";
 import { ensurePredictionsSchema } from "../services/schema.ts";
 import { toCount } from "../base/flag-value.ts";
 import type { Services } from "../services/services.ts";
-import { parsePeriod } from "../config/periods.ts";
+import { parsePeriod, toDay } from "../config/periods.ts";
 import { commandFor, type Variant } from "../config/variant.ts";
 
 /** The run that the flags select; `newest` without flags. */
@@ -49,12 +50,6 @@ export function parseRunChoice(
   return { by: "newest" };
 }
 
-/** The parts of outcomes that select a run. */
-interface ChoosingOutcomes {
-  readonly uri: string;
-  readonly byPlayer: ReadonlyMap<string, number>;
-}
-
 /**
  * Returns the scoring run to monitor. With outcomes and without `--run`, it is
  * the only run, among those that the choice allows, that scored any of their
@@ -72,21 +67,27 @@ export async function chooseRun(
   { runs, choice, outcomes }: {
     runs: readonly LedgerRun[];
     choice: RunChoice;
-    outcomes: ChoosingOutcomes | undefined;
+    outcomes: Pick<RunOutcomes, "uri" | "byPlayer"> | undefined;
   },
 ): Promise<LedgerRun> {
-  const run = choice.by === "run"
-    ? findRun(runs, choice.id, variant)
-    : outcomes
-    ? await findByOutcomes(services, runs, {
+  const { log } = services;
+  const allowed = allowedRuns(runs, { choice, variant });
+  const run = outcomes && choice.by !== "run"
+    ? await findByOutcomes(services, allowed, {
       choice,
-      outcomes,
       variant,
+      outcomes,
       names,
     })
-    : findByDay(runs, { choice, variant });
+    : choice.by === "newest"
+    ? runs[0]!
+    : onlyOne(allowed, {
+      choice,
+      what: `scoring run of ${variant.title} is meant`,
+      why: "match",
+    });
   if (outcomes) {
-    services.log.info(
+    log.info(
       `Joining the outcomes of ${outcomes.uri} to scoring ${describe(run)}`,
     );
   }
@@ -94,7 +95,7 @@ export async function chooseRun(
     id !== run.id && contentSha256 === run.contentSha256
   );
   if (attempts.length > 0) {
-    services.log.info(
+    log.info(
       `Scoring run ${run.id} is one of ${
         attempts.length + 1
       } that scored the same rows; the others: ${list(attempts)}`,
@@ -134,96 +135,85 @@ export async function readLedger(
   throw nothing;
 }
 
-function findRun(
-  runs: readonly LedgerRun[],
-  id: number,
-  variant: Variant,
-): LedgerRun {
-  const run = runs.find((each) => each.id === id);
-  if (run) return run;
-  throw new InputError(
-    `Cannot find scoring run ${id} of ${variant.title} among its completed runs: ${
-      list(runs)
-    }`,
-  );
-}
-
-interface Search {
-  readonly choice: RunChoice;
-  readonly variant: Variant;
-}
-
-function findByDay(
-  runs: readonly LedgerRun[],
-  { choice, variant }: Search,
-): LedgerRun {
-  if (choice.by === "newest") return runs[0]!;
-  const [run, ...more] = candidatesOf(runs, { choice, variant });
-  if (more.length === 0) return run!;
-  throw new UsageError(
-    `Cannot tell which scoring run of ${variant.title} is meant: ${
-      more.length + 1
-    } match: ${
-      list([run!, ...more])
-    }; use one of these flags instead of --${choice.by}`,
-  );
-}
-
+/** Returns the only run of the outcomes' players. @throws {InputError} If there is none. @throws {UsageError} If there are several. */
 async function findByOutcomes(
   services: Services,
   runs: readonly LedgerRun[],
-  { choice, variant, outcomes, names }: Search & {
-    outcomes: ChoosingOutcomes;
+  { choice, variant, outcomes: { uri, byPlayer }, names }: {
+    choice: RunChoice;
+    variant: Variant;
+    outcomes: Pick<RunOutcomes, "uri" | "byPlayer">;
     names: Names;
   },
 ): Promise<LedgerRun> {
-  const candidates = candidatesOf(runs, { choice, variant });
-  const players = [...outcomes.byPlayer.keys()];
+  const players = [...byPlayer.keys()];
   const database = await services.predictions();
   const counts = await services.withRetry(
     `find the ${names.entities} of the outcomes`,
-    () => countPlayers(database, candidates, { players }),
+    () => countPlayers(database, runs, { players }),
   );
-  const [run, ...more] = candidates.filter(({ id }) => counts.has(id));
-  if (!run) {
+  const found = runs.filter(({ id }) => counts.has(id));
+  if (found.length === 0) {
     throw new InputError(
-      `Cannot measure performance: none of the ${players.length} outcomes of ${outcomes.uri} belongs to a ${names.entity} of the matching scoring runs: ${
-        list(candidates)
+      `Cannot measure performance: none of the ${players.length} outcomes of ${uri} belongs to a ${names.entity} of the matching scoring runs: ${
+        list(runs)
       }; ids are compared as text, the outcomes have "${players[0]}"`,
     );
   }
-  if (more.length === 0) return run;
+  return onlyOne(found, {
+    choice,
+    what: `scoring run of ${variant.title} the outcomes of ${uri} belong to`,
+    why: `scored some of their ${players.length} ${names.entities}`,
+    more: ({ id }) => `${counts.get(id)} ${names.entities}`,
+  });
+}
+
+/** Returns the only one of several runs. @throws {UsageError} If there is more than one; lists them. */
+function onlyOne(
+  runs: readonly LedgerRun[],
+  { choice, what, why, more }: {
+    choice: RunChoice;
+    what: string;
+    why: string;
+    more?: (run: LedgerRun) => string;
+  },
+): LedgerRun {
+  if (runs.length === 1) return runs[0]!;
+  const instead = choice.by === "newest" ? "" : ` instead of --${choice.by}`;
   throw new UsageError(
-    `Cannot tell which scoring run of ${variant.title} the outcomes of ${outcomes.uri} belong to: ${
-      more.length + 1
-    } scored some of their ${players.length} ${names.entities}: ${
-      list([run, ...more], (each) => `${counts.get(each.id)} ${names.entities}`)
-    }; use one of these flags${
-      choice.by === "newest" ? "" : ` instead of --${choice.by}`
-    }`,
+    `Cannot tell which ${what}: ${runs.length} ${why}: ${
+      list(runs, more)
+    }; use one of these flags${instead}`,
   );
 }
 
-/** Returns the runs that a choice allows; equal attempts count once. */
-function candidatesOf(
+/** Returns the runs that a choice allows; equal attempts count once. @throws {InputError} If there are none; names the existing runs. */
+function allowedRuns(
   runs: readonly LedgerRun[],
-  { choice, variant }: Search,
+  { choice, variant }: { choice: RunChoice; variant: Variant },
 ): LedgerRun[] {
-  if (choice.by === "newest" || choice.by === "run") {
-    return newestAttempts(runs);
+  if (choice.by === "newest") return newestAttempts(runs);
+  if (choice.by === "run") {
+    const run = runs.find(({ id }) => id === choice.id);
+    if (run) return [run];
+    throw new InputError(
+      `Cannot find scoring run ${choice.id} of ${variant.title} among its completed runs: ${
+        list(runs)
+      }`,
+    );
   }
   const days = runs.map(({ period }) => period).filter((day) =>
     choice.by === "period" ? day === choice.day : day <= choice.day
   ).sort();
   const day = days.at(-1);
-  if (day === undefined) {
-    throw new InputError(
-      `Cannot find a run of ${variant.title} for ${
-        choice.by === "period" ? "period" : "a period on or before"
-      } ${choice.day}; the completed runs are: ${list(runs)}`,
-    );
+  if (day !== undefined) {
+    return newestAttempts(runs.filter(({ period }) => period === day));
   }
-  return newestAttempts(runs.filter(({ period }) => period === day));
+  throw new InputError(
+    `Cannot find a run of ${variant.title} for ${
+      choice.by === "period" ? "period" : "a period on or before"
+    } ${choice.day}; the completed runs are: ${list(runs)}`,
+  );
 }
 
 /** Returns the newest attempt of each period; for runs without one, the newest per model version, recipe and rows, because such attempts have the same scores. */
@@ -237,10 +227,6 @@ function newestAttempts(runs: readonly LedgerRun[]): LedgerRun[] {
     if (!newest.has(key)) newest.set(key, run);
   }
   return [...newest.values()];
-}
-
-function scoredOn({ finishedAt }: LedgerRun): string {
-  return finishedAt.toISOString().slice(0, 10);
 }
 
 /** Lists runs by the flags that select them, in the order given. */
@@ -259,7 +245,7 @@ function list(
 
 function describe(run: LedgerRun, more?: string): string {
   return `run ${run.id} (period ${run.period}, scored ${
-    scoredOn(run)
+    toDay(run.finishedAt)
   }, ${run.rows} rows of ${run.inputUri}, ${run.modelName} version ${run.modelVersion}${
     more === undefined ? "" : `, ${more}`
   })`;

@@ -96,7 +96,9 @@ export function findBin(padded: Float64Array, value: number): number {
 }
 
 /** Returns the rows of a column, with and without a value. */
-export function rowsOf({ counts, missing }: ColumnCounts): number {
+export function rowsOf(
+  { counts, missing }: Pick<ColumnCounts, "counts" | "missing">,
+): number {
   return total(counts) + missing;
 }
 

@@ -743,7 +743,7 @@ Deno.test("describeCoverage() warns of low coverage, other players, and selectio
     const outcomes = new Map(covered.map((id) => [id, 1]));
     for (let other = 0; other < others; other++) outcomes.set(`X-${other}`, 0);
     const joined = joinOutcomes({ ids, scores }, outcomes);
-    return describeCoverage(joined, { rows, outcomes: outcomes.size });
+    return describeCoverage(joined);
   };
   deepStrictEqual(warningsOf(() => true), []);
   deepStrictEqual(warningsOf(() => random() < 0.9), []);
@@ -764,7 +764,7 @@ Deno.test("describeCoverage() warns of low coverage, other players, and selectio
     { ids, scores: scores.map(() => 0.5) },
     new Map(ids.slice(0, 850).map((id) => [id, 1])),
   );
-  deepStrictEqual(describeCoverage(same, { rows, outcomes: 850 }), []);
+  deepStrictEqual(describeCoverage(same), []);
 });
 
 Deno.test("describeCoverage() reports a random selection as biased in at most 2 of 300 weeks", () => {
@@ -777,10 +777,7 @@ Deno.test("describeCoverage() reports a random selection as biased in at most 2 
       ids.filter(() => random() < 0.5).map((id) => [id, 1]),
     );
     const joined = joinOutcomes({ ids, scores }, outcomes);
-    const warnings = describeCoverage(joined, {
-      rows: 300,
-      outcomes: outcomes.size,
-    });
+    const warnings = describeCoverage(joined);
     if (warnings.some((each) => each.includes("depends"))) false_++;
   }
   ok(false_ <= 2, `${false_}`);

@@ -25,14 +25,14 @@ import { columnTitle, type PeriodPoint, versionMarks } from "./periods.ts";
 /** The limits that the result was judged by. */
 type Limits = MonitoringResult["thresholds"];
 
-/** A figure's chart with the texts around it; `note` and `legend` are HTML. */
+/** A chart with the texts around it; `legend` is HTML. */
 interface Figure extends ChartTexts {
-  readonly svg: string;
+  readonly chart: (texts: ChartTexts) => string;
+  /** The heading, if it is shorter than the chart's title because it belongs to a part of the page with a heading of its own. */
+  readonly subheading?: string;
   readonly note?: string;
   readonly legend?: string;
   readonly numbers: Table;
-  /** Heading level of the title. */
-  readonly level?: 3 | 4;
 }
 
 /** Draws AUC per period; undefined if it was never measured. */
@@ -56,7 +56,7 @@ export function performanceFigure(
     { value: reference - fail, label: "may fail", kind: "fail", from },
   ];
   const last = measured.at(-1);
-  const texts = {
+  return figure({
     id: "auc",
     title: "Performance over time",
     description:
@@ -67,20 +67,18 @@ export function performanceFigure(
           ? ""
           : `, ${significant(reference)} when the model was logged`
       }.`,
-  };
-  return figure({
-    ...texts,
     note: "AUC on matured outcomes, with its 95 % interval",
-    svg: trendChart(
-      texts,
-      periods.map(({ label, auc, aucInterval, performance }) => ({
-        label,
-        value: auc,
-        interval: aucInterval,
-        severity: performance,
-      })),
-      { limits, marks: versionMarks(periods), bad: "below", axis: "AUC" },
-    ),
+    chart: (texts) =>
+      trendChart(
+        texts,
+        periods.map(({ label, auc, aucInterval, performance }) => ({
+          label,
+          value: auc,
+          interval: aucInterval,
+          severity: performance,
+        })),
+        { limits, marks: versionMarks(periods), bad: "below", axis: "AUC" },
+      ),
     numbers: {
       caption: "AUC per period",
       head: ["period", "AUC", "95 % interval", "verdict"],
@@ -101,29 +99,21 @@ export function scoreFigure(
 ): string {
   const { entities } = options.names ?? usualNames;
   const bins = toScoreBins(score);
-  const texts = {
+  const means = [score.mean_ref, score.mean_cur].map(significant);
+  const [psi, limit] = [score.psi, score.psi_noise_limit].map(significant);
+  return figure({
     id: "scores",
     title: "Score distribution",
-    description: `Mean score ${
-      significant(score.mean_ref)
-    } in ${options.other}, ${
-      significant(score.mean_cur)
-    } in ${options.now}; PSI ${significant(score.psi)}, noise limit ${
-      significant(score.psi_noise_limit)
-    }.`,
-  };
-  return figure({
-    ...texts,
-    note: `mean ${significant(score.mean_ref)} → ${
-      significant(score.mean_cur)
-    }, PSI ${significant(score.psi)} (noise limit ${
-      significant(score.psi_noise_limit)
-    })`,
+    description: `Mean score ${means[0]} in ${options.other}, ${
+      means[1]
+    } in ${options.now}; PSI ${psi}, noise limit ${limit}.`,
+    note: `mean ${means.join(" → ")}, PSI ${psi} (noise limit ${limit})`,
     legend: legend(options),
-    svg: densityChart(texts, bins, {
-      axis: `${entities} per 0.1 of score`,
-      unit: 0.1,
-    }),
+    chart: (texts) =>
+      densityChart(texts, bins, {
+        axis: `${entities} per 0.1 of score`,
+        unit: 0.1,
+      }),
     numbers: shareTable(
       `${capitalized(entities)} per score range`,
       "score",
@@ -142,7 +132,7 @@ export function volumeFigure(
     Math.floor((earlier.length - 1) / 2)
   ];
   const last = periods.at(-1);
-  const texts = {
+  return figure({
     id: "volume",
     title: "Volume",
     description: `${count(last?.rows ?? 0)} ${entities} in ${last?.label}${
@@ -150,23 +140,21 @@ export function volumeFigure(
         ? ""
         : `; the median of earlier periods is ${count(usual)}`
     }.`,
-  };
-  return figure({
-    ...texts,
     note: `scored ${entities} per period, ${count(last?.rows ?? 0)} now${
       usual === undefined ? "" : `, usually ${count(usual)}`
     }`,
-    svg: columnChart(
-      texts,
-      periods.map(({ label, rows }) => ({ label, value: rows })),
-      {
-        axis: entities,
-        line: usual === undefined
-          ? undefined
-          : { value: usual, label: "median" },
-        marks: versionMarks(periods),
-      },
-    ),
+    chart: (texts) =>
+      columnChart(
+        texts,
+        periods.map(({ label, rows }) => ({ label, value: rows })),
+        {
+          axis: entities,
+          line: usual === undefined
+            ? undefined
+            : { value: usual, label: "median" },
+          marks: versionMarks(periods),
+        },
+      ),
     numbers: {
       caption: `Scored ${entities} per period`,
       head: ["period", "model version", text(entities)],
@@ -188,7 +176,7 @@ export function columnFigure(
   const title = columnTitle(column);
   const pairs = toPairs(column);
   const edges = column.kind === "numeric" ? column.edges.map(compact) : [];
-  const texts = {
+  return figure({
     id: options.id,
     title: `${title} before and now`,
     description: `${options.other} and ${options.now}: ${
@@ -196,15 +184,12 @@ export function columnFigure(
         `${label} ${percent(before)} and ${percent(now)}`
       ).join(", ")
     }${pairs.length > 6 ? ", …" : ""}.`,
-  };
-  return figure({
-    ...texts,
-    level: 4,
-    title: column.kind === "group" ? `share of ${entities}` : "values",
+    subheading: column.kind === "group" ? `share of ${entities}` : "values",
     legend: legend(options),
-    svg: column.kind === "group"
-      ? categoryChart(texts, pairs)
-      : binChart(texts, pairs, { edges, axis: `share of ${entities}` }),
+    chart: (texts) =>
+      column.kind === "group"
+        ? categoryChart(texts, pairs)
+        : binChart(texts, pairs, { edges, axis: `share of ${entities}` }),
     numbers: shareTable(`${title}: share of ${entities}`, "value", pairs),
   });
 }
@@ -222,35 +207,32 @@ export function driftTrend(
   const { warn, fail } = options.limits.psi;
   const known = points.filter(({ psi }) => psi !== undefined);
   if (known.length < 2) return undefined;
-  const texts = {
+  return figure({
     id: options.id,
     title: `PSI of ${title} per period`,
     description: `PSI of ${known.length} periods; the latest is ${
       significant(known.at(-1)?.psi)
     }. ${warn} may warn, ${fail} may fail.`,
-  };
-  return figure({
-    ...texts,
-    level: 4,
-    title: "PSI per period",
-    svg: trendChart(
-      texts,
-      points.map(({ label, psi, severity }) => ({
-        label,
-        value: psi,
-        severity: severity && isAlarm(severity) ? severity : undefined,
-      })),
-      {
-        limits: [
-          { value: warn, label: "may warn", kind: "warn" },
-          { value: fail, label: "may fail", kind: "fail" },
-        ],
-        marks: versionMarks(options.periods),
-        bad: "above",
-        axis: "PSI",
-        height: 170,
-      },
-    ),
+    subheading: "PSI per period",
+    chart: (texts) =>
+      trendChart(
+        texts,
+        points.map(({ label, psi, severity }) => ({
+          label,
+          value: psi,
+          severity: severity && isAlarm(severity) ? severity : undefined,
+        })),
+        {
+          limits: [
+            { value: warn, label: "may warn", kind: "warn" },
+            { value: fail, label: "may fail", kind: "fail" },
+          ],
+          marks: versionMarks(options.periods),
+          bad: "above",
+          axis: "PSI",
+          height: 170,
+        },
+      ),
     numbers: {
       caption: `PSI of ${title} per period`,
       head: ["period", "PSI", "verdict"],
@@ -279,7 +261,7 @@ export function calibrationFigures(
     ...bin,
     interval: proportionInterval(bin.observed * bin.rows, bin.rows)!,
   }));
-  const texts = {
+  const calibration = figure({
     id: "calibration",
     title: "Calibration",
     description:
@@ -288,12 +270,9 @@ export function calibrationFigures(
       } expected and ${percent(points[0]?.observed ?? 0)} observed to ${
         percent(points.at(-1)?.expected ?? 0)
       } expected and ${percent(points.at(-1)?.observed ?? 0)} observed.`,
-  };
-  const calibration = figure({
-    ...texts,
     note:
       "observed against expected rate per tenth of the scores, with 95 % intervals; right scores are on the dashed line",
-    svg: reliabilityChart(texts, points, { outcome }),
+    chart: (texts) => reliabilityChart(texts, points, { outcome }),
     numbers: {
       caption: `Expected and observed ${outcome} rate per tenth of the scores`,
       head: ["tenth", text(entities), "expected", "observed", "95 % interval"],
@@ -314,7 +293,7 @@ export function calibrationFigures(
   const happened = outcome === usualNames.outcome
     ? "churned"
     : "had the outcome";
-  const liftTexts = {
+  const lift = figure({
     id: "lift",
     title: "Lift",
     description:
@@ -323,35 +302,34 @@ export function calibrationFigures(
       } times as often as all ${entities}, the tenth with the lowest scores ${
         significant(lifts.at(-1)?.value)
       } times.`,
-  };
-  return [
-    calibration,
-    figure({
-      ...liftTexts,
-      note:
-        `${outcome} rate per tenth of the scores, divided by the rate of all ${entities} (${
-          percent(base)
-        })`,
-      svg: liftChart(liftTexts, lifts, {
+    note:
+      `${outcome} rate per tenth of the scores, divided by the rate of all ${entities} (${
+        percent(base)
+      })`,
+    chart: (texts) =>
+      liftChart(texts, lifts, {
         axis: "lift",
         bottomAxis: "tenth of the scores, highest first",
         average: 1,
       }),
-      numbers: {
-        caption: "Lift per tenth of the scores",
-        head: ["tenth, highest scores first", "lift"],
-        rows: lifts.map(({ label, value }) => [label, value.toFixed(2)]),
-      },
-    }),
-  ];
+    numbers: {
+      caption: "Lift per tenth of the scores",
+      head: ["tenth, highest scores first", "lift"],
+      rows: lifts.map(({ label, value }) => [label, value.toFixed(2)]),
+    },
+  });
+  return [calibration, lift];
 }
 
 function figure(
-  { title, note, legend = "", svg, numbers, level = 3 }: Figure,
+  { note, legend = "", chart, numbers, subheading, ...texts }: Figure,
 ): string {
-  return `<figure><figcaption><h${level}>${text(title)}</h${level}>${
+  const heading = subheading === undefined
+    ? `<h3>${text(texts.title)}</h3>`
+    : `<h4>${text(subheading)}</h4>`;
+  return `<figure><figcaption>${heading}${
     note === undefined ? "" : `<p>${text(note)}</p>`
-  }${legend}</figcaption>${svg}<details class="data"><summary>Numbers${
+  }${legend}</figcaption>${chart(texts)}<details class="data"><summary>Numbers${
     unseen(`: ${numbers.caption}`)
   }</summary>${table(numbers)}</details></figure>`;
 }
