@@ -1,5 +1,4 @@
 /** Writes an alert as plain text, as Markdown for a GitHub issue, and as a message for a Slack-compatible webhook. */
-import { namesOf } from "./result.ts";
 import { escapeControls, escapeMarkdown } from "../base/printable.ts";
 import {
   commandFor,
@@ -15,8 +14,8 @@ import {
   toSource,
   type VerdictState,
 } from "./alert-state.ts";
-import { percent } from "./reason.ts";
-import type { MonitoringResult } from "./result.ts";
+import { percent } from "./numbers.ts";
+import { type MonitoringResult, namesOf } from "./result.ts";
 import type { JudgedSeverity } from "./verdict.ts";
 
 /** An alert in the forms in which it is delivered. */

@@ -38,12 +38,6 @@ export interface PendingAlert {
   readonly isNew: boolean;
 }
 
-/** The states of a variant and the alert that a decision raises. */
-export interface Decided {
-  readonly states: readonly VerdictState[];
-  readonly alert: Alert | undefined;
-}
-
 /** Older alerts are not delivered any more. */
 const longestPendingDays = 35;
 /** A process that delivers an alert for longer than this is taken to be dead. */
@@ -66,7 +60,7 @@ export async function updateStates(
     decide: (
       states: readonly VerdictState[],
       alertedAt: string | undefined,
-    ) => Decided;
+    ) => { states: readonly VerdictState[]; alert: Alert | undefined };
     claims: boolean;
   },
 ): Promise<PendingAlert[]> {
@@ -78,9 +72,13 @@ export async function updateStates(
     );
     const { states, alert } = decide(before, last?.at?.toISOString());
     await saveStates(tx, states, { variant, before });
-    const id = alert && await insertAlert(tx, alert);
-    if (claims) return await claimAlerts(tx, variant, { newId: id });
-    return id === undefined ? [] : [{ id, alert: alert!, isNew: true }];
+    const [added] = !alert ? [] : await tx.query<{ id: number }>(
+      `insert into monitoring_alerts (variant, raised_at, status, alert) values ($1, $2, $3, $4)
+       on conflict on constraint monitoring_alerts_once do nothing returning id`,
+      [variant, alert.raised_at, alert.status, JSON.stringify(alert)],
+    );
+    if (claims) return await claimAlerts(tx, variant, { newId: added?.id });
+    return added && alert ? [{ ...added, alert, isNew: true }] : [];
   }).catch(explainMissingTables);
 }
 
@@ -167,18 +165,6 @@ async function saveStates(
       ],
     );
   }
-}
-
-async function insertAlert(
-  tx: Queryable,
-  alert: Alert,
-): Promise<number | undefined> {
-  const [row] = await tx.query<{ id: number }>(
-    `insert into monitoring_alerts (variant, raised_at, status, alert) values ($1, $2, $3, $4)
-     on conflict on constraint monitoring_alerts_once do nothing returning id`,
-    [alert.variant, alert.raised_at, alert.status, JSON.stringify(alert)],
-  );
-  return row?.id;
 }
 
 async function claimAlerts(

@@ -2,16 +2,16 @@
 import type { Thresholds } from "../config/monitoring.ts";
 import { rangeNoise, shareNoise } from "../statistics/drift.ts";
 import type { Cusum } from "../statistics/cusum.ts";
-import { percent, points } from "./reason.ts";
+import { percent, points } from "./numbers.ts";
 import {
   band,
   type JudgedSeverity,
-  type Severity,
+  type Judgement,
   worstSeverity,
 } from "./verdict.ts";
 
 /** One column, or one group of one-hot columns, in both samples, with the fields of the JSON report; unknown numbers are absent. */
-export interface ColumnDrift {
+export interface ColumnDrift extends Judgement {
   readonly name: string;
   /** `group`: the one-hot columns of a step of the recipe, as one column of categories. */
   readonly kind: "numeric" | "category" | "group";
@@ -21,9 +21,6 @@ export interface ColumnDrift {
   readonly categories?: readonly string[] | undefined;
   /** Share of the model's scores that depends on it; absent for the score, and if the model was logged without. */
   readonly importance?: number | undefined;
-  readonly severity: Severity;
-  /** One sentence per exceeded threshold, with its numbers. */
-  readonly reasons: readonly string[];
   readonly n_ref: number;
   readonly n_cur: number;
   /** Of the values that are not missing, without too small bins; absent, like its mean and 99.99 % quantile without drift, when either sample has no values. */
@@ -55,11 +52,14 @@ export interface ColumnDrift {
   readonly counts_cur: readonly number[];
 }
 
+/** A column before it is judged. */
+type MeasuredColumn = Omit<ColumnDrift, keyof Judgement>;
+
 /** Returns the verdict on a column or group in one period, and one reason per exceeded threshold. */
 export function toSeverity(
-  drift: Omit<ColumnDrift, "severity" | "reasons">,
+  drift: MeasuredColumn,
   limits: Thresholds,
-): Pick<ColumnDrift, "severity" | "reasons"> {
+): Judgement {
   const { n_ref, n_cur, psi = 0, psi_noise_limit = 0, ks = 0, p_adjusted = 1 } =
     drift;
   if (Math.min(n_ref, n_cur) < limits.min_rows) {
@@ -69,7 +69,12 @@ export function toSeverity(
   }
   if (drift.kind === "group") return toGroupSeverity(drift, limits);
   const outside = drift.out_of_range ?? 0;
-  const missingChange = Math.abs(drift.missing_cur - drift.missing_ref);
+  const { missing_ref, missing_cur } = drift;
+  const missingChange = Math.abs(missing_cur - missing_ref);
+  const missingNoise = shareNoise(
+    { count: missing_ref * n_ref, rows: n_ref },
+    { count: missing_cur * n_cur, rows: n_cur },
+  );
   const findings = [
     {
       severity: psi > psi_noise_limit ? band(psi, limits.psi) : "ok",
@@ -84,11 +89,11 @@ export function toSeverity(
       }`,
     },
     {
-      severity: missingChange > toMissingNoise(drift)
+      severity: missingChange > missingNoise
         ? band(missingChange, limits.missing_share_change)
         : "ok",
-      reason: `missing ${percent(drift.missing_ref)} before, ${
-        percent(drift.missing_cur)
+      reason: `missing ${percent(missing_ref)} before, ${
+        percent(missing_cur)
       } now`,
     },
     {
@@ -107,9 +112,9 @@ export function toSeverity(
 
 /** Judges a group: the effect is its PSI or the share of rows that changed category, and the chi-square test must exclude chance. */
 function toGroupSeverity(
-  drift: Omit<ColumnDrift, "severity" | "reasons">,
+  drift: MeasuredColumn,
   limits: Thresholds,
-): Pick<ColumnDrift, "severity" | "reasons"> {
+): Judgement {
   const { psi = 0, psi_noise_limit = 0, p_adjusted = 1 } = drift;
   const { distance = 0, distance_noise = 0 } = drift;
   const effect = worstSeverity([
@@ -117,6 +122,7 @@ function toGroupSeverity(
     distance - distance_noise >= limits.group.distance ? "fail" : "ok",
   ]);
   const certain = certainty(p_adjusted, limits);
+  const { category, before, now } = largestChange(drift);
   if (effect === "ok" || certain === "ok") {
     return { severity: "ok", reasons: [] };
   }
@@ -130,7 +136,7 @@ function toGroupSeverity(
       } by chance), chi-square ${drift.chi_square?.toFixed(1)}, adjusted p ${
         describeP(p_adjusted)
       }`,
-      describeShares(largestChange(drift)),
+      `${category}: ${percent(before)} before, ${percent(now)} now`,
     ],
   };
 }
@@ -145,10 +151,7 @@ function certainty(
 
 /** Returns the category of a group whose share changed most, with its share in both samples. */
 export function largestChange(
-  { categories = [], counts_ref, counts_cur, n_ref, n_cur }: Omit<
-    ColumnDrift,
-    "severity" | "reasons"
-  >,
+  { categories = [], counts_ref, counts_cur, n_ref, n_cur }: MeasuredColumn,
 ): { category: string; before: number; now: number } {
   const shares = categories.map((category, index) => ({
     category,
@@ -161,35 +164,17 @@ export function largestChange(
   return first;
 }
 
-function describeShares(
-  { category, before, now }: ReturnType<typeof largestChange>,
-): string {
-  return `${category}: ${percent(before)} before, ${percent(now)} now`;
-}
-
-function toMissingNoise(
-  { n_ref, n_cur, missing_ref, missing_cur }: Pick<
-    ColumnDrift,
-    "n_ref" | "n_cur" | "missing_ref" | "missing_cur"
-  >,
-): number {
-  return shareNoise(
-    { count: missing_ref * n_ref, rows: n_ref },
-    { count: missing_cur * n_cur, rows: n_cur },
-  );
-}
-
 /** A shift over periods; of a group, that of one of its categories. */
 export type SustainedShift = Cusum & { readonly category?: string | undefined };
 
 /** Returns the verdict of one period with that of all periods, whichever is worse. */
 export function addCusum(
-  judged: Pick<ColumnDrift, "severity" | "reasons">,
+  judged: Judgement,
   { cusum, limits: { cusum: limits } }: {
     cusum: SustainedShift | undefined;
     limits: Thresholds;
   },
-): Pick<ColumnDrift, "severity" | "reasons"> {
+): Judgement {
   const { severity, reasons } = judged;
   if (!cusum?.isRising || severity === "not-enough-data") return judged;
   const sustained = band(cusum.sum, limits);

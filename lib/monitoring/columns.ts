@@ -8,21 +8,19 @@ import {
 } from "../statistics/associations.ts";
 import { areImportant, type ColumnDrift } from "./column-drift.ts";
 import { countGroup, type Group } from "./groups.ts";
+import { cusumOf, judge, toGroupSamples } from "./measure-columns.ts";
 import {
-  cusumOf,
-  judge,
-  largestOf,
-  measure,
-  measureGroup,
-} from "./measure-columns.ts";
-import { band, isAlarm, type Severity, worstFirst } from "./verdict.ts";
+  band,
+  isAlarm,
+  type Judgement,
+  type Severity,
+  worstFirst,
+} from "./verdict.ts";
 
 /** The comparison of all columns with one other sample. */
-export interface DriftComparison {
+export interface DriftComparison extends Judgement {
   /** `baseline`: the model's reference. `consecutive`: the previous scoring run. */
   readonly comparison: "baseline" | "consecutive";
-  readonly severity: Severity;
-  readonly reasons: readonly string[];
   /** Share of failed features and groups among those that could be judged; absent when there are none. */
   readonly drifted_share?: number | undefined;
   /** Absent when the rows of either sample are not available. */
@@ -64,12 +62,22 @@ export function compareWith(
     limits?: Thresholds;
   },
 ): DriftComparison {
-  const profiles = reference.features;
+  const { features: profiles, score: scoreProfile } = reference;
   const counts = current.features;
-  const hasFeatures = profiles !== undefined && counts !== undefined;
-  const grouped = hasFeatures
+  const periods = [...past, current];
+  const columns = profiles && counts && profiles.map((profile, index) => ({
+    profile,
+    counts: counts[index]!,
+    importance: importance?.[index],
+    cusum: cusumOf(
+      profile,
+      periods.map(({ features }) => features?.[index]),
+      limits.cusum,
+    ),
+  }));
+  const grouped = columns
     ? groups.flatMap((group) => {
-      const found = countGroup(group, { profiles, counts });
+      const found = countGroup(group, columns);
       return found ? [{ ...found, ...group }] : [];
     })
     : [];
@@ -78,52 +86,26 @@ export function compareWith(
       members.map((index) => [index, name] as const)
     ),
   );
-  const cusums = hasFeatures && past.length > 0
-    ? profiles.map((profile, index) =>
-      cusumOf(
-        profile,
-        [...past, current].map(({ features }) => features?.[index]),
+  const scores = scoreProfile && current.score
+    ? [{
+      profile: scoreProfile,
+      counts: current.score,
+      cusum: cusumOf(
+        scoreProfile,
+        periods.map(({ score }) => score),
         limits.cusum,
-      )
-    )
+      ),
+    }]
     : [];
-  const judged = judge([
-    ...(hasFeatures
-      ? profiles.map((profile, index) => ({
-        ...measure(profile, counts[index]!),
-        cusum: cusums[index],
-        importance: importance?.[index],
-        group: groupOf.get(index),
-      }))
-      : []),
-    ...grouped.map((group) => ({
-      ...measureGroup(group),
-      cusum: largestOf(group, cusums),
-      importance: importance &&
-        group.members.reduce(
-          (sum, index) => sum + (importance[index] ?? 0),
-          0,
-        ),
-    })),
-    ...(reference.score && current.score
-      ? [{
-        ...measure(reference.score, current.score),
-        cusum: cusumOf(
-          reference.score,
-          [...past, current].map(({ score }) => score),
-          limits.cusum,
-        ),
-      }]
-      : []),
+  const [judged, judgedGroups, [score] = []] = judge([
+    columns?.map((column, index) => ({
+      ...column,
+      group: groupOf.get(index),
+    })) ?? [],
+    grouped.map((group) => toGroupSamples(group, columns ?? [])),
+    scores,
   ], limits);
-  const width = hasFeatures ? profiles.length : 0;
-  const score = judged[width + grouped.length];
-  const found = hasFeatures
-    ? {
-      features: judged.slice(0, width),
-      groups: judged.slice(width, width + grouped.length),
-    }
-    : {};
+  const found = columns ? { features: judged, groups: judgedGroups } : {};
   const associations = reference.associations && current.associations &&
     judgeAssociations(
       {
@@ -139,9 +121,9 @@ export function compareWith(
     ...found,
     associations,
     score,
-    above_half: reference.score && current.rows > 0
+    above_half: scoreProfile && current.rows > 0
       ? {
-        ref: reference.score.aboveHalf / reference.rows,
+        ref: scoreProfile.aboveHalf / reference.rows,
         cur: current.aboveHalf / current.rows,
       }
       : undefined,
@@ -150,8 +132,8 @@ export function compareWith(
 
 function conclude(
   { features, groups = [], score, associations = [] }: {
-    features?: readonly ColumnDrift[];
-    groups?: readonly ColumnDrift[];
+    features?: readonly ColumnDrift[] | undefined;
+    groups?: readonly ColumnDrift[] | undefined;
     score: ColumnDrift | undefined;
     associations?: readonly AssociationDrift[] | undefined;
   },
@@ -271,7 +253,7 @@ export function lastingColumns(
 }
 
 /** Returns the stability index by which columns are sorted; one without values comes first. */
-function toPsi({ psi = Infinity }: Pick<ColumnDrift, "psi">): number {
+function toPsi({ psi = Infinity }: ColumnDrift): number {
   return psi;
 }
 

@@ -1,6 +1,6 @@
 /** Joins outcomes to scored players and describes how representative they are. */
 import { type Names, usualNames } from "../config/names.ts";
-import { percent } from "./reason.ts";
+import { percent } from "./numbers.ts";
 import type { ScoredPlayers } from "../statistics/area-comparison.ts";
 import { tenthsOf } from "../statistics/calibration.ts";
 import { total } from "../statistics/column-counts.ts";

@@ -13,7 +13,7 @@ import type { ColumnProfile } from "../statistics/profile.ts";
 import { areImportant } from "./column-drift.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 import { groupName } from "./groups.ts";
-import { percent } from "./reason.ts";
+import { percent } from "./numbers.ts";
 import { band, type Severity } from "./verdict.ts";
 
 /** One broken rule of the contract. */
@@ -128,9 +128,7 @@ const subjects: Partial<Record<DataFinding["check"], string>> = {
 };
 
 /** Returns what a finding is about: its column, or in words what is true of all columns. */
-export function subjectOf(
-  { check, column, subject }: Pick<DataFinding, "check" | "column" | "subject">,
-): string {
+export function subjectOf({ check, column, subject }: DataFinding): string {
   return column ?? subject ?? subjects[check] ?? check;
 }
 
@@ -156,7 +154,7 @@ export function toJudgedColumns(
   profiles: readonly ColumnProfile[],
   counts: readonly ColumnCounts[],
   options: {
-    recipe: RecordedRecipe | undefined;
+    recipe?: RecordedRecipe | undefined;
     importance?: readonly number[] | undefined;
   },
 ): JudgedColumn[] {
@@ -176,7 +174,7 @@ export function toJudgedColumns(
 /** Returns the columns with a finding on their data, and the groups whose raw column has one: their drift is that finding's. */
 export function brokenColumns(
   { findings }: DataVerdict,
-  { recipe }: { recipe: RecordedRecipe | undefined },
+  { recipe }: { recipe?: RecordedRecipe | undefined },
 ): string[] {
   const columns = findings.flatMap(({ column }) => column ?? []);
   const groups = (recipe?.one_hot ?? [])
@@ -255,11 +253,9 @@ function judgeUnseen(
 }
 
 /** Returns the findings on one column. A constant column is not reported a second time for its zeros or its scale. */
-function judgeColumn(
-  { profile, counts }: JudgedColumn,
-  limits: Thresholds,
-): DataFinding[] {
-  if (!hasEnoughRows({ profile, counts }, limits)) return [];
+function judgeColumn(column: JudgedColumn, limits: Thresholds): DataFinding[] {
+  if (!hasEnoughRows(column, limits)) return [];
+  const { profile, counts } = column;
   const missing = judgeMissing(profile, counts, limits);
   const constant = judgeConstant(profile, counts, limits);
   if (constant) return [...missing, constant];
@@ -269,7 +265,7 @@ function judgeColumn(
 }
 
 function hasEnoughRows(
-  { profile, counts }: Pick<JudgedColumn, "profile" | "counts">,
+  { profile, counts }: JudgedColumn,
   limits: Thresholds,
 ): boolean {
   return Math.min(rowsOf(counts), rowsOf(profile)) >= limits.min_rows;

@@ -59,20 +59,17 @@ export interface GroupCounts {
  */
 export function countGroup(
   { members, categories }: Pick<Group, "members" | "categories">,
-  { profiles, counts }: {
-    profiles: readonly ColumnProfile[];
-    counts: readonly ColumnCounts[];
-  },
+  columns: readonly { profile: ColumnProfile; counts: ColumnCounts }[],
 ): GroupCounts | undefined {
-  const isBinary = members.every((index) => {
-    const { edges } = profiles[index]!;
-    const { min = 0, max = 1, sum, counts: bins } = counts[index]!;
+  const own = members.map((index) => columns[index]!);
+  const isBinary = own.every(({ profile: { edges }, counts }) => {
+    const { min = 0, max = 1, sum, counts: bins } = counts;
     return edges.length === 1 && edges[0] === 0 && min >= 0 && max <= 1 &&
       sum === bins[1];
   });
   if (!isBinary) return undefined;
-  const reference = toRows(members.map((index) => profiles[index]!));
-  const current = toRows(members.map((index) => counts[index]!));
+  const reference = toRows(own.map(({ profile }) => profile));
+  const current = toRows(own.map(({ counts }) => counts));
   if (!reference || !current) return undefined;
   const labels = [...categories, "none of them"];
   return reference.at(-1) === 0 && current.at(-1) === 0

@@ -5,7 +5,7 @@ import { judgedColumns, sortedByConcern } from "./columns.ts";
 import { type MonitoringResult, namesOf, periodOf } from "./result.ts";
 import { thresholds } from "../config/monitoring.ts";
 import { isJudged, type Severity } from "./verdict.ts";
-import { percent, significant } from "./page/numbers.ts";
+import { shortPercent, significant } from "./numbers.ts";
 import { columnTitle } from "./page/periods.ts";
 
 /** The state of a variant, and the sentence that explains it. */
@@ -248,16 +248,18 @@ function describeChange(column: ColumnDrift): string {
   const title = columnTitle(column);
   if (kind === "group") {
     const { category, before, now } = largestChange(column);
-    return `${title} (${category} from ${percent(before)} to ${percent(now)})`;
+    return `${title} (${category} from ${shortPercent(before)} to ${
+      shortPercent(now)
+    })`;
   }
   if (Math.abs(missing_cur - missing_ref) >= 0.02) {
-    return `${title} (missing from ${percent(missing_ref)} to ${
-      percent(missing_cur)
+    return `${title} (missing from ${shortPercent(missing_ref)} to ${
+      shortPercent(missing_cur)
     })`;
   }
   if (mean_ref !== undefined && mean_cur !== undefined) {
     const [what, form] = kind === "category"
-      ? ["share" as const, percent]
+      ? ["share" as const, shortPercent]
       : ["mean" as const, significant];
     return `${title} (${what} from ${form(mean_ref)} to ${form(mean_cur)})`;
   }

@@ -8,17 +8,11 @@ import { loggedAreaError } from "../statistics/classification.ts";
 import type { Estimate, Interval } from "../statistics/estimate.ts";
 import type { ReferenceProfile } from "../statistics/profile.ts";
 import type { Thresholds } from "../config/monitoring.ts";
-import { points } from "./reason.ts";
-import { isAlarm, type Severity } from "./verdict.ts";
+import { points } from "./numbers.ts";
+import { isAlarm, type Judgement, type Severity } from "./verdict.ts";
 
 /** The profile of the labelled set that the model was logged with; only the parts that performance is compared with. */
 export type LoggedPerformance = Pick<ReferenceProfile, "metrics" | "score">;
-
-/** A verdict on performance, and why. */
-export interface Judgement {
-  readonly severity: Severity;
-  readonly reasons: readonly string[];
-}
 
 /** What performance is judged by. */
 export interface Yardstick {

@@ -49,7 +49,14 @@ export async function storeResult(
   const end = (status: "FINISHED" | "FAILED" | "KILLED") =>
     mlflow.finishRun(runId, { status, endTimeMs: Date.now() });
   try {
-    const metrics = toMetrics(result);
+    const metrics = toMetrics(
+      Object.assign(
+        {},
+        ...result.comparisons.map(numbersOf),
+        result.performance && performanceNumbers(result.performance),
+      ),
+      { timestampMs: Date.parse(result.monitored_at) },
+    );
     await withRetry(
       "log the metrics",
       () => mlflow.logBatch(runId, { metrics, tags: toTags(result) }),
@@ -96,8 +103,10 @@ async function logToVersion(
   const day = periodOf(run);
   const step = Math.round(Date.parse(day) / dayMs);
   const timestampMs = Date.parse(monitored_at);
-  const metrics = knownNumbers(performanceNumbers(performance))
-    .map(([key, value]) => ({ key, value, timestampMs, step }));
+  const metrics = toMetrics(performanceNumbers(performance), {
+    timestampMs,
+    step,
+  });
   try {
     await withRetry(
       "log the performance to the model version's run",
@@ -196,24 +205,22 @@ function toTags(
   });
 }
 
-/** Returns every number of the result as a metric; unknown numbers are omitted. */
-function toMetrics(
-  result: MonitoringResult,
-): { key: string; value: number; timestampMs: number }[] {
-  const { comparisons, performance } = result;
-  const numbers: Record<string, number | undefined> = {
-    ...Object.assign({}, ...comparisons.map(numbersOf)),
-    ...(performance ? performanceNumbers(performance) : {}),
-  };
-  const timestampMs = Date.parse(result.monitored_at);
-  return knownNumbers(numbers)
-    .map(([key, value]) => ({ key, value, timestampMs }));
+/** Numbers by the key of their metric; undefined if unknown. */
+type Numbers = Readonly<Record<string, number | undefined>>;
+
+/** Returns the known numbers as metrics. */
+function toMetrics<Point>(numbers: Numbers, point: Point) {
+  return Object.entries(numbers).flatMap(([key, value]) =>
+    value === undefined || !Number.isFinite(value)
+      ? []
+      : [{ key, value, ...point }]
+  );
 }
 
 function performanceNumbers(
   { metrics, coverage, intervals, auc_interval, auc_reference, pooled }:
     Performance,
-): Record<string, number | undefined> {
+): Numbers {
   const ends = Object.entries(intervals ?? {}).flatMap(([name, [low, high]]) =>
     [[`${name}_low`, low], [`${name}_high`, high]] as const
   );
@@ -230,18 +237,10 @@ function performanceNumbers(
   });
 }
 
-function knownNumbers(
-  numbers: Readonly<Record<string, number | undefined>>,
-): [string, number][] {
-  return Object.entries(numbers).flatMap(([key, value]) =>
-    value === undefined || !Number.isFinite(value) ? [] : [[key, value]]
-  );
-}
-
 function numbersOf(
   { comparison, features = [], groups = [], score, drifted_share, above_half }:
     DriftComparison,
-): Record<string, number | undefined> {
+): Numbers {
   const isBaseline = comparison === "baseline";
   const drift = isBaseline ? "drift." : "drift_previous.";
   const own = isBaseline ? "score." : "score_previous.";
@@ -266,7 +265,7 @@ function numbersOf(
 function columnNumbers(
   { name, psi, ks, missing_cur, out_of_range }: ColumnDrift,
   prefix: string,
-): Record<string, number | undefined> {
+): Numbers {
   const key = toMetricKey(name);
   return {
     [`${prefix}psi.${key}`]: psi,
@@ -296,8 +295,8 @@ export function toMetricKey(name: string): string {
 
 function prefixed(
   prefix: string,
-  numbers: Readonly<Record<string, number | undefined>>,
-): Record<string, number | undefined> {
+  numbers: Numbers,
+): Numbers {
   return Object.fromEntries(
     Object.entries(numbers).map(([key, value]) => [`${prefix}${key}`, value]),
   );

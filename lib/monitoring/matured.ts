@@ -191,8 +191,7 @@ export function toPeriodRuns(
   const newest = new Map<Period, LedgerRun>();
   const named = runs.filter(({ hasPeriod }) => hasPeriod);
   for (const run of named.length > 0 ? named : runs) {
-    const known = newest.get(run.period);
-    if (!known) newest.set(run.period, run);
+    if (!newest.has(run.period)) newest.set(run.period, run);
   }
   const days = [...newest.keys()].sort();
   const [last, previous] = [days.at(-1), days.at(-2)];
@@ -227,42 +226,51 @@ export interface PeriodRun extends PeriodWindow {
   readonly run: LedgerRun;
 }
 
-/** The outcomes of earlier periods. */
-interface Pool {
-  /** Keeps outcomes that were read, so that they are not read again. */
-  add(period: Period, outcomes: RunOutcomes): void;
-  /** Leaves out a run whose data failed: its scores say nothing about the model. */
-  leaveOut(run: Pick<LedgerRun, "id">): void;
-  /**
-   * Returns the samples of the periods that are judged together with one: the
-   * newest ones before it that the same model version scored, oldest first.
-   * Periods without usable outcomes, or whose outcomes do not represent the scored
-   * players, are left out.
-   */
-  before(period: PeriodRun): Promise<PeriodSample[]>;
-}
-
 /**
- * Opens the pool of a variant. Periods must be asked for in their order.
+ * Opens the pool of a variant's outcomes, from which the samples of earlier periods
+ * are taken. Periods must be asked for in their order.
  *
  * @param options `periods`: all of the variant, oldest first; `limits`: the variant's thresholds; `broken`: ids of the runs whose data failed.
  */
 function openPool(
-  services: Services,
+  { predictions, withRetry }: Services,
   source: OutcomeSource,
   { periods, limits, broken }: {
     periods: readonly PeriodRun[];
     limits: Thresholds;
     broken: Iterable<number>;
   },
-): Pool {
+) {
   const leftOut = new Set(broken);
-  const outcomes = new Map<Period, RunOutcomes | undefined>();
+  const outcomes = new Map<Period, RunOutcomes>();
   const samples = new Map<Period, PeriodSample | undefined>();
+  const readSample = async (
+    { period, run }: PeriodRun,
+    own: RunOutcomes | InputError | undefined,
+  ): Promise<PeriodSample | undefined> => {
+    if (!own || own instanceof InputError) return undefined;
+    const database = await predictions();
+    const scored = await withRetry(
+      `read the scores of ${period}`,
+      () => readScores(database, run),
+    );
+    const joined = joinOutcomes(scored, own.byPlayer);
+    const isUsable = joined.outcomes.length > 0 &&
+      coverageFault(joined, { limits }) === undefined;
+    return isUsable ? { ...joined, period } : undefined;
+  };
   return {
-    add: (period, own) => void outcomes.set(period, own),
-    leaveOut: ({ id }) => void leftOut.add(id),
-    async before({ period, run }) {
+    /** Keeps outcomes that were read, so that they are not read again. */
+    add: (period: Period, own: RunOutcomes) => void outcomes.set(period, own),
+    /** Leaves out a run whose data failed: its scores say nothing about the model. */
+    leaveOut: ({ id }: LedgerRun) => void leftOut.add(id),
+    /**
+     * Returns the samples of the periods that are judged together with one: the
+     * newest ones before it that the same model version scored, oldest first.
+     * Periods without usable outcomes, or whose outcomes do not represent the scored
+     * players, are left out.
+     */
+    async before({ period, run }: PeriodRun): Promise<PeriodSample[]> {
       const wanted = periods.filter((each) =>
         each.period < period && each.run.modelName === run.modelName &&
         each.run.modelVersion === run.modelVersion &&
@@ -278,15 +286,7 @@ function openPool(
       for (const each of wanted) {
         if (samples.has(each.period)) continue;
         const own = outcomes.get(each.period) ?? read.get(each.period);
-        samples.set(
-          each.period,
-          own && !(own instanceof InputError)
-            ? await readSample(services, each, {
-              outcomes: own.byPlayer,
-              limits,
-            })
-            : undefined,
-        );
+        samples.set(each.period, await readSample(each, own));
       }
       // Later periods need none of these.
       for (const known of [outcomes, samples]) {
@@ -297,27 +297,4 @@ function openPool(
       return wanted.flatMap((each) => samples.get(each.period) ?? []);
     },
   };
-}
-
-async function readSample(
-  { predictions, withRetry }: Services,
-  { period, run }: PeriodRun,
-  { outcomes, limits }: {
-    outcomes: ReadonlyMap<string, number>;
-    limits: Thresholds;
-  },
-): Promise<PeriodSample | undefined> {
-  const database = await predictions();
-  const scored = await withRetry(
-    `read the scores of ${period}`,
-    () => readScores(database, run),
-  );
-  const joined = joinOutcomes(scored, outcomes);
-  if (
-    joined.outcomes.length === 0 ||
-    coverageFault(joined, { limits }) !== undefined
-  ) {
-    return undefined;
-  }
-  return { ...joined, period };
 }

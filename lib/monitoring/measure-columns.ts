@@ -29,12 +29,10 @@ import {
 } from "./column-drift.ts";
 import type { Group, GroupCounts } from "./groups.ts";
 
-/** A column or group that was measured, before its p-value is adjusted. */
-export interface Measured {
+/** A column, a group or the score in both samples. */
+export interface ColumnSamples {
   readonly profile: Omit<ColumnProfile, "kind"> & Pick<ColumnDrift, "kind">;
   readonly counts: Omit<ColumnCounts, "zeros">;
-  /** Kolmogorov and Smirnov's; of a group, the chi-square test. */
-  readonly test: TestResult | undefined;
   /** Set for a group only. */
   readonly categories?: readonly string[];
   /** The group of a one-hot column. */
@@ -44,32 +42,25 @@ export interface Measured {
   readonly cusum?: SustainedShift | undefined;
 }
 
-/** Measures a column. */
-export function measure(
-  profile: ColumnProfile,
-  counts: ColumnCounts,
-): Measured {
-  const hasValues = total(profile.counts) > 0 && total(counts.counts) > 0;
-  return {
-    profile,
-    counts,
-    test: hasValues
-      ? kolmogorovSmirnov(profile.counts, counts.counts)
-      : undefined,
-  };
-}
-
-/** Measures the one-hot columns of a group as one column of categories. */
-export function measureGroup(
-  { name, labels, reference, current }: Group & GroupCounts,
-): Measured {
+/** Returns the one-hot columns of a group as one column of categories: its importance is theirs together, its shift that of the category with the largest. */
+export function toGroupSamples(
+  { name, labels, reference, current, members, categories }:
+    & Group
+    & GroupCounts,
+  columns: readonly ColumnSamples[],
+): ColumnSamples {
+  const own = members.map((index) => columns[index]!);
+  const shifts = own.flatMap(({ cusum }, index) =>
+    cusum ? [{ ...cusum, category: categories[index] }] : []
+  );
   return {
     profile: { name, kind: "group", edges: [], counts: reference, missing: 0 },
     counts: { counts: current, missing: 0, outOfRange: 0, sum: NaN },
-    test: chiSquareTest(
-      ...mergeSmallBins(reference, current, { isOrdered: false }),
-    ),
-    categories: [...labels],
+    categories: labels,
+    importance: own[0]!.importance === undefined
+      ? undefined
+      : total(own.map(({ importance = 0 }) => importance)),
+    cusum: shifts.toSorted((a, b) => b.sum - a.sum)[0],
   };
 }
 
@@ -93,38 +84,47 @@ export function cusumOf(
   return others.sum > all.sum ? others : all;
 }
 
-/** Returns the cumulative shift of the group's column that has the largest sum, with its category. */
-export function largestOf(
-  { members, categories }: Group,
-  cusums: readonly (Cusum | undefined)[],
-): Measured["cusum"] {
-  const found = members.flatMap((member, index) => {
-    const cusum = cusums[member];
-    return cusum ? [{ ...cusum, category: categories[index] }] : [];
-  });
-  return found.toSorted((a, b) => b.sum - a.sum)[0];
-}
-
-/** Returns the drift of all columns of one comparison, whose p-values are adjusted together. */
+/** Returns the drift of all columns of the lists, whose p-values are adjusted together. */
 export function judge(
-  columns: readonly Measured[],
+  lists: readonly (readonly ColumnSamples[])[],
   limits: Thresholds,
-): ColumnDrift[] {
-  const tested = columns.filter(({ test, group }) =>
-    test !== undefined && group === undefined
+): ColumnDrift[][] {
+  const tests = lists.flat().map((column) => ({
+    column,
+    test: testOf(column),
+  }));
+  const tested = tests.filter(({ column, test }) =>
+    test !== undefined && column.group === undefined
   );
   const adjusted = adjustPValues(tested.map(({ test }) => test!.pValue));
-  return columns.map((column) =>
-    toDrift(column, {
-      limits,
-      pAdjusted: adjusted[tested.indexOf(column)],
-    })
+  const found = new Map(tests.map((each) => [each.column, {
+    limits,
+    test: each.test,
+    pAdjusted: adjusted[tested.indexOf(each)],
+  }]));
+  return lists.map((columns) =>
+    columns.map((column) => toDrift(column, found.get(column)!))
   );
+}
+
+/** Returns the test of Kolmogorov and Smirnov, or of a group the chi-square test; undefined if either sample has no values. */
+function testOf(
+  { profile, counts: { counts }, categories }: ColumnSamples,
+): TestResult | undefined {
+  if (categories) {
+    return chiSquareTest(
+      ...mergeSmallBins(profile.counts, counts, { isOrdered: false }),
+    );
+  }
+  return total(profile.counts) > 0 && total(counts) > 0
+    ? kolmogorovSmirnov(profile.counts, counts)
+    : undefined;
 }
 
 function toDrift(
-  { profile, counts, test, categories, group, cusum, importance }: Measured,
-  { pAdjusted, limits }: {
+  { profile, counts, categories, group, cusum, importance }: ColumnSamples,
+  { test, pAdjusted, limits }: {
+    test: TestResult | undefined;
     pAdjusted: number | undefined;
     limits: Thresholds;
   },

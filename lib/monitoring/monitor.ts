@@ -98,7 +98,7 @@ export async function monitorOnce(
     });
     return { ...known, result: compared, saved: false };
   }
-  if (known.settingsSha256 === settingsSha256) {
+  if (current.settingsSha256 === settingsSha256) {
     return { ...known, saved: false };
   }
   const note =
@@ -151,10 +151,7 @@ const judgement = 1;
 
 /** Returns the digest of the settings that a monitoring result depends on. */
 export function settingsDigest(
-  { monitoring, expect, outcomes }: Pick<
-    VariantSettings,
-    "monitoring" | "expect" | "outcomes"
-  >,
+  { monitoring, expect, outcomes }: VariantSettings,
 ): string {
   return sha256(JSON.stringify([
     judgement,

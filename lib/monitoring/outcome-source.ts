@@ -123,42 +123,35 @@ export async function openOutcomeSource(
   const joinable = { ...settings, idColumn, names };
   if (source.kind === "table") {
     const table = { ...joinable, source };
-    const uri = nameOf(source.table);
     return {
-      uri,
+      uri: nameOf(source.table),
       versionOf: () => undefined,
-      read: (windows) => readTable(services, table, { uri, windows }),
+      read: (windows) =>
+        readGroups(
+          windows.map((window) => [window]),
+          ([window]) => readTable(services, table, window!),
+        ),
     };
   }
   const stores = services.variantFiles(variant);
   const found = await findOutcomeFiles(stores, source.pattern);
   const filesOf = (wanted: Period) =>
     found.find(({ period }) => period === undefined || period === wanted);
-  const versionOf = (files: InputFiles | undefined) =>
-    files?.version === undefined
-      ? undefined
-      : sha256(JSON.stringify([files.version, settings]));
+  const versionOf = (period: Period) => {
+    const version = filesOf(period)?.version;
+    return version && sha256(JSON.stringify([version, settings]));
+  };
   return {
     uri: locationOf(stores, source.pattern.text),
-    versionOf: (period) => versionOf(filesOf(period)),
-    async read(windows) {
+    versionOf,
+    read: (windows) => {
       const groups = Map.groupBy(windows, ({ period }) => filesOf(period));
-      const all = new Map<Period, RunOutcomes | InputError>();
-      for (const [files, own] of groups) {
-        if (!files) continue;
-        const outcomes = await orErrors(
-          own,
-          () => readFiles(services, joinable, { files, windows: own }),
-        );
-        const version = versionOf(files);
-        for (const [period, each] of outcomes) {
-          const found = each instanceof InputError
-            ? each
-            : { ...each, version };
-          all.set(period, found);
-        }
-      }
-      return all;
+      groups.delete(undefined);
+      return readGroups([...groups.values()], (own) => {
+        const { period } = own[0]!;
+        const [files, version] = [filesOf(period)!, versionOf(period)];
+        return readFiles(services, joinable, { files, version, windows: own });
+      });
     },
   };
 }
@@ -169,26 +162,45 @@ function withoutIds(outcomes: string): UsageError {
   );
 }
 
+/** Returns the outcomes of all groups of periods; where those of a group cannot be used, the error for each of its periods. */
+async function readGroups(
+  groups: readonly (readonly PeriodWindow[])[],
+  read: (windows: readonly PeriodWindow[]) => Promise<OutcomeSorter>,
+): Promise<FoundOutcomes> {
+  const all = new Map<Period, RunOutcomes | InputError>();
+  for (const windows of groups) {
+    try {
+      const sorter = await read(windows);
+      for (const [period, each] of sorter.outcomes()) all.set(period, each);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      for (const { period } of windows) all.set(period, error);
+    }
+  }
+  return all;
+}
+
 /** Reads files once for all periods that they may have outcomes of. */
 async function readFiles(
   services: Services,
   settings: Joinable,
-  { files, windows }: {
+  { files, ...options }: {
     files: InputFiles;
+    version: string | undefined;
     windows: readonly PeriodWindow[];
   },
-): Promise<Map<Period, RunOutcomes>> {
+): Promise<OutcomeSorter> {
   const { idColumn, periodColumn, asOfColumn } = settings;
   const dates = new Set(
     [periodColumn, asOfColumn].filter((name) => name !== undefined),
   );
-  const { uri } = files;
+  const { uri, parts } = files;
   // Read as a whole again, so that a failed try leaves nothing behind.
-  const collections = await services.withRetry(`read ${uri}`, async () => {
-    const sorter = toSorter(settings, { windows, file: uri });
-    for (const part of files.parts) {
+  return await services.withRetry(`read ${uri}`, async () => {
+    const sorter = new OutcomeSorter(settings, { ...options, uri });
+    for (const part of parts) {
       await using file = await part.open();
-      if (file.size === 0 && files.parts.length > 1) continue; // an empty partition
+      if (file.size === 0 && parts.length > 1) continue; // an empty partition
       const rows = readRows(file, {
         idColumn,
         dates,
@@ -198,20 +210,19 @@ async function readFiles(
         sorter.add(value, { file: part.uri, row: number, line });
       }
     }
-    return sorter.collections;
+    return sorter;
   });
-  return toRunOutcomes(collections, { uri, settings });
 }
 
 async function readTable(
   services: Services,
   settings: Joinable & { source: { kind: "table" } },
-  { uri, windows }: { uri: string; windows: readonly PeriodWindow[] },
-): Promise<FoundOutcomes> {
+  window: PeriodWindow,
+): Promise<OutcomeSorter> {
   const database = await services.predictions();
-  const all = new Map<Period, RunOutcomes | InputError>();
-  const readPeriod = async (window: PeriodWindow) => {
-    const sorter = toSorter(settings, { windows: [window], file: uri });
+  const uri = nameOf(settings.source.table);
+  return await services.withRetry(`read ${uri}`, async () => {
+    const sorter = new OutcomeSorter(settings, { windows: [window], uri });
     await readOutcomeTable(database, settings, {
       window,
       onRows: (rows) => {
@@ -221,118 +232,98 @@ async function readTable(
         }
       },
     });
-    return toRunOutcomes(sorter.collections, { uri, settings });
-  };
-  for (const window of windows) {
-    const outcomes = await orErrors(
-      [window],
-      () => services.withRetry(`read ${uri}`, () => readPeriod(window)),
-    );
-    for (const [period, each] of outcomes) all.set(period, each);
-  }
-  return all;
+    return sorter;
+  });
 }
 
 function nameOf({ schema, name }: OutcomeTable): string {
   return `table ${schema === undefined ? name : `${schema}.${name}`}`;
 }
 
-/** Returns what `read` returns, or its error in the data for each period. */
-async function orErrors(
-  windows: readonly PeriodWindow[],
-  read: () => Promise<FoundOutcomes>,
-): Promise<FoundOutcomes> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return new Map(windows.map(({ period }) => [period, error]));
-  }
-}
-
-/** Assigns rows to the periods that they belong to. */
-interface Sorter {
-  readonly collections: ReadonlyMap<Period, OutcomeCollection>;
-  add(row: InputRow["value"], where: RowPlace): void;
-}
-
 /**
- * Returns a sorter of rows. A row belongs to the period in its period column. In
+ * Assigns rows to periods. A row belongs to the period in its period column. In
  * a source without one, it belongs to the period whose window has its as-of day,
  * and without either to the only period. A row from before its period's outcomes
  * are mature belongs to none.
  */
-function toSorter(
-  settings: Joinable,
-  { windows, file }: { windows: readonly PeriodWindow[]; file: string },
-): Sorter {
-  const { periodColumn, asOfColumn } = settings;
-  const hasPath = settings.source.kind === "files" &&
-    settings.source.pattern.hasPeriod;
-  // A later row of the same period corrects an earlier one; of several days in a window, the first is the one the outcome is defined for.
-  const isDated = periodColumn !== undefined || hasPath;
-  const keep = isDated ? "last" : "first";
-  const collections = new Map(
-    windows.map(({ period }) => [
-      period,
-      new OutcomeCollection({ ...settings, file, keep }),
-    ]),
-  );
-  const sorted = windows.toSorted((a, b) => a.from < b.from ? -1 : 1);
-  const dayOf = (
-    row: InputRow["value"],
-    { column, where }: { column: string | undefined; where: RowPlace },
-  ) =>
-    column === undefined
-      ? undefined
-      : toDayCell(cellOf(row, column), { column, where });
-  return {
-    collections,
-    add(row, where) {
-      const own = dayOf(row, { column: periodColumn, where });
-      const asOf = dayOf(row, { column: asOfColumn, where });
-      if (periodColumn !== undefined && own === undefined) return;
-      if (asOfColumn !== undefined && asOf === undefined) return;
-      const [only] = sorted;
-      const window = own !== undefined
-        ? sorted.find(({ period }) => period === own)
-        : hasPath
-        ? only
-        : sorted.find(({ from, before }) =>
-          asOf !== undefined && from <= asOf && asOf < before
-        );
-      if (!window || (asOf !== undefined && asOf < window.from)) return;
-      collections.get(window.period)?.add(row, { where, asOf });
-    },
-  };
-}
+class OutcomeSorter {
+  readonly #settings: Joinable;
+  readonly #source: Pick<RunOutcomes, "uri" | "version">;
+  /** Earliest first. */
+  readonly #windows: readonly PeriodWindow[];
+  readonly #collections: ReadonlyMap<Period, OutcomeCollection>;
+  /** Whether the paths of the files name the period. */
+  readonly #hasPath: boolean;
 
-/**
- * Returns the outcomes of each period that has any.
- *
- * @throws {InputError} If rows have no player id, or no row has the duration column.
- */
-function toRunOutcomes(
-  collections: ReadonlyMap<Period, OutcomeCollection>,
-  { uri, settings }: { uri: string; settings: Joinable },
-): Map<Period, RunOutcomes> {
-  const all = new Map<Period, RunOutcomes>();
-  for (const [period, collection] of collections) {
-    const { named, unnamed } = collection;
-    if (named === 0 && unnamed > 0) {
-      throw new InputError(
-        `Cannot use ${uri}: none of its ${unnamed} rows of ${period} has a ${settings.names.entity} id in the column "${settings.idColumn}"; set outcomes.id_column in variants.yaml to the right column`,
-      );
-    }
-    const outcomes = collection.outcomes();
-    if (outcomes.byPlayer.size === 0) continue;
-    all.set(period, { ...outcomes, uri, sha256: digestOutcomes(outcomes) });
+  constructor(
+    settings: Joinable,
+    { windows, ...source }: Pick<RunOutcomes, "uri" | "version"> & {
+      windows: readonly PeriodWindow[];
+    },
+  ) {
+    this.#settings = settings;
+    this.#source = source;
+    this.#hasPath = settings.source.kind === "files" &&
+      settings.source.pattern.hasPeriod;
+    // A later row of the same period corrects an earlier one; of several days in a window, the first is the one the outcome is defined for.
+    const isDated = settings.periodColumn !== undefined || this.#hasPath;
+    const keep = isDated ? "last" : "first";
+    this.#windows = windows.toSorted((a, b) => a.from < b.from ? -1 : 1);
+    this.#collections = new Map(
+      windows.map(({ period }) => [
+        period,
+        new OutcomeCollection({ ...settings, file: source.uri, keep }),
+      ]),
+    );
   }
-  return all;
+
+  add(row: InputRow["value"], where: RowPlace): void {
+    const { periodColumn, asOfColumn } = this.#settings;
+    const dayOf = (column: string | undefined) =>
+      column === undefined
+        ? undefined
+        : toDayCell(cellOf(row, column), { column, where });
+    const own = dayOf(periodColumn);
+    const asOf = dayOf(asOfColumn);
+    if (periodColumn !== undefined && own === undefined) return;
+    if (asOfColumn !== undefined && asOf === undefined) return;
+    const window = own !== undefined
+      ? this.#windows.find(({ period }) => period === own)
+      : this.#hasPath
+      ? this.#windows[0]
+      : this.#windows.find(({ from, before }) =>
+        asOf !== undefined && from <= asOf && asOf < before
+      );
+    if (!window || (asOf !== undefined && asOf < window.from)) return;
+    this.#collections.get(window.period)?.add(row, { where, asOf });
+  }
+
+  /**
+   * Returns the outcomes of each period that has any.
+   *
+   * @throws {InputError} If rows have no player id, or no row has the duration column.
+   */
+  outcomes(): Map<Period, RunOutcomes> {
+    const { idColumn, names } = this.#settings;
+    const all = new Map<Period, RunOutcomes>();
+    for (const [period, collection] of this.#collections) {
+      const { named, unnamed } = collection;
+      if (named === 0 && unnamed > 0) {
+        throw new InputError(
+          `Cannot use ${this.#source.uri}: none of its ${unnamed} rows of ${period} has a ${names.entity} id in the column "${idColumn}"; set outcomes.id_column in variants.yaml to the right column`,
+        );
+      }
+      const outcomes = collection.outcomes();
+      if (outcomes.byPlayer.size === 0) continue;
+      const sha256 = digestOutcomes(outcomes);
+      all.set(period, { ...outcomes, ...this.#source, sha256 });
+    }
+    return all;
+  }
 }
 
 /** Returns the digest of outcomes, which does not depend on their order, their file or other periods. */
-export function digestOutcomes({ byPlayer, durations }: Outcomes): string {
+function digestOutcomes({ byPlayer, durations }: Outcomes): string {
   const lines = [...byPlayer].map(([id, outcome]) =>
     JSON.stringify([id, outcome, durations?.get(id) ?? null])
   );

@@ -63,27 +63,24 @@ interface KnownOutcome {
   readonly asOf: Period | undefined;
 }
 
+/** The columns; `file`: the source, for errors; `keep`: which outcome of a player counts when the as-of days differ, the last by default. */
+type CollectionOptions = OutcomeColumns & {
+  readonly file: string;
+  readonly keep?: "first" | "last";
+};
+
 /** The outcomes of one period while its rows are read; the rules are those of {@linkcode toOutcomes}. */
 export class OutcomeCollection {
   /** Number of rows with a player id. */
   named = 0;
   /** Number of rows without one. */
   unnamed = 0;
-  readonly #options: OutcomeColumns & {
-    readonly file: string;
-    readonly keep?: "first" | "last";
-  };
+  readonly #options: CollectionOptions;
   readonly #known = new Map<string, KnownOutcome>();
   /** Whether a row had the duration column. */
   #hasDuration = false;
 
-  /** @param options The columns; `file`: the source, for errors; `keep`: which outcome of a player counts when the as-of days differ, the last by default. */
-  constructor(
-    options: OutcomeColumns & {
-      readonly file: string;
-      readonly keep?: "first" | "last";
-    },
-  ) {
+  constructor(options: CollectionOptions) {
     this.#options = options;
   }
 

@@ -1,10 +1,10 @@
 /** Renders one page over all variants: the state of each, its sentence, its trend, and a link to its own page. */
 import { countOf, listSome } from "../base/phrases.ts";
 import { badge, name, text } from "./html.ts";
-import { toHeadline } from "./headline.ts";
+import { type Headline, toHeadline } from "./headline.ts";
 import { page } from "./page.ts";
 import { sparkline, verdictStrip } from "./page/charts.ts";
-import { significant } from "./page/numbers.ts";
+import { significant } from "./numbers.ts";
 import { type PeriodPoint, toPeriods } from "./page/periods.ts";
 import type { MonitoringResult } from "./result.ts";
 import { isAlarm, type Severity, worstFirst } from "./verdict.ts";
@@ -22,16 +22,8 @@ export interface OverviewEntry {
   readonly command: string;
 }
 
-/** One variant in words. */
-export interface VariantState {
-  readonly state: Severity;
-  readonly sentence: string;
-}
-
 /** Returns the state of a variant in one sentence. */
-export function toState(
-  { title, result, command }: OverviewEntry,
-): VariantState {
+export function toState({ title, result, command }: OverviewEntry): Headline {
   return result ? toHeadline(result) : {
     state: "unknown",
     sentence: `${title} has not been monitored yet; run \`${command}\`.`,
@@ -78,7 +70,7 @@ export function toHtmlOverview(entries: readonly OverviewEntry[]): string {
 }
 
 function variantCard(
-  entry: OverviewEntry & VariantState,
+  entry: OverviewEntry & Headline,
   id: string,
 ): string {
   const { title, result, link, state, sentence } = entry;
@@ -109,7 +101,7 @@ function trends(
   }, cells);
   const { psi, auc_drop: drop } = result.thresholds;
   const measured = periods.findLast(({ auc }) => auc !== undefined);
-  const before = measured?.aucReference;
+  const before = measured?.auc_reference;
   const auc = measured?.auc === undefined
     ? '<p class="soft">no outcomes yet</p>'
     : `<p class="soft">AUC ${significant(measured.auc)}, ${
@@ -136,17 +128,17 @@ function trends(
   } to ${
     text(last?.label ?? "")
   }</p>${strip}<div class="pair"><div>${auc}</div><div><p class="soft">score PSI ${
-    significant(last?.scorePsi)
+    significant(last?.score_psi)
   }</p>${
-    periods.filter(({ scorePsi }) => scorePsi !== undefined).length < 2
+    periods.filter(({ score_psi }) => score_psi !== undefined).length < 2
       ? ""
       : sparkline(
         {
           id: `${id}-psi`,
           title: `Score PSI of ${title}`,
-          description: `${significant(last?.scorePsi)} in ${last?.label}.`,
+          description: `${significant(last?.score_psi)} in ${last?.label}.`,
         },
-        periods.map(({ scorePsi }) => scorePsi),
+        periods.map(({ score_psi }) => score_psi),
         {
           limits: [
             { value: psi.warn, kind: "warn" },

@@ -25,10 +25,11 @@ import {
   columnFigure,
   driftTrend,
   performanceFigure,
+  type Samples,
   scoreFigure,
   volumeFigure,
 } from "./page/figures.ts";
-import { count, percent, significant } from "./page/numbers.ts";
+import { count, shortPercent, significant } from "./numbers.ts";
 import {
   columnTitle,
   type PeriodPoint,
@@ -37,7 +38,12 @@ import {
   worstColumns,
 } from "./page/periods.ts";
 import { style } from "./page/style.ts";
-import { type MonitoringResult, namesOf, periodOf } from "./result.ts";
+import {
+  type MonitoringResult,
+  namesOf,
+  periodOf,
+  type ResultNames,
+} from "./result.ts";
 
 /** Limits that hold the page under 500 KB for any number of columns; the JSON contains all columns. */
 const most = { alarms: 12, rows: 200, trends: 12 };
@@ -48,28 +54,47 @@ const most = { alarms: 12, rows: 200, trends: 12 };
  * what is fine and the technical facts.
  */
 export function toHtmlReport(result: MonitoringResult): string {
-  const { title, notes } = result;
-  const periods = toPeriods(result);
-  const alarms = toAlarms(result);
+  const { title, notes, comparisons, previous, scoring_run: run } = result;
+  const names = namesOf(result);
+  const other = comparisons[0]?.comparison === "consecutive"
+    ? previous?.period ?? `scoring run ${previous?.id}`
+    : "reference";
+  const view = {
+    result,
+    periods: toPeriods(result),
+    alarms: toAlarms(result),
+    names,
+    samples: { other, now: periodOf(run), names },
+  };
   return page(`Monitoring of ${title}`, {
-    header: heroPart(result, periods),
+    header: heroPart(view),
     main: [
-      overviewPart(result, periods),
-      alarmPart(result, { alarms, periods }),
-      historyPart(result, periods),
-      performancePart(result, alarms),
+      overviewPart(view),
+      alarmPart(view),
+      historyPart(view),
+      performancePart(view),
       notes.length === 0
         ? ""
         : `<section><h2>Notes</h2>${list(notes.slice(0, 50))}</section>`,
-      `<section><h2>Details</h2>${finePart(result, alarms)}${
-        previousPart(result)
-      }${unseenPart(result)}${technicalPart(result)}</section>`,
+      `<section><h2>Details</h2>${finePart(view)}${previousPart(result)}${
+        unseenPart(result)
+      }${technicalPart(result)}</section>`,
     ],
     footer: "PSI: population stability index over the bins of the reference, " +
       "without missing values. It counts only above its noise limit, " +
       "below which 9,999 of 10,000 samples without drift stay. " +
       "All numbers are in the JSON report beside this page.",
   });
+}
+
+/** What the parts of the page are drawn from. */
+interface View {
+  readonly result: MonitoringResult;
+  readonly periods: readonly PeriodPoint[];
+  readonly alarms: readonly Alarm[];
+  readonly names: ResultNames;
+  /** Both samples as the legends of the charts name them. */
+  readonly samples: Samples;
 }
 
 /** Returns a complete page without scripts; `header` and `main` are HTML, `footer` is plain text. */
@@ -115,10 +140,7 @@ export function describeOther(
   return `against the ${reference?.rows} ${kind} that the model was logged with`;
 }
 
-function heroPart(
-  result: MonitoringResult,
-  periods: readonly PeriodPoint[],
-): string {
+function heroPart({ result, periods, names }: View): string {
   const { title, scoring_run: run, verdict, comparisons, performance } = result;
   const { earlier_performance: earlier } = result;
   const { state, sentence } = toHeadline(result);
@@ -130,9 +152,7 @@ function heroPart(
   const performanceFacts = performance
     ? `${auc === undefined ? "" : `AUC ${auc.toFixed(3)} on `}${
       count(performance.matured)
-    } outcomes, ${percent(performance.coverage)} of the ${
-      namesOf(result).entities
-    }`
+    } outcomes, ${shortPercent(performance.coverage)} of the ${names.entities}`
     : latest?.auc !== undefined
     ? `latest known: ${latest.performance}, AUC ${
       latest.auc.toFixed(3)
@@ -144,7 +164,7 @@ function heroPart(
   return `<div class="hero ${state}">
 <p class="kicker">Monitoring of ${name(title)} · ${
     text(periodOf(result.scoring_run))
-  } · ${count(run.rows)} ${text(namesOf(result).entities)} · ${
+  } · ${count(run.rows)} ${text(names.entities)} · ${
     name(run.model_name)
   } version ${name(run.model_version)}</p>
 <h1>${text(sentence)}</h1>
@@ -166,10 +186,7 @@ function heroPart(
 </div>`;
 }
 
-function overviewPart(
-  result: MonitoringResult,
-  periods: readonly PeriodPoint[],
-): string {
+function overviewPart({ result, periods, names, samples }: View): string {
   const { comparisons, thresholds: limits } = result;
   const score = comparisons[0]?.score;
   const auc = performanceFigure(periods, { limits });
@@ -186,24 +203,19 @@ function overviewPart(
   }${
     card(
       score
-        ? scoreFigure(score, { ...samplesOf(result), names: namesOf(result) })
+        ? scoreFigure(score, samples)
         : empty("Score distribution", "There are no scores to compare with."),
     )
-  }${card(volumeFigure(periods, namesOf(result)))}</div></section>`;
+  }${card(volumeFigure(periods, names))}</div></section>`;
 }
 
-function alarmPart(
-  result: MonitoringResult,
-  { alarms, periods }: {
-    alarms: readonly Alarm[];
-    periods: readonly PeriodPoint[];
-  },
-): string {
+function alarmPart(view: View): string {
+  const { alarms } = view;
   if (alarms.length === 0) return "";
   const shown = alarms.slice(0, most.alarms);
   const rest = alarms.slice(most.alarms);
   const cards = shown.map((alarm, index) =>
-    alarmCard(result, alarm, { id: `alarm-${index + 1}`, periods })
+    alarmCard(alarm, `alarm-${index + 1}`, view)
   );
   const more = rest.length === 0 ? "" : folded(
     `${rest.length} more ${
@@ -226,26 +238,22 @@ function alarmPart(
 }
 
 function alarmCard(
-  result: MonitoringResult,
   alarm: Alarm,
-  { id, periods }: { id: string; periods: readonly PeriodPoint[] },
+  id: string,
+  { result, periods, names, samples }: View,
 ): string {
   const { column, severity, verdicts } = alarm;
   const title = titleOf(alarm);
   const isScore = alarm.name === "score";
   const chart = column && !isScore
-    ? columnFigure(column, {
-      id,
-      ...samplesOf(result),
-      names: namesOf(result),
-    })
+    ? columnFigure(column, { id, ...samples })
     : "";
   const trend = column
     ? driftTrend(
       title,
       periods.map((period) => ({
         label: period.label,
-        psi: isScore ? period.scorePsi : period.columns[column.name]?.psi ??
+        psi: isScore ? period.score_psi : period.columns[column.name]?.psi ??
           undefined,
         severity: isScore ? undefined : period.columns[column.name]?.severity,
       })),
@@ -255,7 +263,7 @@ function alarmCard(
   const isPerformance = alarm.name === "performance";
   const measured = isPerformance ? shownPerformance(result) : undefined;
   const figures = measured
-    ? calibrationFigures(measured.performance, namesOf(result)).join("")
+    ? calibrationFigures(measured.performance, names).join("")
     : "";
   const since = column ? sincePrevious(result, column) : undefined;
   const where = alarm.name === "number of rows"
@@ -292,21 +300,18 @@ function sincePrevious(
 }
 
 /** One row per verdict and per worst column, one cell per period. */
-function historyPart(
-  result: MonitoringResult,
-  periods: readonly PeriodPoint[],
-): string {
+function historyPart({ result, periods }: View): string {
   if (periods.length < 2) return "";
   const marks = new Set(versionMarks(periods).map(({ at }) => at));
   const markOf = (index: number) => marks.has(index) ? " mark" : "";
   const every = Math.ceil(periods.length / 6);
   const last = periods.length - 1;
-  const heads = periods.map(({ label, modelVersion }, index) =>
+  const heads = periods.map(({ label, model_version }, index) =>
     `<th scope="col" class="${markOf(index).trim()}">${
       unseen(
         `${label}${
           index === 0 || marks.has(index)
-            ? `, model version ${modelVersion}`
+            ? `, model version ${model_version}`
             : ""
         }`,
       )
@@ -371,10 +376,7 @@ function historyPart(
 }
 
 /** The measured performance; its charts are here unless it is among the alarms. */
-function performancePart(
-  result: MonitoringResult,
-  alarms: readonly Alarm[],
-): string {
+function performancePart({ result, alarms, names }: View): string {
   const shown = shownPerformance(result);
   if (!shown) return "";
   const { performance, period } = shown;
@@ -399,14 +401,12 @@ function performancePart(
   }${isAlarming ? "" : `${text(performance.reasons.join("; "))}. `}${
     count(performance.matured)
   } of ${count(performance.players ?? performance.rows)} scored ${
-    text(namesOf(result).entities)
-  } have an outcome (${percent(performance.coverage)}).</p>${
+    text(names.entities)
+  } have an outcome (${shortPercent(performance.coverage)}).</p>${
     isAlarming
       ? ""
       : `<div class="grid">${
-        calibrationFigures(performance, namesOf(result)).map((figure) =>
-          card(figure)
-        ).join("")
+        calibrationFigures(performance, names).map(card).join("")
       }</div>`
   }${
     folded(
@@ -420,11 +420,8 @@ function performancePart(
   }</section>`;
 }
 
-function finePart(
-  { comparisons }: MonitoringResult,
-  alarms: readonly Alarm[],
-): string {
-  const [main] = comparisons;
+function finePart({ result, alarms }: View): string {
+  const [main] = result.comparisons;
   const alarming = new Set(alarms.map(({ name }) => name));
   const fine = sortedByConcern([
     ...main?.score ? [main.score] : [],
@@ -473,7 +470,7 @@ function driftTable(caption: string, columns: readonly ColumnDrift[]): string {
     significant(column.psi),
     significant(column.psi_noise_limit),
     column.p_adjusted === undefined ? "–" : text(describeP(column.p_adjusted)),
-    arrow(column.missing_ref, column.missing_cur, percent),
+    arrow(column.missing_ref, column.missing_cur, shortPercent),
     column.mean_ref === undefined || column.mean_cur === undefined
       ? "–"
       : arrow(column.mean_ref, column.mean_cur, significant),
@@ -504,7 +501,7 @@ function unseenPart({ unseen_categories: shares }: MonitoringResult): string {
   const rows = Object.entries(shares).sort(([, a], [, b]) => b - a)
     .slice(0, most.rows).map((
       [column, share],
-    ) => [name(column), percent(share)]);
+    ) => [name(column), shortPercent(share)]);
   if (rows.length === 0) return "";
   return folded(
     "Categories that the model does not know",
@@ -572,15 +569,4 @@ function card(content: string): string {
 
 function titleOf({ column, name }: Alarm): string {
   return column ? columnTitle(column) : name;
-}
-
-/** Names both samples as the legends of the charts do. */
-function samplesOf(
-  result: MonitoringResult,
-): { other: string; now: string } {
-  const { comparisons, previous } = result;
-  const other = comparisons[0]?.comparison === "consecutive"
-    ? previous?.period ?? `scoring run ${previous?.id}`
-    : "reference";
-  return { other, now: periodOf(result.scoring_run) };
 }

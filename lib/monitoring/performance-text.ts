@@ -1,7 +1,7 @@
 /** Describes the metrics of a measured performance, and a challenger's beside them, in text. */
-import { type Names, usualNames } from "../config/names.ts";
+import { usualNames } from "../config/names.ts";
 import type { Performance } from "./performance.ts";
-import type { ChallengerComparison } from "./result.ts";
+import type { ChallengerComparison, ResultNames } from "./result.ts";
 
 /** The metrics that are shown besides AUC and calibration, which the verdict names. */
 const shown = [
@@ -17,7 +17,7 @@ const shown = [
 /** Returns the metrics with their 95 % intervals, and the several periods that were judged together, one line each; none for a result from before 2026-12. */
 export function describeMetrics(
   { metrics, intervals, threshold, pooled }: Performance,
-  names: Pick<Names, "entities" | "outcome"> = usualNames,
+  names: ResultNames,
 ): string[] {
   if (!intervals) return [];
   const captured = names.outcome === usualNames.outcome
@@ -59,7 +59,7 @@ export function describeChallenger(
     auc_difference: difference,
     auc_difference_interval: interval,
   }: ChallengerComparison,
-  { entities }: Pick<Names, "entities"> = usualNames,
+  { entities }: ResultNames,
 ): string {
   const metric = (name: string) =>
     `${champion[name]?.toFixed(4) ?? "–"} and ${

@@ -28,7 +28,6 @@ import {
   type CalibrationChange,
   compareCalibration,
   finiteShift,
-  type Judgement,
   judgePerformance,
   type LoggedPerformance,
   type PeriodSample,
@@ -36,7 +35,7 @@ import {
   poolPerformance,
   verdict,
 } from "./judge-performance.ts";
-import { isJudged, worstFirst } from "./verdict.ts";
+import { isJudged, type Judgement, worstFirst } from "./verdict.ts";
 
 /** Performance on matured outcomes, with the fields of the JSON report; unknown numbers are absent. */
 export interface Performance extends Judgement {

@@ -1,8 +1,7 @@
 /** Describes what happened to the matured periods of a call of `monitor`, as JSON and as text. */
-import { namesOf } from "./result.ts";
 import { describeChallenger } from "./performance-text.ts";
 import type { Period } from "../config/periods.ts";
-import type { MonitoringResult } from "./result.ts";
+import { type MonitoringResult, namesOf } from "./result.ts";
 import type { LedgerRun } from "./runs.ts";
 
 /** What happened to one period; periods that were measured before are left out. */

@@ -1,14 +1,9 @@
 /** Describes the result of `monitor` as JSON and as text; `page.ts` renders the HTML page. */
-import { namesOf } from "./result.ts";
+import { type MonitoringResult, namesOf, periodOf } from "./result.ts";
 import { uriOf } from "../storage/store.ts";
 import { UsageError } from "../base/errors.ts";
 import { describeFinding } from "./data.ts";
 import { toWords } from "../base/flag-value.ts";
-import {
-  type EarlierPerformance,
-  type MonitoringResult,
-  periodOf,
-} from "./result.ts";
 import { toHeadline } from "./headline.ts";
 import { describeOther, toHtmlReport } from "./page.ts";
 import type { Services } from "../services/services.ts";
@@ -143,7 +138,10 @@ export function describeMonitoring(
       matured: performance?.matured ?? null,
       scored_players: performance?.players ?? null,
       outcome_players: performance?.outcomes ?? null,
-      earlier_performance: withoutMetrics(result.earlier_performance) ?? null,
+      // The line of --json is not for metrics.
+      earlier_performance: result.earlier_performance
+        ? { ...result.earlier_performance, performance: undefined }
+        : null,
       challenger: result.challenger ?? null,
       report: facts.files.html,
       report_json: facts.files.json,
@@ -172,15 +170,6 @@ function didPerformanceFail(
     period.status === "measured" &&
     period.result.verdict.performance === "fail"
   );
-}
-
-/** Leaves out what the line of `--json` is not for. */
-function withoutMetrics(
-  earlier: MonitoringResult["earlier_performance"],
-): Omit<EarlierPerformance, "performance"> | undefined {
-  if (!earlier) return undefined;
-  const { performance: _, ...facts } = earlier;
-  return facts;
 }
 
 function toText(result: MonitoringResult, facts: MonitoringFacts): string {

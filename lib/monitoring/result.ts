@@ -116,8 +116,6 @@ export interface EarlierPerformance {
   readonly period?: string;
   /** What was measured. */
   readonly performance?: Performance;
-  /** Another version on the same players and outcomes; absent if none was measured. */
-  readonly challenger?: ChallengerComparison;
   readonly severity: Severity;
   readonly auc: number | null;
   readonly outcomes_uri: string | null;
@@ -143,7 +141,7 @@ export interface PastVerdict {
   readonly performance: Severity;
   readonly drifted_share: number | null;
   /** Null or absent if an earlier release judged the run. */
-  readonly data?: Severity | null;
+  readonly data?: Severity | null | undefined;
   /** Absent in a result of an earlier release. */
   readonly retrain?: boolean;
   /** What failed in the comparison that determined `drift`: columns, and "the score"; absent in a result of an earlier release. */

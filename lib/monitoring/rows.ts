@@ -29,13 +29,13 @@ import type { VariantSettings } from "../config/variants.ts";
 /** The model of a scoring run, as far as it is still available. */
 export interface RecordedModel {
   /** Undefined when the registry no longer has it. */
-  readonly version: ModelVersion | undefined;
+  readonly version?: ModelVersion | undefined;
   /** The reference profile and its digest; undefined for a model that was logged without one. */
-  readonly reference: RecordedRows["reference"];
+  readonly reference?: RecordedRows["reference"];
   /** Undefined when the columns are unknown. */
-  readonly columns: readonly Column[] | undefined;
+  readonly columns?: readonly Column[] | undefined;
   /** Undefined for a model that was logged without one. */
-  readonly recipe: RecordedRecipe | undefined;
+  readonly recipe?: RecordedRecipe | undefined;
 }
 
 /**
@@ -65,12 +65,7 @@ export async function readModel(
     notes.push(
       `${name} version ${modelVersion} is no longer in the registry, so its reference and columns are unknown`,
     );
-    return {
-      version,
-      reference: undefined,
-      columns: undefined,
-      recipe: undefined,
-    };
+    return {};
   }
   const store = artifacts(version.artifactUri);
   const { reference, recipe } = await withRetry(

@@ -43,8 +43,6 @@ export interface LedgerRun {
 export interface MonitoringRun {
   readonly mlflowRunId: string | null;
   readonly result: MonitoringResult;
-  /** Digest of the settings that judged it; empty for a result of an earlier release. */
-  readonly settingsSha256: string;
 }
 
 /** The outcomes that the newest result of a run was measured with. */
@@ -74,8 +72,7 @@ const isBefore = `(${effectivePeriod}, s.id) <
   (select ${effectivePeriod}, id from scoring_runs where id = $1)`;
 
 /** The columns of a {@linkcode MonitoringRun}. */
-const resultColumns =
-  `mlflow_run_id as "mlflowRunId", report as result, settings_sha256 as "settingsSha256"`;
+const resultColumns = `mlflow_run_id as "mlflowRunId", report as result`;
 
 /** The SQL equivalent of {@linkcode isJudged}. */
 const isJudgedSql = "m.performance in ('ok', 'warn', 'fail')";
@@ -277,18 +274,22 @@ export async function readBroken(
   return rows.map(({ id }) => id);
 }
 
+/** What a result depends on, apart from the scoring run and the digest of its outcomes. */
+export interface ResultKey {
+  /** Id of the monitoring run whose performance the advice is based on; 0 when the run has its own, or there is none. */
+  readonly earlierId: number;
+  /** Digest of the settings that judged it; empty for a result of an earlier release. */
+  readonly settingsSha256: string;
+  /** One more than the highest of the scoring run's earlier results, so that settings and outcomes that return are judged again; the column `outcomes_revision`. */
+  readonly revision: number;
+}
+
 /** What a stored result of a scoring run depends on. */
-export interface StoredResult {
+export interface StoredResult extends ResultKey {
   /** Id in `monitoring_runs`. */
   readonly id: number;
   /** Empty if it has no outcomes. */
   readonly outcomesSha256: string;
-  /** Empty for a result of an earlier release. */
-  readonly settingsSha256: string;
-  /** As {@linkcode ResultKey.earlierId}. */
-  readonly earlierId: number;
-  /** As {@linkcode ResultKey.revision}. */
-  readonly revision: number;
   readonly isJudged: boolean;
 }
 
@@ -426,15 +427,6 @@ async function readColumns(
   );
 }
 
-/** What a result depends on, apart from the scoring run and the digest of its outcomes. */
-export interface ResultKey {
-  /** Id of the monitoring run whose performance the advice is based on; 0 when the run has its own, or there is none. */
-  readonly earlierId: number;
-  readonly settingsSha256: string;
-  /** One more than the highest of the scoring run's earlier results, so that settings and outcomes that return are judged again; the column `outcomes_revision`. */
-  readonly revision: number;
-}
-
 /**
  * Stores a monitoring result, with one row per column and comparison, in one
  * transaction. If a result for the same scores, outcomes and settings is already
@@ -447,65 +439,49 @@ export async function saveMonitoringRun(
   options: ResultKey & { mlflowRunId: string },
 ): Promise<MonitoringRun & { saved: boolean }> {
   const { mlflowRunId, earlierId, settingsSha256, revision } = options;
+  const { verdict, performance, scoring_run: run } = result;
+  const main = result.comparisons[0];
+  const outcomesSha256 = result.outcomes?.sha256 ?? "";
   return await database.transaction(async (tx) => {
-    const id = await insertRun(tx, result, options);
-    if (id !== undefined) {
-      await insertMetrics(tx, result, id);
-      return { saved: true, result, mlflowRunId, settingsSha256 };
+    const [inserted] = await tx.query<{ id: number }>(
+      `insert into monitoring_runs (variant, scoring_run_id, previous_scoring_run_id, reference_sha256, outcomes_sha256,
+         mlflow_run_id, drift, performance, retrain, drifted_share, score_psi, auc, report, monitored_at,
+         earlier_performance_id, data, settings_sha256, outcomes_revision)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+       on conflict on constraint monitoring_runs_once do nothing returning id`,
+      [
+        result.variant,
+        run.id,
+        result.previous?.id ?? null,
+        result.reference?.sha256 ?? null,
+        outcomesSha256,
+        mlflowRunId,
+        verdict.drift,
+        verdict.performance,
+        verdict.retrain,
+        main?.drifted_share ?? null,
+        main?.score?.psi ?? null,
+        performance?.metrics["auc"] ?? null,
+        JSON.stringify(result),
+        result.monitored_at,
+        earlierId,
+        verdict.data ?? null,
+        settingsSha256,
+        revision,
+      ],
+    );
+    if (inserted) {
+      await insertMetrics(tx, result, inserted.id);
+      return { saved: true, result, mlflowRunId };
     }
     const [known] = await tx.query<MonitoringRun>(
       `select ${resultColumns} from monitoring_runs
        where scoring_run_id = $1 and outcomes_sha256 = $2 and earlier_performance_id = $3
          and settings_sha256 = $4 and outcomes_revision = $5`,
-      [
-        result.scoring_run.id,
-        result.outcomes?.sha256 ?? "",
-        earlierId,
-        settingsSha256,
-        revision,
-      ],
+      [run.id, outcomesSha256, earlierId, settingsSha256, revision],
     );
     return { saved: known!.mlflowRunId === mlflowRunId, ...known! };
   });
-}
-
-async function insertRun(
-  tx: Queryable,
-  result: MonitoringResult,
-  { mlflowRunId, earlierId, settingsSha256, revision }: ResultKey & {
-    mlflowRunId: string;
-  },
-): Promise<number | undefined> {
-  const { verdict, performance } = result;
-  const main = result.comparisons[0];
-  const [row] = await tx.query<{ id: number }>(
-    `insert into monitoring_runs (variant, scoring_run_id, previous_scoring_run_id, reference_sha256, outcomes_sha256,
-       mlflow_run_id, drift, performance, retrain, drifted_share, score_psi, auc, report, monitored_at,
-       earlier_performance_id, data, settings_sha256, outcomes_revision)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-     on conflict on constraint monitoring_runs_once do nothing returning id`,
-    [
-      result.variant,
-      result.scoring_run.id,
-      result.previous?.id ?? null,
-      result.reference?.sha256 ?? null,
-      result.outcomes?.sha256 ?? "",
-      mlflowRunId,
-      verdict.drift,
-      verdict.performance,
-      verdict.retrain,
-      main?.drifted_share ?? null,
-      main?.score?.psi ?? null,
-      performance?.metrics["auc"] ?? null,
-      JSON.stringify(result),
-      result.monitored_at,
-      earlierId,
-      verdict.data ?? null,
-      settingsSha256,
-      revision,
-    ],
-  );
-  return row?.id;
 }
 
 /** Inserts all columns of both comparisons in one statement; an absent field becomes null. */

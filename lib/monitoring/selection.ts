@@ -22,32 +22,26 @@ export type RunChoice =
  * @throws {UsageError} If several are given, or one is invalid.
  */
 export function parseRunChoice(
-  flags: {
-    readonly run?: string | undefined;
-    readonly period?: string | undefined;
-    readonly "as-of"?: string | undefined;
-  },
+  flags: Readonly<
+    Partial<Record<"run" | "period" | "as-of", string | undefined>>
+  >,
 ): RunChoice {
-  const { run, period, "as-of": asOf } = flags;
-  const given = (["run", "period", "as-of"] as const)
-    .filter((name) => flags[name] !== undefined);
+  const given = (["run", "period", "as-of"] as const).flatMap((name) => {
+    const value = flags[name];
+    return value === undefined ? [] : [{ name, value }];
+  });
   if (given.length > 1) {
     throw new UsageError(
       `Cannot use --${
-        given.join(" together with --")
+        given.map(({ name }) => name).join(" together with --")
       }: each selects a scoring run`,
     );
   }
-  if (run !== undefined) {
-    return { by: "run", id: toCount(run, { flag: "run", integer: true }) };
-  }
-  if (period !== undefined) {
-    return { by: "period", day: parsePeriod(period, "period") };
-  }
-  if (asOf !== undefined) {
-    return { by: "as-of", day: parsePeriod(asOf, "as-of") };
-  }
-  return { by: "newest" };
+  if (!given[0]) return { by: "newest" };
+  const { name, value } = given[0];
+  return name === "run"
+    ? { by: name, id: toCount(value, { flag: name, integer: true }) }
+    : { by: name, day: parsePeriod(value, name) };
 }
 
 /**

@@ -8,6 +8,12 @@ export type JudgedSeverity = "ok" | "warn" | "fail";
 /** A verdict. `not-enough-data` and `unknown` are neither good nor bad; a note or reason explains them. */
 export type Severity = JudgedSeverity | "not-enough-data" | "unknown";
 
+/** A verdict, and one reason per threshold that was exceeded, or why it could not be given. */
+export interface Judgement {
+  readonly severity: Severity;
+  readonly reasons: readonly string[];
+}
+
 /** All severities, worst first. */
 export const worstFirst: readonly Severity[] = [
   "fail",

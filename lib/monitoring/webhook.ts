@@ -50,16 +50,15 @@ export async function postMessage(
     throw new TransientError(`${start}: ${reason}`);
   }
   if (status >= 200 && status < 300) return;
-  const words = answer === "" ? "" : `: ${escapeControls(answer)}`;
-  if (status >= 300 && status < 400) {
-    throw new InputError(
-      `${start}: it answered ${status}, a redirect, which is not followed`,
-    );
-  }
-  if (status === 408 || status === 429 || status >= 500) {
-    throw new TransientError(`${start}: it answered ${status}${words}`);
-  }
-  throw new InputError(`${start}: it answered ${status}${words}`);
+  const why = status >= 300 && status < 400
+    ? ", a redirect, which is not followed"
+    : answer === ""
+    ? ""
+    : `: ${escapeControls(answer)}`;
+  const isTemporary = status === 408 || status === 429 || status >= 500;
+  throw new (isTemporary ? TransientError : InputError)(
+    `${start}: it answered ${status}${why}`,
+  );
 }
 
 /** Returns the start of the answer and discards the rest. */

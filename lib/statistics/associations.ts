@@ -62,18 +62,14 @@ export function toRanked(
 ): RankedColumn[] {
   return chosen.map((feature) => {
     const { edges, counts } = features[feature]!;
-    return { feature, edges, ranks: ranksOf(counts) };
-  });
-}
-
-/** Returns the mean rank of each bin's rows, less 1/2. */
-function ranksOf(counts: readonly number[]): number[] {
-  const rows = total(counts);
-  let below = 0;
-  return counts.map((count) => {
-    const rank = (below + count / 2) / rows - 0.5;
-    below += count;
-    return rank;
+    const rows = total(counts);
+    let below = 0;
+    const ranks = counts.map((count) => {
+      const rank = (below + count / 2) / rows - 0.5;
+      below += count;
+      return rank;
+    });
+    return { feature, edges, ranks };
   });
 }
 

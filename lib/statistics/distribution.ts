@@ -20,6 +20,9 @@ const exactScores = 262_144;
 /** Bits of a float32 that select its bin: sign, exponent and 13 bits of the mantissa, so a bin is 0.012 % wide. */
 const binBits = 22;
 
+/** The quantiles that are reported, in ascending order. */
+const shares = [0.1, 0.25, 0.5, 0.75, 0.9];
+
 /**
  * Collects the distribution of any number of scores in constant memory. Minimum,
  * maximum, mean and histogram are exact. A quantile is the smallest score that
@@ -65,15 +68,9 @@ export class ScoreCollector {
   /** Adds all scores of another collector. */
   merge(other: ScoreCollector): void {
     if (!other.#bins) return this.add(other.#exact.subarray(0, other.#count));
-    if (!this.#bins) {
-      this.#bins = new Uint32Array(2 ** binBits);
-      countBins(this.#bins, this.#exact.subarray(0, this.#count));
-      this.#exact = new Float32Array(0);
-    }
+    const bins = this.#bins ?? this.#toBins();
     const { first, last } = other.#usedBins();
-    for (let bin = first; bin <= last; bin++) {
-      this.#bins[bin]! += other.#bins[bin]!;
-    }
+    for (let bin = first; bin <= last; bin++) bins[bin]! += other.#bins[bin]!;
     this.#count += other.#count;
     this.#sum += other.#sum;
     this.#min = Math.min(this.#min, other.#min);
@@ -86,10 +83,7 @@ export class ScoreCollector {
   #keep(scores: Float32Array): void {
     const count = this.#count + scores.length;
     if (count > exactScores) {
-      this.#bins = new Uint32Array(2 ** binBits);
-      countBins(this.#bins, this.#exact.subarray(0, this.#count));
-      countBins(this.#bins, scores);
-      this.#exact = new Float32Array(0);
+      countBins(this.#toBins(), scores);
       return;
     }
     if (count > this.#exact.length) {
@@ -98,6 +92,15 @@ export class ScoreCollector {
       this.#exact = larger;
     }
     this.#exact.set(scores, this.#count);
+  }
+
+  /** Counts the exact scores in bins, in which all further ones are counted. */
+  #toBins(): Uint32Array {
+    const bins = new Uint32Array(2 ** binBits);
+    countBins(bins, this.#exact.subarray(0, this.#count));
+    this.#exact = new Float32Array(0);
+    this.#bins = bins;
+    return bins;
   }
 
   /**
@@ -109,13 +112,7 @@ export class ScoreCollector {
     if (this.#count === 0) {
       throw new RangeError("Cannot summarize scores: there are no rows");
     }
-    const [p10, p25, p50, p75, p90] = this.#quantiles([
-      0.1,
-      0.25,
-      0.5,
-      0.75,
-      0.9,
-    ]);
+    const [p10, p25, p50, p75, p90] = this.#quantiles();
     const isShare = this.#min >= 0 && this.#max <= 1;
     return {
       min: this.#min,
@@ -138,8 +135,7 @@ export class ScoreCollector {
     return { first, last };
   }
 
-  /** @param shares In ascending order. */
-  #quantiles(shares: readonly number[]): number[] {
+  #quantiles(): number[] {
     const ranks = shares.map((share) =>
       Math.max(0, Math.ceil(share * this.#count) - 1)
     );

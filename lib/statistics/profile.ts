@@ -92,12 +92,18 @@ const quantiles = [
 ];
 
 /** Returns the profile of rows: each column in bins of its own quantiles, see {@linkcode toColumnProfile}. */
-export function toProfile(data: ProfiledRows): Profile {
-  const { names, rows, scores } = data;
+export function toProfile(
+  { names, matrix, rows, scores }: ProfiledRows,
+): Profile {
+  const valuesOf = (column: number) =>
+    Float32Array.from(
+      { length: rows },
+      (_, row) => matrix[row * names.length + column]!,
+    );
   return {
     rows,
-    features: names.map((name, index) =>
-      toColumnProfile(name, columnOf(data, index))
+    features: names.map((name, column) =>
+      toColumnProfile(name, valuesOf(column))
     ),
     score: scores && {
       ...toColumnProfile("score", scores),
@@ -126,17 +132,6 @@ export function toAssociations(
     features: chosen,
     ...sumAssociations(columns, { ...block, width }),
   };
-}
-
-/** Returns the values of the column at `index`, in row order. */
-function columnOf(
-  { names, matrix, rows }: Pick<ProfiledRows, "names" | "matrix" | "rows">,
-  index: number,
-): Float32Array {
-  return Float32Array.from(
-    { length: rows },
-    (_, row) => matrix[row * names.length + index]!,
-  );
 }
 
 /**

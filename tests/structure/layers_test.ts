@@ -68,7 +68,7 @@ const pure: readonly string[] = [
   "lib/base/display-width.ts",
   "lib/statistics/",
   "lib/base/errors.ts",
-  "lib/monitoring/reason.ts",
+  "lib/monitoring/numbers.ts",
   "lib/monitoring/result.ts",
   "lib/rows/apply-steps.ts",
   "lib/rows/categories.ts",

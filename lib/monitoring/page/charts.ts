@@ -14,7 +14,7 @@ import {
 } from "d3-shape";
 import { text } from "../html.ts";
 import { isAlarm, type Severity } from "../verdict.ts";
-import { count, percent, significant } from "./numbers.ts";
+import { count, shortPercent, significant } from "../numbers.ts";
 
 /** What every chart has: its id on the page, which must be unique, and the texts that screen readers read. */
 export interface ChartTexts {
@@ -93,30 +93,19 @@ export function trendChart(
     .x((_, index) => xAt(index))
     .y0(({ interval }) => y(interval?.[0] ?? 0))
     .y1(({ interval }) => y(interval?.[1] ?? 0));
-  const whiskers = points.map(({ interval }, index) =>
-    interval
-      ? `<path class="whisker" d="M${round(xAt(index))} ${
-        round(y(interval[0]))
-      }V${round(y(interval[1]))}"/>`
-      : ""
-  );
   const body = [
     ...zones(limits, { bad, y, bottom, start }),
-    gridAndTicks(y, significant, 4),
-    axisTitle(axis),
+    verticalAxis(y, { format: significant, title: axis }),
     ...limits.map(({ value, kind, from }) =>
       `<path class="limit ${kind}" d="M${start(from)} ${
         round(y(value))
       }H${right}"/>`
     ),
-    ...marks.map(({ at, label }) => {
-      const place = start(at);
-      return `<path class="mark" d="M${place} ${top}V${bottom}"/><text class="markname" x="${
-        place + 3
-      }" y="${top + 9}">${text(label)}</text>`;
-    }),
+    ...marks.map(({ at, label }) => markLine(start(at), bottom, label)),
     `<path class="band" d="${rounded(band([...points]) ?? "")}"/>`,
-    ...whiskers,
+    ...points.map(({ interval }, index) =>
+      interval ? whisker(xAt(index), interval.map(y)) : ""
+    ),
     `<path class="line" d="${rounded(path([...points]) ?? "")}"/>`,
     ...points.map((point, index) => pointSymbol(point, xAt(index), y)),
     ...limitLabels(limits, y),
@@ -147,8 +136,7 @@ export function columnChart(
     .paddingInner(0.25).paddingOuter(0.15);
   const middle = (index: number) => (x(index) ?? left) + x.bandwidth() / 2;
   const body = [
-    gridAndTicks(y, count, 4),
-    axisTitle(axis),
+    verticalAxis(y, { format: count, title: axis }),
     ...columns.map(({ label, value }, index) =>
       bar(
         index === columns.length - 1 ? "now" : "past",
@@ -156,12 +144,9 @@ export function columnChart(
         `${label}: ${count(value)}`,
       )
     ),
-    ...marks.map(({ at, label }) => {
-      const place = round(middle(at) - x.step() / 2);
-      return `<path class="mark" d="M${place} ${top}V${bottom}"/><text class="markname" x="${
-        place + 3
-      }" y="${top + 9}">${text(label)}</text>`;
-    }),
+    ...marks.map(({ at, label }) =>
+      markLine(round(middle(at) - x.step() / 2), bottom, label)
+    ),
     ...level
       ? [
         `<path class="limit reference" d="M${left} ${
@@ -210,23 +195,24 @@ export function densityChart(
     return `M${left} ${bottom}${steps.join("")}V${bottom}`;
   };
   const body = [
-    gridAndTicks(y, percent, 4),
-    axisTitle(options.axis),
+    verticalAxis(y, { format: shortPercent, title: options.axis }),
     `<path class="before fill" d="${outline("before")}Z"/>`,
     `<path class="now fill" d="${outline("now")}Z"/>`,
     `<path class="now outline" d="${outline("now")}"/>`,
     ...bins.map(({ from, to, label, before, now }) =>
-      `<rect class="hover" x="${round(x(from))}" y="${top}" width="${
-        round(x(to) - x(from))
-      }" height="${bottom - top}">${hover(label, before, now)}</rect>`
+      bar(
+        "hover",
+        { x: x(from), y: top, width: x(to) - x(from), bottom },
+        hoverText(label, before, now),
+      )
     ),
     `<path class="axis" d="M${left} ${bottom}H${right}"/>`,
     ...x.ticks(6).map((tick) =>
       `<path class="axis" d="M${round(x(tick))} ${bottom}v4"/>${
-        label({ x: x(tick), y: bottom + 15, anchor: "middle" }, `${tick}`)
+        centred(x(tick), bottom + 15, `${tick}`)
       }`
     ),
-    label({ x: (left + right) / 2, y: height - 6, anchor: "middle" }, "score"),
+    centred((left + right) / 2, height - 6, "score"),
   ];
   return svg(texts, body, height);
 }
@@ -256,8 +242,7 @@ export function binChart(
   const sizes = pairs.map(({ before, now }) => Math.abs(now - before));
   const large = sizes.toSorted((a, b) => b - a)[1] ?? 0;
   const body = [
-    gridAndTicks(y, percent, 4),
-    axisTitle(axis),
+    verticalAxis(y, { format: shortPercent, title: axis }),
     ...pairs.flatMap(({ label: name, before, now }, index) => {
       const place = { width: half, bottom };
       const tip = hoverText(name, before, now);
@@ -268,12 +253,12 @@ export function binChart(
         bar("before", { ...place, x: start(index), y: y(before) }, tip),
         bar("now", { ...place, x: start(index) + half, y: y(now) }, tip),
         isLarge
-          ? label({
-            x: start(index) + half * 1.5,
-            y: y(now) - 3,
-            anchor: "middle",
-            kind: "value",
-          }, percent(now))
+          ? centred(
+            start(index) + half * 1.5,
+            y(now) - 3,
+            shortPercent(now),
+            "value",
+          )
           : "",
       ];
     }),
@@ -282,16 +267,13 @@ export function binChart(
       const place = start(index + 1) - x.step() * x.paddingInner() / 2;
       return `<path class="axis" d="M${round(place)} ${bottom}v4"/>${
         (edges.length - 1 - index) % everyEdge === 0 && place < end
-          ? label({ x: place, y: bottom + 15, anchor: "middle" }, edge)
+          ? centred(place, bottom + 15, edge)
           : ""
       }`;
     }),
     ...pairs.map(({ label: name }, index) =>
       isNamed || name === "missing"
-        ? label(
-          { x: start(index) + half, y: bottom + 15, anchor: "middle" },
-          name,
-        )
+        ? centred(start(index) + half, bottom + 15, name)
         : ""
     ),
   ];
@@ -310,13 +292,14 @@ export function categoryChart(
   const x = scaleLinear([0, most || 1], [from, right - 46]);
   const body = pairs.flatMap(({ label: name, before, now }, index) => {
     const y = 6 + index * step;
-    const tip = hover(name, before, now);
+    const tip = hoverText(name, before, now);
     const one = (which: "before" | "now", share: number, at: number) =>
-      `<rect class="${which}" x="${from}" y="${at}" width="${
-        round(x(share) - from)
-      }" height="10">${tip}</rect>${
-        label({ x: x(share) + 4, y: at + 9, kind: "value" }, percent(share))
-      }`;
+      bar(
+        which,
+        { x: from, y: at, width: x(share) - from, bottom: at + 10 },
+        tip,
+      ) +
+      label({ x: x(share) + 4, y: at + 9, kind: "value" }, shortPercent(share));
     const short = name.length > 16 ? `${name.slice(0, 15)}…` : name;
     return [
       label({ x: from - 8, y: y + 15, anchor: "end", kind: "name" }, short),
@@ -357,31 +340,33 @@ export function reliabilityChart(
     .x(({ expected }) => x(expected)).y(({ observed }) => y(observed));
   const [, end = 1] = y.domain();
   const body = [
-    gridAndTicks(y, percent, 5),
-    axisTitle(`observed ${outcome} rate`),
+    verticalAxis(y, {
+      format: shortPercent,
+      title: `observed ${outcome} rate`,
+      ticks: 5,
+    }),
     `<path class="limit reference" d="M${left} ${bottom}L${right} ${
       round(y(end))
     }"/>`,
     `<path class="line" d="${rounded(path([...points]) ?? "")}"/>`,
     ...points.map(({ expected, observed, interval }) =>
-      `<path class="whisker" d="M${round(x(expected))} ${
-        round(y(interval[0]))
-      }V${round(y(interval[1]))}"/><circle class="dot" cx="${
+      `${whisker(x(expected), interval.map(y))}<circle class="dot" cx="${
         round(x(expected))
       }" cy="${round(y(observed))}" r="3.5"><title>expected ${
-        percent(expected)
-      }, observed ${percent(observed)}</title></circle>`
+        shortPercent(expected)
+      }, observed ${shortPercent(observed)}</title></circle>`
     ),
     ...x.ticks(5).map((tick) =>
-      label(
-        x(tick) > right - 16
-          ? { x: right + 8, y: bottom + 15, anchor: "end" }
-          : { x: x(tick), y: bottom + 15, anchor: "middle" },
-        percent(tick),
-      )
+      x(tick) > right - 16
+        ? label(
+          { x: right + 8, y: bottom + 15, anchor: "end" },
+          shortPercent(tick),
+        )
+        : centred(x(tick), bottom + 15, shortPercent(tick))
     ),
-    label(
-      { x: (left + right) / 2, y: height - 6, anchor: "middle" },
+    centred(
+      (left + right) / 2,
+      height - 6,
       `expected ${outcome} rate (score)`,
     ),
   ];
@@ -401,8 +386,7 @@ export function liftChart(
   const x = scaleBand(columns.map((_, index) => index), [left, right])
     .paddingInner(0.25).paddingOuter(0.15);
   const body = [
-    gridAndTicks(y, significant, 4),
-    axisTitle(options.axis),
+    verticalAxis(y, { format: significant, title: options.axis }),
     ...columns.flatMap(({ label: name, value }, index) => {
       const place = x(index) ?? left;
       const middle = place + x.bandwidth() / 2;
@@ -412,20 +396,14 @@ export function liftChart(
           { x: place, y: y(value), width: x.bandwidth(), bottom },
           `${name}: ${significant(value)}`,
         ),
-        label(
-          { x: middle, y: y(value) - 3, anchor: "middle", kind: "value" },
-          value.toFixed(1),
-        ),
-        label({ x: middle, y: bottom + 15, anchor: "middle" }, name),
+        centred(middle, y(value) - 3, value.toFixed(1), "value"),
+        centred(middle, bottom + 15, name),
       ];
     }),
     `<path class="limit reference" d="M${left} ${
       round(y(options.average))
     }H${right}"/>`,
-    label(
-      { x: (left + right) / 2, y: height - 6, anchor: "middle" },
-      options.bottomAxis,
-    ),
+    centred((left + right) / 2, height - 6, options.bottomAxis),
   ];
   return svg(texts, body, height);
 }
@@ -474,11 +452,11 @@ export function verdictStrip(
       : severity === "warn"
       ? high / 2
       : high - 4;
-    return `<rect class="cell ${severity}" x="${
-      round(x(index) ?? 0)
-    }" y="${top}" width="${round(x.bandwidth())}" height="${
-      high - top
-    }"><title>${text(name)}: ${severity}</title></rect>`;
+    return bar(
+      `cell ${severity}`,
+      { x: x(index) ?? 0, y: top, width: x.bandwidth(), bottom: high },
+      `${name}: ${severity}`,
+    );
   });
   return svg(texts, body, high, wide);
 }
@@ -498,21 +476,22 @@ function svg(
   }</svg>`;
 }
 
-function gridAndTicks(
+/** Draws a vertical axis: its grid, its ticks, of which there are 4 by default, and its title. */
+function verticalAxis(
   y: Linear,
-  format: (value: number) => string,
-  ticks: number,
+  { format, title, ticks = 4 }: {
+    format: (value: number) => string;
+    title: string;
+    ticks?: number;
+  },
 ): string {
-  return y.ticks(ticks).map((tick) => {
+  const grid = y.ticks(ticks).map((tick) => {
     const place = round(y(tick));
     return `<path class="grid" d="M${left} ${place}H${right}"/>${
       label({ x: left - 6, y: place + 4, anchor: "end" }, format(tick))
     }`;
-  }).join("");
-}
-
-function axisTitle(title: string): string {
-  return label({ x: 4, y: 11, kind: "axisname" }, title);
+  });
+  return grid.join("") + label({ x: 4, y: 11, kind: "axisname" }, title);
 }
 
 function zones(
@@ -620,6 +599,18 @@ export function shortPeriod(period: string): string {
   return /^\d{4}-(W\d+)$/.exec(period)?.[1] ?? period;
 }
 
+function markLine(x: number, bottom: number, name: string): string {
+  return `<path class="mark" d="M${x} ${top}V${bottom}"/><text class="markname" x="${
+    x + 3
+  }" y="${top + 9}">${text(name)}</text>`;
+}
+
+function whisker(x: number, ends: readonly number[]): string {
+  return `<path class="whisker" d="M${round(x)} ${
+    ends.map(round).join("V")
+  }"/>`;
+}
+
 function bar(
   kind: string,
   { x, y, width, bottom }: {
@@ -635,6 +626,10 @@ function bar(
   }" height="${round(Math.max(0, bottom - y))}"><title>${
     text(tip)
   }</title></rect>`;
+}
+
+function centred(x: number, y: number, name: string, kind = ""): string {
+  return label({ x, y, anchor: "middle", kind }, name);
 }
 
 function label(
@@ -653,12 +648,8 @@ function label(
   }</text>`;
 }
 
-function hover(name: string, before: number, now: number): string {
-  return `<title>${text(hoverText(name, before, now))}</title>`;
-}
-
 function hoverText(name: string, before: number, now: number): string {
-  return `${name}: ${percent(before)} before, ${percent(now)} now`;
+  return `${name}: ${shortPercent(before)} before, ${shortPercent(now)} now`;
 }
 
 /** Rounds coordinates to tenths of a pixel, which halves the size of the page. */

@@ -1,10 +1,9 @@
 /** Turns parts of a monitoring result into figures: a chart, its caption, and the same numbers as a folded table. */
 import { usualNames } from "../../config/names.ts";
-import type { ResultNames } from "../result.ts";
 import { name, type Table, table, text, unseen } from "../html.ts";
 import type { ColumnDrift } from "../column-drift.ts";
 import type { Performance } from "../performance.ts";
-import type { MonitoringResult } from "../result.ts";
+import type { MonitoringResult, ResultNames } from "../result.ts";
 import { isAlarm, type Severity } from "../verdict.ts";
 import { proportionInterval } from "../../statistics/intervals.ts";
 import {
@@ -19,7 +18,7 @@ import {
   type SharePair,
   trendChart,
 } from "./charts.ts";
-import { compact, count, percent, significant } from "./numbers.ts";
+import { compact, count, shortPercent, significant } from "../numbers.ts";
 import { columnTitle, type PeriodPoint, versionMarks } from "./periods.ts";
 
 /** The limits that the result was judged by. */
@@ -44,12 +43,12 @@ export function performanceFigure(
   if (measured.length === 0) return undefined;
   const { warn, fail } = options.limits.auc_drop;
   // The limits belong to the model version of the monitored period.
-  const version = periods.at(-1)?.modelVersion;
-  const reference = measured.findLast(({ modelVersion }) =>
-    modelVersion === version
-  )?.aucReference;
+  const version = periods.at(-1)?.model_version;
+  const reference = measured.findLast(({ model_version }) =>
+    model_version === version
+  )?.auc_reference;
   const from = 1 +
-    periods.findLastIndex(({ modelVersion }) => modelVersion !== version);
+    periods.findLastIndex(({ model_version }) => model_version !== version);
   const limits: Limit[] = reference === undefined ? [] : [
     { value: reference, label: "when logged", kind: "reference", from },
     { value: reference - warn, label: "may warn", kind: "warn", from },
@@ -71,10 +70,10 @@ export function performanceFigure(
     chart: (texts) =>
       trendChart(
         texts,
-        periods.map(({ label, auc, aucInterval, performance }) => ({
+        periods.map(({ label, auc, auc_interval, performance }) => ({
           label,
           value: auc,
-          interval: aucInterval,
+          interval: auc_interval,
           severity: performance,
         })),
         { limits, marks: versionMarks(periods), bad: "below", axis: "AUC" },
@@ -82,31 +81,35 @@ export function performanceFigure(
     numbers: {
       caption: "AUC per period",
       head: ["period", "AUC", "95 % interval", "verdict"],
-      rows: measured.map(({ label, auc, aucInterval, performance }) => [
+      rows: measured.map(({ label, auc, auc_interval, performance }) => [
         text(label),
         significant(auc),
-        aucInterval ? aucInterval.map(significant).join(" to ") : "–",
+        auc_interval ? auc_interval.map(significant).join(" to ") : "–",
         text(performance),
       ]),
     },
   });
 }
 
+/** How both samples are called: `other` is the one that the monitored run is compared with. */
+export interface Samples {
+  readonly other: string;
+  readonly now: string;
+  readonly names: ResultNames;
+}
+
 /** Draws the distribution of the scores in the reference and now. */
-export function scoreFigure(
-  score: ColumnDrift,
-  options: { other: string; now: string; names?: ResultNames },
-): string {
-  const { entities } = options.names ?? usualNames;
+export function scoreFigure(score: ColumnDrift, options: Samples): string {
+  const { other, now, names: { entities } } = options;
   const bins = toScoreBins(score);
   const means = [score.mean_ref, score.mean_cur].map(significant);
   const [psi, limit] = [score.psi, score.psi_noise_limit].map(significant);
   return figure({
     id: "scores",
     title: "Score distribution",
-    description: `Mean score ${means[0]} in ${options.other}, ${
+    description: `Mean score ${means[0]} in ${other}, ${
       means[1]
-    } in ${options.now}; PSI ${psi}, noise limit ${limit}.`,
+    } in ${now}; PSI ${psi}, noise limit ${limit}.`,
     note: `mean ${means.join(" → ")}, PSI ${psi} (noise limit ${limit})`,
     legend: legend(options),
     chart: (texts) =>
@@ -125,7 +128,7 @@ export function scoreFigure(
 /** Draws the number of rows per period. */
 export function volumeFigure(
   periods: readonly PeriodPoint[],
-  { entities }: ResultNames = usualNames,
+  { entities }: ResultNames,
 ): string {
   const earlier = periods.slice(0, -1).map(({ rows }) => rows);
   const usual = earlier.toSorted((a, b) => a - b)[
@@ -158,9 +161,9 @@ export function volumeFigure(
     numbers: {
       caption: `Scored ${entities} per period`,
       head: ["period", "model version", text(entities)],
-      rows: periods.map(({ label, rows, modelVersion }) => [
+      rows: periods.map(({ label, rows, model_version }) => [
         text(label),
-        text(modelVersion),
+        text(model_version),
         count(rows),
       ]),
     },
@@ -170,9 +173,9 @@ export function volumeFigure(
 /** Draws one column or group in both samples, on the same bins. */
 export function columnFigure(
   column: ColumnDrift,
-  options: { id: string; other: string; now: string; names?: ResultNames },
+  options: Samples & { id: string },
 ): string {
-  const { entities } = options.names ?? usualNames;
+  const { entities } = options.names;
   const title = columnTitle(column);
   const pairs = toPairs(column);
   const edges = column.kind === "numeric" ? column.edges.map(compact) : [];
@@ -181,7 +184,7 @@ export function columnFigure(
     title: `${title} before and now`,
     description: `${options.other} and ${options.now}: ${
       pairs.slice(0, 6).map(({ label, before, now }) =>
-        `${label} ${percent(before)} and ${percent(now)}`
+        `${label} ${shortPercent(before)} and ${shortPercent(now)}`
       ).join(", ")
     }${pairs.length > 6 ? ", …" : ""}.`,
     subheading: column.kind === "group" ? `share of ${entities}` : "values",
@@ -248,7 +251,7 @@ export function driftTrend(
 /** Draws calibration and lift of a measured performance; empty if an earlier release measured it. */
 export function calibrationFigures(
   { reliability = [] }: Performance,
-  { entities, outcome }: ResultNames = usualNames,
+  { entities, outcome }: ResultNames,
 ): string[] {
   if (reliability.length < 2) return [];
   const rows = reliability.reduce((sum, bin) => sum + bin.rows, 0);
@@ -266,10 +269,10 @@ export function calibrationFigures(
     title: "Calibration",
     description:
       `Observed ${outcome} rates of ${points.length} tenths of the scores against the expected ones, from ${
-        percent(points[0]?.expected ?? 0)
-      } expected and ${percent(points[0]?.observed ?? 0)} observed to ${
-        percent(points.at(-1)?.expected ?? 0)
-      } expected and ${percent(points.at(-1)?.observed ?? 0)} observed.`,
+        shortPercent(points[0]?.expected ?? 0)
+      } expected and ${shortPercent(points[0]?.observed ?? 0)} observed to ${
+        shortPercent(points.at(-1)?.expected ?? 0)
+      } expected and ${shortPercent(points.at(-1)?.observed ?? 0)} observed.`,
     note:
       "observed against expected rate per tenth of the scores, with 95 % intervals; right scores are on the dashed line",
     chart: (texts) => reliabilityChart(texts, points, { outcome }),
@@ -279,9 +282,9 @@ export function calibrationFigures(
       rows: points.map(({ rows, expected, observed, interval }, index) => [
         String(index + 1),
         count(rows),
-        percent(expected),
-        percent(observed),
-        interval.map(percent).join(" to "),
+        shortPercent(expected),
+        shortPercent(observed),
+        interval.map(shortPercent).join(" to "),
       ]),
     },
   });
@@ -304,7 +307,7 @@ export function calibrationFigures(
       } times.`,
     note:
       `${outcome} rate per tenth of the scores, divided by the rate of all ${entities} (${
-        percent(base)
+        shortPercent(base)
       })`,
     chart: (texts) =>
       liftChart(texts, lifts, {
@@ -334,7 +337,7 @@ function figure(
   }</summary>${table(numbers)}</details></figure>`;
 }
 
-function legend({ other, now }: { other: string; now: string }): string {
+function legend({ other, now }: Samples): string {
   return `<p class="legend"><span><i class="before"></i>${
     text(other)
   }</span><span><i class="now"></i>${text(now)}</span></p>`;
@@ -350,8 +353,8 @@ function shareTable(
     head: [first, "before", "now"],
     rows: pairs.map(({ label, before, now }) => [
       name(label),
-      percent(before),
-      percent(now),
+      shortPercent(before),
+      shortPercent(now),
     ]),
   };
 }

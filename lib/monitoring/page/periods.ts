@@ -1,69 +1,58 @@
 /** The monitored periods of a variant in order of time, as the trends of the page need them. */
-import { type MonitoringResult, type PastColumn, periodOf } from "../result.ts";
+import {
+  type MonitoringResult,
+  type PastVerdict,
+  periodOf,
+} from "../result.ts";
 import type { Severity } from "../verdict.ts";
 import type { ColumnDrift } from "../column-drift.ts";
 import { judgedColumns } from "../columns.ts";
 import type { Mark } from "./charts.ts";
 
-/** One monitored period; what an earlier release did not store is undefined. */
-export interface PeriodPoint {
-  readonly label: string;
-  readonly modelVersion: string;
-  readonly rows: number;
-  readonly data: Severity | undefined;
-  readonly drift: Severity;
-  readonly performance: Severity;
-  readonly auc: number | undefined;
-  readonly aucInterval: readonly [number, number] | undefined;
-  /** AUC when the model version was logged. */
-  readonly aucReference: number | undefined;
-  readonly scorePsi: number | undefined;
-  /** What was found in the columns of the trend, by name. */
-  readonly columns: Readonly<Record<string, PastColumn>>;
+/** One monitored period, called as an axis shows it; what an earlier release did not store is undefined. */
+export type PeriodPoint = ReturnType<typeof toPoint>;
+
+function toPoint(period: PastVerdict) {
+  const { data, auc, auc_interval, auc_reference, score_psi } = period;
+  return {
+    ...period,
+    label: periodOf(period),
+    data: data ?? undefined,
+    auc: auc ?? undefined,
+    auc_interval: auc_interval ?? undefined,
+    auc_reference: auc_reference ?? undefined,
+    score_psi: score_psi ?? undefined,
+    columns: period.columns ?? {},
+  };
 }
 
 /** Returns the earlier periods of a result and its own, oldest first. */
 export function toPeriods(result: MonitoringResult): PeriodPoint[] {
   const { scoring_run: run, verdict, performance, comparisons } = result;
   const [main] = comparisons;
-  const past = result.history.map((each): PeriodPoint => ({
-    label: periodOf(each),
-    modelVersion: each.model_version,
-    rows: each.rows,
-    data: each.data ?? undefined,
-    drift: each.drift,
-    performance: each.performance,
-    auc: each.auc ?? undefined,
-    aucInterval: each.auc_interval ?? undefined,
-    aucReference: each.auc_reference ?? undefined,
-    scorePsi: each.score_psi ?? undefined,
-    columns: each.columns ?? {},
-  }));
-  const now: PeriodPoint = {
-    label: periodOf(run),
-    modelVersion: run.model_version,
-    rows: run.rows,
-    data: verdict.data,
-    drift: verdict.drift,
-    performance: verdict.performance,
-    auc: performance?.metrics["auc"],
-    aucInterval: performance?.auc_interval,
-    aucReference: performance?.auc_reference,
-    scorePsi: main?.score?.psi,
+  const now: PastVerdict = {
+    ...run,
+    ...verdict,
+    scoring_run_id: run.id,
+    drifted_share: main?.drifted_share ?? null,
+    score_psi: main?.score?.psi ?? null,
+    auc: performance?.metrics["auc"] ?? null,
+    auc_interval: performance?.auc_interval ?? null,
+    auc_reference: performance?.auc_reference ?? null,
     columns: Object.fromEntries(
       judgedColumns(main).map((
         { name, severity, psi },
       ) => [name, { severity, psi: psi ?? null }]),
     ),
   };
-  return [...past.reverse(), now];
+  return [...result.history.toReversed(), now].map(toPoint);
 }
 
 /** Returns a mark at each period whose model version differs from the one before. */
 export function versionMarks(periods: readonly PeriodPoint[]): Mark[] {
-  return periods.flatMap(({ modelVersion }, at) =>
-    at > 0 && periods[at - 1]?.modelVersion !== modelVersion
-      ? [{ at, label: `v${modelVersion}` }]
+  return periods.flatMap(({ model_version }, at) =>
+    at > 0 && periods[at - 1]?.model_version !== model_version
+      ? [{ at, label: `v${model_version}` }]
       : []
   );
 }

@@ -1,4 +1,4 @@
-/** Formats numbers for the monitoring pages. */
+/** Formats numbers for the reasons of verdicts and for the monitoring pages. */
 
 const threeDigits = new Intl.NumberFormat("en-US", {
   maximumSignificantDigits: 3,
@@ -8,6 +8,32 @@ const short = new Intl.NumberFormat("en-US", {
   notation: "compact",
   maximumSignificantDigits: 3,
 });
+
+/**
+ * Formats a share as a percentage with one decimal.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(percent(0.125), "12.5 %");
+ * ```
+ */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/**
+ * Formats a difference of two shares in percentage points, with its sign.
+ *
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ *
+ * strictEqual(points(0.125), "+12.5 pp");
+ * ```
+ */
+export function points(difference: number): string {
+  return `${difference < 0 ? "" : "+"}${(100 * difference).toFixed(1)} pp`;
+}
 
 /**
  * Formats a number with three significant digits; an unknown number as a dash.
@@ -34,10 +60,10 @@ export function count(value: number): string {
  * ```ts
  * import { deepStrictEqual } from "node:assert/strict";
  *
- * deepStrictEqual([0.1234, 0.5, 0, 0.0001].map(percent), ["12.3 %", "50 %", "0 %", "0.01 %"]);
+ * deepStrictEqual([0.1234, 0.5, 0, 0.0001].map(shortPercent), ["12.3 %", "50 %", "0 %", "0.01 %"]);
  * ```
  */
-export function percent(share: number): string {
+export function shortPercent(share: number): string {
   const points = 100 * share;
   const text = Math.abs(points) < 0.1
     ? Number(points.toPrecision(1))
