@@ -33,16 +33,7 @@ export const columnCounts = v.object({
 /** Counts of one column in given bins; plain data. */
 export type ColumnCounts = v.InferOutput<typeof columnCounts>;
 
-/**
- * Returns the counts of one column's values.
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * const { counts, outOfRange } = countColumn({ edges: [0, 5], min: 0, max: 9 }, [0, 5, 6, 10]);
- * deepStrictEqual([counts, outOfRange], [[1, 1, 2], 1]);
- * ```
- */
+/** Returns the counts of one column's values. */
 export function countColumn(
   bins: ColumnBins,
   values: ArrayLike<number>,

@@ -32,13 +32,6 @@ export interface Cusum {
  * counted half, less 1/2 (the ridit of Bross 1958,
  * https://doi.org/10.2307/2527727; Mann and Whitney's U by bins).
  *
- * ```ts
- * import { strictEqual } from "node:assert/strict";
- *
- * strictEqual(rankShift([50, 50], [5, 5]).shift, 0);
- * strictEqual(rankShift([50, 50], [0, 10]).shift, 0.25);
- * ```
- *
  * @param reference Counts per bin, ascending; not all 0.
  * @param current Counts in the same bins; not all 0.
  * @returns The shift, and the standard deviation of a single row's rank without drift.

@@ -141,13 +141,6 @@ export function toAssociations(
  * empty. Zeros, of which a column of money may mostly consist, have a bin of
  * their own, and the quantiles are those of the other values. A column of zeros
  * and ones has two bins.
- *
- * ```ts
- * import { deepStrictEqual } from "node:assert/strict";
- *
- * const { edges, counts, missing, zeros } = toColumnProfile("spend", [0, 0, 0, NaN, 5, 9]);
- * deepStrictEqual([edges, counts, missing, zeros], [[0, 5], [3, 1, 1], 1, 3]);
- * ```
  */
 export function toColumnProfile(
   name: string,
