@@ -161,6 +161,16 @@ function heroPart({ result, periods, names }: View): string {
     ? `latest known: ${earlier.severity}, scoring run ${earlier.scoring_run_id}`
     : "no outcomes are known yet";
   const [finding] = findings;
+  const more = findings.length > 1 ? `; ${findings.length - 1} more` : "";
+  const dataFacts = finding
+    ? describeFinding(finding) + more
+    : "every column is as it should be";
+  const driftFacts = comparisons[0]?.reasons.join("; ") ?? "";
+  const cells = [
+    verdict.data === undefined ? "" : cell("Data", verdict.data, dataFacts),
+    cell("Drift", verdict.drift, driftFacts),
+    cell("Performance", verdict.performance, performanceFacts),
+  ];
   return `<div class="hero ${state}">
 <p class="kicker">Monitoring of ${name(title)} · ${
     text(periodOf(result.scoring_run))
@@ -169,44 +179,31 @@ function heroPart({ result, periods, names }: View): string {
   } version ${name(run.model_version)}</p>
 <h1>${text(sentence)}</h1>
 <ul class="verdicts">${
-    verdict.data === undefined ? "" : cell(
-      "Data",
-      verdict.data,
-      finding
-        ? `${describeFinding(finding)}${
-          findings.length > 1 ? `; ${findings.length - 1} more` : ""
-        }`
-        : "every column is as it should be",
-    )
-  }${cell("Drift", verdict.drift, comparisons[0]?.reasons.join("; ") ?? "")}${
-    cell("Performance", verdict.performance, performanceFacts)
-  }${`<li><strong>Retrain</strong><b class="badge">${
+    cells.join("")
+  }<li><strong>Retrain</strong><b class="badge">${
     verdict.retrain ? "yes" : "no"
-  }</b><br>${text(verdict.reason, 160)}</li>`}</ul>
+  }</b><br>${text(verdict.reason, 160)}</li></ul>
 </div>`;
 }
 
 function overviewPart({ result, periods, names, samples }: View): string {
   const { comparisons, thresholds: limits } = result;
   const score = comparisons[0]?.score;
-  const auc = performanceFigure(periods, { limits });
   const empty = (title: string, why: string) =>
     `<h3>${title}</h3><p class="soft">${text(why)}</p>`;
+  const figures = [
+    performanceFigure(periods, { limits }) ?? empty(
+      "Performance over time",
+      "No outcomes have been measured yet. monitor --outcomes FILE measures AUC, calibration and lift once they are known.",
+    ),
+    score
+      ? scoreFigure(score, samples)
+      : empty("Score distribution", "There are no scores to compare with."),
+    volumeFigure(periods, names),
+  ];
   return `<section class="top"><h2 class="unseen">Overview</h2><div class="grid">${
-    card(
-      auc ??
-        empty(
-          "Performance over time",
-          "No outcomes have been measured yet. monitor --outcomes FILE measures AUC, calibration and lift once they are known.",
-        ),
-    )
-  }${
-    card(
-      score
-        ? scoreFigure(score, samples)
-        : empty("Score distribution", "There are no scores to compare with."),
-    )
-  }${card(volumeFigure(periods, names))}</div></section>`;
+    figures.map(card).join("")
+  }</div></section>`;
 }
 
 function alarmPart(view: View): string {
@@ -251,30 +248,35 @@ function alarmCard(
   const trend = column
     ? driftTrend(
       title,
-      periods.map((period) => ({
-        label: period.label,
-        psi: isScore ? period.score_psi : period.columns[column.name]?.psi ??
-          undefined,
-        severity: isScore ? undefined : period.columns[column.name]?.severity,
-      })),
+      periods.map(({ label, score_psi, columns }) => {
+        const { psi, severity } = columns[column.name] ?? {};
+        return isScore
+          ? { label, psi: score_psi, severity: undefined }
+          : { label, psi: psi ?? undefined, severity };
+      }),
       { id: `${id}-trend`, periods, limits: result.thresholds },
     ) ?? ""
     : "";
-  const isPerformance = alarm.name === "performance";
-  const measured = isPerformance ? shownPerformance(result) : undefined;
+  const measured = alarm.name === "performance"
+    ? shownPerformance(result)
+    : undefined;
   const figures = measured
     ? calibrationFigures(measured.performance, names).join("")
     : "";
-  const since = column ? sincePrevious(result, column) : undefined;
   const where = alarm.name === "number of rows"
-    ? ["see the chart of the volume"]
+    ? "see the chart of the volume"
     : isScore
-    ? ["see the chart of the score distribution"]
-    : [];
+    ? "see the chart of the score distribution"
+    : undefined;
+  const lines = [
+    ...alarm.reasons,
+    column && sincePrevious(result, column),
+    where,
+  ].filter((line) => line !== undefined);
   return `<article class="card alarm ${severity}"><div><h3>${name(title)} ${
     badge(severity)
   }<span class="soft">${text(verdicts.join(", "))}</span></h3>${
-    list([...alarm.reasons, ...since === undefined ? [] : [since], ...where])
+    list(lines)
   }</div>${figures}${chart}${trend}</article>`;
 }
 
@@ -316,7 +318,7 @@ function historyPart({ result, periods }: View): string {
         }`,
       )
     }${
-      (last - index) % every === 0 && last - index >= 0
+      (last - index) % every === 0
         ? `<span aria-hidden="true">${text(shortPeriod(label))}</span>`
         : ""
     }</th>`
@@ -432,10 +434,9 @@ function finePart({ result, alarms }: View): string {
     .length ?? 0;
   const isFine = fine.every(({ severity }) => severity === "ok");
   const what = fine.length === 1 ? "column" : "columns and groups";
+  const how = isFine ? "within the limits" : "without an alarm";
   return folded(
-    isFine
-      ? `${fine.length} ${what} within the limits`
-      : `${fine.length} ${what} without an alarm`,
+    `${fine.length} ${what} ${how}`,
     driftTable("Columns without an alarm", fine) +
       (encoded === 0
         ? ""
