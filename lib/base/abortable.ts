@@ -37,7 +37,7 @@ export async function* abortable<T>(
       yield next.value;
     }
   } finally {
-    Promise.resolve(items.return?.()).catch(() => {});
+    Promise.try(() => items.return?.()).catch(() => {});
   }
 }
 

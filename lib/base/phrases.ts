@@ -16,7 +16,7 @@ export function groupDigits(count: number): string {
 }
 
 /**
- * Returns a number with its noun.
+ * Returns a whole number with its noun.
  *
  * ```ts
  * import { strictEqual } from "node:assert/strict";

@@ -146,7 +146,7 @@ export interface MlflowStore {
   findExperiment(name: string): Promise<Experiment | undefined>;
   /** Creates an experiment. @throws {InputError} If the name is taken, even by a deleted experiment. */
   createExperiment(name: string, options: {
-    /** If absent, an MLflow server chooses one; required for MLflow's tables. */
+    /** If absent, an MLflow server chooses one; required for MLflow's tables, where a relative folder becomes absolute. */
     readonly artifactLocation?: string;
     readonly tags?: Readonly<Record<string, string>>;
   }): Promise<Experiment>;

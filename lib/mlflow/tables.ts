@@ -51,12 +51,25 @@ export async function openTables(
     work: (calls: ReturnType<typeof callsOn>) => Promise<T>,
   ): Promise<T> =>
     retryRaces(() => database.transaction((tx) => work(callsOn(tx))));
+  const {
+    findExperiment,
+    findUnfinishedRuns,
+    findLoggedModel,
+    findRegisteredModel,
+    listModelVersions,
+    findModelVersion,
+  } = callsOn(database);
   return withChecks({
     description: `${database.description} (${describeSchemaVersion(schema)})`,
     mlflowVersion: schema.mlflowVersion,
     hasLoggedModels: schema.hasLoggedModels,
     writesRequired: schema.writesRequired,
-    ...callsOn(database),
+    findExperiment,
+    findUnfinishedRuns,
+    findLoggedModel,
+    findRegisteredModel,
+    listModelVersions,
+    findModelVersion,
     createExperiment: (...args) => atomic((tx) => tx.createExperiment(...args)),
     createRun: (...args) => atomic((tx) => tx.createRun(...args)),
     logBatch: (...args) => atomic((tx) => tx.logBatch(...args)),

@@ -71,9 +71,10 @@ export function checkExperimentName(name: string): void {
 }
 
 /** Returns the error for the name of a new experiment that is taken. */
-export function takenExperiment(name: string): InputError {
+export function takenExperiment(name: string, cause?: Error): InputError {
   return new InputError(
     `Cannot create the experiment "${name}": the name is taken, perhaps by a deleted experiment; restore it or choose another name`,
+    { cause },
   );
 }
 

@@ -107,7 +107,9 @@ export async function openAndScore(
         : `${batches.length} periods`
     } with ${version.name} version ${version.version}`,
   );
-  for (const { uri } of batches) services.log.verbose(`to score: ${uri}`);
+  for (const { uri } of batches) {
+    services.log.verbose(`to score: ${nameOfInput(uri)}`);
+  }
   await using scorer = options.scorer ??
     await openVersion(services, version, options);
   const stored = await scoreBatches(services, scorer, options);
@@ -168,7 +170,7 @@ async function scoreBatches(
             batch,
             scored: await fromTheStart(
               context,
-              `score ${batch.uri}`,
+              `score ${nameOfInput(batch.uri)}`,
               (rawColumns) => score(context, batch, { sink, rawColumns }),
             ),
             ledger: undefined,

@@ -1,4 +1,4 @@
-/** Scores one block of rows: what each thread does, and the messages between threads. */
+/** Opens a native model for scoring, and scores one block of rows: what each thread does, and the messages between threads. */
 import { InputError, messageOf } from "../base/errors.ts";
 import { evaluate, type Model, openKernel, parseModel } from "../model/mod.ts";
 import type { FeatureOptions, RowCounts } from "../rows/encode.ts";

@@ -15,7 +15,7 @@ import { type Engine, openScorer, type Scorer } from "./scorer.ts";
 /**
  * Returns the scorer of a registered version. Its files are read through the
  * cache in `CHURN_HOME` and verified against the digests recorded when it was
- * logged. A version that MLflow itself logged has no digests; a message reports
+ * logged; the ONNX graph of a native model only if `engine` is `onnxruntime`. A version that MLflow itself logged has no digests; a message reports
  * this. On the embedded default, a dry run does not change the folder;
  * otherwise the cache is not part of the store, and a dry run fills it.
  */

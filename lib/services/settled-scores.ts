@@ -1,4 +1,5 @@
 /** Settles the scores of superseded scoring runs, so that `churn_predictions_current` need not read them. */
+import { withinTime } from "../base/abortable.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Database } from "../database/database.ts";
@@ -8,6 +9,9 @@ const mostQuietRuns = 10;
 
 /** Fewer rows are settled in milliseconds, which is less than opening a second connection takes. */
 const manyRows = 100_000;
+
+/** The longest that the caller waits for few rows. */
+const longestWaitMs = 5_000;
 
 /** Which scores to settle. */
 export interface SettleOptions {
@@ -37,8 +41,8 @@ export async function settleScores(
 }
 
 /**
- * Settles scores as {@linkcode settleScores} does: few before it returns, many on a
- * second connection, while the caller goes on.
+ * Settles scores as {@linkcode settleScores} does: few before it returns, unless
+ * that takes seconds; many on a second connection, while the caller goes on.
  *
  * @returns `warning`: resolves when settling has ended; it never rejects.
  */
@@ -57,7 +61,10 @@ export async function startSettling(
       () => undefined,
       toWarning,
     );
-    if (unsettled.every(({ rows }) => rows < manyRows)) await warning;
+    if (unsettled.every(({ rows }) => rows < manyRows)) {
+      // Not for long: somebody else may have locked the variant's runs.
+      await withinTime(longestWaitMs, warning).catch(() => {});
+    }
     return { warning };
   } catch (error) {
     return { warning: Promise.resolve(toWarning(error)) };

@@ -39,9 +39,9 @@ export interface InputData {
 /** What names standard input in flags, in the ledger and in JSON. */
 export const stdinUri = "-";
 
-/** Returns how messages name an input: `standard input`, or its URI. */
+/** Returns how messages name an input or a batch that begins with it: `standard input`, or its URI. */
 export function nameOfInput(uri: string): string {
-  return uri === stdinUri ? "standard input" : uri;
+  return uri.replace(/^-(?=$| and \d+ more$)/, "standard input");
 }
 
 /** Returns a file's bytes. The file is closed. */

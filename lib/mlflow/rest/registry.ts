@@ -86,7 +86,7 @@ export function registryOn(
     async setStage(name, { stage, version }) {
       await moveToStage(rest, name, { stage, version });
       if (!isActiveStage(stage)) return;
-      const others = await versionsIn(rest, name, stage);
+      const others = await numbersIn(rest, name, stage);
       await archive(rest, name, others.filter((other) => other !== version));
     },
     /**
@@ -106,7 +106,7 @@ export function registryOn(
       const plan = planPromotion(promotion, {
         target,
         from: alias === undefined ? undefined : model.aliases[alias],
-        inStage: stage === undefined ? [] : await versionsIn(rest, name, stage),
+        inStage: stage === undefined ? [] : await numbersIn(rest, name, stage),
       });
       const { from, archived, changed } = plan;
       if (changed) {
@@ -126,7 +126,7 @@ export function registryOn(
   return calls;
 }
 
-async function versionsIn(
+async function numbersIn(
   rest: Rest,
   name: string,
   stage: Stage,

@@ -67,8 +67,7 @@ export function trackingOn(
         // 2.22.5 has no error code for a taken name: it returns the message of Postgres.
         const isTaken = error instanceof ApiError &&
           await calls.findExperiment(name);
-        if (!isTaken) throw error;
-        throw takenExperiment(name);
+        throw isTaken ? takenExperiment(name, error) : error;
       }
       const experiment = await calls.findExperiment(name);
       if (experiment) return experiment;

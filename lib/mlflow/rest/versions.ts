@@ -110,7 +110,7 @@ export function versionsOn(
   };
 }
 
-/** Like {@linkcode findRegisteredModel}. @throws {ForbiddenError} If the login may not read it. */
+/** Like `findRegisteredModel` of the store. @throws {ForbiddenError} If the login may not read it. */
 export async function readRegisteredModel(
   rest: Rest,
   name: string,

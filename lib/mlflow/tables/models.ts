@@ -106,7 +106,7 @@ type ModelRow = Omit<LoggedModelRecord, "tags" | "status" | "runId"> & {
   readonly status: number;
 };
 
-/** Like {@linkcode findLoggedModel}. @throws {InputError} If it does not exist. */
+/** Like `findLoggedModel` of the store. @throws {InputError} If it does not exist. */
 export async function getLoggedModel(
   tables: Tables,
   modelId: string,
