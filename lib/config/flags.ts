@@ -53,14 +53,15 @@ export function switchFlag(help: string): SwitchFlag {
   return { kind: "switch", help };
 }
 
-type Required = "kind" | "value" | "help";
+/** What every flag with a value says, in the arguments of the functions below. */
+type Basics = "kind" | "value" | "help";
 
 /** Returns a flag with one text. @param value The placeholder for it in the help, such as `URI`. */
-export function textFlag<const Details extends Omit<TextFlag, Required>>(
+export function textFlag<const Details extends Omit<TextFlag, Basics>>(
   value: string,
   help: string,
   details: Details = {} as Details,
-): Pick<TextFlag, Required> & Details {
+): Pick<TextFlag, Basics> & Details {
   return { kind: "text", value, help, ...details };
 }
 

@@ -44,7 +44,7 @@ export const thresholds = {
   zero_share_rise: { warn: 0.1, fail: 0.25 },
   scale: { factor: 10, values: 30 },
   constant_chance: 1e-6,
-};
+} as const;
 
 /** Thresholds for warnings and failures. */
 export type Thresholds = Numbers<typeof thresholds>;

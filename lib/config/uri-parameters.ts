@@ -4,7 +4,11 @@ import { announceSecret } from "../base/redact.ts";
 
 /** All parameters that are applied; the first five override the parts of the URI before them. */
 const honoured = [
-  ...["host", "port", "user", "password", "dbname"],
+  "host",
+  "port",
+  "user",
+  "password",
+  "dbname",
   "sslmode",
   "sslrootcert",
   "options",

@@ -31,7 +31,6 @@ export interface BatchBins {
 const batchCounts = {
   rows: v.number(),
   features: v.array(columnCounts),
-  /** Undefined if the reference has no scores. */
   score: v.optional(columnCounts),
   /** Scores above 0.5, which predict churn. */
   aboveHalf: v.number(),
@@ -48,11 +47,18 @@ const batchProfile = v.object({
   unknownCategories: v.record(v.number()),
 });
 
-/** The profile of a batch, as the ledger stores it. */
-export type BatchProfile = v.InferOutput<typeof batchProfile>;
+type Parsed = Readonly<v.InferOutput<typeof batchProfile>>;
 
 /** Counts of a part of a batch, or of all of it; plain data. */
-export type BatchCounts = Pick<BatchProfile, keyof typeof batchCounts>;
+export interface BatchCounts
+  extends Omit<Pick<Parsed, keyof typeof batchCounts>, "score"> {
+  /** Undefined if the reference has no scores. */
+  readonly score: ColumnCounts | undefined;
+}
+
+/** The profile of a batch, as the ledger stores it. */
+export interface BatchProfile
+  extends BatchCounts, Pick<Parsed, Exclude<keyof Parsed, keyof BatchCounts>> {}
 
 /** Counts of a batch whose features may be unknown. */
 export type CountedRows = Omit<BatchCounts, "features"> & {
@@ -188,5 +194,6 @@ export function parseBatchProfile(
   options: { file: string },
 ): BatchProfile | undefined {
   if (value === null || value === undefined) return undefined;
-  return v.validate(batchProfile, value, options);
+  const profile = v.validate(batchProfile, value, options);
+  return { ...profile, score: profile.score };
 }

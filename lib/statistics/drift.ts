@@ -22,10 +22,11 @@ import { total } from "./column-counts.ts";
  * strictEqual(stabilityIndex([50, 50], [1, 3]).toFixed(6), (0.25 * Math.log(3)).toFixed(6));
  * ```
  *
- * @param expected Counts per bin of the reference, not shares.
- * @param actual Counts per bin of the current sample, bins in the same order.
  * A share counts as at least 0.0001, as in Evidently, so that an empty bin gives
  * a large number and not infinity.
+ *
+ * @param expected Counts per bin of the reference, not shares.
+ * @param actual Counts per bin of the current sample, bins in the same order.
  * @returns Nats, never negative.
  * @throws {RangeError} If the numbers of bins differ or a sample is empty.
  */

@@ -327,6 +327,9 @@ Deno.test("queryReadOnly() returns the same values from the embedded database as
   for (const sql of [values, "select n from generate_series(1, 1000) n"]) {
     deepStrictEqual(await rowsOf(database, sql), await rowsOf(reader, sql));
   }
+  deepStrictEqual(await rowsOf(database, "show timezone"), [
+    { TimeZone: "UTC" },
+  ]);
 });
 
 Deno.test("queryReadOnly() ends at once when many rows arrive together with their end", async (t) => {
