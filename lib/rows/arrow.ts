@@ -193,9 +193,13 @@ async function readFile(access: RandomAccess): Promise<Contents> {
   );
   const contents: Contents = { schema, dictionaries: [], batches: [] };
   // A file's dictionaries only grow, so all of them may be read first.
-  for (const place of [...dictionaries, ...batches]) {
+  for (const place of dictionaries) {
     addBatch(contents, await readAt(access, place));
   }
+  if (contents.batches.length > 0) {
+    throw new RangeError("its footer does not point to a dictionary");
+  }
+  for (const place of batches) addBatch(contents, await readAt(access, place));
   if (
     contents.dictionaries.length !== dictionaries.length ||
     contents.batches.length !== batches.length

@@ -209,6 +209,9 @@ function checkNames(
       }`,
     );
   }
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw refuse(`two columns are named "${twice}"`);
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) throw refuse(`two columns are named "${name}"`);
+    seen.add(name);
+  }
 }

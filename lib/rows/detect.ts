@@ -14,9 +14,6 @@ export type RowFormat =
 /** Compressions that are undone. */
 export type Compression = "gzip" | "zstd";
 
-/** First bytes of a file that are enough to tell its format. */
-export const headBytes = 2 ** 16;
-
 /**
  * Returns the compression of a file; undefined for none.
  *
@@ -50,7 +47,7 @@ function endsWith(rest: readonly number[], bytes: readonly number[]): boolean {
  * throws(() => detectFormat(encode("ORC"), options), /an ORC file/);
  * ```
  *
- * @param head The first {@linkcode headBytes} bytes of the file, after decompression.
+ * @param head The first bytes of the file, 64 KiB or more if it has them, after decompression.
  * @param options `file`: the name of the file in errors. `last`: true if these are all bytes.
  * @throws {InputError} If the file is empty, or of another kind: names the kind and says how to convert it.
  */

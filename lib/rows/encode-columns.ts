@@ -18,7 +18,7 @@ export interface ColumnRows {
   readonly rows: number;
   /** Names of the columns. */
   readonly names: readonly string[];
-  /** Reads a column; only columns that the encoder needs are read. */
+  /** Reads a column; an encoder reads only those that it needs. */
   readonly read: (name: string) => Promise<ColumnData>;
 }
 

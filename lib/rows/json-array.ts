@@ -199,7 +199,8 @@ class ValueCutter implements ArrayCutter {
     this.#bytes = bytes;
     this.#last = last;
     this.span = emptySpan;
-    const end = this.#ends.next().value;
+    const { value: end, done } = this.#ends.next();
+    if (done) throw new TypeError("a cutter ends with its first error");
     if (end === 0 && bytes.length > this.#options.maxBytes) {
       throw this.#tooLong();
     }
@@ -496,13 +497,15 @@ function toNames(value: unknown, file: string): string[] {
       }`,
     );
   }
-  return value.map((name: unknown, index) => {
+  const seen = new Set<string>();
+  return value.map((name: unknown) => {
     if (typeof name !== "string") {
       throw refuse(
         `should hold the names of the columns, found ${JSON.stringify(name)}`,
       );
     }
-    if (value.indexOf(name) < index) throw refuse(`names "${name}" twice`);
+    if (seen.has(name)) throw refuse(`names "${name}" twice`);
+    seen.add(name);
     return name;
   });
 }

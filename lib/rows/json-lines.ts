@@ -1,9 +1,8 @@
 /**
  * Reads JSON Lines as rows, or without an object per row straight into an
- * encoder. A row whose keys are those of
- * the row before, in the same order, is read straight from its bytes; any other
- * row is read by `JSON.parse`, and both ways accept the same rows and give the
- * same numbers.
+ * encoder. A row whose keys are those of the row before, in the same order, is
+ * read straight from its bytes; any other row is read by `JSON.parse`, and both
+ * ways accept the same rows and give the same numbers.
  */
 import { isUtf8 } from "node:buffer";
 import type { RowEncoder } from "./encode.ts";

@@ -255,7 +255,12 @@ async function peek(
       length += value.length;
     }
   }
-  const head = await new Blob(chunks).bytes();
+  const head = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    head.set(chunk, at);
+    at += chunk.length;
+  }
   return {
     head: head.subarray(0, size),
     isWhole,

@@ -92,7 +92,8 @@ async function openSettled(path: string): Promise<StoredFile | undefined> {
   let before = await statIfThere(path);
   if (before && !before.isFile) return await openFile(path);
   while (before !== undefined) {
-    await delay(settlingMs(before, Date.now()));
+    const waitMs = settlingMs(before, Date.now());
+    if (waitMs > 0) await delay(waitMs); // a wait of 0 ms takes 2
     const settled = await statIfThere(path);
     if (settled && isSame(before, settled)) return await openFile(path);
     before = settled;

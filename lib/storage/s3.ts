@@ -521,7 +521,9 @@ async function listObjects(
       if (path === undefined || path.endsWith("/")) continue;
       files.push({ path, size, version });
     }
-    if (page.IsTruncated && page.NextContinuationToken === undefined) {
+    // The SDK goes on as long as there is a token, whatever the page says.
+    if (!page.IsTruncated) break;
+    if (!page.NextContinuationToken) {
       throw new TransientError("a truncated listing has no continuation token");
     }
   }

@@ -5,6 +5,7 @@
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { openArrow } from "../../lib/rows/arrow.ts";
+import { readFooter } from "../../lib/rows/arrow-schema.ts";
 import { cellAt } from "../../lib/rows/columns.ts";
 import {
   compareWithPeer,
@@ -188,6 +189,34 @@ testWithPython(
     const longer = new Uint8Array(bytes.length + 1);
     longer.set(bytes);
     await rejects(openFile(longer), /other bytes follow its end/);
+  },
+);
+
+testWithPython(
+  "openArrow() refuses a footer that names a dictionary and rows in each other's place",
+  async () => {
+    const { bytes } = await peerFile("arrow", "pyarrow file zstd 700");
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const end = bytes.length - "ARROW1".length - 4;
+    const start = end - view.getInt32(end, true);
+    const { dictionaries, batches } = readFooter(bytes.subarray(start, end));
+    // A block of the footer is a struct of 24 bytes that begins with its offset.
+    const [one, other] = [dictionaries, batches].map(([block]) => {
+      for (let at = start; at < end - 24; at++) {
+        const isBlock = view.getBigInt64(at, true) === BigInt(block!.offset) &&
+          view.getInt32(at + 8, true) === block!.metadataBytes;
+        if (isBlock) return at;
+      }
+      throw new Error("the footer does not have the block");
+    });
+    const swapped = bytes.slice();
+    swapped.set(bytes.subarray(other!, other! + 24), one!);
+    swapped.set(bytes.subarray(one!, one! + 24), other!);
+    await openFile(bytes);
+    await rejects(
+      openFile(swapped),
+      /its footer does not point to a dictionary/,
+    );
   },
 );
 

@@ -1,13 +1,10 @@
 /** Formats and compressions told by content: files that real tools write, damaged ones, and files that are not read. */
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { InputError } from "../../lib/base/errors.ts";
-import {
-  detectCompression,
-  detectFormat,
-  headBytes,
-} from "../../lib/rows/detect.ts";
+import { detectCompression, detectFormat } from "../../lib/rows/detect.ts";
 import { runPython, testWithPython } from "../support/python.ts";
 
+const headBytes = 1 << 16;
 const encode = (text: string) => new TextEncoder().encode(text);
 const detect = (bytes: Uint8Array, last = bytes.length <= headBytes) =>
   detectFormat(bytes.subarray(0, headBytes), { file: "week.bin", last });

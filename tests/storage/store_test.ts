@@ -577,6 +577,36 @@ async function findAnswered(object: ObjectAnswer) {
   return { text: new TextDecoder().decode(found), requests: server.requests };
 }
 
+Deno.test("openS3() lists up to the page that is the last one, and refuses a listing that cannot go on", async () => {
+  setCredentials();
+  const page = (rest: string) =>
+    answer(
+      200,
+      `<ListBucketResult><Contents><Key>a</Key><Size>1</Size><ETag>"x"</ETag></Contents>${rest}</ListBucketResult>`,
+    );
+  const list = async (rest: string) => {
+    await using server = startFaults({ bytes: page(rest) });
+    const store = openS3("s3://bucket", {
+      region: "us-east-1",
+      endpoint: server.endpoint,
+    });
+    const files = await store.list("");
+    return { paths: pathsOf(files), requests: server.requests };
+  };
+  const token = "<NextContinuationToken>t</NextContinuationToken>";
+  const one = { paths: ["a"], requests: 1 };
+  deepStrictEqual(await list("<IsTruncated>false</IsTruncated>"), one);
+  deepStrictEqual(await list(`<IsTruncated>false</IsTruncated>${token}`), one);
+  for (
+    const absent of ["", "<NextContinuationToken></NextContinuationToken>"]
+  ) {
+    await rejects(list(`<IsTruncated>true</IsTruncated>${absent}`), {
+      name: "TransientError",
+      message: /a truncated listing has no continuation token/,
+    });
+  }
+});
+
 Deno.test("openS3().checkCreate() refuses an absent bucket, and passes if only listing is denied", async () => {
   setCredentials();
   const check = async (bytes: string) => {

@@ -127,7 +127,7 @@ export function toFrameGraph(
     ...before.nodes.map((node) => bytesField(own.node, encodeNode(node))),
     ...graph.filter((field) =>
       !isOwnInput(field) && field.number !== own.output
-    ).map((field) => renamed(field, rename)),
+    ).map((field) => made.size > 0 ? renamed(field, rename) : field.bytes),
     ...after.nodes.map((node) => bytesField(own.node, encodeNode(node))),
     ...[...before.constants, ...after.constants].map((tensor) =>
       bytesField(own.initializer, tensor)
@@ -266,7 +266,9 @@ function renamed(field: Field, rename: (name: string) => string): Uint8Array {
   const { input, attribute } = fieldNumbers.node;
   const parts = (fieldsOf(field.content) ?? []).map((part) => {
     if (part.number === input) {
-      return stringField(input, rename(new TextDecoder().decode(part.content)));
+      const name = new TextDecoder().decode(part.content);
+      const to = rename(name);
+      return to === name ? part.bytes : stringField(input, to);
     }
     return part.number === attribute && hasGraph(part.content)
       ? bytesField(attribute, renamedGraphs(part.content, rename))
