@@ -290,16 +290,19 @@ class History {
           "other score",
           () => this.updateRow(row, { score: Math.fround(this.random()) }),
         ],
-        [
-          1,
-          "other run",
-          () =>
-            this.updateRow(row, {
-              run: run!.id,
-              row: 1000 + ++this.#made,
-            }),
-        ],
       );
+    }
+    // Scores may be left when all runs were deleted.
+    if (row && run) {
+      steps.push([
+        1,
+        "other run",
+        () =>
+          this.updateRow(row, {
+            run: run.id,
+            row: 1000 + ++this.#made,
+          }),
+      ]);
     }
     const all = steps.reduce((sum, [weight]) => sum + weight, 0);
     let at = this.random() * all;
