@@ -51,25 +51,18 @@ export async function openTables(
     work: (calls: ReturnType<typeof callsOn>) => Promise<T>,
   ): Promise<T> =>
     retryRaces(() => database.transaction((tx) => work(callsOn(tx))));
-  const {
-    findExperiment,
-    findUnfinishedRuns,
-    findLoggedModel,
-    findRegisteredModel,
-    listModelVersions,
-    findModelVersion,
-  } = callsOn(database);
+  const reads = callsOn(database);
   return withChecks({
     description: `${database.description} (${describeSchemaVersion(schema)})`,
     mlflowVersion: schema.mlflowVersion,
     hasLoggedModels: schema.hasLoggedModels,
     writesRequired: schema.writesRequired,
-    findExperiment,
-    findUnfinishedRuns,
-    findLoggedModel,
-    findRegisteredModel,
-    listModelVersions,
-    findModelVersion,
+    findExperiment: reads.findExperiment,
+    findUnfinishedRuns: reads.findUnfinishedRuns,
+    findLoggedModel: reads.findLoggedModel,
+    findRegisteredModel: reads.findRegisteredModel,
+    listModelVersions: reads.listModelVersions,
+    findModelVersion: reads.findModelVersion,
     createExperiment: (...args) => atomic((tx) => tx.createExperiment(...args)),
     createRun: (...args) => atomic((tx) => tx.createRun(...args)),
     logBatch: (...args) => atomic((tx) => tx.logBatch(...args)),
