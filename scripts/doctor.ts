@@ -54,11 +54,7 @@ async function checkAll(
   // What the services would warn of is a finding.
   await using services = await openServices({
     ...context,
-    log: {
-      ...noLog,
-      isVerbose: context.log.isVerbose,
-      verbose: context.log.verbose,
-    },
+    log: { ...noLog, verbose: context.log.verbose },
     readOnly: true,
     variants,
   });

@@ -22,10 +22,8 @@ export interface Log {
   readonly warn: (message: string) => void;
   /** Prints progress, unless the level is `quiet`. */
   readonly info: (message: string) => void;
-  /** True if details are printed; costly ones are made only then. */
-  readonly isVerbose: boolean;
-  /** Prints a detail if the level is `verbose`. */
-  readonly verbose: (message: string) => void;
+  /** Prints a detail if the level is `verbose`; only then is a function called for it. */
+  readonly verbose: (message: string | (() => string)) => void;
   /** Begins a step whose progress is shown, unless the level is `quiet`. One step at a time. */
   readonly progress: (name: string) => Progress;
 }
@@ -60,8 +58,10 @@ export function toLog(
     error: at("error"),
     warn: (message) => print(`WARNING: ${message}`, "warning"),
     info: level === "quiet" ? () => {} : at("info"),
-    isVerbose: level === "verbose",
-    verbose: level === "verbose" ? at("verbose") : () => {},
+    verbose: level === "verbose"
+      ? (message) =>
+        print(typeof message === "string" ? message : message(), "verbose")
+      : () => {},
     progress: level === "quiet" ? () => noProgress : progress,
   };
 }

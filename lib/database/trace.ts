@@ -2,6 +2,9 @@
 import { countOf } from "../base/phrases.ts";
 import type { Database, Queryable, Transaction } from "./database.ts";
 
+/** Receives a message, as a function that makes it: most often nobody reads it. */
+type Trace = (message: () => string) => void;
+
 /** The longest statement that is shown whole, in characters. */
 const shownCharacters = 200;
 
@@ -10,13 +13,12 @@ const shownCharacters = 200;
  * number of rows: `SQL 3 ms, 1 row: select …`. Parameters are never reported,
  * because they are data or secrets.
  *
- * @param trace Receives one line per statement; undefined if nobody listens.
+ * @param trace Receives one line per statement.
  */
 export function withTrace<Traced extends Database>(
   database: Traced,
-  trace: ((message: string) => void) | undefined,
+  trace: Trace,
 ): Traced {
-  if (!trace) return database;
   return {
     ...database,
     query: tracedQuery(database, trace),
@@ -27,7 +29,7 @@ export function withTrace<Traced extends Database>(
 
 function tracedTransaction(
   tx: Transaction,
-  trace: (message: string) => void,
+  trace: Trace,
 ): Transaction {
   const { streamRows } = tx;
   return {
@@ -41,7 +43,7 @@ function tracedTransaction(
           yield some;
         }
       } finally {
-        trace(describe(text, { startMs, rows }));
+        trace(() => describe(text, { startMs, rows }));
       }
     }),
     async copyRows(target, chunks, options) {
@@ -50,7 +52,7 @@ function tracedTransaction(
       try {
         return rows = await tx.copyRows(target, chunks, options);
       } finally {
-        trace(describe(`copy ${target}`, { startMs, rows }));
+        trace(() => describe(`copy ${target}`, { startMs, rows }));
       }
     },
   };
@@ -58,7 +60,7 @@ function tracedTransaction(
 
 function tracedQuery(
   queryable: Queryable,
-  trace: (message: string) => void,
+  trace: Trace,
 ): Queryable["query"] {
   return async <Row>(...args: Parameters<Queryable["query"]>) => {
     const startMs = performance.now();
@@ -66,7 +68,7 @@ function tracedQuery(
     try {
       return found = await queryable.query<Row>(...args);
     } finally {
-      trace(describe(args[0], { startMs, rows: found?.length }));
+      trace(() => describe(args[0], { startMs, rows: found?.length }));
     }
   };
 }

@@ -125,7 +125,7 @@ export async function openServices(
     log.verbose(`${what}: ${seconds.toFixed(2)} s`);
     return result;
   };
-  const trace = log.isVerbose ? log.verbose : undefined;
+  const trace = log.verbose;
   const login = { ...config, trace };
   const stack = new AsyncDisposableStack();
   const { tracking } = config;
