@@ -2,6 +2,7 @@
  * What `mlflow` asks of the launcher, and what the launcher answers: the command
  * may start no program, and the launcher opens no service.
  */
+import { withinTime } from "../base/abortable.ts";
 import { InputError, UsageError } from "../base/errors.ts";
 import type { StandardOutput } from "./program.ts";
 
@@ -61,11 +62,11 @@ export async function meetLauncher(
   );
   if (Deno.stdin.isTerminal() || stdout.isTerminal) throw refusal;
   const lines = linesOf(Deno.stdin.readable);
-  const first = await Promise.race([
-    lines.next(),
-    new Promise<void>((resolve) => setTimeout(resolve, 10_000)),
-  ]);
-  if (!first || first.value !== greeting) throw refusal;
+  const { value: first } = await withinTime(10_000, lines.next())
+    .catch(() => {
+      throw refusal;
+    });
+  if (first !== greeting) throw refusal;
   return async ({ version, environment }) => {
     const request = `${mark}${JSON.stringify({ version, environment })}\n`;
     // As bytes: it may contain a password, which would be removed from a text.

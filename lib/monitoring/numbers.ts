@@ -1,9 +1,9 @@
 /** Formats numbers for the reasons of verdicts and for the monitoring pages. */
+import { groupDigits } from "../base/phrases.ts";
 
 const threeDigits = new Intl.NumberFormat("en-US", {
   maximumSignificantDigits: 3,
 });
-const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en-US", {
   notation: "compact",
   maximumSignificantDigits: 3,
@@ -48,9 +48,9 @@ export function significant(value: number | undefined): string {
   return value === undefined ? "–" : threeDigits.format(value);
 }
 
-/** Formats a whole number with a comma between thousands. */
+/** Formats a number, rounded to a whole one, with a comma between thousands. */
 export function count(value: number): string {
-  return whole.format(value);
+  return groupDigits(Math.round(value));
 }
 
 /**
