@@ -1,6 +1,5 @@
 /** Retries steps when a service is unavailable, and logs each failed attempt. */
 import { setTimeout } from "node:timers/promises";
-import { settledOrAborted } from "./abortable.ts";
 import { messageOf, TransientError } from "./errors.ts";
 import type { Log } from "./log.ts";
 
@@ -49,8 +48,10 @@ export async function retry<T>(
 ): Promise<T> {
   const { retries, delaySeconds, log, signal } = policy;
   const {
+    // An abort ends the wait with an error of its own; the signal's reason decides the exit code.
     sleep = (waitMs) =>
-      settledOrAborted(setTimeout(waitMs, undefined, { signal }), signal),
+      setTimeout(waitMs, undefined, { signal })
+        .catch(() => signal?.throwIfAborted()),
   } = policy;
   for (let attempt = 1;; attempt++) {
     try {
