@@ -1,5 +1,6 @@
 /** Content digests, which decide whether two inputs, recipes or models are the same. */
 import { createHash } from "node:crypto";
+import { isObject } from "./objects.ts";
 
 /**
  * Returns the SHA-256 of bytes, or of a text encoded as UTF-8, as 64 lower-case hex digits.
@@ -38,17 +39,13 @@ export function digestOf(value: unknown): string {
   return sha256(
     JSON.stringify(
       value,
-      (_, item: unknown) => isMapping(item) ? sortedByKey(item) : item,
+      (_, item: unknown) => isObject(item) ? sortedByKey(item) : item,
     ),
   );
 }
 
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function sortedByKey(
-  mapping: Record<string, unknown>,
+  mapping: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(mapping).sort(([a], [b]) => a < b ? -1 : 1),

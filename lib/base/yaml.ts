@@ -14,6 +14,7 @@ import {
   type YAMLSeq,
 } from "yaml";
 import { InputError } from "./errors.ts";
+import { isObject, knownFields } from "./objects.ts";
 
 /**
  * Parses YAML 1.2 text and returns its value as plain data.
@@ -107,7 +108,7 @@ export function setListItem(
     );
   }
   if (index === undefined) {
-    const item = withoutUndefined(value);
+    const item = knownFields(value);
     const spliced = appendLines(text, { items, item });
     items.flow = false;
     items.add(document.createNode(item));
@@ -188,7 +189,7 @@ function changeKeys(
   for (const [key, own] of Object.entries(value)) {
     const old = item.get(key, true);
     if (own === undefined) item.delete(key);
-    else if (isMap(old) && isRecord(own)) {
+    else if (isMap(old) && isObject(own)) {
       const dropped = old.items.map((pair) => String(pair.key))
         .filter((name) => !Object.hasOwn(own, name));
       for (const name of dropped) old.delete(name);
@@ -196,16 +197,6 @@ function changeKeys(
     } else if (isScalar(old) && typeof own !== "object") old.value = own;
     else item.set(key, document.createNode(own));
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function withoutUndefined(value: ListItem["value"]): ListItem["value"] {
-  return Object.fromEntries(
-    Object.entries(value).filter(([, own]) => own !== undefined),
-  );
 }
 
 /** Parses YAML text as a document, which has its comments. @throws {InputError} If it is not valid. */

@@ -1,7 +1,7 @@
 /** Converts the JSON results of commands to Markdown for GitHub's step summaries. */
 import { groupDigits } from "../base/phrases.ts";
 import { escapeControls, escapeMarkdown } from "../base/printable.ts";
-import { isObject } from "../rows/json.ts";
+import { isObject } from "../base/objects.ts";
 
 /** The JSON object of one command; every field is optional. */
 export type Result = Readonly<Record<string, unknown>>;

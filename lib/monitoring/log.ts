@@ -1,7 +1,7 @@
 /** Logs a monitoring result as an MLflow run "Monitoring …": numbers as metrics, verdicts as tags, and the report as artifacts. */
 import { sha256 } from "../base/digest.ts";
 import { InputError } from "../base/errors.ts";
-import { knownFields } from "../base/known.ts";
+import { knownFields } from "../base/objects.ts";
 import { dayMs } from "../config/periods.ts";
 import { type MonitoringResult, periodOf } from "./result.ts";
 import { getExperiment } from "../mlflow/experiment.ts";

@@ -1,7 +1,7 @@
 /** Measures the performance of stored scores on matured outcomes. */
 import { type Names, usualNames } from "../config/names.ts";
 import { InputError } from "../base/errors.ts";
-import { knownFields } from "../base/known.ts";
+import { knownFields } from "../base/objects.ts";
 import { type Thresholds, thresholds } from "../config/monitoring.ts";
 import {
   type CalibrationInTheLarge,

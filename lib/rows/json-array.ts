@@ -8,7 +8,8 @@
 import { isUtf8 } from "node:buffer";
 import { InputError } from "../base/errors.ts";
 import type { RowEncoder } from "./encode.ts";
-import { checkedRow, type InputRow, isObject, parseValue } from "./json.ts";
+import { isObject } from "../base/objects.ts";
+import { checkedRow, type InputRow, parseValue } from "./json.ts";
 import { JsonRowReader } from "./json-row.ts";
 import { type BadRow, RowError, type RowPlace } from "./row-error.ts";
 import {

@@ -1,4 +1,5 @@
 /** Parses one row of JSON by `JSON.parse`. */
+import { isObject } from "../base/objects.ts";
 import { RowError, type RowPlace } from "./row-error.ts";
 
 /** One row and its position. */
@@ -61,11 +62,4 @@ export function checkedRow(
         ? '; values without column names can be bound to the wrong columns: write one object per row, or pandas\' orient="split", which names the columns'
         : ""),
   });
-}
-
-/** Tells whether a JSON value is an object, which an array is not. */
-export function isObject(
-  value: unknown,
-): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

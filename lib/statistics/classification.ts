@@ -1,5 +1,5 @@
 /** Metrics of binary classification, by scikit-learn's definitions. */
-import { knownFields } from "../base/known.ts";
+import { knownFields } from "../base/objects.ts";
 
 /** The probability of outcome 1 and the actual outcome, 0 or 1, per row. */
 export interface Scored {

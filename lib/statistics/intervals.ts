@@ -1,5 +1,5 @@
 /** 95 % intervals of the metrics on outcomes. */
-import { knownFields } from "../base/known.ts";
+import { knownFields } from "../base/objects.ts";
 import { logLosses, type Scored } from "./classification.ts";
 import { type Interval, normalQuantile975, toEstimate } from "./estimate.ts";
 import { topDecile } from "./ranking.ts";

@@ -102,7 +102,7 @@ const pure: readonly string[] = [
   "lib/base/phrases.ts",
   "lib/base/printable.ts",
   "lib/rows/recipe.ts",
-  "lib/base/known.ts",
+  "lib/base/objects.ts",
   "lib/base/nearest.ts",
   "lib/base/redact.ts",
   "lib/base/schema.ts",
